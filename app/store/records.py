@@ -1,0 +1,229 @@
+"""What the desktop knows, as the use-cases hand it to the window and the command line.
+
+Frozen; times are milliseconds since 1970; ids are those of the design (sha256 in hex unless said).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Generic, Literal, TypeVar
+
+from edge_runtime.contracts.manifest import GateReport
+from edge_runtime.contracts.status import BoxStatus, ProbeReport
+
+T = TypeVar("T")
+
+BurstState = Literal[
+    "DRAFT",
+    "QUOTED",
+    "QUEUED_OFFLINE",
+    "STAGED",
+    "LAUNCHING",
+    "BOOTING",
+    "RUNNING",
+    "FINISHING",
+    "IMPORTED",
+    "GATED",
+    "CLOSED",
+    "CAPACITY_WAIT",
+    "PREEMPTED",
+    "CANCELLING",
+    "CANCELLED",
+    "FAILED",
+    "UNKNOWN",
+]
+ModelState = Literal["candidate", "gated", "refused", "released"]
+RolloutState = Literal["running", "done", "stopped"]
+RolloutBoxState = Literal["waiting", "sending", "installing", "trial", "committed", "failed", "rolled-back"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page(Generic[T]):
+    """One keyset page. ``cursor`` fetches the next one; None at the end."""
+
+    rows: tuple[T, ...]
+    cursor: str | None = None
+    total: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Site:
+    """The factory this desktop's database belongs to."""
+
+    site: str
+    """sha256 of the first root metadata."""
+    name: str
+    created_ms: int
+    replica: str
+    """This desktop's id in the journal: fingerprint of its key."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Box:
+    """An enrolled box and what it last said."""
+
+    box: str
+    name: str
+    address: str
+    """``host:port`` of its management listener."""
+    certificate: str
+    """PEM; the only trust anchor for it."""
+    enrolled_ms: int
+    last_seen_ms: int | None = None
+    problem: str | None = None
+    """Why the last contact failed; None when it answered."""
+    status: BoxStatus | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sample:
+    """A kept input and the label that stands now."""
+
+    sample: str
+    origin: Literal["box", "import"]
+    box: str | None
+    pipeline: str | None
+    frame: str
+    at_ms: int
+    media: str
+    size: int
+    reason: str
+    predicted: str | None
+    confidence: float | None
+    margin: float | None
+    label: str | None
+    labelled_ms: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dataset:
+    """An immutable list of (sample, label, split)."""
+
+    dataset: str
+    name: str
+    created_ms: int
+    train: int
+    held_out: int
+    labels: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatasetItem:
+    sample: str
+    label: str
+    split: Literal["train", "held-out"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Burst:
+    """One bounded piece of training."""
+
+    burst: str
+    """UUID4."""
+    recipe: str
+    host: str
+    dataset: str
+    base_model: str | None
+    """Bundle id of the model whose checkpoint it starts from."""
+    state: BurstState
+    created_ms: int
+    deadline_ms: int
+    cap_usd: float
+    cost_usd: float = 0.0
+    worst_case_usd: float = 0.0
+    attempt: int = 0
+    started_ms: int | None = None
+    finished_ms: int | None = None
+    progress: float = 0.0
+    step: str = ""
+    """What it does now, in words."""
+    message: str | None = None
+    """Why it failed or waits."""
+    model: str | None = None
+    """Bundle id of what came of it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CurvePoint:
+    """One point of a burst's curve."""
+
+    step: int
+    loss: float
+    accuracy: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Model:
+    """A bundle in this desktop's library."""
+
+    model: str
+    """Bundle id."""
+    sha256: str
+    """Of the bundle's file, by which it is stored and sent."""
+    size: int
+    name: str
+    version: str
+    release: int
+    state: ModelState
+    created_ms: int
+    burst: str | None
+    dataset: str | None
+    gate: GateReport | None = None
+    proofs: dict[str, ProbeReport] = field(default_factory=dict)
+    """What each box measured before it was signed, by box id."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RolloutBox:
+    """How far one box has come in a rollout."""
+
+    box: str
+    wave: int
+    state: RolloutBoxState
+    reason: str | None = None
+    updated_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rollout:
+    """A release on its staged way onto boxes; wave 0 is the canary."""
+
+    rollout: str
+    """UUID4."""
+    model: str
+    version: str
+    state: RolloutState
+    created_ms: int
+    boxes: tuple[RolloutBox, ...]
+    finished_ms: int | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Activity:
+    """An entry of the audit chain: its digest covers the one before."""
+
+    seq: int
+    at_ms: int
+    who: str
+    what: str
+    """Dotted and stable, such as ``box.enrolled``."""
+    subject: str
+    message: str
+    digest: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SyncStatus:
+    """Where this desktop stands with the object store."""
+
+    store: str | None
+    """The store's address without credentials; None: not set up."""
+    last_ms: int | None
+    pending_changes: int
+    pending_objects: int
+    pending_bytes: int
+    objects: int
+    """Objects of this desktop that are known to be in the store."""
+    bytes: int
+    problem: str | None = None

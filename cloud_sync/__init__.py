@@ -1,0 +1,1 @@
+"""Between desktops, the bucket and the GPU: objects, journal, bursts, recipes, releases."""

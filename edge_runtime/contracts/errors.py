@@ -1,0 +1,211 @@
+"""Every error that Lineside shows to a person.
+
+A use-case raises only these. Each class has a stable ``code`` (never reused, safe to search for), a
+``title`` of a few words and a default ``hint`` that says what to do next; the instance adds a ``message``
+that names what happened and to what. The command line prints them, the window shows them, the box sends
+them as JSON: none of the three words its own.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+
+class LinesideError(Exception):
+    """Base of all errors with a code.
+
+    :param message: what happened, to what; one or two plain sentences without secrets.
+    :param hint: what to do next, where the class's own hint is too general.
+    """
+
+    code: ClassVar[str] = "internal.bug"
+    title: ClassVar[str] = "Something unexpected happened"
+    default_hint: ClassVar[str] = "Copy the details and report them; nothing was changed by this step."
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint or self.default_hint
+
+    def to_dict(self) -> dict[str, str]:
+        """The error as it travels: ``code``, ``title``, ``message``, ``hint``."""
+        return {"code": self.code, "title": self.title, "message": self.message, "hint": self.hint}
+
+    @staticmethod
+    def from_dict(body: dict[str, Any]) -> LinesideError:
+        """Rebuild an error that another program sent; an unknown code becomes a plain LinesideError."""
+        cls = _BY_CODE.get(str(body.get("code", "")), LinesideError)
+        message = str(body.get("message", "no message was given"))[:2000]
+        return cls(message, hint=str(body["hint"])[:2000] if body.get("hint") else None)
+
+    def __str__(self) -> str:
+        return f"{self.title}: {self.message}"
+
+
+class InputInvalid(LinesideError):
+    code = "input.invalid"
+    title = "That value cannot be used"
+    default_hint = "Correct the value and try again; nothing was changed."
+
+
+class NotFound(LinesideError):
+    code = "item.not-found"
+    title = "Nothing by that name"
+    default_hint = "List what exists and check the name."
+
+
+class AlreadyExists(LinesideError):
+    code = "item.exists"
+    title = "That already exists"
+    default_hint = "Choose another name, or use what is there."
+
+
+class Cancelled(LinesideError):
+    code = "task.cancelled"
+    title = "Cancelled"
+    default_hint = "Start it again when you are ready; what was finished is kept."
+
+
+class ConfigInvalid(LinesideError):
+    code = "config.invalid"
+    title = "The configuration cannot be used"
+    default_hint = "Correct the line that is named; the previous configuration stays in force."
+
+
+class FrameUnreadable(LinesideError):
+    code = "frame.unreadable"
+    title = "A frame is not a readable image"
+    default_hint = "Check the camera or the program that writes the frames; the line goes on without this one."
+
+
+class ModelUnusable(LinesideError):
+    code = "model.unusable"
+    title = "The model cannot be run"
+    default_hint = "Export it again and check that the file arrived whole; the running model was not touched."
+
+
+class ProbeFailed(LinesideError):
+    code = "model.probe-failed"
+    title = "The model failed its trial in the sandbox"
+    default_hint = "The running model was not touched. Read the reason, mend the model and offer it again."
+
+
+class BundleInvalid(LinesideError):
+    code = "bundle.invalid"
+    title = "The bundle is not a valid model bundle"
+    default_hint = "Build it again with `lineside models`; the running model was not touched."
+
+
+class BundleTampered(LinesideError):
+    code = "bundle.tampered"
+    title = "The bundle is not what was signed"
+    default_hint = "Send it again; if it fails again, treat the copy's source as compromised."
+
+
+class TrustRefused(LinesideError):
+    code = "trust.refused"
+    title = "The signature or version was refused"
+    default_hint = "Check that this desktop belongs to the box's site and that no newer release was installed."
+
+
+class PassphraseWrong(LinesideError):
+    code = "trust.passphrase"
+    title = "The passphrase does not open this key"
+    default_hint = "Type the passphrase again; it cannot be recovered."
+
+
+class BoxUnreachable(LinesideError):
+    code = "box.unreachable"
+    title = "The box does not answer"
+    default_hint = "Check its power and cable, then try again; what waits for it is kept."
+
+
+class BoxWrongKey(LinesideError):
+    code = "box.wrong-key"
+    title = "The box at this address has another key"
+    default_hint = "Do not continue until you know why: it is another box, a re-flashed one, or an impostor."
+
+
+class BoxRefused(LinesideError):
+    code = "box.refused"
+    title = "The box refused the request"
+    default_hint = "Check that this desktop is enrolled on the box."
+
+
+class StoreRefused(LinesideError):
+    code = "store.refused"
+    title = "The object store refused"
+    default_hint = "Check the bucket's name, the credentials and their permissions; everything waits locally."
+
+
+class StoreUnreachable(LinesideError):
+    code = "store.unreachable"
+    title = "The object store does not answer"
+    default_hint = "Work on: everything waits locally and goes out when the store answers again."
+
+
+class StoreCredentialsMissing(LinesideError):
+    code = "store.credentials-missing"
+    title = "No credentials for the object store"
+    default_hint = "Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY or a profile, or save them in Settings."
+
+
+class ObjectMissing(LinesideError):
+    code = "store.object-missing"
+    title = "The object is not in the store"
+    default_hint = "Sync the desktop that made it, then try again."
+
+
+class ObjectCorrupt(LinesideError):
+    code = "store.object-corrupt"
+    title = "The object's content does not match its digest"
+    default_hint = "It was not used. Sync again; if it stays, upload it again from the desktop that has it."
+
+
+class BurstFailed(LinesideError):
+    code = "burst.failed"
+    title = "The training burst failed"
+    default_hint = "Read the burst's log; start it again when the cause is mended. Checkpoints are kept."
+
+
+class TrainingUnavailable(LinesideError):
+    code = "burst.training-unavailable"
+    title = "This machine cannot train"
+    default_hint = "Install the training extra (pip install 'lineside[train]') or choose another host."
+
+
+class GateRefused(LinesideError):
+    code = "gate.refused"
+    title = "The gate refused the model"
+    default_hint = "The reasons are in the gate report; nothing was sent to the line."
+
+
+class SiteMissing(LinesideError):
+    code = "site.missing"
+    title = "There is no site here yet"
+    default_hint = "Create one with `lineside site create NAME`, or start the window and follow the first page."
+
+
+class DatabaseTooNew(LinesideError):
+    code = "database.too-new"
+    title = "The database was made by a newer Lineside"
+    default_hint = "Install that version or a newer one; the database was not touched."
+
+
+class DatabaseDamaged(LinesideError):
+    code = "database.damaged"
+    title = "The database cannot be read"
+    default_hint = "Keep the file, restore the copy beside it, and sync to fetch what is missing."
+
+
+class DiskFull(LinesideError):
+    code = "disk.full"
+    title = "The disk is full"
+    default_hint = "Free some space; nothing that was acknowledged is lost."
+
+
+def _all_subclasses(cls: type[LinesideError]) -> list[type[LinesideError]]:
+    return [cls, *(leaf for sub in cls.__subclasses__() for leaf in _all_subclasses(sub))]
+
+
+_BY_CODE = {cls.code: cls for cls in _all_subclasses(LinesideError)}

@@ -1,0 +1,102 @@
+"""The rows that a box writes and a desktop collects.
+
+Each has a key on which every later step is idempotent: ``(box, boot, seq)`` for what happened, ``sample``
+(the sha256 of the bytes) for what was seen. Times are milliseconds since 1970 by the box's clock.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Annotated, Literal
+
+from msgspec import Meta
+
+Digest = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
+"""A sha256 in lower-case hex: identities, samples, bundles, objects."""
+Count = Annotated[int, Meta(ge=0)]
+Share = Annotated[float, Meta(ge=0.0, le=1.0)]
+Name = Annotated[str, Meta(min_length=1, max_length=200)]
+
+Stream = Literal["results", "samples", "alerts", "losses"]
+STREAMS: tuple[Stream, ...] = ("alerts", "samples", "results", "losses")
+"""What a desktop collects from a box, most precious first."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResultRow:
+    """What the model said about one frame."""
+
+    box: Digest
+    boot: Name
+    seq: Count
+    at_ms: int
+    pipeline: Name
+    frame: str
+    """The source's own name of the frame: a file's name, a stream's counter."""
+    sample: Digest
+    """sha256 of the frame's bytes, whether or not the sample is kept."""
+    model: Digest
+    """Bundle id: the sha256 of the manifest."""
+    label: str
+    confidence: Share
+    margin: Share
+    """Confidence of the best label minus that of the second."""
+    latency_us: Count
+    """Decode to answer."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SampleRow:
+    """One input that the box kept because it can teach something."""
+
+    box: Digest
+    boot: Name
+    seq: Count
+    at_ms: int
+    pipeline: Name
+    frame: str
+    sample: Digest
+    media: str
+    size: Count
+    """Bytes."""
+    reason: Literal["hard", "random", "unlabelled"]
+    """Low margin; a random share for an unbiased estimate; or seen while no model was there."""
+    model: Digest | None = None
+    label: str | None = None
+    confidence: Share | None = None
+    margin: Share | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlertRow:
+    """Something that a person should know: drift, a frozen camera, a rollback."""
+
+    box: Digest
+    boot: Name
+    seq: Count
+    at_ms: int
+    kind: Name
+    """Dotted and stable: ``drift.confidence``, ``drift.classes``, ``input.brightness``, ``input.frozen``,
+    ``update.rolled-back``…"""
+    message: str
+    pipeline: str | None = None
+    model: Digest | None = None
+    facts: dict[str, float] = field(default_factory=dict)
+    """The figures behind it, such as ``frames`` seen since the window began, ``p_value``, ``statistic``."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LossRow:
+    """An entry of the loss ledger: what the box had to let go, and why."""
+
+    box: Digest
+    boot: Name
+    seq: Count
+    at_ms: int
+    stream: Name
+    """The class of what went: ``results``, ``samples``, ``frames``…"""
+    count: Count
+    bytes: Count
+    first_ms: int
+    last_ms: int
+    reason: Name

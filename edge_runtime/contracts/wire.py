@@ -1,0 +1,45 @@
+"""The one way in which contracts become bytes and come back.
+
+JSON through msgspec: decoding checks every type and bound of the dataclass, ignores fields that it does
+not know (a newer peer may send more) and never executes anything.
+"""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+import msgspec
+
+from edge_runtime.contracts.errors import InputInvalid
+
+T = TypeVar("T")
+
+
+def encode(value: Any) -> bytes:
+    """The canonical JSON of a contract: sorted keys, no spaces, UTF-8. Equal values give equal bytes."""
+    return msgspec.json.encode(value, order="sorted")
+
+
+def decode(body: bytes | str, kind: type[T], *, what: str = "message") -> T:
+    """Decode and validate ``body`` as ``kind``.
+
+    :raises InputInvalid: not JSON, or a field of the wrong type or out of bounds; names ``what`` and the field.
+    """
+    try:
+        return msgspec.json.decode(body, type=kind)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise InputInvalid(f"The {what} could not be read: {error}.") from error
+
+
+def from_dict(body: Any, kind: type[T], *, what: str = "message") -> T:
+    """Validate already parsed data (TOML, SQLite, JSON) as ``kind``; errors as in :func:`decode`."""
+    try:
+        return msgspec.convert(body, type=kind)
+    except (msgspec.ValidationError, RecursionError) as error:
+        raise InputInvalid(f"The {what} could not be read: {error}.") from error
+
+
+def to_dict(value: Any) -> dict[str, Any]:
+    """A contract as plain builtins, for JSON output and SQLite."""
+    plain: dict[str, Any] = msgspec.to_builtins(value)
+    return plain
