@@ -1,0 +1,207 @@
+"""Everything that a use-case needs, opened once and handed in."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from app.secrets import Secrets, Vault
+from app.settings import Settings, load_settings, save_settings
+from app.store.blobs import Blobs
+from app.store.database import Database
+from app.store.records import Site
+from edge_runtime.contracts import wire
+from edge_runtime.contracts.errors import DatabaseDamaged, InputInvalid, SiteMissing
+from edge_runtime.identity import Identity, load_identity
+
+if TYPE_CHECKING:
+    from cloud_sync.bursts.hosts.base import Host
+    from cloud_sync.objects import ObjectStore
+    from cloud_sync.recipes.base import Recipe
+    from cloud_sync.release.sign import ReleaseRepository
+    from edge_runtime.update.bundle import Bundle
+
+SITE_NAME = "site.json"
+DATABASE_NAME = "lineside.db"
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where the parts of a site lie in its home."""
+
+    home: Path
+
+    @property
+    def site(self) -> Path:
+        """Written last when a site is made: where it is, there is a site."""
+        return self.home / SITE_NAME
+
+    @property
+    def database(self) -> Path:
+        return self.home / DATABASE_NAME
+
+    @property
+    def keys(self) -> Path:
+        """This desktop's identity and signing key."""
+        return self.home / "keys"
+
+    @property
+    def signing_key(self) -> Path:
+        return self.keys / "signing.key"
+
+    @property
+    def root_key(self) -> Path:
+        """The site's offline key, encrypted; best moved to a USB stick in a safe."""
+        return self.home / "root" / "root.key.pem"
+
+    @property
+    def repository(self) -> Path:
+        return self.home / "repository"
+
+    @property
+    def objects(self) -> Path:
+        return self.home / "objects"
+
+    @property
+    def hosts(self) -> Path:
+        """What training hosts keep on this machine."""
+        return self.home / "hosts"
+
+
+@dataclass
+class Context:
+    """A site on this desktop. Make one with :func:`open_context`; close it when done."""
+
+    home: Path
+    site: Site
+    settings: Settings
+    secrets: Secrets
+    database: Database
+    blobs: Blobs
+    identity: Identity
+    places: Places = field(repr=False)
+
+    def __enter__(self) -> Context:
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Finish what is being written; calling it again does nothing."""
+        self.database.close()
+
+    def change_settings(self, settings: Settings) -> None:
+        """Save other settings and use them from now on.
+
+        :raises ConfigInvalid: a value is not allowed; the old ones stay.
+        """
+        save_settings(self.home, settings)
+        self.settings = settings
+
+    @cached_property
+    def recipes(self) -> Mapping[str, Recipe]:
+        """What can be trained, by name."""
+        return _plug_ins("lineside.recipes")
+
+    @cached_property
+    def hosts(self) -> Mapping[str, Host]:
+        """Where it can be trained, by name."""
+        return {name: make(self.places.hosts / name) for name, make in _plug_ins("lineside.hosts").items()}
+
+    @cached_property
+    def _repository(self) -> ReleaseRepository:
+        from cloud_sync.release.sign import ReleaseRepository
+
+        return ReleaseRepository.open(self.places.repository, desktop_key_path=self.places.signing_key)
+
+    def repository(self) -> ReleaseRepository:
+        """The site's signed releases."""
+        return self._repository
+
+    def bundle(self, sha256: str) -> Bundle:
+        """A bundle of the library, checked member by member.
+
+        :raises BundleInvalid, BundleTampered: the file is not what it was.
+        """
+        from edge_runtime.update.bundle import read_bundle
+
+        return read_bundle(self.blobs.path(sha256))
+
+    @contextmanager
+    def open_store(self) -> Iterator[ObjectStore]:
+        """The site's object store, with the credentials that were saved for it or the usual ones.
+
+        :raises InputInvalid: none was set up.
+        """
+        from cloud_sync.objects import open_store
+
+        address = self.settings.store
+        if address is None:
+            raise InputInvalid(
+                "This site has no object store yet.", hint="Set one up: `lineside sync setup ADDRESS`, or in Settings."
+            )
+        credentials = self.secrets.store_credentials(address) if address.startswith("s3:") else None
+        store = open_store(address, endpoint_url=self.settings.endpoint_url, credentials=credentials)
+        try:
+            yield store
+        finally:
+            store.close()
+
+
+def default_home() -> Path:
+    """Where a person's site is: ``LINESIDE_HOME``, else the system's place for a program's data."""
+    if home := os.environ.get("LINESIDE_HOME"):
+        return Path(home).absolute()
+    import platformdirs
+
+    return platformdirs.user_data_path("lineside", appauthor=False) / "site"
+
+
+def open_context(home: Path, *, vault: Vault | None = None) -> Context:
+    """Open the site in ``home``.
+
+    :param vault: where secrets are kept; None: the system's keyring, or a private file without one.
+    :raises SiteMissing: there is none.
+    :raises DatabaseTooNew, DatabaseDamaged, ConfigInvalid: it cannot be opened; nothing was changed.
+    """
+    places = Places(home.absolute())
+    site = read_site(places)
+    settings = load_settings(places.home)
+    identity = load_identity(places.keys)
+    return Context(
+        home=places.home,
+        site=site,
+        settings=settings,
+        secrets=Secrets(site.site, vault),
+        database=Database.open(places.database, replica=site.replica),
+        blobs=Blobs(places.objects),
+        identity=identity,
+        places=places,
+    )
+
+
+def read_site(places: Places) -> Site:
+    """Who this home belongs to.
+
+    :raises SiteMissing: nobody yet.
+    :raises DatabaseDamaged: the file that says so cannot be read.
+    """
+    try:
+        return wire.decode(places.site.read_bytes(), Site, what="site's file")
+    except FileNotFoundError as error:
+        raise SiteMissing(f"There is no site in {places.home}.") from error
+    except (InputInvalid, msgspec.MsgspecError) as error:
+        raise DatabaseDamaged(f"{places.site} cannot be read: {error}") from error
+
+
+def _plug_ins(group: str) -> dict[str, Any]:
+    return {point.name: point.load() for point in entry_points(group=group)}

@@ -1,0 +1,1 @@
+"""The whole loop on one machine, with real boxes, real training and a line that really changes."""

@@ -1,0 +1,280 @@
+"""One box, over its management channel.
+
+HTTP/1.1 on TLS 1.3; this desktop's certificate on one side, the box's pinned one on the other. What the box
+answers is hostile until checked: every body is capped and decoded into a contract.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import http.client
+import json
+import ssl
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal, TypeVar
+from urllib.parse import quote, urlencode
+
+from edge_runtime.contracts import wire
+from edge_runtime.contracts.errors import (
+    BoxRefused,
+    BoxUnreachable,
+    BoxWrongKey,
+    InputInvalid,
+    LinesideError,
+    ObjectCorrupt,
+)
+from edge_runtime.contracts.rows import AlertRow, LossRow, ResultRow, SampleRow, Stream
+from edge_runtime.contracts.status import AckRequest, BoxStatus, InstallRequest, ProbeReport, ProbeRequest
+from edge_runtime.identity import Identity, client_context
+
+T = TypeVar("T")
+Row = ResultRow | SampleRow | AlertRow | LossRow
+
+ROW_TYPES: dict[Stream, type[Row]] = {
+    "results": ResultRow,
+    "samples": SampleRow,
+    "alerts": AlertRow,
+    "losses": LossRow,
+}
+CHUNK_BYTES = 4 * 2**20
+MAX_BODY_BYTES = 16 * 2**20
+MAX_SAMPLE_BYTES = 32 * 2**20
+ANSWER_TIMEOUT_S = 10.0
+PROBE_TIMEOUT_S = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class SpoolPage:
+    """Some rows of one stream; ``cursor`` is what to ask after next and what to acknowledge."""
+
+    rows: tuple[Row, ...]
+    cursor: int
+    more: bool
+
+
+def split_address(address: str) -> tuple[str, int]:
+    """``host:port`` (an IPv6 host in brackets) as its parts.
+
+    :raises InputInvalid: no port, or not a number from 1 to 65535.
+    """
+    host, _, port = address.rpartition(":")
+    host = host.removeprefix("[").removesuffix("]")
+    if not host or not port.isascii() or not port.isdigit() or not 1 <= int(port) <= 65535:
+        raise InputInvalid(f"{address!r} is not an address like 192.0.2.7:7443.")
+    return host, int(port)
+
+
+def join_address(host: str, port: int) -> str:
+    """The reverse of :func:`split_address`."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+class BoxClient:
+    """A connection to one box, kept open between calls; safe to use from several threads, one call at a time.
+
+    Every method raises BoxUnreachable (no answer), BoxWrongKey (somebody else answers there), BoxRefused
+    (this desktop is not trusted) or the error that the box itself named.
+    """
+
+    def __init__(self, address: str, certificate_pem: str, identity: Identity) -> None:
+        self.address = address
+        self._host, self._port = split_address(address)
+        self._context = client_context(identity, certificate_pem)
+        self._pinned = ssl.PEM_cert_to_DER_cert(certificate_pem)
+        self._connection: http.client.HTTPSConnection | None = None
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> BoxClient:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        with self._lock:
+            self._drop()
+
+    def status(self, *, since: int | None = None, wait_s: float = 0.0) -> BoxStatus:
+        """What the box says of itself; with ``since``, once its serial has passed that, or after ``wait_s``."""
+        query = {} if since is None else {"since": str(since), "wait_s": str(wait_s)}
+        return self._ask("GET", "/v1/status", BoxStatus, query=query, timeout_s=ANSWER_TIMEOUT_S + wait_s)
+
+    def page(self, stream: Stream, after: int, limit: int = 1000) -> SpoolPage:
+        """Rows of a stream after a cursor."""
+        body = self._call("GET", f"/v1/spool/{stream}", query={"after": str(after), "limit": str(limit)})
+        envelope = wire.decode(body, _RawPage, what=f"{stream} page of {self.address}")
+        rows = tuple(wire.from_dict(row, ROW_TYPES[stream], what=f"{stream} row") for row in envelope.rows)
+        if envelope.more and envelope.cursor <= after:
+            raise BoxRefused(f"The box at {self.address} sent a page of {stream} that leads nowhere.")
+        return SpoolPage(rows, envelope.cursor, envelope.more)
+
+    def acknowledge(self, stream: Stream, through: int) -> None:
+        """Tell the box that everything up to this cursor is safe here."""
+        self._call("POST", f"/v1/spool/{stream}/ack", body=wire.encode(AckRequest(through=through)))
+
+    def sample(self, sample: str) -> bytes:
+        """The bytes of a kept sample, checked against their digest.
+
+        :raises ObjectCorrupt: the box sent other bytes.
+        """
+        body = self._call("GET", f"/v1/samples/{quote(sample)}", limit=MAX_SAMPLE_BYTES)
+        if hashlib.sha256(body).hexdigest() != sample:
+            raise ObjectCorrupt(f"The box at {self.address} sent other bytes for sample {sample[:12]}.")
+        return body
+
+    def deliver(self, path: Path, sha256: str, *, sent: Callable[[int, int], None]) -> None:
+        """Send a file by its digest, from where an earlier attempt stopped.
+
+        :param sent: called with (bytes on the box, bytes in all) after each chunk; may raise to stop.
+        """
+        size = path.stat().st_size
+        have = self._ask("GET", f"/v1/objects/{sha256}", _ObjectState)
+        offset = size if have.complete else min(have.have, size)
+        sent(offset, size)
+        with path.open("rb") as file:
+            while not have.complete and offset < size:
+                file.seek(offset)
+                chunk = file.read(CHUNK_BYTES)
+                query = {"offset": str(offset), "size": str(size)}
+                state = self._ask("PUT", f"/v1/objects/{sha256}", _Stored, query=query, body=chunk)
+                if state.have <= offset:
+                    raise BoxRefused(f"The box at {self.address} stopped taking {path.name} at {offset} bytes.")
+                offset = state.have
+                sent(offset, size)
+
+    def put_metadata(self, path: Path) -> None:
+        """Send one file of the release repository's metadata."""
+        self._call("PUT", f"/v1/metadata/{quote(path.name)}", body=path.read_bytes())
+
+    def probe(self, bundle_sha256: str) -> ProbeReport:
+        """Try a delivered bundle in the box's sandbox; changes nothing there."""
+        body = wire.encode(ProbeRequest(sha256=bundle_sha256))
+        return self._ask("POST", "/v1/probe", ProbeReport, body=body, timeout_s=PROBE_TIMEOUT_S)
+
+    def install(self, target: str) -> None:
+        """Start the update to a signed target; its way shows in ``status().slots``."""
+        self._call("POST", "/v1/install", body=wire.encode(InstallRequest(target=target)))
+
+    def roll_back(self, reason: str) -> None:
+        """Return to the other committed model."""
+        self._call("POST", "/v1/rollback", body=json.dumps({"reason": reason}).encode())
+
+    def _ask(
+        self,
+        method: Literal["GET", "PUT", "POST"],
+        path: str,
+        kind: type[T],
+        *,
+        query: dict[str, str] | None = None,
+        body: bytes | None = None,
+        timeout_s: float = ANSWER_TIMEOUT_S,
+    ) -> T:
+        answer = self._call(method, path, query=query, body=body, timeout_s=timeout_s)
+        return wire.decode(answer, kind, what=f"answer of {self.address}")
+
+    def _call(
+        self,
+        method: Literal["GET", "PUT", "POST"],
+        path: str,
+        *,
+        query: dict[str, str] | None = None,
+        body: bytes | None = None,
+        timeout_s: float = ANSWER_TIMEOUT_S,
+        limit: int = MAX_BODY_BYTES,
+    ) -> bytes:
+        target = f"{path}?{urlencode(query)}" if query else path
+        with self._lock:
+            reused = self._connection is not None
+            try:
+                status, answer = self._exchange(method, target, body, timeout_s, limit)
+            except (http.client.HTTPException, ConnectionError) as error:
+                # An idle connection that the box has closed says so only now; every call may be repeated.
+                self._drop()
+                if not reused:
+                    raise self._unreachable(error) from error
+                try:
+                    status, answer = self._exchange(method, target, body, timeout_s, limit)
+                except (http.client.HTTPException, OSError) as again:
+                    self._drop()
+                    raise self._unreachable(again) from again
+            except OSError as error:
+                self._drop()
+                raise self._unreachable(error) from error
+        if status >= 400:
+            raise self._refusal(status, answer)
+        return answer
+
+    def _exchange(
+        self, method: str, target: str, body: bytes | None, timeout_s: float, limit: int
+    ) -> tuple[int, bytes]:
+        connection = self._connection or self._connect(timeout_s)
+        if connection.sock is not None:
+            connection.sock.settimeout(timeout_s)
+        connection.request(method, target, body, {"Content-Type": "application/json"} if body else {})
+        with connection.getresponse() as response:
+            answer = response.read(limit + 1)
+            if len(answer) > limit:
+                self._drop()
+                raise BoxRefused(f"The box at {self.address} sent more than {limit} bytes.")
+            return response.status, answer
+
+    def _connect(self, timeout_s: float) -> http.client.HTTPSConnection:
+        connection = http.client.HTTPSConnection(
+            self._host, self._port, timeout=min(timeout_s, ANSWER_TIMEOUT_S), context=self._context
+        )
+        self._connection = connection
+        connection.connect()
+        presented = connection.sock.getpeercert(binary_form=True)
+        if presented != self._pinned:
+            raise self._wrong_key()
+        return connection
+
+    def _drop(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _wrong_key(self) -> BoxWrongKey:
+        return BoxWrongKey(f"What answers at {self.address} does not have the key that was enrolled.")
+
+    def _unreachable(self, error: Exception) -> LinesideError:
+        if isinstance(error, ssl.SSLCertVerificationError):
+            return self._wrong_key()
+        if isinstance(error, ssl.SSLError) and "ALERT" in (error.reason or ""):
+            return BoxRefused(f"The box at {self.address} does not trust this desktop's key.")
+        reason = "it did not answer in time" if isinstance(error, TimeoutError) else str(error) or type(error).__name__
+        return BoxUnreachable(f"No connection to {self.address}: {reason}.")
+
+    def _refusal(self, status: int, answer: bytes) -> LinesideError:
+        try:
+            envelope = wire.decode(answer, _ErrorEnvelope)
+        except InputInvalid:
+            return BoxRefused(f"The box at {self.address} answered with status {status}.")
+        return LinesideError.from_dict(envelope.error)
+
+
+@dataclass(frozen=True, slots=True)
+class _RawPage:
+    rows: list[dict[str, Any]]
+    cursor: int
+    more: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _ObjectState:
+    have: int
+    complete: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Stored:
+    have: int
+
+
+@dataclass(frozen=True, slots=True)
+class _ErrorEnvelope:
+    error: dict[str, Any]

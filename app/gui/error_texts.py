@@ -1,0 +1,159 @@
+"""The titles and hints of every error, where the translation tools find them.
+
+The words are those of :mod:`edge_runtime.contracts.errors`; a test compares the two.
+"""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QCoreApplication
+
+from app.gui.i18n import QT_TRANSLATE_NOOP
+
+TEXTS: dict[str, tuple[str, str]] = {
+    "internal.bug": (
+        QT_TRANSLATE_NOOP("errors", "Something unexpected happened"),
+        QT_TRANSLATE_NOOP("errors", "Copy the details and report them; nothing was changed by this step."),
+    ),
+    "input.invalid": (
+        QT_TRANSLATE_NOOP("errors", "That value cannot be used"),
+        QT_TRANSLATE_NOOP("errors", "Correct the value and try again; nothing was changed."),
+    ),
+    "item.not-found": (
+        QT_TRANSLATE_NOOP("errors", "Nothing by that name"),
+        QT_TRANSLATE_NOOP("errors", "List what exists and check the name."),
+    ),
+    "item.exists": (
+        QT_TRANSLATE_NOOP("errors", "That already exists"),
+        QT_TRANSLATE_NOOP("errors", "Choose another name, or use what is there."),
+    ),
+    "task.cancelled": (
+        QT_TRANSLATE_NOOP("errors", "Cancelled"),
+        QT_TRANSLATE_NOOP("errors", "Start it again when you are ready; what was finished is kept."),
+    ),
+    "config.invalid": (
+        QT_TRANSLATE_NOOP("errors", "The configuration cannot be used"),
+        QT_TRANSLATE_NOOP("errors", "Correct the line that is named; the previous configuration stays in force."),
+    ),
+    "frame.unreadable": (
+        QT_TRANSLATE_NOOP("errors", "A frame is not a readable image"),
+        QT_TRANSLATE_NOOP(
+            "errors", "Check the camera or the program that writes the frames; the line goes on without this one."
+        ),
+    ),
+    "model.unusable": (
+        QT_TRANSLATE_NOOP("errors", "The model cannot be run"),
+        QT_TRANSLATE_NOOP(
+            "errors", "Export it again and check that the file arrived whole; the running model was not touched."
+        ),
+    ),
+    "model.probe-failed": (
+        QT_TRANSLATE_NOOP("errors", "The model failed its trial in the sandbox"),
+        QT_TRANSLATE_NOOP(
+            "errors", "The running model was not touched. Read the reason, mend the model and offer it again."
+        ),
+    ),
+    "bundle.invalid": (
+        QT_TRANSLATE_NOOP("errors", "The bundle is not a valid model bundle"),
+        QT_TRANSLATE_NOOP("errors", "Build it again with `lineside models`; the running model was not touched."),
+    ),
+    "bundle.tampered": (
+        QT_TRANSLATE_NOOP("errors", "The bundle is not what was signed"),
+        QT_TRANSLATE_NOOP("errors", "Send it again; if it fails again, treat the copy's source as compromised."),
+    ),
+    "trust.refused": (
+        QT_TRANSLATE_NOOP("errors", "The signature or version was refused"),
+        QT_TRANSLATE_NOOP(
+            "errors", "Check that this desktop belongs to the box's site and that no newer release was installed."
+        ),
+    ),
+    "trust.passphrase": (
+        QT_TRANSLATE_NOOP("errors", "The passphrase does not open this key"),
+        QT_TRANSLATE_NOOP("errors", "Type the passphrase again; it cannot be recovered."),
+    ),
+    "box.unreachable": (
+        QT_TRANSLATE_NOOP("errors", "The box does not answer"),
+        QT_TRANSLATE_NOOP("errors", "Check its power and cable, then try again; what waits for it is kept."),
+    ),
+    "box.wrong-key": (
+        QT_TRANSLATE_NOOP("errors", "The box at this address has another key"),
+        QT_TRANSLATE_NOOP(
+            "errors", "Do not continue until you know why: it is another box, a re-flashed one, or an impostor."
+        ),
+    ),
+    "box.refused": (
+        QT_TRANSLATE_NOOP("errors", "The box refused the request"),
+        QT_TRANSLATE_NOOP("errors", "Check that this desktop is enrolled on the box."),
+    ),
+    "store.refused": (
+        QT_TRANSLATE_NOOP("errors", "The object store refused"),
+        QT_TRANSLATE_NOOP(
+            "errors", "Check the bucket's name, the credentials and their permissions; everything waits locally."
+        ),
+    ),
+    "store.unreachable": (
+        QT_TRANSLATE_NOOP("errors", "The object store does not answer"),
+        QT_TRANSLATE_NOOP("errors", "Work on: everything waits locally and goes out when the store answers again."),
+    ),
+    "store.credentials-missing": (
+        QT_TRANSLATE_NOOP("errors", "No credentials for the object store"),
+        QT_TRANSLATE_NOOP(
+            "errors", "Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY or a profile, or save them in Settings."
+        ),
+    ),
+    "store.object-missing": (
+        QT_TRANSLATE_NOOP("errors", "The object is not in the store"),
+        QT_TRANSLATE_NOOP("errors", "Sync the desktop that made it, then try again."),
+    ),
+    "store.object-corrupt": (
+        QT_TRANSLATE_NOOP("errors", "The object's content does not match its digest"),
+        QT_TRANSLATE_NOOP(
+            "errors", "It was not used. Sync again; if it stays, upload it again from the desktop that has it."
+        ),
+    ),
+    "burst.failed": (
+        QT_TRANSLATE_NOOP("errors", "The training burst failed"),
+        QT_TRANSLATE_NOOP(
+            "errors", "Read the burst's log; start it again when the cause is mended. Checkpoints are kept."
+        ),
+    ),
+    "burst.training-unavailable": (
+        QT_TRANSLATE_NOOP("errors", "This machine cannot train"),
+        QT_TRANSLATE_NOOP(
+            "errors", "Install the training extra (pip install 'lineside[train]') or choose another host."
+        ),
+    ),
+    "gate.refused": (
+        QT_TRANSLATE_NOOP("errors", "The gate refused the model"),
+        QT_TRANSLATE_NOOP("errors", "The reasons are in the gate report; nothing was sent to the line."),
+    ),
+    "site.missing": (
+        QT_TRANSLATE_NOOP("errors", "There is no site here yet"),
+        QT_TRANSLATE_NOOP(
+            "errors", "Create one with `lineside site create NAME`, or start the window and follow the first page."
+        ),
+    ),
+    "database.too-new": (
+        QT_TRANSLATE_NOOP("errors", "The database was made by a newer Lineside"),
+        QT_TRANSLATE_NOOP("errors", "Install that version or a newer one; the database was not touched."),
+    ),
+    "database.damaged": (
+        QT_TRANSLATE_NOOP("errors", "The database cannot be read"),
+        QT_TRANSLATE_NOOP("errors", "Keep the file, restore the copy beside it, and sync to fetch what is missing."),
+    ),
+    "disk.full": (
+        QT_TRANSLATE_NOOP("errors", "The disk is full"),
+        QT_TRANSLATE_NOOP("errors", "Free some space; nothing that was acknowledged is lost."),
+    ),
+}
+"""Title and hint by code."""
+
+
+def title(code: str, fallback: str) -> str:
+    """The title of an error in the window's language; ``fallback`` where a newer box sent a code unknown here."""
+    return QCoreApplication.translate("errors", TEXTS[code][0]) if code in TEXTS else fallback
+
+
+def hint(code: str, spoken: str) -> str:
+    """What to do next. A hint that was made for this very case stays as it was spoken."""
+    known = TEXTS.get(code)
+    return QCoreApplication.translate("errors", spoken) if known and spoken == known[1] else spoken

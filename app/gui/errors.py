@@ -1,0 +1,127 @@
+"""The one dialog in which every error ends: title, what happened, what to do, and details to copy."""
+
+from __future__ import annotations
+
+import platform
+import sys
+import traceback
+from types import TracebackType
+
+from PySide6.QtCore import QCoreApplication, Qt, qVersion
+from PySide6.QtGui import QGuiApplication
+from PySide6.QtWidgets import QDialog, QWidget
+
+from app.gui import error_texts
+from app.gui.redact import redact
+from app.gui.widgets import Button, IconLabel, column, label, row
+from edge_runtime.contracts.errors import LinesideError
+
+
+def version() -> str:
+    """The version of the installed program."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("lineside")
+    except PackageNotFoundError:
+        return "unknown"
+
+
+def as_lineside(error: BaseException) -> LinesideError:
+    """A bug is shown like any other error, under the code for bugs."""
+    if isinstance(error, LinesideError):
+        return error
+    return LinesideError(f"{type(error).__name__}: {error}")
+
+
+def details(error: BaseException) -> str:
+    """Everything that helps to find the cause, without secrets; in English, whatever the window speaks."""
+    shown = as_lineside(error)
+    lines = [
+        f"{shown.title} [{shown.code}]",
+        shown.message,
+        shown.hint,
+        "",
+        f"Lineside {version()}, Python {platform.python_version()}, Qt {qVersion()}, {platform.platform()}",
+        "",
+        *traceback.format_exception(error),
+    ]
+    return redact("\n".join(lines)).strip() + "\n"
+
+
+class ErrorDialog(QDialog):
+    """Shows one error. It never blocks the work behind it."""
+
+    def __init__(self, error: BaseException, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        shown = as_lineside(error)
+        self.error = error
+        self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        heading = error_texts.title(shown.code, shown.title)
+        self.setWindowTitle(heading)
+        self.setAccessibleName(heading)
+        self.setMinimumWidth(520)
+        self.setMaximumWidth(640)
+        self._copied = label("", "caption")
+        copy = Button(self.tr("Copy details"), "copy", clicked=self.copy)
+        close = Button(self.tr("Close"), kind="primary", clicked=self.accept)
+        close.setDefault(True)
+        title = label(heading, "section", wrap=True)
+        title.setAccessibleDescription(shown.message)
+        box = row(
+            column(IconLabel("bad", "bad", 32), 1),
+            column(
+                title,
+                label(redact(shown.message), wrap=True, selectable=True),
+                label(error_texts.hint(shown.code, shown.hint), "muted", wrap=True, selectable=True),
+                label(shown.code, "mono", selectable=True),
+                8,
+                row(copy, self._copied, 1, close),
+                gap=12,
+            ),
+            gap=16,
+        )
+        box.setContentsMargins(24, 24, 24, 16)
+        self.setLayout(box)
+        close.setFocus()
+
+    def copy(self) -> None:
+        """Put the details on the clipboard."""
+        QGuiApplication.clipboard().setText(details(self.error))
+        self._copied.setText(self.tr("Copied, without secrets"))
+
+
+class ErrorDesk:
+    """Brings errors to the dialog, from slots and workers alike; the same error is not stacked up."""
+
+    def __init__(self) -> None:
+        self.parent: QWidget | None = None
+        self._open: list[ErrorDialog] = []
+        self._hook = sys.excepthook
+
+    def show(self, error: BaseException) -> None:
+        """In the GUI thread: show ``error`` unless just this one is on the screen already."""
+        shown = as_lineside(error)
+        if any(str(as_lineside(other.error)) == str(shown) for other in self._open):
+            return
+        dialog = ErrorDialog(error, self.parent)
+        self._open.append(dialog)
+        dialog.finished.connect(lambda _result: self._open.remove(dialog))
+        dialog.open()
+
+    @property
+    def open(self) -> tuple[ErrorDialog, ...]:
+        return tuple(self._open)
+
+    def install(self) -> None:
+        """Catch what slots let through; the terminal still sees it too."""
+        self._hook = sys.excepthook
+        sys.excepthook = self._caught
+
+    def uninstall(self) -> None:
+        sys.excepthook = self._hook
+
+    def _caught(self, kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        self._hook(kind, error, trace)
+        if isinstance(error, Exception) and QCoreApplication.instance() is not None:
+            self.show(error)

@@ -1,0 +1,68 @@
+"""Figures and times as people read them, in the window's language."""
+
+from __future__ import annotations
+
+import time
+
+from PySide6.QtCore import QCoreApplication, QDateTime, QLocale
+
+NONE = "–"
+
+
+def now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def count(value: int) -> str:
+    """With the locale's thousands separator."""
+    return QLocale().toString(value)
+
+
+def size(octets: int) -> str:
+    """Bytes in SI units."""
+    return QLocale().formattedDataSize(octets, 1, QLocale.DataSizeFormat.DataSizeSIFormat)
+
+
+def percent(share: float | None, digits: int = 1) -> str:
+    return NONE if share is None else f"{share * 100:.{digits}f} %"
+
+
+def money(usd: float) -> str:
+    return f"{usd:.2f} USD"
+
+
+def short(digest: str | None, length: int = 12) -> str:
+    """The beginning of an id, enough to tell it from the others."""
+    return digest[:length] if digest else NONE
+
+
+def clock(at_ms: int | None) -> str:
+    """Date and time of day in this machine's zone."""
+    if at_ms is None:
+        return NONE
+    return QDateTime.fromMSecsSinceEpoch(at_ms).toString("yyyy-MM-dd HH:mm:ss")
+
+
+def duration(seconds: float) -> str:
+    whole = max(0, round(seconds))
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+def ago(at_ms: int | None, now: int | None = None) -> str:
+    """How long ago, in the largest unit that says enough."""
+    if at_ms is None:
+        return QCoreApplication.translate("formats", "never")
+    seconds = ((now if now is not None else now_ms()) - at_ms) / 1000
+    if seconds < 10:
+        return QCoreApplication.translate("formats", "just now")
+    if seconds < 60:
+        return QCoreApplication.translate("formats", "{n} s ago").format(n=round(seconds))
+    if seconds < 3600:
+        return QCoreApplication.translate("formats", "{n} min ago").format(n=round(seconds / 60))
+    if seconds < 86_400:
+        return QCoreApplication.translate("formats", "{n} h ago").format(n=round(seconds / 3600))
+    return QCoreApplication.translate("formats", "{n} d ago").format(n=round(seconds / 86_400))

@@ -1,0 +1,252 @@
+"""One box in detail: slots, pipelines, alerts, and how sure its model has been lately."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from PySide6.QtWidgets import QFrame, QVBoxLayout, QWidget
+
+from app.gui import formats
+from app.gui.charts import Chart, Mark, changes, rolling_mean
+from app.gui.dialogs import Confirm
+from app.gui.states import box_state, state
+from app.gui.widgets import Button, Chip, Facts, IconLabel, card, clear, column, label, row
+from app.store.records import Box
+from app.usecases import boxes, models, results
+from app.usecases.progress import CancelToken, Progress
+from edge_runtime.contracts.rows import AlertRow, ResultRow
+from edge_runtime.contracts.status import PipelineStatus, SlotStatus
+
+if TYPE_CHECKING:
+    from app.gui.pages.boxes import BoxesPage
+
+RECENT = 1000
+"""Results on the chart."""
+ALERTS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What the chart and the list of alerts show."""
+
+    results: tuple[ResultRow, ...]
+    alerts: Sequence[AlertRow]
+    versions: dict[str, str]
+    """Version by bundle id."""
+
+
+class BoxDetail(QWidget):
+    def __init__(self, page: BoxesPage) -> None:
+        super().__init__()
+        self._page = page
+        self._box: Box | None = None
+        self._name = label("", "section", selectable=True)
+        self._chip = Chip()
+        self._problem = label("", "bad", wrap=True, selectable=True)
+        self._facts = Facts()
+        self.refresh = Button(self.tr("Refresh"), "refresh", clicked=self._refresh)
+        self.collect = Button(self.tr("Collect now"), "collect", clicked=self._collect)
+        self.forget = Button("", "close", kind="ghost", tip=self.tr("Forget this box…"), clicked=self.ask_to_forget)
+        self._slots: QVBoxLayout = column(gap=12)
+        self._pipelines: QVBoxLayout = column(gap=12)
+        self._alerts: QVBoxLayout = column(gap=12)
+        self.chart = Chart(self.tr("Confidence over time"), times=True, share=True)
+        self._dots = self.chart.add_dots("muted")
+        self._mean = self.chart.add_line("accent", 2.5)
+        self._sections = [
+            card(
+                row(self._name, 1, self._chip),
+                self._problem,
+                self._facts,
+                row(self.refresh, self.collect, 1, self.forget),
+                gap=12,
+            ),
+            card(label(self.tr("Model slots"), "section"), self._slots, gap=12),
+            card(label(self.tr("Pipelines"), "section"), self._pipelines, gap=12),
+            card(label(self.tr("What the model said"), "section"), self.chart, gap=8),
+            card(label(self.tr("Alerts"), "section"), self._alerts, gap=12),
+        ]
+        self.setLayout(column(*self._sections, 1, gap=16))
+        self.show_box(None)
+
+    def show_box(self, box: Box | None) -> None:
+        """Show this box; None: nothing is picked."""
+        other = (box.box if box else None) != (self._box.box if self._box else None)
+        self._box = box
+        for section in self._sections:
+            section.setVisible(box is not None)
+        if box is None:
+            return
+        self._name.setText(box.name)
+        self._chip.set_state(box_state(box))
+        self._problem.setText(box.problem or "")
+        self._problem.setVisible(box.problem is not None)
+        self._facts.show_facts(self._facts_of(box))
+        _fill(
+            self._slots,
+            [self._slot(slot) for slot in (box.status.slots if box.status else ())],
+            self.tr("Not heard yet."),
+        )
+        pipelines = box.status.pipelines if box.status else ()
+        _fill(self._pipelines, [self._pipeline(one) for one in pipelines], self.tr("No pipeline is configured."))
+        if other:
+            self.reload()
+
+    def reload(self) -> None:
+        """Fetch what the box saw."""
+        if self._box is None:
+            return
+        context, box = self._page.context, self._box.box
+
+        def work() -> Seen:
+            return Seen(
+                results.page_results(context, box, limit=RECENT).rows,
+                boxes.list_alerts(context, box, ALERTS),
+                {model.model: model.version for model in models.list_models(context)},
+            )
+
+        self._page.query("seen", work, lambda seen: self._show_seen(box, seen))
+
+    def ask_to_forget(self) -> None:
+        """Ask, naming the box, and strike it off the list."""
+        if self._box is None:
+            return
+        context, box = self._page.context, self._box
+        dialog = Confirm(
+            self.tr("Forget this box?"),
+            self.tr("It leaves this desktop's list. What it sent stays here, and the box itself is not touched."),
+            [box.name],
+            self.tr("Forget box"),
+            self,
+            kind="danger",
+        )
+        dialog.accepted.connect(
+            lambda: self._page.session.tasks.run_query(
+                lambda: boxes.forget_box(context, box.box), lambda _none: None, owner=self
+            )
+        )
+        dialog.open()
+
+    def _refresh(self) -> None:
+        if self._box is not None:
+            context, box = self._page.context, self._box
+            self._page.session.tasks.run_command(
+                self.tr("Refresh {name}").format(name=box.name),
+                lambda _progress, _cancel: boxes.refresh(context, box.box),
+                owner=self,
+            )
+
+    def _collect(self) -> None:
+        if self._box is None:
+            return
+        context, box = self._page.context, self._box
+
+        def work(progress: Progress, cancel: CancelToken) -> boxes.CollectReport:
+            return boxes.collect(context, box.box, progress=progress, cancel=cancel)
+
+        self._page.session.tasks.run_command(self.tr("Collect from {name}").format(name=box.name), work, owner=self)
+
+    def _facts_of(self, box: Box) -> list[tuple[str, str]]:
+        facts = [(self.tr("Address"), box.address), (self.tr("Fingerprint"), formats.short(box.box, 24))]
+        if box.status is not None:
+            spool = box.status.spool
+            facts += [
+                (self.tr("Running for"), formats.duration(box.status.uptime_s)),
+                (
+                    self.tr("Waiting there"),
+                    self.tr("{results} results, {samples} samples ({size})").format(
+                        results=formats.count(spool.results),
+                        samples=formats.count(spool.samples),
+                        size=formats.size(spool.sample_bytes),
+                    ),
+                ),
+                (self.tr("Free disk"), formats.size(spool.disk_free_bytes)),
+            ]
+        return [*facts, (self.tr("Last seen"), formats.clock(box.last_seen_ms))]
+
+    def _slot(self, slot: SlotStatus) -> QWidget:
+        what = f"{slot.name} {slot.version}" if slot.version else self.tr("No model")
+        active = self.tr("answers for the line") if slot.active else ""
+        words = column(row(label(f"{slot.slot.upper()}   {what}"), label(active, "caption"), 1, gap=12), gap=2)
+        if slot.reason:
+            words.addWidget(label(slot.reason, "caption", wrap=True))
+        elif slot.trial is not None:
+            words.addWidget(
+                label(
+                    self.tr("{frames} frames on trial, {errors} errors, {ms} ms (p95)").format(
+                        frames=slot.trial.frames, errors=slot.trial.errors, ms=f"{slot.trial.latency_ms_p95:.1f}"
+                    ),
+                    "caption",
+                )
+            )
+        return _wrap(words, Chip(state(slot.state)))
+
+    def _pipeline(self, pipeline: PipelineStatus) -> QWidget:
+        words = column(
+            label(pipeline.name),
+            label(
+                self.tr("{frames} frames, {rate} per second, {kept} kept, {errors} errors").format(
+                    frames=formats.count(pipeline.frames),
+                    rate=f"{pipeline.frames_per_s:.1f}",
+                    kept=formats.count(pipeline.kept),
+                    errors=formats.count(pipeline.errors),
+                ),
+                "caption",
+                wrap=True,
+            ),
+            gap=2,
+        )
+        if pipeline.last_error:
+            words.addWidget(label(pipeline.last_error, "caption", wrap=True, selectable=True))
+        return _wrap(words, Chip(state("drift" if pipeline.drift else pipeline.state)))
+
+    def _alert(self, alert: AlertRow) -> QWidget:
+        frame = QFrame()
+        words = column(
+            label(alert.message, wrap=True, selectable=True),
+            label(f"{formats.clock(alert.at_ms)}  ·  {alert.kind}", "caption"),
+            gap=2,
+        )
+        drifting = alert.kind.startswith("drift.")
+        box = row(column(IconLabel("drift" if drifting else "warn", "warn"), 1), words, gap=12)
+        box.setStretch(1, 1)
+        frame.setLayout(box)
+        return frame
+
+    def _show_seen(self, box: str, seen: Seen) -> None:
+        if self._box is None or self._box.box != box:
+            return
+        rows = seen.results[::-1]
+        times = [row.at_ms / 1000 for row in rows]
+        confidences = [row.confidence for row in rows]
+        self.chart.set_dots(self._dots, times, confidences)
+        self.chart.set_line(self._mean, times, rolling_mean(confidences))
+        marks = [
+            Mark(times[at], seen.versions.get(rows[at].model, formats.short(rows[at].model, 6)), "ok")
+            for at in changes([row.model for row in rows])
+        ]
+        if times:
+            marks += [
+                Mark(alert.at_ms / 1000, self.tr("drift"), "warn")
+                for alert in seen.alerts
+                if alert.kind.startswith("drift.") and times[0] <= alert.at_ms / 1000 <= times[-1]
+            ]
+        self.chart.set_marks(marks)
+        _fill(self._alerts, [self._alert(alert) for alert in seen.alerts], self.tr("No alerts."))
+
+
+def _wrap(words: QVBoxLayout, chip: Chip) -> QWidget:
+    made = QWidget()
+    box = row(gap=12)
+    box.addLayout(words, 1)
+    box.addLayout(column(chip, 1))
+    made.setLayout(box)
+    return made
+
+
+def _fill(box: QVBoxLayout, widgets: Sequence[QWidget], otherwise: str) -> None:
+    clear(box)
+    for widget in widgets or [label(otherwise, "muted")]:
+        box.addWidget(widget)

@@ -1,0 +1,159 @@
+"""Boxes: who is there, how they are, what they run and what they saw."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QSplitter
+
+from app.gui import formats
+from app.gui.pages.add_box import AddBox
+from app.gui.pages.base import Command, Page, scrolled
+from app.gui.pages.box_detail import BoxDetail
+from app.gui.session import Session
+from app.gui.states import State, box_state, state
+from app.gui.tables import Column, DataTable, PagedModel
+from app.gui.widgets import Button, Empty
+from app.store import records
+from app.store.records import Box
+from app.usecases import boxes
+from app.usecases.progress import CancelToken, Progress
+from edge_runtime.contracts.status import SlotStatus
+
+
+def active_slot(box: Box) -> SlotStatus | None:
+    """The slot whose model answers for the line now."""
+    return next((slot for slot in box.status.slots if slot.active), None) if box.status else None
+
+
+def drift_state(box: Box) -> State | None:
+    """None: it cannot be said yet."""
+    if box.status is None or not any(slot.active for slot in box.status.slots):
+        return None
+    if any(pipeline.drift for pipeline in box.status.pipelines):
+        return state("drift")
+    return state("steady")
+
+
+def waiting(box: Box) -> int | None:
+    """Rows in the box's spool that no desktop has yet."""
+    if box.status is None:
+        return None
+    spool = box.status.spool
+    return spool.results + spool.samples + spool.alerts + spool.losses
+
+
+class BoxesPage(Page):
+    tables: ClassVar[frozenset[str]] = frozenset({"boxes", "box_status", "alerts", "results"})
+
+    def __init__(self, session: Session) -> None:
+        super().__init__(session, self.tr("Boxes"))
+        columns = (
+            Column[Box](title=self.tr("Name"), text=lambda box: box.name, stretch=True),
+            Column[Box](title=self.tr("State"), text=lambda box: box_state(box).word, state=box_state, width=170),
+            Column[Box](title=self.tr("Frames/s"), text=_rate, number=True, width=90),
+            Column[Box](title=self.tr("Model"), text=_model, width=130),
+            Column[Box](
+                title=self.tr("Drift"),
+                text=lambda box: (drift_state(box) or _UNKNOWN).word,
+                state=lambda box: drift_state(box) or _UNKNOWN,
+                width=110,
+            ),
+            Column[Box](title=self.tr("Last seen"), text=lambda box: formats.ago(box.last_seen_ms), width=110),
+            Column[Box](title=self.tr("Waiting"), text=_waiting, number=True, width=90),
+        )
+        self.model: PagedModel[Box] = PagedModel(
+            columns,
+            lambda _cursor, _limit: records.Page(rows=tuple(boxes.list_boxes(self.context))),
+            lambda box: box.box,
+            session.tasks,
+            self,
+        )
+        self.table = DataTable(self.model, self.tr("Boxes"))
+        self.detail = BoxDetail(self)
+        self.refresh = Button(self.tr("Refresh"), "refresh", clicked=self.refresh_boxes)
+        self.collect = Button(self.tr("Collect now"), "collect", clicked=self.collect_boxes)
+        self.add = Button(self.tr("Add box…"), "plus", kind="primary", clicked=self.add_box)
+        for button in (self.refresh, self.collect, self.add):
+            self.buttons.addWidget(button)
+        split = QSplitter(Qt.Orientation.Horizontal)
+        split.setHandleWidth(16)
+        split.setChildrenCollapsible(False)
+        split.addWidget(self.table)
+        split.addWidget(scrolled(self.detail))
+        split.setStretchFactor(0, 3)
+        split.setStretchFactor(1, 2)
+        split.setSizes([640, 420])
+        self.body.addWidget(split, 1)
+        self.set_empty(
+            Empty(
+                "boxes",
+                self.tr("No box yet: add the first one, and it will show here what it runs and what it sees."),
+                Button(self.tr("Add a box…"), "plus", kind="primary", clicked=self.add_box),
+            )
+        )
+        self.model.loaded.connect(self._loaded)
+        self.table.picked.connect(self.detail.show_box)
+
+    def reload(self) -> None:
+        self.model.reload()
+        self.detail.reload()
+
+    def pick(self, key: str) -> None:
+        self.table.pick(key)
+
+    def commands(self) -> list[Command]:
+        return [
+            Command(title=self.tr("Add box…"), icon="plus", run=self.add_box),
+            Command(title=self.tr("Refresh all boxes"), icon="refresh", run=self.refresh_boxes),
+            Command(title=self.tr("Collect from all boxes"), icon="collect", run=self.collect_boxes),
+        ]
+
+    def refresh_boxes(self) -> None:
+        context = self.context
+        self.session.tasks.run_command(
+            self.tr("Refresh boxes"), lambda _progress, _cancel: boxes.refresh(context), owner=self
+        )
+
+    def collect_boxes(self) -> None:
+        context = self.context
+
+        def work(progress: Progress, cancel: CancelToken) -> boxes.CollectReport:
+            return boxes.collect(context, progress=progress, cancel=cancel)
+
+        self.session.tasks.run_command(self.tr("Collect from boxes"), work, owner=self)
+
+    def add_box(self) -> AddBox:
+        dialog = AddBox(self.session, self)
+        dialog.enrolled.connect(self.table.pick)
+        dialog.open()
+        return dialog
+
+    def _loaded(self) -> None:
+        rows = self.model.rows
+        self.show_empty(not rows)
+        answering = sum(box.problem is None and box.last_seen_ms is not None for box in rows)
+        self.subtitle.setText(self.tr("{n} of {all} answer").format(n=answering, all=len(rows)) if rows else "")
+        for button in (self.refresh, self.collect):
+            button.setEnabled(bool(rows))
+        self.table.pick_first()
+
+
+_UNKNOWN = State("idle", "idle", formats.NONE)
+
+
+def _rate(box: Box) -> str:
+    if box.status is None or box.problem is not None:
+        return formats.NONE
+    return f"{sum(pipeline.frames_per_s for pipeline in box.status.pipelines):.1f}"
+
+
+def _model(box: Box) -> str:
+    slot = active_slot(box)
+    return f"{slot.name} {slot.version}" if slot is not None and slot.version else formats.NONE
+
+
+def _waiting(box: Box) -> str:
+    rows = waiting(box)
+    return formats.NONE if rows is None else formats.count(rows)

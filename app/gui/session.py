@@ -1,0 +1,55 @@
+"""One open site as the window sees it: its context, and the news from its database."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from PySide6.QtCore import QObject, QTimer, Signal
+
+from app.context import Context
+from app.gui.tasks import Tasks
+from app.store.records import Site
+from app.usecases import sites
+
+NEWS_MS = 250
+"""Changes reach the pages at most this often."""
+
+
+class Session(QObject):
+    """Handed to every page. ``changed`` carries the names of the tables that changed since the last time."""
+
+    changed = Signal(object)
+    open_requested = Signal(str, str)
+    """A page's name and the id of what it should pick there; empty: only the page."""
+
+    def __init__(self, context: Context, tasks: Tasks, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self.context = context
+        self.tasks = tasks
+        self.site: Site = sites.get_site(context)
+        self._news: set[str] = set()
+        self._timer = QTimer(self, interval=NEWS_MS, singleShot=True)
+        self._timer.timeout.connect(self._tell)
+        self._unsubscribe: Callable[[], None] | None = context.database.subscribe(self._committed)
+
+    def close(self) -> None:
+        """Hear no more news; the context stays open for whoever opened it."""
+        if self._unsubscribe is not None:
+            self._unsubscribe()
+            self._unsubscribe = None
+        self._timer.stop()
+
+    def _committed(self, table: str, _keys: frozenset[str]) -> None:
+        """On the writer's thread, after each commit."""
+        self.tasks.post(lambda: self._note(table))
+
+    def _note(self, table: str) -> None:
+        if self._unsubscribe is None:
+            return
+        self._news.add(table)
+        if not self._timer.isActive():
+            self._timer.start()
+
+    def _tell(self) -> None:
+        news, self._news = frozenset(self._news), set()
+        self.changed.emit(news)

@@ -1,0 +1,131 @@
+"""Every state as an icon and a word, never as a colour alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from PySide6.QtCore import QCoreApplication
+
+from app.gui.i18n import QT_TRANSLATE_NOOP
+from app.gui.theme import Tone
+from app.store.records import Box, Model
+from edge_runtime.contracts.status import BoxStatus
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What a person sees of a state."""
+
+    icon: str
+    tone: Tone
+    word: str
+
+
+_WORDS: dict[str, tuple[str, Tone, str]] = {
+    # rollouts and their boxes
+    "running": ("busy", "info", QT_TRANSLATE_NOOP("states", "Running")),
+    "done": ("ok", "ok", QT_TRANSLATE_NOOP("states", "Done")),
+    "stopped": ("stop", "warn", QT_TRANSLATE_NOOP("states", "Stopped")),
+    "waiting": ("wait", "idle", QT_TRANSLATE_NOOP("states", "Waiting")),
+    "sending": ("send", "info", QT_TRANSLATE_NOOP("states", "Sending")),
+    "installing": ("busy", "info", QT_TRANSLATE_NOOP("states", "Installing")),
+    "trial": ("gauge", "info", QT_TRANSLATE_NOOP("states", "On trial")),
+    "committed": ("ok", "ok", QT_TRANSLATE_NOOP("states", "Committed")),
+    "failed": ("bad", "bad", QT_TRANSLATE_NOOP("states", "Failed")),
+    "rolled-back": ("undo", "warn", QT_TRANSLATE_NOOP("states", "Rolled back")),
+    # models
+    "candidate": ("idle", "idle", QT_TRANSLATE_NOOP("states", "Candidate")),
+    "gated": ("shield", "info", QT_TRANSLATE_NOOP("states", "Passed the gate")),
+    "proved": ("gauge", "info", QT_TRANSLATE_NOOP("states", "Proved")),
+    "refused": ("bad", "bad", QT_TRANSLATE_NOOP("states", "Refused")),
+    "released": ("ok", "ok", QT_TRANSLATE_NOOP("states", "Released")),
+    # bursts
+    "DRAFT": ("idle", "idle", QT_TRANSLATE_NOOP("states", "Draft")),
+    "QUOTED": ("idle", "idle", QT_TRANSLATE_NOOP("states", "Quoted")),
+    "QUEUED_OFFLINE": ("cloud-off", "warn", QT_TRANSLATE_NOOP("states", "Queued, offline")),
+    "STAGED": ("wait", "info", QT_TRANSLATE_NOOP("states", "Staged")),
+    "LAUNCHING": ("busy", "info", QT_TRANSLATE_NOOP("states", "Launching")),
+    "BOOTING": ("busy", "info", QT_TRANSLATE_NOOP("states", "Booting")),
+    "RUNNING": ("busy", "info", QT_TRANSLATE_NOOP("states", "Training")),
+    "FINISHING": ("busy", "info", QT_TRANSLATE_NOOP("states", "Finishing")),
+    "IMPORTED": ("collect", "ok", QT_TRANSLATE_NOOP("states", "Finished")),
+    "GATED": ("ok", "ok", QT_TRANSLATE_NOOP("states", "Gated")),
+    "CLOSED": ("ok", "ok", QT_TRANSLATE_NOOP("states", "Closed")),
+    "CAPACITY_WAIT": ("wait", "warn", QT_TRANSLATE_NOOP("states", "No machine free")),
+    "PREEMPTED": ("undo", "warn", QT_TRANSLATE_NOOP("states", "Preempted")),
+    "CANCELLING": ("stop", "warn", QT_TRANSLATE_NOOP("states", "Cancelling")),
+    "CANCELLED": ("stop", "idle", QT_TRANSLATE_NOOP("states", "Cancelled")),
+    "FAILED": ("bad", "bad", QT_TRANSLATE_NOOP("states", "Failed")),
+    "UNKNOWN": ("question", "warn", QT_TRANSLATE_NOOP("states", "Unknown")),
+    # slots
+    "EMPTY": ("idle", "idle", QT_TRANSLATE_NOOP("states", "Empty")),
+    "VERIFIED": ("shield", "info", QT_TRANSLATE_NOOP("states", "Verified")),
+    "PROBED": ("gauge", "info", QT_TRANSLATE_NOOP("states", "Probed")),
+    "TRIAL": ("gauge", "info", QT_TRANSLATE_NOOP("states", "On trial")),
+    "COMMITTED": ("ok", "ok", QT_TRANSLATE_NOOP("states", "Committed")),
+    "REJECTED": ("bad", "bad", QT_TRANSLATE_NOOP("states", "Rejected")),
+    "ROLLED_BACK": ("undo", "warn", QT_TRANSLATE_NOOP("states", "Rolled back")),
+    # pipelines and boxes
+    "waiting-for-model": ("wait", "warn", QT_TRANSLATE_NOOP("states", "Waiting for a model")),
+    "no-input": ("warn", "warn", QT_TRANSLATE_NOOP("states", "No input")),
+    "failing": ("bad", "bad", QT_TRANSLATE_NOOP("states", "Failing")),
+    "drift": ("drift", "warn", QT_TRANSLATE_NOOP("states", "Drift")),
+    "steady": ("ok", "ok", QT_TRANSLATE_NOOP("states", "Steady")),
+    "unreachable": ("bad", "bad", QT_TRANSLATE_NOOP("states", "Not answering")),
+    "new": ("idle", "idle", QT_TRANSLATE_NOOP("states", "Not heard yet")),
+    "no-pipeline": ("idle", "idle", QT_TRANSLATE_NOOP("states", "No pipeline")),
+    # the object store
+    "store.none": ("cloud-off", "idle", QT_TRANSLATE_NOOP("states", "No object store")),
+    "store.offline": ("cloud-off", "warn", QT_TRANSLATE_NOOP("states", "Offline")),
+    "store.pending": ("cloud-up", "info", QT_TRANSLATE_NOOP("states", "Waiting to sync")),
+    "store.synced": ("cloud", "ok", QT_TRANSLATE_NOOP("states", "Synced")),
+}
+
+STEPS: dict[str, str] = {
+    "collect": QT_TRANSLATE_NOOP("steps", "Collecting"),
+    "import": QT_TRANSLATE_NOOP("steps", "Importing"),
+    "gate": QT_TRANSLATE_NOOP("steps", "Judging at the gate"),
+    "pack": QT_TRANSLATE_NOOP("steps", "Packing"),
+    "send": QT_TRANSLATE_NOOP("steps", "Sending"),
+    "prove": QT_TRANSLATE_NOOP("steps", "Proving on the box"),
+    "sync": QT_TRANSLATE_NOOP("steps", "Syncing"),
+    "train": QT_TRANSLATE_NOOP("steps", "Training"),
+    "upload": QT_TRANSLATE_NOOP("steps", "Uploading"),
+    "download": QT_TRANSLATE_NOOP("steps", "Downloading"),
+}
+
+
+def state(key: str) -> State:
+    """The state called ``key`` in the records; one that a newer version invented is shown as it is called."""
+    icon, tone, word = _WORDS.get(key, ("question", "idle", key))
+    return State(icon, tone, QCoreApplication.translate("states", word))
+
+
+def step(key: str) -> str:
+    """A use-case's step in words."""
+    return QCoreApplication.translate("steps", STEPS[key]) if key in STEPS else key
+
+
+def pipelines_state(status: BoxStatus) -> State:
+    """The worst that any pipeline of a box says."""
+    states = [pipeline.state for pipeline in status.pipelines]
+    if not states:
+        return state("no-pipeline")
+    if "failing" in states:
+        return state("failing")
+    if any(pipeline.drift for pipeline in status.pipelines):
+        return state("drift")
+    return state(next((one for one in ("waiting-for-model", "no-input") if one in states), "running"))
+
+
+def box_state(box: Box) -> State:
+    if box.problem is not None:
+        return state("unreachable")
+    return state("new") if box.status is None else pipelines_state(box.status)
+
+
+def model_state(model: Model) -> State:
+    """As recorded, but a gated model that some box has tried and liked is already *proved*."""
+    if model.state == "gated" and model.proofs and all(proof.passed for proof in model.proofs.values()):
+        return state("proved")
+    return state(model.state)

@@ -1,0 +1,220 @@
+"""The bridge between the window and its workers.
+
+Work runs on plain threads; one signal carries a closure back to the GUI thread. A query is short and
+silent; a command is a :class:`Job` with progress and cancel that the tray shows. An error that nobody
+asked for always reaches ``on_error``. ``drain`` ends everything before the program does.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from typing import Any, Literal, TypeVar
+
+from PySide6.QtCore import QObject, Qt, QTimer, Signal
+from shiboken6 import Shiboken
+
+from app.usecases.progress import CancelToken, Progress, ProgressEvent
+from edge_runtime.contracts.errors import Cancelled
+
+T = TypeVar("T")
+JobState = Literal["running", "stopping", "done", "cancelled", "failed"]
+
+PROGRESS_MS = 100
+"""Progress reaches the screen at most this often."""
+QUERY_THREADS = 3
+COMMAND_THREADS = 8
+
+
+class Job(QObject):
+    """One piece of work that a person may watch and stop. Lives in the GUI thread."""
+
+    changed = Signal()
+    ended = Signal()
+
+    def __init__(self, title: str, parent: QObject) -> None:
+        super().__init__(parent)
+        self.title = title
+        self.state: JobState = "running"
+        self.progress = ProgressEvent(step="")
+        self.error: BaseException | None = None
+        self.token = CancelToken()
+        self.began_s = time.monotonic()
+        self._lock = threading.Lock()
+        self._latest: ProgressEvent | None = None
+
+    @property
+    def active(self) -> bool:
+        return self.state in ("running", "stopping")
+
+    def report(self, event: ProgressEvent) -> None:
+        """From the worker: only the latest event between two looks is shown."""
+        with self._lock:
+            self._latest = event
+
+    def look(self) -> None:
+        """In the GUI thread: show the latest event, if there is a new one."""
+        with self._lock:
+            event, self._latest = self._latest, None
+        if event is not None:
+            self.progress = event
+            self.changed.emit()
+
+    def cancel(self) -> None:
+        """Ask the work to stop; it ends when it next looks."""
+        self.token.cancel()
+        if self.state == "running":
+            self.state = "stopping"
+            self.changed.emit()
+
+    def end(self, state: JobState, error: BaseException | None = None) -> None:
+        self.look()
+        self.state, self.error = state, error
+        self.changed.emit()
+        self.ended.emit()
+
+
+class Tasks(QObject):
+    """The worker pool. ``job_added`` carries each new :class:`Job` to the tray."""
+
+    job_added = Signal(object)
+    _delivered = Signal(object)
+
+    def __init__(self, on_error: Callable[[BaseException], None], parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._on_error = on_error
+        self._queries = ThreadPoolExecutor(QUERY_THREADS, thread_name_prefix="query")
+        self._commands = ThreadPoolExecutor(COMMAND_THREADS, thread_name_prefix="command")
+        self._running: set[Future[Any]] = set()
+        self._jobs: list[Job] = []
+        self._closed = False
+        self._delivered.connect(self._deliver, Qt.ConnectionType.QueuedConnection)
+        self._looking = QTimer(self, interval=PROGRESS_MS)
+        self._looking.timeout.connect(self._look)
+
+    @property
+    def jobs(self) -> tuple[Job, ...]:
+        """The jobs that still run."""
+        return tuple(self._jobs)
+
+    @property
+    def idle(self) -> bool:
+        """No work is queued or running, and every result was delivered."""
+        return not self._running
+
+    def post(self, closure: Callable[[], None]) -> None:
+        """From any thread: run ``closure`` in the GUI thread soon. Dropped once the pool is drained."""
+        if not self._closed:
+            self._delivered.emit(closure)
+
+    def run_query(
+        self,
+        work: Callable[[], T],
+        done: Callable[[T], None],
+        *,
+        owner: QObject,
+        failed: Callable[[BaseException], None] | None = None,
+    ) -> None:
+        """Run ``work`` on a query thread and ``done`` with its result in the GUI thread.
+
+        Nothing is delivered once ``owner`` was deleted. Without ``failed`` an error reaches the dialog.
+        """
+        self._submit(self._queries, work, done, failed or self._on_error, owner)
+
+    def run_background(
+        self,
+        work: Callable[[], T],
+        done: Callable[[T], None],
+        *,
+        owner: QObject,
+        failed: Callable[[BaseException], None] | None = None,
+    ) -> None:
+        """As :meth:`run_query`, for silent work that may take seconds (a box that does not answer)."""
+        self._submit(self._commands, work, done, failed or self._on_error, owner)
+
+    def run_command(
+        self,
+        title: str,
+        work: Callable[[Progress, CancelToken], T],
+        done: Callable[[T], None] | None = None,
+        *,
+        owner: QObject,
+        failed: Callable[[BaseException], None] | None = None,
+    ) -> Job:
+        """Run ``work`` as a job of the tray. Cancelling is no error; any other failure reaches the dialog."""
+        job = Job(title, self)
+        self._jobs.append(job)
+
+        def succeeded(result: T) -> None:
+            self._end(job, "done", None)
+            if done is not None and Shiboken.isValid(owner):
+                done(result)
+
+        def broke(error: BaseException) -> None:
+            stopped = isinstance(error, Cancelled)
+            self._end(job, "cancelled" if stopped else "failed", error)
+            if failed is not None and Shiboken.isValid(owner):
+                failed(error)
+            elif not stopped:
+                self._on_error(error)
+
+        self._looking.start()
+        self._submit(self._commands, lambda: work(job.report, job.token), succeeded, broke, self)
+        self.job_added.emit(job)
+        return job
+
+    def report(self, error: BaseException) -> None:
+        """Show an error that somebody looked at first."""
+        self._on_error(error)
+
+    def cancel_all(self) -> None:
+        for job in self.jobs:
+            job.cancel()
+
+    def drain(self, timeout_s: float = 30.0) -> bool:
+        """Cancel the jobs, start nothing more, and wait until the workers are gone; False: some still run."""
+        self._looking.stop()
+        self.cancel_all()
+        self._closed = True
+        for pool in (self._queries, self._commands):
+            pool.shutdown(wait=False, cancel_futures=True)
+        return not wait(self._running, timeout=timeout_s).not_done
+
+    def _submit(
+        self,
+        pool: ThreadPoolExecutor,
+        work: Callable[[], T],
+        done: Callable[[T], None],
+        failed: Callable[[BaseException], None],
+        owner: QObject,
+    ) -> None:
+        if self._closed:
+            return
+        future = pool.submit(work)
+        self._running.add(future)
+
+        def deliver() -> None:
+            self._running.discard(future)
+            error = future.exception()
+            if error is not None:
+                (failed if Shiboken.isValid(owner) else self._on_error)(error)
+            elif Shiboken.isValid(owner):
+                done(future.result())
+
+        future.add_done_callback(lambda finished: None if finished.cancelled() else self.post(deliver))
+
+    def _deliver(self, closure: Callable[[], None]) -> None:
+        if not self._closed:
+            closure()
+
+    def _look(self) -> None:
+        for job in self.jobs:
+            job.look()
+
+    def _end(self, job: Job, state: JobState, error: BaseException | None) -> None:
+        self._jobs.remove(job)
+        if not self._jobs:
+            self._looking.stop()
+        job.end(state, error)

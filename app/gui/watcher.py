@@ -1,0 +1,97 @@
+"""What goes on by itself while the window is open: boxes are asked and collected, work under way moves on."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+from PySide6.QtCore import QObject, QTimer
+
+from app.gui.session import Session
+from app.store.records import Box
+from app.usecases import boxes, bursts, rollouts, sync
+from edge_runtime.contracts.errors import LinesideError
+
+T = TypeVar("T")
+
+TICK_MS = 1500
+RETRY_S = 10.0
+"""How long a box that did not answer, or a store that refused, is left alone."""
+SYNC_S = 60.0
+
+
+class Watcher(QObject):
+    """At most one request a box, one pass over bursts and rollouts, and one sync are under way at a time.
+
+    Whatever goes wrong in the way that errors do (a box is off, the store is away) stands in the records
+    and is shown there; a bug reaches the dialog once and ends the part that has it.
+    """
+
+    def __init__(self, session: Session) -> None:
+        super().__init__(session)
+        self._session = session
+        self._busy: set[str] = set()
+        self._not_before: dict[str, float] = {}
+        self._timer = QTimer(self, interval=TICK_MS)
+        self._timer.timeout.connect(self._tick)
+
+    def start(self) -> None:
+        self._timer.start()
+        self._tick()
+
+    def stop(self) -> None:
+        self._timer.stop()
+
+    def _tick(self) -> None:
+        context = self._session.context
+        self._once("boxes", lambda: boxes.list_boxes(context), self._ask, pause_s=0.0)
+        self._once("work", self._advance, lambda _none: None, pause_s=0.0)
+        if context.settings.store is not None:
+            self._once("sync", lambda: sync.sync_now(context), lambda _report: None, pause_s=SYNC_S)
+
+    def _ask(self, known: list[Box]) -> None:
+        for box in known:
+            self._ask_one(box)
+
+    def _ask_one(self, box: Box) -> None:
+        context = self._session.context
+
+        def work() -> bool:
+            answered = boxes.refresh(context, box.box)[0].problem is None
+            if answered:
+                boxes.collect(context, box.box)
+            return answered
+
+        def done(answered: bool) -> None:
+            if not answered:
+                self._not_before[box.box] = time.monotonic() + RETRY_S
+
+        self._once(box.box, work, done, pause_s=0.0)
+
+    def _advance(self) -> None:
+        """On a worker: one step of every burst and rollout that is under way."""
+        context = self._session.context
+        bursts.advance_bursts(context)
+        for rollout in rollouts.list_rollouts(context):
+            if rollout.state == "running":
+                rollouts.advance_rollout(context, rollout.rollout)
+
+    def _once(self, name: str, work: Callable[[], T], done: Callable[[T], None], *, pause_s: float) -> None:
+        if name in self._busy or time.monotonic() < self._not_before.get(name, 0.0):
+            return
+        self._busy.add(name)
+
+        def finished(result: T) -> None:
+            self._busy.discard(name)
+            self._not_before[name] = time.monotonic() + pause_s
+            done(result)
+
+        def failed(error: BaseException) -> None:
+            if not isinstance(error, LinesideError):
+                self._session.tasks.report(error)
+                return
+            self._busy.discard(name)
+            self._not_before[name] = time.monotonic() + RETRY_S
+
+        self._session.tasks.run_background(work, finished, owner=self, failed=failed)

@@ -1,0 +1,84 @@
+"""Files by their sha256: samples, bundles, dataset lists."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from pathlib import Path
+
+from edge_runtime.contracts.errors import InputInvalid, NotFound, ObjectCorrupt
+from edge_runtime.update.durable import sync_folder, write_durably
+
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+_CHUNK_BYTES = 2**20
+
+
+class Blobs:
+    """``folder/ab/abcdef…``, written once and never changed."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def path(self, sha256: str) -> Path:
+        """Where the object lies, whether or not it is there.
+
+        :raises InputInvalid: not a digest.
+        """
+        if not _DIGEST.fullmatch(sha256):
+            raise InputInvalid(f"{sha256[:80]!r} is not a sha256 in hex.")
+        return self.folder / sha256[:2] / sha256
+
+    def reserve(self, sha256: str) -> Path:
+        """As :meth:`path`, with the folder made, for a writer that renames a verified file into place."""
+        path = self.path(sha256)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path
+
+    def has(self, sha256: str) -> bool:
+        return self.path(sha256).is_file()
+
+    def put(self, content: bytes) -> str:
+        """Store bytes durably and return their sha256; storing them again costs nothing.
+
+        :raises DiskFull: no room.
+        """
+        sha256 = hashlib.sha256(content).hexdigest()
+        path = self.path(sha256)
+        if not path.is_file():
+            write_durably(path, [content])
+        return sha256
+
+    def put_file(self, source: Path, sha256: str) -> Path:
+        """Move a file of this file system into the store.
+
+        :raises ObjectCorrupt: its content has another sha256; the file is left where it is.
+        """
+        digest = hashlib.sha256()
+        with source.open("rb") as stream:
+            while chunk := stream.read(_CHUNK_BYTES):
+                digest.update(chunk)
+            os.fsync(stream.fileno())
+        if digest.hexdigest() != sha256:
+            raise ObjectCorrupt(f"{source.name} is not the object {sha256[:12]} that it should be.")
+        target = self.reserve(sha256)
+        source.replace(target)
+        sync_folder(target.parent)
+        return target
+
+    def get(self, sha256: str) -> bytes:
+        """The object's bytes, checked against its name.
+
+        :raises NotFound: it is not on this desktop.
+        :raises ObjectCorrupt: the file was changed or damaged.
+        """
+        try:
+            content = self.path(sha256).read_bytes()
+        except FileNotFoundError as error:
+            raise NotFound(
+                f"The object {sha256[:12]} is not on this desktop.",
+                hint="Collect from the box or sync with the object store, then try again.",
+            ) from error
+        if hashlib.sha256(content).hexdigest() != sha256:
+            raise ObjectCorrupt(f"The file of object {sha256[:12]} on this desktop is damaged.")
+        return content

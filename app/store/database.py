@@ -1,0 +1,196 @@
+"""One writer thread and a pool of readers over one SQLite file.
+
+All writing goes through :meth:`Database.write`, one transaction after the other on one thread, so the window
+never waits for a lock and a listener always hears of what was committed. Reading is possible from any thread
+at any time, also while something is being written.
+"""
+
+from __future__ import annotations
+
+import getpass
+import logging
+import sqlite3
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Any, TypeVar
+
+from app.store.migrations import bring_up_to_date, plain_errors
+from app.store.writer import Parameters, Writer
+
+T = TypeVar("T")
+Listener = Callable[[str, frozenset[str]], None]
+
+_log = logging.getLogger(__name__)
+_WAIT_FOR_OTHERS_S = 30.0
+
+
+class Database:
+    """Make one with :meth:`open`; close it when done."""
+
+    def __init__(self, path: Path, *, replica: str) -> None:
+        self.path = path
+        self.replica = replica
+        self.who = _person()
+        self._jobs: SimpleQueue[tuple[Callable[[Writer], Any], Future[Any]] | None] = SimpleQueue()
+        self._listeners: list[Listener] = []
+        self._idle_readers: list[sqlite3.Connection] = []
+        self._lock = threading.Lock()
+        self._closed = False
+        self._connection = _connect(path)
+        # FULL: what was journaled, audited or acknowledged to a box must survive a power cut.
+        self._connection.execute("PRAGMA synchronous = FULL")
+        self._thread = threading.Thread(target=self._run, name="lineside-writer", daemon=True)
+        self._thread.start()
+
+    @classmethod
+    def open(cls, path: Path, *, replica: str) -> Database:
+        """Open or create the database, bringing it up to date first; an old one is copied beside itself before.
+
+        :param replica: this desktop's id in the journal.
+        :raises DatabaseTooNew: a newer Lineside made it.
+        :raises DatabaseDamaged: it is no database of Lineside, or cannot be read.
+        """
+        bring_up_to_date(path)
+        with plain_errors(path):
+            return cls(path, replica=replica)
+
+    def read(self, sql: str, parameters: Parameters = ()) -> list[sqlite3.Row]:
+        """All rows of a query, from any thread; sees the last commit.
+
+        :raises DatabaseDamaged: the file's pages cannot be read.
+        """
+        with plain_errors(self.path):
+            connection = self._reader()
+            try:
+                rows: list[sqlite3.Row] = connection.execute(sql, parameters).fetchall()
+            finally:
+                self._give_back(connection)
+            return rows
+
+    def read_one(self, sql: str, parameters: Parameters = ()) -> sqlite3.Row | None:
+        """The first row of a query, or None; as :meth:`read`."""
+        rows = self.read(sql, parameters)
+        return rows[0] if rows else None
+
+    def write(self, work: Callable[[Writer], T]) -> T:
+        """Run ``work`` on the writer thread in one transaction and return what it returns.
+
+        Whatever it raises undoes all of it and is raised here. When this returns, the commit is on the disk and
+        listeners have been told.
+
+        :raises DiskFull: no room; nothing of ``work`` stands.
+        """
+        if threading.current_thread() is self._thread:
+            raise RuntimeError("a write inside a write, or inside a listener, would wait for itself")
+        future: Future[T] = Future()
+        with self._lock:
+            self._check_open()
+            self._jobs.put((work, future))
+        return future.result()
+
+    def subscribe(self, listener: Listener) -> Callable[[], None]:
+        """Call ``listener`` with a table and the keys of changed rows after each commit of this process.
+
+        It runs on the writer thread: it must be quick and must not write. Returns what ends the subscription.
+        """
+        with self._lock:
+            self._listeners.append(listener)
+
+        def unsubscribe() -> None:
+            with self._lock:
+                if listener in self._listeners:
+                    self._listeners.remove(listener)
+
+        return unsubscribe
+
+    def close(self) -> None:
+        """Finish the writes that wait and close every connection; calling it again does nothing."""
+        with self._lock:
+            if self._closed:
+                return
+            self._closed = True
+            readers, self._idle_readers = self._idle_readers, []
+            self._jobs.put(None)
+        self._thread.join()
+        for reader in readers:
+            reader.close()
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise RuntimeError(f"the database {self.path.name} was closed")
+
+    def _reader(self) -> sqlite3.Connection:
+        with self._lock:
+            self._check_open()
+            if self._idle_readers:
+                return self._idle_readers.pop()
+        connection = _connect(self.path)
+        connection.execute("PRAGMA query_only = ON")
+        return connection
+
+    def _give_back(self, connection: sqlite3.Connection) -> None:
+        with self._lock:
+            if not self._closed:
+                self._idle_readers.append(connection)
+                return
+        connection.close()
+
+    def _run(self) -> None:
+        while (job := self._jobs.get()) is not None:
+            work, future = job
+            try:
+                with plain_errors(self.path):
+                    result, touched = self._transact(work)
+            except BaseException as error:  # noqa: BLE001 - whatever it is belongs to the caller, not to this thread
+                future.set_exception(error)
+            else:
+                self._tell(touched)
+                future.set_result(result)
+        self._connection.close()
+
+    def _transact(self, work: Callable[[Writer], T]) -> tuple[T, dict[str, set[str]]]:
+        connection = self._connection
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            writer = Writer(connection, replica=self.replica, who=self.who)
+            result = work(writer)
+            writer.finish()
+            connection.execute("COMMIT")
+        except BaseException:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise
+        return result, dict(writer.touched)
+
+    def _tell(self, touched: dict[str, set[str]]) -> None:
+        with self._lock:
+            listeners = tuple(self._listeners)
+        for table, keys in touched.items():
+            for listener in listeners:
+                try:
+                    listener(table, frozenset(keys))
+                except Exception:  # noqa: BLE001 - the row stands; a listener's fault must not end the writer
+                    _log.exception("a listener failed on %s", table)
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    # Given from thread to thread, used by one at a time.
+    connection = sqlite3.connect(path, timeout=_WAIT_FOR_OTHERS_S, isolation_level=None, check_same_thread=False)
+    try:
+        connection.row_factory = sqlite3.Row
+        connection.execute("PRAGMA foreign_keys = ON")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _person() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError, ImportError):
+        # An account without a name, as containers have.
+        return "unknown"

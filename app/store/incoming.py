@@ -1,0 +1,126 @@
+"""What a row from another desktop's journal must look like before it is taken over.
+
+An object store is not trusted: whoever can write to it could put any row into a segment. Rows are checked as
+strictly as those of a box, so that nothing gets in that a later read would stumble over.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from app.store.records import Burst, Model, RolloutBox, Sample
+from app.store.tables import TABLES, key_of
+from edge_runtime.contracts import wire
+from edge_runtime.contracts.errors import InputInvalid
+from edge_runtime.contracts.manifest import GateReport
+from edge_runtime.contracts.rows import AlertRow
+from edge_runtime.contracts.status import ProbeReport
+
+Row = dict[str, Any]
+
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+_MAX_INTEGER = 2**63
+
+
+def checked_row(table: str, key: str, body: Mapping[str, Any]) -> Row:
+    """The columns of ``body`` that this version knows, once they proved sound.
+
+    :raises InputInvalid: the row does not carry its own key, or a value is not what its column holds.
+    """
+    spec = TABLES[table]
+    row = {column: body[column] for column in spec.travelling if column in body}
+    for column, value in row.items():
+        if not _is_plain(value):
+            raise InputInvalid(f"The journal's value of {table}.{column} cannot be kept.")
+    if any(row.get(column) is None for column in spec.key) or key_of(table, row) != key:
+        raise InputInvalid(f"A change in the journal's {table!r} does not carry its own key.")
+    _CHECKS[table](row)
+    return row
+
+
+def _is_plain(value: object) -> bool:
+    if isinstance(value, float):
+        return math.isfinite(value)
+    if isinstance(value, int):
+        return -_MAX_INTEGER <= value < _MAX_INTEGER
+    return value is None or isinstance(value, str)
+
+
+def _digest(row: Row, *columns: str) -> None:
+    for column in columns:
+        if not _DIGEST.fullmatch(str(row.get(column))):
+            raise InputInvalid(f"The journal's {column} {str(row.get(column))[:80]!r} is not a sha256.")
+
+
+def _box(row: Row) -> None:
+    from edge_runtime.identity import fingerprint_of
+
+    if fingerprint_of(str(row.get("certificate"))) != row["box"]:
+        raise InputInvalid(f"The journal's certificate of box {row['box'][:12]} belongs to another key.")
+
+
+def _sample(row: Row) -> None:
+    _digest(row, "sample")
+    wire.from_dict({**dict.fromkeys(("label", "labelled_ms")), **row}, Sample, what="journal's sample")
+    if row["size"] < 0:
+        raise InputInvalid("The journal has a sample of less than no bytes.")
+
+
+def _label(row: Row) -> None:
+    _digest(row, "sample")
+
+
+def _dataset(row: Row) -> None:
+    _digest(row, "dataset")
+    wire.decode(row.get("labels") or "", tuple[str, ...], what="journal's dataset")
+
+
+def _item(row: Row) -> None:
+    _digest(row, "dataset", "sample")
+    if row.get("split") not in ("train", "held-out"):
+        raise InputInvalid(f"The journal's split {str(row.get('split'))[:80]!r} is not known.")
+
+
+def _burst(row: Row) -> None:
+    wire.from_dict(row, Burst, what="journal's burst")
+
+
+def _model(row: Row) -> None:
+    _digest(row, "model", "sha256")
+    gate = row.get("gate")
+    parsed = wire.decode(gate, GateReport, what="journal's gate report") if gate is not None else None
+    body = {**row, "gate": wire.to_dict(parsed) if parsed else None}
+    wire.from_dict(body, Model, what="journal's model")
+
+
+def _proof(row: Row) -> None:
+    _digest(row, "model", "box")
+    wire.decode(row.get("report") or "", ProbeReport, what="journal's proof")
+
+
+def _rollout(row: Row) -> None:
+    wire.decode(row.get("boxes") or "", tuple[RolloutBox, ...], what="journal's rollout")
+    if row.get("state") not in ("running", "done", "stopped"):
+        raise InputInvalid(f"The journal's rollout is in no known state: {str(row.get('state'))[:80]!r}.")
+
+
+def _alert(row: Row) -> None:
+    facts = wire.decode(row.get("facts") or "", dict[str, float], what="journal's alert")
+    wire.from_dict({**row, "facts": facts}, AlertRow, what="journal's alert")
+
+
+_CHECKS: Mapping[str, Callable[[Row], None]] = {
+    "boxes": _box,
+    "samples": _sample,
+    "label_events": _label,
+    "datasets": _dataset,
+    "dataset_items": _item,
+    "bursts": _burst,
+    "models": _model,
+    "proofs": _proof,
+    "rollouts": _rollout,
+    "alerts": _alert,
+}

@@ -1,0 +1,193 @@
+"""This desktop's side of the journal: what it has to tell the others, and what it takes over from them."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Sequence
+from typing import Any
+
+from cloud_sync.journal.changes import Change
+
+from app.store.database import Database
+from app.store.incoming import checked_row
+from app.store.objects import expect_object, known_objects
+from app.store.records import SyncStatus
+from app.store.tables import TABLES, Table, delete_sql, insert_new_sql, upsert_sql
+from app.store.writer import Writer
+from edge_runtime.contracts.errors import InputInvalid
+
+_SEALED_SEQ = "sealed-seq"
+_SEALED_THROUGH = "sealed-through"
+_LAST_SYNC = "last-sync-ms"
+_SYNC_PROBLEM = "sync-problem"
+
+
+class StoreJournal:
+    """The database as :class:`cloud_sync.journal.replicate.LocalJournal`."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+        self.replica = db.replica
+
+    def unsealed(self, limit: int) -> list[tuple[int, Change]]:
+        """Changes made here that are in no segment yet, oldest first, each with its number."""
+        rows = self._db.read(
+            "SELECT id, table_name, row_key, body, clock FROM changes WHERE id > ? ORDER BY id LIMIT ?",
+            (_number(self._db, _SEALED_THROUGH), limit),
+        )
+        return [
+            (
+                row["id"],
+                Change(
+                    table=row["table_name"],
+                    key=row["row_key"],
+                    body=None if row["body"] is None else json.loads(row["body"]),
+                    clock=row["clock"],
+                    replica=self.replica,
+                ),
+            )
+            for row in rows
+        ]
+
+    def sealed_through(self) -> tuple[int, int]:
+        """(number of the last segment, number of the last change in it)."""
+        return _number(self._db, _SEALED_SEQ), _number(self._db, _SEALED_THROUGH)
+
+    def mark_sealed(self, seq: int, through: int) -> None:
+        """Segment ``seq`` stands in the object store and ends with change ``through``."""
+
+        def work(writer: Writer) -> None:
+            writer.note(_SEALED_SEQ, str(seq))
+            writer.note(_SEALED_THROUGH, str(through))
+            writer.touch("sync", self.replica)
+
+        self._db.write(work)
+
+    def positions(self) -> dict[str, int]:
+        """The last segment taken over from each other replica."""
+        return {row["replica"]: row["seq"] for row in self._db.read("SELECT replica, seq FROM positions")}
+
+    def apply(self, replica: str, seq: int, changes: Sequence[Change]) -> None:
+        """Take over a segment of another replica, whole or not at all; a segment that was taken over is passed by.
+
+        A row that may change goes to the newer (clock, replica); a fact is added where it is not there. Tables
+        and columns that this version does not know are passed by.
+
+        :raises InputInvalid: a change is not of the form that its table has; nothing was taken over.
+        """
+
+        def work(writer: Writer) -> None:
+            known = writer.execute("SELECT seq FROM positions WHERE replica = ?", (replica,)).fetchone()
+            if known is not None and known["seq"] >= seq:
+                return
+            for change in changes:
+                table = TABLES.get(change.table)
+                if table is not None and table.synced:
+                    try:
+                        _apply(writer, table, change)
+                    except sqlite3.IntegrityError as error:
+                        raise InputInvalid(
+                            f"A row of the journal's {change.table!r} cannot be kept: {error}."
+                        ) from error
+            writer.upsert("positions", {"replica": replica, "seq": seq})
+
+        self._db.write(work)
+
+
+def _apply(writer: Writer, table: Table, change: Change) -> None:
+    writer.receive(change.clock)
+    row = None if change.body is None else checked_row(change.table, change.key, change.body)
+    if table.fact:
+        if row is None:
+            raise InputInvalid(f"The journal deletes a fact in {change.table!r}, which is never done.")
+        if not writer.execute(insert_new_sql(change.table, tuple(row)), row).rowcount:
+            return
+        if change.table == "label_events":
+            writer.touch("samples", str(row["sample"]))
+    else:
+        last = writer.execute(
+            "SELECT clock, replica FROM row_clocks WHERE table_name = ? AND row_key = ?", (change.table, change.key)
+        ).fetchone()
+        if last is not None and (last["clock"], last["replica"]) >= (change.clock, change.replica):
+            return
+        if row is None:
+            if len(table.key) > 1:
+                raise InputInvalid(f"The journal deletes a row of {change.table!r}, which is never done.")
+            writer.execute(delete_sql(change.table), {table.key[0]: change.key})
+        else:
+            writer.execute(upsert_sql(change.table, tuple(row)), row)
+        writer.stamp(change.table, change.key, change.clock, change.replica)
+    writer.touch(change.table, change.key)
+    if row is not None:
+        _expect_files(writer, change.table, row)
+
+
+def _expect_files(writer: Writer, table: str, row: dict[str, Any]) -> None:
+    match table:
+        case "samples":
+            expect_object(writer, str(row["sample"]), int(row["size"]), "sample")
+            writer.execute(
+                "UPDATE samples SET presence = 1 WHERE sample = ?1 AND presence = 0"
+                " AND EXISTS (SELECT 1 FROM objects WHERE sha256 = ?1 AND present = 1)",
+                (row["sample"],),
+            )
+        case "models":
+            expect_object(writer, str(row["sha256"]), int(row["size"]), "bundle")
+        case "datasets":
+            expect_object(writer, str(row["dataset"]), int(row["size"]), "dataset")
+
+
+def note_of(db: Database, name: str) -> str | None:
+    """One small fact of this desktop, kept by :meth:`Writer.note`."""
+    row = db.read_one("SELECT value FROM notes WHERE name = ?", (name,))
+    return row["value"] if row else None
+
+
+def _number(db: Database, name: str) -> int:
+    return int(note_of(db, name) or 0)
+
+
+def forget_store(db: Database) -> None:
+    """The site moves to another object store, which has nothing of this desktop: everything is to be sent again."""
+
+    def work(writer: Writer) -> None:
+        for name in (_SEALED_SEQ, _SEALED_THROUGH, _LAST_SYNC, _SYNC_PROBLEM):
+            writer.note(name, None)
+        writer.execute("DELETE FROM positions")
+        writer.execute("UPDATE objects SET synced_ms = NULL WHERE present = 1")
+        writer.touch("sync", db.replica)
+
+    db.write(work)
+
+
+def set_last_sync(db: Database, *, at_ms: int | None, problem: str | None) -> None:
+    """Remember how the last sync went; ``at_ms`` None leaves the time of the last good one."""
+
+    def work(writer: Writer) -> None:
+        if at_ms is not None:
+            writer.note(_LAST_SYNC, str(at_ms))
+        writer.note(_SYNC_PROBLEM, problem)
+        writer.touch("sync", db.replica)
+
+    db.write(work)
+
+
+def status(db: Database, store: str | None) -> SyncStatus:
+    """What waits and what is safe, from this database alone."""
+    last_ms = note_of(db, _LAST_SYNC)
+    (changes,) = db.read("SELECT COUNT(*) AS n FROM changes WHERE id > ?", (_number(db, _SEALED_THROUGH),))
+    (waiting,) = db.read(
+        "SELECT COUNT(*) AS n, COALESCE(SUM(size), 0) AS bytes FROM objects WHERE present = 1 AND synced_ms IS NULL"
+    )
+    objects, size = known_objects(db)
+    return SyncStatus(
+        store=store,
+        last_ms=int(last_ms) if last_ms else None,
+        pending_changes=changes["n"],
+        pending_objects=waiting["n"],
+        pending_bytes=waiting["bytes"],
+        objects=objects,
+        bytes=size,
+        problem=note_of(db, _SYNC_PROBLEM),
+    )

@@ -1,0 +1,71 @@
+"""Which content-addressed files this desktop has, which the object store has, and which are still to come or go."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from app.store.database import Database
+from app.store.writer import Writer
+
+ObjectKind = Literal["sample", "bundle", "dataset", "other"]
+
+
+def add_object(writer: Writer, sha256: str, size: int, kind: ObjectKind) -> None:
+    """A file of this digest lies in this desktop's blobs now."""
+    writer.execute(
+        "INSERT INTO objects (sha256, size, kind, present) VALUES (?, ?, ?, 1)"
+        " ON CONFLICT (sha256) DO UPDATE SET present = 1",
+        (sha256, size, kind),
+    )
+    writer.touch("objects", sha256)
+
+
+def expect_object(writer: Writer, sha256: str, size: int, kind: ObjectKind) -> None:
+    """Another desktop wrote of this file, so the object store has it; fetch it at the next sync unless it is here."""
+    writer.execute(
+        "INSERT INTO objects (sha256, size, kind, present, synced_ms) VALUES (?, ?, ?, 0, ?)"
+        " ON CONFLICT (sha256) DO NOTHING",
+        (sha256, size, kind, writer.now_ms),
+    )
+    writer.touch("objects", sha256)
+
+
+def unsynced(db: Database) -> list[tuple[str, int]]:
+    """(sha256, bytes) of the files here that the object store is not known to have."""
+    rows = db.read("SELECT sha256, size FROM objects WHERE present = 1 AND synced_ms IS NULL ORDER BY sha256")
+    return [(row["sha256"], row["size"]) for row in rows]
+
+
+def mark_synced(db: Database, sha256: str, size: int) -> None:
+    """The object store has this file now; ``size`` is what was sent, in bytes."""
+
+    def work(writer: Writer) -> None:
+        writer.execute("UPDATE objects SET synced_ms = ?, size = ? WHERE sha256 = ?", (writer.now_ms, size, sha256))
+        writer.touch("objects", sha256)
+
+    db.write(work)
+
+
+def wanted(db: Database) -> list[str]:
+    """Files that other desktops wrote of and that are not here yet."""
+    return [row["sha256"] for row in db.read("SELECT sha256 FROM objects WHERE present = 0 ORDER BY sha256")]
+
+
+def mark_received(db: Database, sha256: str) -> None:
+    """A wanted file came from the object store and lies, verified, in this desktop's blobs."""
+
+    def work(writer: Writer) -> None:
+        writer.execute("UPDATE objects SET present = 1 WHERE sha256 = ?", (sha256,))
+        writer.touch("objects", sha256)
+        if writer.execute("UPDATE samples SET presence = 1 WHERE sample = ?", (sha256,)).rowcount:
+            writer.touch("samples", sha256)
+
+    db.write(work)
+
+
+def known_objects(db: Database) -> tuple[int, int]:
+    """(files, bytes) that are here and known to be in the object store."""
+    (row,) = db.read(
+        "SELECT COUNT(*) AS n, COALESCE(SUM(size), 0) AS bytes FROM objects WHERE present = 1 AND synced_ms IS NOT NULL"
+    )
+    return row["n"], row["bytes"]

@@ -1,0 +1,135 @@
+"""The database's schema as a list of steps; a step that was released is never edited, only followed by another."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import sqlite_utils
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One migration: applied once, in one transaction, and remembered by its name."""
+
+    name: str
+    apply: Callable[[sqlite_utils.Database], None]
+
+
+_FOUNDATION = (
+    """CREATE TABLE boxes (
+        box TEXT PRIMARY KEY, name TEXT NOT NULL, address TEXT NOT NULL, certificate TEXT NOT NULL,
+        enrolled_ms INTEGER NOT NULL) STRICT""",
+    # What a box said last is this desktop's own view: another desktop reaches it at another address and time.
+    """CREATE TABLE box_status (
+        box TEXT PRIMARY KEY REFERENCES boxes ON DELETE CASCADE,
+        address TEXT, last_seen_ms INTEGER, problem TEXT, status TEXT) STRICT""",
+    """CREATE TABLE cursors (
+        box TEXT NOT NULL REFERENCES boxes ON DELETE CASCADE, stream TEXT NOT NULL, cursor INTEGER NOT NULL,
+        PRIMARY KEY (box, stream)) WITHOUT ROWID, STRICT""",
+    """CREATE TABLE results (
+        box TEXT NOT NULL, boot TEXT NOT NULL, seq INTEGER NOT NULL, at_ms INTEGER NOT NULL, pipeline TEXT NOT NULL,
+        frame TEXT NOT NULL, sample TEXT NOT NULL, model TEXT NOT NULL, label TEXT NOT NULL,
+        confidence REAL NOT NULL, margin REAL NOT NULL, latency_us INTEGER NOT NULL,
+        PRIMARY KEY (box, boot, seq)) WITHOUT ROWID, STRICT""",
+    "CREATE INDEX results_by_time ON results (box, at_ms, boot, seq)",
+    """CREATE TABLE alerts (
+        box TEXT NOT NULL, boot TEXT NOT NULL, seq INTEGER NOT NULL, at_ms INTEGER NOT NULL, kind TEXT NOT NULL,
+        message TEXT NOT NULL, pipeline TEXT, model TEXT, facts TEXT NOT NULL,
+        PRIMARY KEY (box, boot, seq)) WITHOUT ROWID, STRICT""",
+    "CREATE INDEX alerts_by_time ON alerts (at_ms)",
+    """CREATE TABLE losses (
+        box TEXT NOT NULL, boot TEXT NOT NULL, seq INTEGER NOT NULL, at_ms INTEGER NOT NULL, stream TEXT NOT NULL,
+        count INTEGER NOT NULL, bytes INTEGER NOT NULL, first_ms INTEGER NOT NULL, last_ms INTEGER NOT NULL,
+        reason TEXT NOT NULL, PRIMARY KEY (box, boot, seq)) WITHOUT ROWID, STRICT""",
+    # presence: 0 the bytes are awaited, 1 they are here, 2 they are gone for good.
+    """CREATE TABLE samples (
+        sample TEXT PRIMARY KEY, origin TEXT NOT NULL, box TEXT, pipeline TEXT, frame TEXT NOT NULL,
+        at_ms INTEGER NOT NULL, media TEXT NOT NULL, size INTEGER NOT NULL, reason TEXT NOT NULL,
+        model TEXT, predicted TEXT, confidence REAL, margin REAL, presence INTEGER NOT NULL DEFAULT 0,
+        label TEXT, labelled_ms INTEGER, label_clock TEXT, label_replica TEXT) STRICT""",
+    "CREATE INDEX samples_by_time ON samples (at_ms, sample)",
+    "CREATE INDEX samples_by_box ON samples (box, at_ms, sample)",
+    "CREATE INDEX samples_by_reason ON samples (reason, at_ms, sample)",
+    "CREATE INDEX samples_unlabelled ON samples (at_ms, sample) WHERE label IS NULL",
+    "CREATE INDEX samples_by_label ON samples (label)",
+    "CREATE INDEX samples_awaited ON samples (box) WHERE presence = 0",
+    """CREATE TABLE label_events (
+        event TEXT PRIMARY KEY, sample TEXT NOT NULL, label TEXT, who TEXT NOT NULL, at_ms INTEGER NOT NULL,
+        clock TEXT NOT NULL, replica TEXT NOT NULL) STRICT""",
+    "CREATE INDEX label_events_by_sample ON label_events (sample, clock, replica)",
+    # The label that stands is the newest event's, in whatever order events and samples arrive.
+    """CREATE TRIGGER label_stands AFTER INSERT ON label_events BEGIN
+        UPDATE samples SET label = NEW.label, labelled_ms = NEW.at_ms, label_clock = NEW.clock,
+            label_replica = NEW.replica
+        WHERE sample = NEW.sample
+          AND (label_clock IS NULL OR (label_clock, label_replica) < (NEW.clock, NEW.replica));
+    END""",
+    """CREATE TRIGGER sample_finds_label AFTER INSERT ON samples BEGIN
+        UPDATE samples SET (label, labelled_ms, label_clock, label_replica) =
+            (SELECT label, at_ms, clock, replica FROM label_events WHERE sample = NEW.sample
+             ORDER BY clock DESC, replica DESC LIMIT 1)
+        WHERE sample = NEW.sample;
+    END""",
+    """CREATE TABLE datasets (
+        dataset TEXT PRIMARY KEY, name TEXT NOT NULL, created_ms INTEGER NOT NULL, train INTEGER NOT NULL,
+        held_out INTEGER NOT NULL, labels TEXT NOT NULL, size INTEGER NOT NULL) STRICT""",
+    """CREATE TABLE dataset_items (
+        dataset TEXT NOT NULL, sample TEXT NOT NULL, label TEXT NOT NULL, split TEXT NOT NULL,
+        PRIMARY KEY (dataset, sample)) WITHOUT ROWID, STRICT""",
+    """CREATE TABLE bursts (
+        burst TEXT PRIMARY KEY, recipe TEXT NOT NULL, host TEXT NOT NULL, dataset TEXT NOT NULL, base_model TEXT,
+        state TEXT NOT NULL, created_ms INTEGER NOT NULL, deadline_ms INTEGER NOT NULL, cap_usd REAL NOT NULL,
+        cost_usd REAL NOT NULL, worst_case_usd REAL NOT NULL, attempt INTEGER NOT NULL, started_ms INTEGER,
+        finished_ms INTEGER, progress REAL NOT NULL DEFAULT 0, step TEXT NOT NULL DEFAULT '', message TEXT,
+        model TEXT) STRICT""",
+    "CREATE INDEX bursts_by_time ON bursts (created_ms)",
+    """CREATE TABLE burst_points (
+        burst TEXT NOT NULL, step INTEGER NOT NULL, loss REAL NOT NULL, accuracy REAL,
+        PRIMARY KEY (burst, step)) WITHOUT ROWID, STRICT""",
+    """CREATE TABLE burst_log (
+        burst TEXT NOT NULL, line INTEGER NOT NULL, text TEXT NOT NULL,
+        PRIMARY KEY (burst, line)) WITHOUT ROWID, STRICT""",
+    "CREATE TABLE burst_records (burst TEXT PRIMARY KEY, body TEXT NOT NULL) STRICT",
+    """CREATE TABLE models (
+        model TEXT PRIMARY KEY, sha256 TEXT NOT NULL, size INTEGER NOT NULL, name TEXT NOT NULL, version TEXT NOT NULL,
+        release INTEGER NOT NULL, state TEXT NOT NULL, created_ms INTEGER NOT NULL, burst TEXT, dataset TEXT,
+        gate TEXT) STRICT""",
+    "CREATE INDEX models_by_time ON models (created_ms)",
+    """CREATE TABLE proofs (
+        model TEXT NOT NULL, box TEXT NOT NULL, report TEXT NOT NULL,
+        PRIMARY KEY (model, box)) WITHOUT ROWID, STRICT""",
+    """CREATE TABLE rollouts (
+        rollout TEXT PRIMARY KEY, model TEXT NOT NULL, version TEXT NOT NULL, state TEXT NOT NULL,
+        created_ms INTEGER NOT NULL, finished_ms INTEGER, reason TEXT, boxes TEXT NOT NULL) STRICT""",
+    "CREATE INDEX rollouts_by_time ON rollouts (created_ms)",
+    # AUTOINCREMENT remembers the highest number ever given, so that a cut-off end of the chain is seen.
+    """CREATE TABLE activity (
+        seq INTEGER PRIMARY KEY AUTOINCREMENT, at_ms INTEGER NOT NULL, who TEXT NOT NULL, what TEXT NOT NULL,
+        subject TEXT NOT NULL, message TEXT NOT NULL, digest TEXT NOT NULL) STRICT""",
+    # Files that this desktop has (present = 1) or has read of in another's journal (present = 0).
+    """CREATE TABLE objects (
+        sha256 TEXT PRIMARY KEY, size INTEGER NOT NULL, kind TEXT NOT NULL, present INTEGER NOT NULL,
+        synced_ms INTEGER) STRICT""",
+    "CREATE INDEX objects_to_send ON objects (sha256) WHERE present = 1 AND synced_ms IS NULL",
+    "CREATE INDEX objects_to_fetch ON objects (sha256) WHERE present = 0",
+    """CREATE TABLE changes (
+        id INTEGER PRIMARY KEY AUTOINCREMENT, table_name TEXT NOT NULL, row_key TEXT NOT NULL, body TEXT,
+        clock TEXT NOT NULL) STRICT""",
+    # When each row that may change was last written, by whom; rows that were deleted leave theirs behind.
+    """CREATE TABLE row_clocks (
+        table_name TEXT NOT NULL, row_key TEXT NOT NULL, clock TEXT NOT NULL, replica TEXT NOT NULL,
+        PRIMARY KEY (table_name, row_key)) WITHOUT ROWID, STRICT""",
+    "CREATE TABLE positions (replica TEXT PRIMARY KEY, seq INTEGER NOT NULL) STRICT",
+    "CREATE TABLE notes (name TEXT PRIMARY KEY, value TEXT) STRICT",
+)
+
+
+def _foundation(database: sqlite_utils.Database) -> None:
+    for statement in _FOUNDATION:
+        database.execute(statement)
+
+
+STEPS = (Step("0001_foundation", _foundation),)

@@ -1,0 +1,120 @@
+"""Which tables there are, what their keys are, and which of their columns travel between desktops.
+
+The single list that the writer, the journal and the SQL helpers go by: a table or column that is not named
+here cannot be reached by a change from elsewhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """``key``: primary key; ``columns``: what travels besides the key; ``fact``: rows are never changed afterwards."""
+
+    key: tuple[str, ...]
+    columns: tuple[str, ...] = ()
+    synced: bool = False
+    fact: bool = False
+
+    @property
+    def travelling(self) -> tuple[str, ...]:
+        return (*self.key, *self.columns)
+
+
+TABLES: Mapping[str, Table] = {
+    "boxes": Table(("box",), ("name", "address", "certificate", "enrolled_ms"), synced=True),
+    "samples": Table(
+        ("sample",),
+        (
+            *("origin", "box", "pipeline", "frame", "at_ms", "media", "size", "reason"),
+            *("model", "predicted", "confidence", "margin"),
+        ),
+        synced=True,
+    ),
+    "label_events": Table(("event",), ("sample", "label", "who", "at_ms", "clock", "replica"), synced=True, fact=True),
+    "datasets": Table(
+        ("dataset",), ("name", "created_ms", "train", "held_out", "labels", "size"), synced=True, fact=True
+    ),
+    "dataset_items": Table(("dataset", "sample"), ("label", "split"), synced=True, fact=True),
+    "bursts": Table(
+        ("burst",),
+        (
+            *("recipe", "host", "dataset", "base_model", "state", "created_ms", "deadline_ms", "cap_usd", "cost_usd"),
+            *("worst_case_usd", "attempt", "started_ms", "finished_ms", "message", "model"),
+        ),
+        synced=True,
+    ),
+    "models": Table(
+        ("model",),
+        ("sha256", "size", "name", "version", "release", "state", "created_ms", "burst", "dataset", "gate"),
+        synced=True,
+    ),
+    "proofs": Table(("model", "box"), ("report",), synced=True),
+    "rollouts": Table(
+        ("rollout",),
+        ("model", "version", "state", "created_ms", "finished_ms", "reason", "boxes"),
+        synced=True,
+    ),
+    "alerts": Table(
+        ("box", "boot", "seq"), ("at_ms", "kind", "message", "pipeline", "model", "facts"), synced=True, fact=True
+    ),
+    "box_status": Table(("box",)),
+    "cursors": Table(("box", "stream")),
+    "results": Table(("box", "boot", "seq")),
+    "losses": Table(("box", "boot", "seq")),
+    "burst_points": Table(("burst", "step")),
+    "burst_log": Table(("burst", "line")),
+    "burst_records": Table(("burst",)),
+    "objects": Table(("sha256",)),
+    "row_clocks": Table(("table_name", "row_key")),
+    "positions": Table(("replica",)),
+    "notes": Table(("name",)),
+}
+
+
+def key_of(table: str, row: Mapping[str, Any]) -> str:
+    """The row's key as one text, as listeners and the journal name it."""
+    return "/".join(str(row[column]) for column in TABLES[table].key)
+
+
+@cache
+def upsert_sql(table: str, columns: tuple[str, ...]) -> str:
+    """``INSERT`` with named parameters that replaces the given columns where the key is there already."""
+    key = TABLES[table].key
+    changed = ", ".join(f"{column} = excluded.{column}" for column in columns if column not in key)
+    action = f"DO UPDATE SET {changed}" if changed else "DO NOTHING"
+    return f"{_insert(table, columns)} ON CONFLICT ({', '.join(key)}) {action}"
+
+
+@cache
+def insert_new_sql(table: str, columns: tuple[str, ...]) -> str:
+    """``INSERT`` with named parameters that leaves a row with this key alone."""
+    return f"{_insert(table, columns)} ON CONFLICT ({', '.join(TABLES[table].key)}) DO NOTHING"
+
+
+@cache
+def select_sql(table: str, columns: tuple[str, ...]) -> str:
+    """The row with a given key, which is passed as named parameters."""
+    # Names come from TABLES alone, never from a value.
+    return f"SELECT {', '.join(columns)} FROM {table} WHERE {_by_key(table)}"  # noqa: S608
+
+
+@cache
+def delete_sql(table: str) -> str:
+    """Delete the row with a given key, which is passed as named parameters."""
+    # Names come from TABLES alone, never from a value.
+    return f"DELETE FROM {table} WHERE {_by_key(table)}"  # noqa: S608
+
+
+def _by_key(table: str) -> str:
+    return " AND ".join(f"{column} = :{column}" for column in TABLES[table].key)
+
+
+def _insert(table: str, columns: tuple[str, ...]) -> str:
+    # Names come from TABLES and from the code that calls, never from a value.
+    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({', '.join(f':{c}' for c in columns)})"  # noqa: S608

@@ -1,0 +1,212 @@
+"""Boxes: finding, enrolling, asking, and collecting what they saw."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from app.fleet.client import BoxClient, join_address
+from app.fleet.discovery import discover as listen
+from app.store import boxes as box_store
+from app.store import samples as sample_store
+from app.store import spool as spool_store
+from app.store.records import Box
+from app.usecases.progress import CancelToken, Progress, ProgressEvent, silent
+from edge_runtime.contracts.errors import AlreadyExists, LinesideError
+from edge_runtime.contracts.rows import STREAMS, AlertRow
+from edge_runtime.contracts.status import Announcement
+
+if TYPE_CHECKING:
+    from app.context import Context
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CollectReport:
+    """What came over from one or more boxes."""
+
+    boxes: int = 0
+    results: int = 0
+    samples: int = 0
+    alerts: int = 0
+    losses: int = 0
+    bytes: int = 0
+    unreachable: tuple[str, ...] = ()
+    """Names of boxes that did not answer; what they hold stays there."""
+
+
+def now_ms() -> int:
+    """This desktop's clock, milliseconds since 1970."""
+    return time.time_ns() // 1_000_000
+
+
+def discover(seconds: float = 2.0, *, expected: Iterable[str] = ()) -> list[Announcement]:
+    """Boxes that announce themselves on this network; ends early once all ``expected`` ids were heard."""
+    wanted = set(expected)
+    return listen(seconds, enough=lambda found: bool(wanted) and wanted <= set(found))
+
+
+def enrol_local(ctx: Context, box_home: Path, *, address: str | None = None) -> Box:
+    """Enrol a box whose home folder is on this machine: the keys change hands through the file system.
+
+    :param address: ``host:port`` of its management listener; by default what the running box wrote down.
+    :raises NotFound: there is no box's home in that folder, or it is not running and no address was given.
+    :raises TrustRefused: the box already belongs to another site.
+    """
+    from edge_runtime.enrolment import read_address, read_home, trust_desktop
+
+    found = read_home(box_home)
+    known = {box.box: box for box in box_store.list_boxes(ctx.database)}
+    namesake = next((box for box in known.values() if box.name == found.name and box.box != found.box), None)
+    if namesake is not None:
+        raise AlreadyExists(f"Another box ({namesake.box[:12]}) is already called {found.name!r}.")
+    trust_desktop(box_home, desktop_pem=ctx.identity.certificate_pem, root_metadata=ctx.repository().root_bytes)
+    box = Box(
+        box=found.box,
+        name=found.name,
+        address=address or read_address(box_home),
+        certificate=found.certificate_pem,
+        enrolled_ms=known[found.box].enrolled_ms if found.box in known else now_ms(),
+    )
+    box_store.put_box(ctx.database, box)
+    if found.box not in known:
+        ctx.database.write(lambda w: w.activity("box.enrolled", box.box, f"Enrolled {box.name} at {box.address}."))
+    return box
+
+
+def list_boxes(ctx: Context) -> list[Box]:
+    """Every enrolled box with what it last said."""
+    return box_store.list_boxes(ctx.database)
+
+
+def get_box(ctx: Context, name: str) -> Box:
+    """A box by name, id or the beginning of its id."""
+    return box_store.get_box(ctx.database, name)
+
+
+def forget_box(ctx: Context, name: str) -> None:
+    """Strike a box from this desktop's list; what it sent stays, and the box itself is not touched."""
+    box = get_box(ctx, name)
+    box_store.remove_box(ctx.database, box.box)
+    ctx.database.write(lambda w: w.activity("box.forgotten", box.box, f"Forgot {box.name}."))
+
+
+def connect(ctx: Context, box: Box) -> BoxClient:
+    """A connection to an enrolled box; the caller closes it."""
+    return BoxClient(box.address, box.certificate, ctx.identity)
+
+
+def refresh(ctx: Context, name: str | None = None) -> list[Box]:
+    """Ask one box, or all, how they are, and keep the answers. A box that does not answer keeps its last status."""
+    for box in _chosen(ctx, name):
+        try:
+            with connect(ctx, box) as client:
+                status = client.status()
+        except LinesideError as error:
+            box_store.set_status(ctx.database, box.box, problem=str(error))
+        else:
+            box_store.set_status(ctx.database, box.box, status=status, seen_ms=now_ms())
+    return _chosen(ctx, name)
+
+
+def adopt_addresses(ctx: Context, announcements: Iterable[Announcement]) -> int:
+    """Follow enrolled boxes to the addresses they announce; returns how many moved.
+
+    Safe against impostors: whoever answers there must still have the box's key.
+    """
+    heard = {announcement.box: join_address(announcement.host, announcement.port) for announcement in announcements}
+    moved = 0
+    for box in box_store.list_boxes(ctx.database):
+        address = heard.get(box.box, box.address)
+        if address != box.address:
+            box_store.set_status(ctx.database, box.box, address=address)
+            moved += 1
+    return moved
+
+
+def collect(
+    ctx: Context, name: str | None = None, *, progress: Progress = silent, cancel: CancelToken | None = None
+) -> CollectReport:
+    """Bring results, kept samples, alerts and the loss ledger over from one box or all.
+
+    Rows are acknowledged only after they stand in this desktop's database, so a cut costs time and nothing
+    else. A box that does not answer is named in the report; the others are still collected. When one box was
+    named and does not answer, its error is raised.
+    """
+    token = cancel or CancelToken()
+    totals: dict[str, int] = {**dict.fromkeys(STREAMS, 0), "bytes": 0}
+    unreachable: list[str] = []
+    boxes = _chosen(ctx, name)
+    for number, box in enumerate(boxes):
+        progress(ProgressEvent(step="collect", message=box.name, fraction=number / len(boxes)))
+        try:
+            with connect(ctx, box) as client:
+                _collect_box(ctx, box, client, totals, token)
+        except LinesideError as error:
+            if error.code == "task.cancelled":
+                raise
+            box_store.set_status(ctx.database, box.box, problem=str(error))
+            if name is not None:
+                raise
+            unreachable.append(box.name)
+    return CollectReport(boxes=len(boxes) - len(unreachable), unreachable=tuple(unreachable), **totals)
+
+
+def _collect_box(ctx: Context, box: Box, client: BoxClient, totals: dict[str, int], cancel: CancelToken) -> None:
+    for stream in STREAMS:
+        more = True
+        while more:
+            cancel.check()
+            after = spool_store.cursor_of(ctx.database, box.box, stream)
+            page = client.page(stream, after)
+            if page.rows:
+                spool_store.collect(ctx.database, stream, page.rows, page.cursor, box.box)
+                totals[stream] += len(page.rows)
+            more = page.more
+        if stream == "samples":
+            totals["bytes"] += _collect_sample_bytes(ctx, box, client, cancel)
+        acknowledged = spool_store.cursor_of(ctx.database, box.box, stream)
+        if acknowledged:
+            client.acknowledge(stream, acknowledged)
+    box_store.set_status(ctx.database, box.box, status=client.status(), seen_ms=now_ms())
+
+
+def _collect_sample_bytes(ctx: Context, box: Box, client: BoxClient, cancel: CancelToken) -> int:
+    received = 0
+    for sample in sample_store.missing_bytes(ctx.database, box.box):
+        cancel.check()
+        try:
+            body = client.sample(sample)
+        except LinesideError as error:
+            if error.code != "item.not-found":
+                raise
+            # The box let it go under its limits (its loss ledger says so) before we came.
+            sample_store.mark_lost(ctx.database, sample)
+            continue
+        ctx.blobs.put(body)
+        sample_store.mark_present(ctx.database, sample)
+        received += len(body)
+    return received
+
+
+def list_alerts(ctx: Context, name: str | None = None, limit: int = 100) -> list[AlertRow]:
+    """The newest alerts of one box or all."""
+    box = get_box(ctx, name).box if name else None
+    return spool_store.list_alerts(ctx.database, box=box, limit=limit)
+
+
+def wait_for(
+    ctx: Context, name: str, ready: Callable[[Box], bool], *, cancel: CancelToken, pause_s: float = 0.25
+) -> Box:
+    """Ask a box again and again until ``ready`` holds; only ``cancel`` ends the wait otherwise."""
+    while True:
+        box = refresh(ctx, name)[0]
+        if ready(box):
+            return box
+        cancel.wait(pause_s)
+
+
+def _chosen(ctx: Context, name: str | None) -> list[Box]:
+    return [get_box(ctx, name)] if name else box_store.list_boxes(ctx.database)

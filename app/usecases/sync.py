@@ -1,0 +1,113 @@
+"""Sync: this desktop's database and files with the site's object store."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from app.store import journal as journal_store
+from app.store import objects as object_store
+from app.store.journal import StoreJournal
+from app.store.records import SyncStatus
+from app.usecases import boxes
+from app.usecases.progress import CancelToken, Progress, ProgressEvent, silent
+from edge_runtime.contracts.errors import LinesideError
+
+if TYPE_CHECKING:
+    from app.context import Context
+    from cloud_sync.objects import Credentials, StoreReport
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SyncReport:
+    """What one sync moved."""
+
+    objects_sent: int
+    bytes_sent: int
+    changes_sent: int
+    changes_received: int
+    objects_received: int
+
+
+def setup_store(
+    ctx: Context, address: str, *, endpoint_url: str | None = None, credentials: Credentials | None = None
+) -> StoreReport:
+    """Try an object store (write, read, list, delete) and, where that works, make it the site's.
+
+    :param address: ``s3://BUCKET/PREFIX`` or a folder.
+    :param credentials: kept in the OS keyring; without them the usual AWS variables or profile are used.
+    :raises StoreRefused, StoreUnreachable, StoreCredentialsMissing: nothing was changed.
+    """
+    from cloud_sync.objects import open_store, probe_store
+
+    store = open_store(address, endpoint_url=endpoint_url, credentials=credentials)
+    try:
+        report = probe_store(store)
+        resolved = store.address
+    finally:
+        store.close()
+    if credentials is not None:
+        ctx.secrets.save_store_credentials(resolved, credentials)
+    moved = resolved != ctx.settings.store
+    ctx.change_settings(replace(ctx.settings, store=resolved, endpoint_url=endpoint_url))
+    if moved:
+        journal_store.forget_store(ctx.database)
+        ctx.database.write(lambda w: w.activity("sync.store-set", resolved, f"The site's object store is {resolved}."))
+    return report
+
+
+def sync_now(ctx: Context, *, progress: Progress = silent, cancel: CancelToken | None = None) -> SyncReport:
+    """Send what is new here, fetch what is new there. Run again after any cut, it goes on where it stopped.
+
+    Objects go before the journal that names them, so that no desktop ever reads of a sample that is not there.
+    """
+    token = cancel or CancelToken()
+    try:
+        report = _sync(ctx, progress, token)
+    except LinesideError as error:
+        if error.code != "task.cancelled":
+            journal_store.set_last_sync(ctx.database, at_ms=None, problem=str(error))
+        raise
+    journal_store.set_last_sync(ctx.database, at_ms=boxes.now_ms(), problem=None)
+    return report
+
+
+def _sync(ctx: Context, progress: Progress, cancel: CancelToken) -> SyncReport:
+    from cloud_sync.journal.replicate import pull, push
+
+    from cloud_sync.transfer import get_file_object, put_many
+
+    prefix = f"sites/{ctx.site.site}"
+    journal = StoreJournal(ctx.database)
+    with ctx.open_store() as store:
+        waiting = object_store.unsynced(ctx.database)
+
+        def sent(done: int, sha256: str, size: int) -> None:
+            cancel.check()
+            object_store.mark_synced(ctx.database, sha256, size)
+            progress(ProgressEvent(step="objects", message=f"{done} of {len(waiting)}", fraction=done / len(waiting)))
+
+        put_many(store, [(sha256, ctx.blobs.path(sha256)) for sha256, _size in waiting], on_done=sent)
+        cancel.check()
+        progress(ProgressEvent(step="journal", message="Sending changes"))
+        pushed = push(store, journal, prefix)
+        progress(ProgressEvent(step="journal", message="Fetching changes"))
+        pulled = pull(store, journal, prefix)
+        received = 0
+        for sha256 in object_store.wanted(ctx.database):
+            cancel.check()
+            get_file_object(store, sha256, ctx.blobs.reserve(sha256))
+            object_store.mark_received(ctx.database, sha256)
+            received += 1
+    return SyncReport(
+        objects_sent=len(waiting),
+        bytes_sent=sum(size for _sha256, size in waiting),
+        changes_sent=pushed.changes,
+        changes_received=pulled.changes,
+        objects_received=received,
+    )
+
+
+def sync_status(ctx: Context) -> SyncStatus:
+    """Last sync and what waits; answered from the local database alone."""
+    return journal_store.status(ctx.database, ctx.settings.store)

@@ -1,0 +1,126 @@
+"""What every object store can do, and the rules that all of them keep."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from edge_runtime.contracts.errors import InputInvalid
+
+MAX_GET_BYTES = 64 * 2**20
+MAX_KEY_LENGTH = 512
+
+# The last character may not be a dot: FAT and NTFS drop it, and two keys would be one file on a stick.
+_SEGMENT = r"[A-Za-z0-9_](?:[A-Za-z0-9._=+@-]{0,198}[A-Za-z0-9_=+@-])?"
+_KEY = re.compile(rf"{_SEGMENT}(?:/{_SEGMENT})*")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ObjectInfo:
+    """What a store says of one object."""
+
+    key: str
+    size: int
+    modified_ms: int
+    """By the store's clock, milliseconds since 1970."""
+    etag: str | None = None
+    """The store's own tag of this content, without quotes; None where it has none. Not a digest to rely on."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Credentials:
+    """Keys of an S3 store. Neither ``repr`` nor ``str`` shows the secret parts."""
+
+    access_key_id: str
+    secret_access_key: str
+    session_token: str | None = None
+
+    def __repr__(self) -> str:
+        return f"Credentials(access_key_id={self.access_key_id!r}, secret hidden)"
+
+
+class ObjectStore(Protocol):
+    """Bytes under keys. Safe to use from several threads, and by several processes and machines at once.
+
+    A key is written whole or not at all, and a reader sees the old bytes or the new ones. Every method raises
+    StoreUnreachable (no answer: wait and try again), StoreRefused (an answer that a person has to act on) and
+    InputInvalid for a key that :func:`check_key` refuses.
+    """
+
+    @property
+    def address(self) -> str:
+        """For people and for :func:`cloud_sync.objects.open_store`; never holds credentials."""
+
+    def put(self, key: str, data: bytes) -> None:
+        """Write ``data``, over what was there.
+
+        :raises DiskFull: no room.
+        """
+
+    def put_file(self, key: str, path: Path) -> None:
+        """As :meth:`put`, with a local file's bytes and without holding them in memory.
+
+        :raises NotFound: the file is not there.
+        """
+
+    def get(self, key: str, *, max_bytes: int = MAX_GET_BYTES) -> bytes:
+        """
+        :raises ObjectMissing: nothing under this key.
+        :raises InputInvalid: it is larger than ``max_bytes``; nothing of it was kept.
+        """
+
+    def get_file(self, key: str, path: Path) -> None:
+        """Write the object to ``path``, which appears whole or not at all.
+
+        :raises ObjectMissing: nothing under this key.
+        :raises DiskFull: no room here.
+        """
+
+    def head(self, key: str) -> ObjectInfo | None:
+        """What is under the key; None for nothing."""
+
+    def list(self, prefix: str) -> Iterator[ObjectInfo]:
+        """Every object under a folder (``""``: all), in no promised order; keys that no put of ours could have made
+        are left out. ``a/b`` and ``a/b/`` mean the same and never match ``a/bc``.
+        """
+
+    def folders(self, prefix: str) -> tuple[str, ...]:
+        """Names of the folders directly under a folder, sorted: what lies deeper is not visited."""
+
+    def delete(self, key: str) -> None:
+        """Nothing is under the key any more; not an error where nothing was."""
+
+    def close(self) -> None:
+        """Let go of what is held; the store is not used afterwards."""
+
+
+def check_key(key: str) -> str:
+    """Refuse a key that could mean another place, or another object, on some store or file system.
+
+    :raises InputInvalid: empty, absolute, with ``..``, a backslash, NUL, an empty or hidden segment, a character
+        outside letters, digits and ``._=+@-``, or too long.
+    """
+    if len(key) > MAX_KEY_LENGTH or not _KEY.fullmatch(key):
+        raise InputInvalid(f"The object store's key {key[:200]!r} is not allowed.")
+    return key
+
+
+def is_key(key: str) -> bool:
+    """Whether :func:`check_key` would take it."""
+    return len(key) <= MAX_KEY_LENGTH and _KEY.fullmatch(key) is not None
+
+
+def check_prefix(prefix: str) -> str:
+    """A folder's name without the slash at its end; ``""`` for everything.
+
+    :raises InputInvalid: as :func:`check_key`.
+    """
+    return check_key(prefix.removesuffix("/")) if prefix else ""
+
+
+def too_large(key: str, size: int, max_bytes: int) -> InputInvalid:
+    """The error for an object that is larger than its reader takes."""
+    return InputInvalid(f"The object {key} has {size} bytes; at most {max_bytes} are read here.")

@@ -1,0 +1,274 @@
+"""An object store in a folder: a NAS, a USB stick, or the disk at hand."""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+import shutil
+import stat
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO
+
+from cloud_sync.objects.base import (
+    MAX_GET_BYTES,
+    ObjectInfo,
+    check_key,
+    check_prefix,
+    is_key,
+    too_large,
+)
+from edge_runtime.contracts.errors import (
+    DiskFull,
+    InputInvalid,
+    LinesideError,
+    NotFound,
+    ObjectMissing,
+    StoreRefused,
+    StoreUnreachable,
+)
+
+# No key can name it, as no segment of a key begins with a dot. On the same file system, so that a rename moves files.
+INCOMING = ".incoming"
+INCOMING_AGE_S = 24 * 3600.0
+"""Files of interrupted writes are cleared away after this time."""
+
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_REFUSED = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ELOOP}
+
+
+class FolderStore:
+    """Objects as files under ``root``, written by temp + fsync + rename + fsync of the folder.
+
+    Symbolic links under ``root`` are never followed. A folder that goes away, or that another one takes the place
+    of (a stick pulled from under its mount point), is unreachable rather than quietly made anew.
+
+    :raises StoreUnreachable: neither the folder nor the one above it is there.
+    :raises StoreRefused: it is no folder, or may not be used.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.address = f"folder:{root.absolute()}"
+        self._shown = root.absolute()
+        with self._errors("open"):
+            if root.parent.is_dir():
+                root.mkdir(exist_ok=True)
+            self._root = root.resolve(strict=True)
+            if not self._root.is_dir():
+                raise StoreRefused(f"{self._shown} is not a folder.")
+            # Lists what is there, so that a folder that may not be read is refused at once.
+            next(os.scandir(self._root), None)
+            self._identity = _identity(self._root)
+            self._clear_incoming()
+
+    def __repr__(self) -> str:
+        return f"FolderStore({str(self._shown)!r})"
+
+    def put(self, key: str, data: bytes) -> None:
+        self._write(key, lambda target: target.write(data))
+
+    def put_file(self, key: str, path: Path) -> None:
+        try:
+            source = path.open("rb")
+        except FileNotFoundError as error:
+            raise NotFound(f"There is no file {path}.") from error
+        with source:
+            self._write(key, lambda target: shutil.copyfileobj(source, target, 2**20))
+
+    def get(self, key: str, *, max_bytes: int = MAX_GET_BYTES) -> bytes:
+        with self._errors(key), self._open(key) as (source, size):
+            if size > max_bytes:
+                raise too_large(key, size, max_bytes)
+            body = source.read(max_bytes + 1)
+        if len(body) > max_bytes:
+            raise too_large(key, len(body), max_bytes)
+        return body
+
+    def get_file(self, key: str, path: Path) -> None:
+        with self._errors(key), self._open(key) as (source, _), fresh_file(path) as target:
+            shutil.copyfileobj(source, target, 2**20)
+
+    def head(self, key: str) -> ObjectInfo | None:
+        with self._errors(key):
+            found = self._stat(self._locate(key))
+        return None if found is None else _info(key, found)
+
+    def list(self, prefix: str) -> Iterator[ObjectInfo]:
+        folder = check_prefix(prefix)
+        with self._errors(folder or "list"):
+            self._check_present()
+            start = self._locate(folder) if folder else self._root
+            yield from self._walk(start, f"{folder}/" if folder else "")
+
+    def folders(self, prefix: str) -> tuple[str, ...]:
+        folder = check_prefix(prefix)
+        with self._errors(folder or "list"):
+            self._check_present()
+            start = self._locate(folder) if folder else self._root
+            return tuple(entry.name for entry in _entries(start) if _is_folder(entry))
+
+    def delete(self, key: str) -> None:
+        with self._errors(key):
+            self._check_present()
+            path = self._locate(key)
+            if self._stat(path) is not None:
+                path.unlink(missing_ok=True)
+                _fsync_folder(path.parent)
+
+    def close(self) -> None:
+        """Nothing is held between calls."""
+
+    def _locate(self, key: str) -> Path:
+        """The file of a key. Its folders are real ones: a link among them is refused."""
+        path = self._root / check_key(key)
+        if Path(os.path.realpath(path.parent)) != path.parent:
+            raise StoreRefused(f"A link lies on the way to {key} in {self._shown}; links are not followed.")
+        return path
+
+    def _stat(self, path: Path) -> os.stat_result | None:
+        try:
+            found = path.lstat()
+        except (FileNotFoundError, NotADirectoryError):
+            self._check_present()
+            return None
+        return found if stat.S_ISREG(found.st_mode) else None
+
+    @contextmanager
+    def _open(self, key: str) -> Iterator[tuple[IO[bytes], int]]:
+        path = self._locate(key)
+        if self._stat(path) is None:
+            raise ObjectMissing(f"There is no object {key} in {self._shown}.")
+        # A link put there since then fails to open.
+        with open(os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0)), "rb") as source:  # noqa: PTH123 (a descriptor)
+            yield source, os.fstat(source.fileno()).st_size
+
+    def _write(self, key: str, fill: Callable[[IO[bytes]], object]) -> None:
+        with self._errors(key):
+            self._check_present()
+            path = self._locate(key)
+            self._make_folders(path.parent)
+            incoming = self._root / INCOMING
+            incoming.mkdir(exist_ok=True)
+            with fresh_file(path, beside=incoming) as target:
+                fill(target)
+
+    def _make_folders(self, folder: Path) -> None:
+        missing = []
+        while folder != self._root and not folder.is_dir():
+            missing.append(folder)
+            folder = folder.parent
+        for name in reversed(missing):
+            name.mkdir(exist_ok=True)
+            _fsync_folder(name.parent)
+
+    def _walk(self, folder: Path, prefix: str) -> Iterator[ObjectInfo]:
+        for entry in _entries(folder):
+            key = prefix + entry.name
+            if not is_key(key):
+                continue
+            if _is_folder(entry):
+                yield from self._walk(folder / entry.name, f"{key}/")
+            # A file may be replaced or deleted while we list; then it is not in the list.
+            elif (found := self._stat(folder / entry.name)) is not None:
+                yield _info(key, found)
+
+    def _check_present(self) -> None:
+        if _identity(self._root) != self._identity:
+            raise StoreUnreachable(f"The folder {self._shown} is gone; another one is in its place.")
+
+    def _clear_incoming(self) -> None:
+        oldest = time.time() - INCOMING_AGE_S
+        with suppress(OSError):
+            for entry in (self._root / INCOMING).iterdir():
+                if entry.lstat().st_mtime < oldest:
+                    entry.unlink(missing_ok=True)
+
+    @contextmanager
+    def _errors(self, what: str) -> Iterator[None]:
+        try:
+            yield
+        except LinesideError:
+            raise
+        except (IsADirectoryError, NotADirectoryError, FileExistsError) as error:
+            if not self._shown.is_dir():
+                raise StoreRefused(f"{self._shown} is not a folder.") from error
+            raise InputInvalid(
+                f"{what} cannot be used in {self._shown}: a folder and an object share a name."
+            ) from error
+        except OSError as error:
+            raise self._explained(error, what) from error
+
+    def _explained(self, error: OSError, what: str) -> LinesideError:
+        reason = os.strerror(error.errno) if error.errno else type(error).__name__
+        if error.errno in _FULL:
+            return DiskFull(f"There is no room for {what} ({self._shown}: {reason}).")
+        if error.errno in _REFUSED:
+            return StoreRefused(
+                f"The folder {self._shown} cannot be used for {what}: {reason}.",
+                hint="Check who may write to the folder and whether it is mounted read-only; everything waits locally.",
+            )
+        return StoreUnreachable(
+            f"The folder {self._shown} does not answer: {reason}.",
+            hint="Check that the stick is plugged in or the share is mounted; everything waits locally.",
+        )
+
+
+@contextmanager
+def fresh_file(path: Path, *, beside: Path | None = None) -> Iterator[IO[bytes]]:
+    """A file to write that becomes ``path`` when the block ends well, whole and flushed, and leaves nothing otherwise.
+
+    :param beside: folder for the file until then, on the same file system; the one of ``path`` by default.
+    """
+    name = f".{secrets.token_hex(12)}.part"
+    temporary = (beside or path.parent) / name
+    try:
+        with temporary.open("xb") as target:
+            yield target
+            target.flush()
+            os.fsync(target.fileno())
+        temporary.replace(path)
+    except BaseException:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise
+    _fsync_folder(path.parent)
+
+
+def _fsync_folder(folder: Path) -> None:
+    if os.name == "nt":  # Windows has no handle of a folder to flush
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        # Some network file systems cannot flush a folder; the rename itself has been done.
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
+            raise
+    finally:
+        os.close(handle)
+
+
+def _entries(folder: Path) -> list[os.DirEntry[str]]:
+    """In the order of the keys that they begin: a folder counts with the slash behind its name."""
+    try:
+        with os.scandir(folder) as found:
+            entries = [entry for entry in found if is_key(entry.name)]
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    return sorted(entries, key=lambda entry: f"{entry.name}/" if _is_folder(entry) else entry.name)
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    return entry.is_dir(follow_symlinks=False)
+
+
+def _identity(folder: Path) -> tuple[int, int]:
+    found = folder.stat()
+    return found.st_dev, found.st_ino
+
+
+def _info(key: str, found: os.stat_result) -> ObjectInfo:
+    return ObjectInfo(key=key, size=found.st_size, modified_ms=found.st_mtime_ns // 1_000_000)

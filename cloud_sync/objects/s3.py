@@ -1,0 +1,232 @@
+"""An object store in a bucket of any S3 server. The bytes go through obstore."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import obstore
+from obstore.exceptions import BaseError
+from obstore.store import S3Store as Bucket
+
+from cloud_sync.objects.base import (
+    MAX_GET_BYTES,
+    Credentials,
+    ObjectInfo,
+    check_key,
+    check_prefix,
+    is_key,
+    too_large,
+)
+from cloud_sync.objects.folder import fresh_file
+from cloud_sync.objects.s3_errors import explained, local_error
+from edge_runtime.contracts.errors import InputInvalid, LinesideError, NotFound, ObjectMissing
+
+if TYPE_CHECKING:
+    from obstore import GetResult, ObjectMeta
+    from obstore.store import ClientConfig, RetryConfig, S3Config, S3Credential
+
+CONNECT_TIMEOUT = timedelta(seconds=3)
+REQUEST_TIMEOUT = timedelta(seconds=10)
+"""For a request without a body to speak of: head, list, delete, small puts. Bounds how long a silent server is waited
+for; with the retries, an unreachable one is given up after about ten seconds."""
+READ_TIMEOUT = timedelta(seconds=15)
+"""A download may take for ever, but not stand still for longer than this."""
+PART_TIMEOUT = timedelta(seconds=180)
+"""For one part of an upload: 20 MiB in flight at 1 Mbit/s."""
+RETRIES = 2
+RETRY_TIMEOUT = timedelta(seconds=8)
+"""No retry begins later than this after the first request."""
+PART_BYTES = 5 * 2**20
+PARTS_IN_FLIGHT = 4
+SMALL_BYTES = 64 * 2**10
+CHUNK_BYTES = 4 * 2**20
+
+_BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,61}[A-Za-z0-9]")
+
+
+class S3Store:
+    """Objects under a prefix of a bucket.
+
+    :param endpoint_url: an S3 server other than Amazon's; addressed by path.
+    :param credentials: asked for whenever a session needs them, from any thread.
+    :raises InputInvalid: not an S3 address or endpoint.
+    """
+
+    def __init__(
+        self,
+        bucket: str,
+        prefix: str,
+        *,
+        credentials: Callable[[], Credentials],
+        endpoint_url: str | None = None,
+        region: str = "us-east-1",
+    ) -> None:
+        if not _BUCKET.fullmatch(bucket):
+            raise InputInvalid(f"{bucket[:80]!r} is not the name of a bucket.")
+        self._prefix = check_prefix(prefix)
+        self.address = f"s3://{bucket}/{self._prefix}".rstrip("/")
+        self.endpoint_url = _checked_endpoint(endpoint_url)
+        self._bucket = bucket
+
+        # Virtual hosts need DNS names and a certificate for the bucket: only Amazon's own endpoint surely has them, and
+        # its certificate does not cover a bucket with dots in its name.
+        virtual = self.endpoint_url is None and "." not in bucket
+        config: S3Config = {"region": region, "virtual_hosted_style_request": virtual, "disable_bulk_delete": True}
+        if self.endpoint_url is not None:
+            config["endpoint"] = self.endpoint_url
+
+        def provide() -> S3Credential:
+            found = credentials()
+            return {
+                "access_key_id": found.access_key_id,
+                "secret_access_key": found.secret_access_key,
+                "token": found.session_token,
+                "expires_at": None,
+            }
+
+        def client(options: ClientConfig) -> Bucket:
+            return Bucket(
+                bucket,
+                prefix=self._prefix or None,
+                config=config,
+                client_options={
+                    "connect_timeout": CONNECT_TIMEOUT,
+                    "allow_http": (self.endpoint_url or "").startswith("http://"),
+                    **options,
+                },
+                retry_config=_RETRY,
+                credential_provider=provide,
+            )
+
+        self._control = client({"timeout": REQUEST_TIMEOUT})
+        self._down = client({"timeout": timedelta(days=1), "read_timeout": READ_TIMEOUT})
+        self._up = client({"timeout": PART_TIMEOUT})
+
+    def __repr__(self) -> str:
+        return f"S3Store({self.address!r}, endpoint_url={self.endpoint_url!r})"
+
+    def put(self, key: str, data: bytes) -> None:
+        client = self._control if len(data) <= SMALL_BYTES else self._up
+        with self._errors(check_key(key)):
+            obstore.put(client, key, data, chunk_size=PART_BYTES, max_concurrency=PARTS_IN_FLIGHT)
+
+    def put_file(self, key: str, path: Path) -> None:
+        check_key(key)
+        try:
+            source = path.open("rb")
+        except FileNotFoundError as error:
+            raise NotFound(f"There is no file {path}.") from error
+        with source, self._errors(key):
+            obstore.put(self._up, key, source, chunk_size=PART_BYTES, max_concurrency=PARTS_IN_FLIGHT)
+
+    def get(self, key: str, *, max_bytes: int = MAX_GET_BYTES) -> bytes:
+        body = bytearray()
+        with self._errors(check_key(key)):
+            found = obstore.get(self._down, key)
+            if (size := found.meta["size"]) > max_bytes:
+                raise too_large(key, size, max_bytes)
+            for chunk in _chunks(found):
+                body += chunk
+                if len(body) > max_bytes:
+                    raise too_large(key, len(body), max_bytes)
+        return bytes(body)
+
+    def get_file(self, key: str, path: Path) -> None:
+        with self._errors(check_key(key)):
+            found = obstore.get(self._down, key)
+            with _local_file(path) as target:
+                for chunk in _chunks(found):
+                    target.write(chunk)
+
+    def head(self, key: str) -> ObjectInfo | None:
+        try:
+            with self._errors(check_key(key)):
+                return _info(key, obstore.head(self._control, key))
+        except ObjectMissing:
+            return None
+
+    def list(self, prefix: str) -> Iterator[ObjectInfo]:
+        folder = check_prefix(prefix)
+        with self._errors(folder or "list"):
+            for page in obstore.list(self._control, f"{folder}/" if folder else None, chunk_size=1000):
+                yield from (_info(meta["path"], meta) for meta in page if is_key(meta["path"]))
+
+    def folders(self, prefix: str) -> tuple[str, ...]:
+        folder = check_prefix(prefix)
+        with self._errors(folder or "list"):
+            found = obstore.list_with_delimiter(self._control, f"{folder}/" if folder else None)
+        names = (path.rstrip("/").rsplit("/", 1)[-1] for path in found["common_prefixes"])
+        return tuple(sorted(name for name in names if is_key(name)))
+
+    def delete(self, key: str) -> None:
+        try:
+            with self._errors(check_key(key)):
+                obstore.delete(self._control, key)
+        except ObjectMissing:
+            return
+
+    def close(self) -> None:
+        """The connections end with the process: obstore has nothing to close."""
+
+    @contextmanager
+    def _errors(self, key: str) -> Iterator[None]:
+        """Every obstore failure as one of ours. ``key`` may also be a word for what was done."""
+        try:
+            yield
+        except LinesideError:
+            raise
+        # A missing object is obstore's FileNotFoundError; local files were opened before the block or speak for
+        # themselves.
+        except (BaseError, FileNotFoundError) as error:
+            raise explained(error, key=key, bucket=self._bucket, endpoint_url=self.endpoint_url) from error
+        except OSError as error:
+            raise local_error(error, key) from error
+
+
+_RETRY: RetryConfig = {
+    "max_retries": RETRIES,
+    "retry_timeout": RETRY_TIMEOUT,
+    "backoff": {"init_backoff": timedelta(milliseconds=200), "max_backoff": timedelta(seconds=1), "base": 2},
+}
+
+
+@contextmanager
+def _local_file(path: Path) -> Iterator[IO[bytes]]:
+    try:
+        with fresh_file(path) as target:
+            yield target
+    except FileNotFoundError as error:
+        raise NotFound(f"There is no folder {path.parent} to write {path.name} to.") from error
+
+
+def _chunks(found: GetResult) -> Iterator[bytes]:
+    for chunk in found.stream(min_chunk_size=CHUNK_BYTES):
+        yield bytes(chunk)
+
+
+def _info(key: str, meta: ObjectMeta) -> ObjectInfo:
+    # Some servers quote the tag in one answer and not in another.
+    etag = meta["e_tag"].strip('"') if meta["e_tag"] else None
+    modified_ms = int(meta["last_modified"].timestamp() * 1000)
+    return ObjectInfo(key=key, size=meta["size"], modified_ms=modified_ms, etag=etag)
+
+
+def _checked_endpoint(url: str | None) -> str | None:
+    if url is None:
+        return None
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port is None or parts.port > 0)
+    except ValueError:
+        usable = False
+    if not usable or parts.query or parts.fragment:
+        raise InputInvalid("The endpoint's address must look like https://host or http://host:port.")
+    if parts.username is not None or parts.password is not None:
+        raise InputInvalid("The endpoint's address must not hold a user name or password; give credentials apart.")
+    return url.rstrip("/")

@@ -1,0 +1,107 @@
+"""What an S3 server's refusal means, in words for a person."""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+
+from edge_runtime.contracts.errors import (
+    DiskFull,
+    LinesideError,
+    ObjectMissing,
+    StoreCredentialsMissing,
+    StoreRefused,
+    StoreUnreachable,
+)
+
+_STATUS = re.compile(r"non-2xx status code: (\d{3})")
+_CODE = re.compile(r"<Code>([A-Za-z0-9]{1,64})</Code>")
+
+_MEANING = {
+    "SignatureDoesNotMatch": "the secret key does not belong to the access key",
+    "InvalidAccessKeyId": "it does not know the access key",
+    "AccessDenied": "these credentials may not do this",
+    "ExpiredToken": "the session's credentials have expired",
+    "TokenRefreshRequired": "the session's credentials have expired",
+    "InvalidToken": "the session token is not valid",
+    "RequestTimeTooSkewed": "this computer's clock and the server's differ too much",
+    "NoSuchBucket": "there is no such bucket",
+    "InvalidBucketName": "there is no such bucket",
+    "PermanentRedirect": "the bucket is in another region (set AWS_REGION)",
+    "AuthorizationHeaderMalformed": "the bucket is in another region (set AWS_REGION)",
+    "IllegalLocationConstraintException": "the bucket is in another region (set AWS_REGION)",
+    "QuotaExceeded": "its space is used up",
+    "StorageFull": "its space is used up",
+    "XMinioStorageFull": "its space is used up",
+}
+_HINTS = {
+    "RequestTimeTooSkewed": "Set this computer's clock, then try again; everything waits locally.",
+    "ExpiredToken": "Sign in again or save new credentials, then try again; everything waits locally.",
+    "TokenRefreshRequired": "Sign in again or save new credentials, then try again; everything waits locally.",
+}
+# Answers of a server that is alive but cannot serve now: the same request may well succeed later.
+_LATER = {408, 429, 500, 502, 503, 504, 507, 509}
+
+
+def explained(error: Exception, *, key: str, bucket: str, endpoint_url: str | None) -> LinesideError:
+    """The error of ours for one of obstore's. Built from the status and the code of the answer alone: obstore's own
+    text quotes requests and answers at length.
+    """
+    text = str(error)
+    where = f"{bucket} at {endpoint_url}" if endpoint_url else bucket
+    found = _STATUS.search(text)
+    status = int(found[1]) if found else None
+    code_found = _CODE.search(text)
+    code = code_found[1] if code_found else None
+
+    if "External AWS credential provider" in text:
+        return StoreCredentialsMissing(f"The credentials for {where} could not be renewed.")
+    if code not in _MEANING and (isinstance(error, FileNotFoundError) or status == 404):
+        return ObjectMissing(f"There is no object {key} in {where}.")
+    if code not in _MEANING and status in _LATER:
+        return StoreUnreachable(f"The object store {where} cannot serve now ({_answer(status, code)}).")
+    if (
+        code in _MEANING
+        or status is not None
+        or type(error).__name__ in ("PermissionDeniedError", "UnauthenticatedError")
+    ):
+        meaning = _MEANING.get(code or "", "it does not allow this")
+        answer = _answer(status, code)
+        return StoreRefused(
+            f"The object store {where} refused {key}: {meaning} ({answer}).", hint=_HINTS.get(code or "")
+        )
+    return StoreUnreachable(f"The object store {where} does not answer ({_cause(text)}).")
+
+
+def local_error(error: OSError, key: str) -> LinesideError:
+    """The error of ours for a local file that could not be read or written while ``key`` was on its way."""
+    reason = os.strerror(error.errno) if error.errno else type(error).__name__
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return DiskFull(f"There is no room on this computer for {key} ({reason}).")
+    return StoreRefused(
+        f"The local file for {key} could not be read or written: {reason}.",
+        hint="Check who may use the site's folder on this computer; nothing was changed.",
+    )
+
+
+def _answer(status: int | None, code: str | None) -> str:
+    return " ".join(str(part) for part in (status, code) if part is not None) or "no reason was given"
+
+
+def _cause(text: str) -> str:
+    lowered = text.lower()
+    for sign, cause in (
+        ("dns error", "its name cannot be found"),
+        ("connection refused", "connection refused"),
+        ("certificate", "its certificate is not trusted"),
+        ("timedout", "no answer in time"),
+        ("timed out", "no answer in time"),
+        ("unreachable", "no way to its network"),
+        ("reset", "the connection broke off"),
+        ("incompletemessage", "the connection broke off"),
+        ("unexpectedeof", "the connection broke off"),
+    ):
+        if sign in lowered:
+            return cause
+    return "the connection failed"

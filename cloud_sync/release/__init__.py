@@ -1,0 +1,1 @@
+"""From a trained network to a signed release: quantize, gate, pack, sign, plan the rollout."""

@@ -1,0 +1,177 @@
+"""Content-addressed copying: an object's key is the digest of its bytes, checked on the way in and on the way out."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import secrets
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from cloud_sync.objects.base import MAX_GET_BYTES, ObjectStore
+from edge_runtime.contracts.errors import InputInvalid, LinesideError, NotFound, ObjectCorrupt
+
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+_READ_BYTES = 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class Transferred:
+    """One object that is in the store now."""
+
+    sha256: str
+    size: int
+    sent: bool
+    """False: it was there already."""
+
+
+@dataclass(slots=True)
+class TransferReport:
+    """What :func:`put_many` did."""
+
+    sent: int = 0
+    skipped: int = 0
+    bytes: int = 0
+    """Of the objects that were sent."""
+    problems: dict[str, LinesideError] = field(default_factory=dict)
+    """By sha256: objects whose local bytes are gone or damaged. The others are in the store."""
+
+
+def object_key(sha256: str) -> str:
+    """Where the object lies in a store.
+
+    :raises InputInvalid: not a sha256 in lower-case hex.
+    """
+    if not _DIGEST.fullmatch(sha256):
+        raise InputInvalid(f"{sha256[:80]!r} is not a sha256 in hex.")
+    return f"objects/{sha256[:2]}/{sha256}"
+
+
+def put_object(store: ObjectStore, sha256: str, source: bytes | Path) -> bool:
+    """Bring an object into the store unless it is there; False: it was there.
+
+    One of another size than ours is written again: something has cut it short.
+
+    :raises ObjectCorrupt: ``source`` does not have this digest; nothing was sent.
+    :raises NotFound: the file is not there.
+    """
+    return _put(store, sha256, source).sent
+
+
+def get_object(store: ObjectStore, sha256: str, *, max_bytes: int = MAX_GET_BYTES) -> bytes:
+    """An object's bytes, verified.
+
+    :raises ObjectMissing: not in the store.
+    :raises ObjectCorrupt: the store's bytes have another digest.
+    :raises InputInvalid: larger than ``max_bytes``.
+    """
+    body = store.get(object_key(sha256), max_bytes=max_bytes)
+    if hashlib.sha256(body).hexdigest() != sha256:
+        raise _corrupt(sha256, store.address)
+    return body
+
+
+def get_object_file(store: ObjectStore, sha256: str, path: Path) -> None:
+    """Bring an object to ``path``, which appears verified and whole or not at all.
+
+    :raises ObjectMissing: not in the store.
+    :raises ObjectCorrupt: the store's bytes have another digest; nothing was left here.
+    :raises DiskFull: no room here.
+    """
+    temporary = path.with_name(f".{secrets.token_hex(12)}.part")
+    try:
+        store.get_file(object_key(sha256), temporary)
+        if _digest_of_file(temporary) != sha256:
+            raise _corrupt(sha256, store.address)
+        temporary.replace(path)
+    finally:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def put_many(
+    store: ObjectStore,
+    items: Iterable[tuple[str, bytes | Path]],
+    *,
+    workers: int = 8,
+    progress: Callable[[Transferred], None],
+) -> TransferReport:
+    """Bring many objects into the store, several at a time. Run it again after any failure: what is there is skipped.
+
+    :param items: (sha256, bytes or file); taken one by one as there is room, so it may be long and lazy.
+    :param progress: called in this thread for each object that is in the store now; raising stops the work.
+    :raises StoreUnreachable: or another error of the store itself, after what was under way has ended.
+    """
+    report = TransferReport()
+    with ThreadPoolExecutor(workers, thread_name_prefix="upload") as pool:
+        for sha256, future in _bounded(pool, store, items, in_flight=2 * workers):
+            try:
+                done = future.result()
+            except (ObjectCorrupt, NotFound) as error:
+                report.problems[sha256] = error
+                continue
+            if done.sent:
+                report.sent += 1
+                report.bytes += done.size
+            else:
+                report.skipped += 1
+            progress(done)
+    return report
+
+
+def _bounded(
+    pool: ThreadPoolExecutor, store: ObjectStore, items: Iterable[tuple[str, bytes | Path]], *, in_flight: int
+) -> Iterator[tuple[str, Future[Transferred]]]:
+    """Finished uploads in the order in which they finish. Whoever stops asking cancels those that have not begun."""
+    waiting: dict[Future[Transferred], str] = {}
+    try:
+        for sha256, source in items:
+            waiting[pool.submit(_put, store, sha256, source)] = sha256
+            if len(waiting) >= in_flight:
+                for future in wait(waiting, return_when=FIRST_COMPLETED).done:
+                    yield waiting.pop(future), future
+        while waiting:
+            for future in wait(waiting, return_when=FIRST_COMPLETED).done:
+                yield waiting.pop(future), future
+    finally:
+        for future in waiting:
+            future.cancel()
+
+
+def _put(store: ObjectStore, sha256: str, source: bytes | Path) -> Transferred:
+    key = object_key(sha256)
+    digest, size = _measure(source)
+    if digest != sha256:
+        raise _corrupt(sha256, "this computer")
+    present = store.head(key)
+    if present is not None and present.size == size:
+        return Transferred(sha256, size, sent=False)
+    if isinstance(source, Path):
+        store.put_file(key, source)
+    else:
+        store.put(key, source)
+    return Transferred(sha256, size, sent=True)
+
+
+def _measure(source: bytes | Path) -> tuple[str, int]:
+    if isinstance(source, Path):
+        try:
+            return _digest_of_file(source), source.stat().st_size
+        except FileNotFoundError as error:
+            raise NotFound(f"There is no file {source}.") from error
+    return hashlib.sha256(source).hexdigest(), len(source)
+
+
+def _digest_of_file(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as source:
+        while chunk := source.read(_READ_BYTES):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def _corrupt(sha256: str, where: str) -> ObjectCorrupt:
+    return ObjectCorrupt(f"The bytes of {sha256[:12]}… at {where} are not the ones of that digest.")

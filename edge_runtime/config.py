@@ -1,0 +1,171 @@
+"""``edge.toml``: what a person may decide about a box. Read as data, checked in full, never executed."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta, Struct
+
+from edge_runtime.contracts.errors import ConfigInvalid
+from edge_runtime.contracts.rows import Count, Name, Share
+
+MAX_CONFIG_BYTES = 256 * 1024
+CONFIG_NAME = "edge.toml"
+
+TEMPLATE = """\
+# What this box is called; its identity is its key, so two boxes may carry the same name.
+name = {name}
+
+[management]
+listen = "0.0.0.0:7443"
+announce = true                 # tell the local network over mDNS
+
+[spool]
+max_sample_bytes = 268435456    # the oldest samples go first
+max_age_days = 30
+reserve_bytes = 536870912       # free disk space that is never touched
+
+# One section for each line that the box watches:
+# [[pipeline]]
+# name = "camera"
+# source = "folder:/var/lib/camera/frames"
+# keep_random = 0.05            # share of all frames kept at random
+# keep_margin = 0.5             # kept as hard where best minus second best is below this
+
+[update]
+trial_frames = 40               # a new model answers for this many frames before it is committed,
+trial_seconds = 15.0            # or for this long, whichever ends first
+
+[drift]
+reference = 150                 # frames after a new model that say what is normal
+window = 60                     # frames that are compared with them
+thin = 1                        # only every n-th frame counts: raise it where frames resemble each other
+"""
+
+
+class Management(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The listener for desktops. A change takes effect at the next start."""
+
+    listen: Annotated[str, Meta(pattern=r"^(\[[0-9a-fA-F:.]+\]|[^:\s\[\]]+):\d{1,5}$")] = "0.0.0.0:7443"
+    """``host:port``; port 0 takes any free one."""
+    announce: bool = True
+
+    @property
+    def address(self) -> tuple[str, int]:
+        host, _, port = self.listen.rpartition(":")
+        return host.strip("[]"), int(port)
+
+
+class SpoolLimits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How much the box may keep for a desktop that has not come by."""
+
+    max_sample_bytes: Count = 256 * 2**20
+    max_age_days: Annotated[float, Meta(gt=0)] = 30
+    reserve_bytes: Count = 512 * 2**20
+
+
+class PipelineConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One line: where its frames come from and which of them are kept."""
+
+    name: Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
+    source: Annotated[str, Meta(pattern=r"^[a-z][a-z0-9-]*:.+$")]
+    """``kind:location``; the kinds are those registered as ``lineside.sources``."""
+    keep_random: Share = 0.05
+    keep_margin: Share = 0.5
+
+
+class Update(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How long a new model is on trial. A change takes effect at the next start."""
+
+    trial_frames: Annotated[int, Meta(ge=1)] = 40
+    trial_seconds: Annotated[float, Meta(gt=0)] = 15.0
+
+
+class Drift(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the drift monitor compares, in thinned frames."""
+
+    reference: Annotated[int, Meta(ge=30)] = 150
+    window: Annotated[int, Meta(ge=20)] = 60
+    thin: Annotated[int, Meta(ge=1)] = 1
+
+
+class EdgeConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The whole of ``edge.toml``."""
+
+    name: Name
+    management: Management = Management()
+    spool: SpoolLimits = SpoolLimits()
+    pipeline: tuple[PipelineConfig, ...] = ()
+    update: Update = Update()
+    drift: Drift = Drift()
+
+
+def parse_config(text: str) -> EdgeConfig:
+    """Read and check a configuration.
+
+    :raises ConfigInvalid: with the line and the field wherever they can be told.
+    """
+    if len(text.encode("utf-8", "replace")) > MAX_CONFIG_BYTES:
+        raise ConfigInvalid(f"{CONFIG_NAME} is longer than {MAX_CONFIG_BYTES} bytes.")
+    try:
+        body = tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise ConfigInvalid(f"{CONFIG_NAME} is not valid TOML: {error}.") from error
+    try:
+        config = msgspec.convert(body, type=EdgeConfig)
+    except (msgspec.ValidationError, RecursionError) as error:
+        raise _explain(text, str(error)) from error
+    seen: set[str] = set()
+    for position, pipeline in enumerate(config.pipeline):
+        if pipeline.name in seen:
+            raise config_error(text, f"pipeline[{position}].name", f"two pipelines are called {pipeline.name!r}")
+        seen.add(pipeline.name)
+    if config.management.address[1] > 65535:
+        raise config_error(text, "management.listen", "a port is at most 65535")
+    return config
+
+
+def config_error(text: str, field: str, problem: str) -> ConfigInvalid:
+    """The error for ``field`` (such as ``pipeline[0].source``) of this configuration, with its line if it is there."""
+    line = _line_of(text, field)
+    where = f"line {line}, {field}" if line else field
+    return ConfigInvalid(f"{CONFIG_NAME}, {where}: {problem}.")
+
+
+def _explain(text: str, complaint: str) -> ConfigInvalid:
+    problem, _, path = complaint.partition(" - at ")
+    field = path.strip("`").removeprefix("$").removeprefix(".")
+    if unknown := re.search(r"unknown field `([^`]*)`", problem):
+        field = f"{field}.{unknown[1]}".removeprefix(".")
+        problem = "there is no such field"
+    elif missing := re.search(r"missing required field `([^`]*)`", problem):
+        problem = f"`{missing[1]}` is missing"
+    return config_error(text, field or "the file", problem[0].lower() + problem[1:])
+
+
+def _header(name: str) -> re.Pattern[str]:
+    """A line that opens table ``name``, single or one of several."""
+    return re.compile(rf"^\s*\[+\s*{re.escape(name)}\s*\]+")
+
+
+def _line_of(text: str, field: str) -> int | None:
+    """Line (from 1) on which a field, or else its section, stands; None where it is written in some rarer way."""
+    section, _, key = field.rpartition(".")
+    matched = re.fullmatch(r"(.*?)(?:\[(\d+)\])?", section or field)
+    name, skip = (matched[1], int(matched[2] or 0)) if matched else (section, 0)
+    opening = _header(name)
+    key_line = re.compile(rf"^\s*{re.escape(key)}\s*=")
+    inside, header = section == "", None
+    for number, line in enumerate(text.splitlines(), 1):
+        if line.lstrip().startswith("["):
+            inside = False
+            if opening.match(line):
+                if skip == 0:
+                    inside, header = True, number
+                skip -= 1
+        elif inside and key_line.match(line):
+            return number
+    return header

@@ -1,0 +1,183 @@
+"""Who a box or a desktop is: an Ed25519 key made on it, and mutual TLS with nothing but such keys.
+
+There is no authority above: each side's self-signed certificate is the other's only trust anchor. The
+certificates never expire, so that no clock and no calendar can lock a box out.
+"""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import ssl
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from edge_runtime.contracts.errors import BoxWrongKey, InputInvalid, NotFound
+from edge_runtime.update.durable import write_durably
+
+KEY_NAME = "identity.key"
+CERTIFICATE_NAME = "identity.crt"
+MAX_CERTIFICATE_BYTES = 16 * 1024
+_NEVER_TOO_EARLY = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
+_NEVER_TOO_LATE = datetime.datetime(9999, 12, 31, 23, 59, 59, tzinfo=datetime.UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """A key and its self-signed certificate on disk."""
+
+    fingerprint: str
+    """sha256 in hex of the DER SubjectPublicKeyInfo: the id of this box or desktop."""
+    key_path: Path
+    """PEM, readable by its owner only."""
+    certificate_path: Path
+    """PEM."""
+
+    @property
+    def certificate_pem(self) -> str:
+        return self.certificate_path.read_text("ascii")
+
+
+def create_identity(folder: Path, common_name: str) -> Identity:
+    """Make a key and its certificate in ``folder``, or load them where they are already there.
+
+    A power cut between the two files is mended by the next call: the certificate follows from the key.
+    """
+    key_path, certificate_path = folder / KEY_NAME, folder / CERTIFICATE_NAME
+    if not key_path.exists():
+        key = Ed25519PrivateKey.generate()
+        pem = key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+        write_durably(key_path, [pem], mode=0o600)
+    if not certificate_path.exists():
+        certificate = _self_sign(_load_key(key_path), common_name)
+        write_durably(certificate_path, [certificate.public_bytes(serialization.Encoding.PEM)])
+    return load_identity(folder)
+
+
+def load_identity(folder: Path) -> Identity:
+    """The identity that :func:`create_identity` made in ``folder``.
+
+    :raises NotFound: there is none.
+    :raises InputInvalid: a file there is damaged, or the two do not belong together.
+    """
+    key_path, certificate_path = folder / KEY_NAME, folder / CERTIFICATE_NAME
+    if not key_path.exists() or not certificate_path.exists():
+        raise NotFound(f"There is no identity in {folder}.")
+    certificate = _parse(certificate_path.read_text("ascii", errors="replace"))
+    if certificate.public_key() != _load_key(key_path).public_key():
+        raise InputInvalid(f"The key and the certificate in {folder} do not belong together.")
+    return Identity(_fingerprint(certificate), key_path, certificate_path)
+
+
+def fingerprint_of(certificate_pem: str) -> str:
+    """The id of whoever owns this certificate.
+
+    :raises InputInvalid: not one self-signed Ed25519 certificate.
+    """
+    return _fingerprint(_parse(certificate_pem))
+
+
+def certificate_der(certificate_pem: str) -> bytes:
+    """The certificate's DER bytes, as TLS shows them after a handshake; errors as :func:`fingerprint_of`."""
+    return _parse(certificate_pem).public_bytes(serialization.Encoding.DER)
+
+
+def server_context(identity: Identity, trusted_pems: Sequence[str]) -> ssl.SSLContext:
+    """TLS 1.3 only; a client must show one of ``trusted_pems``.
+
+    There are no session tickets: every connection proves its key anew. Compare the peer's DER with
+    :func:`certificate_der` afterwards; more certificates may be added later with ``load_verify_locations``.
+    """
+    context = _context(ssl.PROTOCOL_TLS_SERVER, identity, trusted_pems)
+    context.num_tickets = 0
+    return context
+
+
+def client_context(identity: Identity, peer_pem: str) -> ssl.SSLContext:
+    """TLS 1.3 only; the server must show ``peer_pem``. Names and addresses prove nothing, so none is checked.
+
+    Call :func:`require_peer` after the handshake.
+    """
+    return _context(ssl.PROTOCOL_TLS_CLIENT, identity, [peer_pem])
+
+
+def require_peer(connection: ssl.SSLSocket | ssl.SSLObject, peer_pem: str) -> None:
+    """After the handshake: the peer showed exactly the pinned certificate.
+
+    :raises BoxWrongKey: it showed another one.
+    """
+    if connection.getpeercert(binary_form=True) != certificate_der(peer_pem):
+        raise BoxWrongKey("It showed another certificate than the one that was pinned.")
+
+
+def _context(protocol: int, identity: Identity, trusted_pems: Sequence[str]) -> ssl.SSLContext:
+    context = ssl.SSLContext(protocol)
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_REQUIRED
+    # A self-signed leaf is its own anchor; nothing that it signed is trusted (it is no CA).
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    context.load_cert_chain(identity.certificate_path, identity.key_path)
+    for pem in trusted_pems:
+        context.load_verify_locations(cadata=certificate_der(pem))
+    return context
+
+
+def _self_sign(key: Ed25519PrivateKey, common_name: str) -> x509.Certificate:
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name.strip()[:64] or "lineside")])
+    usages = [ExtendedKeyUsageOID.CLIENT_AUTH, ExtendedKeyUsageOID.SERVER_AUTH]
+    return (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(_NEVER_TOO_EARLY)
+        .not_valid_after(_NEVER_TOO_LATE)
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .add_extension(x509.ExtendedKeyUsage(usages), critical=False)
+        .sign(key, None)
+    )
+
+
+def _load_key(path: Path) -> Ed25519PrivateKey:
+    try:
+        key = serialization.load_pem_private_key(path.read_bytes(), password=None)
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+        raise InputInvalid(f"{path.name} is not a private key that can be read.") from error
+    if not isinstance(key, Ed25519PrivateKey):
+        raise InputInvalid(f"{path.name} is not an Ed25519 key.")
+    return key
+
+
+def _parse(certificate_pem: str) -> x509.Certificate:
+    if len(certificate_pem) > MAX_CERTIFICATE_BYTES:
+        raise InputInvalid("The certificate is far too long to be one.")
+    try:
+        certificates = x509.load_pem_x509_certificates(certificate_pem.encode())
+        public_key = certificates[0].public_key()
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise InputInvalid("This is not a certificate in PEM form.") from error
+    if len(certificates) != 1 or not isinstance(public_key, Ed25519PublicKey):
+        raise InputInvalid("Exactly one Ed25519 certificate is needed here.")
+    try:
+        certificates[0].verify_directly_issued_by(certificates[0])
+    except (ValueError, TypeError, InvalidSignature) as error:
+        raise InputInvalid("The certificate is not signed by its own key.") from error
+    return certificates[0]
+
+
+def _fingerprint(certificate: x509.Certificate) -> str:
+    public = certificate.public_key().public_bytes(
+        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+    return hashlib.sha256(public).hexdigest()

@@ -1,0 +1,15 @@
+"""How Lineside starts a part of itself in a process of its own."""
+
+from __future__ import annotations
+
+import sys
+
+RUN_MODULE = "--run-module"
+"""First argument by which a frozen program is told to be another of its parts."""
+
+
+def python_command(module: str, *arguments: str) -> list[str]:
+    """The command that runs one of our modules: ``python -m``, or this program itself where it is frozen."""
+    if getattr(sys, "frozen", False):
+        return [sys.executable, RUN_MODULE, module, *arguments]
+    return [sys.executable, "-m", module, *arguments]

@@ -1,0 +1,147 @@
+"""Which model answers now. The next one is loaded before it is switched to, so a swap loses no frame."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+
+import numpy as np
+
+from edge_runtime.contracts.errors import LinesideError, NotFound
+from edge_runtime.contracts.status import SlotState, TrialReport
+from edge_runtime.inference.engine import Engine
+from edge_runtime.inference.pipeline import LoadedModel
+from edge_runtime.update.bundle import Bundle
+from edge_runtime.update.installer import Installer
+
+BASELINE_FRAMES = 200
+_log = logging.getLogger(__name__)
+
+Alert = Callable[[str, str, str | None, Mapping[str, float]], None]
+"""kind, message, bundle id, figures."""
+
+
+class ModelKeeper:
+    """Between the installer, which decides, and the lines, which ask for every frame.
+
+    :param changed: called when the slots or the answering model are not what they were.
+    """
+
+    def __init__(self, installer: Installer, *, alert: Alert, changed: Callable[[], None]) -> None:
+        self._installer, self._alert, self._changed = installer, alert, changed
+        self._switching = threading.Lock()
+        self._current: LoadedModel | None = None
+        self._previous: LoadedModel | None = None
+        self._on_trial = False
+        self._latencies: deque[float] = deque(maxlen=BASELINE_FRAMES)
+        self._frames = self._errors = 0
+
+    def start(self) -> None:
+        """Undo what a power cut interrupted and load the model that was committed."""
+        self._installer.recover()
+        self._switch()
+
+    def current(self) -> LoadedModel | None:
+        return self._current
+
+    def instead_of(self, model: LoadedModel) -> LoadedModel | None:
+        """Who answers a frame on which ``model`` failed: its successor, or on trial the model before it."""
+        current = self._current
+        if current is not None and current.bundle != model.bundle:
+            return current
+        return self._previous if self._on_trial else None
+
+    def observe(self, model: LoadedModel, *, latency_ms: float, ok: bool) -> None:
+        """A live frame was answered, or could not be."""
+        current = self._current
+        if current is None or model.bundle != current.bundle:
+            return
+        self._frames += 1
+        if ok:
+            self._latencies.append(latency_ms)
+        else:
+            self._errors += 1
+        if self._on_trial:
+            self._decided(self._installer.observe(latency_ms=latency_ms, ok=ok, now_s=time.monotonic()))
+
+    def tick(self) -> None:
+        """Call a few times a second: time ends a trial too."""
+        if self._on_trial:
+            self._decided(self._installer.tick(time.monotonic()))
+
+    def install(self, target: str) -> None:
+        """Put a delivered target on trial; errors as the installer's, which the slots then show too."""
+        try:
+            self._installer.install(target, baseline=self._baseline())
+        except LinesideError as error:
+            self._alert("update.refused", f"{target}: {error.message}", None, {})
+            raise
+        finally:
+            self._changed()
+        self._switch()
+
+    def roll_back(self, reason: str) -> None:
+        """Return to the model before this one.
+
+        :raises NotFound: there is none.
+        """
+        before = self._current
+        self._installer.roll_back(reason)
+        self._switch()
+        self._alert("update.rolled-back", reason, before.bundle if before else None, {})
+
+    def _baseline(self) -> TrialReport | None:
+        latencies = list(self._latencies)
+        if not latencies:
+            return None
+        p95 = float(np.percentile(latencies, 95))
+        return TrialReport(frames=self._frames, errors=self._errors, latency_ms_p95=p95)
+
+    def _decided(self, state: SlotState | None) -> None:
+        if state is None:
+            return
+        tried = self._current
+        if state == "ROLLED_BACK" and tried is not None:
+            reasons = {slot.bundle: slot.reason for slot in self._installer.slots() if slot.state == "ROLLED_BACK"}
+            reason = reasons.get(tried.bundle) or "the trial on the line failed"
+            self._alert("update.rolled-back", f"The new model was taken off the line: {reason}.", tried.bundle, {})
+        self._switch()
+
+    def _switch(self) -> None:
+        """Load what the installer says must answer; a model that cannot be loaded is rolled back at once."""
+        with self._switching:
+            while True:
+                try:
+                    bundle = self._installer.active()
+                    self._on_trial = any(slot.state == "TRIAL" for slot in self._installer.slots())
+                    self._put_on_line(bundle)
+                    break
+                except LinesideError as error:
+                    _log.error("the model cannot be loaded: %s", error)
+                    self._alert("model.unusable", error.message, None, {})
+                    try:
+                        self._installer.roll_back(f"it could not be loaded: {error.message}")
+                    except NotFound:
+                        break
+        self._changed()
+
+    def _put_on_line(self, bundle: Bundle | None) -> None:
+        current = self._current
+        if bundle is not None and current is not None and bundle.id == current.bundle:
+            if not self._on_trial:
+                self._previous = None
+            return
+        if bundle is None:
+            loaded = None
+        elif self._previous is not None and self._previous.bundle == bundle.id:
+            loaded = self._previous
+        else:
+            loaded = LoadedModel(bundle.id, Engine(bundle.model, bundle.manifest.input, bundle.manifest.output))
+        self._previous = current if self._on_trial else None
+        self._latencies.clear()
+        self._frames = self._errors = 0
+        self._current = loaded
+        _log.info("model on the line: %s", loaded.bundle if loaded else "none")

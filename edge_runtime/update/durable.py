@@ -1,0 +1,62 @@
+"""Files that are whole after a power cut, or not there at all."""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from edge_runtime.contracts.errors import DiskFull
+
+TEMPORARY = ".part"
+"""How the name of an unfinished file ends."""
+_CHUNK = 2**20
+
+
+def write_durably(path: Path, chunks: Iterable[bytes], *, mode: int = 0o644) -> None:
+    """Put ``chunks`` at ``path``: temporary file, fsync, rename, fsync of the folder.
+
+    :raises DiskFull: no room; what was at ``path`` before is untouched.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}{TEMPORARY}")
+    try:
+        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+        with os.fdopen(handle, "wb") as file:
+            for chunk in chunks:
+                file.write(chunk)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+        sync_folder(path.parent)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise DiskFull(f"{path.name} could not be written to {path.parent}: no space left.") from error
+        raise
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in ``folder`` last through a power cut."""
+    if os.name == "nt":
+        return  # a folder cannot be opened there; NTFS journals the rename itself
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def read_chunks(path: Path) -> Iterator[bytes]:
+    """The bytes of ``path`` in pieces, so that a large file never stands in memory whole."""
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK):
+            yield chunk
+
+
+def remove_unfinished(folder: Path) -> None:
+    """Remove what :func:`write_durably` left in ``folder`` when the power went."""
+    for leftover in folder.glob(f".*{TEMPORARY}"):
+        leftover.unlink(missing_ok=True)

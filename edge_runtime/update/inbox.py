@@ -1,0 +1,138 @@
+"""What a desktop delivered to this box: objects by digest, and signed metadata. Nothing in here is trusted."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import re
+import threading
+from pathlib import Path
+
+from edge_runtime.contracts.errors import DiskFull, InputInvalid, NotFound, ObjectCorrupt
+from edge_runtime.update.bundle import MAX_BUNDLE_BYTES
+from edge_runtime.update.durable import read_chunks, remove_unfinished, sync_folder, write_durably
+
+MAX_METADATA_BYTES = 2**20
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+_METADATA = re.compile(r"(?:(?P<version>[1-9]\d{0,11})\.(?P<role>root|snapshot|targets)|timestamp)\.json")
+_KEPT_VERSIONS = 4
+"""Of snapshot and targets: enough for deliveries by two desktops that cross each other."""
+
+
+class Inbox:
+    """The folder ``inbox`` of a box's home; may be called from several threads."""
+
+    def __init__(self, folder: Path) -> None:
+        self._objects = folder / "objects"
+        self._metadata = folder / "metadata"
+        self._objects.mkdir(parents=True, exist_ok=True)
+        self._metadata.mkdir(parents=True, exist_ok=True)
+        self._lock = threading.Lock()
+        remove_unfinished(self._metadata)
+
+    def have(self, sha256: str) -> tuple[int, bool]:
+        """Bytes of the object that are here, and whether it is whole.
+
+        :raises InputInvalid: not a digest.
+        """
+        whole = self._whole(sha256)
+        if whole.is_file():
+            return whole.stat().st_size, True
+        partial = self._partial(sha256)
+        return (partial.stat().st_size, False) if partial.is_file() else (0, False)
+
+    def append(self, sha256: str, offset: int, chunk: bytes, size: int) -> int:
+        """Add ``chunk`` at ``offset`` to an object of ``size`` bytes; a piece that is here already changes nothing.
+
+        :returns: bytes that are here now: where the sender goes on.
+        :raises InputInvalid: a gap, a piece beyond the end, an object larger than any bundle.
+        :raises ObjectCorrupt: whole, but with another digest; it was dropped, send it again.
+        :raises DiskFull: no room; what was here before still is.
+        """
+        if not 0 < size <= MAX_BUNDLE_BYTES:
+            raise InputInvalid(f"An object of {size} bytes is not accepted; at most {MAX_BUNDLE_BYTES}.")
+        with self._lock:
+            here, complete = self.have(sha256)
+            if complete:
+                return here
+            if offset < 0 or offset > here or offset + len(chunk) > size:
+                raise InputInvalid(f"{len(chunk)} bytes at {offset} do not fit: {here} of {size} bytes are here.")
+            if offset < here:
+                return here
+            partial = self._partial(sha256)
+            try:
+                with partial.open("ab") as file:
+                    file.write(chunk)
+            except OSError as error:
+                if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                    raise DiskFull("The delivery cannot go on: the box's disk is full.") from error
+                raise
+            here += len(chunk)
+            if here == size:
+                self._finish(sha256, partial)
+            return here
+
+    def _finish(self, sha256: str, partial: Path) -> None:
+        digest = hashlib.sha256()
+        for chunk in read_chunks(partial):
+            digest.update(chunk)
+        if digest.hexdigest() != sha256:
+            partial.unlink()
+            raise ObjectCorrupt(f"The delivered bytes are {digest.hexdigest()[:12]}…, not {sha256[:12]}….")
+        write_durably(self._whole(sha256), read_chunks(partial))
+        partial.unlink()
+        sync_folder(self._objects)
+
+    def path(self, sha256: str) -> Path:
+        """Where the whole object lies.
+
+        :raises NotFound: it has not been delivered, or not wholly.
+        """
+        whole = self._whole(sha256)
+        if not whole.is_file():
+            raise NotFound(f"The object {sha256[:12]}… has not been delivered to this box.")
+        return whole
+
+    def discard(self, sha256: str) -> None:
+        """Drop an object that is no longer needed."""
+        with self._lock:
+            self._whole(sha256).unlink(missing_ok=True)
+            self._partial(sha256).unlink(missing_ok=True)
+
+    def put_metadata(self, filename: str, body: bytes) -> None:
+        """Store signed metadata for the verifier: ``N.root.json``, ``N.targets.json``, ``N.snapshot.json``,
+        ``timestamp.json``.
+
+        :raises InputInvalid: another name, or too large.
+        """
+        matched = _METADATA.fullmatch(filename)
+        if matched is None:
+            raise InputInvalid(f"{filename[:100]!r} is not the name of a metadata file.")
+        if len(body) > MAX_METADATA_BYTES:
+            raise InputInvalid(f"{filename} is {len(body)} bytes; at most {MAX_METADATA_BYTES} are accepted.")
+        with self._lock:
+            write_durably(self._metadata / filename, [body])
+            if matched["role"] in ("snapshot", "targets"):
+                files = self._metadata.glob(f"*.{matched['role']}.json")
+                for old in sorted(files, key=lambda file: int(file.name.split(".")[0]))[:-_KEPT_VERSIONS]:
+                    old.unlink(missing_ok=True)
+
+    def metadata(self, filename: str) -> bytes:
+        """The delivered metadata file of this name.
+
+        :raises NotFound: none of that name was delivered.
+        """
+        if _METADATA.fullmatch(filename) is None:
+            raise NotFound(f"{filename[:100]!r} is not the name of a metadata file.")
+        try:
+            return (self._metadata / filename).read_bytes()
+        except FileNotFoundError as error:
+            raise NotFound(f"{filename} has not been delivered to this box.") from error
+
+    def _whole(self, sha256: str) -> Path:
+        if _DIGEST.fullmatch(sha256) is None:
+            raise InputInvalid(f"{sha256[:100]!r} is not a sha256 in lower-case hex.")
+        return self._objects / sha256
+
+    def _partial(self, sha256: str) -> Path:
+        return self._objects / f"{sha256}.incoming"

@@ -1,0 +1,283 @@
+"""Installing a model on a running line, one persisted step after the other."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import logging
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+from edge_runtime.contracts.errors import BoxRefused, BundleTampered, LinesideError, NotFound, ProbeFailed, TrustRefused
+from edge_runtime.contracts.status import ProbeReport, SlotState, SlotStatus, TrialReport
+from edge_runtime.update import slots as machine
+from edge_runtime.update.bundle import Bundle, read_bundle
+from edge_runtime.update.durable import read_chunks, remove_unfinished, write_durably
+from edge_runtime.update.inbox import Inbox
+from edge_runtime.update.probe import probe
+from edge_runtime.update.slots import SlotName, SlotStore, SlotTable, TrustFloor
+from edge_runtime.update.trial import Trial, Verdict
+from edge_runtime.update.verify import VerifiedTarget, Verifier
+
+log = logging.getLogger(__name__)
+
+
+class Installer:
+    """The box's models: which one answers, and how a new one takes its place.
+
+    May be called from several threads: one installation at a time, everything else meanwhile.
+
+    :param now_ms: the box's clock, milliseconds since 1970.
+    :param trial_frames: live frames after which a trial is decided.
+    :param trial_seconds: time after which it is decided, whatever came.
+    :raises DatabaseDamaged: the update state cannot be read.
+    """
+
+    def __init__(
+        self, home: Path, *, inbox: Inbox, now_ms: Callable[[], int], trial_frames: int, trial_seconds: float
+    ) -> None:
+        self._folder = home / "slots"
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._inbox = inbox
+        self._now_ms = now_ms
+        self._trial_frames = trial_frames
+        self._trial_seconds = trial_seconds
+        self._verifier = Verifier(home / "trust", inbox)
+        self._store = SlotStore(home / "state.db")
+        self._table = self._store.load()
+        self._lock = threading.RLock()
+        self._installing = threading.Lock()
+        self._trial: Trial | None = None
+        self._loaded: tuple[str, Bundle] | None = None
+
+    def recover(self) -> None:
+        """Call once at start: what a power cut interrupted is undone, and the committed model's file is checked."""
+        with self._lock:
+            remove_unfinished(self._folder)
+            self._trial = None
+            recovered = machine.recover(self._table)
+            if recovered is not self._table:
+                self._save(recovered)
+            for slot in (self._table.a, self._table.b):
+                if slot.file is not None:
+                    self._inbox.discard(slot.file)
+            while self._table.committed is not None:
+                try:
+                    self._read_slot(self._table.committed)
+                    break
+                except LinesideError as error:
+                    log.error("the committed model is damaged: %s", error)
+                    self._save(machine.discard_committed(self._table, f"its file was damaged: {error.message}"))
+
+    def slots(self) -> tuple[SlotStatus, ...]:
+        """Both slots, with the figures of a trial that runs now."""
+        with self._lock:
+            status = self._table.status()
+            if self._trial is None:
+                return status
+            figures = self._trial.report()
+            return tuple(_with_trial(slot, figures) if slot.state == "TRIAL" else slot for slot in status)
+
+    def floors(self) -> dict[str, int]:
+        """Lowest release of each model name that is still accepted."""
+        with self._lock:
+            return dict(self._table.floors)
+
+    def active(self) -> Bundle | None:
+        """The model that answers for the line now: the one on trial, else the committed one, else none.
+
+        :raises BundleInvalid, BundleTampered: the slot's file was damaged since the start.
+        """
+        with self._lock:
+            where = self._table.active
+            return self._read_slot(where) if where else None
+
+    def try_candidate(self, sha256: str) -> ProbeReport:
+        """Run a delivered bundle in the sandbox; changes nothing.
+
+        :raises NotFound: it was not delivered.
+        :raises BundleInvalid, BundleTampered: it is no bundle.
+        """
+        return probe(self._inbox.path(sha256))
+
+    def install(self, target: str, *, baseline: TrialReport | None) -> None:
+        """Verify, probe and put on trial; returns when the trial has begun. Again for the same target: nothing happens.
+
+        :param baseline: how the model that answers now does on the line.
+        :raises TrustRefused, BundleInvalid, BundleTampered, ProbeFailed, NotFound: refused; the slot says why,
+            and the model that answered still does.
+        :raises BoxRefused: another model is on trial, or this bundle was rolled back here before.
+        """
+        with self._installing:
+            with self._lock:
+                on_trial = self._table.candidate
+                if on_trial and self._table.slot(on_trial).target == target:
+                    return
+                if on_trial:
+                    raise BoxRefused(
+                        f"{self._table.slot(on_trial).target} is on trial on this box.",
+                        hint="Wait until its trial has ended, then try again.",
+                    )
+            try:
+                self._install(target, baseline)
+            except LinesideError as error:
+                self._reject(target, error.message)
+                raise
+            except Exception as error:
+                # Whatever went wrong: no installation may stay under way and block the next one.
+                self._reject(target, f"the installation broke off: {error!r}")
+                raise
+
+    def _install(self, target: str, baseline: TrialReport | None) -> None:
+        table = self._table
+        verified = self._verifier.verify(target, floors=table.floors, now_ms=self._now_ms(), newest=table.trust)
+        if table.committed and table.slot(table.committed).file == verified.sha256:
+            return
+        if reason := table.why_refused(verified.bundle):
+            raise BoxRefused(
+                f"This bundle was rolled back on this box before: {reason}.",
+                hint="Mend the model and release it as a new version.",
+            )
+        delivered = self._inbox.path(verified.sha256)
+        with self._lock:
+            self._save(machine.stage(self._table, target=target, name=verified.model_name, version=verified.version))
+            where = self._candidate()
+        write_durably(self._path(where), read_chunks(delivered))
+        bundle = self._check_copy(self._path(where), verified)
+        trust = TrustFloor(root=verified.root_version, timestamp=verified.timestamp_version)
+        with self._lock:
+            self._save(
+                machine.verify(
+                    self._table, file=verified.sha256, bundle=bundle.id, release=verified.release, trust=trust
+                )
+            )
+        report = probe(self._path(where))
+        if not report.passed:
+            with self._lock:
+                self._save(machine.reject(self._table, "; ".join(report.reasons), probe=report))
+            self._inbox.discard(verified.sha256)
+            raise ProbeFailed(f"{target} failed on this box: {'; '.join(report.reasons)}.")
+        with self._lock:
+            self._save(machine.prove(self._table, report))
+            self._trial = Trial(self._trial_frames, self._trial_seconds, bundle.manifest.latency_budget_ms, baseline)
+            self._save(machine.begin_trial(self._table))
+
+    def observe(self, *, latency_ms: float, ok: bool, now_s: float) -> SlotState | None:
+        """Count a live frame of a trial.
+
+        :param now_s: a monotonic clock, seconds.
+        :returns: ``COMMITTED`` or ``ROLLED_BACK`` where this frame decided; ask :meth:`active` again then.
+        """
+        with self._lock:
+            if self._trial is None:
+                return None
+            return self._conclude(self._trial.observe(latency_ms=latency_ms, ok=ok, now_s=now_s))
+
+    def tick(self, now_s: float) -> SlotState | None:
+        """Let time decide a trial; returns as :meth:`observe` does. Call about once a second."""
+        with self._lock:
+            return self._conclude(self._trial.tick(now_s)) if self._trial else None
+
+    def roll_back(self, reason: str) -> None:
+        """End a trial, or go back from the committed model to the one before it.
+
+        :raises NotFound: there is no model to go back to.
+        """
+        with self._lock:
+            if self._trial is not None:
+                self._conclude(Verdict(False, reason, self._trial.report()))
+                return
+            try:
+                reverted = machine.revert(self._table, reason)
+            except machine.SlotRule as error:
+                raise NotFound(f"There is no earlier model to go back to: {error}.") from error
+            if reverted.committed:
+                self._read_file(reverted, reverted.committed)
+            self._save(reverted)
+
+    def _conclude(self, verdict: Verdict | None) -> SlotState | None:
+        if verdict is None:
+            return None
+        delivered = self._table.slot(self._candidate()).file
+        if verdict.healthy:
+            self._save(machine.commit(self._table, verdict.report))
+        else:
+            self._save(machine.roll_back(self._table, verdict.reason, verdict.report))
+        self._trial = None
+        if delivered:
+            self._inbox.discard(delivered)
+        log.info("the trial ended: %s", verdict.reason)
+        return "COMMITTED" if verdict.healthy else "ROLLED_BACK"
+
+    def _reject(self, target: str, reason: str) -> None:
+        """Leave the reason where the desktop looks for it; the model that answers is not touched."""
+        with self._lock:
+            if self._table.candidate is None:
+                if self._told_already(target):
+                    return
+                name, _, version = target.removesuffix(".bundle").rpartition("/")[2].rpartition("-")
+                staged = machine.stage(self._table, target=target[:200], name=name[:64], version=version[:20])
+                self._save(machine.reject(staged, reason))
+            else:
+                self._save(machine.reject(self._table, reason))
+
+    def _told_already(self, target: str) -> bool:
+        """A slot says already that this target runs, was rolled back, or (a moment ago) did not pass the sandbox."""
+        told = ("ROLLED_BACK", "COMMITTED")
+        return any(
+            slot.target == target and (slot.state in told or (slot.state == "REJECTED" and slot.probe is not None))
+            for slot in (self._table.a, self._table.b)
+        )
+
+    def _check_copy(self, path: Path, verified: VerifiedTarget) -> Bundle:
+        if path.stat().st_size != verified.size or _digest(path) != verified.sha256:
+            raise BundleTampered(f"The bytes of {verified.target} are not those that were signed.")
+        bundle = read_bundle(path)
+        manifest = bundle.manifest
+        said = (bundle.id, manifest.name, manifest.version, manifest.release)
+        if said != (verified.bundle, verified.model_name, verified.version, verified.release):
+            raise TrustRefused(
+                f"{verified.target} was signed as release {verified.release} of {verified.model_name} "
+                f"{verified.version}, but its manifest says release {manifest.release} of {manifest.name} "
+                f"{manifest.version}."
+            )
+        return bundle
+
+    def _read_slot(self, where: SlotName) -> Bundle:
+        digest = self._table.slot(where).file
+        if self._loaded and self._loaded[0] == digest:
+            return self._loaded[1]
+        bundle = self._read_file(self._table, where)
+        self._loaded = (digest or "", bundle)
+        return bundle
+
+    def _read_file(self, table: SlotTable, where: SlotName) -> Bundle:
+        path = self._path(where)
+        if not path.is_file() or _digest(path) != table.slot(where).file:
+            raise BundleTampered(f"The model file in slot {where} is not the one that was installed.")
+        return read_bundle(path)
+
+    def _candidate(self) -> SlotName:
+        candidate = self._table.candidate
+        if candidate is None:
+            raise machine.SlotRule("no installation is under way")
+        return candidate
+
+    def _path(self, where: SlotName) -> Path:
+        return self._folder / f"{where}.bundle"
+
+    def _save(self, table: SlotTable) -> None:
+        self._store.save(table)
+        self._table = table
+
+
+def _with_trial(slot: SlotStatus, figures: TrialReport) -> SlotStatus:
+    return dataclasses.replace(slot, trial=figures)
+
+
+def _digest(path: Path) -> str:
+    digest = hashlib.sha256()
+    for chunk in read_chunks(path):
+        digest.update(chunk)
+    return digest.hexdigest()

@@ -1,0 +1,273 @@
+"""The box's two model slots: a pure machine, and the one row in which it stands.
+
+``EMPTY → STAGED → VERIFIED → PROBED → TRIAL → COMMITTED``; from the middle ones ``REJECTED``, from TRIAL and by
+hand ``ROLLED_BACK``. Every function takes a table and gives the next one; nothing here reads a file or a clock.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import sqlite3
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, Literal
+
+from edge_runtime.contracts import wire
+from edge_runtime.contracts.errors import DatabaseDamaged, InputInvalid
+from edge_runtime.contracts.rows import Count, Digest
+from edge_runtime.contracts.status import ProbeReport, SlotState, SlotStatus, TrialReport
+
+SlotName = Literal["a", "b"]
+IN_FLIGHT: Final = ("STAGED", "VERIFIED", "PROBED", "TRIAL")
+MAX_REMEMBERED = 64
+"""Rolled-back bundles whose reasons are kept, newest last."""
+
+
+class SlotRule(Exception):
+    """An event that the machine does not know in this state: a mistake of the caller, never of a person."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slot:
+    """What one slot holds."""
+
+    state: SlotState = "EMPTY"
+    target: str | None = None
+    file: Digest | None = None
+    """sha256 of the bundle file."""
+    bundle: Digest | None = None
+    name: str | None = None
+    version: str | None = None
+    release: Count = 0
+    reason: str | None = None
+    probe: ProbeReport | None = None
+    trial: TrialReport | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refused:
+    """A bundle that was rolled back here, and why."""
+
+    bundle: Digest
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrustFloor:
+    """The newest signed metadata this box has accepted; older is refused though TUF's own cache be gone."""
+
+    root: Count = 0
+    timestamp: Count = 0
+    """Version of the timestamp role, which is also the second (since 1970) at which it was signed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SlotTable:
+    """Everything the box must remember of its updates."""
+
+    a: Slot = field(default_factory=Slot)
+    b: Slot = field(default_factory=Slot)
+    committed: SlotName | None = None
+    """The slot that answers for the line whenever no trial runs."""
+    floors: dict[str, Count] = field(default_factory=dict)
+    refused: tuple[Refused, ...] = ()
+    trust: TrustFloor = field(default_factory=TrustFloor)
+
+    def slot(self, name: SlotName) -> Slot:
+        return self.a if name == "a" else self.b
+
+    @property
+    def candidate(self) -> SlotName | None:
+        """The slot in which an installation is under way."""
+        return next((name for name in _SLOTS if self.slot(name).state in IN_FLIGHT), None)
+
+    @property
+    def active(self) -> SlotName | None:
+        """The slot that answers for the line now."""
+        candidate = self.candidate
+        return candidate if candidate and self.slot(candidate).state == "TRIAL" else self.committed
+
+    def why_refused(self, bundle: str) -> str | None:
+        """The reason for which this bundle was rolled back here; None where it was not."""
+        return next((entry.reason for entry in self.refused if entry.bundle == bundle), None)
+
+    def status(self) -> tuple[SlotStatus, ...]:
+        """Both slots as a desktop sees them."""
+        return tuple(
+            SlotStatus(
+                slot=name,
+                state=slot.state,
+                bundle=slot.bundle,
+                name=slot.name,
+                version=slot.version,
+                release=slot.release,
+                reason=slot.reason,
+                active=name == self.active,
+                probe=slot.probe,
+                trial=slot.trial,
+            )
+            for name, slot in zip(_SLOTS, (self.a, self.b), strict=True)
+        )
+
+
+_SLOTS: Final[tuple[SlotName, SlotName]] = ("a", "b")
+
+
+def stage(table: SlotTable, *, target: str, name: str | None, version: str | None) -> SlotTable:
+    """Begin an installation in the slot that does not answer for the line."""
+    if table.candidate is not None:
+        raise SlotRule("an installation is under way")
+    where: SlotName = "b" if table.committed == "a" else "a"
+    return _put(table, where, Slot(state="STAGED", target=target, name=name, version=version))
+
+
+def verify(table: SlotTable, *, file: str, bundle: str, release: int, trust: TrustFloor) -> SlotTable:
+    """The bytes in the candidate's slot are those that were signed."""
+    where = _candidate_in(table, "STAGED")
+    slot = dataclasses.replace(table.slot(where), state="VERIFIED", file=file, bundle=bundle, release=release)
+    floor = TrustFloor(root=max(trust.root, table.trust.root), timestamp=max(trust.timestamp, table.trust.timestamp))
+    return dataclasses.replace(_put(table, where, slot), trust=floor)
+
+
+def prove(table: SlotTable, report: ProbeReport) -> SlotTable:
+    """The candidate passed the sandbox."""
+    where = _candidate_in(table, "VERIFIED")
+    return _put(table, where, dataclasses.replace(table.slot(where), state="PROBED", probe=report))
+
+
+def begin_trial(table: SlotTable) -> SlotTable:
+    """From here on the candidate answers for the line."""
+    where = _candidate_in(table, "PROBED")
+    return _put(table, where, dataclasses.replace(table.slot(where), state="TRIAL"))
+
+
+def commit(table: SlotTable, trial: TrialReport) -> SlotTable:
+    """The candidate did well: it answers from now on, and nothing older of its name is accepted any more."""
+    where = _candidate_in(table, "TRIAL")
+    slot = dataclasses.replace(table.slot(where), state="COMMITTED", trial=trial, reason=None)
+    name = slot.name or ""
+    floors = {**table.floors, name: max(slot.release, table.floors.get(name, 0))}
+    return dataclasses.replace(_put(table, where, slot), committed=where, floors=floors)
+
+
+def reject(table: SlotTable, reason: str, *, probe: ProbeReport | None = None) -> SlotTable:
+    """The candidate never comes near the line."""
+    where = _candidate_in(table, "STAGED", "VERIFIED", "PROBED")
+    slot = table.slot(where)
+    return _put(table, where, dataclasses.replace(slot, state="REJECTED", reason=reason, probe=probe or slot.probe))
+
+
+def roll_back(table: SlotTable, reason: str, trial: TrialReport | None = None) -> SlotTable:
+    """The candidate did badly on the line: the committed model answers again."""
+    where = _candidate_in(table, "TRIAL")
+    return _retire(table, where, reason, trial)
+
+
+def revert(table: SlotTable, reason: str) -> SlotTable:
+    """Go back from the committed model to the one before it.
+
+    :raises SlotRule: an installation is under way, or there is no committed model in the other slot.
+    """
+    current = table.committed
+    if current is None or table.candidate is not None:
+        raise SlotRule("nothing is committed, or an installation is under way")
+    other: SlotName = "b" if current == "a" else "a"
+    if table.slot(other).state != "COMMITTED":
+        raise SlotRule("the other slot holds no committed model")
+    return dataclasses.replace(_retire(table, current, reason, None), committed=other)
+
+
+def discard_committed(table: SlotTable, reason: str) -> SlotTable:
+    """The committed model's file is damaged: fall back to the other committed model, or to none.
+
+    It is not remembered as refused: the bytes are at fault, not the model, and it may be sent again.
+    """
+    current = table.committed
+    if current is None or table.candidate is not None:
+        raise SlotRule("nothing is committed, or an installation is under way")
+    other: SlotName = "b" if current == "a" else "a"
+    damaged = dataclasses.replace(table.slot(current), state="REJECTED", reason=reason)
+    fallback = other if table.slot(other).state == "COMMITTED" else None
+    return dataclasses.replace(_put(table, current, damaged), committed=fallback)
+
+
+def recover(table: SlotTable) -> SlotTable:
+    """What stands after the power came back: no installation is under way, a committed model answers."""
+    candidate = table.candidate
+    if candidate is None:
+        return table
+    if table.slot(candidate).state == "TRIAL":
+        return roll_back(table, "power cut during trial")
+    return reject(table, "the power was cut during the installation; send it again")
+
+
+def _candidate_in(table: SlotTable, *states: SlotState) -> SlotName:
+    candidate = table.candidate
+    if candidate is None or table.slot(candidate).state not in states:
+        raise SlotRule(f"no installation in {' or '.join(states)}")
+    return candidate
+
+
+def _retire(table: SlotTable, where: SlotName, reason: str, trial: TrialReport | None) -> SlotTable:
+    slot = dataclasses.replace(table.slot(where), state="ROLLED_BACK", reason=reason)
+    if trial is not None:
+        slot = dataclasses.replace(slot, trial=trial)
+    retired = _put(table, where, slot)
+    if slot.bundle is None:
+        return retired
+    others = tuple(entry for entry in table.refused if entry.bundle != slot.bundle)
+    remembered = (*others, Refused(bundle=slot.bundle, reason=reason))[-MAX_REMEMBERED:]
+    return dataclasses.replace(retired, refused=remembered)
+
+
+def _put(table: SlotTable, where: SlotName, slot: Slot) -> SlotTable:
+    return dataclasses.replace(table, a=slot) if where == "a" else dataclasses.replace(table, b=slot)
+
+
+class SlotStore:
+    """The table as one row of SQLite, written so that it lasts through a power cut before :meth:`save` returns."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with closing(self._connect()) as connection, connection:
+                connection.execute(
+                    "CREATE TABLE IF NOT EXISTS model_slots (id INTEGER PRIMARY KEY CHECK (id = 1), body BLOB NOT NULL)"
+                )
+        except sqlite3.DatabaseError as error:
+            raise self._damaged(error) from error
+
+    def load(self) -> SlotTable:
+        """:raises DatabaseDamaged: the row or the file cannot be read."""
+        try:
+            with closing(self._connect()) as connection:
+                row = connection.execute("SELECT body FROM model_slots WHERE id = 1").fetchone()
+            return wire.decode(row[0], SlotTable, what="slot table") if row else SlotTable()
+        except (sqlite3.DatabaseError, InputInvalid) as error:
+            raise self._damaged(error) from error
+
+    def save(self, table: SlotTable) -> None:
+        """Write ``table``; it is on the disk when this returns."""
+        with closing(self._connect()) as connection, connection:
+            connection.execute(
+                "INSERT INTO model_slots (id, body) VALUES (1, ?) ON CONFLICT (id) DO UPDATE SET body = excluded.body",
+                (wire.encode(table),),
+            )
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(self._path, timeout=10)
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = FULL")
+        except sqlite3.DatabaseError:
+            connection.close()
+            raise
+        return connection
+
+    def _damaged(self, error: Exception) -> DatabaseDamaged:
+        return DatabaseDamaged(
+            f"The box's update state in {self._path.name} cannot be read: {error}.",
+            hint="Inference is stopped on this box only. Keep the file for the report, remove it, and install again.",
+        )
