@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cloud_sync.objects.base import MAX_GET_BYTES, ObjectStore
+from cloud_sync.objects.files import open_local
 from edge_runtime.contracts.errors import InputInvalid, LinesideError, NotFound, ObjectCorrupt
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
@@ -84,7 +85,7 @@ def get_object_file(store: ObjectStore, sha256: str, path: Path) -> None:
     temporary = path.with_name(f".{secrets.token_hex(12)}.part")
     try:
         store.get_file(object_key(sha256), temporary)
-        if _digest_of_file(temporary) != sha256:
+        if _measure(temporary)[0] != sha256:
             raise _corrupt(sha256, store.address)
         temporary.replace(path)
     finally:
@@ -157,20 +158,14 @@ def _put(store: ObjectStore, sha256: str, source: bytes | Path) -> Transferred:
 
 
 def _measure(source: bytes | Path) -> tuple[str, int]:
-    if isinstance(source, Path):
-        try:
-            return _digest_of_file(source), source.stat().st_size
-        except FileNotFoundError as error:
-            raise NotFound(f"There is no file {source}.") from error
-    return hashlib.sha256(source).hexdigest(), len(source)
-
-
-def _digest_of_file(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as source:
-        while chunk := source.read(_READ_BYTES):
+    if isinstance(source, bytes):
+        return hashlib.sha256(source).hexdigest(), len(source)
+    digest, size = hashlib.sha256(), 0
+    with open_local(source) as opened:
+        while chunk := opened.read(_READ_BYTES):
             digest.update(chunk)
-    return digest.hexdigest()
+            size += len(chunk)
+    return digest.hexdigest(), size
 
 
 def _corrupt(sha256: str, where: str) -> ObjectCorrupt:

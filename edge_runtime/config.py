@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import re
 import tomllib
+from pathlib import Path
 from typing import Annotated
 
 import msgspec
 from msgspec import Meta, Struct
 
-from edge_runtime.contracts.errors import ConfigInvalid
+from edge_runtime.contracts.errors import ConfigInvalid, NotFound
 from edge_runtime.contracts.rows import Count, Name, Share
 
 MAX_CONFIG_BYTES = 256 * 1024
 CONFIG_NAME = "edge.toml"
+KEYS = "keys"
+"""Folder of the box's identity, beside the configuration."""
 
 TEMPLATE = """\
 # What this box is called; its identity is its key, so two boxes may carry the same name.
@@ -128,11 +131,25 @@ def parse_config(text: str) -> EdgeConfig:
     return config
 
 
+def load_config(path: Path) -> EdgeConfig:
+    """Read and check a file.
+
+    :raises NotFound: there is none.
+    :raises ConfigInvalid: as :func:`parse_config`.
+    """
+    try:
+        return parse_config(path.read_text("utf-8"))
+    except FileNotFoundError as error:
+        raise NotFound(f"There is no {path}.", hint="Run `lineside-edge init` first.") from error
+    except UnicodeDecodeError as error:
+        raise ConfigInvalid(f"{path.name} is not UTF-8 text.") from error
+
+
 def config_error(text: str, field: str, problem: str) -> ConfigInvalid:
     """The error for ``field`` (such as ``pipeline[0].source``) of this configuration, with its line if it is there."""
     line = _line_of(text, field)
     where = f"line {line}, {field}" if line else field
-    return ConfigInvalid(f"{CONFIG_NAME}, {where}: {problem}.")
+    return ConfigInvalid(f"{CONFIG_NAME}, {where}: {problem[:1].lower()}{problem[1:].rstrip('.')}.")
 
 
 def _explain(text: str, complaint: str) -> ConfigInvalid:
@@ -143,7 +160,7 @@ def _explain(text: str, complaint: str) -> ConfigInvalid:
         problem = "there is no such field"
     elif missing := re.search(r"missing required field `([^`]*)`", problem):
         problem = f"`{missing[1]}` is missing"
-    return config_error(text, field or "the file", problem[0].lower() + problem[1:])
+    return config_error(text, field or "the file", problem)
 
 
 def _header(name: str) -> re.Pattern[str]:

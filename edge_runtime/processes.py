@@ -9,7 +9,10 @@ RUN_MODULE = "--run-module"
 
 
 def python_command(module: str, *arguments: str) -> list[str]:
-    """The command that runs one of our modules: ``python -m``, or this program itself where it is frozen."""
+    """The command that runs one of our modules: ``python -m``, or this program itself where it is frozen.
+
+    Modules come from where Lineside is installed, never from the folder in which the process happens to start.
+    """
     if getattr(sys, "frozen", False):
         return [sys.executable, RUN_MODULE, module, *arguments]
-    return [sys.executable, "-m", module, *arguments]
+    return [sys.executable, "-P", "-m", module, *arguments]

@@ -50,8 +50,6 @@ def object_server(folder: Path) -> Iterator[ObjectServer]:
     command = [
         *(_rclone(), "serve", "s3", "--addr", "127.0.0.1:0", "--config", os.devnull),
         *("--auth-key", f"{CREDENTIALS.access_key_id},{CREDENTIALS.secret_access_key}"),
-        # Sees at once what a test changes in the folder.
-        *("--dir-cache-time", "0s"),
         str(folder / "buckets"),
     ]
     with log.open("wb") as output, subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT) as process:
@@ -62,11 +60,11 @@ def object_server(folder: Path) -> Iterator[ObjectServer]:
             process.terminate()
 
 
-def _endpoint(process: subprocess.Popen[bytes], log: Path) -> str | None:
+def _endpoint(process: subprocess.Popen[bytes], log: Path) -> str:
     text = log.read_text()
     assert process.poll() is None, f"the S3 server ended: {text}"
     found = re.search(r"Starting s3 server on \[(http://127\.0\.0\.1:\d+)/\]", text)
-    return found[1] if found else None
+    return found[1] if found else ""
 
 
 def _rclone() -> str:

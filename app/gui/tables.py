@@ -66,6 +66,8 @@ class PagedModel(QAbstractTableModel, Generic[T]):
         self.needed_rows: Callable[[], int] = lambda: 0
         """How many rows from the top are in use; set by the view."""
         self.ever_loaded = False
+        self.total: int | None = None
+        """How many records there are, where ``fetch`` says so."""
         self._fetch, self._key, self._tasks, self._page = fetch, key, tasks, page
         self._rows: list[T] = []
         self._cursor: str | None = None
@@ -103,19 +105,21 @@ class PagedModel(QAbstractTableModel, Generic[T]):
         fetch, page, generation = self._fetch, self._page, self._generation
         wanted = max(page, min(needed, len(self._rows)))
 
-        def work() -> tuple[list[T], str | None]:
-            rows: list[T] = []
-            cursor: str | None = None
-            while True:
-                part = fetch(cursor, page)
+        def work() -> Page[T]:
+            part = fetch(None, page)
+            rows, total = list(part.rows), part.total
+            while part.cursor is not None and len(rows) < wanted:
+                part = fetch(part.cursor, page)
                 rows += part.rows
-                cursor = part.cursor
-                if cursor is None or len(rows) >= wanted:
-                    return rows, cursor
+            return Page(rows=tuple(rows), cursor=part.cursor, total=total)
+
+        def apply(found: Page[T]) -> None:
+            self.total = found.total
+            self._replace(list(found.rows), found.cursor)
 
         self._tasks.run_query(
             work,
-            lambda found: self._arrived(generation, lambda: self._replace(*found)),
+            lambda found: self._arrived(generation, lambda: apply(found)),
             owner=self,
             failed=self._failed,
         )
@@ -154,35 +158,52 @@ class PagedModel(QAbstractTableModel, Generic[T]):
         known = {self._key(row) for row in self._rows}
         fresh = [row for row in part.rows if self._key(row) not in known]
         if fresh:
-            self.beginInsertRows(QModelIndex(), len(self._rows), len(self._rows) + len(fresh) - 1)
+            self.beginInsertRows(_ROOT, len(self._rows), len(self._rows) + len(fresh) - 1)
             self._rows += fresh
             self.endInsertRows()
 
     def _replace(self, rows: list[T], cursor: str | None) -> None:
-        old, new = [self._key(row) for row in self._rows], [self._key(row) for row in rows]
+        """Turn what is shown into ``rows`` with as little change as the order allows."""
         self._cursor = cursor
-        front = new.index(old[0]) if old and old[0] in new else None
-        if front is None or not _overlaps(old, new[front:]):
+        new = [self._key(row) for row in rows]
+        stays = set(new)
+        old = [key for row in self._rows if (key := self._key(row)) in stays]
+        if not old or not _is_subsequence(old, new):
             self.beginResetModel()
             self._rows = rows
             self.endResetModel()
             return
-        if front:
-            self.beginInsertRows(QModelIndex(), 0, front - 1)
-            self._rows[:0] = rows[:front]
-            self.endInsertRows()
-        if len(self._rows) > len(rows):
-            self.beginRemoveRows(QModelIndex(), len(rows), len(self._rows) - 1)
-            del self._rows[len(rows) :]
-            self.endRemoveRows()
-        elif len(self._rows) < len(rows):
-            self.beginInsertRows(QModelIndex(), len(self._rows), len(rows) - 1)
-            self._rows += rows[len(self._rows) :]
-            self.endInsertRows()
+        self._remove(stays)
+        self._insert(rows, new)
         for number, row in enumerate(rows):
             if row != self._rows[number]:
                 self._rows[number] = row
                 self.dataChanged.emit(self.index(number, 0), self.index(number, len(self.columns) - 1))
+
+    def _remove(self, stays: set[str]) -> None:
+        last = len(self._rows) - 1
+        while last >= 0:
+            first = last
+            while first >= 0 and self._key(self._rows[first]) not in stays:
+                first -= 1
+            if first < last:
+                self.beginRemoveRows(_ROOT, first + 1, last)
+                del self._rows[first + 1 : last + 1]
+                self.endRemoveRows()
+            last = first - 1
+
+    def _insert(self, rows: list[T], new: list[str]) -> None:
+        first = 0
+        while first < len(new):
+            here = self.key_at(first)
+            last = first
+            while last < len(new) and new[last] != here:
+                last += 1
+            if last > first:
+                self.beginInsertRows(_ROOT, first, last - 1)
+                self._rows[first:first] = rows[first:last]
+                self.endInsertRows()
+            first = last + 1
 
     def rowCount(self, parent: Index = _ROOT) -> int:
         return 0 if parent.isValid() else len(self._rows)
@@ -220,9 +241,9 @@ class PagedModel(QAbstractTableModel, Generic[T]):
         return None
 
 
-def _overlaps(old: Sequence[str], new: Sequence[str]) -> bool:
-    shared = min(len(old), len(new))
-    return list(old[:shared]) == list(new[:shared])
+def _is_subsequence(part: Sequence[str], whole: Sequence[str]) -> bool:
+    rest = iter(whole)
+    return all(key in rest for key in part)
 
 
 def _alignment(column: Column[Any]) -> Qt.AlignmentFlag:

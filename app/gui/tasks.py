@@ -112,7 +112,7 @@ class Tasks(QObject):
     def run_query(
         self,
         work: Callable[[], T],
-        done: Callable[[T], None],
+        done: Callable[[T], object],
         *,
         owner: QObject,
         failed: Callable[[BaseException], None] | None = None,
@@ -126,7 +126,7 @@ class Tasks(QObject):
     def run_background(
         self,
         work: Callable[[], T],
-        done: Callable[[T], None],
+        done: Callable[[T], object],
         *,
         owner: QObject,
         failed: Callable[[BaseException], None] | None = None,
@@ -138,7 +138,7 @@ class Tasks(QObject):
         self,
         title: str,
         work: Callable[[Progress, CancelToken], T],
-        done: Callable[[T], None] | None = None,
+        done: Callable[[T], object] | None = None,
         *,
         owner: QObject,
         failed: Callable[[BaseException], None] | None = None,
@@ -186,7 +186,7 @@ class Tasks(QObject):
         self,
         pool: ThreadPoolExecutor,
         work: Callable[[], T],
-        done: Callable[[T], None],
+        done: Callable[[T], object],
         failed: Callable[[BaseException], None],
         owner: QObject,
     ) -> None:

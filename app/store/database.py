@@ -17,14 +17,13 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, TypeVar
 
-from app.store.migrations import bring_up_to_date, plain_errors
+from app.store.migrations import WAIT_FOR_OTHERS_S, bring_up_to_date, plain_errors
 from app.store.writer import Parameters, Writer
 
 T = TypeVar("T")
 Listener = Callable[[str, frozenset[str]], None]
 
 _log = logging.getLogger(__name__)
-_WAIT_FOR_OTHERS_S = 30.0
 
 
 class Database:
@@ -178,7 +177,7 @@ class Database:
 
 def _connect(path: Path) -> sqlite3.Connection:
     # Given from thread to thread, used by one at a time.
-    connection = sqlite3.connect(path, timeout=_WAIT_FOR_OTHERS_S, isolation_level=None, check_same_thread=False)
+    connection = sqlite3.connect(path, timeout=WAIT_FOR_OTHERS_S, isolation_level=None, check_same_thread=False)
     try:
         connection.row_factory = sqlite3.Row
         connection.execute("PRAGMA foreign_keys = ON")

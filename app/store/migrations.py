@@ -13,6 +13,8 @@ from edge_runtime.contracts.errors import DatabaseDamaged, DatabaseTooNew, DiskF
 from edge_runtime.update.durable import sync_folder
 
 MIGRATION_SET = "lineside"
+WAIT_FOR_OTHERS_S = 30.0
+"""How long to wait for another program that writes."""
 _MIGRATIONS_TABLE = "_sqlite_migrations"
 _BROKEN = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR})
 
@@ -45,23 +47,34 @@ def bring_up_to_date(path: Path, steps: Sequence[Step] = STEPS) -> Path | None:
     :raises DatabaseDamaged: it is not a database of Lineside, or it cannot be read.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    with plain_errors(path), closing(sqlite3.connect(path, timeout=30)) as connection:
-        applied = _applied(connection, path)
-        known = [step.name for step in steps]
-        if unknown := [name for name in applied if name not in known]:
-            raise DatabaseTooNew(f"{path} has the change {unknown[-1]!r}, which this version does not know.")
-        pending = [name for name in known if name not in applied]
-        if not pending:
+    with plain_errors(path), closing(sqlite3.connect(path, timeout=WAIT_FOR_OTHERS_S)) as connection:
+        if not _pending(connection, path, steps):
             return None
-        copy = _copy(connection, path, before=pending[0]) if applied else None
-        connection.execute("PRAGMA journal_mode = WAL")
-        try:
+        with _one_at_a_time(path):
+            applied, pending = _applied(connection, path), _pending(connection, path, steps)
+            if not pending:
+                return None
+            copy = _copy(connection, path, before=pending[0]) if applied else None
+            connection.execute("PRAGMA journal_mode = WAL")
             _apply(connection, steps)
-        except sqlite3.OperationalError:
-            # Another program was quicker with the same steps; anything else is a real failure.
-            if _applied(connection, path) != known:
-                raise
-        return copy
+            return copy
+
+
+@contextmanager
+def _one_at_a_time(path: Path) -> Iterator[None]:
+    # A lock that every system has, that waits, and that a killed program does not leave behind.
+    lock = path.with_name(f".{path.name}.lock")
+    with closing(sqlite3.connect(lock, timeout=WAIT_FOR_OTHERS_S, isolation_level=None)) as connection:
+        connection.execute("BEGIN EXCLUSIVE")
+        yield
+        connection.execute("ROLLBACK")
+
+
+def _pending(connection: sqlite3.Connection, path: Path, steps: Sequence[Step]) -> list[str]:
+    applied, known = _applied(connection, path), [step.name for step in steps]
+    if unknown := [name for name in applied if name not in known]:
+        raise DatabaseTooNew(f"{path} has the change {unknown[-1]!r}, which this version does not know.")
+    return [name for name in known if name not in applied]
 
 
 def _applied(connection: sqlite3.Connection, path: Path) -> list[str]:

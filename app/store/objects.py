@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 from app.store.database import Database
@@ -36,12 +37,15 @@ def unsynced(db: Database) -> list[tuple[str, int]]:
     return [(row["sha256"], row["size"]) for row in rows]
 
 
-def mark_synced(db: Database, sha256: str, size: int) -> None:
-    """The object store has this file now; ``size`` is what was sent, in bytes."""
+def mark_synced(db: Database, objects: Sequence[tuple[str, int]]) -> None:
+    """The object store has these files now: (sha256, bytes) of each."""
 
     def work(writer: Writer) -> None:
-        writer.execute("UPDATE objects SET synced_ms = ?, size = ? WHERE sha256 = ?", (writer.now_ms, size, sha256))
-        writer.touch("objects", sha256)
+        writer.executemany(
+            "UPDATE objects SET synced_ms = ?, size = ? WHERE sha256 = ?",
+            [(writer.now_ms, size, sha256) for sha256, size in objects],
+        )
+        writer.touch("objects", *(sha256 for sha256, _size in objects))
 
     db.write(work)
 

@@ -65,7 +65,7 @@ def import_result(
         if item.split == "held-out"
     ]
     release = ctx.repository().next_release(name)
-    manifest = _manifest(name, release, record, result)
+    manifest = _manifest(name, _next_version(ctx, name), release, record, result)
     with TemporaryDirectory(dir=ctx.home, prefix=".import-") as scratch:
         file = Path(scratch) / "candidate.bundle"
         pack_bundle(file, manifest, result.int8, {})
@@ -161,10 +161,10 @@ def release_model(ctx: Context, model: str) -> Model:
     return released
 
 
-def _manifest(name: str, release: int, burst: Burst, result: TrainingResult) -> BundleManifest:
+def _manifest(name: str, version: str, release: int, burst: Burst, result: TrainingResult) -> BundleManifest:
     return BundleManifest(
         name=name,
-        version=f"1.{release - 1}.0",
+        version=version,
         release=release,
         task="classification",
         input=result.input_spec,
@@ -179,6 +179,11 @@ def _manifest(name: str, release: int, burst: Burst, result: TrainingResult) -> 
             base_model=burst.base_model,
         ),
     )
+
+
+def _next_version(ctx: Context, name: str) -> str:
+    minors = [int(model.version.split(".")[1]) for model in list_models(ctx) if model.name == name]
+    return f"1.{max(minors, default=-1) + 1}.0"
 
 
 def _try_in_sandbox(file: Path) -> None:

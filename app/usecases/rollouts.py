@@ -84,7 +84,7 @@ def advance_rollout(
         if part.state in UNDER_WAY:
             token.check()
             current = _record(ctx, current, part, *_ask(ctx, boxes.get_box(ctx, part.box), model, part))
-    decision = next_boxes([BoxProgress(b.box, b.wave, b.state, b.reason) for b in current.boxes])
+    decision = next_boxes([BoxProgress(box=b.box, wave=b.wave, state=b.state, reason=b.reason) for b in current.boxes])
     for part in current.boxes:
         if part.box in decision.start or part.state == "sending":
             token.check()
@@ -147,12 +147,14 @@ def _send(
         cancel.check()
         progress(ProgressEvent(step="send", message=box.name, fraction=done / max(total, 1)))
 
+    from cloud_sync.release.sign import target_name
+
     try:
         with boxes.connect(ctx, box) as client:
             for file in ctx.repository().metadata_files():
                 client.put_metadata(file)
             client.deliver(models.bundle_path(ctx, model), model.sha256, sent=sent)
-            client.install(ctx.repository().target_name(model.name, model.version))
+            client.install(target_name(model.name, model.version))
     except BoxUnreachable as error:
         return "sending", f"{error.message} It gets its turn when it answers."
     except LinesideError as error:

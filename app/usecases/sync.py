@@ -15,7 +15,11 @@ from edge_runtime.contracts.errors import LinesideError
 
 if TYPE_CHECKING:
     from app.context import Context
-    from cloud_sync.objects import Credentials, StoreReport
+    from cloud_sync.objects import Credentials, ObjectStore, StoreReport
+    from cloud_sync.transfer import TransferReport
+
+KEEP_EVERY = 100
+"""Objects that are marked as sent in one transaction."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,37 +79,64 @@ def sync_now(ctx: Context, *, progress: Progress = silent, cancel: CancelToken |
 def _sync(ctx: Context, progress: Progress, cancel: CancelToken) -> SyncReport:
     from cloud_sync.journal.replicate import pull, push
 
-    from cloud_sync.transfer import get_file_object, put_many
-
     prefix = f"sites/{ctx.site.site}"
     journal = StoreJournal(ctx.database)
     with ctx.open_store() as store:
-        waiting = object_store.unsynced(ctx.database)
-
-        def sent(done: int, sha256: str, size: int) -> None:
-            cancel.check()
-            object_store.mark_synced(ctx.database, sha256, size)
-            progress(ProgressEvent(step="objects", message=f"{done} of {len(waiting)}", fraction=done / len(waiting)))
-
-        put_many(store, [(sha256, ctx.blobs.path(sha256)) for sha256, _size in waiting], on_done=sent)
+        sent = _send_objects(ctx, store, progress, cancel)
         cancel.check()
         progress(ProgressEvent(step="journal", message="Sending changes"))
         pushed = push(store, journal, prefix)
         progress(ProgressEvent(step="journal", message="Fetching changes"))
         pulled = pull(store, journal, prefix)
-        received = 0
-        for sha256 in object_store.wanted(ctx.database):
-            cancel.check()
-            get_file_object(store, sha256, ctx.blobs.reserve(sha256))
-            object_store.mark_received(ctx.database, sha256)
-            received += 1
+        received = _fetch_objects(ctx, store, progress, cancel)
     return SyncReport(
-        objects_sent=len(waiting),
-        bytes_sent=sum(size for _sha256, size in waiting),
+        objects_sent=sent.sent,
+        bytes_sent=sent.bytes,
         changes_sent=pushed.changes,
         changes_received=pulled.changes,
         objects_received=received,
     )
+
+
+def _send_objects(ctx: Context, store: ObjectStore, progress: Progress, cancel: CancelToken) -> TransferReport:
+    from cloud_sync.transfer import Transferred, put_many
+
+    waiting = object_store.unsynced(ctx.database)
+    arrived: list[Transferred] = []
+    done = 0
+
+    def keep() -> None:
+        object_store.mark_synced(ctx.database, [(item.sha256, item.size) for item in arrived])
+        arrived.clear()
+
+    def one_more(item: Transferred) -> None:
+        nonlocal done
+        done += 1
+        arrived.append(item)
+        if len(arrived) >= KEEP_EVERY:
+            keep()
+        progress(ProgressEvent(step="objects", message=f"{done} of {len(waiting)}", fraction=done / len(waiting)))
+        cancel.check()
+
+    try:
+        report = put_many(store, ((sha256, ctx.blobs.path(sha256)) for sha256, _size in waiting), progress=one_more)
+    finally:
+        keep()
+    if report.problems:
+        raise next(iter(report.problems.values()))
+    return report
+
+
+def _fetch_objects(ctx: Context, store: ObjectStore, progress: Progress, cancel: CancelToken) -> int:
+    from cloud_sync.transfer import get_object_file
+
+    wanted = object_store.wanted(ctx.database)
+    for done, sha256 in enumerate(wanted, 1):
+        cancel.check()
+        get_object_file(store, sha256, ctx.blobs.reserve(sha256))
+        object_store.mark_received(ctx.database, sha256)
+        progress(ProgressEvent(step="fetch", message=f"{done} of {len(wanted)}", fraction=done / len(wanted)))
+    return len(wanted)
 
 
 def sync_status(ctx: Context) -> SyncStatus:

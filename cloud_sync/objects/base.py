@@ -121,6 +121,6 @@ def check_prefix(prefix: str) -> str:
     return check_key(prefix.removesuffix("/")) if prefix else ""
 
 
-def too_large(key: str, size: int, max_bytes: int) -> InputInvalid:
+def too_large(key: str, max_bytes: int) -> InputInvalid:
     """The error for an object that is larger than its reader takes."""
-    return InputInvalid(f"The object {key} has {size} bytes; at most {max_bytes} are read here.")
+    return InputInvalid(f"The object {key} has more than the {max_bytes} bytes that are read here.")

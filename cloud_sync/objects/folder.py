@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import secrets
 import shutil
 import stat
 import time
@@ -21,11 +20,11 @@ from cloud_sync.objects.base import (
     is_key,
     too_large,
 )
+from cloud_sync.objects.files import FULL, fresh_file, fsync_folder, open_local, write_local
 from edge_runtime.contracts.errors import (
     DiskFull,
     InputInvalid,
     LinesideError,
-    NotFound,
     ObjectMissing,
     StoreRefused,
     StoreUnreachable,
@@ -36,7 +35,7 @@ INCOMING = ".incoming"
 INCOMING_AGE_S = 24 * 3600.0
 """Files of interrupted writes are cleared away after this time."""
 
-_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_CHUNK_BYTES = 2**20
 _REFUSED = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ELOOP}
 
 
@@ -71,25 +70,20 @@ class FolderStore:
         self._write(key, lambda target: target.write(data))
 
     def put_file(self, key: str, path: Path) -> None:
-        try:
-            source = path.open("rb")
-        except FileNotFoundError as error:
-            raise NotFound(f"There is no file {path}.") from error
-        with source:
-            self._write(key, lambda target: shutil.copyfileobj(source, target, 2**20))
+        check_key(key)
+        with open_local(path) as source:
+            self._write(key, lambda target: shutil.copyfileobj(source, target, _CHUNK_BYTES))
 
     def get(self, key: str, *, max_bytes: int = MAX_GET_BYTES) -> bytes:
-        with self._errors(key), self._open(key) as (source, size):
-            if size > max_bytes:
-                raise too_large(key, size, max_bytes)
-            body = source.read(max_bytes + 1)
-        if len(body) > max_bytes:
-            raise too_large(key, len(body), max_bytes)
-        return body
+        body = bytearray()
+        for chunk in self._chunks(key):
+            body += chunk
+            if len(body) > max_bytes:
+                raise too_large(key, max_bytes)
+        return bytes(body)
 
     def get_file(self, key: str, path: Path) -> None:
-        with self._errors(key), self._open(key) as (source, _), fresh_file(path) as target:
-            shutil.copyfileobj(source, target, 2**20)
+        write_local(path, self._chunks(key))
 
     def head(self, key: str) -> ObjectInfo | None:
         with self._errors(key):
@@ -116,7 +110,7 @@ class FolderStore:
             path = self._locate(key)
             if self._stat(path) is not None:
                 path.unlink(missing_ok=True)
-                _fsync_folder(path.parent)
+                fsync_folder(path.parent)
 
     def close(self) -> None:
         """Nothing is held between calls."""
@@ -136,14 +130,16 @@ class FolderStore:
             return None
         return found if stat.S_ISREG(found.st_mode) else None
 
-    @contextmanager
-    def _open(self, key: str) -> Iterator[tuple[IO[bytes], int]]:
-        path = self._locate(key)
-        if self._stat(path) is None:
-            raise ObjectMissing(f"There is no object {key} in {self._shown}.")
-        # A link put there since then fails to open.
-        with open(os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0)), "rb") as source:  # noqa: PTH123 (a descriptor)
-            yield source, os.fstat(source.fileno()).st_size
+    def _chunks(self, key: str) -> Iterator[bytes]:
+        with self._errors(key):
+            path = self._locate(key)
+            if self._stat(path) is None:
+                raise ObjectMissing(f"There is no object {key} in {self._shown}.")
+            # A link that was put there since then fails to open.
+            handle = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
+            with os.fdopen(handle, "rb") as source:
+                while chunk := source.read(_CHUNK_BYTES):
+                    yield chunk
 
     def _write(self, key: str, fill: Callable[[IO[bytes]], object]) -> None:
         with self._errors(key):
@@ -162,7 +158,7 @@ class FolderStore:
             folder = folder.parent
         for name in reversed(missing):
             name.mkdir(exist_ok=True)
-            _fsync_folder(name.parent)
+            fsync_folder(name.parent)
 
     def _walk(self, folder: Path, prefix: str) -> Iterator[ObjectInfo]:
         for entry in _entries(folder):
@@ -203,7 +199,7 @@ class FolderStore:
 
     def _explained(self, error: OSError, what: str) -> LinesideError:
         reason = os.strerror(error.errno) if error.errno else type(error).__name__
-        if error.errno in _FULL:
+        if error.errno in FULL:
             return DiskFull(f"There is no room for {what} ({self._shown}: {reason}).")
         if error.errno in _REFUSED:
             return StoreRefused(
@@ -214,41 +210,6 @@ class FolderStore:
             f"The folder {self._shown} does not answer: {reason}.",
             hint="Check that the stick is plugged in or the share is mounted; everything waits locally.",
         )
-
-
-@contextmanager
-def fresh_file(path: Path, *, beside: Path | None = None) -> Iterator[IO[bytes]]:
-    """A file to write that becomes ``path`` when the block ends well, whole and flushed, and leaves nothing otherwise.
-
-    :param beside: folder for the file until then, on the same file system; the one of ``path`` by default.
-    """
-    name = f".{secrets.token_hex(12)}.part"
-    temporary = (beside or path.parent) / name
-    try:
-        with temporary.open("xb") as target:
-            yield target
-            target.flush()
-            os.fsync(target.fileno())
-        temporary.replace(path)
-    except BaseException:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
-        raise
-    _fsync_folder(path.parent)
-
-
-def _fsync_folder(folder: Path) -> None:
-    if os.name == "nt":  # Windows has no handle of a folder to flush
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    except OSError as error:
-        # Some network file systems cannot flush a folder; the rename itself has been done.
-        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
-            raise
-    finally:
-        os.close(handle)
 
 
 def _entries(folder: Path) -> list[os.DirEntry[str]]:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import obstore
@@ -23,12 +23,12 @@ from cloud_sync.objects.base import (
     is_key,
     too_large,
 )
-from cloud_sync.objects.folder import fresh_file
-from cloud_sync.objects.s3_errors import explained, local_error
-from edge_runtime.contracts.errors import InputInvalid, LinesideError, NotFound, ObjectMissing
+from cloud_sync.objects.files import open_local, write_local
+from cloud_sync.objects.s3_errors import explained
+from edge_runtime.contracts.errors import InputInvalid, LinesideError, ObjectMissing
 
 if TYPE_CHECKING:
-    from obstore import GetResult, ObjectMeta
+    from obstore import ObjectMeta
     from obstore.store import ClientConfig, RetryConfig, S3Config, S3Credential
 
 CONNECT_TIMEOUT = timedelta(seconds=3)
@@ -118,31 +118,19 @@ class S3Store:
 
     def put_file(self, key: str, path: Path) -> None:
         check_key(key)
-        try:
-            source = path.open("rb")
-        except FileNotFoundError as error:
-            raise NotFound(f"There is no file {path}.") from error
-        with source, self._errors(key):
+        with open_local(path) as source, self._errors(key):
             obstore.put(self._up, key, source, chunk_size=PART_BYTES, max_concurrency=PARTS_IN_FLIGHT)
 
     def get(self, key: str, *, max_bytes: int = MAX_GET_BYTES) -> bytes:
         body = bytearray()
-        with self._errors(check_key(key)):
-            found = obstore.get(self._down, key)
-            if (size := found.meta["size"]) > max_bytes:
-                raise too_large(key, size, max_bytes)
-            for chunk in _chunks(found):
-                body += chunk
-                if len(body) > max_bytes:
-                    raise too_large(key, len(body), max_bytes)
+        for chunk in self._chunks(key):
+            body += chunk
+            if len(body) > max_bytes:
+                raise too_large(key, max_bytes)
         return bytes(body)
 
     def get_file(self, key: str, path: Path) -> None:
-        with self._errors(check_key(key)):
-            found = obstore.get(self._down, key)
-            with _local_file(path) as target:
-                for chunk in _chunks(found):
-                    target.write(chunk)
+        write_local(path, self._chunks(key))
 
     def head(self, key: str) -> ObjectInfo | None:
         try:
@@ -174,19 +162,21 @@ class S3Store:
     def close(self) -> None:
         """The connections end with the process: obstore has nothing to close."""
 
+    def _chunks(self, key: str) -> Iterator[bytes]:
+        with self._errors(check_key(key)):
+            for chunk in obstore.get(self._down, key).stream(min_chunk_size=CHUNK_BYTES):
+                yield bytes(chunk)
+
     @contextmanager
     def _errors(self, key: str) -> Iterator[None]:
-        """Every obstore failure as one of ours. ``key`` may also be a word for what was done."""
+        """Every failure as one of ours. ``key`` may also be a word for what was done."""
         try:
             yield
         except LinesideError:
             raise
-        # A missing object is obstore's FileNotFoundError; local files were opened before the block or speak for
-        # themselves.
-        except (BaseError, FileNotFoundError) as error:
+        # obstore says FileNotFoundError for a missing object, and other OSErrors of a local file that it reads.
+        except (BaseError, OSError) as error:
             raise explained(error, key=key, bucket=self._bucket, endpoint_url=self.endpoint_url) from error
-        except OSError as error:
-            raise local_error(error, key) from error
 
 
 _RETRY: RetryConfig = {
@@ -194,20 +184,6 @@ _RETRY: RetryConfig = {
     "retry_timeout": RETRY_TIMEOUT,
     "backoff": {"init_backoff": timedelta(milliseconds=200), "max_backoff": timedelta(seconds=1), "base": 2},
 }
-
-
-@contextmanager
-def _local_file(path: Path) -> Iterator[IO[bytes]]:
-    try:
-        with fresh_file(path) as target:
-            yield target
-    except FileNotFoundError as error:
-        raise NotFound(f"There is no folder {path.parent} to write {path.name} to.") from error
-
-
-def _chunks(found: GetResult) -> Iterator[bytes]:
-    for chunk in found.stream(min_chunk_size=CHUNK_BYTES):
-        yield bytes(chunk)
 
 
 def _info(key: str, meta: ObjectMeta) -> ObjectInfo:

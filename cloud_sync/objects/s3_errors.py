@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import errno
-import os
 import re
 
 from edge_runtime.contracts.errors import (
-    DiskFull,
     LinesideError,
     ObjectMissing,
     StoreCredentialsMissing,
@@ -72,17 +69,6 @@ def explained(error: Exception, *, key: str, bucket: str, endpoint_url: str | No
             f"The object store {where} refused {key}: {meaning} ({answer}).", hint=_HINTS.get(code or "")
         )
     return StoreUnreachable(f"The object store {where} does not answer ({_cause(text)}).")
-
-
-def local_error(error: OSError, key: str) -> LinesideError:
-    """The error of ours for a local file that could not be read or written while ``key`` was on its way."""
-    reason = os.strerror(error.errno) if error.errno else type(error).__name__
-    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-        return DiskFull(f"There is no room on this computer for {key} ({reason}).")
-    return StoreRefused(
-        f"The local file for {key} could not be read or written: {reason}.",
-        hint="Check who may use the site's folder on this computer; nothing was changed.",
-    )
 
 
 def _answer(status: int | None, code: str | None) -> str:

@@ -158,7 +158,7 @@ class TrainingRun:
         if base is not None:
             self._net.start_from(base)
         self._optimiser = torch.optim.AdamW(
-            self._net.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
+            self._net.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True
         )
         # A last batch of one frame would have no variance to normalise by; it joins the one before it.
         self.per_epoch = max(1, round(len(train) / settings.batch))

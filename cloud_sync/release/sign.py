@@ -142,8 +142,9 @@ class ReleaseRepository:
             raise InputInvalid(f"The manifest in {bundle_path.name} is not that of {manifest.name} {manifest.version}.")
         if foreign := [box for box, proof in proofs.items() if proof.bundle != bundle.id]:
             raise InputInvalid(f"The proof of box {foreign[0][:12]}… is of another bundle.")
-        target = f"{manifest.name}/{manifest.name}-{manifest.version}.bundle"
-        facts = SignedFacts(release=manifest.release, bundle=bundle.id, proofs=dict(proofs))
+        target = target_name(manifest.name, manifest.version)
+        signed_proofs = {box: wire.encode(proof).decode() for box, proof in proofs.items()}
+        facts = SignedFacts(release=manifest.release, bundle=bundle.id, proofs=signed_proofs)
         entry = TargetFile.from_file(target, str(bundle_path), ["sha256"])
         entry.unrecognized_fields["custom"] = wire.to_dict(facts)
         roles = self._roles()
@@ -206,6 +207,11 @@ class ReleaseRepository:
         metadata = Metadata(role)
         metadata.sign(self._signer)
         write_durably(self._folder / filename, [metadata.to_bytes()])
+
+
+def target_name(name: str, version: str) -> str:
+    """What a release is called in the repository."""
+    return f"{name}/{name}-{version}.bundle"
 
 
 def _load(folder: Path, filename: str, kind: type[S], root: Root | None) -> S:

@@ -22,6 +22,8 @@ class PipelineCounters:
         self._last_frame_ms: int | None = None
         self._seconds: deque[tuple[int, int]] = deque(maxlen=int(RATE_WINDOW_S) + 1)
         self._last_arrival = -SILENCE_S
+        self.last_failure: str | None = None
+        """Why the pipeline itself failed last, rather than one frame."""
         self.changes = 0
         """Counts up with everything that :meth:`status` would show."""
 
@@ -41,7 +43,7 @@ class PipelineCounters:
     def failure(self, message: str) -> None:
         """The pipeline itself failed."""
         with self._lock:
-            self._last_error = message[:500]
+            self._last_error = self.last_failure = message[:500]
             self.changes += 1
 
     def kept(self) -> None:

@@ -44,11 +44,14 @@ class Announcer:
             self._announcement = announcement
             self._wanted.notify_all()
 
-    def close(self, timeout_s: float) -> None:
-        """Say good-bye; waits no longer than ``timeout_s``."""
+    def ask_to_stop(self) -> None:
+        """Say good-bye to the network; :meth:`close` waits for it."""
         with self._wanted:
             self._closing = True
             self._wanted.notify_all()
+
+    def close(self, timeout_s: float) -> None:
+        """Wait for the good-bye, no longer than ``timeout_s``."""
         self._thread.join(timeout_s)
 
     def _run(self) -> None:

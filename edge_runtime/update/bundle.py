@@ -11,6 +11,7 @@ import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from edge_runtime.contracts.errors import BundleInvalid, BundleTampered, InputInvalid
 from edge_runtime.contracts.manifest import GOLDEN_PREFIX, MANIFEST_NAME, MODEL_NAME, BundleManifest
@@ -57,22 +58,29 @@ def read_bundle(path: Path) -> Bundle:
     :raises BundleInvalid: not a bundle: truncated, a member too many, twice, compressed, a link, outside its place…
     :raises BundleTampered: a member's bytes are not those that the manifest lists.
     """
-    try:
-        handle = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0))
-    except OSError as error:
-        raise BundleInvalid(f"{path.name} cannot be opened: {error.strerror}.") from error
-    with os.fdopen(handle, "rb") as file:
-        about = os.fstat(file.fileno())
-        if not stat.S_ISREG(about.st_mode):
-            raise BundleInvalid(f"{path.name} is not a plain file.")
-        if about.st_size > MAX_BUNDLE_BYTES:
-            raise BundleInvalid(f"The bundle is {about.st_size} bytes; at most {MAX_BUNDLE_BYTES} are read.")
+    with _open_plain(path) as file:
+        size = os.fstat(file.fileno()).st_size
+        if size > MAX_BUNDLE_BYTES:
+            raise BundleInvalid(f"The bundle is {size} bytes; at most {MAX_BUNDLE_BYTES} are read.")
         try:
             with zipfile.ZipFile(file) as archive:
-                members = _check_members(archive.infolist(), about.st_size)
+                members = _check_members(archive.infolist(), size)
                 return _read_members(archive, members)
         except _ZIP_ERRORS as error:
-            raise BundleInvalid(f"{path.name} is not a whole bundle ({about.st_size} bytes): {error}.") from error
+            raise BundleInvalid(f"{path.name} is not a whole bundle ({size} bytes): {error}.") from error
+
+
+def _open_plain(path: Path) -> BinaryIO:
+    """Open a plain file; neither follow a link nor wait for the other end of a pipe."""
+    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    try:
+        handle = os.open(path, flags)
+    except OSError as error:
+        raise BundleInvalid(f"{path.name} cannot be opened: {error.strerror}.") from error
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise BundleInvalid(f"{path.name} is not a plain file.")
+    return os.fdopen(handle, "rb")
 
 
 def _check_members(infos: Sequence[zipfile.ZipInfo], archive_bytes: int) -> dict[str, zipfile.ZipInfo]:

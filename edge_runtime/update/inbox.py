@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import os
 import re
 import threading
 from pathlib import Path
@@ -79,8 +80,9 @@ class Inbox:
         if digest.hexdigest() != sha256:
             partial.unlink()
             raise ObjectCorrupt(f"The delivered bytes are {digest.hexdigest()[:12]}…, not {sha256[:12]}….")
-        write_durably(self._whole(sha256), read_chunks(partial))
-        partial.unlink()
+        with partial.open("rb+") as file:
+            os.fsync(file.fileno())
+        partial.replace(self._whole(sha256))
         sync_folder(self._objects)
 
     def path(self, sha256: str) -> Path:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from edge_runtime.contracts.errors import InputInvalid
 from edge_runtime.contracts.manifest import BundleManifest
 from edge_runtime.contracts.rows import Count, Share
 from edge_runtime.contracts.status import ProbeReport
+from edge_runtime.processes import python_command
 from edge_runtime.update.bundle import read_bundle
 
 DEFAULT_MEMORY_BYTES = 768 * 2**20
@@ -93,15 +93,9 @@ def judge_probe(facts: ProbeFacts, manifest: BundleManifest) -> tuple[str, ...]:
 
 
 def child_command(bundle_path: Path, memory_bytes: int, cpu_seconds: int) -> list[str]:
-    """How the sandbox is started.
-
-    A frozen program has no interpreter to hand a module to: it is started again with ``probe-child`` as its first
-    argument and calls :func:`edge_runtime.update.probe_child.main` with the rest.
-    """
+    """How the sandbox is started."""
     arguments = [str(bundle_path.resolve()), str(memory_bytes), str(cpu_seconds)]
-    if getattr(sys, "frozen", False):
-        return [sys.executable, "probe-child", *arguments]
-    return [sys.executable, "-P", "-m", "edge_runtime.update.probe_child", *arguments]
+    return python_command("edge_runtime.update.probe_child", *arguments)
 
 
 def _child_environment(folder: str) -> dict[str, str]:
@@ -159,7 +153,7 @@ def _read_answer(answer: Path, complaints: Path, code: int, timeout_s: float) ->
         try:
             return wire.decode(body, ProbeFacts, what="sandbox's answer")
         except InputInvalid as error:
-            return ProbeFacts(problem=error.message)
+            return ProbeFacts(problem=error.message.rstrip("."))
     with complaints.open("rb") as file:
         file.seek(max(0, complaints.stat().st_size - 4096))
         lines = file.read(4096).decode("utf-8", "replace").strip().splitlines()

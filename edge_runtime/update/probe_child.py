@@ -5,6 +5,7 @@ Never imported by the daemon; started by :func:`edge_runtime.update.probe.child_
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 import time
@@ -20,6 +21,7 @@ ROUNDS = 3
 """Each golden case is timed so often and the median counts, so that one hiccup of a busy box decides nothing."""
 _MAX_FILES = 64
 _MAX_FILE_BYTES = 2**20
+_OUT_OF_MEMORY = ("Failed to allocate memory", "bad_alloc", "bad allocation")
 
 
 def main(arguments: list[str]) -> int:
@@ -46,7 +48,7 @@ def main(arguments: list[str]) -> int:
             engine = Engine(bundle.model, bundle.manifest.input, bundle.manifest.output)
             facts = _replay(engine, bundle, (time.perf_counter() - began) * 1000)
     except LinesideError as error:
-        facts = ProbeFacts(problem=error.message)
+        facts = ProbeFacts(problem=error.message.rstrip("."))
     except MemoryError:
         facts = ProbeFacts(problem=f"the model needs more than {memory_bytes // 2**20} MiB of memory")
     os.write(answer, wire.encode(facts))
@@ -131,13 +133,18 @@ def _predict(engine: Engine, frame: bytes) -> Prediction:
     from edge_runtime.contracts.errors import LinesideError, ModelUnusable
 
     try:
-        return engine.predict(frame)
+        answer = engine.predict(frame)
     except (LinesideError, MemoryError):
         raise
     except Exception as error:
         lines = str(error).strip().splitlines()
-        said = lines[0][:300] if lines else type(error).__name__
-        raise ModelUnusable(f"the model failed on a golden case: {said}") from error
+        said = lines[0] if lines else type(error).__name__
+        if any(sign in said for sign in _OUT_OF_MEMORY):
+            raise MemoryError(said) from error
+        raise ModelUnusable(f"the model failed on a golden case: {said[:300]}") from error
+    if not math.isfinite(answer.confidence):
+        raise ModelUnusable("the model answers a golden case with something that is no number")
+    return answer
 
 
 if __name__ == "__main__":

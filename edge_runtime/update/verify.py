@@ -15,7 +15,6 @@ from tuf.ngclient import FetcherInterface, Updater
 from edge_runtime.contracts import wire
 from edge_runtime.contracts.errors import InputInvalid, NotFound, TrustRefused
 from edge_runtime.contracts.rows import Count, Digest
-from edge_runtime.contracts.status import ProbeReport
 from edge_runtime.update.inbox import Inbox
 from edge_runtime.update.slots import TrustFloor
 
@@ -32,8 +31,9 @@ class SignedFacts:
 
     release: Count
     bundle: Digest
-    proofs: dict[Digest, ProbeReport] = field(default_factory=dict)
-    """What boxes measured of exactly these bytes before they were signed, by box id."""
+    proofs: dict[Digest, str] = field(default_factory=dict)
+    """What boxes measured of exactly these bytes before they were signed: a ``ProbeReport`` as JSON, by box id.
+    Text, because the canonical JSON that TUF signs knows no fractions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ class _BoxUpdater(Updater):
     """The TUF client, judging expiry by the box's time in place of the bare system clock."""
 
     def set_time(self, now_s: int) -> None:
-        self._trusted_set.reference_time = datetime.datetime.fromtimestamp(min(now_s, _LATEST_S), datetime.UTC)
+        self._trusted_set.reference_time = datetime.datetime.fromtimestamp(now_s, datetime.UTC)
 
     @property
     def versions(self) -> TrustFloor:
@@ -103,7 +103,7 @@ class Verifier:
         named = TARGET_NAME.fullmatch(target)
         if named is None:
             raise TrustRefused(f"{target[:100]!r} is not the name of a release.")
-        now_s = max(now_ms // 1000, BUILD_TIME_S, newest.timestamp)
+        now_s = min(max(now_ms // 1000, BUILD_TIME_S, newest.timestamp), _LATEST_S)
         info, seen = self._refresh(target, now_s)
         if seen.root < newest.root or seen.timestamp < newest.timestamp:
             raise TrustRefused(

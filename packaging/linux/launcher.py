@@ -5,13 +5,12 @@ from __future__ import annotations
 import runpy
 import sys
 
-from app.__main__ import main
 from edge_runtime.processes import RUN_MODULE
 
 HELPERS = ("cloud_sync.bursts.agent", "edge_runtime", "edge_runtime.update.probe_child")
 
 
-def start(arguments: list[str]) -> int | None:
+def start(arguments: list[str]) -> int:
     """Run the helper that the arguments name, or else Lineside itself; the exit status."""
     if arguments[:1] == [RUN_MODULE]:
         module = arguments[1] if len(arguments) > 1 else ""
@@ -20,6 +19,9 @@ def start(arguments: list[str]) -> int | None:
         sys.argv = arguments[1:]
         runpy.run_module(module, run_name="__main__", alter_sys=True)
         return 0
+    # A helper has no use for the desktop's modules.
+    from app.__main__ import main
+
     return main()
 
 

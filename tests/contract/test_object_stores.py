@@ -85,7 +85,6 @@ def test_missing_objects_are_said_to_be_missing(store: ObjectStore, tmp_path: Pa
             store.get(key)
         with pytest.raises(ObjectMissing):
             store.get_file(key, target)
-        store.delete(key)
     assert not target.exists()
     assert store.get("there/k") == b"1"
     with pytest.raises(NotFound):
@@ -129,7 +128,7 @@ def test_deleted_is_gone_and_may_be_deleted_again(store: ObjectStore) -> None:
 def test_no_more_is_read_than_was_asked_for(store: ObjectStore) -> None:
     store.put("k", b"x" * 100)
     assert len(store.get("k", max_bytes=100)) == 100
-    with pytest.raises(InputInvalid, match="100 bytes"):
+    with pytest.raises(InputInvalid, match="more than the 99 bytes"):
         store.get("k", max_bytes=99)
 
 

@@ -94,14 +94,37 @@ def greedy_model() -> bytes:
     )
 
 
-def wrong_shape_model() -> bytes:
-    """Fails on every frame: it reshapes its input to what it is not."""
+def failing_model() -> bytes:
+    """Loads well and fails on every frame: it makes of 64 pixels what they cannot be."""
     return _model(
         [
             helper.make_node("Cast", ["frame"], ["pixels"], to=TensorProto.FLOAT),
-            helper.make_node("Reshape", ["pixels", "shape"], ["logits"]),
+            helper.make_node("Reshape", ["pixels", "shape"], ["odd"]),
+            helper.make_node("ReduceMax", ["odd", "axes"], ["most"], keepdims=1),
+            helper.make_node("Expand", ["most", "wide"], ["logits"]),
         ],
-        {"shape": np.array([-1, 3], np.int64)},
+        {
+            "shape": np.array([-1, 7], np.int64),
+            "axes": np.array([1], np.int64),
+            "wide": np.array([1, 2], np.int64),
+        },
+    )
+
+
+def numberless_model() -> bytes:
+    """Answers every frame with not-a-number."""
+    return _model(
+        [
+            helper.make_node("Cast", ["frame"], ["pixels"], to=TensorProto.FLOAT),
+            helper.make_node("ReduceMean", ["pixels", "axes"], ["mean"], keepdims=0),
+            helper.make_node("Reshape", ["mean", "column"], ["tall"]),
+            helper.make_node("MatMul", ["tall", "weights"], ["logits"]),
+        ],
+        {
+            "axes": np.array([1, 2, 3], np.int64),
+            "column": np.array([-1, 1], np.int64),
+            "weights": np.array([[np.nan, np.nan]], np.float32),
+        },
     )
 
 

@@ -15,10 +15,13 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
+from app.cli import frame
+from edge_runtime import __main__ as edge
 from edge_runtime.contracts.errors import LinesideError
 
 ROOT = Path(__file__).resolve().parents[2]
-DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
+TEXTS = [path.read_text(encoding="utf-8") for path in sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])]
+PARSERS = {"lineside": frame.build_parser, "lineside-edge": edge.build_parser}
 MAX_LINES = 450
 HEAVY = frozenset({"PySide6", "boto3", "obstore", "onnx", "paramiko", "pyqtgraph", "torch"})
 
@@ -27,6 +30,25 @@ def error_classes(cls: type[LinesideError] = LinesideError) -> Iterator[type[Lin
     yield cls
     for subclass in cls.__subclasses__():
         yield from error_classes(subclass)
+
+
+def _blocks(text: str) -> list[str]:
+    """The lines of a document's shell blocks."""
+    return [line for block in re.findall(r"```sh\n(.*?)```", text, re.DOTALL) for line in block.splitlines()]
+
+
+def _inline(text: str) -> list[str]:
+    return re.findall(r"`([^`\n]+)`", text)
+
+
+def _commands(lines: list[str]) -> list[list[str]]:
+    """Those lines that start one of our programs, as arguments; names like LABEL stay as they are."""
+    return [shlex.split(line, comments=True) for line in lines if line.partition(" ")[0] in PARSERS and " " in line]
+
+
+SHELL_COMMANDS = _commands([line for text in TEXTS for line in _blocks(text)])
+HINTS = [cls.default_hint for cls in error_classes()]
+INLINE_COMMANDS = _commands([code for text in (*TEXTS, *HINTS) for code in _inline(text)])
 
 
 def test_no_file_is_too_long_to_read() -> None:
@@ -65,18 +87,26 @@ def test_every_direct_dependency_is_pinned() -> None:
 
 def test_every_make_target_in_the_documents_exists() -> None:
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
-    named = {name for path in DOCUMENTS for name in re.findall(r"`?make ([a-z-]+)", _code(path))}
-    assert named <= targets
+    code = "\n".join(line for text in TEXTS for line in (*_blocks(text), *_inline(text)))
+    assert set(re.findall(r"\bmake ([a-z-]+)", code)) <= targets
 
 
-def _code(document: Path) -> str:
-    """Everything in a document that is set as code."""
-    text = document.read_text(encoding="utf-8")
-    return "\n".join([*re.findall(r"```sh\n(.*?)```", text, re.DOTALL), *re.findall(r"`([^`\n]+)`", text)])
+@pytest.mark.parametrize("command", SHELL_COMMANDS, ids=" ".join)
+def test_command_in_a_shell_block_is_valid(command: list[str]) -> None:
+    assert PARSERS[command[0]]().parse_args(command[1:])
+
+
+@pytest.mark.parametrize("command", INLINE_COMMANDS, ids=" ".join)
+def test_command_in_a_sentence_exists(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    words = [word for word in command[1:] if word.islower() and word.isalpha()]
+    with pytest.raises(SystemExit) as ended:
+        PARSERS[command[0]]().parse_args([*words, "--help"])
+    assert ended.value.code == 0, capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
-    "module", ["app.__main__", "app.cli", "cloud_sync.bursts.agent", "edge_runtime.__main__", "edge_runtime.service"]
+    "module",
+    ["app.__main__", "app.cli.frame", "cloud_sync.bursts.agent", "edge_runtime.__main__", "edge_runtime.service"],
 )
 def test_start_up_loads_nothing_heavy(module: str) -> None:
     code = f"import sys, {module}; print(*sys.modules)"

@@ -1,0 +1,180 @@
+"""``lineside boxes``."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from app.cli import text
+from app.cli.commands import Topic, Topics
+from app.cli.session import Columns, Session
+
+if TYPE_CHECKING:
+    from app.context import Context
+    from app.store.records import Box
+
+
+def register(topics: Topics, everywhere: argparse.ArgumentParser) -> None:
+    topic = Topic(topics, everywhere, "boxes", "the edge boxes beside the line")
+    topic.verb("list", _list, "enrolled boxes and what each said last")
+    topic.verb("show", _show, "one box").add_argument("box", help="name or id")
+    scan = topic.verb("scan", _scan, "boxes that announce themselves on this network")
+    scan.add_argument("--seconds", type=float, default=2.0, metavar="S", help="how long to listen (default: 2)")
+    enrol = topic.verb("enrol", _enrol, "enrol a box whose home folder is on this machine")
+    enrol.add_argument("box_home", type=Path, metavar="BOX-HOME", help="the home folder of the box")
+    enrol.add_argument("--address", metavar="HOST:PORT", help="where it answers (default: what it wrote down)")
+    collect = topic.verb("collect", _collect, "bring over what boxes saw")
+    collect.add_argument("box", nargs="?", help="name or id (default: all)")
+    refresh = topic.verb("refresh", _refresh, "ask boxes how they are")
+    refresh.add_argument("box", nargs="?", help="name or id (default: all)")
+    alerts = topic.verb("alerts", _alerts, "the newest alerts")
+    alerts.add_argument("box", nargs="?", help="name or id (default: all)")
+    alerts.add_argument("--limit", type=int, default=100, metavar="N", help="at most so many (default: 100)")
+    topic.verb("forget", _forget, "strike a box off this desktop's list").add_argument("box", help="name or id")
+
+
+def _model(box: Box) -> str:
+    slots = box.status.slots if box.status else ()
+    return next((f"{slot.name} {slot.version}" for slot in slots if slot.active), text.NONE)
+
+
+def _lines(box: Box) -> str:
+    pipelines = box.status.pipelines if box.status else ()
+    return ", ".join(f"{line.name} {line.state}{' (drift)' if line.drift else ''}" for line in pipelines)
+
+
+def _state(box: Box) -> str:
+    if box.problem:
+        return "not reachable"
+    return "reachable" if box.last_seen_ms else "never seen"
+
+
+_BRIEF: Columns[Box] = {
+    "NAME": lambda box: box.name,
+    "BOX": lambda box: text.short(box.box),
+    "ADDRESS": lambda box: box.address,
+    "STATE": _state,
+    "LAST SEEN": lambda box: text.moment(box.last_seen_ms),
+    "MODEL": _model,
+    "PIPELINES": _lines,
+}
+
+_FULL: Columns[Box] = {
+    "name": lambda box: box.name,
+    "box": lambda box: box.box,
+    "address": lambda box: box.address,
+    "enrolled": lambda box: text.moment(box.enrolled_ms),
+    "last seen": lambda box: text.moment(box.last_seen_ms),
+    "state": _state,
+    "problem": lambda box: box.problem,
+    "model": _model,
+    "pipelines": _lines,
+    "version": lambda box: box.status.version if box.status else None,
+    "waiting there": lambda box: (
+        f"{box.status.spool.results} results, {box.status.spool.samples} samples, {box.status.spool.alerts} alerts"
+        if box.status
+        else None
+    ),
+}
+
+
+def _answer(session: Session, boxes: Sequence[Box]) -> None:
+    session.rows("boxes", boxes, _BRIEF, empty="No box is enrolled yet. Find one with `lineside boxes scan`.")
+
+
+def _list(_arguments: argparse.Namespace, session: Session) -> None:
+    from app.usecases import boxes
+
+    with session.open() as ctx:
+        _answer(session, boxes.list_boxes(ctx))
+
+
+def _show(arguments: argparse.Namespace, session: Session) -> None:
+    from app.usecases import boxes
+
+    with session.open() as ctx:
+        session.one("box", boxes.get_box(ctx, arguments.box), _FULL)
+
+
+def _scan(arguments: argparse.Namespace, session: Session) -> None:
+    from app.usecases import boxes
+
+    session.rows(
+        "found",
+        boxes.discover(arguments.seconds),
+        {
+            "NAME": lambda found: found.name,
+            "BOX": lambda found: text.short(found.box),
+            "ADDRESS": lambda found: f"{found.host}:{found.port}",
+            "ENROLLED": lambda found: "yes" if found.enrolled else "no",
+        },
+        empty="No box announced itself. It may be on another subnet, or multicast may be blocked.",
+    )
+
+
+def _enrol(arguments: argparse.Namespace, session: Session) -> None:
+    from app.usecases import boxes
+
+    with session.open() as ctx:
+        session.one("box", boxes.enrol_local(ctx, arguments.box_home, address=arguments.address), _FULL)
+
+
+def _collect(arguments: argparse.Namespace, session: Session) -> None:
+    from app.usecases import boxes
+
+    with session.open() as ctx, session.stoppable() as cancel:
+        report = boxes.collect(ctx, arguments.box, progress=session.progress, cancel=cancel)
+        session.one(
+            "collected",
+            report,
+            {
+                "boxes": lambda r: r.boxes,
+                "results": lambda r: r.results,
+                "samples": lambda r: f"{r.samples} ({text.size(r.bytes)})",
+                "alerts": lambda r: r.alerts,
+                "losses": lambda r: r.losses,
+                "not reachable": lambda r: ", ".join(r.unreachable),
+            },
+        )
+
+
+def _refresh(arguments: argparse.Namespace, session: Session) -> None:
+    from app.usecases import boxes
+
+    with session.open() as ctx:
+        _answer(session, boxes.refresh(ctx, arguments.box))
+
+
+def _alerts(arguments: argparse.Namespace, session: Session) -> None:
+    from app.usecases import boxes
+
+    with session.open() as ctx:
+        names = _names(ctx)
+        session.rows(
+            "alerts",
+            boxes.list_alerts(ctx, arguments.box, arguments.limit),
+            {
+                "WHEN": lambda alert: text.moment(alert.at_ms),
+                "BOX": lambda alert: names.get(alert.box, text.short(alert.box)),
+                "KIND": lambda alert: alert.kind,
+                "MESSAGE": lambda alert: alert.message,
+            },
+            empty="No alerts.",
+        )
+
+
+def _forget(arguments: argparse.Namespace, session: Session) -> None:
+    from app.usecases import boxes
+
+    with session.open() as ctx:
+        box = boxes.get_box(ctx, arguments.box)
+        boxes.forget_box(ctx, box.box)
+        session.answer({"forgotten": box.box}, [f"Forgot {text.clean(box.name)}."])
+
+
+def _names(ctx: Context) -> dict[str, str]:
+    from app.usecases import boxes
+
+    return {box.box: box.name for box in boxes.list_boxes(ctx)}

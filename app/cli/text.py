@@ -1,0 +1,67 @@
+"""Values as people read them in a terminal."""
+
+from __future__ import annotations
+
+import datetime
+import unicodedata
+from collections.abc import Sequence
+
+NONE = "-"
+
+
+def moment(ms: int | None) -> str:
+    """Milliseconds since 1970 as local time to the second."""
+    if ms is None:
+        return NONE
+    return datetime.datetime.fromtimestamp(ms / 1000).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+
+
+def short(digest: str | None) -> str:
+    """The beginning of an id, long enough to be typed back."""
+    return digest[:12] if digest else NONE
+
+
+def share(value: float | None) -> str:
+    return NONE if value is None else f"{value:.1%}"
+
+
+def size(count: int) -> str:
+    """Bytes in the unit that suits them."""
+    value, unit = float(count), "B"
+    for unit in ("B", "KB", "MB", "GB", "TB"):
+        if value < 1000 or unit == "TB":
+            break
+        value /= 1000
+    return f"{count} B" if unit == "B" else f"{value:.1f} {unit}"
+
+
+def clean(value: object) -> str:
+    """One line without control characters: names and messages come from other machines."""
+    text = NONE if value is None or value == "" else str(value)
+    return "".join(character if character.isprintable() else " " for character in text)
+
+
+def width(text: str) -> int:
+    """Columns that ``text`` takes in a terminal."""
+    return sum(2 if unicodedata.east_asian_width(character) in "WF" else 1 for character in text)
+
+
+def table(headers: Sequence[str], rows: Sequence[Sequence[object]]) -> list[str]:
+    """Aligned lines, two spaces between columns; numbers to the right."""
+    cells = [[clean(value) for value in row] for row in rows]
+    widths = [max(map(width, column)) for column in zip(headers, *cells, strict=True)]
+    to_right = [bool(rows) and all(isinstance(row[i], int | float) for row in rows) for i in range(len(headers))]
+    lines = []
+    for line in (list(headers), *cells):
+        padded = []
+        for cell, columns, right in zip(line, widths, to_right, strict=True):
+            space = " " * (columns - width(cell))
+            padded.append(space + cell if right else cell + space)
+        lines.append("  ".join(padded).rstrip())
+    return lines
+
+
+def facts(pairs: Sequence[tuple[str, object]]) -> list[str]:
+    """``name   value`` lines, values aligned."""
+    broad = max((width(name) for name, _value in pairs), default=0)
+    return [f"{name}{' ' * (broad - width(name))}  {clean(value)}" for name, value in pairs]

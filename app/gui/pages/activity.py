@@ -1,0 +1,82 @@
+"""Activity: what was done here, by whom, in a chain that shows any change."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from PySide6.QtCore import Qt
+
+from app.gui import formats
+from app.gui.pages.base import Command, Page
+from app.gui.session import Session
+from app.gui.states import State
+from app.gui.tables import Column, DataTable, PagedModel
+from app.gui.widgets import Button, Chip
+from app.store.records import Activity
+from app.usecases import activity
+
+
+class ActivityPage(Page):
+    tables: ClassVar[frozenset[str]] = frozenset({"activity"})
+
+    def __init__(self, session: Session) -> None:
+        super().__init__(session, self.tr("Activity"))
+        self.model: PagedModel[Activity] = PagedModel(
+            (
+                Column[Activity](title=self.tr("No."), text=lambda one: formats.count(one.seq), number=True, width=80),
+                Column[Activity](title=self.tr("When"), text=lambda one: formats.clock(one.at_ms), width=176),
+                Column[Activity](title=self.tr("Who"), text=lambda one: one.who, width=128),
+                Column[Activity](title=self.tr("What"), text=lambda one: one.what, width=168),
+                Column[Activity](
+                    title=self.tr("Message"), text=lambda one: one.message, stretch=True, tip=lambda one: one.message
+                ),
+                Column[Activity](
+                    title=self.tr("Digest"),
+                    text=lambda one: formats.short(one.digest, 8),
+                    width=104,
+                    tip=lambda one: one.digest,
+                ),
+            ),
+            lambda cursor, limit: activity.page_activity(self.context, cursor, limit),
+            lambda one: str(one.seq),
+            session.tasks,
+            self,
+        )
+        self.table = DataTable(self.model, self.tr("Activity"))
+        self.verdict = Chip()
+        self.verdict.hide()
+        self.verify = Button(self.tr("Verify chain"), "shield", kind="primary", clicked=self.verify_chain)
+        self.buttons.addWidget(self.verdict, 0, Qt.AlignmentFlag.AlignVCenter)
+        self.buttons.addWidget(self.verify)
+        self.subtitle.setText(self.tr("Every entry's digest covers the one before it."))
+        self.body.addWidget(self.table, 1)
+
+    def reload(self) -> None:
+        self.model.reload()
+
+    def commands(self) -> list[Command]:
+        return [Command(title=self.tr("Verify the activity chain"), icon="shield", run=self.verify_chain)]
+
+    def verify_chain(self) -> None:
+        """Recompute every digest; damage reaches the dialog, naming the first broken entry."""
+        context = self.context
+        self.verify.setEnabled(False)
+        self.session.tasks.run_command(
+            self.tr("Verify the activity chain"),
+            lambda _progress, _cancel: activity.verify_activity(context),
+            self._verified,
+            owner=self,
+            failed=self._broken,
+        )
+
+    def _verified(self, entries: int) -> None:
+        self._say(State("ok", "ok", self.tr("{n} entries, unbroken").format(n=formats.count(entries))))
+
+    def _broken(self, error: BaseException) -> None:
+        self._say(State("bad", "bad", self.tr("Broken")))
+        self.session.tasks.report(error)
+
+    def _say(self, verdict: State) -> None:
+        self.verify.setEnabled(True)
+        self.verdict.set_state(verdict)
+        self.verdict.show()

@@ -1,0 +1,132 @@
+"""Models: the library, with the gate's report and what each box measured."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QSplitter
+
+from app.gui import formats
+from app.gui.pages.base import Command, Page, scrolled
+from app.gui.pages.model_detail import ModelDetail
+from app.gui.pages.model_dialogs import ImportResult, ProveOnBox
+from app.gui.session import Session
+from app.gui.states import model_state
+from app.gui.tables import Column, DataTable, PagedModel
+from app.gui.widgets import Button, Empty
+from app.store import records
+from app.store.records import Box, Model
+from app.usecases import boxes, models
+
+
+class ModelsPage(Page):
+    tables: ClassVar[frozenset[str]] = frozenset({"models", "proofs", "bursts", "boxes", "datasets"})
+
+    def __init__(self, session: Session) -> None:
+        super().__init__(session, self.tr("Models"))
+        self.box_names: dict[str, str] = {}
+        self.model: PagedModel[Model] = PagedModel(
+            (
+                Column[Model](title=self.tr("Name"), text=lambda one: one.name, stretch=True),
+                Column[Model](title=self.tr("Version"), text=lambda one: one.version, width=88),
+                Column[Model](
+                    title=self.tr("State"), text=lambda one: model_state(one).word, state=model_state, width=164
+                ),
+                Column[Model](
+                    title=self.tr("fp32"),
+                    text=lambda one: formats.percent(one.gate.fp32_accuracy if one.gate else None),
+                    number=True,
+                    width=84,
+                ),
+                Column[Model](
+                    title=self.tr("int8"),
+                    text=lambda one: formats.percent(one.gate.int8_accuracy if one.gate else None),
+                    number=True,
+                    width=84,
+                ),
+                Column[Model](
+                    title=self.tr("Size"),
+                    text=lambda one: formats.size(one.gate.int8_bytes if one.gate else one.size),
+                    number=True,
+                    width=96,
+                ),
+                Column[Model](title=self.tr("Made"), text=lambda one: formats.ago(one.created_ms), width=110),
+            ),
+            self._fetch,
+            lambda one: one.model,
+            session.tasks,
+            self,
+        )
+        self.table = DataTable(self.model, self.tr("Models"))
+        self.detail = ModelDetail(self)
+        self.importing = Button(self.tr("Import result…"), "collect", kind="primary", clicked=self.import_result)
+        self.buttons.addWidget(self.importing)
+        split = QSplitter(Qt.Orientation.Horizontal)
+        split.setHandleWidth(16)
+        split.setChildrenCollapsible(False)
+        split.addWidget(self.table)
+        split.addWidget(scrolled(self.detail))
+        split.setStretchFactor(0, 3)
+        split.setStretchFactor(1, 2)
+        split.setSizes([640, 420])
+        self.body.addWidget(split, 1)
+        self.set_empty(
+            Empty(
+                "models",
+                self.tr("No model yet: import the result of a finished burst, and the gate will judge it."),
+                Button(self.tr("Import a result…"), "collect", kind="primary", clicked=self.import_result),
+            )
+        )
+        self.model.loaded.connect(self._loaded)
+        self.table.picked.connect(self.detail.show_model)
+
+    def reload(self) -> None:
+        context = self.context
+        self.query("boxes", lambda: boxes.list_boxes(context), self._know_boxes)
+        self.model.reload()
+
+    def pick(self, key: str) -> None:
+        """A model's id; ``burst:ID`` starts to import that burst's result."""
+        if key.startswith("burst:"):
+            self.import_result(key.removeprefix("burst:"))
+        else:
+            self.table.pick(key)
+
+    def commands(self) -> list[Command]:
+        return [Command(title=self.tr("Import result…"), icon="collect", run=self.import_result)]
+
+    def import_result(self, burst: str | None = None) -> ImportResult:
+        dialog = ImportResult(self.session, self, chosen=burst, on_imported=self.table.pick)
+        dialog.open()
+        return dialog
+
+    def prove_on_box(self, model: Model) -> ProveOnBox:
+        dialog = ProveOnBox(self.session, self, model)
+        dialog.open()
+        return dialog
+
+    def release(self, model: Model) -> None:
+        """Sign it; it can be rolled out from then on."""
+        context = self.context
+        self.session.tasks.run_command(
+            self.tr("Release {name} {version}").format(name=model.name, version=model.version),
+            lambda _progress, _cancel: models.release_model(context, model.model),
+            owner=self,
+        )
+
+    def _fetch(self, _cursor: str | None, _limit: int) -> records.Page[Model]:
+        return records.Page(rows=tuple(models.list_models(self.context)))
+
+    def _know_boxes(self, known: list[Box]) -> None:
+        self.box_names = {box.box: box.name for box in known}
+        self.detail.show_model(self.table.record)
+
+    def _loaded(self) -> None:
+        rows = self.model.rows
+        self.show_empty(not rows)
+        released = sum(one.state == "released" for one in rows)
+        self.subtitle.setText(
+            self.tr("{n} models, {released} released").format(n=len(rows), released=released) if rows else ""
+        )
+        self.table.pick_first()

@@ -1,0 +1,185 @@
+"""Rollouts: how far a release has come on its staged way onto the boxes."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QSplitter, QVBoxLayout, QWidget
+
+from app.gui import formats
+from app.gui.dialogs import Confirm
+from app.gui.pages.base import Command, Page, scrolled
+from app.gui.pages.start_rollout import StartRollout
+from app.gui.session import Session
+from app.gui.states import state
+from app.gui.tables import Column, DataTable, PagedModel
+from app.gui.widgets import Button, Chip, Empty, Facts, card, clear, column, label, row
+from app.store import records
+from app.store.records import Box, Rollout, RolloutBox
+from app.usecases import boxes, rollouts
+
+
+class RolloutsPage(Page):
+    tables: ClassVar[frozenset[str]] = frozenset({"rollouts", "models", "boxes"})
+
+    def __init__(self, session: Session) -> None:
+        super().__init__(session, self.tr("Rollouts"))
+        self.box_names: dict[str, str] = {}
+        self.model: PagedModel[Rollout] = PagedModel(
+            (
+                Column[Rollout](title=self.tr("Version"), text=lambda one: one.version, stretch=True),
+                Column[Rollout](
+                    title=self.tr("State"),
+                    text=lambda one: state(one.state).word,
+                    state=lambda one: state(one.state),
+                    width=132,
+                ),
+                Column[Rollout](title=self.tr("Boxes"), text=_done, number=True, width=96),
+                Column[Rollout](title=self.tr("Started"), text=lambda one: formats.ago(one.created_ms), width=116),
+            ),
+            lambda _cursor, _limit: records.Page(rows=tuple(rollouts.list_rollouts(self.context))),
+            lambda one: one.rollout,
+            session.tasks,
+            self,
+        )
+        self.table = DataTable(self.model, self.tr("Rollouts"))
+        self.detail = RolloutDetail(self)
+        self.start = Button(self.tr("Start rollout…"), "rollouts", kind="primary", clicked=self.start_rollout)
+        self.buttons.addWidget(self.start)
+        split = QSplitter(Qt.Orientation.Horizontal)
+        split.setHandleWidth(16)
+        split.setChildrenCollapsible(False)
+        split.addWidget(self.table)
+        split.addWidget(scrolled(self.detail))
+        split.setSizes([500, 560])
+        self.body.addWidget(split, 1)
+        self.set_empty(
+            Empty(
+                "rollouts",
+                self.tr("No rollout yet: release a model, then send it to one box first and to the others after it."),
+                Button(self.tr("Start a rollout…"), "rollouts", kind="primary", clicked=self.start_rollout),
+            )
+        )
+        self.model.loaded.connect(self._loaded)
+        self.table.picked.connect(self.detail.show_rollout)
+
+    def reload(self) -> None:
+        context = self.context
+        self.query("boxes", lambda: boxes.list_boxes(context), self._know_boxes)
+        self.model.reload()
+
+    def pick(self, key: str) -> None:
+        """A rollout's id; ``model:ID`` starts a rollout of that model."""
+        if key.startswith("model:"):
+            self.start_rollout(key.removeprefix("model:"))
+        else:
+            self.table.pick(key)
+
+    def commands(self) -> list[Command]:
+        return [Command(title=self.tr("Start rollout…"), icon="rollouts", run=self.start_rollout)]
+
+    def start_rollout(self, model: str | None = None) -> StartRollout:
+        dialog = StartRollout(self.session, self, chosen=model)
+        dialog.started.connect(self.table.pick)
+        dialog.open()
+        return dialog
+
+    def _know_boxes(self, known: list[Box]) -> None:
+        self.box_names = {box.box: box.name for box in known}
+        self.detail.show_rollout(self.table.record)
+
+    def _loaded(self) -> None:
+        rows = self.model.rows
+        self.show_empty(not rows)
+        running = sum(one.state == "running" for one in rows)
+        self.subtitle.setText(
+            self.tr("{n} rollouts, {running} running").format(n=len(rows), running=running) if rows else ""
+        )
+        self.table.pick_first()
+
+
+class RolloutDetail(QWidget):
+    """One rollout, wave by wave."""
+
+    def __init__(self, page: RolloutsPage) -> None:
+        super().__init__()
+        self._page = page
+        self._rollout: Rollout | None = None
+        self._title = label("", "section", selectable=True)
+        self._chip = Chip()
+        self._reason = label("", "muted", wrap=True, selectable=True)
+        self._facts = Facts()
+        self.stop = Button(self.tr("Stop rollout…"), "stop", kind="danger", clicked=self.ask_to_stop)
+        self._waves: QVBoxLayout = column(gap=16)
+        self._sections = [
+            card(row(self._title, 1, self._chip), self._reason, self._facts, row(self.stop, 1), gap=12),
+        ]
+        self.setLayout(column(*self._sections, self._waves, 1, gap=16))
+        self.show_rollout(None)
+
+    def show_rollout(self, rollout: Rollout | None) -> None:
+        """Show this rollout; None: nothing is picked."""
+        self._rollout = rollout
+        for section in self._sections:
+            section.setVisible(rollout is not None)
+        clear(self._waves)
+        if rollout is None:
+            return
+        self._title.setText(self.tr("Version {version}").format(version=rollout.version))
+        self._chip.set_state(state(rollout.state))
+        self._reason.setText(rollout.reason or "")
+        self._reason.setVisible(bool(rollout.reason))
+        self._facts.show_facts(
+            [
+                (self.tr("Bundle"), formats.short(rollout.model, 24)),
+                (self.tr("Started"), formats.clock(rollout.created_ms)),
+                (self.tr("Ended"), formats.clock(rollout.finished_ms)),
+            ]
+        )
+        self.stop.setVisible(rollout.state == "running")
+        for wave in sorted({part.wave for part in rollout.boxes}):
+            parts = [part for part in rollout.boxes if part.wave == wave]
+            title = self.tr("First wave: the canary") if wave == 0 else self.tr("Wave {n}").format(n=wave + 1)
+            self._waves.addWidget(card(label(title, "section"), *(self._part(part) for part in parts), gap=12))
+
+    def ask_to_stop(self) -> None:
+        """Ask, naming the boxes that would not get it any more."""
+        if self._rollout is None:
+            return
+        context, rollout = self._page.context, self._rollout
+        waiting = [self._name(part) for part in rollout.boxes if part.state == "waiting"]
+        dialog = Confirm(
+            self.tr("Stop this rollout?"),
+            self.tr("These boxes keep the model they have. Boxes that have begun finish by themselves.")
+            if waiting
+            else self.tr("No box is waiting any more; those that have begun finish by themselves."),
+            waiting,
+            self.tr("Stop rollout"),
+            self,
+            kind="danger",
+        )
+        dialog.accepted.connect(
+            lambda: self._page.session.tasks.run_query(
+                lambda: rollouts.stop_rollout(context, rollout.rollout), lambda _rollout: None, owner=self
+            )
+        )
+        dialog.open()
+
+    def _name(self, part: RolloutBox) -> str:
+        return self._page.box_names.get(part.box, formats.short(part.box))
+
+    def _part(self, part: RolloutBox) -> QWidget:
+        words = column(label(self._name(part)), label(formats.clock(part.updated_ms or None), "caption"), gap=2)
+        if part.reason:
+            words.addWidget(label(part.reason, "caption", wrap=True, selectable=True))
+        made = QWidget()
+        box = row(gap=12)
+        box.addLayout(words, 1)
+        box.addLayout(column(Chip(state(part.state)), 1))
+        made.setLayout(box)
+        return made
+
+
+def _done(rollout: Rollout) -> str:
+    return f"{sum(part.state == 'committed' for part in rollout.boxes)} / {len(rollout.boxes)}"

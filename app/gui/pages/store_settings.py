@@ -1,0 +1,149 @@
+"""The object store's part of the settings: try it out, save it, sync, and see where this desktop stands."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PySide6.QtWidgets import QLineEdit, QVBoxLayout, QWidget
+
+from app.gui import error_texts, formats
+from app.gui.sync_words import sync_state
+from app.gui.widgets import Button, Chip, Facts, IconLabel, clear, column, label, row
+from app.store.records import SyncStatus
+from app.usecases import sync
+from app.usecases.progress import CancelToken, Progress
+from edge_runtime.contracts.errors import LinesideError
+
+if TYPE_CHECKING:
+    from app.gui.pages.settings import SettingsPage
+    from cloud_sync.objects import Credentials, StoreReport
+
+
+class StoreSettings(QWidget):
+    def __init__(self, page: SettingsPage) -> None:
+        super().__init__()
+        self._page = page
+        settings = page.context.settings
+        self.address = _field(settings.store, self.tr("Address"), "s3://bucket/prefix")
+        self.endpoint = _field(settings.endpoint_url, self.tr("Endpoint (not for Amazon)"), "https://s3.example.org")
+        self.key = _field(None, self.tr("Access key id"), self.tr("from the usual AWS variables or profile"))
+        self.secret = _field(None, self.tr("Secret access key"), "")
+        self.secret.setEchoMode(QLineEdit.EchoMode.Password)
+        self.save = Button(self.tr("Test and save"), "database", kind="primary", clicked=self.test_and_save)
+        self.sync_button = Button(self.tr("Sync now"), "cloud-up", clicked=self.sync)
+        self._chip = Chip()
+        self._facts = Facts()
+        self._checks: QVBoxLayout = column(gap=4)
+        fields = column(gap=12)
+        for left, right in ((self.address, self.endpoint), (self.key, self.secret)):
+            pair = row(gap=16)
+            for edit in (left, right):
+                pair.addLayout(column(label(edit.accessibleName()), edit, gap=4))
+            fields.addLayout(pair)
+        fields.addWidget(
+            label(
+                self.tr("A bucket, or a folder such as a USB stick. Keys are kept in the keyring, never in the site."),
+                "caption",
+                wrap=True,
+            )
+        )
+        self.setLayout(
+            column(
+                row(self._chip, 1),
+                self._facts,
+                fields,
+                self._checks,
+                row(self.save, self.sync_button, 1),
+                gap=16,
+            )
+        )
+
+    def reload(self) -> None:
+        context = self._page.context
+        self._page.query("sync", lambda: sync.sync_status(context), self.show_status)
+
+    def show_status(self, status: SyncStatus) -> None:
+        self._chip.set_state(sync_state(status))
+        self.sync_button.setEnabled(status.store is not None)
+        facts = [] if status.store is None else [(self.tr("Store"), status.store)]
+        facts += [
+            (self.tr("Last sync"), formats.ago(status.last_ms)),
+            (
+                self.tr("Waiting"),
+                self.tr("{changes} changes, {objects} objects ({size})").format(
+                    changes=formats.count(status.pending_changes),
+                    objects=formats.count(status.pending_objects),
+                    size=formats.size(status.pending_bytes),
+                ),
+            ),
+            (
+                self.tr("In the store"),
+                self.tr("{objects} objects ({size})").format(
+                    objects=formats.count(status.objects), size=formats.size(status.bytes)
+                ),
+            ),
+        ]
+        if status.problem:
+            facts.append((self.tr("Problem"), status.problem))
+        self._facts.show_facts(facts)
+
+    def test_and_save(self) -> None:
+        """Write, read, list and delete something there; only a store that can do it all is kept."""
+        context = self._page.context
+        address, endpoint = self.address.text().strip(), self.endpoint.text().strip() or None
+        key, secret = self.key.text().strip(), self.secret.text()
+        clear(self._checks)
+        if not address:
+            self._say(ok=False, text=self.tr("Give an address first: a bucket or a folder."))
+            return
+        self.save.setEnabled(False)
+
+        def work() -> StoreReport:
+            return sync.setup_store(context, address, endpoint_url=endpoint, credentials=_credentials(key, secret))
+
+        self._page.session.tasks.run_background(work, self._saved, owner=self, failed=self._refused)
+
+    def sync(self) -> None:
+        """As a job of the tray."""
+        context = self._page.context
+
+        def work(progress: Progress, cancel: CancelToken) -> sync.SyncReport:
+            return sync.sync_now(context, progress=progress, cancel=cancel)
+
+        self._page.session.tasks.run_command(self.tr("Sync"), work, lambda _report: self.reload(), owner=self)
+
+    def _saved(self, report: StoreReport) -> None:
+        self.save.setEnabled(True)
+        self.secret.clear()
+        for check in report.checks:
+            self._say(ok=check.ok, text=check.message)
+        self.address.setText(self._page.context.settings.store or self.address.text())
+        self.reload()
+
+    def _refused(self, error: BaseException) -> None:
+        self.save.setEnabled(True)
+        if isinstance(error, LinesideError):
+            self._say(ok=False, text=f"{error.message} {error_texts.hint(error.code, error.hint)}")
+        else:
+            self._page.session.tasks.report(error)
+
+    def _say(self, *, ok: bool, text: str) -> None:
+        icon = IconLabel("ok", "ok", 16) if ok else IconLabel("bad", "bad", 16)
+        entry = QWidget()
+        box = row(icon, label(text, "" if ok else "bad", wrap=True), gap=8)
+        box.setStretch(1, 1)
+        entry.setLayout(box)
+        self._checks.addWidget(entry)
+
+
+def _field(text: str | None, name: str, placeholder: str) -> QLineEdit:
+    edit = QLineEdit(text or "")
+    edit.setAccessibleName(name)
+    edit.setPlaceholderText(placeholder)
+    return edit
+
+
+def _credentials(key: str, secret: str) -> Credentials | None:
+    from cloud_sync.objects import Credentials
+
+    return Credentials(access_key_id=key, secret_access_key=secret) if key and secret else None

@@ -1,0 +1,106 @@
+"""``lineside-edge init|trust|run``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import socket
+import sys
+from pathlib import Path
+
+from edge_runtime.config import CONFIG_NAME, KEYS, TEMPLATE, load_config, parse_config
+from edge_runtime.contracts.errors import InputInvalid, LinesideError
+from edge_runtime.identity import MAX_CERTIFICATE_BYTES, create_identity
+from edge_runtime.update.durable import write_durably
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The command; returns the exit status and prints errors with their hint and code."""
+    options = build_parser().parse_args(arguments)
+    try:
+        if options.command == "init":
+            _init(options.home, options.name, as_json=options.json)
+        elif options.command == "trust":
+            _trust(options.home, options.desktop, options.root, as_json=options.json)
+        else:
+            # The daemon's parts take a while to import; the other commands do without.
+            from edge_runtime.service.daemon import run
+
+            status = run(options.home)
+            sys.stdout.flush()
+            sys.stderr.flush()
+            # Everything is on disk by now. A thread that is still inside a native library (a frame in the model,
+            # a handshake) would crash the interpreter's own way out.
+            os._exit(status)
+    except LinesideError as error:
+        if getattr(options, "json", False):
+            _say(json.dumps({"error": error.to_dict()}))
+        else:
+            sys.stderr.write(f"{error.title}: {error.message}\n{error.hint}\n[{error.code}]\n")
+        return 1
+    return 0
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """All commands and their arguments."""
+    parser = argparse.ArgumentParser(prog="lineside-edge", description="The Lineside box: models beside the line.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    init = commands.add_parser("init", help="make this box's key and configuration")
+    init.add_argument("--name", help="what people call this box (default: the machine's name)")
+    trust = commands.add_parser("trust", help="trust a desktop and its site's releases")
+    trust.add_argument("--desktop", type=Path, required=True, help="the desktop's certificate, PEM")
+    trust.add_argument("--root", type=Path, required=True, help="the site's root metadata, root.json")
+    run = commands.add_parser("run", help="run the box until SIGTERM")
+    for command in (init, trust, run):
+        command.add_argument("--home", type=Path, required=True, help="the box's folder")
+    for command in (init, trust):
+        command.add_argument("--json", action="store_true", help="print JSON")
+    return parser
+
+
+def _init(home: Path, name: str | None, *, as_json: bool) -> None:
+    """Make what is missing; what is there stays as it is."""
+    chosen = (name or socket.gethostname() or "box").strip()
+    identity = create_identity(home / KEYS, chosen)
+    config_path = home / CONFIG_NAME
+    if not config_path.exists():
+        # A JSON string is a TOML string too, unless there are odd characters in it: checked before it is written.
+        text = TEMPLATE.format(name=json.dumps(chosen, ensure_ascii=False))
+        parse_config(text)
+        write_durably(config_path, [text.encode()])
+    config = load_config(config_path)
+    if as_json:
+        facts = {"box": identity.fingerprint, "name": config.name, "certificate": identity.certificate_pem}
+        _say(json.dumps(facts))
+    else:
+        _say(f"{config.name}: {identity.fingerprint}")
+
+
+def _trust(home: Path, desktop: Path, root: Path, *, as_json: bool) -> None:
+    from edge_runtime.service.trust import MAX_ROOT_BYTES, TrustStore
+
+    store = TrustStore(home)
+    # The root first: it is what may be refused.
+    store.set_root(_read(root, MAX_ROOT_BYTES))
+    fingerprint = store.add_desktop(_read(desktop, MAX_CERTIFICATE_BYTES).decode("ascii", "replace"))
+    _say(json.dumps({"desktop": fingerprint}) if as_json else f"trusted: {fingerprint}")
+
+
+def _read(path: Path, most: int) -> bytes:
+    try:
+        with path.open("rb") as file:
+            content = file.read(most + 1)
+    except OSError as error:
+        raise InputInvalid(f"{path} cannot be read: {error.strerror}.") from error
+    if len(content) > most:
+        raise InputInvalid(f"{path} is far too long for what it should be.")
+    return content
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(text + "\n")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,96 @@
+"""A box's home folder: made, read, and taught whom to trust. What ``lineside-edge init`` and ``trust`` do."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from edge_runtime.config import CONFIG_NAME, KEYS, TEMPLATE, load_config, parse_config
+from edge_runtime.contracts import wire
+from edge_runtime.contracts.errors import InputInvalid, NotFound
+from edge_runtime.contracts.rows import Count, Name
+from edge_runtime.identity import create_identity, load_identity
+from edge_runtime.update.durable import write_durably
+
+MAX_ADDRESS_BYTES = 4096
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BoxHome:
+    """Who a home folder belongs to."""
+
+    box: str
+    """Fingerprint of the box's key."""
+    name: str
+    certificate_pem: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListeningAt:
+    """``run/address.json``: where a running box can be reached from its own machine."""
+
+    host: Name
+    port: Count
+    pid: Count
+
+
+def address_file(home: Path) -> Path:
+    """Written by a box that listens, removed when it stops."""
+    return home / "run" / "address.json"
+
+
+def create_home(home: Path, *, name: str, config: str | None = None) -> BoxHome:
+    """Make a box's key and configuration; what is there already stays as it is.
+
+    :param config: the text of ``edge.toml``; by default the template with ``name`` in it.
+    :raises ConfigInvalid: the configuration cannot be used.
+    """
+    if not (home / CONFIG_NAME).exists():
+        # A JSON string is a TOML string too, unless there are odd characters in it: checked before it is written.
+        text = config if config is not None else TEMPLATE.format(name=json.dumps(name, ensure_ascii=False))
+        parse_config(text)
+        create_identity(home / KEYS, name)
+        write_durably(home / CONFIG_NAME, [text.encode()])
+    create_identity(home / KEYS, name)
+    return read_home(home)
+
+
+def read_home(home: Path) -> BoxHome:
+    """:raises NotFound: there is no box in this folder."""
+    if not (home / CONFIG_NAME).exists():
+        raise NotFound(f"{home} is not the home folder of a box.", hint="Make it one: `lineside-edge init --home DIR`.")
+    identity = load_identity(home / KEYS)
+    return BoxHome(
+        box=identity.fingerprint, name=load_config(home / CONFIG_NAME).name, certificate_pem=identity.certificate_pem
+    )
+
+
+def read_address(home: Path) -> str:
+    """``host:port`` at which the box of this home listens now.
+
+    :raises NotFound: it is not running.
+    """
+    try:
+        with address_file(home).open("rb") as file:
+            found = wire.decode(file.read(MAX_ADDRESS_BYTES), ListeningAt, what="box's address file")
+    except (FileNotFoundError, InputInvalid) as error:
+        raise NotFound(
+            f"The box in {home} is not running.", hint="Start it: `lineside-edge run --home DIR`."
+        ) from error
+    host = "127.0.0.1" if found.host == "0.0.0.0" else "::1" if found.host == "::" else found.host  # noqa: S104 - compared, not bound
+    return f"[{host}]:{found.port}" if ":" in host else f"{host}:{found.port}"
+
+
+def trust_desktop(home: Path, *, desktop_pem: str, root_metadata: bytes) -> str:
+    """Trust a desktop and its site's releases; returns the desktop's fingerprint. Again: nothing happens.
+
+    :raises TrustRefused: the box belongs to another site already.
+    :raises InputInvalid: no certificate, or no root metadata.
+    """
+    from edge_runtime.service.trust import TrustStore
+
+    store = TrustStore(home)
+    # The root first: it is what may be refused.
+    store.set_root(root_metadata)
+    return store.add_desktop(desktop_pem)

@@ -1,0 +1,151 @@
+"""What a trusted desktop may ask of the box. Every body is checked before anything is done with it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Annotated, Protocol, cast
+
+from msgspec import Meta, Struct
+
+from edge_runtime.config import MAX_CONFIG_BYTES
+from edge_runtime.contracts import wire
+from edge_runtime.contracts.errors import InputInvalid
+from edge_runtime.contracts.rows import Stream
+from edge_runtime.contracts.status import AckRequest, BoxStatus, InstallRequest, ProbeRequest
+from edge_runtime.service.http import SMALL_BODY, Request, Response, Routes, answer
+from edge_runtime.service.logs import LogRing
+from edge_runtime.service.models import ModelKeeper
+from edge_runtime.service.spool import Spool
+from edge_runtime.update.inbox import Inbox
+from edge_runtime.update.installer import Installer
+
+MAX_CHUNK_BYTES = 8 * 2**20
+MAX_METADATA_BYTES = 2**20
+MAX_WAIT_S = 60.0
+_STREAM = "(?P<stream>results|samples|alerts|losses)"
+_DIGEST = "(?P<sha256>[0-9a-f]{64})"
+
+
+class RollbackRequest(Struct, frozen=True):
+    """``POST /v1/rollback``."""
+
+    reason: Annotated[str, Meta(min_length=1, max_length=500)]
+
+
+class ConfigText(Struct, frozen=True):
+    """Body of ``GET`` and ``PUT /v1/config``."""
+
+    toml: Annotated[str, Meta(max_length=MAX_CONFIG_BYTES)]
+
+
+class Configurable(Protocol):
+    """What the daemon lets be changed from outside."""
+
+    def config_text(self) -> str: ...
+    def reconfigure(self, text: str) -> None: ...
+
+
+class BoxApi:
+    """The handlers; each runs on a worker thread and raises LinesideError.
+
+    :param status: the box's status at this moment.
+    :param start_install: takes the target's name and returns at once.
+    """
+
+    def __init__(
+        self,
+        *,
+        status: Callable[[], BoxStatus],
+        spool: Spool,
+        inbox: Inbox,
+        installer: Installer,
+        models: ModelKeeper,
+        logs: LogRing,
+        configurable: Configurable,
+        start_install: Callable[[str], None],
+    ) -> None:
+        self._status, self._spool, self._inbox, self._installer = status, spool, inbox, installer
+        self._models, self._logs, self._configurable = models, logs, configurable
+        self._start_install = start_install
+
+    def routes(self) -> Routes:
+        routes = Routes()
+        routes.add("GET", "/v1/status", self._get_status)
+        routes.add("GET", f"/v1/spool/{_STREAM}", self._get_page)
+        routes.add("POST", f"/v1/spool/{_STREAM}/ack", self._post_ack, max_body=SMALL_BODY)
+        routes.add("GET", f"/v1/samples/{_DIGEST}", self._get_sample)
+        routes.add("GET", f"/v1/objects/{_DIGEST}", self._get_object)
+        routes.add("PUT", f"/v1/objects/{_DIGEST}", self._put_object, max_body=MAX_CHUNK_BYTES)
+        routes.add("PUT", "/v1/metadata/(?P<filename>[^/]{1,200})", self._put_metadata, max_body=MAX_METADATA_BYTES)
+        routes.add("POST", "/v1/probe", self._post_probe, max_body=SMALL_BODY, slow=True)
+        routes.add("POST", "/v1/install", self._post_install, max_body=SMALL_BODY)
+        routes.add("POST", "/v1/rollback", self._post_rollback, max_body=SMALL_BODY)
+        routes.add("GET", "/v1/logs", self._get_logs)
+        routes.add("GET", "/v1/config", self._get_config)
+        routes.add("PUT", "/v1/config", self._put_config, max_body=4 * MAX_CONFIG_BYTES)
+        return routes
+
+    def _get_status(self, _request: Request) -> Response:
+        return answer(self._status())
+
+    def _get_page(self, request: Request) -> Response:
+        stream = cast(Stream, request.parts["stream"])
+        page = self._spool.page(stream, request.number("after", 0), request.number("limit", 1000))
+        return answer({"rows": page.rows, "cursor": page.cursor, "more": page.more})
+
+    def _post_ack(self, request: Request) -> Response:
+        through = wire.decode(request.body, AckRequest, what="acknowledgement").through
+        self._spool.acknowledge(cast(Stream, request.parts["stream"]), min(through, 2**62))
+        return answer({})
+
+    def _get_sample(self, request: Request) -> Response:
+        return Response(200, self._spool.sample(request.parts["sha256"]), "application/octet-stream")
+
+    def _get_object(self, request: Request) -> Response:
+        have, complete = self._inbox.have(request.parts["sha256"])
+        return answer({"have": have, "complete": complete})
+
+    def _put_object(self, request: Request) -> Response:
+        offset, size = request.number("offset"), request.number("size")
+        return answer({"have": self._inbox.append(request.parts["sha256"], offset, request.body, size)})
+
+    def _put_metadata(self, request: Request) -> Response:
+        self._inbox.put_metadata(request.parts["filename"], request.body)
+        return answer({})
+
+    def _post_probe(self, request: Request) -> Response:
+        return answer(self._installer.try_candidate(wire.decode(request.body, ProbeRequest, what="probe").sha256))
+
+    def _post_install(self, request: Request) -> Response:
+        self._start_install(wire.decode(request.body, InstallRequest, what="installation").target)
+        return answer({}, 202)
+
+    def _post_rollback(self, request: Request) -> Response:
+        self._models.roll_back(wire.decode(request.body, RollbackRequest, what="rollback").reason)
+        return answer({})
+
+    def _get_logs(self, request: Request) -> Response:
+        lines, cursor = self._logs.after(request.number("after", 0), request.number("limit", 500))
+        return answer({"lines": lines, "cursor": cursor})
+
+    def _get_config(self, _request: Request) -> Response:
+        return answer(ConfigText(toml=self._configurable.config_text()))
+
+    def _put_config(self, request: Request) -> Response:
+        self._configurable.reconfigure(wire.decode(request.body, ConfigText, what="configuration").toml)
+        return answer({})
+
+
+def waiting_time(text: str) -> float:
+    """Seconds of a long poll, capped.
+
+    :raises InputInvalid: not a number from 0 up.
+    """
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if not seconds >= 0:
+        raise InputInvalid("'wait_s' must be a number of seconds.")
+    return min(seconds, MAX_WAIT_S)

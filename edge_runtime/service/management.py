@@ -1,0 +1,188 @@
+"""The management listener: HTTP on pinned mutual TLS 1.3. Whoever is not a trusted desktop gets nothing at all."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+import ssl
+import threading
+from collections.abc import Awaitable, Callable, MutableMapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from edge_runtime.contracts.errors import BoxRefused, InputInvalid, LinesideError
+from edge_runtime.identity import Identity, server_context
+from edge_runtime.service.api import waiting_time
+from edge_runtime.service.http import Request, Response, Route, Routes, parse_query, refusal
+from edge_runtime.service.serial import Serial
+from edge_runtime.service.trust import TrustStore
+from edge_runtime.service.worker import Worker
+
+MAX_CONNECTIONS = 64
+BODY_TIMEOUT_S = 30.0
+KEEP_ALIVE_S = 75
+WORKERS = 6
+_log = logging.getLogger(__name__)
+
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+
+class _PeerProtocol(HttpToolsProtocol):
+    """Tells the application which certificate the other side proved to own."""
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        connection = self.transport.get_extra_info("ssl_object")
+        self.scope["state"]["certificate"] = connection.getpeercert(binary_form=True) if connection else None
+
+
+class ManagementApp:
+    """The ASGI application: who asks, how much, and where it goes."""
+
+    def __init__(self, routes: Routes, *, trust: TrustStore, serial: Serial, slow: Worker) -> None:
+        self._routes, self._trust, self._serial, self._slow = routes, trust, serial, slow
+        self._pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="management")
+
+    async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
+        response, close = await self._respond(scope, receive)
+        headers = [(b"content-type", response.media.encode()), (b"content-length", b"%d" % len(response.body))]
+        if close:
+            headers.append((b"connection", b"close"))
+        await send({"type": "http.response.start", "status": response.status, "headers": headers})
+        await send({"type": "http.response.body", "body": response.body})
+
+    def close(self) -> None:
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    async def _respond(self, scope: MutableMapping[str, Any], receive: Receive) -> tuple[Response, bool]:
+        """The answer, and whether the connection is of no more use."""
+        peer = self._peer(scope["state"].get("certificate"))
+        if peer is None:
+            return refusal(BoxRefused("This desktop's key is not trusted by this box."), 403), True
+        try:
+            route, parts = self._routes.find(scope["method"], scope["path"])
+            query = parse_query(scope["query_string"])
+            body = await _read_body(scope, receive, route)
+        except LinesideError as error:
+            return refusal(error), True
+        request = Request(peer, parts, query, body)
+        try:
+            if scope["path"] == "/v1/status" and "since" in query:
+                await self._serial.differs(request.number("since"), waiting_time(query.get("wait_s", "0")))
+            if route.slow:
+                return await asyncio.wrap_future(self._slow.submit(lambda: route.handler(request))), False
+            return await asyncio.get_running_loop().run_in_executor(self._pool, route.handler, request), False
+        except LinesideError as error:
+            _log.info("%s %s by %s: %s", scope["method"], scope["path"], peer[:12], error)
+            return refusal(error), False
+        except Exception:  # noqa: BLE001 - a bug in one handler must not take the listener down
+            _log.exception("%s %s", scope["method"], scope["path"])
+            return refusal(LinesideError("The box could not do this; its log says why."), 500), False
+
+    def _peer(self, certificate: bytes | None) -> str | None:
+        """Asked for every request: a desktop that was removed is refused on an open connection too."""
+        pinned = self._trust.pinned()
+        return next((fingerprint for fingerprint, der in pinned.items() if der == certificate), None)
+
+
+async def _read_body(scope: MutableMapping[str, Any], receive: Receive, route: Route) -> bytes:
+    declared = dict(scope["headers"]).get(b"content-length", b"0")
+    if not declared.isdigit() or int(declared) > route.max_body:
+        raise InputInvalid(f"The body may have at most {route.max_body} bytes.")
+    body = bytearray()
+    while True:
+        try:
+            message = await asyncio.wait_for(receive(), BODY_TIMEOUT_S)
+        except TimeoutError as error:
+            raise InputInvalid("The body did not arrive in time.") from error
+        if message["type"] == "http.disconnect":
+            raise InputInvalid("The body did not arrive.")
+        body += message.get("body", b"")
+        if len(body) > route.max_body:
+            raise InputInvalid(f"The body may have at most {route.max_body} bytes.")
+        if not message.get("more_body", False):
+            return bytes(body)
+
+
+class ManagementServer:
+    """The listener in a thread of its own.
+
+    :param ended: called when the thread ends, for whatever reason.
+    :raises OSError: the address cannot be listened on.
+    """
+
+    def __init__(
+        self,
+        app: ManagementApp,
+        *,
+        identity: Identity,
+        trust: TrustStore,
+        address: tuple[str, int],
+        ended: Callable[[], None],
+    ) -> None:
+        self._app = app
+        self._ended = ended
+        family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
+        self._socket = socket.create_server(address, family=family, backlog=MAX_CONNECTIONS)
+        self.address: tuple[str, int] = self._socket.getsockname()[:2]
+        config = uvicorn.Config(
+            app,
+            interface="asgi3",
+            http=_PeerProtocol,
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            proxy_headers=False,
+            server_header=False,
+            limit_concurrency=MAX_CONNECTIONS,
+            timeout_keep_alive=KEEP_ALIVE_S,
+            timeout_graceful_shutdown=1,
+        )
+        config.load()
+        config.ssl = _context(identity, trust)
+        self._server = uvicorn.Server(config)
+        self._thread = threading.Thread(target=self._run, name="management-listener", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def ask_to_stop(self) -> None:
+        """Take no more connections and answer what is under way; :meth:`close` waits for it."""
+        self._server.should_exit = True
+
+    def close(self, timeout_s: float) -> None:
+        """Wait for the end after :meth:`ask_to_stop`, no longer than ``timeout_s``."""
+        if self._thread.ident is not None:
+            self._thread.join(timeout_s)
+        self._app.close()
+        self._socket.close()
+
+    def _run(self) -> None:
+        try:
+            self._server.run(sockets=[self._socket])
+        except BaseException:  # noqa: BLE001 - uvicorn leaves by SystemExit; the daemon decides what follows
+            _log.exception("the management listener failed")
+        finally:
+            self._ended()
+
+
+def _context(identity: Identity, trust: TrustStore) -> ssl.SSLContext:
+    """A context that knows a desktop which was trusted a moment ago: it looks at every client's hello."""
+    known: set[bytes] = set()
+    context = server_context(identity, [])
+
+    def look_again(_connection: ssl.SSLObject, _name: str | None, context: ssl.SSLContext) -> None:
+        # What was taken out of the folder stays here, and is refused by the application at its first request.
+        for der in trust.pinned().values():
+            if der not in known:
+                known.add(der)
+                context.load_verify_locations(cadata=der)
+
+    context.sni_callback = look_again
+    return context

@@ -1,0 +1,335 @@
+"""The real `lineside-edge` process, reached over mutual TLS by the desktop's own client."""
+
+from __future__ import annotations
+
+import hashlib
+import http.client
+import json
+import signal
+import ssl
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import onnx.parser
+import pytest
+
+from app.fleet.client import BoxClient
+from edge_runtime.contracts.errors import BoxRefused, BoxUnreachable, ConfigInvalid, LinesideError
+from edge_runtime.contracts.rows import AlertRow, LossRow, ResultRow, SampleRow
+from edge_runtime.contracts.status import BoxStatus, SlotState
+from edge_runtime.identity import Identity, client_context, create_identity
+from tests.fakes import models
+from tests.fakes.site import Delivery, FakeSite
+from tests.waiting import wait_until
+
+EDGE = [sys.executable, "-m", "edge_runtime"]
+CONFIG = """\
+name = "line-2"
+[management]
+listen = "127.0.0.1:0"
+announce = false
+[spool]
+reserve_bytes = 0
+[[pipeline]]
+name = "camera"
+source = "folder:{frames}"
+keep_random = 1.0
+[update]
+trial_frames = 5
+trial_seconds = 60.0
+"""
+
+
+MOODY = """\
+<ir_version: 10, opset_import: ["": 21]>
+moody (uint8[n, 1, 8, 8] frame) => (float[n, 2] logits)
+<
+    int64[3, 2] shapes = {-1, 64, -1, 7, -1, 64},
+    float hundred = {100.0}, float threshold = {128.0}, int64[1] across = {1},
+    float[1, 2] weights = {-0.05, 0.05}
+> {
+    pixels = Cast <to = 1> (frame)
+    brightness = ReduceMean <keepdims = 0> (pixels)
+    hundreds = Div(brightness, hundred)
+    mood = Cast <to = 7> (hundreds)
+    shape = Gather(shapes, mood)
+    rows = Reshape(pixels, shape)
+    mean = ReduceMean(rows, across)
+    above = Sub(mean, threshold)
+    logits = MatMul(above, weights)
+}
+"""
+"""Agrees with the golden cases, and fails on every frame of a brightness from 100 to 199."""
+
+
+def edge(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([*EDGE, *arguments], capture_output=True, text=True, timeout=60, check=False)
+
+
+@dataclass
+class BoxProcess:
+    """A box's home and the process that runs in it."""
+
+    home: Path
+    frames: Path
+    facts: dict[str, str]
+    process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        self.process = subprocess.Popen([*EDGE, "run", "--home", str(self.home)])
+        wait_until(self._address.exists, 30, "the box's address file")
+
+    @property
+    def _address(self) -> Path:
+        return self.home / "run" / "address.json"
+
+    @property
+    def port(self) -> int:
+        facts = json.loads(self._address.read_text())
+        assert self.process is not None
+        assert facts["pid"] == self.process.pid
+        return int(facts["port"])
+
+    def client(self, desktop: Identity) -> BoxClient:
+        return BoxClient(f"127.0.0.1:{self.port}", self.facts["certificate"], desktop)
+
+    def stop(self, how: signal.Signals = signal.SIGTERM) -> int:
+        assert self.process is not None
+        self.process.send_signal(how)
+        status = self.process.wait(10)
+        self.process = None
+        return status
+
+    def put_frame(self, name: str, body: bytes) -> None:
+        part = self.frames / f"{name}.part"
+        part.write_bytes(body)
+        part.rename(self.frames / name)
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> FakeSite:
+    return FakeSite(tmp_path / "site")
+
+
+@pytest.fixture
+def desktop(tmp_path: Path) -> Identity:
+    return create_identity(tmp_path / "desktop", "laptop")
+
+
+@pytest.fixture
+def box(tmp_path: Path, site: FakeSite, desktop: Identity) -> Iterator[BoxProcess]:
+    home, frames = tmp_path / "box", tmp_path / "frames"
+    frames.mkdir()
+    made = edge("init", "--home", str(home), "--name", "line-2", "--json")
+    assert made.returncode == 0, made.stderr
+    (home / "edge.toml").write_text(CONFIG.format(frames=frames))
+    box = BoxProcess(home, frames, json.loads(made.stdout))
+    assert trust(box, desktop, site).returncode == 0
+    box.start()
+    try:
+        yield box
+    finally:
+        if box.process is not None:
+            box.process.kill()
+            box.process.wait()
+
+
+def trust(box: BoxProcess, desktop: Identity, site: FakeSite) -> subprocess.CompletedProcess[str]:
+    root = site.folder / "root.json"
+    root.write_bytes(site.repository.root_bytes)
+    return edge("trust", "--home", str(box.home), "--desktop", str(desktop.certificate_path), "--root", str(root))
+
+
+def install(client: BoxClient, site: FakeSite, delivery: Delivery) -> None:
+    client.deliver(delivery.file, delivery.sha256, sent=lambda _here, _all: None)
+    for path in site.repository.metadata_files():
+        client.put_metadata(path)
+    client.install(delivery.target)
+
+
+def wait_for_slot(client: BoxClient, version: str, state: SlotState) -> BoxStatus:
+    def reached() -> BoxStatus | None:
+        status = client.status()
+        return status if any(slot.version == version and slot.state == state for slot in status.slots) else None
+
+    return wait_until(reached, 30, f"{version} to be {state}")
+
+
+def test_frames_are_answered_kept_and_collected_and_the_box_stops_cleanly(
+    box: BoxProcess, site: FakeSite, desktop: Identity
+) -> None:
+    with box.client(desktop) as client:
+        status = client.status()
+        assert (status.box, status.name) == (box.facts["box"], "line-2")
+        assert status.pipelines[0].state == "waiting-for-model"
+
+        box.put_frame("early.png", models.frame(10))
+        kept = wait_until(lambda: client.page("samples", 0).rows, 10, "the unlabelled sample")
+        assert isinstance(kept[0], SampleRow)
+        assert (kept[0].reason, kept[0].model) == ("unlabelled", None)
+        assert client.sample(kept[0].sample) == models.frame(10)
+        assert client.page("results", 0).rows == ()
+
+        delivery = site.release("1.0.0")
+        install(client, site, delivery)
+        wait_for_slot(client, "1.0.0", "TRIAL")
+        box.put_frame("junk.jpg", b"this is no image")
+        for i in range(6):
+            box.put_frame(f"frame-{i}.png", models.frame(40 * i))
+        status = wait_for_slot(client, "1.0.0", "COMMITTED")
+        assert status.floors == {"parts": delivery.manifest.release}
+
+        wait_until(lambda: len(client.page("results", 0).rows) == 6, 10, "six results")
+        page = client.page("results", 0, limit=4)
+        assert (len(page.rows), page.more) == (4, True)
+        rest = client.page("results", page.cursor)
+        rows = [row for row in (*page.rows, *rest.rows) if isinstance(row, ResultRow)]
+        assert {row.frame: row.label for row in rows}["frame-5.png"] == "bright"
+        assert {row.frame: row.label for row in rows}["frame-0.png"] == "dark"
+        assert [row.seq for row in rows] == list(range(6))
+        assert {row.model for row in rows} == {delivery.bundle}
+        assert rows[0].sample in {hashlib.sha256(models.frame(40 * i)).hexdigest() for i in range(6)}
+
+        status = wait_until(lambda: s if (s := client.status()).pipelines[0].errors else None, 10, "the junk frame")
+        assert "junk.jpg" in (status.pipelines[0].last_error or "")
+        losses = client.page("losses", 0).rows
+        assert isinstance(losses[0], LossRow)
+        assert (losses[0].stream, losses[0].reason, losses[0].count) == ("frames", "frame.unreadable", 1)
+
+        client.acknowledge("results", rest.cursor)
+        assert client.page("results", 0).rows == ()
+        assert client.status().spool.results == 0
+
+    assert box.stop() == 0
+    assert not (box.home / "run" / "address.json").exists()
+
+    box.start()
+    with box.client(desktop) as client:
+        assert client.status().slots[0].state == "COMMITTED"
+        box.put_frame("late.png", models.frame(250))
+        again = wait_until(lambda: client.page("results", 0).rows, 10, "the answer after the restart")
+        assert [row.frame for row in again if isinstance(row, ResultRow)] == ["late.png"]
+    assert box.stop(signal.SIGINT) == 0
+
+
+def test_a_model_that_fails_on_the_line_is_rolled_back_and_no_frame_is_lost(
+    box: BoxProcess, site: FakeSite, desktop: Identity
+) -> None:
+    with box.client(desktop) as client:
+        first = site.release("1.0.0")
+        install(client, site, first)
+        wait_for_slot(client, "1.0.0", "TRIAL")
+        for i in range(5):
+            box.put_frame(f"a-{i}.png", models.frame(i))
+        wait_for_slot(client, "1.0.0", "COMMITTED")
+
+        install(client, site, site.release("1.1.0", model=onnx.parser.parse_model(MOODY).SerializeToString()))
+        wait_for_slot(client, "1.1.0", "TRIAL")
+        for i in range(20):
+            box.put_frame(f"b-{i:02}.png", models.frame(100 + i))
+        status = wait_for_slot(client, "1.1.0", "ROLLED_BACK")
+        assert [slot.version for slot in status.slots if slot.active] == ["1.0.0"]
+        answered = wait_until(lambda: r if len(r := client.page("results", 0).rows) == 25 else None, 10, "all frames")
+        assert {row.model for row in answered if isinstance(row, ResultRow)} == {first.bundle}
+        alerts = [row for row in client.page("alerts", 0).rows if isinstance(row, AlertRow)]
+        assert [alert.kind for alert in alerts] == ["update.rolled-back"]
+
+
+def test_what_the_box_refuses(box: BoxProcess, site: FakeSite, desktop: Identity, tmp_path: Path) -> None:
+    stranger = create_identity(tmp_path / "stranger", "laptop")
+    with box.client(stranger) as client, pytest.raises((BoxRefused, BoxUnreachable)):
+        client.status()
+
+    assert trust(box, stranger, site).returncode == 0
+    with box.client(stranger) as client:
+        assert client.status().name == "line-2"
+        (box.home / "trust" / "desktops" / f"{stranger.fingerprint}.pem").unlink()
+        with pytest.raises(BoxRefused, match="not trusted"):
+            client.status()
+
+    context = client_context(desktop, box.facts["certificate"])
+    for method, path, body, status in (
+        ("GET", "/v1/nothing", None, 404),
+        ("PUT", "/v1/metadata/..%2fx.json", b"{}", 404),
+        ("PUT", "/v1/metadata/x.json", b"{}", 400),
+        ("PUT", "/v1/metadata/1.root.json", b"x" * (2**20 + 1), 400),
+        ("POST", "/v1/install", b"not json", 400),
+        ("GET", "/v1/spool/results?after=-1", None, 400),
+        ("GET", "/v1/status?since=1&wait_s=nan", None, 400),
+        ("GET", f"/v1/samples/{'0' * 64}", None, 404),
+        ("POST", "/v1/rollback", b'{"reason":"because"}', 404),
+    ):
+        connection = http.client.HTTPSConnection("127.0.0.1", box.port, context=context, timeout=20)
+        connection.request(method, path, body)
+        with connection.getresponse() as response:
+            answer = json.loads(response.read())
+            assert response.status == status, (method, path, answer)
+            assert {"code", "title", "message", "hint"} == set(answer["error"])
+        connection.close()
+
+    with box.client(desktop) as client:
+        client.install("parts/parts-9.9.9.bundle")
+        wait_for_slot(client, "9.9.9", "REJECTED")
+        alerts = wait_until(lambda: client.page("alerts", 0).rows, 10, "the alert")
+        assert [alert.kind for alert in alerts if isinstance(alert, AlertRow)] == ["update.refused"]
+
+
+def test_a_box_belongs_to_one_site(box: BoxProcess, desktop: Identity, tmp_path: Path) -> None:
+    other = trust(box, desktop, FakeSite(tmp_path / "other-site"))
+    assert other.returncode == 1
+    assert "[trust.refused]" in other.stderr
+
+
+def test_a_second_daemon_in_the_same_home_is_refused(box: BoxProcess) -> None:
+    second = edge("run", "--home", str(box.home))
+    assert second.returncode == 1
+    assert "[item.exists]" in second.stderr
+
+
+def test_a_long_poll_ends_with_news_and_the_configuration_can_be_changed(
+    box: BoxProcess, desktop: Identity, tmp_path: Path
+) -> None:
+    context = client_context(desktop, box.facts["certificate"])
+
+    def put_config(toml: str) -> None:
+        connection = http.client.HTTPSConnection("127.0.0.1", box.port, context=context, timeout=20)
+        connection.request("PUT", "/v1/config", json.dumps({"toml": toml}).encode())
+        with connection.getresponse() as response:
+            answer = json.loads(response.read())
+        connection.close()
+        if response.status >= 400:
+            raise LinesideError.from_dict(answer["error"])
+
+    with box.client(desktop) as client:
+        before = client.status()
+        with pytest.raises(ConfigInvalid, match=r"line 9, pipeline\[0\].source: there is no source of kind 'webcam'"):
+            put_config(CONFIG.format(frames="/x").replace("folder:", "webcam:"))
+        moved = tmp_path / "moved"
+        put_config(CONFIG.format(frames=moved).replace("line-2", "line-3"))
+        after = client.status(since=before.serial, wait_s=20)
+        assert after.serial != before.serial
+        assert after.name == "line-3"
+        missing = wait_until(
+            lambda: s if (s := client.status()).pipelines[0].state == "no-input" else None, 10, "the missing folder"
+        )
+        assert str(moved) in (missing.pipelines[0].last_error or "")
+        moved.mkdir()
+        (moved / "frame.png").write_bytes(models.frame(7))
+        wait_until(lambda: client.page("samples", 0).rows, 10, "a frame from the folder that came later")
+
+
+def test_plain_http_and_old_tls_get_nothing(box: BoxProcess, desktop: Identity) -> None:
+    plain = http.client.HTTPConnection("127.0.0.1", box.port, timeout=20)
+    with pytest.raises((http.client.HTTPException, OSError)):
+        plain.request("GET", "/v1/status")
+        plain.getresponse()
+    plain.close()
+    context = client_context(desktop, box.facts["certificate"])
+    context.minimum_version = context.maximum_version = ssl.TLSVersion.TLSv1_2
+    old = http.client.HTTPSConnection("127.0.0.1", box.port, context=context, timeout=20)
+    with pytest.raises(OSError):
+        old.request("GET", "/v1/status")
+    old.close()

@@ -1,0 +1,232 @@
+"""The slot machine: whatever happens in whatever order, a committed model answers."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from edge_runtime.contracts import wire
+from edge_runtime.contracts.errors import DatabaseDamaged
+from edge_runtime.contracts.status import ProbeReport, TrialReport
+from edge_runtime.update import slots
+from edge_runtime.update.slots import IN_FLIGHT, MAX_REMEMBERED, SlotRule, SlotStore, SlotTable, TrustFloor
+
+TRIAL = TrialReport(frames=10, errors=0, latency_ms_p95=1.0)
+
+
+def digest(number: int) -> str:
+    return f"{number:064x}"
+
+
+def report(number: int, *, passed: bool = True) -> ProbeReport:
+    return ProbeReport(
+        bundle=digest(number),
+        passed=passed,
+        golden_total=1,
+        golden_agreed=int(passed),
+        confidence_delta_p95=0.0,
+        latency_ms_p50=1.0,
+        latency_ms_p95=1.0,
+        load_ms=1.0,
+        memory_bytes=1,
+        runtime="1.22.0",
+        reasons=() if passed else ("no",),
+    )
+
+
+def on_trial(table: SlotTable, number: int) -> SlotTable:
+    """An installation as far as TRIAL."""
+    staged = slots.stage(table, target=f"parts/{number}", name="parts", version=f"1.0.{number}")
+    verified = slots.verify(
+        staged,
+        file=digest(1000 + number),
+        bundle=digest(number),
+        release=number,
+        trust=TrustFloor(root=1, timestamp=number),
+    )
+    return slots.begin_trial(slots.prove(verified, report(number)))
+
+
+class SlotMachine(RuleBasedStateMachine):
+    """Any order of events that callers may try, with the power cut in between."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.table = SlotTable()
+        self.count = 0
+
+    def attempt(self, event: object) -> None:
+        """An event that does not fit is refused and leaves everything as it was."""
+        assert callable(event)
+        before = self.table
+        try:
+            after = event(before)
+        except SlotRule:
+            return
+        assert isinstance(after, SlotTable)
+        for name, floor in before.floors.items():
+            assert after.floors[name] >= floor
+        assert after.trust.root >= before.trust.root
+        assert after.trust.timestamp >= before.trust.timestamp
+        self.table = after
+
+    @rule()
+    def stage(self) -> None:
+        self.count += 1
+        answering = self.table.active
+        self.attempt(lambda table: slots.stage(table, target=f"t{self.count}", name="parts", version="1.0.0"))
+        assert self.table.active == answering
+
+    @rule(release=st.integers(0, 9), trust=st.integers(0, 9))
+    def verify(self, release: int, trust: int) -> None:
+        floor = TrustFloor(root=trust, timestamp=trust)
+        number = self.count
+        self.attempt(
+            lambda table: slots.verify(table, file=digest(number), bundle=digest(number), release=release, trust=floor)
+        )
+
+    @rule()
+    def prove(self) -> None:
+        self.attempt(lambda table: slots.prove(table, report(self.count)))
+
+    @rule()
+    def begin_trial(self) -> None:
+        self.attempt(slots.begin_trial)
+
+    @rule()
+    def commit(self) -> None:
+        candidate = self.table.candidate
+        trial = self.table.active == candidate
+        self.attempt(lambda table: slots.commit(table, TRIAL))
+        if candidate and trial:
+            assert self.table.committed == candidate
+
+    @rule()
+    def reject(self) -> None:
+        committed = self.table.committed
+        self.attempt(lambda table: slots.reject(table, "no good"))
+        assert self.table.committed == committed
+
+    @rule()
+    def roll_back(self) -> None:
+        committed = self.table.committed
+        self.attempt(lambda table: slots.roll_back(table, "bad", TRIAL))
+        assert self.table.committed == committed
+
+    @rule()
+    def revert(self) -> None:
+        self.attempt(lambda table: slots.revert(table, "by hand"))
+
+    @rule()
+    def lose_a_file(self) -> None:
+        self.attempt(lambda table: slots.discard_committed(table, "damaged"))
+
+    @rule()
+    def cut_the_power(self) -> None:
+        before = self.table
+        self.attempt(slots.recover)
+        assert self.table.candidate is None
+        assert self.table.committed == before.committed
+        assert slots.recover(self.table) is self.table
+
+    @precondition(lambda self: self.table.committed is not None)
+    @invariant()
+    def what_is_committed_is_whole(self) -> None:
+        assert self.table.committed is not None
+        assert self.table.slot(self.table.committed).state == "COMMITTED"
+
+    @invariant()
+    def one_installation_at_a_time(self) -> None:
+        assert sum(slot.state in IN_FLIGHT for slot in (self.table.a, self.table.b)) <= 1
+
+    @invariant()
+    def an_installation_never_sits_in_the_committed_slot(self) -> None:
+        assert self.table.candidate is None or self.table.candidate != self.table.committed
+
+    @invariant()
+    def one_model_answers_and_is_fit_to(self) -> None:
+        active = [slot for slot in self.table.status() if slot.active]
+        assert len(active) <= 1
+        assert all(slot.state in ("TRIAL", "COMMITTED") and slot.bundle for slot in active)
+
+    @invariant()
+    def it_travels(self) -> None:
+        assert wire.decode(wire.encode(self.table), SlotTable) == self.table
+
+
+SlotMachine.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+test_slot_machine = SlotMachine.TestCase
+
+
+def test_the_way_of_a_good_model() -> None:
+    first = slots.commit(on_trial(SlotTable(), 1), TRIAL)
+    assert (first.committed, first.active, first.floors) == ("a", "a", {"parts": 1})
+    second = on_trial(first, 2)
+    assert (second.committed, second.active, second.candidate) == ("a", "b", "b")
+    done = slots.commit(second, TRIAL)
+    assert (done.committed, done.active, done.floors, done.a.state) == ("b", "b", {"parts": 2}, "COMMITTED")
+
+
+def test_a_rolled_back_model_is_remembered() -> None:
+    table = slots.roll_back(on_trial(slots.commit(on_trial(SlotTable(), 1), TRIAL), 2), "slow", TRIAL)
+    assert (table.active, table.b.state, table.b.reason) == ("a", "ROLLED_BACK", "slow")
+    assert table.why_refused(digest(2)) == "slow"
+    assert table.why_refused(digest(1)) is None
+    assert table.floors == {"parts": 1}, "a model that never committed raises no floor"
+
+
+def test_a_power_cut_during_trial_goes_back() -> None:
+    table = slots.recover(on_trial(slots.commit(on_trial(SlotTable(), 1), TRIAL), 2))
+    assert (table.active, table.b.state, table.b.reason) == ("a", "ROLLED_BACK", "power cut during trial")
+
+
+def test_reverting_needs_a_model_before() -> None:
+    one = slots.commit(on_trial(SlotTable(), 1), TRIAL)
+    with pytest.raises(SlotRule):
+        slots.revert(one, "by hand")
+    two = slots.commit(on_trial(one, 2), TRIAL)
+    back = slots.revert(two, "by hand")
+    assert (back.active, back.b.state, back.floors) == ("a", "ROLLED_BACK", {"parts": 2})
+
+
+def test_the_memory_has_an_end() -> None:
+    table = SlotTable()
+    for number in range(MAX_REMEMBERED + 10):
+        table = slots.roll_back(on_trial(table, number), f"reason {number}")
+    assert len(table.refused) == MAX_REMEMBERED
+    assert table.why_refused(digest(0)) is None
+    assert table.why_refused(digest(MAX_REMEMBERED + 9)) == f"reason {MAX_REMEMBERED + 9}"
+
+
+def test_the_store_keeps_the_table(tmp_path: Path) -> None:
+    path = tmp_path / "state.db"
+    assert SlotStore(path).load() == SlotTable()
+    table = on_trial(SlotTable(), 3)
+    SlotStore(path).save(table)
+    assert SlotStore(path).load() == table
+
+
+def test_the_store_is_written_through(tmp_path: Path) -> None:
+    store = SlotStore(tmp_path / "state.db")
+    with closing(store._connect()) as connection:
+        assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+        assert connection.execute("PRAGMA synchronous").fetchone() == (2,), "FULL"
+
+
+def test_a_damaged_store_is_told_as_such(tmp_path: Path) -> None:
+    path = tmp_path / "state.db"
+    path.write_bytes(b"not a database, but long enough to look like one" * 30)
+    with pytest.raises(DatabaseDamaged, match=r"state\.db"):
+        SlotStore(path)
+    other = tmp_path / "other.db"
+    store = SlotStore(other)
+    with closing(sqlite3.connect(other)) as connection, connection:
+        connection.execute("INSERT INTO model_slots VALUES (1, '{\"a\": 7}')")
+    with pytest.raises(DatabaseDamaged):
+        store.load()

@@ -1,0 +1,319 @@
+"""Attacks on the verifier: whatever arrives in the inbox, only the site's newest signatures count."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import shutil
+import time
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from securesystemslib.signer import CryptoSigner
+from tuf.api.metadata import Metadata, Root, Snapshot, Targets, Timestamp
+
+from edge_runtime.contracts.errors import TrustRefused
+from edge_runtime.update.inbox import Inbox
+from edge_runtime.update.slots import TrustFloor
+from edge_runtime.update.verify import BUILD_TIME_S, VerifiedTarget, Verifier
+from tests.fakes.site import Delivery, FakeSite
+
+YEAR_MS = 366 * 86_400_000
+
+
+class Box:
+    """A verifier and what it was given."""
+
+    def __init__(self, home: Path, site: FakeSite) -> None:
+        self.trust = home / "trust"
+        self.trust.mkdir(parents=True)
+        (self.trust / "root.json").write_bytes(site.repository.root_bytes)
+        self.inbox = Inbox(home / "inbox")
+        self.verifier = Verifier(self.trust, self.inbox)
+
+    def deliver(self, files: dict[str, bytes]) -> None:
+        for name, body in files.items():
+            self.inbox.put_metadata(name, body)
+
+    def lose_cache(self) -> None:
+        shutil.rmtree(self.trust / "tuf")
+
+    def verify(
+        self,
+        target: str,
+        *,
+        floors: dict[str, int] | None = None,
+        now_ms: int | None = None,
+        newest: TrustFloor = TrustFloor(),  # noqa: B008 - frozen
+    ) -> VerifiedTarget:
+        now = int(time.time() * 1000) if now_ms is None else now_ms
+        return self.verifier.verify(target, floors=floors or {}, now_ms=now, newest=newest)
+
+
+def metadata_of(site: FakeSite) -> dict[str, bytes]:
+    return {file.name: file.read_bytes() for file in site.repository.metadata_files()}
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> FakeSite:
+    return FakeSite(tmp_path / "site")
+
+
+@pytest.fixture
+def delivery(site: FakeSite) -> Delivery:
+    return site.release("1.0.0")
+
+
+@pytest.fixture
+def box(tmp_path: Path, site: FakeSite) -> Box:
+    return Box(tmp_path / "box", site)
+
+
+def test_a_release_of_the_site_is_trusted(box: Box, site: FakeSite, delivery: Delivery) -> None:
+    box.deliver(metadata_of(site))
+    verified = box.verify(delivery.target)
+    assert (verified.sha256, verified.size) == (delivery.sha256, delivery.file.stat().st_size)
+    assert (verified.model_name, verified.version) == ("parts", "1.0.0")
+    assert (verified.release, verified.bundle) == (delivery.manifest.release, delivery.bundle)
+    assert verified.root_version == 1
+    assert box.verify(delivery.target) == verified
+
+
+def test_a_box_without_a_site_trusts_nothing(tmp_path: Path, site: FakeSite, delivery: Delivery) -> None:
+    verifier = Verifier(tmp_path / "nowhere", Inbox(tmp_path / "inbox"))
+    with pytest.raises(TrustRefused, match="belongs to no site"):
+        verifier.verify(delivery.target, floors={}, now_ms=0, newest=TrustFloor())
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "",
+        "parts",
+        "../parts/parts-1.0.0.bundle",
+        "parts/../parts/parts-1.0.0.bundle",
+        "/parts/parts-1.0.0.bundle",
+        "parts/other-1.0.0.bundle",
+        "parts/parts-1.0.0.bundle\n",
+        "parts/parts-1.0.0.bundle/..",
+        "parts/parts-1.0.bundle",
+        "parts%2Fparts-1.0.0.bundle",
+        "Parts/Parts-1.0.0.bundle",
+        "parts\\parts-1.0.0.bundle",
+        "parts/parts-1.0.0.bundle\0.png",
+        "x" * 10_000,
+    ],
+)
+def test_odd_target_names_are_refused_before_anything_is_read(box: Box, target: str) -> None:
+    with pytest.raises(TrustRefused, match="not the name of a release"):
+        box.verify(target)
+    assert not (box.trust / "tuf").exists()
+
+
+def test_a_target_that_was_not_signed_is_refused(box: Box, site: FakeSite, delivery: Delivery) -> None:
+    box.deliver(metadata_of(site))
+    with pytest.raises(TrustRefused, match="not among"):
+        box.verify("parts/parts-9.9.9.bundle")
+
+
+def test_another_sites_signatures_are_refused(box: Box, tmp_path: Path) -> None:
+    """An attacker with a whole repository of their own, the root included."""
+    attacker = FakeSite(tmp_path / "attacker")
+    forged = attacker.release("1.0.0")
+    box.deliver(metadata_of(attacker))
+    with pytest.raises(TrustRefused, match="Not signed"):
+        box.verify(forged.target)
+
+
+def test_a_next_root_that_the_old_one_did_not_sign_is_refused(box: Box, site: FakeSite, tmp_path: Path) -> None:
+    attacker = FakeSite(tmp_path / "attacker")
+    forged = attacker.release("1.0.0")
+    files = metadata_of(attacker)
+    root = Metadata[Root].from_bytes(files.pop("1.root.json"))
+    root.signed.version = 2
+    root.sign(_signer(tmp_path / "attacker" / "root.key.pem"))
+    box.deliver({**files, "2.root.json": root.to_bytes()})
+    with pytest.raises(TrustRefused):
+        box.verify(forged.target)
+
+
+def _signer(path: Path) -> CryptoSigner:
+    key = load_pem_private_key(path.read_bytes(), b"a long passphrase")
+    assert isinstance(key, Ed25519PrivateKey)
+    return CryptoSigner(key)
+
+
+def test_older_metadata_is_refused(box: Box, site: FakeSite, delivery: Delivery) -> None:
+    old = metadata_of(site)
+    site.release("1.0.1")
+    box.deliver(metadata_of(site))
+    box.verify(delivery.target)
+    box.deliver(old)
+    with pytest.raises(TrustRefused, match="Rollback refused"):
+        box.verify(delivery.target)
+
+
+def test_a_deleted_cache_does_not_open_the_way_back(box: Box, site: FakeSite, delivery: Delivery) -> None:
+    old = metadata_of(site)
+    site.release("1.0.1")
+    box.deliver(metadata_of(site))
+    seen = box.verify(delivery.target)
+    box.lose_cache()
+    box.deliver(old)
+    assert box.verify(delivery.target).timestamp_version < seen.timestamp_version, "TUF alone would take it"
+    box.lose_cache()
+    with pytest.raises(TrustRefused, match="Rollback refused"):
+        box.verify(delivery.target, newest=TrustFloor(root=seen.root_version, timestamp=seen.timestamp_version))
+
+
+def test_a_release_below_the_floor_is_refused(box: Box, site: FakeSite, delivery: Delivery) -> None:
+    newer = site.release("1.0.1")
+    box.deliver(metadata_of(site))
+    floors = {"parts": newer.manifest.release, "other": 2**40}
+    with pytest.raises(TrustRefused, match="Rollback refused"):
+        box.verify(delivery.target, floors=floors)
+    assert box.verify(newer.target, floors=floors).release == newer.manifest.release
+
+
+def test_expiry_blocks_a_new_installation(box: Box, site: FakeSite, delivery: Delivery) -> None:
+    box.deliver(metadata_of(site))
+    with pytest.raises(TrustRefused, match="expired") as caught:
+        box.verify(delivery.target, now_ms=int(time.time() * 1000) + 2 * YEAR_MS)
+    assert "clocks" in caught.value.hint
+
+
+def test_a_box_without_a_clock_still_trusts_and_still_expires(box: Box, site: FakeSite, delivery: Delivery) -> None:
+    box.deliver(metadata_of(site))
+    assert box.verify(delivery.target, now_ms=0).release == delivery.manifest.release
+    later = BUILD_TIME_S + 2 * YEAR_MS // 1000
+    with pytest.raises(TrustRefused, match="expired"):
+        box.verify(delivery.target, now_ms=0, newest=TrustFloor(timestamp=later))
+
+
+def test_a_clock_in_a_far_age_is_an_expiry_not_a_crash(box: Box, site: FakeSite, delivery: Delivery) -> None:
+    box.deliver(metadata_of(site))
+    with pytest.raises(TrustRefused, match="expired"):
+        box.verify(delivery.target, now_ms=10**18)
+
+
+def test_what_was_not_delivered_is_named(box: Box, site: FakeSite, delivery: Delivery) -> None:
+    with pytest.raises(TrustRefused, match="not complete"):
+        box.verify(delivery.target)
+    files = metadata_of(site)
+    name = next(name for name in files if name.endswith("targets.json"))
+    files.pop(name)
+    box.deliver(files)
+    with pytest.raises(TrustRefused, match="not complete"):
+        box.verify(delivery.target)
+
+
+def test_signed_facts_are_checked_too(box: Box, site: FakeSite, delivery: Delivery) -> None:
+    """Even a desktop of the site may sign nonsense."""
+    files = metadata_of(site)
+    name = next(name for name in files if name.endswith("targets.json"))
+    signer = CryptoSigner(_plain_key(site.folder / "signing.key"))
+    for custom in (
+        None,
+        [],
+        {"release": True, "bundle": "0" * 64},
+        {"release": -1, "bundle": "0" * 64},
+        {"release": 1},
+    ):
+        targets = Metadata[Targets].from_bytes(files[name])
+        targets.signed.targets[delivery.target].unrecognized_fields["custom"] = custom
+        targets.sign(signer)
+        box.deliver({**files, name: targets.to_bytes()})
+        with pytest.raises(TrustRefused, match="signed facts"):
+            box.verify(delivery.target)
+        box.lose_cache()
+
+
+def _plain_key(path: Path) -> Ed25519PrivateKey:
+    key = load_pem_private_key(path.read_bytes(), None)
+    assert isinstance(key, Ed25519PrivateKey)
+    return key
+
+
+def test_a_desktop_struck_off_by_the_next_root_cannot_release(box: Box, site: FakeSite, delivery: Delivery) -> None:
+    """A lost laptop: root 2 lists another key. The old signatures fail, the new ones hold, also without a cache."""
+    old = metadata_of(site)
+    fresh = CryptoSigner(Ed25519PrivateKey.generate())
+    root = Metadata[Root].from_bytes(old["1.root.json"])
+    for role in (Targets.type, Snapshot.type, Timestamp.type):
+        for keyid in list(root.signed.roles[role].keyids):
+            root.signed.revoke_key(keyid, role)
+        root.signed.add_key(fresh.public_key, role)
+    root.signed.version = 2
+    root.sign(_signer(site.folder / "root.key.pem"))
+    box.deliver({**old, "2.root.json": root.to_bytes()})
+    with pytest.raises(TrustRefused, match="Not signed"):
+        box.verify(delivery.target)
+    renewed: dict[str, bytes] = {}
+    for name, body in old.items():
+        if not name.endswith("root.json"):
+            role_metadata: Metadata[Targets] = Metadata.from_bytes(body)
+            role_metadata.sign(fresh)
+            renewed[name] = role_metadata.to_bytes()
+    box.deliver(renewed)
+    verified = box.verify(delivery.target)
+    assert verified.root_version == 2
+    # The stolen laptop, a box that lost its cache, and a delivery without the second root.
+    box.lose_cache()
+    (box.trust.parent / "inbox" / "metadata" / "2.root.json").unlink()
+    box.deliver(old)
+    with pytest.raises(TrustRefused, match="Rollback refused"):
+        box.verify(delivery.target, newest=TrustFloor(root=2))
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"[]", b"null", b"\xff" * 100, b"[" * 100_000, b'{"signed": 1}'])
+def test_noise_in_place_of_metadata_is_refused(box: Box, site: FakeSite, delivery: Delivery, body: bytes) -> None:
+    for name, whole in metadata_of(site).items():
+        if name == "1.root.json":
+            continue  # the box has its own
+        box.deliver({**metadata_of(site), name: body})
+        with pytest.raises(TrustRefused):
+            box.verify(delivery.target)
+        shutil.rmtree(box.trust / "tuf")
+        box.deliver({name: whole})
+    assert box.verify(delivery.target)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_a_flipped_byte_in_the_metadata_never_changes_what_is_trusted(
+    box: Box, site: FakeSite, delivery: Delivery, data: st.DataObject
+) -> None:
+    files = metadata_of(site)
+    name = data.draw(st.sampled_from(sorted(files)))
+    body = files[name]
+    at = data.draw(st.integers(0, len(body) - 1))
+    flipped = body[:at] + bytes([body[at] ^ data.draw(st.integers(1, 255))]) + body[at + 1 :]
+    shutil.rmtree(box.trust / "tuf", ignore_errors=True)
+    box.deliver({**files, name: flipped})
+    try:
+        verified = box.verify(delivery.target)
+    except TrustRefused:
+        return
+    assert (verified.sha256, verified.release) == (delivery.sha256, delivery.manifest.release)
+
+
+def test_a_damaged_cache_is_made_anew(box: Box, site: FakeSite, delivery: Delivery) -> None:
+    box.deliver(metadata_of(site))
+    verified = box.verify(delivery.target)
+    for file in (box.trust / "tuf").rglob("*.json"):
+        file.write_bytes(b"")
+    assert box.verify(delivery.target) == verified
+
+
+def test_versions_are_the_seconds_of_signing(site: FakeSite) -> None:
+    before = int(time.time())
+    site.release("1.0.0")
+    site.release("1.0.1")
+    body = json.loads(metadata_of(site)["timestamp.json"])["signed"]
+    assert before <= body["version"] <= int(time.time()) + 3
+    expires = datetime.datetime.fromisoformat(body["expires"])
+    assert datetime.timedelta(days=360) < expires - datetime.datetime.now(datetime.UTC) < datetime.timedelta(days=370)
