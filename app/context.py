@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -115,7 +115,10 @@ class Context:
     @cached_property
     def hosts(self) -> Mapping[str, Host]:
         """Where it can be trained, by name."""
-        return {name: make(self.places.hosts / name) for name, make in _plug_ins("lineside.hosts").items()}
+        makers = _plug_ins("lineside.hosts")
+        if python := self.settings.training_python:
+            makers["local"] = partial(makers["local"], python=python)
+        return {name: make(self.places.hosts / name) for name, make in makers.items()}
 
     @cached_property
     def _repository(self) -> ReleaseRepository:

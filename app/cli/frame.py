@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from app.cli import activity, boxes, bursts, datasets, demo, models, rollouts, samples, site, sync
 from app.cli.session import Session
@@ -35,6 +35,10 @@ class Windows:
 
 
 class _Parser(argparse.ArgumentParser):
+    def __init__(self, **options: Any) -> None:
+        # A shortened --passphrase-file would take a passphrase for the name of a file, and show it.
+        super().__init__(allow_abbrev=False, **options)
+
     def error(self, message: str) -> NoReturn:
         if "--json" in sys.argv[1:]:
             body = {"code": "input.invalid", "title": "That command is not understood", "message": message}

@@ -94,6 +94,21 @@ STEPS: dict[str, str] = {
     "download": QT_TRANSLATE_NOOP("steps", "Downloading"),
 }
 
+DEMO_STEPS: dict[str, str] = {
+    "site": QT_TRANSLATE_NOOP("steps", "Site"),
+    "label": QT_TRANSLATE_NOOP("steps", "Label"),
+    "train": QT_TRANSLATE_NOOP("steps", "Train"),
+    "gate": QT_TRANSLATE_NOOP("steps", "Gate"),
+    "prove": QT_TRANSLATE_NOOP("steps", "Prove"),
+    "rollout": QT_TRANSLATE_NOOP("steps", "Roll out"),
+    "watch": QT_TRANSLATE_NOOP("steps", "Watch"),
+    "change": QT_TRANSLATE_NOOP("steps", "Change"),
+    "drift": QT_TRANSLATE_NOOP("steps", "Drift"),
+    "collect": QT_TRANSLATE_NOOP("steps", "Collect"),
+    "measure": QT_TRANSLATE_NOOP("steps", "Measure"),
+    "done": QT_TRANSLATE_NOOP("steps", "Done"),
+}
+
 
 def state(key: str) -> State:
     """The state called ``key`` in the records; one that a newer version invented is shown as it is called."""
@@ -104,6 +119,11 @@ def state(key: str) -> State:
 def step(key: str) -> str:
     """A use-case's step in words."""
     return QCoreApplication.translate("steps", STEPS[key]) if key in STEPS else key
+
+
+def demo_step(key: str) -> str:
+    """A step of the demo's story in a word."""
+    return QCoreApplication.translate("steps", DEMO_STEPS[key]) if key in DEMO_STEPS else key
 
 
 def pipelines_state(status: BoxStatus) -> State:

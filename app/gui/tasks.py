@@ -142,8 +142,12 @@ class Tasks(QObject):
         *,
         owner: QObject,
         failed: Callable[[BaseException], None] | None = None,
+        in_tray: bool = True,
     ) -> Job:
-        """Run ``work`` as a job of the tray. Cancelling is no error; any other failure reaches the dialog."""
+        """Run ``work`` as a job of the tray. Cancelling is no error; any other failure reaches the dialog.
+
+        :param in_tray: False where something else shows the job.
+        """
         job = Job(title, self)
         self._jobs.append(job)
 
@@ -162,7 +166,8 @@ class Tasks(QObject):
 
         self._looking.start()
         self._submit(self._commands, lambda: work(job.report, job.token), succeeded, broke, self)
-        self.job_added.emit(job)
+        if in_tray:
+            self.job_added.emit(job)
         return job
 
     def report(self, error: BaseException) -> None:

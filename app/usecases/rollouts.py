@@ -12,7 +12,7 @@ from app.store.records import Box, Model, Rollout, RolloutBox, RolloutBoxState
 from app.usecases import boxes, models
 from app.usecases.progress import CancelToken, Progress, ProgressEvent, silent
 from edge_runtime.contracts.errors import BoxUnreachable, GateRefused, InputInvalid, LinesideError
-from edge_runtime.contracts.status import BoxStatus
+from edge_runtime.contracts.status import BoxStatus, SlotStatus
 
 if TYPE_CHECKING:
     from app.context import Context
@@ -151,6 +151,8 @@ def _send(
 
     try:
         with boxes.connect(ctx, box) as client:
+            if on_trial := [s for s in client.status().slots if s.state == "TRIAL" and not _holds(s, model)]:
+                return "waiting", f"{on_trial[0].name} {on_trial[0].version} is on trial there."
             for file in ctx.repository().metadata_files():
                 client.put_metadata(file)
             client.deliver(models.bundle_path(ctx, model), model.sha256, sent=sent)
@@ -170,12 +172,19 @@ def _ask(ctx: Context, box: Box, model: Model, part: RolloutBox) -> tuple[Rollou
     refreshed = boxes.refresh(ctx, box.box)[0]
     if refreshed.problem is not None or refreshed.status is None:
         return part.state, refreshed.problem
-    return _read_slots(refreshed.status, model.model) or (part.state, part.reason)
+    return _read_slots(refreshed.status, model) or (part.state, part.reason)
 
 
-def _read_slots(status: BoxStatus, bundle: str) -> tuple[RolloutBoxState, str | None] | None:
+def _holds(slot: SlotStatus, model: Model) -> bool:
+    if slot.bundle is not None:
+        return slot.bundle == model.model
+    # Where the signatures themselves were refused, the box cannot know whose bundle it was, only what it was called.
+    return (slot.name, slot.version) == (model.name, model.version)
+
+
+def _read_slots(status: BoxStatus, model: Model) -> tuple[RolloutBoxState, str | None] | None:
     for slot in status.slots:
-        if slot.bundle == bundle:
+        if _holds(slot, model):
             match slot.state:
                 case "COMMITTED":
                     return "committed", None

@@ -102,7 +102,7 @@ class FolderStore:
         with self._errors(folder or "list"):
             self._check_present()
             start = self._locate(folder) if folder else self._root
-            return tuple(entry.name for entry in _entries(start) if _is_folder(entry))
+            return tuple(sorted(entry.name for entry in _entries(start) if _is_folder(entry)))
 
     def delete(self, key: str) -> None:
         with self._errors(key):

@@ -51,6 +51,8 @@ def explained(error: Exception, *, key: str, bucket: str, endpoint_url: str | No
     status = int(found[1]) if found else None
     code_found = _CODE.search(text)
     code = code_found[1] if code_found else None
+    if "redirect without LOCATION" in text:
+        code = "PermanentRedirect"
 
     if "External AWS credential provider" in text:
         return StoreCredentialsMissing(f"The credentials for {where} could not be renewed.")

@@ -37,9 +37,9 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     width: Annotated[int, Meta(ge=16, le=512)] = 48
     height: Annotated[int, Meta(ge=16, le=512)] = 48
     colour: Literal["GRAY", "RGB"] = "GRAY"
-    epochs: Annotated[int, Meta(ge=1, le=10_000)] = 40
-    batch: Annotated[int, Meta(ge=2, le=4096)] = 32
-    learning_rate: Annotated[float, Meta(gt=0, le=1)] = 0.004
+    epochs: Annotated[int, Meta(ge=1, le=10_000)] = 30
+    batch: Annotated[int, Meta(ge=2, le=4096)] = 24
+    learning_rate: Annotated[float, Meta(gt=0, le=1)] = 0.006
     weight_decay: Annotated[float, Meta(ge=0, le=1)] = 0.01
     shift: Annotated[float, Meta(ge=0, le=0.5)] = 0.08
     """Largest random displacement, as a share of width and height."""

@@ -217,7 +217,7 @@ def target_name(name: str, version: str) -> str:
 def _load(folder: Path, filename: str, kind: type[S], root: Root | None) -> S:
     """A role's content, its signature checked by ``root``; a root is checked by itself."""
     try:
-        metadata = Metadata[S].from_file(str(folder / filename))
+        metadata = Metadata[S].from_bytes((folder / filename).read_bytes())
         signed = metadata.signed
         if not isinstance(signed, kind):
             raise TrustRefused(f"{filename} in the site's repository is not what its name says.")

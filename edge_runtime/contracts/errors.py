@@ -204,6 +204,12 @@ class DiskFull(LinesideError):
     default_hint = "Free some space; nothing that was acknowledged is lost."
 
 
+class HostUnreachable(LinesideError):
+    code = "burst.host-unreachable"
+    title = "The training host does not answer"
+    default_hint = "Nothing is taken for lost: the burst goes on by itself and is asked again."
+
+
 def _all_subclasses(cls: type[LinesideError]) -> list[type[LinesideError]]:
     return [cls, *(leaf for sub in cls.__subclasses__() for leaf in _all_subclasses(sub))]
 

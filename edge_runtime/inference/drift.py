@@ -187,7 +187,7 @@ def g_test(first: Series, second: Series) -> tuple[float, float]:
     expected = np.outer(rows, columns) / everything
     statistic = 2 * float(np.sum(table * np.log(np.where(table > 0, table, 1) / np.where(table > 0, expected, 1))))
     spread = (everything * (1 / rows).sum() - 1) * (everything * (1 / columns).sum() - 1)
-    statistic /= 1 + spread / (6 * everything * (classes - 1))
+    statistic /= 1 + float(spread) / (6 * float(everything) * (classes - 1))
     return statistic, chi_squared_tail(statistic, classes - 1)
 
 

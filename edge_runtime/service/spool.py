@@ -18,12 +18,12 @@ from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
 from edge_runtime.config import SpoolLimits
-from edge_runtime.contracts.errors import NotFound
+from edge_runtime.contracts.errors import BoxRefused, NotFound
 from edge_runtime.contracts.rows import AlertRow, LossRow, ResultRow, SampleRow, Stream
 from edge_runtime.contracts.status import SpoolStatus
 from edge_runtime.inference.pipeline import Stamp
@@ -35,6 +35,8 @@ RETRY_S = 1.0
 MAX_PENDING = 20_000
 """Rows that may wait in memory for a disk that does not take them."""
 MAX_RESULT_ROWS = 1_000_000
+MIN_SLICE = 1_000
+"""Results that go at least when the disk runs short."""
 MAX_PAGE_ROWS = 5_000
 MAX_PAGE_BYTES = 8 * 2**20
 FLUSH_TIMEOUT_S = 5.0
@@ -73,7 +75,7 @@ class Spool:
         self._lock = threading.Condition()
         self._sequences: dict[Stream, int] = {"results": 0, "samples": 0, "alerts": 0, "losses": 0}
         self._pending: list[Row] = []
-        self._calls: list[Callable[[], None]] = []
+        self._calls: list[tuple[Callable[[], Any], Future[Any]]] = []
         self._put = self._committed = 0
         self._waiters = 0
         self._closing = False
@@ -266,18 +268,10 @@ class Spool:
     def _call(self, work: Callable[[], T]) -> T:
         """Run ``work`` on the writer's thread, after everything that was put before, in its transaction."""
         future: Future[T] = Future()
-
-        def task() -> None:
-            try:
-                future.set_result(work())
-            except BaseException as error:
-                future.set_exception(error)
-                raise
-
         with self._lock:
             if self._closing:
-                raise NotFound("The box is stopping.")
-            self._calls.append(task)
+                raise BoxRefused("The box is stopping.")
+            self._calls.append((work, future))
             self._lock.notify_all()
         return future.result(timeout=60)
 
@@ -290,7 +284,9 @@ class Spool:
                 closing = self._closing
             try:
                 self._transact(rows, calls)
-            except sqlite3.Error as error:
+            except Exception as error:  # noqa: BLE001 - the spool goes on whatever the disk does
+                for _work, future in calls:
+                    future.set_exception(error)
                 self._recover(rows, error)
                 if closing:
                     return
@@ -302,34 +298,41 @@ class Spool:
                 if closing and not self._pending and not self._calls:
                     return
 
-    def _transact(self, rows: list[Row], calls: list[Callable[[], None]]) -> None:
-        enforce = time.monotonic() >= self._next_enforce
-        if not rows and not calls and not enforce:
+    def _transact(self, rows: list[Row], calls: list[tuple[Callable[[], Any], Future[Any]]]) -> None:
+        thorough = time.monotonic() >= self._next_enforce
+        if not rows and not calls and not thorough:
             return
         self._database.execute("BEGIN IMMEDIATE")
         try:
             self._tables.insert(rows)
-            for call in calls:
-                call()
-            self._enforce(thoroughly=enforce)
+            results = [work() for work, _future in calls]
+            self._enforce(thorough=thorough)
         except BaseException:
-            self._database.execute("ROLLBACK")
+            if self._database.in_transaction:
+                self._database.execute("ROLLBACK")
             raise
         self._database.execute("COMMIT")
+        for result, (_work, future) in zip(results, calls, strict=True):
+            future.set_result(result)
+        if thorough:
+            self._database.execute("PRAGMA incremental_vacuum").fetchall()
 
-    def _recover(self, rows: list[Row], error: sqlite3.Error) -> None:
-        """Keep what could not be written for the next attempt."""
-        _log.error("the spool could not be written, trying again: %s", error)
-        with self._lock:
-            self._pending = rows + self._pending
+    def _recover(self, rows: list[Row], error: Exception) -> None:
+        """Keep what could not be written for the next attempt, unless the rows themselves are the trouble."""
+        _log.error("the spool could not be written: %s", error)
         with suppress(sqlite3.Error):
             self._tables.recount()
+        with self._lock:
+            if isinstance(error, sqlite3.Error | OSError):
+                self._pending = rows + self._pending
+            else:
+                self._committed += len(rows)
 
-    def _enforce(self, *, thoroughly: bool) -> None:
+    def _enforce(self, *, thorough: bool) -> None:
         totals = self._tables.totals
         if (excess := totals.stored_bytes - self.limits.max_sample_bytes) > 0:
             self._drop(self._tables.evict_samples(excess), "limit.bytes")
-        if not thoroughly:
+        if not thorough:
             return
         self._next_enforce = time.monotonic() + ENFORCE_EVERY_S
         oldest = self._now_ms() - int(self.limits.max_age_days * 86_400_000)
@@ -337,9 +340,12 @@ class Spool:
             self._drop(self._tables.expire(stream, oldest), "limit.age")
         self._drop(self._tables.trim_results(MAX_RESULT_ROWS), "limit.rows")
         short = self.limits.reserve_bytes - shutil.disk_usage(self._folder).free
-        if short > 0:
-            # Pages of rows that go are used again, so the file stops growing; files of samples give room back.
-            self._drop(self._tables.trim_results(totals.rows["results"] // 2), "disk.reserve")
+        if short <= 0:
+            return
+        # The lowest class first, in slices: what that frees shows the next time round.
+        if results := totals.rows["results"]:
+            self._drop(self._tables.trim_results(results - max(results // 4, MIN_SLICE)), "disk.reserve")
+        else:
             self._drop(self._tables.evict_samples(short), "disk.reserve")
 
     def _drop(self, evicted: Evicted, reason: str) -> None:

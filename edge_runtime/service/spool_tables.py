@@ -71,6 +71,8 @@ def connect(path: Path) -> sqlite3.Connection:
     """WAL, ``synchronous=NORMAL``: a power cut may cost the last rows, never the file."""
     database = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
     try:
+        # Only before the first table: lets the file shrink again, a little at a time.
+        database.execute("PRAGMA auto_vacuum=INCREMENTAL")
         database.execute("PRAGMA journal_mode=WAL")
         database.execute("PRAGMA synchronous=NORMAL")
         database.executescript(_SCHEMA)
@@ -184,7 +186,7 @@ class SpoolTables:
 
     def trim_results(self, keep: int) -> Evicted:
         """Let go of the oldest results beyond ``keep``."""
-        excess = self.totals.rows["results"] - keep
+        excess = self.totals.rows["results"] - max(keep, 0)
         if excess <= 0:
             return Evicted((), None)
         sql = "SELECT coalesce(max(id), 0) FROM (SELECT id FROM results ORDER BY id LIMIT ?)"

@@ -6,9 +6,6 @@ import logging
 import threading
 from pathlib import Path
 
-from tuf.api.exceptions import RepositoryError
-from tuf.api.metadata import Metadata, Root
-
 from edge_runtime.contracts.errors import InputInvalid, LinesideError, TrustRefused
 from edge_runtime.identity import MAX_CERTIFICATE_BYTES, certificate_der, fingerprint_of
 from edge_runtime.update.durable import write_durably
@@ -50,6 +47,10 @@ class TrustStore:
                     hint="Initialise the box anew if it really moves to another site.",
                 )
             return
+        # Only here: it takes a while to load, and the daemon does without.
+        from tuf.api.exceptions import RepositoryError
+        from tuf.api.metadata import Metadata, Root
+
         if len(body) > MAX_ROOT_BYTES:
             raise InputInvalid(f"Root metadata of {len(body)} bytes is not accepted.")
         try:

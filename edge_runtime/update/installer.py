@@ -8,8 +8,17 @@ import logging
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from edge_runtime.contracts.errors import BoxRefused, BundleTampered, LinesideError, NotFound, ProbeFailed, TrustRefused
+from edge_runtime.contracts.errors import (
+    BoxRefused,
+    BundleInvalid,
+    BundleTampered,
+    LinesideError,
+    NotFound,
+    ProbeFailed,
+    TrustRefused,
+)
 from edge_runtime.contracts.status import ProbeReport, SlotState, SlotStatus, TrialReport
 from edge_runtime.update import slots as machine
 from edge_runtime.update.bundle import Bundle, read_bundle
@@ -18,7 +27,9 @@ from edge_runtime.update.inbox import Inbox
 from edge_runtime.update.probe import probe
 from edge_runtime.update.slots import SlotName, SlotStore, SlotTable, TrustFloor
 from edge_runtime.update.trial import Trial, Verdict
-from edge_runtime.update.verify import VerifiedTarget, Verifier
+
+if TYPE_CHECKING:
+    from edge_runtime.update.verify import VerifiedTarget
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +54,7 @@ class Installer:
         self._now_ms = now_ms
         self._trial_frames = trial_frames
         self._trial_seconds = trial_seconds
-        self._verifier = Verifier(home / "trust", inbox)
+        self._trust = home / "trust"
         self._store = SlotStore(home / "state.db")
         self._table = self._store.load()
         self._lock = threading.RLock()
@@ -119,19 +130,25 @@ class Installer:
                         f"{self._table.slot(on_trial).target} is on trial on this box.",
                         hint="Wait until its trial has ended, then try again.",
                     )
+            verified = None
             try:
-                self._install(target, baseline)
+                table = self._table
+                # Only now: the TUF client takes a while to load, and with it whatever cloud library lies about.
+        from edge_runtime.update.verify import Verifier
+
+        verifier = Verifier(self._trust, self._inbox)
+        verified = verifier.verify(target, floors=table.floors, now_ms=self._now_ms(), newest=table.trust)
+                self._install(verified, baseline)
             except LinesideError as error:
-                self._reject(target, error.message)
+                self._reject(target, verified, error.message)
                 raise
             except Exception as error:
                 # Whatever went wrong: no installation may stay under way and block the next one.
-                self._reject(target, f"the installation broke off: {error!r}")
+                self._reject(target, verified, f"the installation broke off: {error!r}")
                 raise
 
-    def _install(self, target: str, baseline: TrialReport | None) -> None:
+    def _install(self, verified: VerifiedTarget, baseline: TrialReport | None) -> None:
         table = self._table
-        verified = self._verifier.verify(target, floors=table.floors, now_ms=self._now_ms(), newest=table.trust)
         if table.committed and table.slot(table.committed).file == verified.sha256:
             return
         if reason := table.why_refused(verified.bundle):
@@ -141,7 +158,7 @@ class Installer:
             )
         delivered = self._inbox.path(verified.sha256)
         with self._lock:
-            self._save(machine.stage(self._table, target=target, name=verified.model_name, version=verified.version))
+            self._save(_stage(self._table, verified))
             where = self._candidate()
         write_durably(self._path(where), read_chunks(delivered))
         bundle = self._check_copy(self._path(where), verified)
@@ -157,7 +174,7 @@ class Installer:
             with self._lock:
                 self._save(machine.reject(self._table, "; ".join(report.reasons), probe=report))
             self._inbox.discard(verified.sha256)
-            raise ProbeFailed(f"{target} failed on this box: {'; '.join(report.reasons)}.")
+            raise ProbeFailed(f"{verified.target} failed on this box: {'; '.join(report.reasons)}.")
         with self._lock:
             self._save(machine.prove(self._table, report))
             self._trial = Trial(self._trial_frames, self._trial_seconds, bundle.manifest.latency_budget_ms, baseline)
@@ -201,26 +218,39 @@ class Installer:
             return None
         delivered = self._table.slot(self._candidate()).file
         if verdict.healthy:
-            self._save(machine.commit(self._table, verdict.report))
+            decided = machine.commit(self._table, verdict.report)
         else:
-            self._save(machine.roll_back(self._table, verdict.reason, verdict.report))
+            decided = machine.roll_back(self._table, verdict.reason, verdict.report)
+        try:
+            self._save(decided)
+        except LinesideError as error:
+            log.error("the end of the trial could not be written: %s", error)
+            if verdict.healthy:
+                return None  # it stays on trial, and the next frame decides again
+            self._table = decided  # the row still says TRIAL, which a restart undoes just the same
         self._trial = None
         if delivered:
             self._inbox.discard(delivered)
         log.info("the trial ended: %s", verdict.reason)
         return "COMMITTED" if verdict.healthy else "ROLLED_BACK"
 
-    def _reject(self, target: str, reason: str) -> None:
+    def _reject(self, target: str, verified: VerifiedTarget | None, reason: str) -> None:
         """Leave the reason where the desktop looks for it; the model that answers is not touched."""
         with self._lock:
-            if self._table.candidate is None:
-                if self._told_already(target):
-                    return
+            self._trial = None
+            if self._table.candidate is not None:
+                rejected = machine.reject(self._table, reason)
+            elif self._told_already(target):
+                return
+            elif verified is not None:
+                rejected = machine.reject(_stage(self._table, verified), reason)
+            else:
                 name, _, version = target.removesuffix(".bundle").rpartition("/")[2].rpartition("-")
                 staged = machine.stage(self._table, target=target[:200], name=name[:64], version=version[:20])
-                self._save(machine.reject(staged, reason))
-            else:
-                self._save(machine.reject(self._table, reason))
+                rejected = machine.reject(staged, reason)
+            # In memory first: on a full disk too the next installation must find the slot free.
+            self._table = rejected
+            self._store.save(rejected)
 
     def _told_already(self, target: str) -> bool:
         """A slot says already that this target runs, was rolled back, or (a moment ago) did not pass the sandbox."""
@@ -235,6 +265,8 @@ class Installer:
             raise BundleTampered(f"The bytes of {verified.target} are not those that were signed.")
         bundle = read_bundle(path)
         manifest = bundle.manifest
+        if not manifest.golden:
+            raise BundleInvalid(f"{verified.target} has no golden cases: nothing shows that it runs here as it should.")
         said = (bundle.id, manifest.name, manifest.version, manifest.release)
         if said != (verified.bundle, verified.model_name, verified.version, verified.release):
             raise TrustRefused(
@@ -270,6 +302,17 @@ class Installer:
     def _save(self, table: SlotTable) -> None:
         self._store.save(table)
         self._table = table
+
+
+def _stage(table: SlotTable, verified: VerifiedTarget) -> SlotTable:
+    return machine.stage(
+        table,
+        target=verified.target,
+        name=verified.model_name,
+        version=verified.version,
+        bundle=verified.bundle,
+        release=verified.release,
+    )
 
 
 def _with_trial(slot: SlotStatus, figures: TrialReport) -> SlotStatus:

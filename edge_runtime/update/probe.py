@@ -41,7 +41,7 @@ class ProbeFacts:
 
 
 def probe(bundle_path: Path, *, timeout_s: float = 60.0, memory_bytes: int = DEFAULT_MEMORY_BYTES) -> ProbeReport:
-    """Load the bundle's model in a child process with limits, replay its golden cases, measure.
+    """Load the bundle's model in a child process with limits, show it a blank frame and its golden cases, measure.
 
     A model that crashes, loops, or asks for too much memory gives ``passed=False`` with the reason, in bounded time.
 
@@ -71,8 +71,6 @@ def judge_probe(facts: ProbeFacts, manifest: BundleManifest) -> tuple[str, ...]:
     """Why a model with these figures may not go on trial; empty where it may. Pure."""
     if facts.problem is not None:
         return (facts.problem,)
-    if not manifest.golden:
-        return ("the bundle has no golden cases, so nothing shows that the model runs here as it should",)
     rules, reasons = manifest.golden_rules, []
     if facts.golden_total != len(manifest.golden):
         reasons.append(f"only {facts.golden_total} of {len(manifest.golden)} golden cases were replayed")
@@ -133,7 +131,7 @@ def _run_child(bundle_path: Path, timeout_s: float, memory_bytes: int) -> ProbeF
             try:
                 code = child.wait(timeout_s)
             except subprocess.TimeoutExpired:
-                return ProbeFacts(problem=f"the model did not finish its golden cases within {timeout_s:g} s")
+                return ProbeFacts(problem=f"the model did not answer its frames within {timeout_s:g} s")
             finally:
                 _end(child)
         return _read_answer(answer, complaints, code, timeout_s)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 from edge_runtime.contracts import wire
-from edge_runtime.contracts.errors import DatabaseDamaged, InputInvalid
+from edge_runtime.contracts.errors import DatabaseDamaged, DiskFull, InputInvalid
 from edge_runtime.contracts.rows import Count, Digest
 from edge_runtime.contracts.status import ProbeReport, SlotState, SlotStatus, TrialReport
 
@@ -114,12 +114,24 @@ class SlotTable:
 _SLOTS: Final[tuple[SlotName, SlotName]] = ("a", "b")
 
 
-def stage(table: SlotTable, *, target: str, name: str | None, version: str | None) -> SlotTable:
-    """Begin an installation in the slot that does not answer for the line."""
+def stage(
+    table: SlotTable,
+    *,
+    target: str,
+    name: str | None = None,
+    version: str | None = None,
+    bundle: str | None = None,
+    release: int = 0,
+) -> SlotTable:
+    """Begin an installation in the slot that does not answer for the line.
+
+    :param bundle: the bundle's id, where signatures have told it already.
+    """
     if table.candidate is not None:
         raise SlotRule("an installation is under way")
     where: SlotName = "b" if table.committed == "a" else "a"
-    return _put(table, where, Slot(state="STAGED", target=target, name=name, version=version))
+    slot = Slot(state="STAGED", target=target, name=name, version=version, bundle=bundle, release=release)
+    return _put(table, where, slot)
 
 
 def verify(table: SlotTable, *, file: str, bundle: str, release: int, trust: TrustFloor) -> SlotTable:
@@ -249,12 +261,22 @@ class SlotStore:
             raise self._damaged(error) from error
 
     def save(self, table: SlotTable) -> None:
-        """Write ``table``; it is on the disk when this returns."""
-        with closing(self._connect()) as connection, connection:
-            connection.execute(
-                "INSERT INTO model_slots (id, body) VALUES (1, ?) ON CONFLICT (id) DO UPDATE SET body = excluded.body",
-                (wire.encode(table),),
-            )
+        """Write ``table``; it is on the disk when this returns.
+
+        :raises DiskFull: no room; the row is as it was.
+        :raises DatabaseDamaged: the file cannot be written.
+        """
+        try:
+            with closing(self._connect()) as connection, connection:
+                connection.execute(
+                    "INSERT INTO model_slots (id, body) VALUES (1, ?) "
+                    "ON CONFLICT (id) DO UPDATE SET body = excluded.body",
+                    (wire.encode(table),),
+                )
+        except sqlite3.DatabaseError as error:
+            if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL:
+                raise DiskFull("The box's update state cannot be written: no space left.") from error
+            raise self._damaged(error) from error
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self._path, timeout=10)
@@ -268,6 +290,6 @@ class SlotStore:
 
     def _damaged(self, error: Exception) -> DatabaseDamaged:
         return DatabaseDamaged(
-            f"The box's update state in {self._path.name} cannot be read: {error}.",
+            f"The box's update state in {self._path.name} cannot be used: {error}.",
             hint="Inference is stopped on this box only. Keep the file for the report, remove it, and install again.",
         )

@@ -111,10 +111,13 @@ def test_list_goes_by_whole_folder_names(store: ObjectStore) -> None:
     assert store.folders("nothing") == ()
 
 
-def test_list_of_more_than_one_page(store: ObjectStore) -> None:
-    for number in range(1100):
-        store.put(f"many/{number:04d}", b"")
-    assert sum(1 for _ in store.list("many")) == 1100
+def test_list_of_more_than_one_page(tmp_path: Path) -> None:
+    with object_server(tmp_path) as server:
+        many = server.folder / server.bucket / "pages" / "many"
+        many.mkdir(parents=True)
+        for number in range(2100):
+            (many / f"{number:04d}").write_bytes(b"")
+        assert len({info.key for info in _s3(server, prefix="pages").list("many")}) == 2100
 
 
 def test_deleted_is_gone_and_may_be_deleted_again(store: ObjectStore) -> None:
@@ -260,7 +263,7 @@ def test_a_server_that_hangs_up_is_unreachable(server: ObjectServer) -> None:
         (301, "<Error><Code>PermanentRedirect</Code></Error>", StoreRefused, "another region"),
         (403, "<Error><Code>AccessDenied</Code></Error>", StoreRefused, "may not do this"),
         (411, "secret-in-answer", StoreRefused, "411"),
-        (200, "<html>please sign in</html>", StoreUnreachable, ""),
+        (200, "<html>please sign in</html>", StoreUnreachable, "does not answer"),
     ],
 )
 def test_a_servers_answers_become_plain_words(
@@ -284,7 +287,8 @@ def test_a_servers_answers_become_plain_words(
         endpoint = f"http://127.0.0.1:{listener.getsockname()[1]}"
         store = open_store("s3://bucket/p", endpoint_url=endpoint, credentials=server.credentials)
         with pytest.raises(error, match=words) as caught:
-            list(store.list("a"))
+            # A page in place of the server (a hotel's, say) answers a list with nothing in it: only a put tells.
+            store.put("k", b"1") if status == 200 else list(store.list("a"))
         assert "secret-in-answer" not in str(caught.value)
         listener.shutdown(socket.SHUT_RDWR)
     thread.join()
@@ -353,7 +357,7 @@ def test_credentials_do_not_show_their_secrets(server: ObjectServer) -> None:
         ("s3://bucket/x", "ftp://host"),
         ("s3://bucket/x", "https://"),
         ("s3://bucket/x", "https://host:notaport"),
-        ("s3://bucket/x", "https://user:word@host"),
+        ("s3://bucket/x", "https://user:hunter2@host"),
         ("s3://bucket/x", "https://host/?token=1"),
         ("folder:/tmp/\0x", None),
     ],
@@ -361,7 +365,7 @@ def test_credentials_do_not_show_their_secrets(server: ObjectServer) -> None:
 def test_addresses_that_cannot_be_one(address: str, endpoint: str | None) -> None:
     with pytest.raises(InputInvalid) as caught:
         open_store(address, endpoint_url=endpoint, credentials=Credentials(access_key_id="a", secret_access_key="b"))
-    assert "word" not in str(caught.value)
+    assert "hunter2" not in str(caught.value)
 
 
 def _no_aws_variables(monkeypatch: pytest.MonkeyPatch, home: Path) -> None:

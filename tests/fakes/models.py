@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import cv2
 import numpy as np
@@ -147,9 +148,9 @@ GOLDEN_CASES = (
 )
 
 
-def manifest(**changes: object) -> BundleManifest:
+def manifest(**changes: Any) -> BundleManifest:
     """A manifest that fits the models above."""
-    fields: dict[str, object] = {
+    fields: dict[str, Any] = {
         "name": "parts",
         "version": "1.0.0",
         "release": 1,
@@ -160,4 +161,4 @@ def manifest(**changes: object) -> BundleManifest:
         "golden": GOLDEN_CASES,
         **changes,
     }
-    return BundleManifest(**fields)  # type: ignore[arg-type]
+    return BundleManifest(**fields)

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 from edge_runtime.update import installer as installer_module
 from edge_runtime.update.durable import write_durably
@@ -64,11 +65,13 @@ def main(home: Path, target: str, step: int, moment: str) -> None:
         trial_seconds=10,
     )
     box.recover()
-    SlotStore.save = steps.around(SlotStore.save)  # type: ignore[method-assign]
-    installer_module.write_durably = steps.around(steps.half_written)  # type: ignore[attr-defined]
-    box.install(target, baseline=None)
-    for index in range(5):
-        box.observe(latency_ms=1.0, ok=True, now_s=index / 10)
+    with (
+        patch.object(SlotStore, "save", steps.around(SlotStore.save)),
+        patch.object(installer_module, "write_durably", steps.around(steps.half_written)),
+    ):
+        box.install(target, baseline=None)
+        for index in range(5):
+            box.observe(latency_ms=1.0, ok=True, now_s=index / 10)
 
 
 if __name__ == "__main__":

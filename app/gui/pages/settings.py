@@ -104,9 +104,15 @@ class SettingsPage(Page):
                 places.root_key,
                 self.tr("Move it to a USB stick in a safe: it is needed only to admit or strike off desktops."),
             ),
-            (self.tr("Secrets"), None, self.context.secrets.place),
         ):
             self._places.addWidget(self._place(caption, path, advice))
+        # Looking for the system's keyring may take a moment.
+        secrets = self.context.secrets
+        self.query(
+            "secrets",
+            lambda: secrets.place,
+            lambda place: self._places.addWidget(self._place(self.tr("Secrets"), None, place)),
+        )
 
     def _place(self, caption: str, path: Path | None, advice: str) -> QWidget:
         words = column(label(caption), gap=0)

@@ -53,7 +53,7 @@ class Host(Protocol):
     @property
     def name(self) -> str: ...
 
-    def quote(self, spec: BurstSpec) -> Quote:
+    def quote(self, spec: BurstSpec, /) -> Quote:
         """What one attempt would cost now.
 
         :raises TrainingUnavailable: this host cannot run it at all.

@@ -172,8 +172,8 @@ def test_a_damaged_repository_is_not_signed_on(site: FakeSite, role: str, harm: 
     if harm == "gone":
         victim.unlink()
     else:
-        victim.write_bytes(
-            body[: len(body) // 2] if harm == "cut" else body.replace(b'"expires": "2', b'"expires": "3')
-        )
+        forged = body.replace(b'"expires":"2', b'"expires":"3')
+        assert forged != body
+        victim.write_bytes(forged if harm == "forged" else body[: len(body) // 2])
     with pytest.raises(NotFound if (role, harm) == ("root", "gone") else TrustRefused):
         reopen(site)

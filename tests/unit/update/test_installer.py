@@ -8,15 +8,19 @@ from pathlib import Path
 
 import pytest
 
+from cloud_sync.release.pack import pack_bundle
 from edge_runtime.contracts.errors import (
     BoxRefused,
+    BundleInvalid,
     BundleTampered,
+    DiskFull,
     LinesideError,
     NotFound,
     ProbeFailed,
     TrustRefused,
 )
 from edge_runtime.contracts.status import SlotStatus, TrialReport
+from edge_runtime.update.slots import SlotStore, SlotTable
 from tests.fakes import models
 from tests.fakes.site import Delivery, FakeBox, FakeSite
 
@@ -143,7 +147,7 @@ def test_a_model_that_fails_the_sandbox_never_answers(box: FakeBox, site: FakeSi
     box.commit(good)
     bad = site.release("1.0.1", model=models.failing_model())
     box.deliver(bad)
-    with pytest.raises(ProbeFailed, match="failed on a golden case"):
+    with pytest.raises(ProbeFailed, match="failed on a frame"):
         box.installer.install(bad.target, baseline=None)
     slot = slot_of(box, bad)
     assert (slot.state, slot.bundle) == ("REJECTED", bad.bundle)
@@ -183,7 +187,8 @@ def test_bytes_that_were_not_signed_are_rejected(
     harm(box, victim)
     with pytest.raises(error):
         box.installer.install(victim.target, baseline=None)
-    assert slot_of(box, victim).state == "REJECTED"
+    rejected = slot_of(box, victim)
+    assert (rejected.state, rejected.bundle) == ("REJECTED", victim.bundle)
     assert box.active() == good.bundle
     box.inbox.discard(victim.sha256)
     box.commit(victim)
@@ -207,6 +212,51 @@ def test_a_signature_and_a_manifest_that_disagree_are_refused(
     with pytest.raises(TrustRefused, match="its manifest says"):
         box.installer.install(target, baseline=None)
     assert box.active() is None
+
+
+def test_a_signed_bundle_without_golden_cases_stays_off_the_line(box: FakeBox, site: FakeSite) -> None:
+    manifest = models.manifest(golden=(), release=site.repository.next_release("parts"))
+    file = site.folder / "bare.bundle"
+    bundle, sha256 = pack_bundle(file, manifest, models.brightness_model(), {})
+    target = site.repository.add(file, manifest, {})
+    box.deliver(Delivery(target, file, sha256, bundle, manifest))
+    with pytest.raises(BundleInvalid, match="no golden cases"):
+        box.installer.install(target, baseline=None)
+    assert box.installer.slots()[0].bundle == bundle
+    assert box.active() is None
+
+
+def test_a_full_disk_holds_up_neither_the_line_nor_the_way_back(
+    box: FakeBox, site: FakeSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    good, good_too, slow = site.release("1.0.0"), site.release("1.0.1"), site.release("1.0.2")
+    box.commit(good)
+    box.deliver(good_too)
+    box.installer.install(good_too.target, baseline=None)
+
+    def no_space(_store: SlotStore, _table: SlotTable) -> None:
+        raise DiskFull("no space left")
+
+    with monkeypatch.context() as full:
+        full.setattr(SlotStore, "save", no_space)
+        for index in range(25):
+            assert box.installer.observe(latency_ms=1.0, ok=True, now_s=index / 100) is None
+        assert slot_of(box, good_too).state == "TRIAL"
+    assert box.installer.observe(latency_ms=1.0, ok=True, now_s=1.0) == "COMMITTED"
+    box.deliver(slow)
+    with monkeypatch.context() as full:
+        full.setattr(SlotStore, "save", no_space)
+        with pytest.raises(DiskFull):
+            box.installer.install(slow.target, baseline=None)
+    assert box.active() == good_too.bundle
+    box.installer.install(slow.target, baseline=None)
+    with monkeypatch.context() as full:
+        full.setattr(SlotStore, "save", no_space)
+        box.installer.roll_back("too slow")
+        assert box.active() == good_too.bundle
+    box.start()
+    assert box.active() == good_too.bundle
+    assert slot_of(box, slow).state == "ROLLED_BACK"
 
 
 def test_an_unsigned_candidate_can_be_tried_but_not_installed(box: FakeBox, site: FakeSite) -> None:

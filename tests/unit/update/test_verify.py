@@ -48,10 +48,10 @@ class Box:
         *,
         floors: dict[str, int] | None = None,
         now_ms: int | None = None,
-        newest: TrustFloor = TrustFloor(),  # noqa: B008 - frozen
+        newest: TrustFloor | None = None,
     ) -> VerifiedTarget:
         now = int(time.time() * 1000) if now_ms is None else now_ms
-        return self.verifier.verify(target, floors=floors or {}, now_ms=now, newest=newest)
+        return self.verifier.verify(target, floors=floors or {}, now_ms=now, newest=newest or TrustFloor())
 
 
 def metadata_of(site: FakeSite) -> dict[str, bytes]:

@@ -1,0 +1,225 @@
+"""Opening the window: on a site, on the wizard where there is none, or on the demo."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, cast
+
+from PySide6.QtCore import QObject, QSocketNotifier
+from PySide6.QtWidgets import QApplication
+
+from app.context import Context, open_context
+from app.gui import icons
+from app.gui.demo import DemoRun
+from app.gui.errors import ErrorDesk
+from app.gui.i18n import Language, Translations
+from app.gui.session import Session
+from app.gui.tasks import Tasks
+from app.gui.theme import Choice, Theme
+from app.gui.watcher import Watcher
+from app.gui.window import MainWindow
+from app.gui.wizard import Wizard
+from app.settings import Settings
+from edge_runtime.contracts.errors import LinesideError, SiteMissing
+
+if TYPE_CHECKING:
+    from app.demo.report import DemoOptions
+
+DRAIN_S = 60.0
+"""How long quitting waits for workers that were told to stop; the demo ends its boxes in this time."""
+
+
+def run(home: Path) -> int:
+    """Open the window on the site in ``home`` and return the exit code; the wizard comes first where there is none."""
+    return _run(lambda desktop: desktop.start(home))
+
+
+def run_demo(options: DemoOptions) -> int:
+    """Open the window and play the demo in it; closing the window ends the demo and its boxes."""
+    return _run(lambda desktop: desktop.play(options))
+
+
+class Desktop(QObject):
+    """Holds what outlives a window: workers, theme, language, and the open site."""
+
+    def __init__(self, application: QApplication) -> None:
+        super().__init__(application)
+        self._application = application
+        self.errors = ErrorDesk()
+        self.tasks = Tasks(self.errors.show, self)
+        self.theme = Theme(application)
+        self._translations = Translations(application)
+        self._translations.use("auto")
+        self.window: MainWindow | None = None
+        self.wizard: Wizard | None = None
+        self.demo: DemoRun | None = None
+        self.session: Session | None = None
+        self._watcher: Watcher | None = None
+
+    def start(self, home: Path) -> None:
+        """The window on the site in ``home``, or the wizard."""
+        try:
+            context = open_context(home)
+        except SiteMissing:
+            self._show_wizard(home)
+        else:
+            self.open(context)
+
+    def open(self, context: Context) -> None:
+        """Show a site's window and look after its boxes from now on. The context is closed at the end."""
+        self._take(context)
+        self._build("boxes")
+        self._close_wizard()
+        self.watch()
+
+    def play(self, options: DemoOptions) -> None:
+        """Show the demo's window at once; its pages come alive when its site exists."""
+        self.demo = DemoRun(self.tasks, self)
+        self.demo.changed.connect(self._watch_after_demo)
+        self._build("boxes")
+        self._close_wizard()
+        self.demo.start(options, self._demo_has_site)
+
+    def watch(self) -> None:
+        """Ask the boxes and move on what is under way, once a tick."""
+        if self.session is not None and self._watcher is None:
+            self._watcher = Watcher(self.session)
+            self._watcher.start()
+
+    def close(self) -> bool:
+        """Stop everything, wait for it, close the site; False: some worker did not end in time."""
+        if self._watcher is not None:
+            self._watcher.stop()
+        for widget in (self.window, self.wizard):
+            if widget is not None:
+                widget.hide()
+        self._application.processEvents()
+        if self.session is not None:
+            self.session.close()
+        drained = self.tasks.drain(DRAIN_S)
+        for context in {id(c): c for c in (self._context, self.wizard.context if self.wizard else None) if c}.values():
+            context.close()
+        return drained
+
+    @property
+    def _context(self) -> Context | None:
+        return self.session.context if self.session is not None else None
+
+    def _take(self, context: Context) -> None:
+        self.session = Session(context, self.tasks, self)
+        self._use(context.settings)
+
+    def _use(self, settings: Settings) -> None:
+        self.theme.choose(settings.theme)
+        self._translations.use(settings.language)
+
+    def _build(self, page: str) -> None:
+        """A new window in place of the one there is, on the same page."""
+        old, self.window = self.window, MainWindow(self.tasks, demo=self.demo)
+        self.errors.parent = self.window
+        self.window.theme_chosen.connect(lambda choice: self.theme.choose(cast(Choice, choice)))
+        self.window.language_chosen.connect(self._change_language)
+        self.window.closed.connect(self._application.quit)
+        if self.session is not None:
+            self.window.attach(self.session)
+            self.window.go(page)
+        if old is not None:
+            self.window.restoreGeometry(old.saveGeometry())
+            old.closed.disconnect()
+            old.hide()
+            old.deleteLater()
+        self.window.show()
+
+    def _change_language(self, language: str) -> None:
+        self._translations.use(cast(Language, language))
+        self._build(self.window.current if self.window is not None else "boxes")
+
+    def _show_wizard(self, home: Path) -> None:
+        self.wizard = Wizard(home, self.tasks)
+        self.errors.parent = self.wizard
+        self.wizard.created.connect(self.open)
+        self.wizard.demo_chosen.connect(self._play_default)
+        self.wizard.closed.connect(self._application.quit)
+        self.wizard.show()
+
+    def _play_default(self) -> None:
+        from app.demo.report import DemoOptions
+
+        self.play(DemoOptions())
+
+    def _close_wizard(self) -> None:
+        if self.wizard is not None:
+            self.wizard.closed.disconnect()
+            self.wizard.hide()
+            self.wizard.deleteLater()
+            self.wizard = None
+
+    def _demo_has_site(self, context: Context) -> None:
+        self._take(context)
+        if self.window is not None and self.session is not None:
+            self.window.attach(self.session)
+
+    def _watch_after_demo(self) -> None:
+        """While it plays, the demo itself asks its boxes; afterwards the window does, as for any site."""
+        if self.demo is not None and self.demo.report is not None:
+            self.watch()
+
+
+class _Signals(QObject):
+    """Ctrl+C and a polite kill end the program as closing the window does, without a timer that polls."""
+
+    def __init__(self, application: QApplication) -> None:
+        super().__init__(application)
+        self._read, self._write = socket.socketpair()
+        for end in (self._read, self._write):
+            end.setblocking(False)
+        self._notifier = QSocketNotifier(self._read.fileno(), QSocketNotifier.Type.Read, self)
+        # The bytes only wake Qt up; the handler below runs because Python code runs then.
+        self._notifier.activated.connect(lambda: self._read.recv(64))
+        self._wakeup = signal.set_wakeup_fd(self._write.fileno())
+        self.interrupted = False
+        self._application = application
+        self._before = {which: signal.signal(which, self._handle) for which in (signal.SIGINT, signal.SIGTERM)}
+
+    def close(self) -> None:
+        signal.set_wakeup_fd(self._wakeup)
+        for which, handler in self._before.items():
+            signal.signal(which, handler)
+        self._notifier.setEnabled(False)
+        self._read.close()
+        self._write.close()
+
+    def _handle(self, which: int, _frame: FrameType | None) -> None:
+        self.interrupted = which == signal.SIGINT
+        self._application.quit()
+
+
+def _run(begin: Callable[[Desktop], None]) -> int:
+    existing = QApplication.instance()
+    application = existing if isinstance(existing, QApplication) else QApplication(sys.argv[:1])
+    application.setApplicationName("Lineside")
+    application.setWindowIcon(icons.application_icon())
+    application.setQuitOnLastWindowClosed(False)
+    desktop = Desktop(application)
+    desktop.errors.install()
+    signals = _Signals(application)
+    try:
+        try:
+            begin(desktop)
+        except LinesideError as error:
+            # No window yet: the dialog is all there is, and closing it ends the program.
+            desktop.errors.show(error)
+            desktop.errors.open[0].finished.connect(application.quit)
+        code: int = application.exec()
+    finally:
+        signals.close()
+        drained = desktop.close()
+        desktop.errors.uninstall()
+    if signals.interrupted:
+        return 130
+    return code if drained else 1

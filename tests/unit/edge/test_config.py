@@ -1,0 +1,67 @@
+"""``edge.toml`` is data: checked in full, and the complaint names line and field."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from edge_runtime.config import TEMPLATE, load_config, parse_config
+from edge_runtime.contracts.errors import ConfigInvalid, NotFound
+
+TWO_LINES = """\
+name = "box"
+[[pipeline]]
+name = "a"
+source = "folder:/a"
+[[pipeline]]
+name = "b"
+source = "folder:/b"
+"""
+
+
+def test_the_template_says_the_defaults() -> None:
+    config = parse_config(TEMPLATE.format(name='"line-2"'))
+    assert config == parse_config('name = "line-2"')
+    assert config.management.address == ("0.0.0.0", 7443)
+
+
+def test_pipelines_are_read_in_order() -> None:
+    assert [(p.name, p.source) for p in parse_config(TWO_LINES).pipeline] == [("a", "folder:/a"), ("b", "folder:/b")]
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ('name = "x"\n[spool]\nmax_age_days = "a"\n', r"line 3, spool.max_age_days: expected `float`, got `str`"),
+        ('name = "x"\n[spool]\n\nmax_age_days = -1\n', r"line 4, spool.max_age_days: expected `float` > 0"),
+        (TWO_LINES.replace("source = ", "sorce = ", 2), r"line 4, pipeline\[0\].sorce: there is no such field"),
+        (TWO_LINES + "keep_margin = 2.0\n", r"line 8, pipeline\[1\].keep_margin: expected `float` <= 1"),
+        (TWO_LINES + "keep_random = nan\n", r"keep_random"),
+        (TWO_LINES.replace('"b"', '"a"'), r"line 6, pipeline\[1\].name: two pipelines are called 'a'"),
+        (TWO_LINES.replace("folder:/b", "/b"), r"line 7, pipeline\[1\].source"),
+        ('name = "x"\n[[pipeline]]\nname = "a"\n', r"line 2, pipeline\[0\]: `source` is missing"),
+        ("name = 3", r"line 1, name: expected `str`, got `int`"),
+        ("", r"the file: `name` is missing"),
+        ('name = "x"\n[typo]\n', r"line 2, typo: there is no such field"),
+        ('name = "x"\n[drift]\nwindow = 1\n', r"line 3, drift.window"),
+        ('name = "x"\n[management]\nlisten = "0.0.0.0"\n', r"line 3, management.listen"),
+        ('name = "x"\n[management]\nlisten = "0.0.0.0:99999"\n', r"line 3, management.listen: a port is at most 65535"),
+        ('name = "x"\nname = "y"\n', r"not valid TOML.*line 2"),
+        ('name = "x"\n[[[[', r"not valid TOML"),
+        ("x = " + "[" * 100_000, r"not valid TOML"),
+        ("#" * 300_000, r"longer than"),
+    ],
+)
+def test_what_cannot_be_used_is_named(text: str, complaint: str) -> None:
+    with pytest.raises(ConfigInvalid, match=complaint):
+        parse_config(text)
+
+
+def test_a_file_that_is_missing_or_no_text(tmp_path: Path) -> None:
+    path = tmp_path / "edge.toml"
+    with pytest.raises(NotFound, match=r"edge\.toml"):
+        load_config(path)
+    path.write_bytes(b'name = "\xff\xfe"')
+    with pytest.raises(ConfigInvalid, match="UTF-8"):
+        load_config(path)

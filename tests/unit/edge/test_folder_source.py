@@ -1,0 +1,179 @@
+"""The folder source: whole files, each once, in order, however they are written."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from edge_runtime.contracts.errors import InputInvalid
+from edge_runtime.sources import folder as folder_module
+from edge_runtime.sources import open_source
+from edge_runtime.sources.base import Frame, media_type
+from edge_runtime.sources.folder import FolderSource
+from tests.waiting import wait_until
+
+JPEG = b"\xff\xd8\xff\xe0 some image \xff\xd9"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "frames").mkdir()
+    return tmp_path / "frames"
+
+
+@pytest.fixture
+def source(tmp_path: Path, folder: Path) -> Iterator[FolderSource]:
+    opened = FolderSource(str(folder), tmp_path / "memory.db")
+    yield opened
+    opened.close()
+
+
+def put(folder: Path, name: str, body: bytes = JPEG, at_s: int | None = None) -> None:
+    part = folder / f"{name}.part"
+    part.write_bytes(body)
+    if at_s is not None:
+        os.utime(part, (at_s, at_s))
+    part.rename(folder / name)
+
+
+def take(source: FolderSource, count: int) -> list[Frame]:
+    return [wait_until(lambda: source.read(0.1), 10, f"frame {i}") for i in range(count)]
+
+
+def test_files_come_in_order_of_their_time_and_once(source: FolderSource, folder: Path) -> None:
+    put(folder, "c.jpg", at_s=1000)
+    put(folder, "a.jpg", at_s=2000)
+    put(folder, "b.jpg", at_s=1500)
+    assert [frame.name for frame in take(source, 3)] == ["c.jpg", "b.jpg", "a.jpg"]
+    assert source.read(0.3) is None
+    assert sorted(path.name for path in folder.iterdir()) == ["a.jpg", "b.jpg", "c.jpg"]
+
+
+def test_unfinished_names_folders_links_and_pipes_are_not_frames(source: FolderSource, folder: Path) -> None:
+    for name in (".hidden.jpg", "a.jpg.part", "b.tmp"):
+        (folder / name).write_bytes(JPEG)
+    (folder / "sub").mkdir()
+    (folder / "link.jpg").symlink_to("/etc/hostname")
+    os.mkfifo(folder / "pipe.jpg")
+    put(folder, "real.jpg")
+    assert take(source, 1)[0].name == "real.jpg"
+    assert source.read(0.3) is None
+
+
+def test_a_file_that_grows_is_read_when_it_is_whole(source: FolderSource, folder: Path) -> None:
+    body = JPEG[:-2] + b"x" * 1000 + JPEG[-2:]
+    with (folder / "slow.jpg").open("wb", buffering=0) as file:
+        for start in range(0, 900, 300):
+            file.write(body[start : start + 300])
+            assert source.read(0.15) is None
+        file.write(body[900:])
+        assert take(source, 1)[0].data == body
+
+
+def test_a_file_that_stays_cut_off_is_handed_on_in_the_end(
+    source: FolderSource, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(folder_module, "PATIENCE_S", 0.4)
+    (folder / "empty.jpg").touch()
+    (folder / "cut.jpg").write_bytes(JPEG[:-3])
+    (folder / "cut.png").write_bytes(b"\x89PNG\r\n\x1a\n1234")
+    assert source.read(0.2) is None
+    assert {frame.name: len(frame.data) for frame in take(source, 3)} == {
+        "empty.jpg": 0,
+        "cut.jpg": len(JPEG) - 3,
+        "cut.png": 12,
+    }
+
+
+def test_new_content_under_an_old_name_is_a_new_frame(
+    source: FolderSource, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(folder_module, "RECHECK_S", 0.1)
+    put(folder, "latest.jpg", at_s=1000)
+    assert take(source, 1)[0].data == JPEG
+    (folder / "latest.jpg").write_bytes(b"other content")
+    assert take(source, 1)[0].data == b"other content"
+    assert source.read(0.4) is None
+
+
+def test_what_was_committed_does_not_come_again_and_what_was_not_does(tmp_path: Path, folder: Path) -> None:
+    memory = tmp_path / "memory" / "camera.db"
+    put(folder, "a.jpg", at_s=1)
+    put(folder, "b.jpg", at_s=2)
+    first = FolderSource(str(folder), memory)
+    assert take(first, 1)[0].name == "a.jpg"
+    first.commit()
+    assert take(first, 1)[0].name == "b.jpg"
+    first.close()
+    second = FolderSource(str(folder), memory)
+    assert take(second, 1)[0].name == "b.jpg"
+    assert second.read(0.3) is None
+    second.commit()
+    second.close()
+    memory.write_bytes(b"no database" * 1000)
+    third = FolderSource(str(folder), memory)
+    assert [frame.name for frame in take(third, 2)] == ["a.jpg", "b.jpg"]
+    third.close()
+
+
+def test_five_thousand_files_and_then_one_more(source: FolderSource, folder: Path) -> None:
+    for i in range(5000):
+        (folder / f"{i:05}.jpg").write_bytes(JPEG)
+    frames = take(source, 5000)
+    assert {frame.name for frame in frames} == {f"{i:05}.jpg" for i in range(5000)}
+    source.commit()
+    put(folder, "late.jpg")
+    assert take(source, 1)[0].name == "late.jpg"
+
+
+def test_the_memory_of_files_that_are_gone_is_dropped_in_the_end(
+    source: FolderSource, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(folder_module, "_FORGET_ABOVE", 10)
+    for i in range(30):
+        put(folder, f"{i}.jpg", at_s=1000)
+    take(source, 30)
+    for i in range(30):
+        (folder / f"{i}.jpg").unlink()
+    put(folder, "new.jpg")
+    assert take(source, 1)[0].name == "new.jpg"
+    put(folder, "0.jpg", at_s=1000)
+    assert take(source, 1)[0].name == "0.jpg"
+
+
+def test_a_folder_may_go_and_come_back(source: FolderSource, folder: Path) -> None:
+    put(folder, "a.jpg")
+    take(source, 1)
+    away = folder.with_name("away")
+    folder.rename(away)
+    assert source.read(0.2) is None
+    assert source.problem is not None
+    assert str(folder) in source.problem
+    away.rename(folder)
+    put(folder, "b.jpg")
+    assert take(source, 1)[0].name == "b.jpg"
+    assert source.problem is None
+
+
+def test_names_that_are_no_text_do_not_stop_the_line(source: FolderSource, folder: Path) -> None:
+    (folder / os.fsdecode(b"\xff\xfe.jpg")).write_bytes(JPEG)
+    assert take(source, 1)[0].name == "\N{REPLACEMENT CHARACTER}" * 2 + ".jpg"
+    source.commit()
+
+
+def test_kinds_are_found_by_their_registration(tmp_path: Path, folder: Path) -> None:
+    source = open_source(f"folder:{folder}", tmp_path / "memory.db")
+    assert source.address == f"folder:{folder}"
+    source.close()
+    for address in ("webcam:0", "folder:relative/path", ""):
+        with pytest.raises(InputInvalid):
+            open_source(address, tmp_path / "memory.db")
+
+
+def test_the_media_type_comes_from_the_bytes() -> None:
+    assert media_type(JPEG) == "image/jpeg"
+    assert media_type(b"\x89PNG\r\n\x1a\n") == "image/png"
+    assert media_type(b"<html>") == "application/octet-stream"
