@@ -188,22 +188,16 @@ class BoxClient:
     ) -> bytes:
         target = f"{path}?{urlencode(query)}" if query else path
         with self._lock:
-            reused = self._connection is not None
             try:
-                status, answer = self._exchange(method, target, body, timeout_s, limit)
-            except (http.client.HTTPException, ConnectionError) as error:
-                # An idle connection that the box has closed says so only now; every call may be repeated.
-                self._drop()
-                if not reused:
-                    raise self._unreachable(error) from error
                 try:
                     status, answer = self._exchange(method, target, body, timeout_s, limit)
-                except (http.client.HTTPException, OSError) as again:
+                except (http.client.HTTPException, ConnectionError):
+                    # An idle connection that the box has closed says so only now; every call may be repeated.
                     self._drop()
-                    raise self._unreachable(again) from again
-            except OSError as error:
+                    status, answer = self._exchange(method, target, body, timeout_s, limit)
+            except (http.client.HTTPException, OSError) as error:
                 self._drop()
-                raise self._unreachable(error) from error
+                raise self._explain(error) from error
         if status >= 400:
             raise self._refusal(status, answer)
         return answer
@@ -241,10 +235,13 @@ class BoxClient:
     def _wrong_key(self) -> BoxWrongKey:
         return BoxWrongKey(f"What answers at {self.address} does not have the key that was enrolled.")
 
-    def _unreachable(self, error: Exception) -> LinesideError:
+    def _explain(self, error: Exception) -> LinesideError:
         if isinstance(error, ssl.SSLCertVerificationError):
             return self._wrong_key()
-        if isinstance(error, ssl.SSLError) and "ALERT" in (error.reason or ""):
+        # A box ends a connection whose certificate it does not know, with or without an alert. One that was only
+        # stopping takes no second connection.
+        alert = isinstance(error, ssl.SSLError) and "ALERT" in (error.reason or "")
+        if alert or isinstance(error, http.client.RemoteDisconnected):
             return BoxRefused(f"The box at {self.address} does not trust this desktop's key.")
         reason = "it did not answer in time" if isinstance(error, TimeoutError) else str(error) or type(error).__name__
         return BoxUnreachable(f"No connection to {self.address}: {reason}.")

@@ -16,6 +16,7 @@ from PySide6.QtWidgets import QVBoxLayout, QWidget
 from app.gui.theme import Tone, tokens
 from app.gui.widgets import label
 
+HEIGHT = 176
 _REPAINTS = (QEvent.Type.PaletteChange, QEvent.Type.StyleChange)
 
 
@@ -40,7 +41,7 @@ class Chart(QWidget):
         self._plot.setMouseEnabled(x=False, y=False)
         self._plot.hideButtons()
         self._plot.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        self._plot.setMinimumHeight(160)
+        self._plot.setFixedHeight(HEIGHT)
         if share:
             self._plot.setYRange(0, 1, padding=0.02)
         self._lines: list[tuple[Any, Tone, float]] = []
@@ -90,7 +91,7 @@ class Chart(QWidget):
 
     def _tint(self) -> None:
         now = tokens()
-        self._plot.setBackground(None)
+        self._plot.setBackground(now.surface)
         for side in ("left", "bottom"):
             axis = self._plot.getAxis(side)
             axis.setPen(pg.mkPen(now.border_strong))

@@ -126,6 +126,13 @@ TEXTS: dict[str, tuple[str, str]] = {
         QT_TRANSLATE_NOOP("errors", "The gate refused the model"),
         QT_TRANSLATE_NOOP("errors", "The reasons are in the gate report; nothing was sent to the line."),
     ),
+    "sync.segment-refused": (
+        QT_TRANSLATE_NOOP("errors", "Another desktop's changes were refused"),
+        QT_TRANSLATE_NOOP(
+            "errors",
+            "Nothing of them was taken over. Check who may write to the store, and that desktop's version.",
+        ),
+    ),
     "site.missing": (
         QT_TRANSLATE_NOOP("errors", "There is no site here yet"),
         QT_TRANSLATE_NOOP(

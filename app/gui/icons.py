@@ -24,26 +24,31 @@ def _source(name: str) -> str:
 
 
 @lru_cache(maxsize=512)
-def pixmap(name: str, colour: str, size: int = SIZE, ratio: float = 2.0) -> QPixmap:
-    """The icon as a pixmap of ``size`` logical pixels, drawn for a screen of ``ratio`` pixels per point."""
+def pixmap(name: str, colour: str, size: int = SIZE, ratio: float = 2.0, gap: int = 0) -> QPixmap:
+    """The icon as a pixmap of ``size`` logical pixels, drawn for a screen of ``ratio`` pixels per point.
+
+    :param gap: logical pixels left free on its right, where a button's text would come too close.
+    """
     renderer = QSvgRenderer(QByteArray(_source(name).replace("currentColor", colour).encode()))
-    image = QPixmap(round(size * ratio), round(size * ratio))
+    side = round(size * ratio)
+    image = QPixmap(side + round(gap * ratio), side)
     image.fill(Qt.GlobalColor.transparent)
     painter = QPainter(image)
-    renderer.render(painter, QRectF(0, 0, image.width(), image.height()))
+    renderer.render(painter, QRectF(0, 0, side, side))
     painter.end()
     image.setDevicePixelRatio(ratio)
     return image
 
 
 @lru_cache(maxsize=512)
-def icon(name: str, colour: str, disabled: str | None = None) -> QIcon:
-    """The icon in ``colour``; in ``disabled`` where its control is."""
+def icon(name: str, colour: str, disabled: str | None = None, gap: int = 0) -> QIcon:
+    """The icon in ``colour``, selected or not; in ``disabled`` where its control is."""
     made = QIcon()
     for ratio in (1.0, 2.0, 3.0):
-        made.addPixmap(pixmap(name, colour, SIZE, ratio))
+        for mode in (QIcon.Mode.Normal, QIcon.Mode.Selected):
+            made.addPixmap(pixmap(name, colour, SIZE, ratio, gap), mode)
         if disabled:
-            made.addPixmap(pixmap(name, disabled, SIZE, ratio), QIcon.Mode.Disabled)
+            made.addPixmap(pixmap(name, disabled, SIZE, ratio, gap), QIcon.Mode.Disabled)
     return made
 
 

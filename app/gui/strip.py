@@ -7,10 +7,9 @@ from collections.abc import Sequence
 from PySide6.QtCore import QTimer, Signal
 from PySide6.QtWidgets import QFrame
 
-from app.gui import formats, icons
+from app.gui import formats
 from app.gui.session import Session
 from app.gui.sync_words import sync_state
-from app.gui.theme import tokens
 from app.gui.widgets import Button, IconLabel, label, row
 from app.store.records import Box, SyncStatus
 from app.usecases import boxes, sync
@@ -111,5 +110,5 @@ class StatusStrip(QFrame):
         shown = sync_state(status)
         waiting = status.pending_changes + status.pending_objects
         self.sync.rename(f"{shown.word} ({formats.count(waiting)})" if waiting and status.store else shown.word)
-        self.sync.setIcon(icons.icon(shown.icon, tokens().tone(shown.tone)))
+        self.sync.use_icon(shown.icon, shown.tone)
         self.told.emit(status)

@@ -47,14 +47,14 @@ QFrame[role="chip"][tone="bad"] { background: $bad_soft; } QFrame[role="chip"][t
 #demo { background: $accent_soft; border: none; border-bottom: 1px solid $border; }
 #tray { background: $surface; border: none; border-top: 1px solid $border_strong; }
 
-QPushButton { min-height: 40px; padding: 0 14px; border: 2px solid transparent; border-radius: 8px; font-weight: 500;
-  background: $surface; border-color: $border; }
+QPushButton { min-height: 42px; padding: 0 14px; border: 1px solid $border_strong; border-radius: 8px; font-weight: 500;
+  background: $surface; }
 QPushButton:hover { background: $hover; } QPushButton:pressed { background: $sunken; }
-QPushButton:focus { border-color: $accent; }
+QPushButton:focus { border: 2px solid $accent; padding: 0 13px; min-height: 40px; }
 QPushButton:disabled { color: $border_strong; background: $sunken; border-color: $border; }
 QPushButton[kind="primary"] { background: $accent; color: $on_accent; border-color: $accent; font-weight: 600; }
 QPushButton[kind="primary"]:hover { background: $accent_hover; border-color: $accent_hover; }
-QPushButton[kind="primary"]:focus { border-color: $text; }
+QPushButton[kind="primary"]:focus { border: 2px solid $text; }
 QPushButton[kind="primary"]:disabled { background: $sunken; color: $border_strong; border-color: $border; }
 QPushButton[kind="danger"] { color: $bad; }
 QPushButton[kind="danger"]:disabled { color: $border_strong; }
@@ -63,18 +63,19 @@ QPushButton[kind="ghost"]:hover { background: $hover; color: $text; }
 QPushButton[kind="ghost"]:focus { border-color: $accent; }
 QPushButton[kind="choice"] { text-align: left; padding: 16px; border-color: $border; border-radius: 12px; }
 QPushButton[kind="choice"]:hover, QPushButton[kind="choice"]:focus { border-color: $accent; background: $surface; }
-QPushButton[kind="segment"] { border-radius: 6px; border-color: transparent; background: transparent; color: $muted;
-  min-height: 34px; padding: 0 12px; }
+QPushButton[kind="segment"] { border-radius: 6px; border: 1px solid transparent; background: transparent; color: $muted;
+  min-height: 36px; padding: 0 12px; }
 QPushButton[kind="segment"]:hover { color: $text; }
 QPushButton[kind="segment"]:checked { background: $surface; color: $text; font-weight: 600; border-color: $border; }
-QPushButton[kind="segment"]:focus { border-color: $accent; }
+QPushButton[kind="segment"]:focus { border: 2px solid $accent; padding: 0 11px; min-height: 34px; }
 QFrame[role="segments"] { background: $sunken; border: 1px solid $border; border-radius: 8px; }
 
-QLineEdit, QComboBox, QSpinBox, QDoubleSpinBox { min-height: 40px; padding: 0 10px; border: 2px solid $border;
+QLineEdit, QComboBox, QSpinBox, QDoubleSpinBox { min-height: 42px; padding: 0 12px; border: 1px solid $border_strong;
   border-radius: 8px; background: $surface; color: $text; selection-background-color: $accent;
   selection-color: $on_accent; }
-QLineEdit:hover, QComboBox:hover, QSpinBox:hover, QDoubleSpinBox:hover { border-color: $border_strong; }
-QLineEdit:focus, QComboBox:focus, QSpinBox:focus, QDoubleSpinBox:focus { border-color: $accent; }
+QLineEdit:hover, QComboBox:hover, QSpinBox:hover, QDoubleSpinBox:hover { border-color: $muted; }
+QLineEdit:focus, QComboBox:focus, QSpinBox:focus, QDoubleSpinBox:focus { border: 2px solid $accent; padding: 0 11px;
+  min-height: 40px; }
 QLineEdit:disabled, QComboBox:disabled, QSpinBox:disabled, QDoubleSpinBox:disabled { color: $border_strong;
   background: $sunken; }
 QComboBox::drop-down { border: none; width: 28px; }
@@ -103,8 +104,8 @@ QTableView::item:hover, QListView::item:hover { background: $sunken; }
 QTableView::item:selected, QListView::item:selected { background: $accent_soft; color: $text; }
 QListView::item { border-radius: 6px; }
 QHeaderView { background: transparent; border: none; }
-QHeaderView::section { background: $surface; color: $muted; border: none; border-bottom: 1px solid $border;
-  padding: 0 12px; font-size: 12px; font-weight: 600; min-height: 36px; }
+QHeaderView::section { background: transparent; color: $muted; border: none; border-bottom: 1px solid $border;
+  padding: 0 15px; font-size: 12px; font-weight: 600; min-height: 36px; }
 QTableCornerButton::section { background: $surface; border: none; }
 QProgressBar { border: none; border-radius: 3px; background: $border; min-height: 6px; max-height: 6px; }
 QProgressBar::chunk { border-radius: 3px; background: $accent; }

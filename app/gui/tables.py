@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from PySide6.QtCore import QAbstractTableModel, QModelIndex, QObject, QPersistentModelIndex, QSize, Qt, Signal
-from PySide6.QtGui import QColor, QKeyEvent
+from PySide6.QtGui import QColor, QKeyEvent, QResizeEvent
 from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QTableView
 
 from app.gui import icons
@@ -27,7 +27,7 @@ ROW_ROLE = int(Qt.ItemDataRole.UserRole)
 _ROOT = QModelIndex()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Column(Generic[T]):
     """One column: what it is called and what it shows of a record."""
 
@@ -37,6 +37,8 @@ class Column(Generic[T]):
     """Icon and tone, where the column shows a state; ``text`` is its word."""
     number: bool = False
     width: int = 120
+    spare: int = 0
+    """Where the table is narrow, columns with the highest figure are hidden first; 0: never."""
     stretch: bool = False
     tip: Callable[[T], str] | None = None
 
@@ -270,6 +272,7 @@ class DataTable(QTableView):
         self.setWordWrap(False)
         self.setTabKeyNavigation(False)
         self.setIconSize(QSize(18, 18))
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.verticalHeader().hide()
         self.verticalHeader().setDefaultSectionSize(ROW_HEIGHT)
         header = self.horizontalHeader()
@@ -305,6 +308,18 @@ class DataTable(QTableView):
         """Pick the first record where none is picked."""
         if not self.currentIndex().isValid() and self._model.rowCount():
             self.selectRow(0)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        columns = self._model.columns
+        room = self.viewport().width() - sum(column.width for column in columns)
+        hidden = set()
+        for number in sorted(range(len(columns)), key=lambda one: -columns[one].spare):
+            if room < 0 and columns[number].spare:
+                room += columns[number].width
+                hidden.add(number)
+        for number in range(len(columns)):
+            self.setColumnHidden(number, number in hidden)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter) and self.currentIndex().isValid():

@@ -115,10 +115,12 @@ class Button(QPushButton):
     ) -> None:
         super().__init__(text)
         self._icon = icon
+        self._tone: Tone | None = None
         self._kind = kind
         self.setProperty("kind", kind)
         self.setCursor(Qt.CursorShape.PointingHandCursor)
-        self.setIconSize(QSize(icons.SIZE, icons.SIZE))
+        self._gap = 6 if text else 0
+        self.setIconSize(QSize(icons.SIZE + self._gap, icons.SIZE))
         self.setAccessibleName(text or tip)
         self.setAutoDefault(kind == "primary")
         if tip:
@@ -127,6 +129,11 @@ class Button(QPushButton):
             self.setFixedWidth(TOUCH)
         if clicked is not None:
             self.clicked.connect(lambda _checked=False: clicked())
+        self._tint()
+
+    def use_icon(self, icon: str, tone: Tone) -> None:
+        """Another icon, in a tone of its own."""
+        self._icon, self._tone = icon, tone
         self._tint()
 
     def rename(self, text: str) -> None:
@@ -143,7 +150,9 @@ class Button(QPushButton):
             return
         now = tokens()
         colour = {"primary": now.on_accent, "ghost": now.muted, "danger": now.bad}.get(self._kind, now.text)
-        self.setIcon(icons.icon(self._icon, colour, now.border_strong))
+        if self._tone is not None:
+            colour = now.tone(self._tone)
+        self.setIcon(icons.icon(self._icon, colour, now.border_strong, self._gap))
 
 
 class IconLabel(QLabel):

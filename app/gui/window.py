@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-from PySide6.QtCore import Signal
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QCloseEvent, QKeySequence, QShortcut
 from PySide6.QtWidgets import QButtonGroup, QFrame, QMainWindow, QStackedWidget, QWidget
 
@@ -40,12 +40,14 @@ class RailButton(Button):
     def __init__(self, text: str, icon: str) -> None:
         super().__init__(text, icon, kind="ghost")
         self.setCheckable(True)
+        self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.toggled.connect(lambda _on: self._tint())
 
     def _tint(self) -> None:
         now = tokens()
         if self._icon is not None:
-            self.setIcon(icons.icon(self._icon, now.accent if self.isChecked() else now.muted, now.border_strong))
+            colour = now.accent if self.isChecked() else now.muted
+            self.setIcon(icons.icon(self._icon, colour, now.border_strong, self._gap))
 
 
 class MainWindow(QMainWindow):
@@ -142,7 +144,10 @@ class MainWindow(QMainWindow):
     def go(self, name: str) -> None:
         """Show a page."""
         self.buttons[name].setChecked(True)
-        self._stack.setCurrentWidget(self.pages[name])
+        page = self.pages[name]
+        self._stack.setCurrentWidget(page)
+        if page.main is not None and not self._rail.isAncestorOf(self.focusWidget() or self):
+            page.main.setFocus()
 
     def open(self, name: str, key: str) -> None:
         """Show a page, and pick something on it."""

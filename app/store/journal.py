@@ -19,6 +19,7 @@ from edge_runtime.contracts.errors import InputInvalid
 
 _SEALED_SEQ = "sealed-seq"
 _SEALED_THROUGH = "sealed-through"
+_PLANNED = "planned-segment"
 _LAST_SYNC = "last-sync-ms"
 _SYNC_PROBLEM = "sync-problem"
 
@@ -54,10 +55,30 @@ class StoreJournal:
         """(number of the last segment, number of the last change in it)."""
         return _number(self._db, _SEALED_SEQ), _number(self._db, _SEALED_THROUGH)
 
+    def plan_segment(self, seq: int, through: int) -> int:
+        """Remember that segment ``seq`` ends with change ``through``, unless an end of it is remembered or it is sealed
+        already; the end that stands.
+        """
+
+        def work(writer: Writer) -> int:
+            sealed_seq, sealed_through = self.sealed_through()
+            if seq <= sealed_seq:
+                return sealed_through
+            planned = note_of(self._db, _PLANNED)
+            planned_seq, planned_through = map(int, planned.split(":")) if planned else (0, 0)
+            if planned_seq == seq:
+                return planned_through
+            writer.note(_PLANNED, f"{seq}:{through}")
+            return through
+
+        return self._db.write(work)
+
     def mark_sealed(self, seq: int, through: int) -> None:
-        """Segment ``seq`` stands in the object store and ends with change ``through``."""
+        """Segment ``seq`` stands in the object store and ends with change ``through``; nothing where it did before."""
 
         def work(writer: Writer) -> None:
+            if seq <= self.sealed_through()[0]:
+                return
             writer.note(_SEALED_SEQ, str(seq))
             writer.note(_SEALED_THROUGH, str(through))
             writer.touch("sync", self.replica)
@@ -152,7 +173,7 @@ def forget_store(db: Database) -> None:
     """The site moves to another object store, which has nothing of this desktop: everything is to be sent again."""
 
     def work(writer: Writer) -> None:
-        for name in (_SEALED_SEQ, _SEALED_THROUGH, _LAST_SYNC, _SYNC_PROBLEM):
+        for name in (_SEALED_SEQ, _SEALED_THROUGH, _PLANNED, _LAST_SYNC, _SYNC_PROBLEM):
             writer.note(name, None)
         writer.execute("DELETE FROM positions")
         writer.execute("UPDATE objects SET synced_ms = NULL WHERE present = 1")

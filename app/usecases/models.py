@@ -12,7 +12,7 @@ from app.store import datasets as dataset_store
 from app.store import models as model_store
 from app.store.records import Burst, Model
 from app.usecases import boxes
-from app.usecases.bursts import TrainingResult, training_result
+from app.usecases.bursts import TrainingResult, close_burst, training_result
 from app.usecases.progress import CancelToken, Progress, ProgressEvent, silent
 from edge_runtime.contracts.errors import GateRefused, InputInvalid, ModelUnusable
 from edge_runtime.contracts.manifest import BundleManifest, GateReport, Lineage, OutputSpec
@@ -101,7 +101,7 @@ def import_result(
         gate=gate,
     )
     model_store.put_model(ctx.database, model)
-    burst_store.put_burst(ctx.database, replace(record, state="GATED", model=bundle))
+    close_burst(ctx, record.burst, model=bundle)
     ctx.database.write(lambda w: w.activity("model.gated", bundle, _gate_sentence(name, manifest.version, gate)))
     return model
 

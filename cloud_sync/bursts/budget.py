@@ -81,8 +81,10 @@ def attempt_deadline_ms(
         return None
     if price.usd_per_hour == 0.0:
         return deadline_ms
-    affordable_ms = math.floor((left - price.fixed_usd) / price.usd_per_hour * _HOUR_MS) - _GRACE_MS
-    return min(deadline_ms, now_ms + affordable_ms) if affordable_ms > 0 else None
+    # Bounded before it is rounded: at next to no price, the money lasts for ever.
+    wanted_ms = deadline_ms - now_ms + _GRACE_MS
+    affordable_ms = math.floor(min((left - price.fixed_usd) / price.usd_per_hour * _HOUR_MS, wanted_ms)) - _GRACE_MS
+    return now_ms + affordable_ms if affordable_ms > 0 else None
 
 
 def worst_case_usd(price: Price, *, now_ms: int, deadline_ms: int, cap_usd: float, max_attempts: int) -> float:

@@ -16,7 +16,7 @@ from edge_runtime.contracts import wire
 from edge_runtime.contracts.errors import InputInvalid
 from edge_runtime.contracts.rows import Count, Digest, Name, Share
 
-BurstId = Annotated[str, Meta(pattern="^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$")]
+BurstId = Annotated[str, Meta(pattern="^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\\Z")]
 Attempt = Annotated[int, Meta(ge=1, le=9999)]
 Params = Annotated[dict[str, bool | int | float | Annotated[str, Meta(max_length=1000)]], Meta(max_length=64)]
 Money = Annotated[float, Meta(ge=0.0, le=1_000_000.0)]

@@ -41,6 +41,11 @@ class Credentials:
     def __repr__(self) -> str:
         return f"Credentials(access_key_id={self.access_key_id!r}, secret hidden)"
 
+    def to_environment(self) -> dict[str, str]:
+        """The usual variables, for a process that is to reach the store with them."""
+        variables = {"AWS_ACCESS_KEY_ID": self.access_key_id, "AWS_SECRET_ACCESS_KEY": self.secret_access_key}
+        return variables | ({"AWS_SESSION_TOKEN": self.session_token} if self.session_token else {})
+
 
 class ObjectStore(Protocol):
     """Bytes under keys. Safe to use from several threads, and by several processes and machines at once.

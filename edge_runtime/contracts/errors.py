@@ -210,6 +210,18 @@ class HostUnreachable(LinesideError):
     default_hint = "Nothing is taken for lost: the burst goes on by itself and is asked again."
 
 
+class SegmentRefused(LinesideError):
+    code = "sync.segment-refused"
+    title = "Another desktop's changes were refused"
+    default_hint = "Nothing of them was taken over. Check who may write to the store, and that desktop's version."
+
+
+class ReplicaCopied(LinesideError):
+    code = "sync.replica-copied"
+    title = "This desktop's journal has two writers"
+    default_hint = "The site's folder was restored from a backup or copied: use one copy only. Nothing was overwritten."
+
+
 def _all_subclasses(cls: type[LinesideError]) -> list[type[LinesideError]]:
     return [cls, *(leaf for sub in cls.__subclasses__() for leaf in _all_subclasses(sub))]
 

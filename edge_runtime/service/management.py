@@ -128,7 +128,8 @@ class ManagementServer:
         self._app = app
         self._ended = ended
         family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
-        self._socket = socket.create_server(address, family=family, backlog=MAX_CONNECTIONS)
+        both = address[0] == "::" and socket.has_dualstack_ipv6()
+        self._socket = socket.create_server(address, family=family, backlog=MAX_CONNECTIONS, dualstack_ipv6=both)
         self.address: tuple[str, int] = self._socket.getsockname()[:2]
         config = uvicorn.Config(
             app,

@@ -134,10 +134,10 @@ class Installer:
             try:
                 table = self._table
                 # Only now: the TUF client takes a while to load, and with it whatever cloud library lies about.
-        from edge_runtime.update.verify import Verifier
+                from edge_runtime.update.verify import Verifier
 
-        verifier = Verifier(self._trust, self._inbox)
-        verified = verifier.verify(target, floors=table.floors, now_ms=self._now_ms(), newest=table.trust)
+                verifier = Verifier(self._trust, self._inbox)
+                verified = verifier.verify(target, floors=table.floors, now_ms=self._now_ms(), newest=table.trust)
                 self._install(verified, baseline)
             except LinesideError as error:
                 self._reject(target, verified, error.message)

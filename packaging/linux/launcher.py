@@ -7,7 +7,7 @@ import sys
 
 from edge_runtime.processes import RUN_MODULE
 
-HELPERS = ("cloud_sync.bursts.agent", "edge_runtime", "edge_runtime.update.probe_child")
+HELPERS = ("edge_runtime", "edge_runtime.update.probe_child")
 
 
 def start(arguments: list[str]) -> int:

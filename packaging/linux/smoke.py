@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 STARTUP_S = 60.0
+SITE = "Smoke"
+"""Stands in the title of the main window, and of no other."""
 
 
 @contextmanager
@@ -31,51 +34,56 @@ def virtual_display() -> Iterator[str]:
             server.terminate()
 
 
-def window_titles(display: str) -> list[str]:
-    """Titles of the windows that can be seen on a display."""
-    tree = subprocess.run(
-        ["xwininfo", "-display", display, "-root", "-tree"], capture_output=True, text=True, check=True
-    ).stdout
-    titles = [line.split('"')[1] for line in tree.splitlines() if line.count('"') >= 2]
-    return [title for title in titles if _mapped(display, title)]
-
-
-def _mapped(display: str, title: str) -> bool:
-    shown = subprocess.run(
-        ["xwininfo", "-display", display, "-name", title, "-stats"], capture_output=True, text=True, check=False
-    )
-    return "IsViewable" in shown.stdout
+def shows(display: str, word: str) -> bool:
+    """Whether a window with ``word`` in its title can be seen."""
+    query = ["xwininfo", "-display", display]
+    tree = subprocess.run([*query, "-root", "-tree"], capture_output=True, text=True, check=True).stdout
+    for window, title in re.findall(r'^\s+(0x[0-9a-f]+) "(.*?)"', tree, re.MULTILINE):
+        state = subprocess.run([*query, "-id", window, "-stats"], capture_output=True, text=True, check=False).stdout
+        if word in title and "IsViewable" in state:
+            return True
+    return False
 
 
 def smoke(program: Path) -> None:
-    """Ask for the version, then open the window; SystemExit with the program's output where either fails."""
-    with tempfile.TemporaryDirectory() as home, virtual_display() as display:
+    """Version, helper, a new site, and its window; SystemExit with the program's output where one fails."""
+    with tempfile.TemporaryDirectory() as name, virtual_display() as display:
+        home = Path(name)
         # A bare environment: nothing of the machine that built it may be needed.
-        environment = {"HOME": home, "LINESIDE_HOME": f"{home}/site", "PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"}
-        told = subprocess.run([program, "--version"], env=environment, capture_output=True, text=True, check=False)
-        if told.returncode or not told.stdout.startswith("lineside "):
-            raise SystemExit(f"`lineside --version` failed ({told.returncode}):\n{told.stdout}{told.stderr}")
-        log = Path(home, "log")
-        with (
-            log.open("w") as output,
-            subprocess.Popen(
-                [program], env={**environment, "DISPLAY": display}, stdout=output, stderr=subprocess.STDOUT
-            ) as window,
-        ):
-            try:
-                _wait_for_window(window, display, log)
-            finally:
-                window.terminate()
-                window.wait(30)
-    print(f"{told.stdout.strip()} starts and shows its window")
+        environment = {"HOME": name, "LINESIDE_HOME": f"{name}/site", "PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"}
+        version = run([program, "--version"], environment)
+        run([program, "--run-module", "edge_runtime", "init", "--home", home / "box"], environment)
+        (home / "passphrase").write_text("only for this start\n")
+        run([program, "site", "create", SITE, "--passphrase-file", home / "passphrase"], environment)
+        log = home / "log"
+        with log.open("w") as output:
+            environment["DISPLAY"] = display
+            with subprocess.Popen([program], env=environment, stdout=output, stderr=subprocess.STDOUT) as window:
+                try:
+                    wait_for_window(window, display, log)
+                finally:
+                    window.terminate()
+                    window.wait(30)
+        print(f"{version.strip()} starts and shows its window")
 
 
-def _wait_for_window(window: subprocess.Popen[bytes], display: str, log: Path) -> None:
+def run(command: Sequence[str | Path], environment: dict[str, str]) -> str:
+    """What a command that must succeed prints."""
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode:
+        words = " ".join(str(part) for part in command[1:])
+        raise SystemExit(f"`lineside {words}` failed with {done.returncode}:\n{done.stdout}{done.stderr}")
+    return done.stdout
+
+
+def wait_for_window(window: subprocess.Popen[bytes], display: str, log: Path) -> None:
+    """Wait until the main window can be seen."""
     deadline = time.monotonic() + STARTUP_S
-    while not any("Lineside" in title for title in window_titles(display)):
-        if window.poll() is not None or time.monotonic() > deadline:
-            state = "still runs" if window.poll() is None else f"ended with {window.returncode}"
-            raise SystemExit(f"No window within {STARTUP_S:.0f} s; the program {state}:\n{log.read_text()}")
+    while not shows(display, SITE):
+        if window.poll() is not None:
+            raise SystemExit(f"The window did not open; the program ended with {window.returncode}:\n{log.read_text()}")
+        if time.monotonic() > deadline:
+            raise SystemExit(f"No window within {STARTUP_S:.0f} s:\n{log.read_text()}")
         time.sleep(0.2)
 
 

@@ -9,7 +9,9 @@ import signal
 import ssl
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -95,6 +97,11 @@ class BoxProcess:
 
     def client(self, desktop: Identity) -> BoxClient:
         return BoxClient(f"127.0.0.1:{self.port}", self.facts["certificate"], desktop)
+
+    def spooled(self, desktop: Identity, serial: int) -> int:
+        """Samples that wait, once the box has news since ``serial``."""
+        with self.client(desktop) as client:
+            return client.status(since=serial, wait_s=5).spool.samples
 
     def stop(self, how: signal.Signals = signal.SIGTERM) -> int:
         assert self.process is not None
@@ -238,6 +245,27 @@ def test_a_model_that_fails_on_the_line_is_rolled_back_and_no_frame_is_lost(
         assert [alert.kind for alert in alerts] == ["update.rolled-back"]
 
 
+def test_a_kill_in_the_middle_of_the_work_misses_no_frame(box: BoxProcess, site: FakeSite, desktop: Identity) -> None:
+    with box.client(desktop) as client:
+        install(client, site, site.release("1.0.0"))
+        wait_for_slot(client, "1.0.0", "TRIAL")
+        for i in range(5):
+            box.put_frame(f"a-{i}.png", models.frame(i))
+        wait_for_slot(client, "1.0.0", "COMMITTED")
+        for i in range(100):
+            box.put_frame(f"b-{i:02}.png", models.frame(i))
+        wait_until(lambda: client.status().pipelines[0].frames > 20, 10, "some of the frames")
+    assert box.stop(signal.SIGKILL) == -signal.SIGKILL
+    (box.home / "run" / "address.json").unlink()
+    box.start()
+    with box.client(desktop) as client:
+
+        def answered() -> set[str]:
+            return {row.frame for row in client.page("results", 0).rows if isinstance(row, ResultRow)}
+
+        wait_until(lambda: len(answered()) == 105, 10, "every frame")
+
+
 def test_what_the_box_refuses(box: BoxProcess, site: FakeSite, desktop: Identity, tmp_path: Path) -> None:
     stranger = create_identity(tmp_path / "stranger", "laptop")
     with box.client(stranger) as client, pytest.raises((BoxRefused, BoxUnreachable)):
@@ -319,6 +347,26 @@ def test_a_long_poll_ends_with_news_and_the_configuration_can_be_changed(
         moved.mkdir()
         (moved / "frame.png").write_bytes(models.frame(7))
         wait_until(lambda: client.page("samples", 0).rows, 10, "a frame from the folder that came later")
+
+
+def test_an_open_long_poll_does_not_hold_up_the_end(box: BoxProcess, desktop: Identity) -> None:
+    with box.client(desktop) as client:
+        serial = client.status().serial
+        ended = threading.Event()
+
+        def poll() -> None:
+            with suppress(LinesideError):
+                while True:
+                    client.status(since=client.status().serial, wait_s=60)
+            ended.set()
+
+        thread = threading.Thread(target=poll)
+        thread.start()
+        box.put_frame("frame.png", models.frame(1))
+        wait_until(lambda: box.spooled(desktop, serial), 10, "the frame")
+        assert box.stop() == 0
+        assert ended.wait(10)
+        thread.join()
 
 
 def test_plain_http_and_old_tls_get_nothing(box: BoxProcess, desktop: Identity) -> None:

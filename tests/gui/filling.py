@@ -216,7 +216,9 @@ def add_training(context: Context, dataset: str) -> None:
         burst_store.put_burst(context.database, burst)
         steps = 60 if burst is done else 25
         points = [
-            CurvePoint(step=step, loss=2.3 * 0.94**step + 0.04, accuracy=1 - 0.9 * 0.92**step if step % 5 == 0 else None)
+            CurvePoint(
+                step=step, loss=2.3 * 0.94**step + 0.04, accuracy=1 - 0.9 * 0.92**step if step % 5 == 0 else None
+            )
             for step in range(steps)
         ]
         burst_store.put_points(context.database, burst.burst, points)
@@ -299,7 +301,9 @@ def add_rollouts(context: Context, boxes: list[Box]) -> None:
         created_ms=NOW_MS + 120_000,
         finished_ms=None,
         boxes=tuple(
-            RolloutBox(box=box.box, wave=min(wave, 1), state=states[wave], updated_ms=NOW_MS + 121_000 if wave == 0 else 0)
+            RolloutBox(
+                box=box.box, wave=min(wave, 1), state=states[wave], updated_ms=NOW_MS + 121_000 if wave == 0 else 0
+            )
             for wave, box in enumerate(boxes)
         ),
     )
@@ -312,7 +316,9 @@ def fill(context: Context, folder: Path, *, results: int = 900, kept: int = 60) 
     boxes = [
         add_box(context, folder, "line-1"),
         add_box(context, folder, "line-2", drifting=True),
-        add_box(context, folder, "packing-north", problem="The box does not answer: connection refused at 127.0.0.1:7443."),
+        add_box(
+            context, folder, "packing-north", problem="The box does not answer: connection refused at 127.0.0.1:7443."
+        ),
     ]
     add_results(context, boxes[0], results)
     add_results(context, boxes[1], results)

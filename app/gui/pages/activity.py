@@ -25,7 +25,7 @@ class ActivityPage(Page):
             (
                 Column[Activity](title=self.tr("No."), text=lambda one: formats.count(one.seq), number=True, width=80),
                 Column[Activity](title=self.tr("When"), text=lambda one: formats.clock(one.at_ms), width=176),
-                Column[Activity](title=self.tr("Who"), text=lambda one: one.who, width=128),
+                Column[Activity](title=self.tr("Who"), text=lambda one: one.who, width=120, spare=1),
                 Column[Activity](title=self.tr("What"), text=lambda one: one.what, width=168),
                 Column[Activity](
                     title=self.tr("Message"), text=lambda one: one.message, stretch=True, tip=lambda one: one.message
@@ -33,7 +33,8 @@ class ActivityPage(Page):
                 Column[Activity](
                     title=self.tr("Digest"),
                     text=lambda one: formats.short(one.digest, 8),
-                    width=104,
+                    width=112,
+                    spare=2,
                     tip=lambda one: one.digest,
                 ),
             ),
@@ -43,6 +44,7 @@ class ActivityPage(Page):
             self,
         )
         self.table = DataTable(self.model, self.tr("Activity"))
+        self.main = self.table
         self.verdict = Chip()
         self.verdict.hide()
         self.verify = Button(self.tr("Verify chain"), "shield", kind="primary", clicked=self.verify_chain)

@@ -41,6 +41,8 @@ class Page(QWidget):
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         self.setAccessibleName(title)
         self.session = session
+        self.main: QWidget | None = None
+        """What gets the focus when the page is shown."""
         self._stale = True
         self._flying: dict[str, Callable[[], None] | None] = {}
         self.subtitle: QLabel = label("", "muted")

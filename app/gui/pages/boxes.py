@@ -50,18 +50,19 @@ class BoxesPage(Page):
     def __init__(self, session: Session) -> None:
         super().__init__(session, self.tr("Boxes"))
         columns = (
-            Column[Box](title=self.tr("Name"), text=lambda box: box.name, stretch=True),
-            Column[Box](title=self.tr("State"), text=lambda box: box_state(box).word, state=box_state, width=170),
-            Column[Box](title=self.tr("Frames/s"), text=_rate, number=True, width=90),
-            Column[Box](title=self.tr("Model"), text=_model, width=130),
+            Column[Box](title=self.tr("Name"), text=lambda box: box.name, width=128, stretch=True),
+            Column[Box](title=self.tr("State"), text=lambda box: box_state(box).word, state=box_state, width=146),
+            Column[Box](title=self.tr("Frames/s"), text=_rate, number=True, width=92, spare=1),
+            Column[Box](title=self.tr("Model"), text=_model, width=88, tip=_model_name),
             Column[Box](
                 title=self.tr("Drift"),
                 text=lambda box: (drift_state(box) or _UNKNOWN).word,
                 state=lambda box: drift_state(box) or _UNKNOWN,
-                width=110,
+                width=104,
+                spare=2,
             ),
-            Column[Box](title=self.tr("Last seen"), text=lambda box: formats.ago(box.last_seen_ms), width=110),
-            Column[Box](title=self.tr("Waiting"), text=_waiting, number=True, width=90),
+            Column[Box](title=self.tr("Last seen"), text=lambda box: formats.ago(box.last_seen_ms), width=112, spare=4),
+            Column[Box](title=self.tr("Waiting"), text=_waiting, number=True, width=88, spare=3),
         )
         self.model: PagedModel[Box] = PagedModel(
             columns,
@@ -71,6 +72,7 @@ class BoxesPage(Page):
             self,
         )
         self.table = DataTable(self.model, self.tr("Boxes"))
+        self.main = self.table
         self.detail = BoxDetail(self)
         self.refresh = Button(self.tr("Refresh"), "refresh", clicked=self.refresh_boxes)
         self.collect = Button(self.tr("Collect now"), "collect", clicked=self.collect_boxes)
@@ -84,7 +86,7 @@ class BoxesPage(Page):
         split.addWidget(scrolled(self.detail))
         split.setStretchFactor(0, 3)
         split.setStretchFactor(1, 2)
-        split.setSizes([640, 420])
+        split.setSizes([712, 400])
         self.body.addWidget(split, 1)
         self.set_empty(
             Empty(
@@ -151,7 +153,12 @@ def _rate(box: Box) -> str:
 
 def _model(box: Box) -> str:
     slot = active_slot(box)
-    return f"{slot.name} {slot.version}" if slot is not None and slot.version else formats.NONE
+    return slot.version if slot is not None and slot.version else formats.NONE
+
+
+def _model_name(box: Box) -> str:
+    slot = active_slot(box)
+    return f"{slot.name} {slot.version}" if slot is not None and slot.version else ""
 
 
 def _waiting(box: Box) -> str:

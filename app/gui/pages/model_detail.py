@@ -30,7 +30,7 @@ class ModelDetail(QWidget):
         self._verdict = Chip()
         self._fp32 = Figure(self.tr("fp32 accuracy"))
         self._int8 = Figure(self.tr("int8 accuracy"))
-        self._smaller = Figure(self.tr("smaller by"))
+        self._smaller = Figure(self.tr("times smaller"))
         self._gate = Facts()
         self._reasons: QVBoxLayout = column(gap=4)
         self._proofs: QVBoxLayout = column(gap=12)
@@ -101,7 +101,7 @@ class ModelDetail(QWidget):
         )
         self._fp32.set_value(formats.percent(gate.fp32_accuracy))
         self._int8.set_value(formats.percent(gate.int8_accuracy), "ok" if gate.passed else "bad")
-        self._smaller.set_value(f"{gate.fp32_bytes / max(gate.int8_bytes, 1):.1f} ×")
+        self._smaller.set_value(f"{gate.fp32_bytes / max(gate.int8_bytes, 1):.1f}")
         self._gate.show_facts(
             [
                 (self.tr("Held-out samples"), formats.count(gate.samples)),

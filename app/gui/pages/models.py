@@ -28,30 +28,32 @@ class ModelsPage(Page):
         self.box_names: dict[str, str] = {}
         self.model: PagedModel[Model] = PagedModel(
             (
-                Column[Model](title=self.tr("Name"), text=lambda one: one.name, stretch=True),
+                Column[Model](title=self.tr("Name"), text=lambda one: one.name, width=136, stretch=True),
                 Column[Model](title=self.tr("Version"), text=lambda one: one.version, width=88),
                 Column[Model](
-                    title=self.tr("State"), text=lambda one: model_state(one).word, state=model_state, width=164
+                    title=self.tr("State"), text=lambda one: model_state(one).word, state=model_state, width=158
                 ),
                 Column[Model](
                     title=self.tr("fp32"),
                     text=lambda one: formats.percent(one.gate.fp32_accuracy if one.gate else None),
                     number=True,
-                    width=84,
+                    width=80,
+                    spare=3,
                 ),
                 Column[Model](
                     title=self.tr("int8"),
                     text=lambda one: formats.percent(one.gate.int8_accuracy if one.gate else None),
                     number=True,
-                    width=84,
+                    width=80,
                 ),
                 Column[Model](
                     title=self.tr("Size"),
                     text=lambda one: formats.size(one.gate.int8_bytes if one.gate else one.size),
                     number=True,
-                    width=96,
+                    width=88,
+                    spare=2,
                 ),
-                Column[Model](title=self.tr("Made"), text=lambda one: formats.ago(one.created_ms), width=110),
+                Column[Model](title=self.tr("Made"), text=lambda one: formats.ago(one.created_ms), width=104, spare=4),
             ),
             self._fetch,
             lambda one: one.model,
@@ -59,6 +61,7 @@ class ModelsPage(Page):
             self,
         )
         self.table = DataTable(self.model, self.tr("Models"))
+        self.main = self.table
         self.detail = ModelDetail(self)
         self.importing = Button(self.tr("Import result…"), "collect", kind="primary", clicked=self.import_result)
         self.buttons.addWidget(self.importing)
@@ -69,7 +72,7 @@ class ModelsPage(Page):
         split.addWidget(scrolled(self.detail))
         split.setStretchFactor(0, 3)
         split.setStretchFactor(1, 2)
-        split.setSizes([640, 420])
+        split.setSizes([712, 400])
         self.body.addWidget(split, 1)
         self.set_empty(
             Empty(

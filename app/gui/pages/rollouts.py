@@ -16,8 +16,8 @@ from app.gui.states import state
 from app.gui.tables import Column, DataTable, PagedModel
 from app.gui.widgets import Button, Chip, Empty, Facts, card, clear, column, label, row
 from app.store import records
-from app.store.records import Box, Rollout, RolloutBox
-from app.usecases import boxes, rollouts
+from app.store.records import Box, Model, Rollout, RolloutBox
+from app.usecases import boxes, models, rollouts
 
 
 class RolloutsPage(Page):
@@ -26,9 +26,10 @@ class RolloutsPage(Page):
     def __init__(self, session: Session) -> None:
         super().__init__(session, self.tr("Rollouts"))
         self.box_names: dict[str, str] = {}
+        self.model_names: dict[str, str] = {}
         self.model: PagedModel[Rollout] = PagedModel(
             (
-                Column[Rollout](title=self.tr("Version"), text=lambda one: one.version, stretch=True),
+                Column[Rollout](title=self.tr("Model"), text=self.model_of, width=160, stretch=True),
                 Column[Rollout](
                     title=self.tr("State"),
                     text=lambda one: state(one.state).word,
@@ -44,6 +45,7 @@ class RolloutsPage(Page):
             self,
         )
         self.table = DataTable(self.model, self.tr("Rollouts"))
+        self.main = self.table
         self.detail = RolloutDetail(self)
         self.start = Button(self.tr("Start rollout…"), "rollouts", kind="primary", clicked=self.start_rollout)
         self.buttons.addWidget(self.start)
@@ -66,7 +68,9 @@ class RolloutsPage(Page):
 
     def reload(self) -> None:
         context = self.context
-        self.query("boxes", lambda: boxes.list_boxes(context), self._know_boxes)
+        self.query(
+            "names", lambda: (boxes.list_boxes(context), models.list_models(context)), lambda got: self._know(*got)
+        )
         self.model.reload()
 
     def pick(self, key: str) -> None:
@@ -85,8 +89,14 @@ class RolloutsPage(Page):
         dialog.open()
         return dialog
 
-    def _know_boxes(self, known: list[Box]) -> None:
+    def model_of(self, rollout: Rollout) -> str:
+        """Name and version."""
+        return f"{self.model_names.get(rollout.model, '')} {rollout.version}".strip()
+
+    def _know(self, known: list[Box], library: list[Model]) -> None:
         self.box_names = {box.box: box.name for box in known}
+        self.model_names = {model.model: model.name for model in library}
+        self.table.viewport().update()
         self.detail.show_rollout(self.table.record)
 
     def _loaded(self) -> None:
@@ -126,7 +136,7 @@ class RolloutDetail(QWidget):
         clear(self._waves)
         if rollout is None:
             return
-        self._title.setText(self.tr("Version {version}").format(version=rollout.version))
+        self._title.setText(self._page.model_of(rollout))
         self._chip.set_state(state(rollout.state))
         self._reason.setText(rollout.reason or "")
         self._reason.setVisible(bool(rollout.reason))
@@ -170,7 +180,9 @@ class RolloutDetail(QWidget):
         return self._page.box_names.get(part.box, formats.short(part.box))
 
     def _part(self, part: RolloutBox) -> QWidget:
-        words = column(label(self._name(part)), label(formats.clock(part.updated_ms or None), "caption"), gap=2)
+        words = column(label(self._name(part)), gap=2)
+        if part.updated_ms:
+            words.addWidget(label(formats.clock(part.updated_ms), "caption"))
         if part.reason:
             words.addWidget(label(part.reason, "caption", wrap=True, selectable=True))
         made = QWidget()

@@ -43,6 +43,7 @@ class SamplesPage(Page):
             self,
         )
         self.grid = SampleGrid(self.model, self.context, session.tasks, self.tr("Samples"))
+        self.main = self.grid
         self.detail = SampleDetail(self)
         self.standing = Segments(
             self.tr("Labels"),

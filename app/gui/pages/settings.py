@@ -28,6 +28,7 @@ class SettingsPage(Page):
 
     def __init__(self, session: Session) -> None:
         super().__init__(session, self.tr("Settings"))
+        self.subtitle.setText(self.tr("For this site, on this desktop."))
         settings = session.context.settings
         self.language = QComboBox()
         self.language.setAccessibleName(self.tr("Language"))

@@ -50,9 +50,11 @@ class TrainingPage(Page):
                     state=lambda burst: state(burst.state),
                     width=148,
                 ),
-                Column[Burst](title=self.tr("Dataset"), text=self._dataset, stretch=True),
-                Column[Burst](title=self.tr("Host"), text=lambda burst: burst.host, width=88),
-                Column[Burst](title=self.tr("Started"), text=lambda burst: formats.ago(burst.created_ms), width=110),
+                Column[Burst](title=self.tr("Dataset"), text=self._dataset, width=136, stretch=True),
+                Column[Burst](title=self.tr("Host"), text=lambda burst: burst.host, width=80, spare=3),
+                Column[Burst](
+                    title=self.tr("Started"), text=lambda burst: formats.ago(burst.created_ms), width=108, spare=1
+                ),
                 Column[Burst](
                     title=self.tr("Progress"),
                     text=lambda burst: formats.percent(burst.progress, 0),
@@ -60,7 +62,11 @@ class TrainingPage(Page):
                     width=88,
                 ),
                 Column[Burst](
-                    title=self.tr("Cost"), text=lambda burst: formats.money(burst.cost_usd), number=True, width=96
+                    title=self.tr("Cost"),
+                    text=lambda burst: formats.money(burst.cost_usd),
+                    number=True,
+                    width=104,
+                    spare=2,
                 ),
             ),
             lambda _cursor, _limit: records.Page(rows=tuple(bursts.list_bursts(self.context))),
@@ -69,9 +75,10 @@ class TrainingPage(Page):
             self,
         )
         self.table = DataTable(self.model, self.tr("Bursts"))
+        self.main = self.table
         self.datasets: PagedModel[Dataset] = PagedModel(
             (
-                Column[Dataset](title=self.tr("Dataset"), text=lambda one: one.name, stretch=True),
+                Column[Dataset](title=self.tr("Dataset"), text=lambda one: one.name, width=136, stretch=True),
                 Column[Dataset](
                     title=self.tr("To train"), text=lambda one: formats.count(one.train), number=True, width=88
                 ),
@@ -85,8 +92,12 @@ class TrainingPage(Page):
                     width=72,
                     tip=lambda one: ", ".join(one.labels[:40]),
                 ),
-                Column[Dataset](title=self.tr("Frozen"), text=lambda one: formats.ago(one.created_ms), width=110),
-                Column[Dataset](title=self.tr("Id"), text=lambda one: formats.short(one.dataset, 8), width=96),
+                Column[Dataset](
+                    title=self.tr("Frozen"), text=lambda one: formats.ago(one.created_ms), width=108, spare=1
+                ),
+                Column[Dataset](
+                    title=self.tr("Id"), text=lambda one: formats.short(one.dataset, 8), width=104, spare=2
+                ),
             ),
             lambda _cursor, _limit: records.Page(rows=tuple(datasets.list_datasets(self.context))),
             lambda one: one.dataset,
@@ -112,7 +123,7 @@ class TrainingPage(Page):
         split.addWidget(scrolled(self.detail))
         split.setStretchFactor(0, 3)
         split.setStretchFactor(1, 2)
-        split.setSizes([620, 440])
+        split.setSizes([692, 420])
         self.body.addWidget(split, 1)
         self.set_empty(
             Empty(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -114,8 +115,9 @@ def test_bad_settings_are_named_and_left_alone(home: Path, content: str, word: s
 
 
 def test_a_setting_that_is_not_allowed_is_not_saved(ctx: Context) -> None:
+    pink: Any = "pink"
     with pytest.raises(ConfigInvalid):
-        ctx.change_settings(Settings(**{"theme": "pink"}))
+        ctx.change_settings(Settings(theme=pink))
     assert not (ctx.home / "settings.json").exists()
     assert ctx.settings == Settings()
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 from collections import deque
 from pathlib import Path
+from typing import Literal
 
 from edge_runtime.config import SpoolLimits
 from edge_runtime.contracts.rows import AlertRow, LossRow, ResultRow, SampleRow
 from edge_runtime.service.spool import Spool
 from edge_runtime.sources.base import Frame
 
+Reason = Literal["hard", "random", "unlabelled"]
 BOX = "ab" * 32
 MODEL = "cd" * 32
 NO_RESERVE = SpoolLimits(reserve_bytes=0)
@@ -46,8 +48,7 @@ def result(spool: Spool, frame: str = "frame", label: str = "dark") -> ResultRow
     )
 
 
-def sample(spool: Spool, data: bytes, reason: str = "hard") -> SampleRow:
-    kind = {"hard": "hard", "random": "random", "unlabelled": "unlabelled"}[reason]
+def sample(spool: Spool, data: bytes, reason: Reason = "hard") -> SampleRow:
     return SampleRow(
         **spool.stamp("samples"),
         pipeline="camera",
@@ -55,7 +56,7 @@ def sample(spool: Spool, data: bytes, reason: str = "hard") -> SampleRow:
         sample=hashlib.sha256(data).hexdigest(),
         media="image/jpeg",
         size=len(data),
-        reason=kind,  # type: ignore[arg-type]
+        reason=reason,
     )
 
 

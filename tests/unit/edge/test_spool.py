@@ -18,7 +18,7 @@ from edge_runtime.contracts.errors import NotFound
 from edge_runtime.contracts.rows import LossRow, ResultRow, SampleRow, Stream
 from edge_runtime.service import spool as spool_module
 from edge_runtime.service.spool import Spool
-from tests.unit.edge.rows import BOX, NO_RESERVE, Clock, alert, loss, open_spool, result, sample
+from tests.unit.edge.rows import BOX, NO_RESERVE, Clock, Reason, alert, loss, open_spool, result, sample
 from tests.waiting import wait_until
 
 KINDS = {"results": ResultRow, "samples": SampleRow, "losses": LossRow}
@@ -40,7 +40,7 @@ def losses(spool: Spool) -> list[tuple[str, int, str]]:
     return [(row.stream, row.count, row.reason) for row in rows(spool, "losses") if isinstance(row, LossRow)]
 
 
-def put(spool: Spool, data: bytes, reason: str = "hard") -> str:
+def put(spool: Spool, data: bytes, reason: Reason = "hard") -> str:
     assert spool.put_sample(sample(spool, data, reason), data)
     return hashlib.sha256(data).hexdigest()
 

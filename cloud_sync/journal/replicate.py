@@ -1,0 +1,208 @@
+"""Push what this desktop changed, pull what the others did.
+
+Each replica writes numbered segments under its own prefix and nowhere else; a segment that was written is never
+changed. So nothing depends on conditional writes, on the order of lists or on anybody's clock, and after a cut at any
+point the same call is simply made again.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from cloud_sync.journal.changes import (
+    MAX_PACKED_BYTES,
+    Change,
+    decode_segment,
+    encode_change,
+    encode_segment,
+    refused,
+)
+from cloud_sync.objects.base import ObjectStore
+from edge_runtime.contracts.errors import InputInvalid, ObjectMissing, ReplicaCopied, SegmentRefused
+
+SEGMENT_CHANGES = 2000
+SEGMENT_BYTES = 4 * 2**20
+"""A segment ends before it would hold more than this, unpacked; a single larger change has one to itself."""
+
+_REPLICA = re.compile(r"[A-Za-z0-9_-]{1,128}")
+
+Numbered = tuple[int, Change]
+
+
+class LocalJournal(Protocol):
+    """The desktop's database, as far as the journal goes. Every method is one transaction, durable when it returns."""
+
+    @property
+    def replica(self) -> str:
+        """This desktop's id: letters, digits, ``_`` and ``-``."""
+
+    def unsealed(self, limit: int) -> list[Numbered]:
+        """Changes made here that no segment holds for certain, oldest first, each with its ever-growing number."""
+
+    def sealed_through(self) -> tuple[int, int]:
+        """(number of the last segment that stands in the store, number of the last change in it); (0, 0) at first."""
+
+    def plan_segment(self, seq: int, through: int) -> int:
+        """Remember that segment ``seq`` ends with change ``through``, unless an end of it is remembered already;
+        the end that stands. For a segment that is sealed already: the number of the last change sealed.
+
+        Called before a segment is sent: whatever becomes of that, and whichever of two processes sends it, segment
+        ``seq`` never has another content.
+        """
+
+    def mark_sealed(self, seq: int, through: int) -> None:
+        """Segment ``seq`` stands in the store and ends with change ``through``. Nothing where it was sealed already."""
+
+    def positions(self) -> dict[str, int]:
+        """The last segment taken over from each other replica."""
+
+    def apply(self, replica: str, seq: int, changes: Sequence[Change]) -> None:
+        """Take over a segment, and the position with it, whole or not at all; nothing where it was taken over.
+
+        :raises InputInvalid: a change cannot be kept; nothing was.
+        """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PushReport:
+    """What :func:`push` made certain to stand in the store."""
+
+    segments: int
+    changes: int
+    bytes: int
+    """That were sent; less than the segments have where some stood there already."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplicaProblem:
+    """Why another replica's changes were not taken over from ``seq`` on."""
+
+    replica: str
+    seq: int
+    error: SegmentRefused
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PullReport:
+    """What :func:`pull` took over."""
+
+    segments: int
+    changes: int
+    bytes: int
+    problems: tuple[ReplicaProblem, ...]
+    """At most one for each replica; show them. The other replicas' changes were taken over."""
+
+
+def segment_key(prefix: str, replica: str, seq: int) -> str:
+    """Where a replica's segment lies."""
+    return f"{prefix}/journal/{replica}/{seq:010d}.jsonl.zst"
+
+
+def push(store: ObjectStore, journal: LocalJournal, prefix: str) -> PushReport:
+    """Bring every change made here into the store. Costs nothing where there is none.
+
+    :param prefix: the site's folder in the store.
+    :raises ReplicaCopied: under this replica's name stands what this database never wrote; nothing was overwritten.
+    :raises StoreUnreachable: or another error of the store: what was marked stands, the rest waits.
+    """
+    segments = changes = size = 0
+    while True:
+        # In this order: another process may seal a segment at any time, and what is read later is never older.
+        last_seq, last_number = journal.sealed_through()
+        waiting = journal.unsealed(SEGMENT_CHANGES)
+        if not waiting:
+            return PushReport(segments=segments, changes=changes, bytes=size)
+        seq = last_seq + 1
+        key = segment_key(prefix, journal.replica, seq)
+        rows = _standing(store, key, journal, seq)
+        if rows is None:
+            through = journal.plan_segment(seq, waiting[_fitting(waiting) - 1][0])
+            # Planned by an earlier run, the segment may hold more than was asked for above.
+            rows = [row for row in journal.unsealed(max(through - last_number, 0)) if row[0] <= through]
+            if rows:
+                body = encode_segment(journal.replica, seq, [change for _number, change in rows])
+                store.put(key, body)
+                size += len(body)
+        if rows:  # else another process has sealed it meanwhile
+            journal.mark_sealed(seq, rows[-1][0])
+            segments += 1
+            changes += len(rows)
+
+
+def pull(
+    store: ObjectStore,
+    journal: LocalJournal,
+    prefix: str,
+    *,
+    now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+) -> PullReport:
+    """Take over what every other replica has put into the store since the last time.
+
+    A segment that is refused holds up its own replica only, and is tried again next time.
+
+    :param prefix: the site's folder in the store.
+    :param now_ms: this computer's time, milliseconds since 1970.
+    :raises StoreUnreachable: or another error of the store: what was taken over so far is kept.
+    """
+    segments = changes = size = 0
+    problems = []
+    positions = journal.positions()
+    for replica in store.folders(f"{prefix}/journal"):
+        if replica == journal.replica or not _REPLICA.fullmatch(replica):
+            continue
+        seq = positions.get(replica, 0) + 1
+        try:
+            while (body := _fetch(store, prefix, replica, seq)) is not None:
+                found = decode_segment(body, replica=replica, seq=seq, now_ms=now_ms())
+                _apply(journal, replica, seq, found)
+                segments, changes, size, seq = segments + 1, changes + len(found), size + len(body), seq + 1
+        except SegmentRefused as error:
+            problems.append(ReplicaProblem(replica=replica, seq=seq, error=error))
+    return PullReport(segments=segments, changes=changes, bytes=size, problems=tuple(problems))
+
+
+def _standing(store: ObjectStore, key: str, journal: LocalJournal, seq: int) -> list[Numbered] | None:
+    """The changes of the segment if it stands in the store already: sent before a cut, or to a store that was in use
+    before. Empty: another process has sealed it just now. None: it does not stand, or nobody could read it.
+    """
+    try:
+        packed = store.get(key, max_bytes=MAX_PACKED_BYTES)
+        standing = decode_segment(packed, replica=journal.replica, seq=seq, now_ms=None)
+    except (ObjectMissing, SegmentRefused, InputInvalid):
+        return None
+    rows = journal.unsealed(len(standing))
+    if [encode_change(change) for _number, change in rows] != [encode_change(change) for change in standing]:
+        if journal.sealed_through()[0] >= seq:
+            return []
+        raise ReplicaCopied(f"Segment {seq} of this desktop in {store.address} holds changes that were not made here.")
+    return rows
+
+
+def _fitting(waiting: Sequence[Numbered]) -> int:
+    """How many of the changes make a segment; at least one."""
+    size = 0
+    for count, (_number, change) in enumerate(waiting):
+        size += len(encode_change(change))
+        if size > SEGMENT_BYTES:
+            return max(count, 1)
+    return len(waiting)
+
+
+def _fetch(store: ObjectStore, prefix: str, replica: str, seq: int) -> bytes | None:
+    try:
+        return store.get(segment_key(prefix, replica, seq), max_bytes=MAX_PACKED_BYTES)
+    except ObjectMissing:
+        return None
+    except InputInvalid as error:
+        raise refused(replica, seq, error) from error
+
+
+def _apply(journal: LocalJournal, replica: str, seq: int, changes: Sequence[Change]) -> None:
+    try:
+        journal.apply(replica, seq, changes)
+    except InputInvalid as error:
+        raise refused(replica, seq, error) from error

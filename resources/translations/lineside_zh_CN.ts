@@ -1,0 +1,2156 @@
+<?xml version="1.0" encoding="utf-8"?>
+<!DOCTYPE TS>
+<TS version="2.1" language="zh_CN" sourcelanguage="en">
+<context>
+    <name>ActivityPage</name>
+    <message>
+        <source>Activity</source>
+        <translation>活动记录</translation>
+    </message>
+    <message>
+        <source>No.</source>
+        <translation>序号</translation>
+    </message>
+    <message>
+        <source>When</source>
+        <translation>时间</translation>
+    </message>
+    <message>
+        <source>Who</source>
+        <translation>操作人</translation>
+    </message>
+    <message>
+        <source>What</source>
+        <translation>事件</translation>
+    </message>
+    <message>
+        <source>Message</source>
+        <translation>说明</translation>
+    </message>
+    <message>
+        <source>Digest</source>
+        <translation>摘要</translation>
+    </message>
+    <message>
+        <source>Verify chain</source>
+        <translation>校验链条</translation>
+    </message>
+    <message>
+        <source>Every entry&apos;s digest covers the one before it.</source>
+        <translation>每条记录的摘要都包含上一条的摘要。</translation>
+    </message>
+    <message>
+        <source>Verify the activity chain</source>
+        <translation>校验活动记录链条</translation>
+    </message>
+    <message>
+        <source>{n} entries, unbroken</source>
+        <translation>共 {n} 条，链条完整</translation>
+    </message>
+    <message>
+        <source>Broken</source>
+        <translation>链条已断</translation>
+    </message>
+</context>
+<context>
+    <name>AddBox</name>
+    <message>
+        <source>Add a box</source>
+        <translation>添加边缘盒</translation>
+    </message>
+    <message>
+        <source>The keys of box and desktop change hands through the box&apos;s home folder.</source>
+        <translation>边缘盒与本机通过边缘盒的主文件夹互换密钥。</translation>
+    </message>
+    <message>
+        <source>Add box</source>
+        <translation>添加</translation>
+    </message>
+    <message>
+        <source>Home folder of the box</source>
+        <translation>边缘盒的主文件夹</translation>
+    </message>
+    <message>
+        <source>The folder given to `lineside-edge init --home`, on this machine or mounted here.</source>
+        <translation>即 `lineside-edge init --home` 指定的文件夹，位于本机或已挂载到本机。</translation>
+    </message>
+    <message>
+        <source>Address (optional)</source>
+        <translation>地址（可选）</translation>
+    </message>
+    <message>
+        <source>Leave it empty to take the address that the running box wrote down.</source>
+        <translation>留空则采用运行中的边缘盒自己记录的地址。</translation>
+    </message>
+    <message>
+        <source>Listen again</source>
+        <translation>重新搜寻</translation>
+    </message>
+    <message>
+        <source>Announced on this network</source>
+        <translation>本网络中的边缘盒</translation>
+    </message>
+    <message>
+        <source>Listening…</source>
+        <translation>正在搜寻…</translation>
+    </message>
+    <message>
+        <source>Choose the box&apos;s home folder first.</source>
+        <translation>请先选择边缘盒的主文件夹。</translation>
+    </message>
+    <message>
+        <source>No box was heard. Announcements do not cross routers or guest networks: give the home folder and the address instead.</source>
+        <translation>没有搜到边缘盒。广播无法穿过路由器或访客网络，请直接填写主文件夹和地址。</translation>
+    </message>
+    <message>
+        <source>Enrolled on this desktop.</source>
+        <translation>已在本机登记。</translation>
+    </message>
+    <message>
+        <source>Trusts another desktop. Add it here only if it belongs to this site.</source>
+        <translation>它信任另一台电脑。仅当它属于本站点时才添加。</translation>
+    </message>
+    <message>
+        <source>Not enrolled yet: take its address and give its home folder above.</source>
+        <translation>尚未登记：采用它的地址，并在上方填写主文件夹。</translation>
+    </message>
+    <message>
+        <source>Take address</source>
+        <translation>采用地址</translation>
+    </message>
+</context>
+<context>
+    <name>Banner</name>
+    <message>
+        <source>Try now</source>
+        <translation>立即重试</translation>
+    </message>
+    <message>
+        <source>Offline: {changes} changes and {objects} objects ({size}) wait here and go out later. Work goes on.</source>
+        <translation>离线：{changes} 条变更和 {objects} 个对象（{size}）保存在本机，稍后发出。工作可以照常进行。</translation>
+    </message>
+</context>
+<context>
+    <name>BoxDetail</name>
+    <message>
+        <source>Refresh</source>
+        <translation>刷新</translation>
+    </message>
+    <message>
+        <source>Collect now</source>
+        <translation>立即收取</translation>
+    </message>
+    <message>
+        <source>Forget this box…</source>
+        <translation>移除此边缘盒…</translation>
+    </message>
+    <message>
+        <source>Confidence over time</source>
+        <translation>置信度随时间变化</translation>
+    </message>
+    <message>
+        <source>Model slots</source>
+        <translation>模型槽位</translation>
+    </message>
+    <message>
+        <source>Pipelines</source>
+        <translation>流水线</translation>
+    </message>
+    <message>
+        <source>What the model said</source>
+        <translation>模型的判断</translation>
+    </message>
+    <message>
+        <source>Alerts</source>
+        <translation>告警</translation>
+    </message>
+    <message>
+        <source>Not heard yet.</source>
+        <translation>尚无消息。</translation>
+    </message>
+    <message>
+        <source>No pipeline is configured.</source>
+        <translation>未配置流水线。</translation>
+    </message>
+    <message>
+        <source>Forget this box?</source>
+        <translation>移除此边缘盒？</translation>
+    </message>
+    <message>
+        <source>It leaves this desktop&apos;s list. What it sent stays here, and the box itself is not touched.</source>
+        <translation>它将从本机列表中移除。已收取的数据保留，边缘盒本身不受影响。</translation>
+    </message>
+    <message>
+        <source>Forget box</source>
+        <translation>移除</translation>
+    </message>
+    <message>
+        <source>Refresh {name}</source>
+        <translation>刷新 {name}</translation>
+    </message>
+    <message>
+        <source>Collect from {name}</source>
+        <translation>从 {name} 收取</translation>
+    </message>
+    <message>
+        <source>Address</source>
+        <translation>地址</translation>
+    </message>
+    <message>
+        <source>Fingerprint</source>
+        <translation>指纹</translation>
+    </message>
+    <message>
+        <source>Running for</source>
+        <translation>已运行</translation>
+    </message>
+    <message>
+        <source>Waiting there</source>
+        <translation>待收取</translation>
+    </message>
+    <message>
+        <source>{results} results, {samples} samples ({size})</source>
+        <translation>{results} 条结果，{samples} 个样本（{size}）</translation>
+    </message>
+    <message>
+        <source>Free disk</source>
+        <translation>剩余磁盘</translation>
+    </message>
+    <message>
+        <source>Last seen</source>
+        <translation>最近联系</translation>
+    </message>
+    <message>
+        <source>No model</source>
+        <translation>无模型</translation>
+    </message>
+    <message>
+        <source>answers for the line</source>
+        <translation>当前为产线作答</translation>
+    </message>
+    <message>
+        <source>{frames} frames on trial, {errors} errors, {ms} ms (p95)</source>
+        <translation>试运行 {frames} 帧，{errors} 个错误，{ms} 毫秒（p95）</translation>
+    </message>
+    <message>
+        <source>{frames} frames, {rate} per second, {kept} kept, {errors} errors</source>
+        <translation>{frames} 帧，每秒 {rate} 帧，留存 {kept} 帧，{errors} 个错误</translation>
+    </message>
+    <message>
+        <source>drift</source>
+        <translation>漂移</translation>
+    </message>
+    <message>
+        <source>No alerts.</source>
+        <translation>没有告警。</translation>
+    </message>
+</context>
+<context>
+    <name>BoxesPage</name>
+    <message>
+        <source>Boxes</source>
+        <translation>边缘盒</translation>
+    </message>
+    <message>
+        <source>Name</source>
+        <translation>名称</translation>
+    </message>
+    <message>
+        <source>State</source>
+        <translation>状态</translation>
+    </message>
+    <message>
+        <source>Frames/s</source>
+        <translation>帧/秒</translation>
+    </message>
+    <message>
+        <source>Model</source>
+        <translation>模型</translation>
+    </message>
+    <message>
+        <source>Drift</source>
+        <translation>漂移</translation>
+    </message>
+    <message>
+        <source>Last seen</source>
+        <translation>最近联系</translation>
+    </message>
+    <message>
+        <source>Waiting</source>
+        <translation>待收取</translation>
+    </message>
+    <message>
+        <source>Refresh</source>
+        <translation>刷新</translation>
+    </message>
+    <message>
+        <source>Collect now</source>
+        <translation>立即收取</translation>
+    </message>
+    <message>
+        <source>Add box…</source>
+        <translation>添加边缘盒…</translation>
+    </message>
+    <message>
+        <source>No box yet: add the first one, and it will show here what it runs and what it sees.</source>
+        <translation>还没有边缘盒：添加第一台后，这里会显示它运行什么、看到什么。</translation>
+    </message>
+    <message>
+        <source>Add a box…</source>
+        <translation>添加边缘盒…</translation>
+    </message>
+    <message>
+        <source>Refresh all boxes</source>
+        <translation>刷新所有边缘盒</translation>
+    </message>
+    <message>
+        <source>Collect from all boxes</source>
+        <translation>从所有边缘盒收取</translation>
+    </message>
+    <message>
+        <source>Refresh boxes</source>
+        <translation>刷新边缘盒</translation>
+    </message>
+    <message>
+        <source>Collect from boxes</source>
+        <translation>从边缘盒收取</translation>
+    </message>
+    <message>
+        <source>{n} of {all} answer</source>
+        <translation>{all} 台中有 {n} 台应答</translation>
+    </message>
+</context>
+<context>
+    <name>BurstDetail</name>
+    <message>
+        <source>Progress of the burst</source>
+        <translation>训练任务进度</translation>
+    </message>
+    <message>
+        <source>Cancel burst…</source>
+        <translation>取消训练…</translation>
+    </message>
+    <message>
+        <source>Import result…</source>
+        <translation>导入结果…</translation>
+    </message>
+    <message>
+        <source>Loss by step</source>
+        <translation>各步损失</translation>
+    </message>
+    <message>
+        <source>Accuracy by step</source>
+        <translation>各步准确率</translation>
+    </message>
+    <message>
+        <source>Log of the burst</source>
+        <translation>训练任务日志</translation>
+    </message>
+    <message>
+        <source>Log</source>
+        <translation>日志</translation>
+    </message>
+    <message>
+        <source>Cancel this burst?</source>
+        <translation>取消此训练任务？</translation>
+    </message>
+    <message>
+        <source>Training stops and its machine is given back. The checkpoints that it wrote stay.</source>
+        <translation>训练将停止，机器随即释放。已写入的检查点会保留。</translation>
+    </message>
+    <message>
+        <source>{dataset} on {host}</source>
+        <translation>{dataset}，运行于 {host}</translation>
+    </message>
+    <message>
+        <source>Cancel burst</source>
+        <translation>取消训练</translation>
+    </message>
+    <message>
+        <source>Recipe</source>
+        <translation>配方</translation>
+    </message>
+    <message>
+        <source>Host</source>
+        <translation>主机</translation>
+    </message>
+    <message>
+        <source>Started from</source>
+        <translation>起始模型</translation>
+    </message>
+    <message>
+        <source>nothing (new)</source>
+        <translation>无（全新训练）</translation>
+    </message>
+    <message>
+        <source>Time</source>
+        <translation>用时</translation>
+    </message>
+    <message>
+        <source>Deadline</source>
+        <translation>截止时间</translation>
+    </message>
+    <message>
+        <source>Cost</source>
+        <translation>费用</translation>
+    </message>
+    <message>
+        <source>{cost}, at worst {worst}</source>
+        <translation>{cost}，最多 {worst}</translation>
+    </message>
+    <message>
+        <source>Id</source>
+        <translation>编号</translation>
+    </message>
+</context>
+<context>
+    <name>DemoRun</name>
+    <message>
+        <source>Demo</source>
+        <translation>演示</translation>
+    </message>
+    <message>
+        <source>Done. Both lines still run: look around, and close the window to end the demo.</source>
+        <translation>完成。两条产线仍在运行，可以四处看看；关闭窗口即结束演示。</translation>
+    </message>
+    <message>
+        <source>The demo has ended.</source>
+        <translation>演示已结束。</translation>
+    </message>
+</context>
+<context>
+    <name>DemoStrip</name>
+    <message>
+        <source>Progress of the demo</source>
+        <translation>演示进度</translation>
+    </message>
+    <message>
+        <source>right answers on line 2, before the change</source>
+        <translation>2 号线正确率（变化前）</translation>
+    </message>
+    <message>
+        <source>after the change</source>
+        <translation>变化后</translation>
+    </message>
+    <message>
+        <source>after the update</source>
+        <translation>更新后</translation>
+    </message>
+    <message>
+        <source>A factory is being set up: two boxes, two lines.</source>
+        <translation>正在搭建工厂：两台边缘盒，两条产线。</translation>
+    </message>
+</context>
+<context>
+    <name>ErrorDialog</name>
+    <message>
+        <source>Copy details</source>
+        <translation>复制详情</translation>
+    </message>
+    <message>
+        <source>Close</source>
+        <translation>关闭</translation>
+    </message>
+    <message>
+        <source>Copied, without secrets</source>
+        <translation>已复制，不含机密</translation>
+    </message>
+</context>
+<context>
+    <name>FolderField</name>
+    <message>
+        <source>Browse…</source>
+        <translation>浏览…</translation>
+    </message>
+</context>
+<context>
+    <name>FormDialog</name>
+    <message>
+        <source>Cancel</source>
+        <translation>取消</translation>
+    </message>
+</context>
+<context>
+    <name>FreezeDataset</name>
+    <message>
+        <source>Freeze a dataset</source>
+        <translation>冻结数据集</translation>
+    </message>
+    <message>
+        <source>Every labelled sample becomes part of an immutable version; what is labelled later is not in it.</source>
+        <translation>所有已标注的样本组成一个不可更改的版本，之后的标注不会进入其中。</translation>
+    </message>
+    <message>
+        <source>Freeze dataset</source>
+        <translation>冻结数据集</translation>
+    </message>
+    <message>
+        <source>For instance: line 2 after the lamp was changed</source>
+        <translation>例如：2 号线换灯之后</translation>
+    </message>
+    <message>
+        <source>Name</source>
+        <translation>名称</translation>
+    </message>
+    <message>
+        <source>Held out</source>
+        <translation>留出</translation>
+    </message>
+    <message>
+        <source>This share is kept away from training; the gate judges the model on it.</source>
+        <translation>这部分不参与训练，质量门用它评判模型。</translation>
+    </message>
+    <message>
+        <source>Give it a name first.</source>
+        <translation>请先填写名称。</translation>
+    </message>
+    <message>
+        <source>{n} samples with {labels} labels. This share of them is kept away from training for the gate.</source>
+        <translation>共 {n} 个样本、{labels} 种标签。其中这一比例不参与训练，留给质量门。</translation>
+    </message>
+</context>
+<context>
+    <name>ImportResult</name>
+    <message>
+        <source>Import a result</source>
+        <translation>导入训练结果</translation>
+    </message>
+    <message>
+        <source>The result is quantized to int8 and judged against fp32 on samples that training never saw.</source>
+        <translation>结果已量化为 int8，并在训练从未见过的样本上与 fp32 对比评判。</translation>
+    </message>
+    <message>
+        <source>Import result</source>
+        <translation>导入结果</translation>
+    </message>
+    <message>
+        <source>Finished burst</source>
+        <translation>已完成的训练任务</translation>
+    </message>
+    <message>
+        <source>Model name</source>
+        <translation>模型名称</translation>
+    </message>
+    <message>
+        <source>Small letters, digits and hyphens. A newer result under the same name is its next release.</source>
+        <translation>小写字母、数字和连字符。同名的新结果即为下一版。</translation>
+    </message>
+    <message>
+        <source>Give the model a name first.</source>
+        <translation>请先填写模型名称。</translation>
+    </message>
+    <message>
+        <source>Import {name}</source>
+        <translation>导入 {name}</translation>
+    </message>
+    <message>
+        <source>No finished burst waits to be imported. Start one on the page Training.</source>
+        <translation>没有待导入的训练结果。请在“训练”页启动训练任务。</translation>
+    </message>
+</context>
+<context>
+    <name>JobRow</name>
+    <message>
+        <source>Cancel</source>
+        <translation>取消</translation>
+    </message>
+    <message>
+        <source>Cancel {job}</source>
+        <translation>取消“{job}”</translation>
+    </message>
+    <message>
+        <source>Stopping…</source>
+        <translation>正在停止…</translation>
+    </message>
+    <message>
+        <source>Done</source>
+        <translation>完成</translation>
+    </message>
+    <message>
+        <source>Cancelled</source>
+        <translation>已取消</translation>
+    </message>
+    <message>
+        <source>Failed</source>
+        <translation>失败</translation>
+    </message>
+    <message>
+        <source>Dismiss</source>
+        <translation>关闭</translation>
+    </message>
+    <message>
+        <source>Dismiss {job}</source>
+        <translation>关闭“{job}”</translation>
+    </message>
+</context>
+<context>
+    <name>JobTray</name>
+    <message>
+        <source>Jobs</source>
+        <translation>作业</translation>
+    </message>
+</context>
+<context>
+    <name>MainWindow</name>
+    <message>
+        <source>Starting…</source>
+        <translation>正在启动…</translation>
+    </message>
+    <message>
+        <source>Boxes</source>
+        <translation>边缘盒</translation>
+    </message>
+    <message>
+        <source>Samples</source>
+        <translation>样本</translation>
+    </message>
+    <message>
+        <source>Training</source>
+        <translation>训练</translation>
+    </message>
+    <message>
+        <source>Models</source>
+        <translation>模型</translation>
+    </message>
+    <message>
+        <source>Rollouts</source>
+        <translation>部署</translation>
+    </message>
+    <message>
+        <source>Activity</source>
+        <translation>活动记录</translation>
+    </message>
+    <message>
+        <source>Settings</source>
+        <translation>设置</translation>
+    </message>
+    <message>
+        <source>Box {name}</source>
+        <translation>边缘盒 {name}</translation>
+    </message>
+    <message>
+        <source>Model {name} {version}</source>
+        <translation>模型 {name} {version}</translation>
+    </message>
+</context>
+<context>
+    <name>ModelDetail</name>
+    <message>
+        <source>Prove on box…</source>
+        <translation>实机验证…</translation>
+    </message>
+    <message>
+        <source>Release</source>
+        <translation>签发</translation>
+    </message>
+    <message>
+        <source>Roll out…</source>
+        <translation>部署…</translation>
+    </message>
+    <message>
+        <source>fp32 accuracy</source>
+        <translation>fp32 准确率</translation>
+    </message>
+    <message>
+        <source>int8 accuracy</source>
+        <translation>int8 准确率</translation>
+    </message>
+    <message>
+        <source>times smaller</source>
+        <translation>倍缩小</translation>
+    </message>
+    <message>
+        <source>Gate</source>
+        <translation>质量门</translation>
+    </message>
+    <message>
+        <source>Proved on boxes</source>
+        <translation>实机验证</translation>
+    </message>
+    <message>
+        <source>Where it came from</source>
+        <translation>来源</translation>
+    </message>
+    <message>
+        <source>No box has tried it yet.</source>
+        <translation>还没有边缘盒试过它。</translation>
+    </message>
+    <message>
+        <source>Bundle</source>
+        <translation>模型包</translation>
+    </message>
+    <message>
+        <source>Bundle file</source>
+        <translation>模型包文件</translation>
+    </message>
+    <message>
+        <source>Burst</source>
+        <translation>训练任务</translation>
+    </message>
+    <message>
+        <source>Dataset</source>
+        <translation>数据集</translation>
+    </message>
+    <message>
+        <source>Made</source>
+        <translation>生成时间</translation>
+    </message>
+    <message>
+        <source>Not judged</source>
+        <translation>未评判</translation>
+    </message>
+    <message>
+        <source>Passed</source>
+        <translation>通过</translation>
+    </message>
+    <message>
+        <source>Refused</source>
+        <translation>被拒</translation>
+    </message>
+    <message>
+        <source>Held-out samples</source>
+        <translation>留出样本</translation>
+    </message>
+    <message>
+        <source>Runs now</source>
+        <translation>当前模型</translation>
+    </message>
+    <message>
+        <source>Size</source>
+        <translation>大小</translation>
+    </message>
+    <message>
+        <source>{fp32} as fp32, {int8} as int8</source>
+        <translation>fp32 {fp32}，int8 {int8}</translation>
+    </message>
+    <message>
+        <source>{ms} ms (p95), {agreed} of {total} golden cases, {memory}, onnxruntime {runtime}</source>
+        <translation>{ms} 毫秒（p95），黄金样例 {agreed}/{total}，{memory}，onnxruntime {runtime}</translation>
+    </message>
+    <message>
+        <source>Signed: it can be rolled out to boxes.</source>
+        <translation>已签名：可以部署到边缘盒。</translation>
+    </message>
+    <message>
+        <source>The gate refused it; nothing of it goes to the line.</source>
+        <translation>质量门拒绝了它，不会进入产线。</translation>
+    </message>
+    <message>
+        <source>Next: let a box prove it, on the very hardware that will run it.</source>
+        <translation>下一步：在将要运行它的边缘盒上实机验证。</translation>
+    </message>
+    <message>
+        <source>Next: release it, which signs it for the boxes of this site.</source>
+        <translation>下一步：签发，即为本站点的边缘盒签名。</translation>
+    </message>
+    <message>
+        <source>A box refused it: read the reason below.</source>
+        <translation>有边缘盒拒绝了它：原因见下。</translation>
+    </message>
+</context>
+<context>
+    <name>ModelsPage</name>
+    <message>
+        <source>Models</source>
+        <translation>模型</translation>
+    </message>
+    <message>
+        <source>Name</source>
+        <translation>名称</translation>
+    </message>
+    <message>
+        <source>Version</source>
+        <translation>版本</translation>
+    </message>
+    <message>
+        <source>State</source>
+        <translation>状态</translation>
+    </message>
+    <message>
+        <source>fp32</source>
+        <translation>fp32</translation>
+    </message>
+    <message>
+        <source>int8</source>
+        <translation>int8</translation>
+    </message>
+    <message>
+        <source>Size</source>
+        <translation>大小</translation>
+    </message>
+    <message>
+        <source>Made</source>
+        <translation>生成时间</translation>
+    </message>
+    <message>
+        <source>Import result…</source>
+        <translation>导入结果…</translation>
+    </message>
+    <message>
+        <source>No model yet: import the result of a finished burst, and the gate will judge it.</source>
+        <translation>还没有模型：导入已完成训练任务的结果，由质量门评判。</translation>
+    </message>
+    <message>
+        <source>Import a result…</source>
+        <translation>导入结果…</translation>
+    </message>
+    <message>
+        <source>Release {name} {version}</source>
+        <translation>签发 {name} {version}</translation>
+    </message>
+    <message>
+        <source>{n} models, {released} released</source>
+        <translation>{n} 个模型，{released} 个已签发</translation>
+    </message>
+</context>
+<context>
+    <name>Palette</name>
+    <message>
+        <source>Search</source>
+        <translation>搜索</translation>
+    </message>
+    <message>
+        <source>Go to a page, a box, a model, or do something</source>
+        <translation>前往页面、边缘盒、模型，或执行操作</translation>
+    </message>
+    <message>
+        <source>What was found</source>
+        <translation>搜索结果</translation>
+    </message>
+</context>
+<context>
+    <name>ProveOnBox</name>
+    <message>
+        <source>Prove {name} {version}</source>
+        <translation>实机验证 {name} {version}</translation>
+    </message>
+    <message>
+        <source>The box replays the golden cases in a sandbox and measures its own latency. Nothing is installed.</source>
+        <translation>边缘盒在沙箱中重放黄金样例并测量自身延迟，不会安装任何东西。</translation>
+    </message>
+    <message>
+        <source>Prove on box</source>
+        <translation>开始验证</translation>
+    </message>
+    <message>
+        <source>Box</source>
+        <translation>边缘盒</translation>
+    </message>
+    <message>
+        <source>Prove {version} on {box}</source>
+        <translation>在 {box} 上验证 {version}</translation>
+    </message>
+</context>
+<context>
+    <name>RolloutDetail</name>
+    <message>
+        <source>Stop rollout…</source>
+        <translation>停止部署…</translation>
+    </message>
+    <message>
+        <source>Bundle</source>
+        <translation>模型包</translation>
+    </message>
+    <message>
+        <source>Started</source>
+        <translation>开始</translation>
+    </message>
+    <message>
+        <source>Ended</source>
+        <translation>结束</translation>
+    </message>
+    <message>
+        <source>First wave: the canary</source>
+        <translation>第 1 批：先行</translation>
+    </message>
+    <message>
+        <source>Wave {n}</source>
+        <translation>第 {n} 批</translation>
+    </message>
+    <message>
+        <source>Stop this rollout?</source>
+        <translation>停止此次部署？</translation>
+    </message>
+    <message>
+        <source>These boxes keep the model they have. Boxes that have begun finish by themselves.</source>
+        <translation>以下边缘盒保留现有模型。已经开始的会自行完成。</translation>
+    </message>
+    <message>
+        <source>No box is waiting any more; those that have begun finish by themselves.</source>
+        <translation>已没有等待中的边缘盒，已经开始的会自行完成。</translation>
+    </message>
+    <message>
+        <source>Stop rollout</source>
+        <translation>停止部署</translation>
+    </message>
+</context>
+<context>
+    <name>RolloutsPage</name>
+    <message>
+        <source>Rollouts</source>
+        <translation>部署</translation>
+    </message>
+    <message>
+        <source>Model</source>
+        <translation>模型</translation>
+    </message>
+    <message>
+        <source>State</source>
+        <translation>状态</translation>
+    </message>
+    <message>
+        <source>Boxes</source>
+        <translation>边缘盒</translation>
+    </message>
+    <message>
+        <source>Started</source>
+        <translation>开始</translation>
+    </message>
+    <message>
+        <source>Start rollout…</source>
+        <translation>开始部署…</translation>
+    </message>
+    <message>
+        <source>No rollout yet: release a model, then send it to one box first and to the others after it.</source>
+        <translation>还没有部署：签发模型后，先发往一台边缘盒，再发往其余各台。</translation>
+    </message>
+    <message>
+        <source>Start a rollout…</source>
+        <translation>开始部署…</translation>
+    </message>
+    <message>
+        <source>{n} rollouts, {running} running</source>
+        <translation>{n} 次部署，{running} 次进行中</translation>
+    </message>
+</context>
+<context>
+    <name>SampleDetail</name>
+    <message>
+        <source>Picture of the sample</source>
+        <translation>样本图片</translation>
+    </message>
+    <message>
+        <source>Label</source>
+        <translation>标签</translation>
+    </message>
+    <message>
+        <source>Another label</source>
+        <translation>其他标签</translation>
+    </message>
+    <message>
+        <source>Use</source>
+        <translation>使用</translation>
+    </message>
+    <message>
+        <source>Use the label that was typed</source>
+        <translation>使用输入的标签</translation>
+    </message>
+    <message>
+        <source>Take label away</source>
+        <translation>去除标签</translation>
+    </message>
+    <message>
+        <source>Arrows move, the key on a button labels, Backspace takes a label away.</source>
+        <translation>方向键移动，按钮上的键标注，退格键去除标签。</translation>
+    </message>
+    <message>
+        <source>Label as {name}</source>
+        <translation>标注为 {name}</translation>
+    </message>
+    <message>
+        <source>Label {n} samples</source>
+        <translation>标注 {n} 个样本</translation>
+    </message>
+    <message>
+        <source>none yet</source>
+        <translation>尚无</translation>
+    </message>
+    <message>
+        <source>Model&apos;s guess</source>
+        <translation>模型猜测</translation>
+    </message>
+    <message>
+        <source>Kept because</source>
+        <translation>留存原因</translation>
+    </message>
+    <message>
+        <source>Seen</source>
+        <translation>拍摄时间</translation>
+    </message>
+    <message>
+        <source>Frame</source>
+        <translation>帧</translation>
+    </message>
+    <message>
+        <source>Size</source>
+        <translation>大小</translation>
+    </message>
+    <message>
+        <source>Id</source>
+        <translation>编号</translation>
+    </message>
+    <message>
+        <source>The picture is not on this desktop yet.</source>
+        <translation>图片尚未到达本机。</translation>
+    </message>
+    <message>
+        <source>the model was not sure</source>
+        <translation>模型没有把握</translation>
+    </message>
+    <message>
+        <source>a random share is kept</source>
+        <translation>随机留存</translation>
+    </message>
+    <message>
+        <source>no model was there</source>
+        <translation>当时没有模型</translation>
+    </message>
+    <message>
+        <source>it was imported</source>
+        <translation>导入</translation>
+    </message>
+</context>
+<context>
+    <name>SamplesPage</name>
+    <message>
+        <source>Samples</source>
+        <translation>样本</translation>
+    </message>
+    <message>
+        <source>Sample</source>
+        <translation>样本</translation>
+    </message>
+    <message>
+        <source>Labels</source>
+        <translation>标注状态</translation>
+    </message>
+    <message>
+        <source>All</source>
+        <translation>全部</translation>
+    </message>
+    <message>
+        <source>Unlabelled</source>
+        <translation>未标注</translation>
+    </message>
+    <message>
+        <source>Labelled</source>
+        <translation>已标注</translation>
+    </message>
+    <message>
+        <source>Box</source>
+        <translation>边缘盒</translation>
+    </message>
+    <message>
+        <source>Every box</source>
+        <translation>所有边缘盒</translation>
+    </message>
+    <message>
+        <source>Reason</source>
+        <translation>原因</translation>
+    </message>
+    <message>
+        <source>Every reason</source>
+        <translation>所有原因</translation>
+    </message>
+    <message>
+        <source>Hard for the model</source>
+        <translation>模型拿不准</translation>
+    </message>
+    <message>
+        <source>Kept at random</source>
+        <translation>随机留存</translation>
+    </message>
+    <message>
+        <source>Seen without a model</source>
+        <translation>无模型时留存</translation>
+    </message>
+    <message>
+        <source>Imported</source>
+        <translation>导入</translation>
+    </message>
+    <message>
+        <source>Undo</source>
+        <translation>撤销</translation>
+    </message>
+    <message>
+        <source>Import folder…</source>
+        <translation>导入文件夹…</translation>
+    </message>
+    <message>
+        <source>Freeze dataset…</source>
+        <translation>冻结数据集…</translation>
+    </message>
+    <message>
+        <source>No sample matches these filters.</source>
+        <translation>没有符合筛选条件的样本。</translation>
+    </message>
+    <message>
+        <source>No samples yet: collect them from a box, or import a folder with one sub-folder per label.</source>
+        <translation>还没有样本：从边缘盒收取，或导入一个每种标签一个子文件夹的文件夹。</translation>
+    </message>
+    <message>
+        <source>Import a folder…</source>
+        <translation>导入文件夹…</translation>
+    </message>
+    <message>
+        <source>Label what is unlabelled</source>
+        <translation>标注未标注的样本</translation>
+    </message>
+    <message>
+        <source>Import folder</source>
+        <translation>导入文件夹</translation>
+    </message>
+    <message>
+        <source>Import {name}</source>
+        <translation>导入 {name}</translation>
+    </message>
+    <message>
+        <source>{n} of {all} files were left out. The first: {path}. {reason}</source>
+        <translation>{all} 个文件中有 {n} 个未导入。第一个：{path}。{reason}</translation>
+    </message>
+    <message>
+        <source>{n} samples, {labelled} labelled</source>
+        <translation>{n} 个样本，{labelled} 个已标注</translation>
+    </message>
+</context>
+<context>
+    <name>SettingsPage</name>
+    <message>
+        <source>Settings</source>
+        <translation>设置</translation>
+    </message>
+    <message>
+        <source>For this site, on this desktop.</source>
+        <translation>适用于本机上的此站点。</translation>
+    </message>
+    <message>
+        <source>Language</source>
+        <translation>语言</translation>
+    </message>
+    <message>
+        <source>As the system</source>
+        <translation>跟随系统</translation>
+    </message>
+    <message>
+        <source>Theme</source>
+        <translation>主题</translation>
+    </message>
+    <message>
+        <source>Light</source>
+        <translation>浅色</translation>
+    </message>
+    <message>
+        <source>Dark</source>
+        <translation>深色</translation>
+    </message>
+    <message>
+        <source>Appearance</source>
+        <translation>外观</translation>
+    </message>
+    <message>
+        <source>Object store</source>
+        <translation>对象存储</translation>
+    </message>
+    <message>
+        <source>Site</source>
+        <translation>站点</translation>
+    </message>
+    <message>
+        <source>Where things lie</source>
+        <translation>文件位置</translation>
+    </message>
+    <message>
+        <source>Sync now</source>
+        <translation>立即同步</translation>
+    </message>
+    <message>
+        <source>Light theme</source>
+        <translation>浅色主题</translation>
+    </message>
+    <message>
+        <source>Dark theme</source>
+        <translation>深色主题</translation>
+    </message>
+    <message>
+        <source>Name</source>
+        <translation>名称</translation>
+    </message>
+    <message>
+        <source>Id</source>
+        <translation>编号</translation>
+    </message>
+    <message>
+        <source>Created</source>
+        <translation>创建时间</translation>
+    </message>
+    <message>
+        <source>This desktop</source>
+        <translation>本机</translation>
+    </message>
+    <message>
+        <source>Site folder</source>
+        <translation>站点文件夹</translation>
+    </message>
+    <message>
+        <source>Database</source>
+        <translation>数据库</translation>
+    </message>
+    <message>
+        <source>Samples, datasets and bundles</source>
+        <translation>样本、数据集和模型包</translation>
+    </message>
+    <message>
+        <source>Offline root key (encrypted)</source>
+        <translation>离线根密钥（已加密）</translation>
+    </message>
+    <message>
+        <source>Move it to a USB stick in a safe: it is needed only to admit or strike off desktops.</source>
+        <translation>请移到 U 盘并存入保险柜：只有接纳或除名电脑时才需要它。</translation>
+    </message>
+    <message>
+        <source>Secrets</source>
+        <translation>机密</translation>
+    </message>
+    <message>
+        <source>Not here any more: it was moved away.</source>
+        <translation>已不在此处：已被移走。</translation>
+    </message>
+    <message>
+        <source>Open the folder</source>
+        <translation>打开文件夹</translation>
+    </message>
+</context>
+<context>
+    <name>StartBurst</name>
+    <message>
+        <source>Start a burst</source>
+        <translation>启动训练任务</translation>
+    </message>
+    <message>
+        <source>Start burst</source>
+        <translation>启动训练</translation>
+    </message>
+    <message>
+        <source>Nothing: a new model</source>
+        <translation>无：全新模型</translation>
+    </message>
+    <message>
+        <source>This machine</source>
+        <translation>本机</translation>
+    </message>
+    <message>
+        <source>Dataset</source>
+        <translation>数据集</translation>
+    </message>
+    <message>
+        <source>Start from</source>
+        <translation>起始模型</translation>
+    </message>
+    <message>
+        <source>Host</source>
+        <translation>主机</translation>
+    </message>
+    <message>
+        <source>At most</source>
+        <translation>最长时间</translation>
+    </message>
+    <message>
+        <source>Money cap</source>
+        <translation>费用上限</translation>
+    </message>
+    <message>
+        <source>Worst case, all attempts</source>
+        <translation>最坏情况，含所有尝试</translation>
+    </message>
+    <message>
+        <source>Start burst on {name}</source>
+        <translation>启动训练：{name}</translation>
+    </message>
+    <message>
+        <source>Freeze a dataset first.</source>
+        <translation>请先冻结一个数据集。</translation>
+    </message>
+</context>
+<context>
+    <name>StartRollout</name>
+    <message>
+        <source>Start a rollout</source>
+        <translation>开始部署</translation>
+    </message>
+    <message>
+        <source>A wave begins only when every box of the wave before has committed the model.</source>
+        <translation>上一批的每台边缘盒都确认模型后，下一批才会开始。</translation>
+    </message>
+    <message>
+        <source>Start rollout…</source>
+        <translation>开始部署…</translation>
+    </message>
+    <message>
+        <source>Released model</source>
+        <translation>已签发的模型</translation>
+    </message>
+    <message>
+        <source>Boxes</source>
+        <translation>边缘盒</translation>
+    </message>
+    <message>
+        <source>Choose at least one box.</source>
+        <translation>请至少选择一台边缘盒。</translation>
+    </message>
+    <message>
+        <source>Roll out {model}?</source>
+        <translation>部署 {model}？</translation>
+    </message>
+    <message>
+        <source>Each box tries the model on its live line and goes back by itself if it does badly.</source>
+        <translation>每台边缘盒会在实际产线上试运行该模型，表现不佳则自行退回。</translation>
+    </message>
+    <message>
+        <source>{box}, wave {n}</source>
+        <translation>{box}，第 {n} 批</translation>
+    </message>
+    <message>
+        <source>Roll out</source>
+        <translation>部署</translation>
+    </message>
+    <message>
+        <source>Wave of {box}</source>
+        <translation>{box} 的批次</translation>
+    </message>
+    <message>
+        <source>First (canary)</source>
+        <translation>第 1 批（先行）</translation>
+    </message>
+    <message>
+        <source>Wave {n}</source>
+        <translation>第 {n} 批</translation>
+    </message>
+    <message>
+        <source>Not this time</source>
+        <translation>本次不部署</translation>
+    </message>
+    <message>
+        <source>No model is released yet. Release one on the page Models.</source>
+        <translation>还没有已签发的模型。请在“模型”页签发。</translation>
+    </message>
+    <message>
+        <source>No box is enrolled yet. Add one on the page Boxes.</source>
+        <translation>还没有登记边缘盒。请在“边缘盒”页添加。</translation>
+    </message>
+</context>
+<context>
+    <name>StatusStrip</name>
+    <message>
+        <source>Boxes</source>
+        <translation>边缘盒</translation>
+    </message>
+    <message>
+        <source>Object store</source>
+        <translation>对象存储</translation>
+    </message>
+    <message>
+        <source>Search (Ctrl+K)</source>
+        <translation>搜索（Ctrl+K）</translation>
+    </message>
+    <message>
+        <source>Jobs: {n}</source>
+        <translation>作业：{n}</translation>
+    </message>
+    <message>
+        <source>{n} of {all} boxes answer</source>
+        <translation>{all} 台边缘盒中 {n} 台应答</translation>
+    </message>
+    <message>
+        <source>No boxes</source>
+        <translation>没有边缘盒</translation>
+    </message>
+</context>
+<context>
+    <name>StoreSettings</name>
+    <message>
+        <source>Address</source>
+        <translation>地址</translation>
+    </message>
+    <message>
+        <source>Endpoint (not for Amazon)</source>
+        <translation>端点（亚马逊无需填写）</translation>
+    </message>
+    <message>
+        <source>Access key id</source>
+        <translation>访问密钥 ID</translation>
+    </message>
+    <message>
+        <source>from the usual AWS variables or profile</source>
+        <translation>默认取自 AWS 环境变量或配置</translation>
+    </message>
+    <message>
+        <source>Secret access key</source>
+        <translation>私有访问密钥</translation>
+    </message>
+    <message>
+        <source>Test and save</source>
+        <translation>测试并保存</translation>
+    </message>
+    <message>
+        <source>Sync now</source>
+        <translation>立即同步</translation>
+    </message>
+    <message>
+        <source>A bucket, or a folder such as a USB stick. Keys are kept in the keyring, never in the site.</source>
+        <translation>存储桶，或 U 盘之类的文件夹。密钥保存在系统钥匙串中，绝不写入站点。</translation>
+    </message>
+    <message>
+        <source>Store</source>
+        <translation>存储</translation>
+    </message>
+    <message>
+        <source>Last sync</source>
+        <translation>上次同步</translation>
+    </message>
+    <message>
+        <source>Waiting</source>
+        <translation>待发送</translation>
+    </message>
+    <message>
+        <source>{changes} changes, {objects} objects ({size})</source>
+        <translation>{changes} 条变更，{objects} 个对象（{size}）</translation>
+    </message>
+    <message>
+        <source>In the store</source>
+        <translation>已存入</translation>
+    </message>
+    <message>
+        <source>{objects} objects ({size})</source>
+        <translation>{objects} 个对象（{size}）</translation>
+    </message>
+    <message>
+        <source>Problem</source>
+        <translation>问题</translation>
+    </message>
+    <message>
+        <source>Give an address first: a bucket or a folder.</source>
+        <translation>请先填写地址：存储桶或文件夹。</translation>
+    </message>
+    <message>
+        <source>Sync</source>
+        <translation>同步</translation>
+    </message>
+</context>
+<context>
+    <name>TileDelegate</name>
+    <message>
+        <source>no guess</source>
+        <translation>无猜测</translation>
+    </message>
+</context>
+<context>
+    <name>TrainingPage</name>
+    <message>
+        <source>Training</source>
+        <translation>训练</translation>
+    </message>
+    <message>
+        <source>State</source>
+        <translation>状态</translation>
+    </message>
+    <message>
+        <source>Dataset</source>
+        <translation>数据集</translation>
+    </message>
+    <message>
+        <source>Host</source>
+        <translation>主机</translation>
+    </message>
+    <message>
+        <source>Started</source>
+        <translation>开始</translation>
+    </message>
+    <message>
+        <source>Progress</source>
+        <translation>进度</translation>
+    </message>
+    <message>
+        <source>Cost</source>
+        <translation>费用</translation>
+    </message>
+    <message>
+        <source>Bursts</source>
+        <translation>训练任务</translation>
+    </message>
+    <message>
+        <source>To train</source>
+        <translation>训练用</translation>
+    </message>
+    <message>
+        <source>Held out</source>
+        <translation>留出</translation>
+    </message>
+    <message>
+        <source>Labels</source>
+        <translation>标签</translation>
+    </message>
+    <message>
+        <source>Frozen</source>
+        <translation>冻结时间</translation>
+    </message>
+    <message>
+        <source>Id</source>
+        <translation>编号</translation>
+    </message>
+    <message>
+        <source>Datasets</source>
+        <translation>数据集</translation>
+    </message>
+    <message>
+        <source>Start burst…</source>
+        <translation>启动训练…</translation>
+    </message>
+    <message>
+        <source>Freeze dataset…</source>
+        <translation>冻结数据集…</translation>
+    </message>
+    <message>
+        <source>Nothing trained yet: label samples, freeze them into a dataset, and start a burst from it.</source>
+        <translation>尚未训练：标注样本，冻结成数据集，再据此启动训练任务。</translation>
+    </message>
+    <message>
+        <source>Freeze a dataset…</source>
+        <translation>冻结数据集…</translation>
+    </message>
+    <message>
+        <source>{n} bursts, {active} under way</source>
+        <translation>{n} 个训练任务，{active} 个进行中</translation>
+    </message>
+</context>
+<context>
+    <name>Wizard</name>
+    <message>
+        <source>For instance: Plant North</source>
+        <translation>例如：北区工厂</translation>
+    </message>
+    <message>
+        <source>Create site</source>
+        <translation>创建站点</translation>
+    </message>
+    <message>
+        <source>Back</source>
+        <translation>返回</translation>
+    </message>
+    <message>
+        <source>Open Lineside</source>
+        <translation>打开 Lineside</translation>
+    </message>
+    <message>
+        <source>Create my site</source>
+        <translation>创建我的站点</translation>
+    </message>
+    <message>
+        <source>Makes the keys of your factory on this laptop. Takes a minute, needs no network.</source>
+        <translation>在这台电脑上生成工厂的密钥。只需一分钟，无需网络。</translation>
+    </message>
+    <message>
+        <source>Try the demo</source>
+        <translation>体验演示</translation>
+    </message>
+    <message>
+        <source>Two boxes and a line that changes, all on this machine. Takes about two minutes.</source>
+        <translation>两台边缘盒和一条会变化的产线，全在本机。约需两分钟。</translation>
+    </message>
+    <message>
+        <source>Welcome to Lineside</source>
+        <translation>欢迎使用 Lineside</translation>
+    </message>
+    <message>
+        <source>Look after the AI on your factory floor from this laptop, with or without a network.</source>
+        <translation>用这台电脑照看工厂现场的 AI，有无网络皆可。</translation>
+    </message>
+    <message>
+        <source>Name of the site</source>
+        <translation>站点名称</translation>
+    </message>
+    <message>
+        <source>Passphrase</source>
+        <translation>口令</translation>
+    </message>
+    <message>
+        <source>At least {n} characters. It protects the site&apos;s root key and cannot be recovered.</source>
+        <translation>至少 {n} 个字符。它保护站点的根密钥，遗失后无法找回。</translation>
+    </message>
+    <message>
+        <source>Passphrase again</source>
+        <translation>再次输入口令</translation>
+    </message>
+    <message>
+        <source>The site lies in {folder}</source>
+        <translation>站点位于 {folder}</translation>
+    </message>
+    <message>
+        <source>Your site</source>
+        <translation>您的站点</translation>
+    </message>
+    <message>
+        <source>Step 1 of 2</source>
+        <translation>第 1 步，共 2 步</translation>
+    </message>
+    <message>
+        <source>Open its folder</source>
+        <translation>打开所在文件夹</translation>
+    </message>
+    <message>
+        <source>It is needed only to admit another laptop or to strike off a lost one. Move the file to a USB stick, put the stick in a safe, and keep the passphrase elsewhere.</source>
+        <translation>只有接纳另一台电脑或除名丢失的电脑时才需要它。请把该文件移到 U 盘，存入保险柜，口令另行保管。</translation>
+    </message>
+    <message>
+        <source>Put the root key away</source>
+        <translation>收好根密钥</translation>
+    </message>
+    <message>
+        <source>Step 2 of 2</source>
+        <translation>第 2 步，共 2 步</translation>
+    </message>
+    <message>
+        <source>The passphrase is still too short.</source>
+        <translation>口令还太短。</translation>
+    </message>
+    <message>
+        <source>The two passphrases differ.</source>
+        <translation>两次输入的口令不一致。</translation>
+    </message>
+</context>
+<context>
+    <name>errors</name>
+    <message>
+        <source>Something unexpected happened</source>
+        <translation>发生了意外错误</translation>
+    </message>
+    <message>
+        <source>Copy the details and report them; nothing was changed by this step.</source>
+        <translation>请复制详情并反馈；此步骤未作任何更改。</translation>
+    </message>
+    <message>
+        <source>That value cannot be used</source>
+        <translation>该值无法使用</translation>
+    </message>
+    <message>
+        <source>Correct the value and try again; nothing was changed.</source>
+        <translation>请更正后重试；未作任何更改。</translation>
+    </message>
+    <message>
+        <source>Nothing by that name</source>
+        <translation>找不到该名称</translation>
+    </message>
+    <message>
+        <source>List what exists and check the name.</source>
+        <translation>请列出现有项目并核对名称。</translation>
+    </message>
+    <message>
+        <source>That already exists</source>
+        <translation>已经存在</translation>
+    </message>
+    <message>
+        <source>Choose another name, or use what is there.</source>
+        <translation>请换一个名称，或使用已有的。</translation>
+    </message>
+    <message>
+        <source>Cancelled</source>
+        <translation>已取消</translation>
+    </message>
+    <message>
+        <source>Start it again when you are ready; what was finished is kept.</source>
+        <translation>准备好后可重新开始；已完成的部分会保留。</translation>
+    </message>
+    <message>
+        <source>The configuration cannot be used</source>
+        <translation>配置无法使用</translation>
+    </message>
+    <message>
+        <source>Correct the line that is named; the previous configuration stays in force.</source>
+        <translation>请更正所指的那一行；原配置继续有效。</translation>
+    </message>
+    <message>
+        <source>A frame is not a readable image</source>
+        <translation>有一帧不是可读的图像</translation>
+    </message>
+    <message>
+        <source>Check the camera or the program that writes the frames; the line goes on without this one.</source>
+        <translation>请检查相机或写入图像的程序；产线跳过此帧继续运行。</translation>
+    </message>
+    <message>
+        <source>The model cannot be run</source>
+        <translation>模型无法运行</translation>
+    </message>
+    <message>
+        <source>Export it again and check that the file arrived whole; the running model was not touched.</source>
+        <translation>请重新导出并确认文件完整；运行中的模型未受影响。</translation>
+    </message>
+    <message>
+        <source>The model failed its trial in the sandbox</source>
+        <translation>模型未通过沙箱试验</translation>
+    </message>
+    <message>
+        <source>The running model was not touched. Read the reason, mend the model and offer it again.</source>
+        <translation>运行中的模型未受影响。请查看原因，修正模型后再试。</translation>
+    </message>
+    <message>
+        <source>The bundle is not a valid model bundle</source>
+        <translation>不是有效的模型包</translation>
+    </message>
+    <message>
+        <source>Build it again with `lineside models`; the running model was not touched.</source>
+        <translation>请用 `lineside models` 重新生成；运行中的模型未受影响。</translation>
+    </message>
+    <message>
+        <source>The bundle is not what was signed</source>
+        <translation>模型包与签名不符</translation>
+    </message>
+    <message>
+        <source>Send it again; if it fails again, treat the copy&apos;s source as compromised.</source>
+        <translation>请重新发送；若再次失败，应视其来源已被篡改。</translation>
+    </message>
+    <message>
+        <source>The signature or version was refused</source>
+        <translation>签名或版本被拒绝</translation>
+    </message>
+    <message>
+        <source>Check that this desktop belongs to the box&apos;s site and that no newer release was installed.</source>
+        <translation>请确认本机属于该边缘盒的站点，且未安装更新的版本。</translation>
+    </message>
+    <message>
+        <source>The passphrase does not open this key</source>
+        <translation>口令无法打开此密钥</translation>
+    </message>
+    <message>
+        <source>Type the passphrase again; it cannot be recovered.</source>
+        <translation>请重新输入口令；口令无法找回。</translation>
+    </message>
+    <message>
+        <source>The box does not answer</source>
+        <translation>边缘盒没有应答</translation>
+    </message>
+    <message>
+        <source>Check its power and cable, then try again; what waits for it is kept.</source>
+        <translation>请检查电源和网线后重试；待发送的内容会保留。</translation>
+    </message>
+    <message>
+        <source>The box at this address has another key</source>
+        <translation>此地址的边缘盒密钥不同</translation>
+    </message>
+    <message>
+        <source>Do not continue until you know why: it is another box, a re-flashed one, or an impostor.</source>
+        <translation>查明原因之前请勿继续：可能是另一台、重装过的，或冒充的边缘盒。</translation>
+    </message>
+    <message>
+        <source>The box refused the request</source>
+        <translation>边缘盒拒绝了请求</translation>
+    </message>
+    <message>
+        <source>Check that this desktop is enrolled on the box.</source>
+        <translation>请确认本机已在该边缘盒上登记。</translation>
+    </message>
+    <message>
+        <source>The object store refused</source>
+        <translation>对象存储拒绝了请求</translation>
+    </message>
+    <message>
+        <source>Check the bucket&apos;s name, the credentials and their permissions; everything waits locally.</source>
+        <translation>请检查存储桶名称、凭据及其权限；所有内容都保存在本机。</translation>
+    </message>
+    <message>
+        <source>The object store does not answer</source>
+        <translation>对象存储没有应答</translation>
+    </message>
+    <message>
+        <source>Work on: everything waits locally and goes out when the store answers again.</source>
+        <translation>可以继续工作：所有内容保存在本机，恢复后自动发出。</translation>
+    </message>
+    <message>
+        <source>No credentials for the object store</source>
+        <translation>缺少对象存储的凭据</translation>
+    </message>
+    <message>
+        <source>Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY or a profile, or save them in Settings.</source>
+        <translation>请设置 AWS_ACCESS_KEY_ID 和 AWS_SECRET_ACCESS_KEY 或配置文件，或在“设置”中保存。</translation>
+    </message>
+    <message>
+        <source>The object is not in the store</source>
+        <translation>对象不在存储中</translation>
+    </message>
+    <message>
+        <source>Sync the desktop that made it, then try again.</source>
+        <translation>请先同步生成它的电脑，再重试。</translation>
+    </message>
+    <message>
+        <source>The object&apos;s content does not match its digest</source>
+        <translation>对象内容与摘要不符</translation>
+    </message>
+    <message>
+        <source>It was not used. Sync again; if it stays, upload it again from the desktop that has it.</source>
+        <translation>未使用该对象。请重新同步；若仍如此，请从拥有它的电脑重新上传。</translation>
+    </message>
+    <message>
+        <source>The training burst failed</source>
+        <translation>训练任务失败</translation>
+    </message>
+    <message>
+        <source>Read the burst&apos;s log; start it again when the cause is mended. Checkpoints are kept.</source>
+        <translation>请查看训练日志，排除原因后重新启动。检查点会保留。</translation>
+    </message>
+    <message>
+        <source>This machine cannot train</source>
+        <translation>本机无法训练</translation>
+    </message>
+    <message>
+        <source>Install the training extra (pip install &apos;lineside[train]&apos;) or choose another host.</source>
+        <translation>请安装训练组件（pip install &apos;lineside[train]&apos;）或选择其他主机。</translation>
+    </message>
+    <message>
+        <source>The gate refused the model</source>
+        <translation>质量门拒绝了模型</translation>
+    </message>
+    <message>
+        <source>The reasons are in the gate report; nothing was sent to the line.</source>
+        <translation>原因见质量门报告；未向产线发送任何内容。</translation>
+    </message>
+    <message>
+        <source>There is no site here yet</source>
+        <translation>这里还没有站点</translation>
+    </message>
+    <message>
+        <source>Create one with `lineside site create NAME`, or start the window and follow the first page.</source>
+        <translation>请用 `lineside site create NAME` 创建，或打开窗口按首页提示操作。</translation>
+    </message>
+    <message>
+        <source>The database was made by a newer Lineside</source>
+        <translation>数据库由更新版本的 Lineside 创建</translation>
+    </message>
+    <message>
+        <source>Install that version or a newer one; the database was not touched.</source>
+        <translation>请安装该版本或更新版本；数据库未被改动。</translation>
+    </message>
+    <message>
+        <source>The database cannot be read</source>
+        <translation>数据库无法读取</translation>
+    </message>
+    <message>
+        <source>Keep the file, restore the copy beside it, and sync to fetch what is missing.</source>
+        <translation>请保留该文件，恢复旁边的副本，再同步补全缺失内容。</translation>
+    </message>
+    <message>
+        <source>The disk is full</source>
+        <translation>磁盘已满</translation>
+    </message>
+    <message>
+        <source>Free some space; nothing that was acknowledged is lost.</source>
+        <translation>请释放空间；已确认的内容不会丢失。</translation>
+    </message>
+</context>
+<context>
+    <name>formats</name>
+    <message>
+        <source>never</source>
+        <translation>从未</translation>
+    </message>
+    <message>
+        <source>just now</source>
+        <translation>刚刚</translation>
+    </message>
+    <message>
+        <source>{n} s ago</source>
+        <translation>{n} 秒前</translation>
+    </message>
+    <message>
+        <source>{n} min ago</source>
+        <translation>{n} 分钟前</translation>
+    </message>
+    <message>
+        <source>{n} h ago</source>
+        <translation>{n} 小时前</translation>
+    </message>
+    <message>
+        <source>{n} d ago</source>
+        <translation>{n} 天前</translation>
+    </message>
+</context>
+<context>
+    <name>states</name>
+    <message>
+        <source>Running</source>
+        <translation>运行中</translation>
+    </message>
+    <message>
+        <source>Done</source>
+        <translation>完成</translation>
+    </message>
+    <message>
+        <source>Stopped</source>
+        <translation>已停止</translation>
+    </message>
+    <message>
+        <source>Waiting</source>
+        <translation>等待中</translation>
+    </message>
+    <message>
+        <source>Sending</source>
+        <translation>发送中</translation>
+    </message>
+    <message>
+        <source>Installing</source>
+        <translation>安装中</translation>
+    </message>
+    <message>
+        <source>On trial</source>
+        <translation>试运行</translation>
+    </message>
+    <message>
+        <source>Committed</source>
+        <translation>已确认</translation>
+    </message>
+    <message>
+        <source>Failed</source>
+        <translation>失败</translation>
+    </message>
+    <message>
+        <source>Rolled back</source>
+        <translation>已退回</translation>
+    </message>
+    <message>
+        <source>Candidate</source>
+        <translation>候选</translation>
+    </message>
+    <message>
+        <source>Passed the gate</source>
+        <translation>已过质量门</translation>
+    </message>
+    <message>
+        <source>Proved</source>
+        <translation>已实机验证</translation>
+    </message>
+    <message>
+        <source>Refused</source>
+        <translation>被拒绝</translation>
+    </message>
+    <message>
+        <source>Released</source>
+        <translation>已签发</translation>
+    </message>
+    <message>
+        <source>Draft</source>
+        <translation>草稿</translation>
+    </message>
+    <message>
+        <source>Quoted</source>
+        <translation>已报价</translation>
+    </message>
+    <message>
+        <source>Queued, offline</source>
+        <translation>离线排队</translation>
+    </message>
+    <message>
+        <source>Staged</source>
+        <translation>已就绪</translation>
+    </message>
+    <message>
+        <source>Launching</source>
+        <translation>启动中</translation>
+    </message>
+    <message>
+        <source>Booting</source>
+        <translation>开机中</translation>
+    </message>
+    <message>
+        <source>Training</source>
+        <translation>训练中</translation>
+    </message>
+    <message>
+        <source>Finishing</source>
+        <translation>收尾中</translation>
+    </message>
+    <message>
+        <source>Finished</source>
+        <translation>已完成</translation>
+    </message>
+    <message>
+        <source>Gated</source>
+        <translation>已评判</translation>
+    </message>
+    <message>
+        <source>Closed</source>
+        <translation>已结束</translation>
+    </message>
+    <message>
+        <source>No machine free</source>
+        <translation>无空闲机器</translation>
+    </message>
+    <message>
+        <source>Preempted</source>
+        <translation>被抢占</translation>
+    </message>
+    <message>
+        <source>Cancelling</source>
+        <translation>取消中</translation>
+    </message>
+    <message>
+        <source>Cancelled</source>
+        <translation>已取消</translation>
+    </message>
+    <message>
+        <source>Unknown</source>
+        <translation>未知</translation>
+    </message>
+    <message>
+        <source>Empty</source>
+        <translation>空</translation>
+    </message>
+    <message>
+        <source>Verified</source>
+        <translation>已验签</translation>
+    </message>
+    <message>
+        <source>Probed</source>
+        <translation>已试载</translation>
+    </message>
+    <message>
+        <source>Rejected</source>
+        <translation>已拒绝</translation>
+    </message>
+    <message>
+        <source>Waiting for a model</source>
+        <translation>等待模型</translation>
+    </message>
+    <message>
+        <source>No input</source>
+        <translation>无输入</translation>
+    </message>
+    <message>
+        <source>Failing</source>
+        <translation>出错</translation>
+    </message>
+    <message>
+        <source>Drift</source>
+        <translation>漂移</translation>
+    </message>
+    <message>
+        <source>Steady</source>
+        <translation>平稳</translation>
+    </message>
+    <message>
+        <source>Not answering</source>
+        <translation>无应答</translation>
+    </message>
+    <message>
+        <source>Not heard yet</source>
+        <translation>尚无消息</translation>
+    </message>
+    <message>
+        <source>No pipeline</source>
+        <translation>无流水线</translation>
+    </message>
+    <message>
+        <source>No object store</source>
+        <translation>无对象存储</translation>
+    </message>
+    <message>
+        <source>Offline</source>
+        <translation>离线</translation>
+    </message>
+    <message>
+        <source>Waiting to sync</source>
+        <translation>待同步</translation>
+    </message>
+    <message>
+        <source>Synced</source>
+        <translation>已同步</translation>
+    </message>
+</context>
+<context>
+    <name>steps</name>
+    <message>
+        <source>Collecting</source>
+        <translation>收取中</translation>
+    </message>
+    <message>
+        <source>Importing</source>
+        <translation>导入中</translation>
+    </message>
+    <message>
+        <source>Judging at the gate</source>
+        <translation>质量门评判中</translation>
+    </message>
+    <message>
+        <source>Packing</source>
+        <translation>打包中</translation>
+    </message>
+    <message>
+        <source>Sending</source>
+        <translation>发送中</translation>
+    </message>
+    <message>
+        <source>Proving on the box</source>
+        <translation>实机验证中</translation>
+    </message>
+    <message>
+        <source>Syncing</source>
+        <translation>同步中</translation>
+    </message>
+    <message>
+        <source>Training</source>
+        <translation>训练中</translation>
+    </message>
+    <message>
+        <source>Uploading</source>
+        <translation>上传中</translation>
+    </message>
+    <message>
+        <source>Downloading</source>
+        <translation>下载中</translation>
+    </message>
+    <message>
+        <source>Site</source>
+        <translation>站点</translation>
+    </message>
+    <message>
+        <source>Label</source>
+        <translation>标注</translation>
+    </message>
+    <message>
+        <source>Train</source>
+        <translation>训练</translation>
+    </message>
+    <message>
+        <source>Gate</source>
+        <translation>质量门</translation>
+    </message>
+    <message>
+        <source>Prove</source>
+        <translation>验证</translation>
+    </message>
+    <message>
+        <source>Roll out</source>
+        <translation>部署</translation>
+    </message>
+    <message>
+        <source>Watch</source>
+        <translation>观察</translation>
+    </message>
+    <message>
+        <source>Change</source>
+        <translation>变化</translation>
+    </message>
+    <message>
+        <source>Drift</source>
+        <translation>漂移</translation>
+    </message>
+    <message>
+        <source>Collect</source>
+        <translation>收取</translation>
+    </message>
+    <message>
+        <source>Measure</source>
+        <translation>测量</translation>
+    </message>
+    <message>
+        <source>Done</source>
+        <translation>完成</translation>
+    </message>
+</context>
+</TS>
