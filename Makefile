@@ -18,6 +18,9 @@ QT_PACKAGES := libdbus-1-3 libegl1 libfontconfig1 libgl1 libglib2.0-0 libxcb-cur
 	libxcb-xinerama0 libxcb-xkb1 libxkbcommon-x11-0
 TEST_PACKAGES := $(QT_PACKAGES) fonts-dejavu-core fonts-noto-cjk xauth xvfb
 BUILD_PACKAGES := $(QT_PACKAGES) binutils fonts-dejavu-core x11-utils xauth xvfb
+# Debian's Python has its library, which the built program needs, in a package of its own.
+LIBPYTHON = $(shell $(BIN)/python -c 'import sys; v = sys.version_info; \
+	print(f"libpython{v[0]}.{v[1]}" if sys.base_prefix == "/usr" else "")')
 
 .PHONY: help
 help: ## List the targets
@@ -49,7 +52,7 @@ bench: $(DONE)/dev ## Measure against references in the same run and renew docs/
 
 .PHONY: package
 package: $(DONE)/dev ## Build the desktop and its .deb into dist/, and start the built program once
-	@$(SYSTEM) "to build and start the package" $(BUILD_PACKAGES)
+	@$(SYSTEM) "to build and start the package" $(BUILD_PACKAGES) $(LIBPYTHON)
 	PYTHONPATH=packaging $(BIN)/python packaging/linux/build.py
 
 .PHONY: constraints

@@ -32,12 +32,12 @@ def register(topics: Topics, everywhere: argparse.ArgumentParser) -> None:
 
 def _setup(arguments: argparse.Namespace, session: Session) -> None:
     from app.usecases import sync
-    from edge_runtime.contracts import wire
 
     credentials = _ask() if arguments.ask_credentials else None
     with session.open() as ctx:
         report = sync.setup_store(ctx, arguments.address, endpoint_url=arguments.endpoint_url, credentials=credentials)
-        pairs = [(name.replace("_", " "), value) for name, value in wire.to_dict(report).items()]
+        pairs = [("object store", report.address)]
+        pairs += [(check.name, f"{'ok' if check.ok else 'no'}: {check.message}") for check in report.checks]
         if credentials is not None:
             pairs.append(("credentials", f"kept in {ctx.secrets.place}"))
         session.answer({"store": report}, text.facts(pairs))

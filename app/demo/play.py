@@ -35,9 +35,11 @@ MODEL_NAME = "digit-counter"
 TRAINING_FRAMES = 900
 MEASURED_FRAMES = 150
 """Frames of each line on which an accuracy of the report stands, at least."""
-CHANGED_FRAMES = 400
+CHANGED_FRAMES = 320
 """Changed frames that line 2 shows before the engineer comes to collect."""
 DRIFT_PATIENCE_FRAMES = 1000
+EPOCHS = 20
+"""Enough for a thousand small frames."""
 
 
 def play(
@@ -157,7 +159,9 @@ class _Run:
 
         dataset = datasets.freeze_dataset(self.ctx, name)
         self._say("train", f"A burst trains on {dataset.train} samples of {name}", *part(0.0, 0.6))
-        request = bursts.BurstRequest(dataset=dataset.dataset, base_model=base.model if base else None, minutes=10)
+        request = bursts.BurstRequest(
+            dataset=dataset.dataset, base_model=base.model if base else None, minutes=10, params={"epochs": EPOCHS}
+        )
         burst = bursts.start_burst(self.ctx, request, progress=self._nested, cancel=self.cancel)
         burst = bursts.follow_burst(self.ctx, burst.burst, progress=self._nested, cancel=self.cancel)
         self._say("gate", "Quantized to int8; the gate compares it with fp32 on held-out samples", *part(0.6, 0.75))
@@ -192,8 +196,9 @@ class _Run:
         fresh_from_ms = boxes.now_ms()
         for station in pair:
             station.line.digits = self.fresh_digits
-        for station in pair:
-            self._wait_for_pipeline(station, _has_seen(self._frames(station) + MEASURED_FRAMES + 10))
+        goals = [(station, self._frames(station) + MEASURED_FRAMES + 10) for station in pair]
+        for station, goal in goals:
+            self._wait_for_pipeline(station, _has_seen(goal))
         self._collect()
         return fresh_from_ms
 

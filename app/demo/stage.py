@@ -9,14 +9,13 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from edge_runtime.enrolment import create_home, read_address
-
 from app.demo.lines import Digit, Line
 from app.usecases.progress import CancelToken
 from edge_runtime.contracts.errors import BoxUnreachable
+from edge_runtime.enrolment import create_home, read_address
 from edge_runtime.processes import python_command
 
-RATE = 25.0
+RATE = 20.0
 START_TIMEOUT_S = 20.0
 STOP_TIMEOUT_S = 5.0
 

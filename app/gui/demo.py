@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QObject, QTimer, Signal
+from PySide6.QtCore import QObject, Qt, QTimer, Signal
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QProgressBar, QWidget
 
 from app.context import Context
@@ -124,7 +124,7 @@ class DemoStrip(QFrame):
         )
         self._figures.setLayout(figures)
         self._figures.hide()
-        words = column(row(self._headline, self._elapsed, gap=16), self._figures, self._bar, self._detail, gap=6)
+        words = column(self._heading(), self._figures, self._bar, self._detail, gap=6)
         box = row(column(IconLabel("play", "accent", 24), 1), words, gap=16)
         box.setStretch(1, 1)
         box.setContentsMargins(24, 12, 24, 12)
@@ -134,6 +134,12 @@ class DemoStrip(QFrame):
         self._tick.start()
         run.changed.connect(self._show)
         self._show()
+
+    def _heading(self) -> QHBoxLayout:
+        heading = row(gap=16)
+        heading.addWidget(self._headline, 1)
+        heading.addWidget(self._elapsed, 0, Qt.AlignmentFlag.AlignTop)
+        return heading
 
     def _show(self) -> None:
         run = self._run

@@ -58,6 +58,16 @@ class FormDialog(QDialog):
         """Say beside the buttons why it cannot go on; empty: all is well."""
         self._problem.setText(text)
         self._problem.setVisible(bool(text))
+        self.fit()
+
+    def fit(self) -> None:
+        """Grow to what is shown now."""
+        box = self.layout()
+        if box is not None:
+            box.activate()
+            wanted = box.totalHeightForWidth(self.width()) if box.hasHeightForWidth() else box.totalSizeHint().height()
+            if wanted > self.height():
+                self.resize(self.width(), wanted)
 
     @property
     def complaint(self) -> str:

@@ -122,6 +122,17 @@ TEXTS: dict[str, tuple[str, str]] = {
             "errors", "Install the training extra (pip install 'lineside[train]') or choose another host."
         ),
     ),
+    "burst.host-unreachable": (
+        QT_TRANSLATE_NOOP("errors", "The training host does not answer"),
+        QT_TRANSLATE_NOOP("errors", "Nothing is taken for lost: the burst goes on by itself and is asked again."),
+    ),
+    "sync.replica-copied": (
+        QT_TRANSLATE_NOOP("errors", "This desktop's journal has two writers"),
+        QT_TRANSLATE_NOOP(
+            "errors",
+            "The site's folder was restored from a backup or copied: use one copy only. Nothing was overwritten.",
+        ),
+    ),
     "gate.refused": (
         QT_TRANSLATE_NOOP("errors", "The gate refused the model"),
         QT_TRANSLATE_NOOP("errors", "The reasons are in the gate report; nothing was sent to the line."),

@@ -46,10 +46,10 @@ def clock(at_ms: int | None) -> str:
 def duration(seconds: float) -> str:
     whole = max(0, round(seconds))
     if whole < 60:
-        return f"{whole} s"
+        return QCoreApplication.translate("formats", "{s} s").format(s=whole)
     if whole < 3600:
-        return f"{whole // 60} min {whole % 60:02d} s"
-    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+        return QCoreApplication.translate("formats", "{m} min {s:02d} s").format(m=whole // 60, s=whole % 60)
+    return QCoreApplication.translate("formats", "{h} h {m:02d} min").format(h=whole // 3600, m=whole % 3600 // 60)
 
 
 def ago(at_ms: int | None, now: int | None = None) -> str:

@@ -71,11 +71,15 @@ class Desktop(QObject):
             self.open(context)
 
     def open(self, context: Context) -> None:
-        """Show a site's window and look after its boxes from now on. The context is closed at the end."""
+        """Show a site's window and look after its boxes from now on."""
+        self.show_site(context)
+        self.watch()
+
+    def show_site(self, context: Context) -> None:
+        """Show a site as it stands, without asking its boxes. The context is closed at the end."""
         self._take(context)
         self._build("boxes")
         self._close_wizard()
-        self.watch()
 
     def play(self, options: DemoOptions) -> None:
         """Show the demo's window at once; its pages come alive when its site exists."""

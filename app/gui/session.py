@@ -32,6 +32,11 @@ class Session(QObject):
         self._timer.timeout.connect(self._tell)
         self._unsubscribe: Callable[[], None] | None = context.database.subscribe(self._committed)
 
+    @property
+    def news_pending(self) -> bool:
+        """Something changed that the pages have not been told yet."""
+        return self._timer.isActive()
+
     def close(self) -> None:
         """Hear no more news; the context stays open for whoever opened it."""
         if self._unsubscribe is not None:

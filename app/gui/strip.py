@@ -15,7 +15,6 @@ from app.store.records import Box, SyncStatus
 from app.usecases import boxes, sync
 
 REFRESH_MS = 1000
-TABLES = frozenset({"notes", "changes", "objects", "boxes", "box_status"})
 
 
 class Banner(QFrame):
@@ -73,7 +72,7 @@ class StatusStrip(QFrame):
         self.setFixedHeight(40)
         self._timer = QTimer(self, interval=REFRESH_MS, singleShot=True)
         self._timer.timeout.connect(self.refresh)
-        session.changed.connect(self._changed)
+        session.changed.connect(lambda _tables: self._changed())
         self.boxes.clicked.connect(lambda: session.open_requested.emit("boxes", ""))
         self.sync.clicked.connect(lambda: session.open_requested.emit("settings", ""))
         self.refresh()
@@ -93,8 +92,9 @@ class StatusStrip(QFrame):
     def show_jobs(self, count: int) -> None:
         self.jobs.setText(self.tr("Jobs: {n}").format(n=count) if count else "")
 
-    def _changed(self, tables: frozenset[str]) -> None:
-        if tables & TABLES and not self._timer.isActive():
+    def _changed(self) -> None:
+        """Whatever changed is something more to sync."""
+        if not self._timer.isActive():
             self._timer.start()
 
     def _failed(self, error: BaseException) -> None:

@@ -185,7 +185,13 @@ class Tasks(QObject):
         self._closed = True
         for pool in (self._queries, self._commands):
             pool.shutdown(wait=False, cancel_futures=True)
-        return not wait(self._running, timeout=timeout_s).not_done
+        # A future that was cancelled before it began counts as unfinished for ever.
+        left = {future for future in self._running if not future.cancelled()}
+        drained = not wait(left, timeout=timeout_s).not_done
+        if drained:
+            for pool in (self._queries, self._commands):
+                pool.shutdown(wait=True)
+        return drained
 
     def _submit(
         self,

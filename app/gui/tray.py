@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from PySide6.QtCore import QTimer, Signal
+from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtWidgets import QFrame, QProgressBar, QVBoxLayout, QWidget
 
 from app.gui import formats
@@ -37,7 +37,7 @@ class JobRow(QWidget):
         titles = column(row(label(job.title), self._words, 1, self._elapsed, gap=12), self._bar, gap=6)
         box = row(gap=12)
         box.addLayout(titles, 1)
-        box.addWidget(self._chip)
+        box.addWidget(self._chip, 0, Qt.AlignmentFlag.AlignVCenter)
         box.addWidget(self.stop)
         self.setLayout(box)
         self._tick = QTimer(self, interval=TICK_MS)

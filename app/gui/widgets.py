@@ -119,14 +119,14 @@ class Button(QPushButton):
         self._kind = kind
         self.setProperty("kind", kind)
         self.setCursor(Qt.CursorShape.PointingHandCursor)
-        self._gap = 6 if text else 0
-        self.setIconSize(QSize(icons.SIZE + self._gap, icons.SIZE))
+        self._gap = 0
         self.setAccessibleName(text or tip)
         self.setAutoDefault(kind == "primary")
         if tip:
             self.setToolTip(tip)
         if not text:
             self.setFixedWidth(TOUCH)
+        self._space(text)
         if clicked is not None:
             self.clicked.connect(lambda _checked=False: clicked())
         self._tint()
@@ -139,6 +139,12 @@ class Button(QPushButton):
     def rename(self, text: str) -> None:
         self.setText(text)
         self.setAccessibleName(text)
+        self._space(text)
+        self._tint()
+
+    def _space(self, text: str) -> None:
+        self._gap = 6 if text else 0
+        self.setIconSize(QSize(icons.SIZE + self._gap, icons.SIZE))
 
     def changeEvent(self, event: QEvent) -> None:
         super().changeEvent(event)

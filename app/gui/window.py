@@ -30,7 +30,7 @@ from app.store.records import Box, Model
 from app.usecases import boxes, models
 
 RAIL_WIDTH = 208
-SIZE = (1360, 860)
+SIZE = (1360, 864)
 SMALLEST = (1040, 640)
 
 

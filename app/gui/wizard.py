@@ -60,6 +60,11 @@ class Wizard(QWidget):
     def step(self) -> int:
         return self._steps.currentIndex()
 
+    @property
+    def problem(self) -> str:
+        """Why it cannot go on."""
+        return self._problem.text()
+
     def show_step(self, step: int) -> None:
         """0 welcome, 1 name and passphrase, 2 the root key."""
         self._steps.setCurrentIndex(step)
@@ -181,7 +186,7 @@ def _choice(icon: str, title: str, words: str) -> Button:
     made = Button(kind="choice")
     made.setMaximumWidth(16_777_215)
     made.setMinimumWidth(0)
-    made.setFixedHeight(104)
+    made.setFixedHeight(120)
     made.setAccessibleName(title)
     made.setAccessibleDescription(words)
     inside = row(

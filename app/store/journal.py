@@ -7,14 +7,14 @@ import sqlite3
 from collections.abc import Sequence
 from typing import Any
 
-from cloud_sync.journal.changes import Change
-
 from app.store.database import Database
 from app.store.incoming import checked_row
 from app.store.objects import expect_object, known_objects
 from app.store.records import SyncStatus
 from app.store.tables import TABLES, Table, delete_sql, insert_new_sql, upsert_sql
 from app.store.writer import Writer
+from cloud_sync.journal.changes import Change
+from cloud_sync.journal.merge import wins
 from edge_runtime.contracts.errors import InputInvalid
 
 _SEALED_SEQ = "sealed-seq"
@@ -61,10 +61,9 @@ class StoreJournal:
         """
 
         def work(writer: Writer) -> int:
-            sealed_seq, sealed_through = self.sealed_through()
-            if seq <= sealed_seq:
-                return sealed_through
-            planned = note_of(self._db, _PLANNED)
+            if seq <= int(writer.noted(_SEALED_SEQ) or 0):
+                return int(writer.noted(_SEALED_THROUGH) or 0)
+            planned = writer.noted(_PLANNED)
             planned_seq, planned_through = map(int, planned.split(":")) if planned else (0, 0)
             if planned_seq == seq:
                 return planned_through
@@ -77,7 +76,7 @@ class StoreJournal:
         """Segment ``seq`` stands in the object store and ends with change ``through``; nothing where it did before."""
 
         def work(writer: Writer) -> None:
-            if seq <= self.sealed_through()[0]:
+            if seq <= int(writer.noted(_SEALED_SEQ) or 0):
                 return
             writer.note(_SEALED_SEQ, str(seq))
             writer.note(_SEALED_THROUGH, str(through))
@@ -119,9 +118,9 @@ class StoreJournal:
 def _apply(writer: Writer, table: Table, change: Change) -> None:
     writer.receive(change.clock)
     row = None if change.body is None else checked_row(change.table, change.key, change.body)
-    if table.fact:
-        if row is None:
-            raise InputInvalid(f"The journal deletes a fact in {change.table!r}, which is never done.")
+    if row is None and not table.deletable:
+        raise InputInvalid(f"The journal deletes a row of {change.table!r}, which is never done.")
+    if table.fact and row is not None:
         if not writer.execute(insert_new_sql(change.table, tuple(row)), row).rowcount:
             return
         if change.table == "label_events":
@@ -130,11 +129,9 @@ def _apply(writer: Writer, table: Table, change: Change) -> None:
         last = writer.execute(
             "SELECT clock, replica FROM row_clocks WHERE table_name = ? AND row_key = ?", (change.table, change.key)
         ).fetchone()
-        if last is not None and (last["clock"], last["replica"]) >= (change.clock, change.replica):
+        if last is not None and not wins((change.clock, change.replica), (last["clock"], last["replica"])):
             return
         if row is None:
-            if len(table.key) > 1:
-                raise InputInvalid(f"The journal deletes a row of {change.table!r}, which is never done.")
             writer.execute(delete_sql(change.table), {table.key[0]: change.key})
         else:
             writer.execute(upsert_sql(change.table, tuple(row)), row)

@@ -55,14 +55,15 @@ def wanted(db: Database) -> list[str]:
     return [row["sha256"] for row in db.read("SELECT sha256 FROM objects WHERE present = 0 ORDER BY sha256")]
 
 
-def mark_received(db: Database, sha256: str) -> None:
-    """A wanted file came from the object store and lies, verified, in this desktop's blobs."""
+def mark_received(db: Database, *objects: str) -> None:
+    """Wanted files came from the object store and lie, verified, in this desktop's blobs."""
 
     def work(writer: Writer) -> None:
-        writer.execute("UPDATE objects SET present = 1 WHERE sha256 = ?", (sha256,))
-        writer.touch("objects", sha256)
-        if writer.execute("UPDATE samples SET presence = 1 WHERE sample = ?", (sha256,)).rowcount:
-            writer.touch("samples", sha256)
+        for sha256 in objects:
+            writer.execute("UPDATE objects SET present = 1 WHERE sha256 = ?", (sha256,))
+            writer.touch("objects", sha256)
+            if writer.execute("UPDATE samples SET presence = 1 WHERE sample = ?", (sha256,)).rowcount:
+                writer.touch("samples", sha256)
 
     db.write(work)
 

@@ -31,9 +31,14 @@ def put_import(writer: Writer, *, sample: str, frame: str, at_ms: int, media: st
     return _present(writer, sample) or new
 
 
-def mark_present(db: Database, sample: str) -> None:
-    """The sample's bytes lie in the blobs now; from here on other desktops hear of it."""
-    db.write(lambda writer: _present(writer, sample))
+def mark_present(db: Database, *samples: str) -> None:
+    """The samples' bytes lie in the blobs now; from here on other desktops hear of them."""
+
+    def work(writer: Writer) -> None:
+        for sample in samples:
+            _present(writer, sample)
+
+    db.write(work)
 
 
 def mark_lost(db: Database, sample: str) -> None:

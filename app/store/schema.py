@@ -53,8 +53,8 @@ _FOUNDATION = (
     "CREATE INDEX samples_by_time ON samples (at_ms, sample)",
     "CREATE INDEX samples_by_box ON samples (box, at_ms, sample)",
     "CREATE INDEX samples_by_reason ON samples (reason, at_ms, sample)",
-    "CREATE INDEX samples_unlabelled ON samples (at_ms, sample) WHERE label IS NULL",
-    "CREATE INDEX samples_by_label ON samples (label)",
+    "CREATE INDEX samples_by_label ON samples (label, at_ms, sample)",
+    "CREATE INDEX samples_labelled ON samples (at_ms, sample) WHERE label IS NOT NULL",
     "CREATE INDEX samples_awaited ON samples (box) WHERE presence = 0",
     """CREATE TABLE label_events (
         event TEXT PRIMARY KEY, sample TEXT NOT NULL, label TEXT, who TEXT NOT NULL, at_ms INTEGER NOT NULL,

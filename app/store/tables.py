@@ -14,12 +14,15 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """``key``: primary key; ``columns``: what travels besides the key; ``fact``: rows are never changed afterwards."""
+    """``key``: primary key; ``columns``: what travels besides the key; ``fact``: rows are never changed afterwards;
+    ``deletable``: another desktop may delete rows, too.
+    """
 
     key: tuple[str, ...]
     columns: tuple[str, ...] = ()
     synced: bool = False
     fact: bool = False
+    deletable: bool = False
 
     @property
     def travelling(self) -> tuple[str, ...]:
@@ -27,7 +30,7 @@ class Table:
 
 
 TABLES: Mapping[str, Table] = {
-    "boxes": Table(("box",), ("name", "address", "certificate", "enrolled_ms"), synced=True),
+    "boxes": Table(("box",), ("name", "address", "certificate", "enrolled_ms"), synced=True, deletable=True),
     "samples": Table(
         ("sample",),
         (
@@ -37,9 +40,8 @@ TABLES: Mapping[str, Table] = {
         synced=True,
     ),
     "label_events": Table(("event",), ("sample", "label", "who", "at_ms", "clock", "replica"), synced=True, fact=True),
-    "datasets": Table(
-        ("dataset",), ("name", "created_ms", "train", "held_out", "labels", "size"), synced=True, fact=True
-    ),
+    # Not a fact: two desktops may have frozen the same content under different names.
+    "datasets": Table(("dataset",), ("name", "created_ms", "train", "held_out", "labels", "size"), synced=True),
     "dataset_items": Table(("dataset", "sample"), ("label", "split"), synced=True, fact=True),
     "bursts": Table(
         ("burst",),

@@ -135,6 +135,11 @@ class Writer:
             (name, value),
         )
 
+    def noted(self, name: str) -> str | None:
+        """What :meth:`note` kept."""
+        row = self.execute("SELECT value FROM notes WHERE name = ?", (name,)).fetchone()
+        return row["value"] if row else None
+
     def finish(self) -> None:
         """Called by the database before the commit."""
         if self._clock is not None:
@@ -158,8 +163,8 @@ class Writer:
         if self._clock is None:
             from cloud_sync.journal.clock import HybridClock
 
-            last = self.execute("SELECT value FROM notes WHERE name = ?", (CLOCK_NOTE,)).fetchone()
-            self._clock = HybridClock(last[0]) if last else HybridClock()
+            last = self.noted(CLOCK_NOTE)
+            self._clock = HybridClock(last) if last else HybridClock()
         return self._clock
 
 

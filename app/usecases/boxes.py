@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,12 +16,16 @@ from app.store import samples as sample_store
 from app.store import spool as spool_store
 from app.store.records import Box
 from app.usecases.progress import CancelToken, Progress, ProgressEvent, silent
-from edge_runtime.contracts.errors import AlreadyExists, LinesideError
+from edge_runtime.contracts.errors import AlreadyExists, LinesideError, NotFound
 from edge_runtime.contracts.rows import STREAMS, AlertRow
 from edge_runtime.contracts.status import Announcement
 
 if TYPE_CHECKING:
     from app.context import Context
+
+WRITERS = 8
+BATCH = 64
+"""Samples that are marked as here in one transaction."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,20 +180,24 @@ def _collect_box(ctx: Context, box: Box, client: BoxClient, totals: dict[str, in
 
 def _collect_sample_bytes(ctx: Context, box: Box, client: BoxClient, cancel: CancelToken) -> int:
     received = 0
-    for sample in sample_store.missing_bytes(ctx.database, box.box):
-        cancel.check()
-        try:
-            body = client.sample(sample)
-        except LinesideError as error:
-            if error.code != "item.not-found":
-                raise
-            # The box let it go under its limits (its loss ledger says so) before we came.
-            sample_store.mark_lost(ctx.database, sample)
-            continue
-        ctx.blobs.put(body)
-        sample_store.mark_present(ctx.database, sample)
-        received += len(body)
+    missing = sample_store.missing_bytes(ctx.database, box.box)
+    # Threads, because every file waits for the disk to have it.
+    with ThreadPoolExecutor(WRITERS, thread_name_prefix="collect") as pool:
+        for start in range(0, len(missing), BATCH):
+            cancel.check()
+            bodies = [body for sample in missing[start : start + BATCH] if (body := _fetch(ctx, client, sample))]
+            sample_store.mark_present(ctx.database, *pool.map(ctx.blobs.put, bodies))
+            received += sum(map(len, bodies))
     return received
+
+
+def _fetch(ctx: Context, client: BoxClient, sample: str) -> bytes | None:
+    try:
+        return client.sample(sample)
+    except NotFound:
+        # The box let it go under its limits (its loss ledger says so) before we came.
+        sample_store.mark_lost(ctx.database, sample)
+        return None
 
 
 def list_alerts(ctx: Context, name: str | None = None, limit: int = 100) -> list[AlertRow]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 MAX_LABEL = 200
 _BATCH = 100
+_READERS = 8
 _SIGNATURES = (
     (b"\xff\xd8\xff", "image/jpeg"),
     (b"\x89PNG\r\n\x1a\n", "image/png"),
@@ -91,32 +93,33 @@ def import_folder(
     token = cancel or CancelToken()
     files = sorted(_files(folder))
     skipped: list[SkippedFile] = []
-    imported = labelled = size = 0
-    for start in range(0, len(files), _BATCH):
-        progress(ProgressEvent(step="import", message=f"{start} of {len(files)} files", fraction=start / len(files)))
-        batch: list[_Found] = []
-        for file in files[start : start + _BATCH]:
-            token.check()
-            found = _read(ctx, folder, file)
-            if isinstance(found, SkippedFile):
-                skipped.append(found)
-            else:
-                batch.append(found)
-        new, events = ctx.database.write(partial(_keep, batch=batch))
-        imported += len(new)
-        labelled += events
-        size += sum(found.size for found in new)
-    if imported or labelled:
-        words = f"Imported {imported} samples from {folder}, {labelled} labels, {len(skipped)} files left out."
-        ctx.database.write(lambda writer: writer.activity("samples.imported", str(folder), words))
+    imported: list[_Found] = []
+    labelled = 0
+    try:
+        # Threads, because every file waits for the disk to have it.
+        with ThreadPoolExecutor(_READERS) as pool:
+            for start in range(0, len(files), _BATCH):
+                told = f"{start} of {len(files)} files"
+                progress(ProgressEvent(step="import", message=told, fraction=start / len(files)))
+                token.check()
+                read = list(pool.map(partial(_read, ctx, folder), files[start : start + _BATCH]))
+                skipped += [found for found in read if isinstance(found, SkippedFile)]
+                batch = [found for found in read if isinstance(found, _Found)]
+                new, events = ctx.database.write(partial(_keep, batch=batch))
+                imported += new
+                labelled += events
+    finally:
+        if imported or labelled:
+            words = f"Imported {len(imported)} samples from {folder}, {labelled} labels, {len(skipped)} files left out."
+            ctx.database.write(lambda writer: writer.activity("samples.imported", str(folder), words))
     progress(ProgressEvent(step="import", message=f"{len(files)} of {len(files)} files", fraction=1.0))
     return ImportReport(
         files=len(files),
-        imported=imported,
-        known=len(files) - imported - len(skipped),
+        imported=len(imported),
+        known=len(files) - len(imported) - len(skipped),
         labelled=labelled,
         skipped=tuple(skipped),
-        bytes=size,
+        bytes=sum(found.size for found in imported),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -11,15 +12,16 @@ from app.store.journal import StoreJournal
 from app.store.records import SyncStatus
 from app.usecases import boxes
 from app.usecases.progress import CancelToken, Progress, ProgressEvent, silent
-from edge_runtime.contracts.errors import LinesideError
+from edge_runtime.contracts.errors import LinesideError, ObjectCorrupt, ObjectMissing
 
 if TYPE_CHECKING:
     from app.context import Context
     from cloud_sync.objects import Credentials, ObjectStore, StoreReport
     from cloud_sync.transfer import TransferReport
 
+WORKERS = 8
 KEEP_EVERY = 100
-"""Objects that are marked as sent in one transaction."""
+"""Objects that are marked as sent or received in one transaction."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +33,8 @@ class SyncReport:
     changes_sent: int
     changes_received: int
     objects_received: int
+    objects_missing: int
+    """Files that other desktops wrote of and that the store does not give whole; asked for again at the next sync."""
 
 
 def setup_store(
@@ -72,7 +76,10 @@ def sync_now(ctx: Context, *, progress: Progress = silent, cancel: CancelToken |
         if error.code != "task.cancelled":
             journal_store.set_last_sync(ctx.database, at_ms=None, problem=str(error))
         raise
-    journal_store.set_last_sync(ctx.database, at_ms=boxes.now_ms(), problem=None)
+    problem = (
+        f"{report.objects_missing} files of other desktops are not in the store." if report.objects_missing else None
+    )
+    journal_store.set_last_sync(ctx.database, at_ms=boxes.now_ms(), problem=problem)
     return report
 
 
@@ -88,13 +95,14 @@ def _sync(ctx: Context, progress: Progress, cancel: CancelToken) -> SyncReport:
         pushed = push(store, journal, prefix)
         progress(ProgressEvent(step="journal", message="Fetching changes"))
         pulled = pull(store, journal, prefix)
-        received = _fetch_objects(ctx, store, progress, cancel)
+        received, missing = _fetch_objects(ctx, store, progress, cancel)
     return SyncReport(
         objects_sent=sent.sent,
         bytes_sent=sent.bytes,
         changes_sent=pushed.changes,
         changes_received=pulled.changes,
         objects_received=received,
+        objects_missing=missing,
     )
 
 
@@ -127,16 +135,30 @@ def _send_objects(ctx: Context, store: ObjectStore, progress: Progress, cancel: 
     return report
 
 
-def _fetch_objects(ctx: Context, store: ObjectStore, progress: Progress, cancel: CancelToken) -> int:
+def _fetch_objects(ctx: Context, store: ObjectStore, progress: Progress, cancel: CancelToken) -> tuple[int, int]:
     from cloud_sync.transfer import get_object_file
 
     wanted = object_store.wanted(ctx.database)
-    for done, sha256 in enumerate(wanted, 1):
-        cancel.check()
-        get_object_file(store, sha256, ctx.blobs.reserve(sha256))
-        object_store.mark_received(ctx.database, sha256)
-        progress(ProgressEvent(step="fetch", message=f"{done} of {len(wanted)}", fraction=done / len(wanted)))
-    return len(wanted)
+
+    received = 0
+
+    def fetch(sha256: str) -> str | None:
+        try:
+            get_object_file(store, sha256, ctx.blobs.reserve(sha256))
+        except (ObjectMissing, ObjectCorrupt):
+            # One file that the store has lost must not hold up the rest of the site.
+            return None
+        return sha256
+
+    with ThreadPoolExecutor(WORKERS, thread_name_prefix="download") as pool:
+        for start in range(0, len(wanted), KEEP_EVERY):
+            cancel.check()
+            here = [sha256 for sha256 in pool.map(fetch, wanted[start : start + KEEP_EVERY]) if sha256]
+            object_store.mark_received(ctx.database, *here)
+            received += len(here)
+            done = min(start + KEEP_EVERY, len(wanted))
+            progress(ProgressEvent(step="fetch", message=f"{done} of {len(wanted)}", fraction=done / len(wanted)))
+    return received, len(wanted) - received
 
 
 def sync_status(ctx: Context) -> SyncStatus:

@@ -212,6 +212,8 @@ class _Due:
 
 
 def _keep(checkpoints: Checkpoints, reporter: Reporter, step: int, state: Arrays) -> None:
+    # What led to a checkpoint is told before it: a next attempt will not pass there again.
+    reporter.flush()
     try:
         checkpoints.commit(step, state)
     except StoreUnreachable as error:
@@ -272,4 +274,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    status = main()
+    # All is written and closed; taking torch apart again would cost another second or two of a paid machine.
+    sys.stderr.flush()
+    os._exit(status)

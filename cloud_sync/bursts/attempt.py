@@ -83,6 +83,7 @@ class Reporter:
         self._burst = burst
         self._attempt = attempt
         self._lock = threading.Lock()
+        self._writing = threading.Lock()
         self._beat = Heartbeat(burst=burst, attempt=attempt, beat=0, at_ms=0, phase="starting")
         self._lines: list[str] = []
         self._points: list[CurvePoint] = []
@@ -133,12 +134,15 @@ class Reporter:
     def _run(self) -> None:
         while True:
             closing = self._closing.is_set()
-            # A store that does not answer now may at the next beat; nothing is dropped meanwhile.
-            with suppress(LinesideError):
-                self._write()
+            self.flush()
             if closing:
                 return
             self._closing.wait(_BEAT_EVERY_S)
+
+    def flush(self) -> None:
+        """Write what there is now, if the store answers; else it stays for the next beat."""
+        with self._writing, suppress(LinesideError):
+            self._write()
 
     def _write(self) -> None:
         with self._lock:

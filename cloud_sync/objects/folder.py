@@ -58,8 +58,8 @@ class FolderStore:
             self._root = root.resolve(strict=True)
             if not self._root.is_dir():
                 raise StoreRefused(f"{self._shown} is not a folder.")
-            # Lists what is there, so that a folder that may not be read is refused at once.
-            next(os.scandir(self._root), None)
+            with os.scandir(self._root) as found:  # a folder that may not be read is refused at once
+                next(found, None)
             self._identity = _identity(self._root)
             self._clear_incoming()
 

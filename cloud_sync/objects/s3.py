@@ -35,7 +35,7 @@ CONNECT_TIMEOUT = timedelta(seconds=3)
 REQUEST_TIMEOUT = timedelta(seconds=10)
 """For a request without a body to speak of: head, list, delete, small puts. Bounds how long a silent server is waited
 for; with the retries, an unreachable one is given up after about ten seconds."""
-READ_TIMEOUT = timedelta(seconds=15)
+READ_TIMEOUT = timedelta(seconds=10)
 """A download may take for ever, but not stand still for longer than this."""
 PART_TIMEOUT = timedelta(seconds=180)
 """For one part of an upload: 20 MiB in flight at 1 Mbit/s."""

@@ -169,13 +169,15 @@ def unpack_arrays(body: bytes, *, what: str = "checkpoint") -> Arrays:
     :raises InputInvalid: not such a file, damaged, or with anything that only pickle could read.
     """
     try:
-        with np.load(io.BytesIO(body), allow_pickle=False) as archive:
-            if not isinstance(archive, np.lib.npyio.NpzFile):
-                raise InputInvalid(f"The {what} is a single array, not a set of named ones.")
-            # Stored, not deflated: a member is never larger than the file that was read.
-            members = archive.zip.infolist() if archive.zip is not None else []
-            if any(member.compress_type != zipfile.ZIP_STORED for member in members):
-                raise InputInvalid(f"The {what} is compressed, which a checkpoint never is.")
-            return {name: archive[name] for name in archive.files}
-    except (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile, NotImplementedError, MemoryError) as error:
+        with zipfile.ZipFile(io.BytesIO(body)) as archive:
+            return dict(_member(archive, member) for member in archive.infolist())
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile, NotImplementedError, MemoryError) as error:
         raise InputInvalid(f"The {what} could not be read: {error}.") from error
+
+
+def _member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> tuple[str, npt.NDArray[Any]]:
+    # Stored, not deflated: a member is never larger than the file that was read.
+    if member.compress_type != zipfile.ZIP_STORED or not member.filename.endswith(".npy"):
+        raise ValueError(f"{member.filename[:100]!r} is no plain array")
+    array: npt.NDArray[Any] = np.lib.format.read_array(io.BytesIO(archive.read(member)), allow_pickle=False)
+    return member.filename.removesuffix(".npy"), array

@@ -225,7 +225,7 @@
         <translation>无模型</translation>
     </message>
     <message>
-        <source>answers for the line</source>
+        <source>Answers for the line now</source>
         <translation>当前为产线作答</translation>
     </message>
     <message>
@@ -280,12 +280,12 @@
         <translation>待收取</translation>
     </message>
     <message>
-        <source>Refresh</source>
-        <translation>刷新</translation>
+        <source>Refresh all</source>
+        <translation>全部刷新</translation>
     </message>
     <message>
-        <source>Collect now</source>
-        <translation>立即收取</translation>
+        <source>Collect all</source>
+        <translation>全部收取</translation>
     </message>
     <message>
         <source>Add box…</source>
@@ -799,8 +799,8 @@
         <translation>签发 {name} {version}</translation>
     </message>
     <message>
-        <source>{n} models, {released} released</source>
-        <translation>{n} 个模型，{released} 个已签发</translation>
+        <source>{n} in all, {released} released</source>
+        <translation>共 {n} 个，{released} 个已签发</translation>
     </message>
 </context>
 <context>
@@ -919,8 +919,8 @@
         <translation>开始部署…</translation>
     </message>
     <message>
-        <source>{n} rollouts, {running} running</source>
-        <translation>{n} 次部署，{running} 次进行中</translation>
+        <source>{n} in all, {running} running</source>
+        <translation>共 {n} 次，{running} 次进行中</translation>
     </message>
 </context>
 <context>
@@ -1109,8 +1109,8 @@
         <translation>{all} 个文件中有 {n} 个未导入。第一个：{path}。{reason}</translation>
     </message>
     <message>
-        <source>{n} samples, {labelled} labelled</source>
-        <translation>{n} 个样本，{labelled} 个已标注</translation>
+        <source>{n} in all, {labelled} labelled</source>
+        <translation>共 {n} 个，{labelled} 个已标注</translation>
     </message>
 </context>
 <context>
@@ -1518,8 +1518,8 @@
         <translation>冻结数据集…</translation>
     </message>
     <message>
-        <source>{n} bursts, {active} under way</source>
-        <translation>{n} 个训练任务，{active} 个进行中</translation>
+        <source>{n} in all, {active} under way</source>
+        <translation>共 {n} 个，{active} 个进行中</translation>
     </message>
 </context>
 <context>
@@ -1804,12 +1804,36 @@
         <translation>请安装训练组件（pip install &apos;lineside[train]&apos;）或选择其他主机。</translation>
     </message>
     <message>
+        <source>The training host does not answer</source>
+        <translation>训练主机没有应答</translation>
+    </message>
+    <message>
+        <source>Nothing is taken for lost: the burst goes on by itself and is asked again.</source>
+        <translation>不视为丢失：训练会自行继续，稍后再次询问。</translation>
+    </message>
+    <message>
+        <source>This desktop&apos;s journal has two writers</source>
+        <translation>本机的日志有两个写入者</translation>
+    </message>
+    <message>
+        <source>The site&apos;s folder was restored from a backup or copied: use one copy only. Nothing was overwritten.</source>
+        <translation>站点文件夹是从备份恢复或复制而来：请只使用其中一份。没有覆盖任何内容。</translation>
+    </message>
+    <message>
         <source>The gate refused the model</source>
         <translation>质量门拒绝了模型</translation>
     </message>
     <message>
         <source>The reasons are in the gate report; nothing was sent to the line.</source>
         <translation>原因见质量门报告；未向产线发送任何内容。</translation>
+    </message>
+    <message>
+        <source>Another desktop&apos;s changes were refused</source>
+        <translation>另一台电脑的变更被拒绝</translation>
+    </message>
+    <message>
+        <source>Nothing of them was taken over. Check who may write to the store, and that desktop&apos;s version.</source>
+        <translation>这些变更均未采纳。请检查谁可写入该存储，以及那台电脑的版本。</translation>
     </message>
     <message>
         <source>There is no site here yet</source>
@@ -1846,6 +1870,18 @@
 </context>
 <context>
     <name>formats</name>
+    <message>
+        <source>{s} s</source>
+        <translation>{s} 秒</translation>
+    </message>
+    <message>
+        <source>{m} min {s:02d} s</source>
+        <translation>{m} 分 {s:02d} 秒</translation>
+    </message>
+    <message>
+        <source>{h} h {m:02d} min</source>
+        <translation>{h} 小时 {m:02d} 分</translation>
+    </message>
     <message>
         <source>never</source>
         <translation>从未</translation>

@@ -32,13 +32,18 @@ def processor() -> str:
     return names[0] if names else platform.machine()
 
 
+def number(value: float) -> str:
+    """Three or four figures, never an exponent."""
+    return f"{value:,.0f}" if value >= 1000 else f"{value:.3g}"
+
+
 def table(figures: Sequence[Figure]) -> str:
     """The figures as Markdown."""
     rows = ["| what | Lineside | reference | | ratio | better |", "|---|---:|---:|---|---:|---|"]
     for each in figures:
         better = "higher" if each.higher_is_better else "lower"
         rows.append(
-            f"| {each.what} | {each.ours:,.4g} {each.unit} | {each.theirs:,.4g} {each.unit} | {each.reference} "
+            f"| {each.what} | {number(each.ours)} {each.unit} | {number(each.theirs)} {each.unit} | {each.reference} "
             f"| {each.ratio:.2f} | {better} |"
         )
     return "\n".join(rows)
@@ -50,7 +55,8 @@ def main() -> None:
         for figure in measurement.measure():
             figures.append(figure)
             print(
-                f"{figure.what}: {figure.ours:,.4g} {figure.unit}, {figure.ratio:.2f} of {figure.reference}", flush=True
+                f"{figure.what}: {number(figure.ours)} {figure.unit}, {figure.ratio:.2f} of {figure.reference}",
+                flush=True,
             )
     today = datetime.datetime.now(datetime.UTC).date()
     where = (

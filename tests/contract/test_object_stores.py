@@ -196,7 +196,8 @@ def _all_calls(store: ObjectStore) -> list[Callable[[], object]]:
 def test_wrong_credentials_are_refused_without_showing_them(server: ObjectServer) -> None:
     wrong = Credentials(access_key_id=server.credentials.access_key_id, secret_access_key="never-to-be-shown-anywhere")
     store = _s3(server, credentials=wrong)
-    for attempt in [*_all_calls(store), lambda: store.head("k"), lambda: store.delete("k")]:
+    more: list[Callable[[], object]] = [lambda: store.head("k"), lambda: store.delete("k")]
+    for attempt in _all_calls(store) + more:
         with pytest.raises(StoreRefused) as caught:
             attempt()
         assert (

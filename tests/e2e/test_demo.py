@@ -119,7 +119,7 @@ def test_ctrl_c_leaves_no_process_and_no_folder_behind(tmp_path: Path, step: str
     )
     assert demo.stdout is not None
     for line in demo.stdout:
-        if f"[{step}]" in line:
+        if line.startswith(step):
             break
     wait_until(lambda: _processes_of(tmp_path), 20, "a process of the demo's own")
     demo.send_signal(signal.SIGINT)

@@ -99,6 +99,7 @@ class AddBox(FormDialog):
         ours = {box.box for box in known}
         for box in announced:
             self._found.addWidget(self._entry(box, enrolled_here=box.box in ours))
+        self.fit()
 
     def _entry(self, box: Announcement, *, enrolled_here: bool) -> QWidget:
         """One announced box, and what to do about it."""

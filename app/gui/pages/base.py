@@ -16,6 +16,9 @@ from app.gui.widgets import Empty, column, label, row
 
 T = TypeVar("T")
 
+DETAIL_WIDTH = 372
+"""The narrowest that a detail panel may get."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Command:
@@ -128,5 +131,6 @@ def scrolled(inside: QWidget) -> QScrollArea:
     area.setWidgetResizable(True)
     area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
     area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+    area.setMinimumWidth(DETAIL_WIDTH)
     area.setWidget(inside)
     return area

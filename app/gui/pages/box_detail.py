@@ -168,8 +168,9 @@ class BoxDetail(QWidget):
 
     def _slot(self, slot: SlotStatus) -> QWidget:
         what = f"{slot.name} {slot.version}" if slot.version else self.tr("No model")
-        active = self.tr("answers for the line") if slot.active else ""
-        words = column(row(label(f"{slot.slot.upper()}   {what}"), label(active, "caption"), 1, gap=12), gap=2)
+        words = column(label(f"{slot.slot.upper()}   {what}"), gap=2)
+        if slot.active:
+            words.addWidget(label(self.tr("Answers for the line now"), "caption"))
         if slot.reason:
             words.addWidget(label(slot.reason, "caption", wrap=True))
         elif slot.trial is not None:
@@ -179,6 +180,7 @@ class BoxDetail(QWidget):
                         frames=slot.trial.frames, errors=slot.trial.errors, ms=f"{slot.trial.latency_ms_p95:.1f}"
                     ),
                     "caption",
+                    wrap=True,
                 )
             )
         return _wrap(words, Chip(state(slot.state)))

@@ -50,19 +50,19 @@ class BoxesPage(Page):
     def __init__(self, session: Session) -> None:
         super().__init__(session, self.tr("Boxes"))
         columns = (
-            Column[Box](title=self.tr("Name"), text=lambda box: box.name, width=128, stretch=True),
-            Column[Box](title=self.tr("State"), text=lambda box: box_state(box).word, state=box_state, width=146),
-            Column[Box](title=self.tr("Frames/s"), text=_rate, number=True, width=92, spare=1),
-            Column[Box](title=self.tr("Model"), text=_model, width=88, tip=_model_name),
+            Column[Box](title=self.tr("Name"), text=lambda box: box.name, width=104, stretch=True),
+            Column[Box](title=self.tr("State"), text=lambda box: box_state(box).word, state=box_state, width=152),
+            Column[Box](title=self.tr("Frames/s"), text=_rate, number=True, width=84, spare=1),
+            Column[Box](title=self.tr("Model"), text=_model, width=72, tip=_model_name),
             Column[Box](
                 title=self.tr("Drift"),
                 text=lambda box: (drift_state(box) or _UNKNOWN).word,
                 state=lambda box: drift_state(box) or _UNKNOWN,
-                width=104,
+                width=112,
                 spare=2,
             ),
-            Column[Box](title=self.tr("Last seen"), text=lambda box: formats.ago(box.last_seen_ms), width=112, spare=4),
-            Column[Box](title=self.tr("Waiting"), text=_waiting, number=True, width=88, spare=3),
+            Column[Box](title=self.tr("Last seen"), text=lambda box: formats.ago(box.last_seen_ms), width=100, spare=4),
+            Column[Box](title=self.tr("Waiting"), text=_waiting, number=True, width=84, spare=3),
         )
         self.model: PagedModel[Box] = PagedModel(
             columns,
@@ -74,8 +74,8 @@ class BoxesPage(Page):
         self.table = DataTable(self.model, self.tr("Boxes"))
         self.main = self.table
         self.detail = BoxDetail(self)
-        self.refresh = Button(self.tr("Refresh"), "refresh", clicked=self.refresh_boxes)
-        self.collect = Button(self.tr("Collect now"), "collect", clicked=self.collect_boxes)
+        self.refresh = Button(self.tr("Refresh all"), "refresh", clicked=self.refresh_boxes)
+        self.collect = Button(self.tr("Collect all"), "collect", clicked=self.collect_boxes)
         self.add = Button(self.tr("Add box…"), "plus", kind="primary", clicked=self.add_box)
         for button in (self.refresh, self.collect, self.add):
             self.buttons.addWidget(button)
@@ -86,7 +86,7 @@ class BoxesPage(Page):
         split.addWidget(scrolled(self.detail))
         split.setStretchFactor(0, 3)
         split.setStretchFactor(1, 2)
-        split.setSizes([712, 400])
+        split.setSizes([716, 372])
         self.body.addWidget(split, 1)
         self.set_empty(
             Empty(

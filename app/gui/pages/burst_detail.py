@@ -21,6 +21,13 @@ if TYPE_CHECKING:
 LOG_LINES = 2000
 """Kept on the screen; the log itself is longer."""
 
+_STANDS = bursts.ENDED | {"IMPORTED", "GATED"}
+
+
+def under_way(burst: Burst) -> bool:
+    """It still costs something, and can be cancelled."""
+    return burst.state not in _STANDS
+
 
 class BurstDetail(QWidget):
     def __init__(self, page: TrainingPage) -> None:
@@ -83,8 +90,8 @@ class BurstDetail(QWidget):
         self._step.setText(burst.step)
         self._step.setVisible(bool(burst.step))
         self._facts.show_facts(self._facts_of(burst))
-        self.stop.setVisible(burst.state in self._active())
-        self.to_models.setVisible(burst.state == "IMPORTED" and burst.model is None)
+        self.stop.setVisible(under_way(burst))
+        self.to_models.setVisible(burst.state in bursts.WITH_RESULT and burst.model is None)
         if other:
             self._logged = 0
             self.log.clear()
@@ -126,11 +133,6 @@ class BurstDetail(QWidget):
     def _import(self) -> None:
         if self._burst is not None:
             self._page.session.open_requested.emit("models", f"burst:{self._burst.burst}")
-
-    def _active(self) -> frozenset[str]:
-        from app.gui.pages.training import ACTIVE
-
-        return ACTIVE
 
     def _facts_of(self, burst: Burst) -> list[tuple[str, str]]:
         ended = burst.finished_ms or formats.now_ms()

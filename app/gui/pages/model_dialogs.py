@@ -67,7 +67,7 @@ class ImportResult(FormDialog):
     def _offer(self, known: list[Burst], frozen: list[Dataset], library: list[Model], chosen: str | None) -> None:
         names = {one.dataset: one.name for one in frozen}
         for burst in known:
-            if burst.state == "IMPORTED" and burst.model is None:
+            if burst.state in bursts.WITH_RESULT and burst.model is None:
                 what = names.get(burst.dataset, formats.short(burst.dataset))
                 self.burst.addItem(f"{what}  ·  {formats.ago(burst.finished_ms)}", burst.burst)
         if chosen is not None:

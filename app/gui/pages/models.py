@@ -72,7 +72,7 @@ class ModelsPage(Page):
         split.addWidget(scrolled(self.detail))
         split.setStretchFactor(0, 3)
         split.setStretchFactor(1, 2)
-        split.setSizes([712, 400])
+        split.setSizes([716, 372])
         self.body.addWidget(split, 1)
         self.set_empty(
             Empty(
@@ -130,6 +130,6 @@ class ModelsPage(Page):
         self.show_empty(not rows)
         released = sum(one.state == "released" for one in rows)
         self.subtitle.setText(
-            self.tr("{n} models, {released} released").format(n=len(rows), released=released) if rows else ""
+            self.tr("{n} in all, {released} released").format(n=len(rows), released=released) if rows else ""
         )
         self.table.pick_first()

@@ -104,7 +104,7 @@ class RolloutsPage(Page):
         self.show_empty(not rows)
         running = sum(one.state == "running" for one in rows)
         self.subtitle.setText(
-            self.tr("{n} rollouts, {running} running").format(n=len(rows), running=running) if rows else ""
+            self.tr("{n} in all, {running} running").format(n=len(rows), running=running) if rows else ""
         )
         self.table.pick_first()
 

@@ -25,7 +25,7 @@ from app.usecases import boxes, samples
 from app.usecases.progress import CancelToken, Progress
 from edge_runtime.contracts.errors import InputInvalid
 
-DETAIL_WIDTH = 336
+SIDE_WIDTH = 336
 
 
 class SamplesPage(Page):
@@ -70,7 +70,7 @@ class SamplesPage(Page):
         self._none.hide()
         self.body.addLayout(row(self.standing, self.box, self.reason, self._none, 1, self.undo, gap=8))
         side = scrolled(self.detail)
-        side.setFixedWidth(DETAIL_WIDTH)
+        side.setFixedWidth(SIDE_WIDTH)
         content = row(self.grid, side, gap=16)
         content.setStretch(0, 1)
         self.body.addLayout(content, 1)
@@ -212,7 +212,7 @@ class SamplesPage(Page):
         self.show_empty(counts.total == 0)
         self.freeze.setEnabled(counts.labelled > 0)
         self.subtitle.setText(
-            self.tr("{n} samples, {labelled} labelled").format(
+            self.tr("{n} in all, {labelled} labelled").format(
                 n=formats.count(counts.total), labelled=formats.count(counts.labelled)
             )
             if counts.total

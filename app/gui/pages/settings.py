@@ -22,7 +22,7 @@ WIDTH = 760
 class SettingsPage(Page):
     """``theme_chosen`` and ``language_chosen`` carry the new choice after it was saved."""
 
-    tables: ClassVar[frozenset[str]] = frozenset({"notes", "changes", "objects"})
+    tables: ClassVar[frozenset[str]] = frozenset({"sync", "objects"})
     theme_chosen = Signal(str)
     language_chosen = Signal(str)
 

@@ -125,6 +125,7 @@ class StartBurst(FormDialog):
             self.complain("")
             self._worst.setText(formats.money(quote.worst_case_usd))
             self._why.setText(quote.source)
+            self.fit()
             self.primary.setEnabled(True)
 
         def refused(error: BaseException) -> None:

@@ -100,6 +100,7 @@ class StartRollout(FormDialog):
             entry = QWidget()
             entry.setLayout(row(IconLabel("boxes"), label(box.name), 1, combo, gap=12))
             self._rows.addWidget(entry)
+        self.fit()
         if not self.model.count():
             self.complain(self.tr("No model is released yet. Release one on the page Models."))
         elif not known:

@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QSplitter, QWidget
 
 from app.gui import formats
 from app.gui.pages.base import Command, Page, scrolled
-from app.gui.pages.burst_detail import BurstDetail
+from app.gui.pages.burst_detail import BurstDetail, under_way
 from app.gui.pages.freeze import FreezeDataset
 from app.gui.pages.start_burst import StartBurst
 from app.gui.session import Session
@@ -19,21 +19,6 @@ from app.gui.widgets import Button, Empty, column, label, row
 from app.store import records
 from app.store.records import Burst, Dataset
 from app.usecases import bursts, datasets
-
-ACTIVE = frozenset(
-    {
-        "QUEUED_OFFLINE",
-        "STAGED",
-        "LAUNCHING",
-        "BOOTING",
-        "RUNNING",
-        "FINISHING",
-        "CAPACITY_WAIT",
-        "PREEMPTED",
-        "UNKNOWN",
-    }
-)
-"""States in which a burst can still be cancelled."""
 
 
 class TrainingPage(Page):
@@ -175,9 +160,9 @@ class TrainingPage(Page):
             self.table.viewport().update()
         self.show_empty(not self.model.rows and not self.datasets.rows)
         self.start.setEnabled(bool(self.datasets.rows))
-        active = sum(burst.state in ACTIVE for burst in self.model.rows)
+        active = sum(under_way(burst) for burst in self.model.rows)
         self.subtitle.setText(
-            self.tr("{n} bursts, {active} under way").format(n=len(self.model.rows), active=active)
+            self.tr("{n} in all, {active} under way").format(n=len(self.model.rows), active=active)
             if self.model.rows
             else ""
         )

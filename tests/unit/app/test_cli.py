@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from app.__main__ import main
 from app.cli import text
 from app.context import open_context
 from app.store import boxes
@@ -134,9 +135,13 @@ def test_misuse_is_told_from_failure(shell: Shell, arguments: tuple[str, ...]) -
         (("rollouts", "list"), "rollouts", "No rollout yet"),
     ],
 )
-def test_an_empty_list_says_what_to_do(shell: Shell, arguments: tuple[str, ...], key: str, empty: str) -> None:
-    assert shell.json(*arguments)[key] == []
-    assert empty in shell.run(*arguments)[0]
+def test_an_empty_list_says_what_to_do(
+    home: Path, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], key: str, empty: str
+) -> None:
+    assert main(["--home", str(home), *arguments, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)[key] == []
+    assert main(["--home", str(home), *arguments]) == 0
+    assert empty in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -155,8 +160,11 @@ def test_an_empty_list_says_what_to_do(shell: Shell, arguments: tuple[str, ...],
         ("rollouts", "stop", "x"),
     ],
 )
-def test_what_is_not_there_is_not_found(shell: Shell, arguments: tuple[str, ...]) -> None:
-    assert shell.json(*arguments, status=1)["error"]["code"] == "item.not-found"
+def test_what_is_not_there_is_not_found(
+    home: Path, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...]
+) -> None:
+    assert main(["--home", str(home), *arguments, "--json"]) == 1
+    assert json.loads(capsys.readouterr().out)["error"]["code"] == "item.not-found"
 
 
 def test_from_a_folder_to_a_frozen_dataset(shell: Shell, tmp_path: Path) -> None:

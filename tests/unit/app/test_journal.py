@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import hashlib
 import json
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
-from cloud_sync.journal.changes import Change
 
 from app.store import boxes, datasets, journal, models, objects, rollouts, samples, spool
 from app.store.database import Database
 from app.store.journal import StoreJournal
 from app.store.records import Box, Dataset, DatasetItem, Model, Rollout, RolloutBox
+from cloud_sync.journal.changes import Change
+from cloud_sync.journal.replicate import pull, push
+from cloud_sync.objects import open_store
 from edge_runtime.contracts.errors import InputInvalid
 from tests.unit.app.rows import OpenDatabase, digest, jpeg, sample
 
@@ -278,6 +283,8 @@ GOOD_SAMPLE = {
         ("samples", "../../etc/passwd", {**GOOD_SAMPLE, "sample": "../../etc/passwd"}),
         ("samples", digest("other"), GOOD_SAMPLE),
         ("samples", SAMPLE, {}),
+        ("samples", SAMPLE, None),
+        ("models", SAMPLE, None),
         ("label_events", "1", None),
         ("label_events", "1", {"event": "1", "sample": "x"}),
         ("proofs", f"{SAMPLE}/{SAMPLE}", None),
@@ -300,6 +307,55 @@ def test_a_row_that_is_not_sound_is_refused_with_its_segment(
         apply(db, [good, change(table, key, body)])
     assert samples.count_samples(db) == 0
     assert StoreJournal(db).positions() == {}
+
+
+def test_a_stamp_far_in_the_future_is_refused(db: Database) -> None:
+    with pytest.raises(InputInvalid, match="ahead"):
+        apply(db, [change("samples", SAMPLE, GOOD_SAMPLE, clock=f"{10**14:015d}.{0:06d}")])
+    put_sample(db)
+    assert StoreJournal(db).unsealed(1)[0][1].clock < f"{10**14:015d}"
+
+
+def test_a_segment_keeps_the_end_that_was_planned_first(db: Database, box: Box) -> None:
+    boxes.put_box(db, box)
+    put_sample(db)
+    own = StoreJournal(db)
+    first, second = (number for number, _change in own.unsealed(2))
+    assert own.plan_segment(1, first) == first
+    assert own.plan_segment(1, second) == first
+    own.mark_sealed(1, first)
+    own.mark_sealed(1, second)
+    assert own.sealed_through() == (1, first)
+    assert own.plan_segment(1, second) == first
+    assert own.plan_segment(2, second) == second
+
+
+def test_the_same_content_frozen_on_both_is_one_dataset_with_one_name(desktops: Desktops) -> None:
+    items = [DatasetItem(sample=digest(str(n)), label=str(n % 2), split="train") for n in range(5)]
+    dataset = hashlib.sha256(datasets.dataset_object(items)).hexdigest()
+    for name, db in (("mine", desktops.a), ("yours", desktops.b)):
+        frozen = Dataset(dataset=dataset, name=name, created_ms=1, train=5, held_out=0, labels=("0", "1"))
+        datasets.put_dataset(db, frozen, items)
+    desktops.exchange()
+    assert datasets.list_datasets(desktops.a) == datasets.list_datasets(desktops.b)
+
+
+def test_through_a_real_store_and_after_a_cut(desktops: Desktops, box: Box, tmp_path: Path) -> None:
+    with contextlib.closing(open_store(str(tmp_path / "bucket"))) as store:
+        boxes.put_box(desktops.a, box)
+        for number in range(30):
+            put_sample(desktops.a, str(number), at_ms=number)
+        assert push(store, StoreJournal(desktops.a), "sites/x").changes == 31
+        pulled = pull(store, StoreJournal(desktops.b), "sites/x")
+        assert (pulled.changes, pulled.problems) == (31, ())
+        assert samples.page_samples(desktops.a, limit=50) == samples.page_samples(desktops.b, limit=50)
+        # The desktop forgets that it has sent everything, as after a cut or a move back to this store.
+        journal.forget_store(desktops.a)
+        samples.add_label(desktops.a, digest("3"), "7")
+        push(store, StoreJournal(desktops.a), "sites/x")
+        assert pull(store, StoreJournal(desktops.b), "sites/x").changes == 1
+        assert samples.get_sample(desktops.b, digest("3")).label == "7"
+        assert pull(store, StoreJournal(desktops.a), "sites/x").changes == 0
 
 
 def test_nobody_can_give_a_box_another_key(db: Database, box: Box) -> None:

@@ -1,0 +1,129 @@
+"""The window without a screen, on real sites; a Qt warning or anything left running fails the test."""
+
+from __future__ import annotations
+
+import os
+
+os.environ["QT_QPA_PLATFORM"] = "offscreen"
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from PySide6.QtCore import QTimer
+from PySide6.QtWidgets import QApplication
+from pytestqt.qtbot import QtBot
+
+from app.context import Context
+from app.gui.i18n import Translations
+from app.gui.session import Session
+from app.gui.tasks import Tasks
+from app.gui.theme import Theme
+from app.gui.window import MainWindow
+from tests.gui.filling import fill, new_site
+
+
+@pytest.fixture(autouse=True)
+def nothing_left_running() -> Iterator[None]:
+    """No thread and no running timer outlives its test."""
+    before = {thread.ident for thread in threading.enumerate()}
+    yield
+    left = [thread.name for thread in threading.enumerate() if thread.ident not in before and thread.is_alive()]
+    assert not [name for name in left if name.startswith(("query", "command", "writer", "lineside"))]
+    application = QApplication.instance()
+    if application is not None:
+        running = [timer for timer in application.findChildren(QTimer) if timer.isActive()]
+        assert not running
+
+
+@pytest.fixture
+def errors() -> list[BaseException]:
+    """What reached the dialog."""
+    return []
+
+
+@pytest.fixture
+def tasks(qapp: QApplication, errors: list[BaseException]) -> Iterator[Tasks]:
+    pool = Tasks(errors.append)
+    yield pool
+    assert pool.drain(20)
+
+
+@pytest.fixture(scope="session")
+def themed(qapp: QApplication) -> Theme:
+    """The application in our style, light."""
+    return Theme(qapp, "light")
+
+
+@pytest.fixture
+def light(themed: Theme) -> Iterator[Theme]:
+    yield themed
+    themed.choose("light")
+
+
+@pytest.fixture
+def english(qapp: QApplication) -> Iterator[Translations]:
+    translations = Translations(qapp)
+    translations.use("en")
+    yield translations
+    translations.use("en")
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Context]:
+    """A new, empty site."""
+    with new_site(tmp_path / "site") as context:
+        yield context
+
+
+@pytest.fixture
+def full_site(site: Context, tmp_path: Path) -> Context:
+    """A site with something on every page."""
+    fill(site, tmp_path)
+    return site
+
+
+class Bench:
+    """A window on a site, and what a test does with it."""
+
+    def __init__(self, qtbot: QtBot, context: Context, tasks: Tasks) -> None:
+        self.qtbot, self.context, self.tasks = qtbot, context, tasks
+        self.session = Session(context, tasks)
+        self.window = MainWindow(tasks)
+        qtbot.addWidget(self.window)
+        self.window.attach(self.session)
+        self.window.show()
+        self.settle()
+
+    def settle(self) -> None:
+        """Until all questions are answered and all news is told."""
+        quiet = 0
+
+        def is_quiet() -> bool:
+            nonlocal quiet
+            calm = self.tasks.idle and not self.session.news_pending
+            quiet = quiet + 1 if calm else 0
+            return quiet >= 3
+
+        self.qtbot.waitUntil(is_quiet, timeout=20_000)
+
+    def go(self, page: str) -> None:
+        self.window.go(page)
+        self.settle()
+
+
+@pytest.fixture
+def bench(qtbot: QtBot, light: Theme, english: Translations, site: Context, tasks: Tasks) -> Iterator[Bench]:
+    """A window on the empty site."""
+    made = Bench(qtbot, site, tasks)
+    yield made
+    made.session.close()
+
+
+@pytest.fixture
+def full_bench(qtbot: QtBot, light: Theme, english: Translations, full_site: Context, tasks: Tasks) -> Iterator[Bench]:
+    """A window on the filled site."""
+    made = Bench(qtbot, full_site, tasks)
+    yield made
+    made.session.close()

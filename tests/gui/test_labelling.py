@@ -1,0 +1,110 @@
+"""Labelling by keyboard writes labels, and can be undone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from PySide6.QtCore import Qt
+from pytestqt.qtbot import QtBot
+
+from app.gui.pages.sample_grid import label_keys
+from app.gui.pages.samples import SamplesPage
+from app.usecases import datasets, samples
+from tests.gui.conftest import Bench
+from tests.gui.filling import picture
+
+
+def _page(bench: Bench) -> SamplesPage:
+    bench.go("samples")
+    page = bench.window.pages["samples"]
+    assert isinstance(page, SamplesPage)
+    return page
+
+
+def test_keys_of_labels() -> None:
+    assert label_keys(["0", "7", "A"]) == {"0": "0", "7": "7", "a": "A"}
+    assert label_keys(["scratch", "dent", "1"]) == {"1": "1", "2": "scratch", "3": "dent"}
+    assert len(label_keys([f"label {n}" for n in range(99)])) == 35
+
+
+def test_digits_label_and_move_on(full_bench: Bench, qtbot: QtBot) -> None:
+    page = _page(full_bench)
+    page.standing.choose(False)
+    page._ask_anew()
+    full_bench.settle()
+    unlabelled = [row.sample for row in page.model.rows]
+    assert page.grid.selected[0].sample == unlabelled[0]
+    qtbot.keyClick(page.grid, Qt.Key.Key_3)
+    full_bench.settle()
+    qtbot.keyClick(page.grid, Qt.Key.Key_8)
+    full_bench.settle()
+    assert samples.get_sample(full_bench.context, unlabelled[0]).label == "3"
+    assert samples.get_sample(full_bench.context, unlabelled[1]).label == "8"
+    assert [row.sample for row in page.model.rows] == unlabelled[2:]
+    assert page.grid.selected[0].sample == unlabelled[2]
+
+
+def test_arrows_several_at_once_and_backspace(full_bench: Bench, qtbot: QtBot) -> None:
+    page = _page(full_bench)
+    first = [row.sample for row in page.model.rows[:3]]
+    qtbot.keyClick(page.grid, Qt.Key.Key_Right, Qt.KeyboardModifier.ShiftModifier)
+    qtbot.keyClick(page.grid, Qt.Key.Key_Right, Qt.KeyboardModifier.ShiftModifier)
+    assert [one.sample for one in page.grid.selected] == first
+    qtbot.keyClick(page.grid, Qt.Key.Key_5)
+    full_bench.settle()
+    assert [samples.get_sample(full_bench.context, one).label for one in first] == ["5", "5", "5"]
+    page.grid.setCurrentIndex(page.model.index(0, 0))
+    qtbot.keyClick(page.grid, Qt.Key.Key_Backspace)
+    full_bench.settle()
+    assert samples.get_sample(full_bench.context, first[0]).label is None
+
+
+def test_undo_gives_back_what_was_there(full_bench: Bench, qtbot: QtBot) -> None:
+    page = _page(full_bench)
+    page.standing.choose(True)
+    page._ask_anew()
+    full_bench.settle()
+    before = page.grid.selected[0]
+    qtbot.keyClick(page.grid, Qt.Key.Key_9 if before.label != "9" else Qt.Key.Key_1)
+    full_bench.settle()
+    assert samples.get_sample(full_bench.context, before.sample).label != before.label
+    assert page.undo.isEnabled()
+    page.undo.click()
+    full_bench.settle()
+    assert samples.get_sample(full_bench.context, before.sample).label == before.label
+    assert not page.undo.isEnabled()
+
+
+def test_a_new_label_is_typed(full_bench: Bench, qtbot: QtBot) -> None:
+    page = _page(full_bench)
+    chosen = page.grid.selected[0].sample
+    qtbot.keyClicks(page.detail.other, "scratched")
+    qtbot.keyClick(page.detail.other, Qt.Key.Key_Return)
+    full_bench.settle()
+    assert samples.get_sample(full_bench.context, chosen).label == "scratched"
+    assert "scratched" in page.keys.values()
+
+
+def test_import_and_freeze(bench: Bench, tmp_path: Path, errors: list[BaseException]) -> None:
+    for number in range(40):
+        folder = tmp_path / "import" / str(number % 2)
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / f"{number}.jpg").write_bytes(picture(number))
+    (tmp_path / "import" / "0" / "broken.jpg").write_bytes(b"not an image")
+    page = _page(bench)
+    assert page.is_empty
+    page.start_import(tmp_path / "import")
+    bench.settle()
+    assert not page.is_empty
+    assert page.model.rowCount() == 40
+    assert len(errors) == 1
+    assert "broken.jpg" in str(errors[0])
+    dialog = page.freeze_dataset()
+    dialog.submit()
+    assert dialog.complaint
+    dialog.name.setText("first")
+    dialog.submit()
+    bench.settle()
+    (dataset,) = datasets.list_datasets(bench.context)
+    assert (dataset.name, dataset.train + dataset.held_out) == ("first", 40)
+    assert bench.window.current == "training"

@@ -1,0 +1,144 @@
+"""The bridge between workers and the GUI thread."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+from PySide6.QtCore import QObject
+from pytestqt.qtbot import QtBot
+
+from app.gui.tasks import PROGRESS_MS, Job, Tasks
+from app.usecases.progress import CancelToken, Progress, ProgressEvent
+from edge_runtime.contracts.errors import BoxUnreachable
+
+
+def test_result_arrives_in_gui_thread(qtbot: QtBot, tasks: Tasks) -> None:
+    seen: list[tuple[str, bool, bool]] = []
+    owner = QObject()
+    worker: list[int] = []
+
+    def work() -> str:
+        worker.append(threading.get_ident())
+        return "answer"
+
+    def done(result: str) -> None:
+        seen.append((result, threading.current_thread() is threading.main_thread(), worker[0] != threading.get_ident()))
+
+    tasks.run_query(work, done, owner=owner)
+    qtbot.waitUntil(lambda: tasks.idle)
+    assert seen == [("answer", True, True)]
+
+
+def test_error_that_nobody_asked_for_reaches_the_dialog(
+    qtbot: QtBot, tasks: Tasks, errors: list[BaseException]
+) -> None:
+    owner = QObject()
+
+    def bug() -> None:
+        raise ZeroDivisionError("a bug")
+
+    tasks.run_query(bug, lambda _none: None, owner=owner)
+    qtbot.waitUntil(lambda: tasks.idle)
+    assert [type(error) for error in errors] == [ZeroDivisionError]
+
+
+def test_error_of_a_deleted_owner_reaches_the_dialog_and_its_result_nobody(
+    qtbot: QtBot, tasks: Tasks, errors: list[BaseException]
+) -> None:
+    owner = QObject()
+    go, told = threading.Event(), []
+
+    def slow_bug() -> None:
+        go.wait(10)
+        raise ZeroDivisionError("late")
+
+    tasks.run_query(slow_bug, told.append, owner=owner, failed=told.append)
+    tasks.run_query(lambda: go.wait(10), told.append, owner=owner)
+    owner.deleteLater()
+    with qtbot.waitSignal(owner.destroyed):
+        pass
+    go.set()
+    qtbot.waitUntil(lambda: tasks.idle)
+    assert told == []
+    assert len(errors) == 1
+
+
+def test_cancelled_job_is_no_error(qtbot: QtBot, tasks: Tasks, errors: list[BaseException]) -> None:
+    started = threading.Event()
+
+    def work(progress: Progress, cancel: CancelToken) -> None:
+        progress(ProgressEvent(step="collect", fraction=0.5))
+        started.set()
+        cancel.wait(30)
+
+    job = tasks.run_command("Collect", work, owner=tasks)
+    assert tasks.jobs == (job,)
+    qtbot.waitUntil(started.is_set)
+    qtbot.waitUntil(lambda: job.progress.fraction == 0.5)
+    job.cancel()
+    assert job.state == "stopping"
+    with qtbot.waitSignal(job.ended):
+        pass
+    assert job.state == "cancelled"
+    assert not tasks.jobs
+    assert errors == []
+
+
+def test_failed_job_says_why(qtbot: QtBot, tasks: Tasks, errors: list[BaseException]) -> None:
+    def work(_progress: Progress, _cancel: CancelToken) -> None:
+        raise BoxUnreachable("line-2 is off.")
+
+    job = tasks.run_command("Prove", work, owner=tasks)
+    with qtbot.waitSignal(job.ended):
+        pass
+    assert job.state == "failed"
+    assert isinstance(job.error, BoxUnreachable)
+    assert [str(error) for error in errors] == ["The box does not answer: line-2 is off."]
+
+
+def test_progress_is_coalesced(qtbot: QtBot, tasks: Tasks) -> None:
+    shown: list[float | None] = []
+
+    def work(progress: Progress, _cancel: CancelToken) -> None:
+        for number in range(10_000):
+            progress(ProgressEvent(step="train", fraction=number / 10_000))
+
+    job = tasks.run_command("Train", work, owner=tasks)
+    job.changed.connect(lambda: shown.append(job.progress.fraction))
+    began = job.began_s
+    with qtbot.waitSignal(job.ended):
+        pass
+    import time
+
+    looks = (time.monotonic() - began) * 1000 / PROGRESS_MS
+    assert len(shown) <= looks + 3
+    assert shown[-1] == 0.9999
+
+
+def test_drain_stops_what_runs_and_drops_what_waits(qtbot: QtBot, errors: list[BaseException]) -> None:
+    pool = Tasks(errors.append)
+    started, told = threading.Event(), []
+
+    def work(_progress: Progress, cancel: CancelToken) -> None:
+        started.set()
+        cancel.wait(30)
+
+    jobs: list[Job] = [pool.run_command(f"Job {n}", work, told.append, owner=pool) for n in range(20)]
+    qtbot.waitUntil(started.is_set)
+    assert pool.drain(10)
+    pool.run_query(lambda: told.append("late"), told.append, owner=pool)
+    qtbot.wait(50)
+    assert told == []
+    assert all(job.token.cancelled for job in jobs)
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("command") and thread.is_alive()]
+
+
+@pytest.mark.parametrize("in_tray", [True, False])
+def test_tray_hears_of_jobs(qtbot: QtBot, tasks: Tasks, in_tray: bool) -> None:
+    heard: list[Job] = []
+    tasks.job_added.connect(heard.append)
+    job = tasks.run_command("Sync", lambda _progress, _cancel: None, owner=tasks, in_tray=in_tray)
+    with qtbot.waitSignal(job.ended):
+        pass
+    assert heard == ([job] if in_tray else [])
