@@ -17,6 +17,7 @@ from pathlib import Path
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
 from PySide6.QtCore import QEventLoop, QTimer
+from PySide6.QtGui import QImage
 from PySide6.QtWidgets import QApplication, QTableView
 
 from app.context import open_context
@@ -24,6 +25,8 @@ from app.gui.main import Desktop
 from app.gui.pages.boxes import BoxesPage
 
 ROOT = Path(__file__).resolve().parents[1]
+FILES = {"boxes": "window"}
+"""Pages whose picture has another name than they."""
 QUIET_MS = 600
 DEADLINE_S = 20.0
 
@@ -57,8 +60,8 @@ def main() -> int:
             _settle(desktop)
         for table in page.findChildren(QTableView):
             table.clearFocus()
-        path = options.out / f"{name}{suffix}.png"
-        window.grab().save(str(path), "PNG", 0)
+        path = options.out / f"{FILES.get(name, name)}{suffix}.png"
+        window.grab().toImage().convertToFormat(QImage.Format.Format_RGB888).save(str(path), "PNG", 0)
         sys.stdout.write(f"{path} {path.stat().st_size // 1000} kB\n")
     return 0 if desktop.close() else 1
 

@@ -263,6 +263,7 @@ class DataTable(QTableView):
         super().__init__()
         self._model = model
         self._picked: str | None = None
+        self._wanted: str | None = None
         self.setModel(model)
         self.setAccessibleName(name)
         self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
@@ -285,6 +286,7 @@ class DataTable(QTableView):
                 header.setSectionResizeMode(number, QHeaderView.ResizeMode.Stretch)
         model.needed_rows = self._needed_rows
         model.modelReset.connect(self._pick_again)
+        model.loaded.connect(self._pick_wanted)
         model.dataChanged.connect(self._maybe_tell)
         self.selectionModel().currentRowChanged.connect(self._changed)
 
@@ -295,10 +297,10 @@ class DataTable(QTableView):
         return index.data(ROW_ROLE) if index.isValid() else None
 
     def pick(self, key: str) -> bool:
-        """Pick a record by its id; False where it is not loaded."""
+        """Pick a record by its id; False where it is not loaded yet, it is then picked as soon as it is."""
         row = self._model.row_of(key)
+        self._wanted = key if row is None else None
         if row is None:
-            self._picked = key
             return False
         self.selectRow(row)
         self.scrollTo(self._model.index(row, 0))
@@ -342,6 +344,10 @@ class DataTable(QTableView):
             self.selectRow(row)
         else:
             self.picked.emit(None)
+
+    def _pick_wanted(self) -> None:
+        if self._wanted is not None:
+            self.pick(self._wanted)
 
     def _maybe_tell(self, first: QModelIndex, last: QModelIndex) -> None:
         if first.row() <= self.currentIndex().row() <= last.row():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from app.store.database import Database
@@ -118,6 +118,8 @@ class StoreJournal:
 def _apply(writer: Writer, table: Table, change: Change) -> None:
     writer.receive(change.clock)
     row = None if change.body is None else checked_row(change.table, change.key, change.body)
+    if change.table == "label_events" and row is not None and not _is_own_label(row, change):
+        raise InputInvalid("A label in the journal is not of the time and the desktop that wrote it.")
     if row is None and not table.deletable:
         raise InputInvalid(f"The journal deletes a row of {change.table!r}, which is never done.")
     if table.fact and row is not None:
@@ -139,6 +141,11 @@ def _apply(writer: Writer, table: Table, change: Change) -> None:
     writer.touch(change.table, change.key)
     if row is not None:
         _expect_files(writer, change.table, row)
+
+
+def _is_own_label(row: Mapping[str, Any], change: Change) -> bool:
+    """The label that stands is the newest event's: nobody may date one ahead, or write it in another's name."""
+    return row.get("replica") == change.replica and str(row.get("clock")) <= change.clock
 
 
 def _expect_files(writer: Writer, table: str, row: dict[str, Any]) -> None:

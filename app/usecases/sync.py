@@ -96,6 +96,9 @@ def _sync(ctx: Context, progress: Progress, cancel: CancelToken) -> SyncReport:
         progress(ProgressEvent(step="journal", message="Fetching changes"))
         pulled = pull(store, journal, prefix)
         received, missing = _fetch_objects(ctx, store, progress, cancel)
+    if pulled.problems:
+        # What could be taken over was; a segment that is not what it should be needs a person.
+        raise pulled.problems[0].error
     return SyncReport(
         objects_sent=sent.sent,
         bytes_sent=sent.bytes,

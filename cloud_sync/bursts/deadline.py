@@ -60,8 +60,11 @@ class DeadlineTimer:
         signal.setitimer(signal.ITIMER_REAL, max(self.left_s(), 0.0) + STOP_GRACE_S + _LAST_RESORT_S)
 
     def _run(self) -> None:
-        for after_s, act in ((0.0, self._on_deadline), (STOP_GRACE_S, self._on_overrun)):
-            while (left := self.left_s() + after_s) > 0:
-                if self._disarmed.wait(min(left, _LOOK_EVERY_S)):
-                    return
-            act()
+        while (left := self.left_s()) > 0:
+            if self._disarmed.wait(min(left, _LOOK_EVERY_S)):
+                return
+        # The grace counts from here: a laptop that slept past the deadline still saves what it has.
+        self._set_alarm()
+        self._on_deadline()
+        if not self._disarmed.wait(STOP_GRACE_S):
+            self._on_overrun()

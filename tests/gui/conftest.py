@@ -24,6 +24,14 @@ from app.gui.window import MainWindow
 from tests.gui.filling import fill, new_site
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path.is_relative_to(Path(__file__).parent):
+            item.add_marker(pytest.mark.qt_log_level_fail("WARNING"))
+            # What the platform without a screen cannot do.
+            item.add_marker(pytest.mark.qt_log_ignore("This plugin does not support"))
+
+
 @pytest.fixture(autouse=True)
 def nothing_left_running() -> Iterator[None]:
     """No thread and no running timer outlives its test."""

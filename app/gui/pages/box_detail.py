@@ -55,7 +55,9 @@ class BoxDetail(QWidget):
         self.chart = Chart(self.tr("Confidence over time"), times=True, share=True)
         self._dots = self.chart.add_dots("muted")
         self._mean = self.chart.add_line("accent", 2.5)
-        self._sections = [
+        self.chart_card = card(label(self.tr("What the model said"), "section"), self.chart, gap=8)
+        """Shown by the page, where there is room for its width."""
+        panel = [
             card(
                 row(self._name, 1, self._chip),
                 self._problem,
@@ -65,10 +67,10 @@ class BoxDetail(QWidget):
             ),
             card(label(self.tr("Model slots"), "section"), self._slots, gap=12),
             card(label(self.tr("Pipelines"), "section"), self._pipelines, gap=12),
-            card(label(self.tr("What the model said"), "section"), self.chart, gap=8),
             card(label(self.tr("Alerts"), "section"), self._alerts, gap=12),
         ]
-        self.setLayout(column(*self._sections, 1, gap=16))
+        self._sections = [*panel, self.chart_card]
+        self.setLayout(column(*panel, 1, gap=16))
         self.show_box(None)
 
     def show_box(self, box: Box | None) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QSplitter
+from PySide6.QtWidgets import QSplitter, QWidget
 
 from app.gui import formats
 from app.gui.pages.add_box import AddBox
@@ -14,7 +14,7 @@ from app.gui.pages.box_detail import BoxDetail
 from app.gui.session import Session
 from app.gui.states import State, box_state, state
 from app.gui.tables import Column, DataTable, PagedModel
-from app.gui.widgets import Button, Empty
+from app.gui.widgets import Button, Empty, column
 from app.store import records
 from app.store.records import Box
 from app.usecases import boxes
@@ -82,7 +82,11 @@ class BoxesPage(Page):
         split = QSplitter(Qt.Orientation.Horizontal)
         split.setHandleWidth(16)
         split.setChildrenCollapsible(False)
-        split.addWidget(self.table)
+        left = QWidget()
+        left_box = column(self.table, self.detail.chart_card, gap=16)
+        left_box.setStretch(0, 1)
+        left.setLayout(left_box)
+        split.addWidget(left)
         split.addWidget(scrolled(self.detail))
         split.setStretchFactor(0, 3)
         split.setStretchFactor(1, 2)

@@ -70,7 +70,8 @@ class LocalHost:
             process = subprocess.Popen(  # noqa: S603 - the site's own interpreter and module, no shell
                 arguments,
                 cwd=scratch,
-                env={**os.environ, **env},
+                # Compilers and exporters leave things in the temporary folder: they go with the scratch folder.
+                env={**os.environ, **env, "TMPDIR": str(scratch)},
                 stdin=subprocess.DEVNULL,
                 stdout=words,
                 stderr=words,
