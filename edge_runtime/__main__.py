@@ -9,10 +9,9 @@ import socket
 import sys
 from pathlib import Path
 
-from edge_runtime.config import CONFIG_NAME, KEYS, TEMPLATE, load_config, parse_config
 from edge_runtime.contracts.errors import InputInvalid, LinesideError
-from edge_runtime.identity import MAX_CERTIFICATE_BYTES, create_identity
-from edge_runtime.update.durable import write_durably
+from edge_runtime.enrolment import MAX_ROOT_BYTES, create_home, trust_desktop
+from edge_runtime.identity import MAX_CERTIFICATE_BYTES
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -60,30 +59,17 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def _init(home: Path, name: str | None, *, as_json: bool) -> None:
-    """Make what is missing; what is there stays as it is."""
-    chosen = (name or socket.gethostname() or "box").strip()
-    identity = create_identity(home / KEYS, chosen)
-    config_path = home / CONFIG_NAME
-    if not config_path.exists():
-        # A JSON string is a TOML string too, unless there are odd characters in it: checked before it is written.
-        text = TEMPLATE.format(name=json.dumps(chosen, ensure_ascii=False))
-        parse_config(text)
-        write_durably(config_path, [text.encode()])
-    config = load_config(config_path)
-    if as_json:
-        facts = {"box": identity.fingerprint, "name": config.name, "certificate": identity.certificate_pem}
-        _say(json.dumps(facts))
-    else:
-        _say(f"{config.name}: {identity.fingerprint}")
+    made = create_home(home, name=(name or socket.gethostname() or "box").strip())
+    facts = {"box": made.box, "name": made.name, "certificate": made.certificate_pem}
+    _say(json.dumps(facts) if as_json else f"{made.name}: {made.box}")
 
 
 def _trust(home: Path, desktop: Path, root: Path, *, as_json: bool) -> None:
-    from edge_runtime.service.trust import MAX_ROOT_BYTES, TrustStore
-
-    store = TrustStore(home)
-    # The root first: it is what may be refused.
-    store.set_root(_read(root, MAX_ROOT_BYTES))
-    fingerprint = store.add_desktop(_read(desktop, MAX_CERTIFICATE_BYTES).decode("ascii", "replace"))
+    fingerprint = trust_desktop(
+        home,
+        desktop_pem=_read(desktop, MAX_CERTIFICATE_BYTES).decode("ascii", "replace"),
+        root_metadata=_read(root, MAX_ROOT_BYTES),
+    )
     _say(json.dumps({"desktop": fingerprint}) if as_json else f"trusted: {fingerprint}")
 
 

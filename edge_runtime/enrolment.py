@@ -14,6 +14,7 @@ from edge_runtime.identity import create_identity, load_identity
 from edge_runtime.update.durable import write_durably
 
 MAX_ADDRESS_BYTES = 4096
+MAX_ROOT_BYTES = 2**20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -61,7 +61,7 @@ def main() -> int:
         for table in page.findChildren(QTableView):
             table.clearFocus()
         path = options.out / f"{FILES.get(name, name)}{suffix}.png"
-        window.grab().toImage().convertToFormat(QImage.Format.Format_RGB888).save(str(path), "PNG", 0)
+        window.grab().toImage().convertToFormat(QImage.Format.Format_RGB888).save(str(path), quality=0)
         sys.stdout.write(f"{path} {path.stat().st_size // 1000} kB\n")
     return 0 if desktop.close() else 1
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from app.demo.lines import Digit, Line
 from app.usecases.progress import CancelToken
 from edge_runtime.contracts.errors import BoxUnreachable
-from edge_runtime.enrolment import create_home, read_address
+from edge_runtime.enrolment import address_file, create_home
 from edge_runtime.processes import python_command
 
 RATE = 20.0
@@ -95,13 +95,12 @@ def _start_box(home: Path) -> subprocess.Popen[bytes]:
 
 def _wait_for_box(station: Station, cancel: CancelToken) -> None:
     deadline = time.monotonic() + START_TIMEOUT_S
-    while not (station.home / "run" / "address.json").exists():
+    while not address_file(station.home).exists():
         if station.process.poll() is not None or time.monotonic() > deadline:
             raise BoxUnreachable(
                 f"The demo's box {station.name} did not start.", hint=f"Read {station.home / 'console.log'}."
             )
         cancel.wait(0.05)
-    read_address(station.home)
 
 
 def _stop_box(process: subprocess.Popen[bytes]) -> None:

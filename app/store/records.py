@@ -8,30 +8,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Generic, Literal, TypeVar
 
+from cloud_sync.bursts.machine import State as BurstState
 from edge_runtime.contracts.manifest import GateReport
 from edge_runtime.contracts.status import BoxStatus, ProbeReport
 
 T = TypeVar("T")
 
-BurstState = Literal[
-    "DRAFT",
-    "QUOTED",
-    "QUEUED_OFFLINE",
-    "STAGED",
-    "LAUNCHING",
-    "BOOTING",
-    "RUNNING",
-    "FINISHING",
-    "IMPORTED",
-    "GATED",
-    "CLOSED",
-    "CAPACITY_WAIT",
-    "PREEMPTED",
-    "CANCELLING",
-    "CANCELLED",
-    "FAILED",
-    "UNKNOWN",
-]
 ModelState = Literal["candidate", "gated", "refused", "released"]
 RolloutState = Literal["running", "done", "stopped"]
 RolloutBoxState = Literal["waiting", "sending", "installing", "trial", "committed", "failed", "rolled-back"]

@@ -19,6 +19,7 @@ from edge_runtime.config import CONFIG_NAME, KEYS, config_error, load_config, pa
 from edge_runtime.contracts.errors import AlreadyExists, InputInvalid, LinesideError
 from edge_runtime.contracts.rows import AlertRow
 from edge_runtime.contracts.status import Announcement, BoxStatus
+from edge_runtime.enrolment import address_file
 from edge_runtime.identity import load_identity
 from edge_runtime.service.announce import Announcer
 from edge_runtime.service.api import BoxApi
@@ -119,7 +120,7 @@ class Daemon:
 
     def run(self) -> int:
         """Serve until told to stop; the process's exit status."""
-        address_file = self._home / "run" / "address.json"
+        where = address_file(self._home)
         announcer: Announcer | None = None
         try:
             server = self._listen()
@@ -128,14 +129,14 @@ class Daemon:
                 self._lines.apply(self._config)
                 server.start()
                 host, port = server.address
-                write_durably(address_file, [json.dumps({"host": host, "port": port, "pid": os.getpid()}).encode()])
+                write_durably(where, [json.dumps({"host": host, "port": port, "pid": os.getpid()}).encode()])
                 _log.info("box %s listens on %s port %d", self._identity.fingerprint[:12], host, port)
                 if self._config.management.announce:
                     announcer = Announcer(self._announcement(host, port))
                 self._keep_house(announcer, host, port)
             finally:
                 self._stopping = True
-                address_file.unlink(missing_ok=True)
+                where.unlink(missing_ok=True)
                 server.ask_to_stop()
                 if announcer:
                     announcer.ask_to_stop()

@@ -7,10 +7,10 @@ import threading
 from pathlib import Path
 
 from edge_runtime.contracts.errors import InputInvalid, LinesideError, TrustRefused
+from edge_runtime.enrolment import MAX_ROOT_BYTES
 from edge_runtime.identity import MAX_CERTIFICATE_BYTES, certificate_der, fingerprint_of
 from edge_runtime.update.durable import write_durably
 
-MAX_ROOT_BYTES = 2**20
 _log = logging.getLogger(__name__)
 
 

@@ -27,6 +27,7 @@ from edge_runtime.contracts import wire
 from edge_runtime.contracts.errors import AlreadyExists, BurstFailed, InputInvalid, ObjectCorrupt, TrainingUnavailable
 from edge_runtime.contracts.manifest import InputSpec, OutputSpec, QuantizationFacts
 from edge_runtime.inference.engine import Engine
+from tests.object_server import object_server
 from tests.unit.bursts.frames import LABELS, Frame, render_frames
 from tests.unit.bursts.kit import FileRecords, put_dataset, sessions_of, spec_for
 from tests.waiting import wait_until
@@ -409,3 +410,31 @@ def test_a_python_without_torch_is_named(bench: Bench, tmp_path: Path) -> None:
     assert "lineside[train]" in caught.value.hint
     with pytest.raises(TrainingUnavailable, match="is not a Python that runs"):
         LocalHost(tmp_path / "work", python=str(tmp_path / "nothing")).quote(spec_for(bench.dataset))
+
+
+def test_a_burst_over_an_s3_store_with_its_keys_in_the_environment(tmp_path: Path) -> None:
+    with object_server(tmp_path / "server") as server:
+        address = f"s3://{server.bucket}/line-7"
+        store = open_store(address, endpoint_url=server.endpoint_url, credentials=server.credentials)
+        host = LocalHost(tmp_path / "work", threads=1)
+        controller = Controller(
+            FileRecords(tmp_path / "records"),
+            store,
+            {"local": host},
+            endpoint_url=server.endpoint_url,
+            env=server.environment,
+        )
+        spec = spec_for(put_dataset(store, FRAMES[:40]), params={"epochs": 1})
+        controller.prepare(spec, "local")
+        try:
+            view = wait_until(lambda: _ended(controller.step(spec.burst)), 90, "the burst to end")
+            assert view.state == "FINISHING", view
+            assert controller.artifact(spec.burst, "model.int8.onnx")
+            assert controller.curve(spec.burst)
+        finally:
+            controller.cancel(spec.burst)
+            store.close()
+
+
+def _ended(view: BurstView) -> BurstView | None:
+    return view if view.state in ("FINISHING", "FAILED") else None

@@ -6,6 +6,7 @@ import os
 
 os.environ["QT_QPA_PLATFORM"] = "offscreen"
 
+import shutil
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +16,7 @@ from PySide6.QtCore import QTimer
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
-from app.context import Context
+from app.context import Context, open_context
 from app.gui.i18n import Translations
 from app.gui.session import Session
 from app.gui.tasks import Tasks
@@ -78,18 +79,38 @@ def english(qapp: QApplication) -> Iterator[Translations]:
     translations.use("en")
 
 
+@pytest.fixture(scope="session")
+def site_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty site, made once: its keys take a while."""
+    home = tmp_path_factory.mktemp("template") / "site"
+    new_site(home).close()
+    return home
+
+
+@pytest.fixture(scope="session")
+def full_template(site_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A site with something on every page, filled once."""
+    folder = tmp_path_factory.mktemp("full")
+    shutil.copytree(site_template, folder / "site")
+    with open_context(folder / "site") as context:
+        fill(context, folder)
+    return folder / "site"
+
+
 @pytest.fixture
-def site(tmp_path: Path) -> Iterator[Context]:
+def site(site_template: Path, tmp_path: Path) -> Iterator[Context]:
     """A new, empty site."""
-    with new_site(tmp_path / "site") as context:
+    shutil.copytree(site_template, tmp_path / "site")
+    with open_context(tmp_path / "site") as context:
         yield context
 
 
 @pytest.fixture
-def full_site(site: Context, tmp_path: Path) -> Context:
+def full_site(full_template: Path, tmp_path: Path) -> Iterator[Context]:
     """A site with something on every page."""
-    fill(site, tmp_path)
-    return site
+    shutil.copytree(full_template, tmp_path / "full")
+    with open_context(tmp_path / "full") as context:
+        yield context
 
 
 class Bench:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -20,7 +21,6 @@ from app.gui.tasks import Tasks
 from app.gui.theme import DARK, tokens
 from app.usecases import boxes
 from app.usecases.progress import ProgressEvent
-from tests.gui.filling import new_site
 from tests.waiting import wait_until
 
 EDGE = [sys.executable, "-m", "edge_runtime"]
@@ -70,8 +70,10 @@ def test_no_site_shows_the_wizard(qtbot: QtBot, desktop: Desktop, tmp_path: Path
     assert desktop.window is None
 
 
-def test_open_site_watches_its_boxes(qtbot: QtBot, desktop: Desktop, tmp_path: Path, box_home: Path) -> None:
-    new_site(tmp_path / "site").close()
+def test_open_site_watches_its_boxes(
+    qtbot: QtBot, desktop: Desktop, tmp_path: Path, box_home: Path, site_template: Path
+) -> None:
+    shutil.copytree(site_template, tmp_path / "site")
     desktop.start(tmp_path / "site")
     assert desktop.window is not None
     assert desktop.session is not None
@@ -87,8 +89,8 @@ def test_open_site_watches_its_boxes(qtbot: QtBot, desktop: Desktop, tmp_path: P
     assert page.detail.refresh.isVisible()
 
 
-def test_language_and_theme_change_at_once(qtbot: QtBot, desktop: Desktop, tmp_path: Path) -> None:
-    new_site(tmp_path / "site").close()
+def test_language_and_theme_change_at_once(qtbot: QtBot, desktop: Desktop, tmp_path: Path, site_template: Path) -> None:
+    shutil.copytree(site_template, tmp_path / "site")
     desktop.start(tmp_path / "site")
     first = desktop.window
     assert first is not None
@@ -118,9 +120,9 @@ def test_demo_strip_tells_the_story(qtbot: QtBot, tasks: Tasks) -> None:
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
-def test_program_ends_on_a_signal(tmp_path: Path, how: signal.Signals) -> None:
+def test_program_ends_on_a_signal(tmp_path: Path, how: signal.Signals, site_template: Path) -> None:
     """As a process of its own: the window on an empty site, ended from outside."""
-    new_site(tmp_path / "site").close()
+    shutil.copytree(site_template, tmp_path / "site")
     code = (
         "import sys\nfrom pathlib import Path\nfrom PySide6.QtCore import QTimer\nfrom app.gui import main\n"
         "def begin(desktop):\n"
@@ -144,8 +146,10 @@ def test_program_ends_on_a_signal(tmp_path: Path, how: signal.Signals) -> None:
     assert "Traceback" not in complaints
 
 
-def test_closing_leaves_the_database_whole(qtbot: QtBot, qapp: QApplication, tmp_path: Path) -> None:
-    new_site(tmp_path / "site").close()
+def test_closing_leaves_the_database_whole(
+    qtbot: QtBot, qapp: QApplication, tmp_path: Path, site_template: Path
+) -> None:
+    shutil.copytree(site_template, tmp_path / "site")
     made = Desktop(qapp)
     made.start(tmp_path / "site")
     assert made.window is not None
