@@ -34,7 +34,7 @@ class Digit:
 
 
 def load_digits() -> list[Digit]:
-    """All digits in the file's own order (writers follow each other, so slices hold different handwriting)."""
+    """All digits in the file's own order."""
     packed = resources.files("resources").joinpath("samples/optdigits.csv.gz").read_bytes()
     rows = csv.reader(gzip.decompress(packed).decode("ascii").splitlines())
     return [

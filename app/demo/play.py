@@ -96,9 +96,10 @@ class _Run:
         self.ctx, self.folder, self.options = ctx, folder, options
         self.progress, self.cancel = progress, cancel
         digits = load_digits()
-        self.training_digits: list[Digit] = digits[:TRAINING_FRAMES]
-        self.line_digits: list[Digit] = digits[TRAINING_FRAMES:1350]
-        self.fresh_digits: list[Digit] = digits[1350:]
+        # Interleaved, because writers follow each other in the file: all three parts hold the same hands.
+        self.training_digits: list[Digit] = digits[0::2]
+        self.line_digits: list[Digit] = digits[1::4]
+        self.fresh_digits: list[Digit] = digits[3::4]
         self._span = (0.0, 0.0)
 
     def loop(self, pair: list[Station], started: float) -> DemoReport:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from PySide6.QtCore import Qt
+from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QDialog, QFileDialog, QHBoxLayout, QLabel, QLineEdit, QVBoxLayout, QWidget
 
 from app.gui import error_texts
@@ -33,6 +34,7 @@ class FormDialog(QDialog):
         self.cancel = Button(self.tr("Cancel"), clicked=self.reject)
         self._problem = label("", "bad", wrap=True)
         self._problem.hide()
+        self._first: QWidget | None = None
         self.fields: QVBoxLayout = column(gap=16)
         self.fields.addWidget(label(title, "title", wrap=True))
         if intro:
@@ -44,6 +46,7 @@ class FormDialog(QDialog):
     def add_field(self, caption: str, widget: QWidget, hint: str = "", *, beside: QWidget | None = None) -> QLabel:
         """A caption above its control, and a quiet line below; returns that line, to be changed later."""
         widget.setAccessibleName(caption)
+        self._first = self._first or widget
         name = label(caption)
         name.setBuddy(widget)
         below = label(hint, "caption", wrap=True)
@@ -53,6 +56,11 @@ class FormDialog(QDialog):
             control.addWidget(beside)
         self.fields.addLayout(column(name, control, below, gap=4))
         return below
+
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        if self._first is not None:
+            self._first.setFocus()
 
     def complain(self, text: str) -> None:
         """Say beside the buttons why it cannot go on; empty: all is well."""

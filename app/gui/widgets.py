@@ -214,13 +214,11 @@ class Empty(QWidget):
         self.button = button
         text = label(sentence, "muted", wrap=True)
         text.setAlignment(Qt.AlignmentFlag.AlignHCenter)
-        text.setMinimumWidth(420)
-        text.setMaximumWidth(420)
-        box = column(1, gap=16)
-        for widget in (IconLabel(icon, "muted", 48), text, button):
-            box.addWidget(widget, 0, Qt.AlignmentFlag.AlignHCenter)
-        box.addStretch(1)
-        self.setLayout(box)
+        text.setFixedWidth(440)
+        # Rows between stretches, not alignment: only so does a sentence of two lines get its height.
+        self.setLayout(
+            column(1, row(1, IconLabel(icon, "muted", 48), 1), row(1, text, 1), row(1, button, 1), 1, gap=16)
+        )
 
 
 class Facts(QWidget):

@@ -3,8 +3,8 @@
 It needs no desktop. It says where it is (heartbeat, log), keeps checkpoints, takes up what an earlier attempt
 left, says its last word once, and ends by itself: when it is done, when it is asked to, and at its deadline.
 
-Exit status: 0 the result is published (by this or an earlier attempt), 1 it failed and said so, 3 its deadline
-passed, 4 it was asked to stop and can be resumed, 75 another agent works on this burst here.
+Exit status: 0 the result is published (by this or an earlier attempt), 1 it failed and said so, 2 it could not
+begin, 3 its deadline passed, 4 it was asked to stop and can be resumed, 75 another agent works on this burst here.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from cloud_sync.bursts.attempt import (
     read_done,
 )
 from cloud_sync.bursts.deadline import DeadlineTimer
-from cloud_sync.bursts.hosts.process import EXIT_LOCKED, AgentLock
+from cloud_sync.bursts.hosts.process import EXIT_LOCKED, EXIT_UNUSABLE, AgentLock
 from cloud_sync.bursts.spec import BurstSpec, Done, DoneState, Stored
 from cloud_sync.objects import ObjectStore, open_store
 from cloud_sync.recipes.base import (
@@ -257,7 +257,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return EXIT_LOCKED
     except LinesideError as error:
         sys.stderr.write(f"{error}\n{error.hint}\n")
-        return EXIT_FAILED
+        return EXIT_UNUSABLE
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -17,7 +17,7 @@ from cloud_sync.bursts.attempt import get_artifact, now_ms, read_done
 from cloud_sync.bursts.budget import AttemptTimes, Price, attempt_deadline_ms
 from cloud_sync.bursts.hosts.base import Host, HostHandle, Launch
 from cloud_sync.bursts.machine import ENDED, OUT, WAITING, Event, next_state
-from cloud_sync.bursts.record import BurstRecord, BurstRecords, BurstView, view_of
+from cloud_sync.bursts.record import BurstRecord, BurstRecords, BurstView, RecordStale, view_of
 from cloud_sync.bursts.spec import STOP_GRACE_S, BurstSpec, CurvePoint, Heartbeat, LogSegment
 from cloud_sync.objects import ObjectStore
 from cloud_sync.recipes.base import load_recipe
@@ -43,7 +43,8 @@ _OVERDUE_MS = int(2 * STOP_GRACE_S * 1000)
 
 
 class Controller:
-    """Prepares bursts, advances them, cancels them, and reads what they left. Safe to use from several threads.
+    """Prepares bursts, advances them, cancels them, and reads what they left. Safe to use from several threads,
+    and beside other programs that look after the same bursts.
 
     :param hosts: by name.
     :param endpoint_url: of the store, for the agents, where it is an S3 server other than Amazon's.
@@ -79,16 +80,19 @@ class Controller:
         :raises TrainingUnavailable: the host cannot run it.
         :raises AlreadyExists: another burst has this id.
         """
-        with self._lock:
-            load_recipe(spec.recipe).check(spec.params)
-            draft = BurstRecord(spec=spec, host=host)
-            quote = self._host(draft).quote(spec)
+        load_recipe(spec.recipe).check(spec.params)
+        draft = BurstRecord(spec=spec, host=host)
+        quote = self._host(draft).quote(spec)
+
+        def act() -> BurstRecord:
             record = self._saved(draft) or draft
             if (record.spec, record.host) != (spec, host):
                 raise AlreadyExists(f"The burst {spec.burst} is another one.")
             if record.state == "DRAFT":
                 record = self._apply(record, "quoted", quote=quote)
-            return self._view(self._stage(record))
+            return self._stage(record)
+
+        return self._decide(act)
 
     def view(self, burst: str) -> BurstView:
         """What is known, without asking anybody.
@@ -103,33 +107,35 @@ class Controller:
         :raises NotFound: there is no such burst.
         """
         with self._lock:
-            record = self._stage(self._records.load(burst))
-            if record.state == "PREEMPTED":
-                try:
-                    record = self._last_word(record)
-                except _STORE_SILENT:
-                    # It may have said its last word: not a time to start another attempt.
-                    return self._view(record)
-            if record.state in WAITING:
-                record = self._launch_next(record)
-            elif record.state in OUT or record.state == "CANCELLING" or record.handle is not None:
-                record = self._observe(record)
-            return self._view(record)
+            try:
+                return self._view(self._step(self._records.load(burst)))
+            except RecordStale:
+                # Another program looks after it too, and was quicker.
+                return self.view(burst)
 
     def cancel(self, burst: str) -> BurstView:
         """Stop it for good; what it kept in the store stays. One that has ended stays as it is."""
-        with self._lock:
+
+        def act() -> BurstRecord:
             record = self._apply(self._records.load(burst), "cancel")
-            if record.state == "CANCELLING":
-                record = self._observe(record)
-            return self._view(record)
+            return self._observe(record) if record.state == "CANCELLING" else record
+
+        return self._decide(act)
 
     def mark(
         self, burst: str, event: Literal["imported", "gated", "closed", "failed"], message: str | None = None
     ) -> BurstView:
         """Tell what the desktop did with the result."""
+        return self._decide(lambda: self._apply(self._records.load(burst), event, message=message))
+
+    def _decide(self, act: Callable[[], BurstRecord]) -> BurstView:
+        """Act on the record as it stands, however often another program moves it on meanwhile."""
         with self._lock:
-            return self._view(self._apply(self._records.load(burst), event, message=message))
+            while True:
+                try:
+                    return self._view(act())
+                except RecordStale:
+                    continue
 
     def artifact(self, burst: str, name: str) -> bytes:
         """A verified artifact of a finished burst: ``model.fp32.onnx``, ``model.int8.onnx``, ``checkpoint.npz``,
@@ -173,6 +179,20 @@ class Controller:
             return wire.decode(self._store.get(key, max_bytes=layout.MAX_MESSAGE_BYTES), LogSegment, what="log segment")
         except InputInvalid as error:
             return LogSegment(burst=burst, attempt=1, seq=0, lines=(error.message,))
+
+    def _step(self, record: BurstRecord) -> BurstRecord:
+        record = self._stage(record)
+        if record.state == "PREEMPTED":
+            try:
+                record = self._last_word(record)
+            except _STORE_SILENT:
+                # It may have said its last word: not a time to start another attempt.
+                return record
+        if record.state in WAITING:
+            return self._launch_next(record)
+        if record.state in OUT or record.state == "CANCELLING" or record.handle is not None:
+            return self._observe(record)
+        return record
 
     def _stage(self, record: BurstRecord) -> BurstRecord:
         if record.state not in ("QUOTED", "QUEUED_OFFLINE"):
@@ -281,12 +301,24 @@ class Controller:
         transition = next_state(record.state, event)
         if record.finished_ms is None and (transition.state in ENDED or transition.state == "FINISHING"):
             changes["finished_ms"] = self._clock()
-        changed = replace(record, state=transition.state, **changes)
-        if changed != self._saved(record):
-            self._records.save(changed)
+        changed = self._save(replace(record, state=transition.state, **changes))
         for effect in transition.effects:
             changed = self._launch(changed) if effect == "launch" else self._stop(changed)
         return changed
+
+    def _save(self, record: BurstRecord) -> BurstRecord:
+        """The record as it is kept now, a revision on if anything is new.
+
+        :raises RecordStale: another program has moved it on.
+        """
+        saved = self._saved(record)
+        if (saved.revision if saved else 0) != record.revision:
+            raise RecordStale(record.spec.burst)
+        if saved == record:
+            return record
+        newer = replace(record, revision=record.revision + 1)
+        self._records.save(newer)
+        return newer
 
     def _saved(self, record: BurstRecord) -> BurstRecord | None:
         try:
@@ -304,7 +336,13 @@ class Controller:
         except HostUnreachable as error:
             # It may have arrived: the same request is repeated at the next step.
             return self._apply(record, "unreachable", message=error.message)
-        return self._apply(record, "launched", handle=handle)
+        try:
+            return self._apply(record, "launched", handle=handle)
+        except RecordStale:
+            # Cancelled from elsewhere between the decision and the act: nobody else knows of this attempt.
+            if self._records.load(record.spec.burst).state not in OUT:
+                self._host(record).stop(handle)
+            raise
 
     def _stop(self, record: BurstRecord) -> BurstRecord:
         """End whatever the host has of this burst."""
@@ -315,12 +353,8 @@ class Controller:
                 host.stop(handle)
         except LinesideError as error:
             # The handle stays: the next step tries again.
-            stuck = replace(record, message=record.message or error.message)
-            self._records.save(stuck)
-            return stuck
-        ended = self._ended(record)
-        self._records.save(ended)
-        return ended
+            return self._save(replace(record, message=record.message or error.message))
+        return self._save(self._ended(record))
 
     def _ended(self, record: BurstRecord) -> BurstRecord:
         attempts = record.attempts

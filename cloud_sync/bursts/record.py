@@ -31,6 +31,12 @@ class BurstRecord:
     message: str | None = None
     """Why it failed or waits."""
     finished_ms: int | None = None
+    revision: int = 0
+    """Counts the saves: two programs that look after the same burst notice one another by it."""
+
+
+class RecordStale(Exception):
+    """Another program has saved the record since it was loaded."""
 
 
 class BurstRecords(Protocol):
@@ -41,7 +47,10 @@ class BurstRecords(Protocol):
         ...
 
     def save(self, record: BurstRecord) -> None:
-        """Returns when it will survive a power cut."""
+        """Keep it in place of the one of the revision before; returns when it will survive a power cut.
+
+        :raises RecordStale: another revision is kept now. Compared and written in one transaction.
+        """
         ...
 
 

@@ -657,7 +657,7 @@
     </message>
     <message>
         <source>times smaller</source>
-        <translation>倍缩小</translation>
+        <translation>缩小倍数</translation>
     </message>
     <message>
         <source>Gate</source>

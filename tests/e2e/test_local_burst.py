@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -21,6 +22,7 @@ from cloud_sync.bursts.hosts.local import LocalHost
 from cloud_sync.bursts.record import BurstRecord, BurstView
 from cloud_sync.bursts.spec import BurstSpec
 from cloud_sync.objects import ObjectStore, open_store
+from cloud_sync.objects.folder import FolderStore
 from cloud_sync.recipes.base import unpack_arrays
 from cloud_sync.transfer import object_key, put_object
 from edge_runtime.contracts import wire
@@ -146,7 +148,7 @@ def test_a_burst_from_spec_to_artifacts(bench: Bench) -> None:
     assert bench.controller.mark(spec.burst, "gated").state == "GATED"
     assert bench.controller.mark(spec.burst, "closed").state == "CLOSED"
 
-    (step,) = bench.commits(spec)
+    step = bench.commits(spec)[-1]
     state = unpack_arrays(bench.store.get(layout.checkpoint_key(spec.burst, step, 1, "state.npz")))
     assert int(state["meta/step"]) == step == 40
 
@@ -315,6 +317,30 @@ def test_a_desktop_that_dies_after_any_save_goes_on_to_the_same_single_attempt(b
     assert sessions_of(pid_of(handle)) == []
 
 
+def test_two_programs_may_look_after_the_same_burst(bench: Bench) -> None:
+    """Whoever cancels has the last word, at whatever moment the other one was acting."""
+
+    def look_after(spec: BurstSpec, enough: threading.Event) -> None:
+        other = Controller(bench.records, bench.store, {"local": LocalHost(bench.work, threads=1)})
+        while not enough.is_set():
+            other.step(spec.burst)
+
+    for pause_s in (0.0, 0.02, 0.1, 0.4):
+        spec = bench.prepared(params={"epochs": ENDLESS})
+        enough = threading.Event()
+        threads = [threading.Thread(target=look_after, args=(spec, enough)) for _ in range(2)]
+        for thread in threads:
+            thread.start()
+        enough.wait(pause_s)
+        bench.controller.cancel(spec.burst)
+        enough.set()
+        for thread in threads:
+            thread.join()
+        wait_until(lambda spec=spec: bench.controller.step(spec.burst).state == "CANCELLED", 20, "the cancellation")
+        assert bench.host.find(spec.burst) == []
+        assert len(bench.records.load(spec.burst).attempts) <= 1
+
+
 def test_an_attempt_that_keeps_dying_fails_after_its_last(bench: Bench) -> None:
     spec = bench.prepared(params={"epochs": ENDLESS}, max_attempts=2)
     for _ in range(2):
@@ -328,6 +354,24 @@ def test_an_attempt_that_keeps_dying_fails_after_its_last(bench: Bench) -> None:
     assert "interrupted 2 times" in (view.message or "")
     # One that has failed stays so.
     assert bench.controller.step(spec.burst).state == "FAILED"
+
+
+def test_an_agent_that_cannot_use_the_store_is_not_tried_again(bench: Bench, tmp_path: Path) -> None:
+    class Elsewhere(FolderStore):
+        """The desktop reaches it under an address that means nothing to the agent."""
+
+        def __init__(self, root: Path) -> None:
+            super().__init__(root)
+            self.address = "ftp://nowhere"
+
+    store = Elsewhere(tmp_path / "store")
+    controller = Controller(bench.records, store, {"local": bench.host})
+    spec = spec_for(put_dataset(store, FRAMES[:4]))
+    controller.prepare(spec, "local")
+    view = controller.step(spec.burst)
+    assert view.state == "FAILED"
+    assert "ftp:// is no kind of object store" in (view.message or "")
+    store.close()
 
 
 def test_a_missing_sample_fails_it_with_a_reason(bench: Bench, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from PySide6.QtWidgets import (
     QAbstractSpinBox,
     QApplication,
     QComboBox,
+    QLabel,
     QLineEdit,
     QPlainTextEdit,
     QWidget,
@@ -54,10 +55,10 @@ def test_empty_page_has_one_sentence_and_one_button(bench: Bench, page: str) -> 
     bench.go(page)
     shown = bench.window.pages[page]
     assert shown.is_empty
-    buttons = [
-        button for button in shown.findChildren(Button) if button.isVisible() and button.property("kind") == "primary"
-    ]
-    assert len(buttons) >= 1
+    (button,) = [button for button in shown.findChildren(Button) if button.isVisible()]
+    assert button.property("kind") == "primary"
+    (sentence,) = [one for one in shown.findChildren(QLabel) if one.isVisible() and one.wordWrap()]
+    assert sentence.height() >= sentence.heightForWidth(sentence.width())
 
 
 @pytest.mark.parametrize("page", PAGES)

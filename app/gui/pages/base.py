@@ -16,7 +16,7 @@ from app.gui.widgets import Empty, column, label, row
 
 T = TypeVar("T")
 
-DETAIL_WIDTH = 372
+DETAIL_WIDTH = 356
 """The narrowest that a detail panel may get."""
 
 
@@ -55,7 +55,9 @@ class Page(QWidget):
         full = QWidget()
         full.setLayout(self.body)
         self._stack.addWidget(full)
-        header = row(column(label(title, "title"), self.subtitle, gap=0), 1, self.buttons, gap=16)
+        self._toolbar = QWidget()
+        self._toolbar.setLayout(self.buttons)
+        header = row(column(label(title, "title"), self.subtitle, gap=0), 1, self._toolbar, gap=16)
         box = column(header, gap=16)
         box.addWidget(self._stack, 1)
         box.setContentsMargins(24, 16, 24, 16)
@@ -82,6 +84,8 @@ class Page(QWidget):
 
     def show_empty(self, nothing: bool) -> None:
         self._stack.setCurrentIndex(1 if nothing and self._stack.count() > 1 else 0)
+        # An empty page has one button, and that is in its middle.
+        self._toolbar.setVisible(not self.is_empty)
 
     @property
     def is_empty(self) -> bool:

@@ -52,16 +52,16 @@ class BoxesPage(Page):
         columns = (
             Column[Box](title=self.tr("Name"), text=lambda box: box.name, width=104, stretch=True),
             Column[Box](title=self.tr("State"), text=lambda box: box_state(box).word, state=box_state, width=152),
-            Column[Box](title=self.tr("Frames/s"), text=_rate, number=True, width=84, spare=1),
+            Column[Box](title=self.tr("Frames/s"), text=_rate, number=True, width=82, spare=1),
             Column[Box](title=self.tr("Model"), text=_model, width=72, tip=_model_name),
             Column[Box](
                 title=self.tr("Drift"),
                 text=lambda box: (drift_state(box) or _UNKNOWN).word,
                 state=lambda box: drift_state(box) or _UNKNOWN,
-                width=112,
+                width=104,
                 spare=2,
             ),
-            Column[Box](title=self.tr("Last seen"), text=lambda box: formats.ago(box.last_seen_ms), width=100, spare=4),
+            Column[Box](title=self.tr("Last seen"), text=lambda box: formats.ago(box.last_seen_ms), width=116, spare=4),
             Column[Box](title=self.tr("Waiting"), text=_waiting, number=True, width=84, spare=3),
         )
         self.model: PagedModel[Box] = PagedModel(
@@ -90,7 +90,7 @@ class BoxesPage(Page):
         split.addWidget(scrolled(self.detail))
         split.setStretchFactor(0, 3)
         split.setStretchFactor(1, 2)
-        split.setSizes([716, 372])
+        split.setSizes([732, 356])
         self.body.addWidget(split, 1)
         self.set_empty(
             Empty(

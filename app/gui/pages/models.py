@@ -28,7 +28,7 @@ class ModelsPage(Page):
         self.box_names: dict[str, str] = {}
         self.model: PagedModel[Model] = PagedModel(
             (
-                Column[Model](title=self.tr("Name"), text=lambda one: one.name, width=136, stretch=True),
+                Column[Model](title=self.tr("Name"), text=lambda one: one.name, width=128, stretch=True),
                 Column[Model](title=self.tr("Version"), text=lambda one: one.version, width=88),
                 Column[Model](
                     title=self.tr("State"), text=lambda one: model_state(one).word, state=model_state, width=158
@@ -72,7 +72,7 @@ class ModelsPage(Page):
         split.addWidget(scrolled(self.detail))
         split.setStretchFactor(0, 3)
         split.setStretchFactor(1, 2)
-        split.setSizes([716, 372])
+        split.setSizes([732, 356])
         self.body.addWidget(split, 1)
         self.set_empty(
             Empty(

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from cloud_sync.bursts.budget import Price
 from cloud_sync.bursts.hosts.base import HostHandle, Launch, Quote
-from cloud_sync.bursts.hosts.process import EXIT_LOCKED, ProcessId, is_alive, read_note
+from cloud_sync.bursts.hosts.process import EXIT_LOCKED, EXIT_UNUSABLE, ProcessId, is_alive, read_note
 from cloud_sync.bursts.spec import BurstSpec
 from edge_runtime.contracts.errors import BurstFailed, TrainingUnavailable
 
@@ -89,6 +89,9 @@ class LocalHost:
         return [HostHandle(host=self.name, burst=burst, attempt=note.attempt, where=where)]
 
     def stop(self, handle: HostHandle) -> None:
+        if "pid" not in handle.where:
+            # It had ended before it was seen.
+            return
         process = ProcessId(int(handle.where["pid"]), handle.where["started"])
         for sign, patience_s in ((signal.SIGTERM, _STOP_GRACE_S), (signal.SIGKILL, _KILL_TIMEOUT_S)):
             if not is_alive(process):
@@ -120,6 +123,9 @@ class LocalHost:
         while time.monotonic() < deadline:
             found = [handle for handle in self.find(launch.burst) if handle.attempt == launch.attempt]
             if found:
+                if found[0].where["pid"] != str(process.pid):
+                    # Another program started the attempt at the same moment. Ours must not take over when that ends.
+                    process.kill()
                 return found[0]
             if process.returncode is not None:
                 break
@@ -128,8 +134,10 @@ class LocalHost:
         if process.returncode is None:
             process.kill()
             raise BurstFailed(f"The training process did not start within {_START_TIMEOUT_S:.0f} s.")
-        if process.returncode in (0, EXIT_LOCKED):
-            # It was over before it was seen, or another one came first: either is for the store to tell.
+        note = read_note(self._scratch(launch.burst))
+        began = note is not None and note.pid == process.pid
+        if process.returncode == EXIT_LOCKED or (began and process.returncode != EXIT_UNUSABLE):
+            # Another one came first, or it was over before it was seen: what came of it is for the store to tell.
             return handle
         raise BurstFailed(
             f"The training process ended at once with status {process.returncode}: {self.last_words(handle)[-500:]}"

@@ -14,6 +14,8 @@ from edge_runtime.contracts.errors import AlreadyExists, InputInvalid
 
 EXIT_LOCKED = 75
 """The agent's exit status where another one already works on the burst."""
+EXIT_UNUSABLE = 2
+"""The agent's exit status where it could not even begin, and never will: its arguments or the store are refused."""
 _PROC = Path("/proc")
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import os
+import threading
 import time
 import uuid
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from cloud_sync.bursts.record import BurstRecord
+from cloud_sync.bursts.record import BurstRecord, RecordStale
 from cloud_sync.bursts.spec import BurstSpec
 from cloud_sync.objects import ObjectStore
 from cloud_sync.transfer import put_object
@@ -25,6 +26,7 @@ class FileRecords:
     def __init__(self, folder: Path) -> None:
         folder.mkdir(exist_ok=True)
         self._folder = folder
+        self._lock = threading.Lock()
 
     def load(self, burst: str) -> BurstRecord:
         try:
@@ -33,7 +35,14 @@ class FileRecords:
             raise NotFound(f"There is no burst {burst}.") from None
 
     def save(self, record: BurstRecord) -> None:
-        (self._folder / record.spec.burst).write_bytes(wire.encode(record))
+        path = self._folder / record.spec.burst
+        with self._lock:
+            kept = self.load(record.spec.burst).revision if path.exists() else 0
+            if record.revision != kept + 1:
+                raise RecordStale
+            temporary = path.with_suffix(".part")
+            temporary.write_bytes(wire.encode(record))
+            temporary.replace(path)
 
 
 def put_dataset(store: ObjectStore, frames: Sequence[Frame]) -> str:
