@@ -52,7 +52,7 @@ thin = 1                        # only every n-th frame counts: raise it where f
 class Management(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The listener for desktops. A change takes effect at the next start."""
 
-    listen: Annotated[str, Meta(pattern=r"^(\[[0-9a-fA-F:.]+\]|[^:\s\[\]]+):\d{1,5}$")] = "0.0.0.0:7443"
+    listen: Annotated[str, Meta(pattern=r"^(\[[0-9a-fA-F:.]+\]|[^:\s\[\]]+):[0-9]{1,5}\Z")] = "0.0.0.0:7443"
     """``host:port``; port 0 takes any free one."""
     announce: bool = True
 
@@ -73,8 +73,8 @@ class SpoolLimits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 class PipelineConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One line: where its frames come from and which of them are kept."""
 
-    name: Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
-    source: Annotated[str, Meta(pattern=r"^[a-z][a-z0-9-]*:.+$")]
+    name: Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}\Z")]
+    source: Annotated[str, Meta(pattern=r"^[a-z][a-z0-9-]*:.+\Z")]
     """``kind:location``; the kinds are those registered as ``lineside.sources``."""
     keep_random: Share = 0.05
     keep_margin: Share = 0.5

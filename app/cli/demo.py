@@ -36,7 +36,7 @@ def _demo(arguments: argparse.Namespace, session: Session) -> int:
         return session.demo_window(options)
     from app.demo.play import play
 
-    with session.stoppable() as cancel:
+    with session.stoppable(orderly=True) as cancel:
         report = play(options, progress=session.progress, cancel=cancel)
     session.answer(report.to_dict(), _lines(report))
     return 0

@@ -22,6 +22,7 @@ T = TypeVar("T")
 Columns = Mapping[str, Callable[[T], object]]
 
 _PROGRESS_EVERY_S = 2.0
+_STOP_SIGNALS = [signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
 
 
 class Session:
@@ -97,18 +98,21 @@ class Session:
             self._line_open = False
 
     @contextmanager
-    def stoppable(self) -> Iterator[CancelToken]:
-        """Ctrl+C or a polite kill stops the work between two steps; a second one stops it at once."""
+    def stoppable(self, *, orderly: bool = False) -> Iterator[CancelToken]:
+        """Ctrl+C, a closed terminal or a polite kill stops the work between two steps; a second one at once.
+
+        :param orderly: not even the second one, because processes of ours are to be stopped first.
+        """
         from app.usecases.progress import CancelToken
 
         cancel = CancelToken()
 
         def stop(_number: int, _frame: FrameType | None) -> None:
-            if cancel.cancelled:
+            if cancel.cancelled and not orderly:
                 raise KeyboardInterrupt
             cancel.cancel()
 
-        before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+        before = {number: signal.signal(number, stop) for number in _STOP_SIGNALS}
         try:
             yield cancel
         finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -17,6 +18,8 @@ from app.gui.theme import Tone, tokens
 from app.gui.widgets import label
 
 HEIGHT = 176
+MARK_ROOM = 0.08
+"""Share of the width that a mark's word takes."""
 _REPAINTS = (QEvent.Type.PaletteChange, QEvent.Type.StyleChange)
 
 
@@ -107,6 +110,17 @@ class Chart(QWidget):
         for mark, tone in self._marks:
             mark.setPen(pg.mkPen(now.tone(tone), style=Qt.PenStyle.DashLine))
             mark.label.setColor(now.tone(tone))
+
+
+def without_crowding(marks: Sequence[Mark], span: float) -> list[Mark]:
+    """The marks by time; one whose word would lie on the word before it keeps only its line."""
+    kept: list[Mark] = []
+    word_at = -math.inf
+    for mark in sorted(marks, key=lambda one: one.x):
+        crowded = mark.x - word_at < span * MARK_ROOM
+        kept.append(Mark(mark.x, "", mark.tone) if crowded else mark)
+        word_at = word_at if crowded else mark.x
+    return kept
 
 
 def rolling_mean(values: Sequence[float], window: int = 30) -> list[float]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from app.store.database import Database
 from app.store.lookup import resolve
@@ -71,12 +71,24 @@ def log(db: Database, burst: str, after: int = 0) -> list[str]:
     return [row["text"] for row in rows]
 
 
-def put_record(db: Database, burst: str, body: str) -> None:
-    """Keep what the controller must not forget about a burst, as the JSON that it gave."""
-    db.write(lambda writer: writer.upsert("burst_records", {"burst": burst, "body": body}))
+def replace_record(db: Database, burst: str, body: str, *, replaces: Callable[[str | None], bool]) -> bool:
+    """Keep what the controller must not forget about a burst, as the JSON that it gave.
+
+    :param replaces: whether what is kept now may be replaced; asked in the same transaction.
+    :returns: False: it may not, and nothing was changed.
+    """
+
+    def work(writer: Writer) -> bool:
+        row = writer.execute("SELECT body FROM burst_records WHERE burst = ?", (burst,)).fetchone()
+        if not replaces(row["body"] if row else None):
+            return False
+        writer.upsert("burst_records", {"burst": burst, "body": body})
+        return True
+
+    return db.write(work)
 
 
 def get_record(db: Database, burst: str) -> str | None:
-    """What :func:`put_record` kept; None where this desktop does not control the burst."""
+    """What :func:`replace_record` kept; None where this desktop does not control the burst."""
     row = db.read_one("SELECT body FROM burst_records WHERE burst = ?", (burst,))
     return row["body"] if row else None

@@ -374,7 +374,14 @@ class _Records:
         return _load(self._ctx, burst)
 
     def save(self, record: BurstRecord) -> None:
-        burst_store.put_record(self._ctx.database, record.spec.burst, wire.encode(record).decode())
+        from cloud_sync.bursts.record import RecordStale
+
+        def follows(kept: str | None) -> bool:
+            return record.revision == (_decode_record(kept).revision if kept else 0) + 1
+
+        body = wire.encode(record).decode()
+        if not burst_store.replace_record(self._ctx.database, record.spec.burst, body, replaces=follows):
+            raise RecordStale(record.spec.burst)
 
 
 def _load(ctx: Context, burst: str) -> BurstRecord:

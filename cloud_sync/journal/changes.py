@@ -40,7 +40,7 @@ class Change:
     replica: str
 
 
-ReplicaId = Annotated[str, Meta(pattern="^[A-Za-z0-9_-]{1,128}$")]
+ReplicaId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,128}\Z")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ class _Header:
 
 @dataclass(frozen=True, slots=True)
 class _Line:
-    table: Annotated[str, Meta(pattern="^[a-z][a-z0-9_]{0,62}$")]
+    table: Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]{0,62}\Z")]
     key: Annotated[str, Meta(min_length=1, max_length=1000)]
     body: Annotated[dict[Annotated[str, Meta(max_length=64)], Any], Meta(max_length=256)] | None
     clock: str

@@ -12,7 +12,7 @@ from edge_runtime.contracts import wire
 from edge_runtime.contracts.rows import Count, Digest, Name, Share
 
 Task = Literal["classification", "detection", "anomaly", "regression", "text"]
-Version = Annotated[str, Meta(pattern=r"^\d{1,6}\.\d{1,6}\.\d{1,6}$")]
+Version = Annotated[str, Meta(pattern=r"^[0-9]{1,6}\.[0-9]{1,6}\.[0-9]{1,6}\Z")]
 Side = Annotated[int, Meta(ge=1, le=8192)]
 
 MANIFEST_NAME = "manifest.json"
@@ -122,7 +122,7 @@ class Lineage:
 class BundleManifest:
     """``manifest.json``. The bundle's id is the sha256 of these bytes in canonical form."""
 
-    name: Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")]
+    name: Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,63}\Z")]
     version: Version
     release: Count
     """Counts up with every release of this name; the box keeps a floor and never goes below it."""

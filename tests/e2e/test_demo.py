@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import signal
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -73,13 +75,82 @@ def _check(report: dict[str, Any]) -> None:
     assert report["sync"]["bytes"] > 1_000_000
 
 
-@pytest.mark.timeout(DEMO_TIMEOUT_S + 20)
-def test_the_headless_demo_shows_the_whole_loop(tmp_path: Path) -> None:
-    folder = tmp_path / "kept"
-    demo = _start("--dir", str(folder))
-    _check(_finish(demo))
-    assert (folder / "desktop" / "lineside.db").exists()
+@dataclass(frozen=True)
+class Kept:
+    """A demo that has run, with its folder."""
+
+    folder: Path
+    report: dict[str, Any]
+
+    def lineside(self, *arguments: str, status: int = 0) -> dict[str, Any]:
+        """A command on the demo's site, with --json."""
+        command = [sys.executable, "-m", "app", "--json", "--home", str(self.folder / "desktop"), *arguments]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+        assert done.returncode == status, done.stdout + done.stderr
+        answer: dict[str, Any] = json.loads(done.stdout)
+        return answer
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Kept:
+    folder = tmp_path_factory.mktemp("demo") / "kept"
+    report = _finish(_start("--dir", str(folder)))
     assert _processes_of(folder) == []
+    return Kept(folder, report)
+
+
+@pytest.mark.timeout(DEMO_TIMEOUT_S + 20)
+def test_the_headless_demo_shows_the_whole_loop(kept: Kept) -> None:
+    _check(kept.report)
+    assert kept.report["sync"]["store"] == f"folder:{kept.folder / 'bucket'}"
+
+
+@pytest.mark.timeout(DEMO_TIMEOUT_S + 20)
+def test_what_the_demo_kept_is_a_site_like_any_other(kept: Kept) -> None:
+    assert [box["name"] for box in kept.lineside("boxes", "list")["boxes"]] == ["line-1", "line-2"]
+    assert {burst["state"] for burst in kept.lineside("bursts", "list")["bursts"]} == {"CLOSED"}
+    newest, first = kept.lineside("models", "list")["models"]
+    assert (newest["state"], first["state"]) == ("released", "released")
+    assert set(newest["proofs"]) == {box["box"] for box in kept.lineside("boxes", "list")["boxes"]}
+    assert {rollout["state"] for rollout in kept.lineside("rollouts", "list")["rollouts"]} == {"done"}
+    alerts = kept.lineside("boxes", "alerts")["alerts"]
+    assert {alert["kind"].split(".")[0] for alert in alerts} & {"drift", "input"}
+    assert kept.lineside("activity", "verify")["entries"] > 10
+    curve = kept.lineside("bursts", "show", kept.report["bursts"][1]["id"])["curve"]
+    assert curve[-1]["loss"] < curve[0]["loss"]
+
+
+@pytest.mark.timeout(DEMO_TIMEOUT_S + 20)
+def test_what_was_synced_is_whole_in_the_store(kept: Kept) -> None:
+    """Everything that was synced is whole in the store: every object has its digest."""
+    objects = [path for path in (kept.folder / "bucket" / "objects").rglob("*") if path.is_file()]
+    assert len(objects) >= kept.report["sync"]["objects"]
+    assert all(hashlib.sha256(path.read_bytes()).hexdigest() == path.name for path in objects)
+    segments = list((kept.folder / "bucket" / "sites").rglob("*.jsonl.zst"))
+    assert segments
+
+
+@pytest.mark.timeout(DEMO_TIMEOUT_S + 20)
+def test_what_goes_wrong_afterwards_is_named_and_changes_nothing(kept: Kept, tmp_path: Path) -> None:
+    away = kept.lineside("boxes", "collect", "line-1", status=1)["error"]
+    assert away["code"] == "box.unreachable"
+    assert away["hint"]
+
+    model = kept.lineside("models", "list")["models"][0]
+    bundle = kept.folder / "desktop" / "objects" / model["sha256"][:2] / model["sha256"]
+    whole = bundle.read_bytes()
+    bundle.write_bytes(whole[:-100] + bytes([whole[-100] ^ 1]) + whole[-99:])
+    try:
+        flipped = kept.lineside("models", "release", model["version"])
+        assert flipped["model"]["state"] == "released", "what is released already is not read again"
+        prove = kept.lineside("models", "prove", model["version"], "--box", "line-1", status=1)["error"]
+        assert prove["code"] in ("box.unreachable", "store.object-corrupt")
+    finally:
+        bundle.write_bytes(whole)
+
+    refused = kept.lineside("sync", "setup", "s3://no-such-bucket/x", "--endpoint-url", "http://127.0.0.1:9", status=1)
+    assert refused["error"]["code"] in ("store.unreachable", "store.credentials-missing")
+    assert kept.lineside("sync", "status")["sync"]["store"] == f"folder:{kept.folder / 'bucket'}"
 
 
 @pytest.mark.timeout(DEMO_TIMEOUT_S + 20)
@@ -122,6 +193,8 @@ def test_ctrl_c_leaves_no_process_and_no_folder_behind(tmp_path: Path, step: str
         if line.startswith(step):
             break
     wait_until(lambda: _processes_of(tmp_path), 20, "a process of the demo's own")
+    demo.send_signal(signal.SIGINT)
+    # An impatient person types it twice.
     demo.send_signal(signal.SIGINT)
     rest, _ = demo.communicate(timeout=30)
     assert demo.returncode == 130, rest[-2000:]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtWidgets import QFrame, QVBoxLayout, QWidget
 
 from app.gui import formats
-from app.gui.charts import Chart, Mark, changes, rolling_mean
+from app.gui.charts import Chart, Mark, changes, rolling_mean, without_crowding
 from app.gui.dialogs import Confirm
 from app.gui.states import box_state, state
 from app.gui.widgets import Button, Chip, Facts, IconLabel, card, clear, column, label, row
@@ -237,7 +237,7 @@ class BoxDetail(QWidget):
                 for alert in seen.alerts
                 if alert.kind.startswith("drift.") and times[0] <= alert.at_ms / 1000 <= times[-1]
             ]
-        self.chart.set_marks(marks)
+        self.chart.set_marks(without_crowding(marks, times[-1] - times[0]) if times else [])
         _fill(self._alerts, [self._alert(alert) for alert in seen.alerts], self.tr("No alerts."))
 
 
