@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from app.cli import activity, boxes, bursts, datasets, demo, models, rollouts, samples, site, sync
 from app.cli.session import Session
-from edge_runtime.contracts.errors import LinesideError
+from edge_runtime.contracts.errors import LinesideError, ProgramIncomplete
 
 if TYPE_CHECKING:
     from app.demo.report import DemoOptions
@@ -68,6 +68,11 @@ def run(argv: Sequence[str], windows: Windows) -> int:
         # Whoever read our answer has had enough; what is left in the buffer must not raise at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except ModuleNotFoundError as error:
+        # A box's installation has this command too, without what a desktop needs.
+        missing = ProgramIncomplete(f"The Python package {error.name} is not installed.")
+        _print_error(missing.to_dict(), as_json=as_json)
+        return FAILED
     except Exception as error:  # noqa: BLE001 - the last resort: a fault of ours is reported like any other error
         traceback.print_exc()
         _print_error(LinesideError(f"{type(error).__name__}: {error}").to_dict(), as_json=as_json)

@@ -37,15 +37,15 @@ def frames_until_alert(ctx: Context, shown: Mapping[str, Shown], alert: AlertRow
     )
 
 
-def samples_with_truth(ctx: Context, shown_by_box: Mapping[str, Mapping[str, Shown]]) -> dict[str, str]:
-    """The labels that an engineer who knows the line would give to the unlabelled samples."""
+def labels_of_changed(ctx: Context, box: str, shown: Mapping[str, Shown]) -> dict[str, str]:
+    """The labels that an engineer who knows the line would give to the samples that its box kept since the change."""
     labels: dict[str, str] = {}
     cursor: str | None = None
     while True:
-        page = samples.page_samples(ctx, cursor=cursor, limit=500, labelled=False)
+        page = samples.page_samples(ctx, cursor=cursor, limit=500, labelled=False, box=box)
         for sample in page.rows:
-            truth = shown_by_box.get(sample.box or "", {}).get(sample.frame)
-            if truth is not None:
+            truth = shown.get(sample.frame)
+            if truth is not None and truth.condition == "changed":
                 labels[sample.sample] = truth.label
         cursor = page.cursor
         if cursor is None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from app.context import Context
 from app.demo.lines import Condition, Digit, load_digits, write_training_folder
-from app.demo.measure import accuracy, frames_until_alert, samples_with_truth
+from app.demo.measure import accuracy, frames_until_alert, labels_of_changed
 from app.demo.report import (
     BurstFigures,
     DemoOptions,
@@ -35,10 +35,10 @@ MODEL_NAME = "digit-counter"
 TRAINING_FRAMES = 900
 MEASURED_FRAMES = 150
 """Frames of each line on which an accuracy of the report stands, at least."""
-CHANGED_FRAMES = 320
+CHANGED_FRAMES = 400
 """Changed frames that line 2 shows before the engineer comes to collect."""
 DRIFT_PATIENCE_FRAMES = 1000
-EPOCHS = 20
+EPOCHS = 25
 """Enough for a thousand small frames."""
 
 
@@ -116,7 +116,7 @@ class _Run:
 
         self._say("watch", "Both lines run on the first model; each box learns what is normal", 0.35, 0.42)
         self._watch_normal(pair)
-        self._say("change", "Line 2 changes: dimmer, blurred, some counters inverted. Nobody tells the box", 0.42, 0.46)
+        self._say("change", "Line 2 changes: dimmer, blurred, partly inverted. Nobody tells the box", 0.42, 0.46)
         line2.line.condition = "changed"
         alert = self._wait_for_alert(line2)
         self._say(
@@ -127,9 +127,11 @@ class _Run:
         )
         self._wait_for_changed_frames(line2)
 
-        self._say("collect", "Results and hard samples come over and are labelled", 0.55, 0.60)
+        self._say(
+            "collect", "Results and hard samples come over; what line 2 kept since the change is labelled", 0.55, 0.60
+        )
         self._collect()
-        truth = samples_with_truth(self.ctx, {self._box(s): s.line.shown for s in pair})
+        truth = labels_of_changed(self.ctx, self._box(line2), line2.line.shown)
         labelled = samples.label_samples(self.ctx, truth)
         sync.sync_now(self.ctx, progress=self._nested, cancel=self.cancel)
         second = self._train_and_roll_out(

@@ -41,7 +41,7 @@ thin = 1
 [[pipeline]]
 name = "counter"
 source = "folder:{frames}"
-keep_random = 0.1
+keep_random = 0.4
 keep_margin = 0.6
 """
 

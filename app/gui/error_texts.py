@@ -158,6 +158,10 @@ TEXTS: dict[str, tuple[str, str]] = {
         QT_TRANSLATE_NOOP("errors", "The database cannot be read"),
         QT_TRANSLATE_NOOP("errors", "Keep the file, restore the copy beside it, and sync to fetch what is missing."),
     ),
+    "program.incomplete": (
+        QT_TRANSLATE_NOOP("errors", "This installation lacks a part"),
+        QT_TRANSLATE_NOOP("errors", "Install the desktop's parts: pip install 'lineside[desktop]'."),
+    ),
     "disk.full": (
         QT_TRANSLATE_NOOP("errors", "The disk is full"),
         QT_TRANSLATE_NOOP("errors", "Free some space; nothing that was acknowledged is lost."),

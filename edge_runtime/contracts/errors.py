@@ -198,6 +198,12 @@ class DatabaseDamaged(LinesideError):
     default_hint = "Keep the file, restore the copy beside it, and sync to fetch what is missing."
 
 
+class ProgramIncomplete(LinesideError):
+    code = "program.incomplete"
+    title = "This installation lacks a part"
+    default_hint = "Install the desktop's parts: pip install 'lineside[desktop]'."
+
+
 class DiskFull(LinesideError):
     code = "disk.full"
     title = "The disk is full"

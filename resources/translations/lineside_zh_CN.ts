@@ -1796,6 +1796,14 @@
         <translation>请查看训练日志，排除原因后重新启动。检查点会保留。</translation>
     </message>
     <message>
+        <source>This installation lacks a part</source>
+        <translation>此安装缺少组件</translation>
+    </message>
+    <message>
+        <source>Install the desktop&apos;s parts: pip install &apos;lineside[desktop]&apos;.</source>
+        <translation>请安装桌面端组件：pip install &apos;lineside[desktop]&apos;。</translation>
+    </message>
+    <message>
         <source>This machine cannot train</source>
         <translation>本机无法训练</translation>
     </message>
