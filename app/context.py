@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from importlib.metadata import entry_points
@@ -19,7 +19,7 @@ from app.store.blobs import Blobs
 from app.store.database import Database
 from app.store.records import Site
 from edge_runtime.contracts import wire
-from edge_runtime.contracts.errors import DatabaseDamaged, InputInvalid, SiteMissing
+from edge_runtime.contracts.errors import DatabaseDamaged, InputInvalid, SiteMissing, StoreUnreachable
 from edge_runtime.identity import Identity, load_identity
 
 if TYPE_CHECKING:
@@ -69,6 +69,11 @@ class Places:
     @property
     def objects(self) -> Path:
         return self.home / "objects"
+
+    @property
+    def bursts(self) -> Path:
+        """Stands in for the object store, for bursts on this machine, until the site has one."""
+        return self.home / "bursts"
 
     @property
     def hosts(self) -> Path:
@@ -139,19 +144,37 @@ class Context:
 
         return read_bundle(self.blobs.path(sha256))
 
-    @contextmanager
-    def open_store(self) -> Iterator[ObjectStore]:
+    def open_store(self) -> AbstractContextManager[ObjectStore]:
         """The site's object store, with the credentials that were saved for it or the usual ones.
 
         :raises InputInvalid: none was set up.
         """
-        from cloud_sync.objects import open_store
-
-        address = self.settings.store
-        if address is None:
+        if self.settings.store is None:
             raise InputInvalid(
                 "This site has no object store yet.", hint="Set one up: `lineside sync setup ADDRESS`, or in Settings."
             )
+        return self._open(self.settings.store)
+
+    @contextmanager
+    def open_burst_store(self) -> Iterator[ObjectStore]:
+        """Where bursts and their agents meet: the site's object store, or until it has one a folder of this desktop's.
+
+        One that is away can be opened too: bursts can wait for it.
+        """
+        from cloud_sync.objects.absent import AbsentStore
+
+        address = self.settings.store or f"folder:{self.places.bursts}"
+        with ExitStack() as stack:
+            try:
+                store: ObjectStore = stack.enter_context(self._open(address))
+            except StoreUnreachable as error:
+                store = AbsentStore(address, error)
+            yield store
+
+    @contextmanager
+    def _open(self, address: str) -> Iterator[ObjectStore]:
+        from cloud_sync.objects import open_store
+
         credentials = self.secrets.store_credentials(address) if address.startswith("s3:") else None
         store = open_store(address, endpoint_url=self.settings.endpoint_url, credentials=credentials)
         try:

@@ -101,7 +101,7 @@ def quote_burst(ctx: Context, request: BurstRequest) -> BurstQuote:
 def start_burst(
     ctx: Context, request: BurstRequest, *, progress: Progress = silent, cancel: CancelToken | None = None
 ) -> Burst:
-    """Bring the inputs into the object store and launch the first attempt; returns once it is on its way.
+    """Bring the inputs to where the agent finds them and launch the first attempt; returns once it is on its way.
 
     Where the store does not answer, the burst waits in QUEUED_OFFLINE and goes on by :func:`advance_bursts`.
     """
@@ -293,7 +293,8 @@ def _send_inputs(ctx: Context, store: ObjectStore, spec: BurstSpec, progress: Pr
     try:
         report = put_many(store, ((sha256, ctx.blobs.path(sha256)) for sha256 in needed), progress=one_more)
     finally:
-        object_store.mark_synced(ctx.database, sent)
+        if ctx.settings.store is not None:
+            object_store.mark_synced(ctx.database, sent)
     if report.problems:
         raise next(iter(report.problems.values()))
 
@@ -405,7 +406,7 @@ def _is_ours(ctx: Context, burst: Burst) -> bool:
 def _controller(ctx: Context) -> Iterator[tuple[Controller, ObjectStore]]:
     from cloud_sync.bursts.controller import Controller
 
-    with ctx.open_store() as store:
+    with ctx.open_burst_store() as store:
         credentials = ctx.secrets.store_credentials(store.address) if store.address.startswith("s3:") else None
         env = credentials.to_environment() if credentials else {}
         yield (

@@ -1,0 +1,122 @@
+"""From a folder of pictures to a signed model, through the use-cases, with real training in a process of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from app.context import Context
+from app.demo.lines import load_digits, write_training_folder
+from app.usecases import bursts, datasets, models, samples, sites, sync
+from app.usecases.bursts import BurstRequest
+from app.usecases.progress import CancelToken, ProgressEvent
+from edge_runtime.contracts.errors import Cancelled, GateRefused, InputInvalid, NotFound
+from tests.waiting import wait_until
+
+FRAMES = 240
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Context]:
+    with sites.create_site(tmp_path / "desktop", "Test site", "correct horse") as ctx:
+        write_training_folder(tmp_path / "pictures", load_digits(), FRAMES, seed=3)
+        samples.import_folder(ctx, tmp_path / "pictures")
+        yield ctx
+        bursts.stop_all(ctx)
+
+
+def quick(dataset: str, **more: object) -> BurstRequest:
+    body: dict[str, object] = {"dataset": dataset, "minutes": 5, "params": {"epochs": 3}, **more}
+    return BurstRequest(**body)  # type: ignore[arg-type]  # the keys are those of the dataclass
+
+
+def test_training_needs_no_object_store_and_a_later_one_gets_everything(site: Context, tmp_path: Path) -> None:
+    dataset = datasets.freeze_dataset(site, "first")
+    quote = bursts.quote_burst(site, quick("first"))
+    assert (quote.worst_case_usd, quote.samples) == (0.0, FRAMES)
+
+    started = bursts.start_burst(site, quick("first"))
+    finished = bursts.follow_burst(site, started.burst)
+    assert finished.state == "FINISHING"
+    model = models.import_result(site, finished.burst, name="counter")
+    assert models.import_result(site, finished.burst, name="counter") == model
+    assert model.gate is not None
+    assert model.gate.samples == dataset.held_out
+    assert bursts.get_burst(site, started.burst).state == "CLOSED"
+    assert bursts.burst_curve(site, started.burst)
+    assert bursts.burst_log(site, started.burst)
+    with pytest.raises(GateRefused, match="No box has tried"):
+        models.release_model(site, model.model)
+
+    sync.setup_store(site, str(tmp_path / "bucket"))
+    sync.sync_now(site)
+    standing = sync.sync_status(site)
+    assert (standing.pending_changes, standing.pending_objects) == (0, 0)
+    assert standing.objects >= FRAMES
+
+    second = bursts.start_burst(site, quick("first", base_model=model.version))
+    assert second.base_model == model.model
+    lines = bursts.burst_log(site, bursts.follow_burst(site, second.burst).burst)
+    assert any("checkpoint" in line or "Starting from" in line or "base" in line for line in lines), lines
+
+
+def test_a_burst_waits_for_a_store_that_is_away_and_goes_on_when_it_is_back(site: Context, tmp_path: Path) -> None:
+    stick = tmp_path / "stick"
+    stick.mkdir()
+    sync.setup_store(site, str(stick / "bucket"))
+    datasets.freeze_dataset(site, "first")
+    stick.rename(tmp_path / "pocket")
+    waiting = bursts.start_burst(site, quick("first"))
+    assert waiting.state == "QUEUED_OFFLINE"
+    assert waiting.message
+    assert bursts.advance_bursts(site)[0].state == "QUEUED_OFFLINE"
+    (tmp_path / "pocket").rename(stick)
+
+    def on_its_way() -> bool:
+        return bursts.advance_bursts(site)[0].state in ("BOOTING", "RUNNING")
+
+    wait_until(on_its_way, 60, "the burst to start")
+    assert bursts.cancel_burst(site, waiting.burst).state in ("CANCELLING", "CANCELLED")
+    wait_until(lambda: not bursts.advance_bursts(site), 30, "the agent to be gone")
+    assert bursts.get_burst(site, waiting.burst).state == "CANCELLED"
+
+
+def test_watching_can_be_stopped_without_stopping_the_burst(site: Context) -> None:
+    datasets.freeze_dataset(site, "first")
+    started = bursts.start_burst(site, quick("first", params={"epochs": 500}))
+    cancel = CancelToken()
+
+    def stop_at_once(_event: ProgressEvent) -> None:
+        cancel.cancel()
+
+    with pytest.raises(Cancelled):
+        bursts.follow_burst(site, started.burst, progress=stop_at_once, cancel=cancel)
+    assert bursts.advance_bursts(site)[0].state in ("BOOTING", "RUNNING")
+    bursts.stop_all(site)
+    assert bursts.get_burst(site, started.burst).state in ("CANCELLING", "CANCELLED")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "error"),
+    [
+        ({"dataset": "no-such"}, NotFound),
+        ({"host": "moon"}, NotFound),
+        ({"recipe": "alchemy"}, NotFound),
+        ({"minutes": 0}, InputInvalid),
+        ({"minutes": float("nan")}, InputInvalid),
+        ({"minutes": 1e9}, InputInvalid),
+        ({"cap_usd": -1.0}, InputInvalid),
+        ({"params": {"epochs": 0}}, InputInvalid),
+        ({"params": {"magic": True}}, InputInvalid),
+        ({"base_model": "9.9.9"}, NotFound),
+    ],
+)
+def test_a_request_that_makes_no_sense_is_refused_before_anything_starts(
+    site: Context, wrong: dict[str, object], error: type[Exception]
+) -> None:
+    datasets.freeze_dataset(site, "first")
+    with pytest.raises(error):
+        bursts.start_burst(site, quick(**{"dataset": "first", **wrong}))  # type: ignore[arg-type]
+    assert bursts.list_bursts(site) == []
