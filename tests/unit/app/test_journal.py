@@ -271,6 +271,22 @@ GOOD_SAMPLE = {
 }
 
 
+LABEL = {
+    "event": "1",
+    "sample": SAMPLE,
+    "label": "7",
+    "who": "x",
+    "at_ms": 1,
+    "clock": f"{1:015d}.{0:06d}",
+    "replica": "f" * 64,
+}
+
+
+def test_a_label_of_its_own_desktop_and_time_is_taken_over(db: Database) -> None:
+    apply(db, [change("samples", SAMPLE, GOOD_SAMPLE), change("label_events", "1", LABEL)])
+    assert samples.get_sample(db, SAMPLE).label == "7"
+
+
 @pytest.mark.parametrize(
     ("table", "key", "body"),
     [
@@ -287,6 +303,8 @@ GOOD_SAMPLE = {
         ("models", SAMPLE, None),
         ("label_events", "1", None),
         ("label_events", "1", {"event": "1", "sample": "x"}),
+        ("label_events", "1", {**LABEL, "clock": f"{2 * 10**13:015d}.{0:06d}"}),
+        ("label_events", "1", {**LABEL, "replica": "somebody-else"}),
         ("proofs", f"{SAMPLE}/{SAMPLE}", None),
         ("proofs", f"{SAMPLE}/{SAMPLE}", {"model": SAMPLE, "box": SAMPLE, "report": "{}"}),
         ("rollouts", "r", {"rollout": "r", "state": "running", "boxes": json.dumps([{"box": 1}])}),
