@@ -19,7 +19,7 @@ from app.store.blobs import Blobs
 from app.store.database import Database
 from app.store.records import Site
 from edge_runtime.contracts import wire
-from edge_runtime.contracts.errors import DatabaseDamaged, InputInvalid, SiteMissing, StoreUnreachable
+from edge_runtime.contracts.errors import DatabaseDamaged, InputInvalid, NotFound, SiteMissing, StoreUnreachable
 from edge_runtime.identity import Identity, load_identity
 
 if TYPE_CHECKING:
@@ -202,7 +202,9 @@ def open_context(home: Path, *, vault: Vault | None = None) -> Context:
     places = Places(home.absolute())
     site = read_site(places)
     settings = load_settings(places.home)
-    identity = load_identity(places.keys)
+    identity = _desktop_identity(places)
+    if not places.database.exists():
+        raise DatabaseDamaged(f"{places.database} is gone, though the site is here.")
     return Context(
         home=places.home,
         site=site,
@@ -227,6 +229,16 @@ def read_site(places: Places) -> Site:
         raise SiteMissing(f"There is no site in {places.home}.") from error
     except (InputInvalid, msgspec.MsgspecError) as error:
         raise DatabaseDamaged(f"{places.site} cannot be read: {error}") from error
+
+
+def _desktop_identity(places: Places) -> Identity:
+    try:
+        return load_identity(places.keys)
+    except (InputInvalid, NotFound) as error:
+        raise DatabaseDamaged(
+            f"This desktop's key in {places.keys} cannot be used: {error.message}",
+            hint="Put the folder back from a copy; without its key this desktop is a stranger to its boxes.",
+        ) from error
 
 
 def _plug_ins(group: str) -> dict[str, Any]:

@@ -127,15 +127,19 @@ class Secrets:
         self._vault.delete(f"{self._site}/{name}")
 
     def save_store_credentials(self, address: str, credentials: Credentials) -> None:
-        """Keep the credentials of an object store."""
-        self.put(f"store {address}", wire.encode(credentials).decode())
+        """Keep the credentials of an object store; they are the person's, for whichever site uses that store."""
+        self._vault.put(_store_entry(address), wire.encode(credentials).decode())
 
     def store_credentials(self, address: str) -> Credentials | None:
         """What :meth:`save_store_credentials` kept for this address."""
         from cloud_sync.objects import Credentials
 
-        text = self.get(f"store {address}")
+        text = self._vault.get(_store_entry(address))
         return wire.decode(text, Credentials, what="stored credentials") if text else None
+
+
+def _store_entry(address: str) -> str:
+    return f"store {address.rstrip('/')}"
 
 
 def default_vault() -> Vault:

@@ -88,9 +88,11 @@ def trust_desktop(home: Path, *, desktop_pem: str, root_metadata: bytes) -> str:
 
     :raises TrustRefused: the box belongs to another site already.
     :raises InputInvalid: no certificate, or no root metadata.
+    :raises NotFound: there is no box in this folder.
     """
     from edge_runtime.service.trust import TrustStore
 
+    read_home(home)
     store = TrustStore(home)
     # The root first: it is what may be refused.
     store.set_root(root_metadata)

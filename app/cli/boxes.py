@@ -32,6 +32,9 @@ def register(topics: Topics, everywhere: argparse.ArgumentParser) -> None:
     alerts = topic.verb("alerts", _alerts, "the newest alerts")
     alerts.add_argument("box", nargs="?", help="name or id (default: all)")
     alerts.add_argument("--limit", type=int, default=100, metavar="N", help="at most so many (default: 100)")
+    rollback = topic.verb("rollback", _rollback, "send a box back to the model before this one")
+    rollback.add_argument("box", help="name or id")
+    rollback.add_argument("--reason", required=True, help="kept on the box and in the activity")
     topic.verb("forget", _forget, "strike a box off this desktop's list").add_argument("box", help="name or id")
 
 
@@ -49,6 +52,14 @@ def _state(box: Box) -> str:
     if box.problem:
         return "not reachable"
     return "reachable" if box.last_seen_ms else "never seen"
+
+
+def _slots(box: Box) -> str:
+    slots = box.status.slots if box.status else ()
+    told = (
+        f"{slot.slot} {slot.state} {slot.name or ''} {slot.version or ''} {slot.reason or ''}".split() for slot in slots
+    )
+    return "; ".join(" ".join(words) for words in told)
 
 
 _BRIEF: Columns[Box] = {
@@ -71,6 +82,7 @@ _FULL: Columns[Box] = {
     "problem": lambda box: box.problem,
     "model": _model,
     "pipelines": _lines,
+    "slots": _slots,
     "version": lambda box: box.status.version if box.status else None,
     "waiting there": lambda box: (
         f"{box.status.spool.results} results, {box.status.spool.samples} samples, {box.status.spool.alerts} alerts"
@@ -163,6 +175,13 @@ def _alerts(arguments: argparse.Namespace, session: Session) -> None:
             },
             empty="No alerts.",
         )
+
+
+def _rollback(arguments: argparse.Namespace, session: Session) -> None:
+    from app.usecases import boxes
+
+    with session.open() as ctx:
+        session.one("box", boxes.roll_back(ctx, arguments.box, arguments.reason), _FULL)
 
 
 def _forget(arguments: argparse.Namespace, session: Session) -> None:

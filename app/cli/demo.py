@@ -22,8 +22,14 @@ def register(topics: Topics, everywhere: argparse.ArgumentParser) -> None:
     parser.add_argument("--dir", metavar="DIR", help="keep everything there (default: a temporary folder)")
     parser.add_argument("--bucket", metavar="URL", help="s3://BUCKET/PREFIX (default: a folder)")
     parser.add_argument("--endpoint-url", metavar="URL", help="of an S3 server that is not Amazon's")
-    parser.add_argument("--seed", type=int, default=7, metavar="N", help="of the frames (default: 7)")
+    parser.add_argument("--seed", type=_seed, default=7, metavar="N", help="of the frames (default: 7)")
     parser.set_defaults(run=_demo)
+
+
+def _seed(written: str) -> int:
+    if not written.isascii() or not written.isdigit() or int(written) >= 2**32:
+        raise argparse.ArgumentTypeError(f"{written!r} is not a whole number from 0 to 4294967295")
+    return int(written)
 
 
 def _demo(arguments: argparse.Namespace, session: Session) -> int:

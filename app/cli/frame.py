@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from app.cli import activity, boxes, bursts, datasets, demo, models, rollouts, samples, site, sync
+from app.cli.display import has_display
 from app.cli.session import Session
-from edge_runtime.contracts.errors import LinesideError, ProgramIncomplete
+from edge_runtime.contracts.errors import LinesideError, NoDisplay, ProgramIncomplete
 
 if TYPE_CHECKING:
     from app.demo.report import DemoOptions
@@ -55,6 +56,8 @@ def run(argv: Sequence[str], windows: Windows) -> int:
     session = Session(home, as_json=as_json, demo_window=windows.demo if has_display() else None)
     try:
         if not hasattr(arguments, "run"):
+            if not has_display():
+                raise NoDisplay("Nothing here could show the window.")
             return windows.site(session.home)
         status: int | None = arguments.run(arguments, session)
         sys.stdout.flush()
@@ -81,13 +84,6 @@ def run(argv: Sequence[str], windows: Windows) -> int:
 
 
 _STOPPED_WORDS = {"code": "task.cancelled", "title": "Cancelled", "hint": "What was finished is kept."}
-
-
-def has_display() -> bool:
-    """Whether a window could be shown here."""
-    if sys.platform in ("win32", "darwin"):
-        return True
-    return any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM"))
 
 
 def _print_error(body: dict[str, str], *, as_json: bool) -> None:

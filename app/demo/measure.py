@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from app.context import Context
 from app.demo.lines import Condition, Shown
 from app.usecases import results, samples
+from edge_runtime.contracts.errors import NotFound
 from edge_runtime.contracts.rows import AlertRow
 
 
@@ -19,14 +20,19 @@ def accuracy(
     condition: Condition,
     from_ms: int = 0,
 ) -> float:
-    """Share of right answers of ``model`` on the frames of one condition that were shown since ``from_ms``."""
+    """Share of right answers of ``model`` on the frames of one condition that were shown since ``from_ms``.
+
+    :raises NotFound: there are none.
+    """
     right = total = 0
     for row in results.results_of(ctx, box):
         truth = shown.get(row.frame)
         if truth and row.model == model and truth.condition == condition and truth.at_ms >= from_ms:
             total += 1
             right += row.label == truth.label
-    return round(right / total, 4) if total else 0.0
+    if not total:
+        raise NotFound(f"No answer of model {model[:12]} to frames of {condition} production was collected.")
+    return round(right / total, 4)
 
 
 def frames_until_alert(ctx: Context, shown: Mapping[str, Shown], alert: AlertRow) -> int:

@@ -27,7 +27,7 @@ from app.demo.stage import Station, stations
 from app.store.records import Box, Burst, Model, Rollout
 from app.usecases import boxes, bursts, datasets, models, rollouts, samples, sites, sync
 from app.usecases.progress import CancelToken, Progress, ProgressEvent
-from edge_runtime.contracts.errors import GateRefused
+from edge_runtime.contracts.errors import GateRefused, InputInvalid
 from edge_runtime.contracts.rows import AlertRow
 from edge_runtime.contracts.status import PipelineStatus
 
@@ -59,7 +59,7 @@ def play(
     """
     with ExitStack() as stack:
         folder = (
-            Path(options.directory).absolute()
+            _empty_folder(Path(options.directory).absolute())
             if options.directory
             else Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="lineside-demo-")))
         )
@@ -78,6 +78,16 @@ def play(
     return report
 
 
+def _empty_folder(folder: Path) -> Path:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if any(folder.iterdir()):
+            raise InputInvalid(f"{folder} is not empty.", hint="Choose a folder that is empty or not there yet.")
+    except OSError as error:
+        raise InputInvalid(f"{folder} cannot be used: {error.strerror}.", hint="Choose another folder.") from error
+    return folder
+
+
 @dataclass(frozen=True, slots=True)
 class _Outcome:
     """What one round of training and rolling out left behind."""
@@ -88,7 +98,7 @@ class _Outcome:
 
 
 class _Run:
-    """One play of the demo. The digits are split so that no model is ever measured on what it learned from."""
+    """One play of the demo. The lines' accuracy is never measured on digits that a model learned from."""
 
     def __init__(
         self, ctx: Context, folder: Path, options: DemoOptions, progress: Progress, cancel: CancelToken
@@ -100,6 +110,7 @@ class _Run:
         self.training_digits: list[Digit] = digits[0::2]
         self.line_digits: list[Digit] = digits[1::4]
         self.fresh_digits: list[Digit] = digits[3::4]
+        self.changed_ms = 0
         self._span = (0.0, 0.0)
 
     def loop(self, pair: list[Station], started: float) -> DemoReport:
@@ -116,6 +127,7 @@ class _Run:
 
         self._say("watch", "Both lines run on the first model; each box learns what is normal", 0.35, 0.42)
         self._watch_normal(pair)
+        self.changed_ms = boxes.now_ms()
         self._say("change", "Line 2 changes: dimmer, blurred, partly inverted. Nobody tells the box", 0.42, 0.46)
         line2.line.condition = "changed"
         alert = self._wait_for_alert(line2)
@@ -189,7 +201,8 @@ class _Run:
         self._wait_for_pipeline(station, lambda pipeline: pipeline.drift or pipeline.frames > last)
         self._collect()
         alerts = [a for a in boxes.list_alerts(self.ctx, station.name) if a.kind.startswith(("drift.", "input."))]
-        return alerts[-1] if alerts else None
+        since = [alert for alert in alerts if alert.at_ms >= self.changed_ms]
+        return since[-1] if since else None
 
     def _wait_for_changed_frames(self, station: Station) -> None:
         while sum(shown.condition == "changed" for shown in list(station.line.shown.values())) < CHANGED_FRAMES:
@@ -207,6 +220,7 @@ class _Run:
 
     def _wait_for_pipeline(self, station: Station, ready: Callable[[PipelineStatus], bool]) -> None:
         def box_ready(box: Box) -> bool:
+            station.check()
             return box.status is not None and any(ready(pipeline) for pipeline in box.status.pipelines)
 
         boxes.wait_for(self.ctx, station.name, box_ready, cancel=self.cancel)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import time
 from collections.abc import Iterator
@@ -40,9 +41,9 @@ thin = 1
 
 [[pipeline]]
 name = "counter"
-source = "folder:{frames}"
-keep_random = 0.4
-keep_margin = 0.6
+source = {source}
+keep_random = 0.1
+keep_margin = 0.8
 """
 
 
@@ -58,6 +59,14 @@ class Station:
     def name(self) -> str:
         return self.line.name
 
+    def check(self) -> None:
+        """:raises BoxUnreachable: the box's process has ended."""
+        if self.process.poll() is not None:
+            raise BoxUnreachable(
+                f"The demo's box {self.name} ended with status {self.process.returncode}.",
+                hint=f"Read {self.home / 'console.log'}.",
+            )
+
 
 @contextmanager
 def stations(folder: Path, digits: list[Digit], seed: int, cancel: CancelToken) -> Iterator[list[Station]]:
@@ -72,7 +81,11 @@ def stations(folder: Path, digits: list[Digit], seed: int, cancel: CancelToken) 
             stack.callback(line.stop)
             line.start()
             home = folder / "boxes" / line.name
-            create_home(home, name=line.name, config=EDGE_TOML.format(name=line.name, frames=line.folder))
+            create_home(
+                home,
+                name=line.name,
+                config=EDGE_TOML.format(name=line.name, source=json.dumps(f"folder:{line.folder}")),
+            )
             process = _start_box(home)
             stack.callback(_stop_box, process)
             opened.append(Station(line, home, process))

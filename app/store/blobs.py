@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 from edge_runtime.contracts.errors import InputInvalid, NotFound, ObjectCorrupt
@@ -66,11 +67,20 @@ class Blobs:
         sync_folder(target.parent)
         return target
 
+    def checked(self, sha256: str) -> Path:
+        """The object's file, once its content was found to be right; errors as :meth:`get`."""
+        self.get(sha256)
+        return self.path(sha256)
+
+    def missing(self, objects: Iterable[str]) -> list[str]:
+        """Which of these are not here."""
+        return [sha256 for sha256 in objects if not self.has(sha256)]
+
     def get(self, sha256: str) -> bytes:
         """The object's bytes, checked against its name.
 
         :raises NotFound: it is not on this desktop.
-        :raises ObjectCorrupt: the file was changed or damaged.
+        :raises ObjectCorrupt: the file was changed or damaged; it is set aside, so that a sync can fetch it anew.
         """
         try:
             content = self.path(sha256).read_bytes()
@@ -80,5 +90,10 @@ class Blobs:
                 hint="Collect from the box or sync with the object store, then try again.",
             ) from error
         if hashlib.sha256(content).hexdigest() != sha256:
-            raise ObjectCorrupt(f"The file of object {sha256[:12]} on this desktop is damaged.")
+            path = self.path(sha256)
+            path.replace(path.with_name(f".{sha256}.damaged"))
+            raise ObjectCorrupt(
+                f"The file of object {sha256[:12]} on this desktop is damaged.",
+                hint="It was set aside. Sync to fetch it again from the object store, then try again.",
+            )
         return content

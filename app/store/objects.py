@@ -50,6 +50,23 @@ def mark_synced(db: Database, objects: Sequence[tuple[str, int]]) -> None:
     db.write(work)
 
 
+def present(db: Database) -> list[str]:
+    """Files that are taken to be here and that the object store has."""
+    rows = db.read("SELECT sha256 FROM objects WHERE present = 1 AND synced_ms IS NOT NULL")
+    return [row["sha256"] for row in rows]
+
+
+def mark_missing(db: Database, *objects: str) -> None:
+    """Files that should be here are not: the next sync fetches them."""
+
+    def work(writer: Writer) -> None:
+        for sha256 in objects:
+            writer.execute("UPDATE objects SET present = 0 WHERE sha256 = ?", (sha256,))
+            writer.touch("objects", sha256)
+
+    db.write(work)
+
+
 def wanted(db: Database) -> list[str]:
     """Files that other desktops wrote of and that are not here yet."""
     return [row["sha256"] for row in db.read("SELECT sha256 FROM objects WHERE present = 0 ORDER BY sha256")]

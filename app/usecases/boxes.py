@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from app.fleet.client import BoxClient, join_address
+from app.fleet.client import BoxClient, join_address, split_address
 from app.fleet.discovery import discover as listen
 from app.store import boxes as box_store
 from app.store import samples as sample_store
@@ -63,15 +63,20 @@ def enrol_local(ctx: Context, box_home: Path, *, address: str | None = None) -> 
     from edge_runtime.enrolment import read_address, read_home, trust_desktop
 
     found = read_home(box_home)
+    where = address or read_address(box_home)
+    split_address(where)
     known = {box.box: box for box in box_store.list_boxes(ctx.database)}
     namesake = next((box for box in known.values() if box.name == found.name and box.box != found.box), None)
     if namesake is not None:
-        raise AlreadyExists(f"Another box ({namesake.box[:12]}) is already called {found.name!r}.")
+        raise AlreadyExists(
+            f"Another box ({namesake.box[:12]}) is already called {found.name!r}.",
+            hint=f"If it is the same box with a new key, forget the old one: `lineside boxes forget {found.name}`.",
+        )
     trust_desktop(box_home, desktop_pem=ctx.identity.certificate_pem, root_metadata=ctx.repository().root_bytes)
     box = Box(
         box=found.box,
         name=found.name,
-        address=address or read_address(box_home),
+        address=where,
         certificate=found.certificate_pem,
         enrolled_ms=known[found.box].enrolled_ms if found.box in known else now_ms(),
     )
@@ -204,6 +209,18 @@ def list_alerts(ctx: Context, name: str | None = None, limit: int = 100) -> list
     """The newest alerts of one box or all."""
     box = get_box(ctx, name).box if name else None
     return spool_store.list_alerts(ctx.database, box=box, limit=limit)
+
+
+def roll_back(ctx: Context, name: str, reason: str) -> Box:
+    """Send a box back to the model before this one.
+
+    :raises BoxRefused: there is none to go back to.
+    """
+    box = get_box(ctx, name)
+    with connect(ctx, box) as client:
+        client.roll_back(reason)
+    ctx.database.write(lambda w: w.activity("box.rolled-back", box.box, f"Sent {box.name} back: {reason}."))
+    return refresh(ctx, box.box)[0]
 
 
 def wait_for(

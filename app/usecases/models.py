@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,7 +16,7 @@ from app.store.records import Burst, Model
 from app.usecases import boxes
 from app.usecases.bursts import TrainingResult, close_burst, training_result
 from app.usecases.progress import CancelToken, Progress, ProgressEvent, silent
-from edge_runtime.contracts.errors import GateRefused, InputInvalid, ModelUnusable
+from edge_runtime.contracts.errors import AlreadyExists, GateRefused, InputInvalid, ModelUnusable
 from edge_runtime.contracts.manifest import BundleManifest, GateReport, Lineage, OutputSpec
 from edge_runtime.contracts.status import ProbeReport
 
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from app.context import Context
 
 GOLDEN_CASES = 16
+MODEL_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 
 
 def list_models(ctx: Context) -> list[Model]:
@@ -35,8 +38,11 @@ def get_model(ctx: Context, name: str) -> Model:
 
 
 def bundle_path(ctx: Context, model: Model) -> Path:
-    """The bundle's file in the library."""
-    return ctx.blobs.path(model.sha256)
+    """The bundle's file in the library, checked against its digest.
+
+    :raises NotFound, ObjectCorrupt: it is gone or damaged; the next sync fetches it from the object store.
+    """
+    return ctx.blobs.checked(model.sha256)
 
 
 def import_result(
@@ -54,9 +60,14 @@ def import_result(
     from cloud_sync.release.pack import pack_bundle
 
     token = cancel or CancelToken()
+    if not MODEL_NAME.fullmatch(name):
+        raise InputInvalid(f"{name!r} is no name for a model: up to 64 of a-z, 0-9 and -, not - first.")
     record = burst_store.get_burst(ctx.database, burst)
     if record.model is not None:
-        return get_model(ctx, record.model)
+        known = get_model(ctx, record.model)
+        if known.name != name:
+            raise AlreadyExists(f"This burst's result was imported as {known.name} {known.version}.")
+        return known
     progress(ProgressEvent(step="import", message="Fetching the result", fraction=0.0))
     result = training_result(ctx, record)
     held_out = [
@@ -79,7 +90,8 @@ def import_result(
             fp32_bytes=len(result.fp32),
             int8_bytes=len(result.int8),
             samples=len(held_out),
-            baseline_accuracy=_baseline(ctx, name, result.output_spec, held_out),
+            majority_share=_majority_share(held_out),
+            baseline_accuracy=_baseline(ctx, result.output_spec, held_out),
         )
         token.check()
         progress(ProgressEvent(step="pack", message=f"{name} {manifest.version}", fraction=0.9))
@@ -194,16 +206,21 @@ def _try_in_sandbox(file: Path) -> None:
         raise ModelUnusable(f"The burst's model was refused by the sandbox: {'; '.join(report.reasons)}")
 
 
-def _baseline(ctx: Context, name: str, output: OutputSpec, held_out: list[tuple[bytes, str]]) -> float | None:
+def _majority_share(held_out: list[tuple[bytes, str]]) -> float:
+    counts = Counter(label for _body, label in held_out)
+    return counts.most_common(1)[0][1] / len(held_out) if held_out else 0.0
+
+
+def _baseline(ctx: Context, output: OutputSpec, held_out: list[tuple[bytes, str]]) -> float | None:
+    """Accuracy of the newest released model that answers the same question, whatever it is called."""
     from cloud_sync.release.gate import evaluate
 
-    released = [model for model in list_models(ctx) if model.name == name and model.state == "released"]
-    if not released:
-        return None
-    bundle = ctx.bundle(max(released, key=lambda model: model.release).sha256)
-    if set(bundle.manifest.output.labels) != set(output.labels):
-        return None
-    return evaluate(bundle.model, bundle.manifest.input, bundle.manifest.output, held_out)
+    for model in sorted(list_models(ctx), key=lambda model: model.release, reverse=True):
+        if model.state == "released":
+            bundle = ctx.bundle(model.sha256)
+            if set(bundle.manifest.output.labels) == set(output.labels):
+                return evaluate(bundle.model, bundle.manifest.input, bundle.manifest.output, held_out)
+    return None
 
 
 def _gate_sentence(name: str, version: str, gate: GateReport) -> str:

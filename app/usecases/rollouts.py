@@ -39,10 +39,8 @@ def start_rollout(ctx: Context, model: str, *, waves: Sequence[Sequence[str]]) -
     """
     record = models.get_model(ctx, model)
     if record.state != "released":
-        raise GateRefused(
-            f"{record.name} {record.version} is {record.state}, not released.",
-            hint="Release it first: `lineside models release MODEL`.",
-        )
+        hint = "Release it first: `lineside models release MODEL`." if record.state == "gated" else None
+        raise GateRefused(f"{record.name} {record.version} is {record.state}, not released.", hint=hint)
     chosen = [(wave, boxes.get_box(ctx, name)) for wave, names in enumerate(waves) for name in names]
     ids = [box.box for _wave, box in chosen]
     if not ids or len(set(ids)) != len(ids):

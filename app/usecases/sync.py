@@ -43,12 +43,14 @@ def setup_store(
     """Try an object store (write, read, list, delete) and, where that works, make it the site's.
 
     :param address: ``s3://BUCKET/PREFIX`` or a folder.
-    :param credentials: kept in the OS keyring; without them the usual AWS variables or profile are used.
+    :param credentials: kept in the OS keyring; without them those that were kept for this address are used, else
+        the usual AWS variables or profile.
     :raises StoreRefused, StoreUnreachable, StoreCredentialsMissing: nothing was changed.
     """
     from cloud_sync.objects import open_store, probe_store
 
-    store = open_store(address, endpoint_url=endpoint_url, credentials=credentials)
+    known = credentials or ctx.secrets.store_credentials(address)
+    store = open_store(address, endpoint_url=endpoint_url, credentials=known)
     try:
         report = probe_store(store)
         resolved = store.address
@@ -141,6 +143,9 @@ def _send_objects(ctx: Context, store: ObjectStore, progress: Progress, cancel: 
 def _fetch_objects(ctx: Context, store: ObjectStore, progress: Progress, cancel: CancelToken) -> tuple[int, int]:
     from cloud_sync.transfer import get_object_file
 
+    # What a disk or a person has lost here is fetched again.
+    if lost := ctx.blobs.missing(object_store.present(ctx.database)):
+        object_store.mark_missing(ctx.database, *lost)
     wanted = object_store.wanted(ctx.database)
 
     received = 0

@@ -23,6 +23,8 @@ class GateRules:
     max_quantization_loss: float = 0.02
     max_baseline_loss: float = 0.01
     min_samples: int = 30
+    min_above_majority: float = 0.5
+    """How much of the way from always giving the most frequent label to never being wrong it must have come."""
 
 
 def judge(
@@ -32,12 +34,14 @@ def judge(
     fp32_bytes: int,
     int8_bytes: int,
     samples: int,
+    majority_share: float,
     baseline_accuracy: float | None,
     rules: GateRules = GateRules(),
 ) -> GateReport:
     """The gate's report from what was measured on one held-out split. Pure.
 
     :param samples: size of the split.
+    :param majority_share: share of the split's most frequent label: what always giving that answer would reach.
     :param baseline_accuracy: of the model that runs now, on the same split; None where there is none.
     """
     reasons = []
@@ -52,6 +56,12 @@ def judge(
         reasons.append(
             f"It is {_points(baseline_accuracy - int8_accuracy)} worse than the model that runs now "
             f"({baseline_accuracy:.1%} to {int8_accuracy:.1%}); at most {_points(rules.max_baseline_loss)} is allowed."
+        )
+    needed = majority_share + rules.min_above_majority * (1.0 - majority_share)
+    if int8_accuracy < needed - _EXACT:
+        reasons.append(
+            f"It answers {int8_accuracy:.1%} of the held-out samples rightly; at least {needed:.1%} are needed "
+            f"(always giving the most frequent label would reach {majority_share:.1%})."
         )
     if int8_bytes >= fp32_bytes:
         reasons.append(f"The int8 model is not smaller: {int8_bytes:,} bytes against {fp32_bytes:,} in fp32.")

@@ -195,13 +195,19 @@ class DatabaseTooNew(LinesideError):
 class DatabaseDamaged(LinesideError):
     code = "database.damaged"
     title = "The database cannot be read"
-    default_hint = "Keep the file, restore the copy beside it, and sync to fetch what is missing."
+    default_hint = "Keep what is there and put your newest copy of the site's folder back; nothing else was touched."
 
 
 class ProgramIncomplete(LinesideError):
     code = "program.incomplete"
     title = "This installation lacks a part"
     default_hint = "Install the desktop's parts: pip install 'lineside[desktop]'."
+
+
+class NoDisplay(LinesideError):
+    code = "program.no-display"
+    title = "There is no display"
+    default_hint = "Start it on a desktop, or use the commands: `lineside --help` lists them."
 
 
 class DiskFull(LinesideError):

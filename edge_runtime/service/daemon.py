@@ -19,7 +19,7 @@ from edge_runtime.config import CONFIG_NAME, KEYS, config_error, load_config, pa
 from edge_runtime.contracts.errors import AlreadyExists, InputInvalid, LinesideError
 from edge_runtime.contracts.rows import AlertRow
 from edge_runtime.contracts.status import Announcement, BoxStatus
-from edge_runtime.enrolment import address_file
+from edge_runtime.enrolment import address_file, read_home
 from edge_runtime.identity import load_identity
 from edge_runtime.service.announce import Announcer
 from edge_runtime.service.api import BoxApi
@@ -31,7 +31,7 @@ from edge_runtime.service.serial import Serial
 from edge_runtime.service.spool import Spool
 from edge_runtime.service.trust import TrustStore
 from edge_runtime.service.worker import Worker
-from edge_runtime.sources import require_kind
+from edge_runtime.sources import check_source
 from edge_runtime.update.durable import write_durably
 from edge_runtime.update.inbox import Inbox
 from edge_runtime.update.installer import Installer
@@ -55,6 +55,7 @@ def run(home: Path) -> int:
     :raises ConfigInvalid: ``edge.toml`` cannot be used.
     :raises AlreadyExists: another daemon runs in this home, or the port is taken.
     """
+    read_home(home)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _number, _frame: stop.set())
@@ -179,7 +180,7 @@ class Daemon:
         config = parse_config(text)
         for position, pipeline in enumerate(config.pipeline):
             try:
-                require_kind(pipeline.source)
+                check_source(pipeline.source)
             except InputInvalid as error:
                 raise config_error(text, f"pipeline[{position}].source", error.message) from error
         with self._configuring:

@@ -41,7 +41,8 @@ class ModelKeeper:
 
     def start(self) -> None:
         """Undo what a power cut interrupted and load the model that was committed."""
-        self._installer.recover()
+        for damage in self._installer.recover():
+            self._alert("model.damaged", f"A committed model's file is damaged and was given up: {damage}", None, {})
         self._switch()
 
     def current(self) -> LoadedModel | None:

@@ -23,11 +23,12 @@ from typing import Any, TypeVar
 import msgspec
 
 from edge_runtime.config import SpoolLimits
-from edge_runtime.contracts.errors import BoxRefused, NotFound
+from edge_runtime.contracts.errors import BoxRefused, DiskFull, NotFound
 from edge_runtime.contracts.rows import AlertRow, LossRow, ResultRow, SampleRow, Stream
 from edge_runtime.contracts.status import SpoolStatus
 from edge_runtime.inference.pipeline import Stamp
 from edge_runtime.service.spool_tables import Evicted, Gone, SpoolTables, connect
+from edge_runtime.update.durable import is_full
 
 COMMIT_EVERY_S = 0.1
 ENFORCE_EVERY_S = 10.0
@@ -205,6 +206,9 @@ class Spool:
             self._database = connect(self._path)
             self._tables = SpoolTables(self._database)
         except sqlite3.DatabaseError as error:
+            if is_full(self._path):
+                # Nothing is wrong with the rows: they must still be there when there is room again.
+                raise DiskFull(f"The spool in {self._folder} cannot be opened: no space left.") from error
             _log.error("the spool cannot be read and is put aside: %s", error)
             for suffix in ("", "-wal", "-shm"):
                 with suppress(FileNotFoundError):
@@ -285,8 +289,9 @@ class Spool:
             try:
                 self._transact(rows, calls)
             except Exception as error:  # noqa: BLE001 - the spool goes on whatever the disk does
+                told = DiskFull("The spool cannot be written: no space left.") if is_full(self._path) else error
                 for _work, future in calls:
-                    future.set_exception(error)
+                    future.set_exception(told)
                 self._recover(rows, error)
                 if closing:
                     return

@@ -7,21 +7,25 @@ from pathlib import Path
 from typing import cast
 
 from edge_runtime.contracts.errors import InputInvalid
-from edge_runtime.sources.base import Source, SourceFactory
+from edge_runtime.sources.base import Source, SourceKind
 
 GROUP = "lineside.sources"
 
 
-def require_kind(address: str) -> str:
-    """The kind of a source's address.
-
-    :raises InputInvalid: no such kind is installed; names those that are.
-    """
-    kind = address.partition(":")[0]
+def _kind(address: str) -> SourceKind:
+    name = address.partition(":")[0]
     known = sorted(entry_points(group=GROUP).names)
-    if kind not in known:
-        raise InputInvalid(f"There is no source of kind {kind!r}; installed are {', '.join(known) or 'none'}.")
-    return kind
+    if name not in known:
+        raise InputInvalid(f"There is no source of kind {name!r}; installed are {', '.join(known) or 'none'}.")
+    return cast(SourceKind, entry_points(group=GROUP)[name].load())
+
+
+def check_source(address: str) -> None:
+    """Whether an address could be opened, as far as can be told without doing so.
+
+    :raises InputInvalid: no such kind is installed, or a location that this kind cannot have.
+    """
+    _kind(address).check(address.partition(":")[2])
 
 
 def open_source(address: str, memory: Path) -> Source:
@@ -29,6 +33,4 @@ def open_source(address: str, memory: Path) -> Source:
 
     :raises InputInvalid: an unknown kind, or a location that this kind cannot have.
     """
-    kind = require_kind(address)
-    factory = cast(SourceFactory, entry_points(group=GROUP)[kind].load())
-    return factory(address.partition(":")[2], memory)
+    return _kind(address)(address.partition(":")[2], memory)

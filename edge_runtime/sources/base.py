@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -44,8 +43,18 @@ class Source(Protocol):
     def close(self) -> None: ...
 
 
-SourceFactory = Callable[[str, Path], Source]
-"""Called with the location (what stands behind ``kind:``) and a file in which to remember the position."""
+class SourceKind(Protocol):
+    """What an entry point names: the class of a source."""
+
+    def check(self, location: str) -> None:
+        """:raises InputInvalid: what stands behind ``kind:`` is nothing that this kind could open."""
+
+    def __call__(self, location: str, memory: Path) -> Source:
+        """Open it, with a file in which to remember the position.
+
+        :raises InputInvalid: as :meth:`check`.
+        """
+        ...
 
 
 def media_type(data: bytes) -> str:

@@ -49,9 +49,14 @@ class FolderSource:
     :raises InputInvalid: the location is not an absolute path.
     """
 
-    def __init__(self, location: str, memory: Path) -> None:
+    @staticmethod
+    def check(location: str) -> None:
+        """:raises InputInvalid: not an absolute path."""
         if not Path(location).is_absolute() or "\0" in location:
             raise InputInvalid(f"A folder source needs an absolute path, not {location!r}.")
+
+    def __init__(self, location: str, memory: Path) -> None:
+        self.check(location)
         self.address = f"folder:{location}"
         self._folder = Path(location)
         self._seen, self._database = _remember(memory)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import secrets
+import shutil
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from edge_runtime.contracts.errors import DiskFull
 
 TEMPORARY = ".part"
 """How the name of an unfinished file ends."""
+FULL_BELOW_BYTES = 256 * 1024
 _CHUNK = 2**20
 
 
@@ -36,6 +38,11 @@ def write_durably(path: Path, chunks: Iterable[bytes], *, mode: int = 0o644) -> 
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise DiskFull(f"{path.name} could not be written to {path.parent}: no space left.") from error
         raise
+
+
+def is_full(path: Path) -> bool:
+    """Whether the disk under ``path`` has no room left: SQLite may then speak of any input or output error."""
+    return shutil.disk_usage(path.parent).free < FULL_BELOW_BYTES
 
 
 def sync_folder(folder: Path) -> None:

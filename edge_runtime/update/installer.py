@@ -62,8 +62,12 @@ class Installer:
         self._trial: Trial | None = None
         self._loaded: tuple[str, Bundle] | None = None
 
-    def recover(self) -> None:
-        """Call once at start: what a power cut interrupted is undone, and the committed model's file is checked."""
+    def recover(self) -> list[str]:
+        """Call once at start: what a power cut interrupted is undone, and the committed model's file is checked.
+
+        :returns: which committed models were found damaged and given up, in words.
+        """
+        damaged = []
         with self._lock:
             remove_unfinished(self._folder)
             self._trial = None
@@ -79,7 +83,9 @@ class Installer:
                     break
                 except LinesideError as error:
                     log.error("the committed model is damaged: %s", error)
+                    damaged.append(error.message)
                     self._save(machine.discard_committed(self._table, f"its file was damaged: {error.message}"))
+        return damaged
 
     def slots(self) -> tuple[SlotStatus, ...]:
         """Both slots, with the figures of a trial that runs now."""

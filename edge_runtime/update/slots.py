@@ -17,6 +17,7 @@ from edge_runtime.contracts import wire
 from edge_runtime.contracts.errors import DatabaseDamaged, DiskFull, InputInvalid
 from edge_runtime.contracts.rows import Count, Digest
 from edge_runtime.contracts.status import ProbeReport, SlotState, SlotStatus, TrialReport
+from edge_runtime.update.durable import is_full
 
 SlotName = Literal["a", "b"]
 IN_FLIGHT: Final = ("STAGED", "VERIFIED", "PROBED", "TRIAL")
@@ -249,7 +250,7 @@ class SlotStore:
                     "CREATE TABLE IF NOT EXISTS model_slots (id INTEGER PRIMARY KEY CHECK (id = 1), body BLOB NOT NULL)"
                 )
         except sqlite3.DatabaseError as error:
-            raise self._damaged(error) from error
+            raise self._explained(error) from error
 
     def load(self) -> SlotTable:
         """:raises DatabaseDamaged: the row or the file cannot be read."""
@@ -258,7 +259,7 @@ class SlotStore:
                 row = connection.execute("SELECT body FROM model_slots WHERE id = 1").fetchone()
             return wire.decode(row[0], SlotTable, what="slot table") if row else SlotTable()
         except (sqlite3.DatabaseError, InputInvalid) as error:
-            raise self._damaged(error) from error
+            raise self._explained(error) from error
 
     def save(self, table: SlotTable) -> None:
         """Write ``table``; it is on the disk when this returns.
@@ -274,9 +275,7 @@ class SlotStore:
                     (wire.encode(table),),
                 )
         except sqlite3.DatabaseError as error:
-            if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL:
-                raise DiskFull("The box's update state cannot be written: no space left.") from error
-            raise self._damaged(error) from error
+            raise self._explained(error) from error
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self._path, timeout=10)
@@ -288,7 +287,9 @@ class SlotStore:
             raise
         return connection
 
-    def _damaged(self, error: Exception) -> DatabaseDamaged:
+    def _explained(self, error: Exception) -> DiskFull | DatabaseDamaged:
+        if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL or is_full(self._path):
+            return DiskFull("The box's update state cannot be opened or written: no space left.")
         return DatabaseDamaged(
             f"The box's update state in {self._path.name} cannot be used: {error}.",
             hint="Inference is stopped on this box only. Keep the file for the report, remove it, and install again.",

@@ -8,12 +8,16 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from edge_runtime.enrolment import address_file, read_address
+from edge_runtime.processes import python_command
 from tests.object_server import object_server
 from tests.waiting import wait_until
 
@@ -82,10 +86,17 @@ class Kept:
     folder: Path
     report: dict[str, Any]
 
-    def lineside(self, *arguments: str, status: int = 0) -> dict[str, Any]:
+    def lineside(self, *arguments: str, status: int = 0, environment: dict[str, str] | None = None) -> dict[str, Any]:
         """A command on the demo's site, with --json."""
         command = [sys.executable, "-m", "app", "--json", "--home", str(self.folder / "desktop"), *arguments]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+        done = subprocess.run(
+            command,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+            env={**os.environ, **(environment or {})},
+        )
         assert done.returncode == status, done.stdout + done.stderr
         answer: dict[str, Any] = json.loads(done.stdout)
         return answer
@@ -130,27 +141,89 @@ def test_what_was_synced_is_whole_in_the_store(kept: Kept) -> None:
     assert segments
 
 
-@pytest.mark.timeout(DEMO_TIMEOUT_S + 20)
-def test_what_goes_wrong_afterwards_is_named_and_changes_nothing(kept: Kept, tmp_path: Path) -> None:
-    away = kept.lineside("boxes", "collect", "line-1", status=1)["error"]
-    assert away["code"] == "box.unreachable"
-    assert away["hint"]
+@contextmanager
+def _running(home: Path) -> Iterator[str]:
+    """The box of a kept demo, started again; its address."""
+    process = subprocess.Popen(python_command("edge_runtime", "run", "--home", str(home)))
+    try:
+        wait_until(address_file(home).exists, 20, "the box to listen")
+        yield read_address(home)
+    finally:
+        process.terminate()
+        assert process.wait(10) == 0
 
+
+@pytest.mark.timeout(DEMO_TIMEOUT_S + 60)
+def test_a_box_that_is_off_and_one_with_another_key_are_named(kept: Kept) -> None:
+    away = kept.lineside("boxes", "collect", "line-1", status=1)["error"]
+    assert (away["code"], bool(away["hint"])) == ("box.unreachable", True)
+    homes = kept.folder / "boxes"
+    with _running(homes / "line-1") as address:
+        kept.lineside("boxes", "enrol", str(homes / "line-1"))
+        kept.lineside("boxes", "enrol", str(homes / "line-2"), "--address", address)
+        assert kept.lineside("boxes", "collect", "line-2", status=1)["error"]["code"] == "box.wrong-key"
+        everybody = kept.lineside("boxes", "collect")["collected"]
+        assert everybody["unreachable"] == ["line-2"], "the others are still collected"
+        before = kept.lineside("boxes", "show", "line-1")["box"]["status"]["slots"]
+        active = next(slot for slot in before if slot["active"])
+        back = kept.lineside("boxes", "rollback", "line-1", "--reason", "a test of the way back")["box"]
+        after = next(slot for slot in back["status"]["slots"] if slot["active"])
+        assert after["version"] != active["version"]
+
+
+@pytest.mark.timeout(DEMO_TIMEOUT_S + 60)
+def test_a_bundle_with_one_flipped_byte_is_noticed_and_fetched_again(kept: Kept) -> None:
     model = kept.lineside("models", "list")["models"][0]
     bundle = kept.folder / "desktop" / "objects" / model["sha256"][:2] / model["sha256"]
     whole = bundle.read_bytes()
     bundle.write_bytes(whole[:-100] + bytes([whole[-100] ^ 1]) + whole[-99:])
-    try:
-        flipped = kept.lineside("models", "release", model["version"])
-        assert flipped["model"]["state"] == "released", "what is released already is not read again"
-        prove = kept.lineside("models", "prove", model["version"], "--box", "line-1", status=1)["error"]
-        assert prove["code"] in ("box.unreachable", "store.object-corrupt")
-    finally:
-        bundle.write_bytes(whole)
+    home = kept.folder / "boxes" / "line-1"
+    with _running(home):
+        kept.lineside("boxes", "enrol", str(home))
+        prove = ("models", "prove", model["version"], "--box", "line-1")
+        assert kept.lineside(*prove, status=1)["error"]["code"] == "store.object-corrupt"
+        kept.lineside("sync", "now")
+        assert bundle.read_bytes() == whole
+        assert kept.lineside(*prove)["proof"]["passed"] is True
 
-    refused = kept.lineside("sync", "setup", "s3://no-such-bucket/x", "--endpoint-url", "http://127.0.0.1:9", status=1)
-    assert refused["error"]["code"] in ("store.unreachable", "store.credentials-missing")
+
+@pytest.mark.timeout(DEMO_TIMEOUT_S + 60)
+def test_a_store_that_refuses_is_named_and_the_old_one_stays(kept: Kept, tmp_path: Path) -> None:
+    with object_server(tmp_path / "server") as server:
+        wrong = {"AWS_ACCESS_KEY_ID": server.credentials.access_key_id, "AWS_SECRET_ACCESS_KEY": "not-the-secret-key"}
+        setup = ("sync", "setup", f"s3://{server.bucket}/x", "--endpoint-url", server.endpoint_url)
+        refused = kept.lineside(*setup, status=1, environment=wrong)["error"]
+    assert refused["code"] == "store.refused"
+    assert "not-the-secret-key" not in json.dumps(refused)
     assert kept.lineside("sync", "status")["sync"]["store"] == f"folder:{kept.folder / 'bucket'}"
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [("--dir", "/proc/no-such"), ("--dir", __file__), ("--bucket", "ftp://somewhere")],
+)
+def test_a_demo_that_cannot_begin_says_why(wrong: tuple[str, str]) -> None:
+    demo = _start(*wrong)
+    out, err = demo.communicate(timeout=60)
+    assert demo.returncode == 1, err
+    assert json.loads(out)["error"]["code"] == "input.invalid"
+    assert "Traceback" not in err
+
+
+@pytest.mark.timeout(DEMO_TIMEOUT_S)
+def test_a_box_that_dies_ends_the_demo_with_its_name(tmp_path: Path) -> None:
+    folder = tmp_path / "kept"
+    demo = _start("--dir", str(folder))
+    note = address_file(folder / "boxes" / "line-2")
+    wait_until(note.exists, 60, "the second box")
+    victim = json.loads(note.read_text())["pid"]
+    wait_until(lambda: (folder / "training").exists(), 60, "the boxes to be enrolled")
+    os.kill(victim, signal.SIGKILL)
+    out, err = demo.communicate(timeout=DEMO_TIMEOUT_S - 20)
+    assert demo.returncode == 1, err
+    error = json.loads(out)["error"]
+    assert error["code"] == "box.unreachable"
+    assert _processes_of(folder) == []
 
 
 @pytest.mark.timeout(DEMO_TIMEOUT_S + 20)

@@ -12,7 +12,7 @@ from app.demo.lines import load_digits, write_training_folder
 from app.usecases import bursts, datasets, models, samples, sites, sync
 from app.usecases.bursts import BurstRequest
 from app.usecases.progress import CancelToken, ProgressEvent
-from edge_runtime.contracts.errors import Cancelled, GateRefused, InputInvalid, NotFound
+from edge_runtime.contracts.errors import AlreadyExists, Cancelled, GateRefused, InputInvalid, NotFound
 from tests.waiting import wait_until
 
 FRAMES = 240
@@ -37,7 +37,7 @@ def test_training_needs_no_object_store_and_a_later_one_gets_everything(site: Co
     quote = bursts.quote_burst(site, quick("first"))
     assert (quote.worst_case_usd, quote.samples) == (0.0, FRAMES)
 
-    started = bursts.start_burst(site, quick("first"))
+    started = bursts.start_burst(site, quick("first", params={"epochs": 40}))
     finished = bursts.follow_burst(site, started.burst)
     assert finished.state == "FINISHING"
     model = models.import_result(site, finished.burst, name="counter")
@@ -60,6 +60,21 @@ def test_training_needs_no_object_store_and_a_later_one_gets_everything(site: Co
     assert second.base_model == model.model
     lines = bursts.burst_log(site, bursts.follow_burst(site, second.burst).burst)
     assert any("checkpoint" in line or "Starting from" in line or "base" in line for line in lines), lines
+
+
+def test_a_model_that_has_learned_nothing_is_refused_and_cannot_be_released(site: Context) -> None:
+    datasets.freeze_dataset(site, "first")
+    burst = bursts.follow_burst(site, bursts.start_burst(site, quick("first", params={"epochs": 1})).burst)
+    model = models.import_result(site, burst.burst, name="counter")
+    assert model.state == "refused"
+    assert model.gate is not None
+    assert "most frequent label" in model.gate.reasons[0]
+    with pytest.raises(GateRefused, match="did not pass its gate"):
+        models.release_model(site, model.model)
+    with pytest.raises(AlreadyExists):
+        models.import_result(site, burst.burst, name="another")
+    with pytest.raises(InputInvalid):
+        models.import_result(site, burst.burst, name="../counter")
 
 
 def test_a_burst_waits_for_a_store_that_is_away_and_goes_on_when_it_is_back(site: Context, tmp_path: Path) -> None:

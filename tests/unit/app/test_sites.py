@@ -17,7 +17,6 @@ from edge_runtime.contracts.errors import (
     ConfigInvalid,
     DatabaseDamaged,
     InputInvalid,
-    NotFound,
     SiteMissing,
 )
 from tests.unit.app.conftest import PASSPHRASE
@@ -81,8 +80,16 @@ def test_a_damaged_site_file_is_named(home: Path, content: bytes) -> None:
 def test_a_site_without_its_key_does_not_open(home: Path) -> None:
     for key in (home / "keys").glob("*.key"):
         key.unlink()
-    with pytest.raises(NotFound):
+    with pytest.raises(DatabaseDamaged, match="key"):
         open_context(home)
+
+
+def test_a_site_without_its_database_is_never_opened_as_an_empty_one(home: Path) -> None:
+    for part in home.glob("lineside.db*"):
+        part.unlink()
+    with pytest.raises(DatabaseDamaged, match="is gone"):
+        open_context(home)
+    assert not list(home.glob("lineside.db*"))
 
 
 def test_settings_are_kept(home: Path, ctx: Context) -> None:

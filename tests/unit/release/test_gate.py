@@ -24,6 +24,7 @@ def gate(**changes: Any) -> GateReport:
         "fp32_bytes": 240_000,
         "int8_bytes": 70_000,
         "samples": 200,
+        "majority_share": 0.1,
         "baseline_accuracy": 0.96,
         **changes,
     }
@@ -58,6 +59,14 @@ def test_a_good_model_passes_with_its_figures() -> None:
         ),
         ({"samples": 30}, None),
         ({"samples": 29}, "The held-out split has 29 samples; at least 30 are needed to judge."),
+        ({"fp32_accuracy": 0.55, "int8_accuracy": 0.55, "baseline_accuracy": None}, None),
+        (
+            {"fp32_accuracy": 0.54, "int8_accuracy": 0.54, "baseline_accuracy": None},
+            (
+                "It answers 54.0% of the held-out samples rightly; at least 55.0% are needed "
+                "(always giving the most frequent label would reach 10.0%)."
+            ),
+        ),
         ({"int8_bytes": 239_999}, None),
         ({"int8_bytes": 240_000}, "The int8 model is not smaller: 240,000 bytes against 240,000 in fp32."),
     ],
@@ -71,10 +80,11 @@ def test_each_rule_at_its_edge(changes: dict[str, object], reason: str | None) -
     int8=st.floats(0, 1),
     baseline=st.none() | st.floats(0, 1),
     samples=st.integers(0, 1000),
+    majority=st.floats(0, 1),
     sizes=st.tuples(st.integers(0, 10**6), st.integers(0, 10**6)),
 )
 def test_it_passes_only_within_every_rule(
-    fp32: float, int8: float, baseline: float | None, samples: int, sizes: tuple[int, int]
+    fp32: float, int8: float, baseline: float | None, samples: int, majority: float, sizes: tuple[int, int]
 ) -> None:
     report = judge(
         fp32_accuracy=fp32,
@@ -82,6 +92,7 @@ def test_it_passes_only_within_every_rule(
         fp32_bytes=sizes[0],
         int8_bytes=sizes[1],
         samples=samples,
+        majority_share=majority,
         baseline_accuracy=baseline,
     )
     rules = GateRules()
@@ -90,6 +101,7 @@ def test_it_passes_only_within_every_rule(
         assert fp32 - int8 < rules.max_quantization_loss + 1e-6
         assert baseline is None or baseline - int8 < rules.max_baseline_loss + 1e-6
         assert samples >= rules.min_samples
+        assert int8 >= majority - 1e-6
         assert sizes[1] < sizes[0]
 
 
