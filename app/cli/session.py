@@ -110,6 +110,8 @@ class Session:
         def stop(_number: int, _frame: FrameType | None) -> None:
             if cancel.cancelled and not orderly:
                 raise KeyboardInterrupt
+            if not cancel.cancelled and not self.as_json:
+                print("stopping…", file=sys.stderr, flush=True)
             cancel.cancel()
 
         before = {number: signal.signal(number, stop) for number in _STOP_SIGNALS}

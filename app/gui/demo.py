@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.util
+import os
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -14,19 +17,30 @@ from app.context import Context
 from app.gui import formats
 from app.gui.states import demo_step
 from app.gui.tasks import Job, Tasks
-from app.gui.widgets import Figure, IconLabel, column, label, row
+from app.gui.widgets import Button, Figure, IconLabel, column, label, row
 from app.usecases.progress import CancelToken, Progress, ProgressEvent
 
 if TYPE_CHECKING:
     from app.demo.report import DemoOptions, DemoReport
 
 TICK_MS = 1000
+CHANGING_LINE = "line-2"
+_TRAINING = ("torch", "onnx", "onnxscript")
+
+
+def can_train() -> bool:
+    """Whether this program can train here, as the demo does; its site cannot name another Python to do it."""
+    if os.name != "posix" or getattr(sys, "frozen", False):
+        return False
+    return all(importlib.util.find_spec(name) is not None for name in _TRAINING)
 
 
 class DemoRun(QObject):
     """One play of the demo; outlives the window that shows it."""
 
     changed = Signal()
+    line_changed = Signal()
+    """The line that changes does so from now on."""
 
     def __init__(self, tasks: Tasks, parent: QObject) -> None:
         super().__init__(parent)
@@ -38,6 +52,11 @@ class DemoRun(QObject):
         self.seconds: float | None = None
         self.job: Job | None = None
         self._began_s = time.monotonic()
+
+    @property
+    def broken(self) -> bool:
+        """It has ended before its end: nothing of its site is left."""
+        return self.seconds is not None and self.report is None
 
     @property
     def elapsed_s(self) -> float:
@@ -78,6 +97,8 @@ class DemoRun(QObject):
             self.headline, self.detail = f"{demo_step(event.step)}: {event.message}", ""
         if event.fraction is not None:
             self.fraction = max(self.fraction, event.fraction)
+        if event.step == "change":
+            self.line_changed.emit()
         self.changed.emit()
 
     def _finished(self, report: DemoReport) -> None:
@@ -109,6 +130,7 @@ class DemoStrip(QFrame):
         self._bar.setRange(0, 1000)
         self._bar.setTextVisible(False)
         self._bar.setAccessibleName(self.tr("Progress of the demo"))
+        self.back = Button(self.tr("Back"))
         self._figures = QWidget()
         self.before = Figure(self.tr("right answers on line 2, before the change"))
         self.after = Figure(self.tr("after the change"))
@@ -139,6 +161,7 @@ class DemoStrip(QFrame):
         heading = row(gap=16)
         heading.addWidget(self._headline, 1)
         heading.addWidget(self._elapsed, 0, Qt.AlignmentFlag.AlignTop)
+        heading.addWidget(self.back)
         return heading
 
     def _show(self) -> None:
@@ -148,7 +171,8 @@ class DemoStrip(QFrame):
         self._detail.setVisible(bool(run.detail))
         self._elapsed.setText(formats.duration(run.elapsed_s))
         self._bar.setValue(round(run.fraction * 1000))
-        self._bar.setVisible(run.report is None)
+        self._bar.setVisible(run.report is None and not run.broken)
+        self.back.setVisible(run.broken)
         self._figures.setVisible(run.report is not None)
         if run.report is not None:
             line = run.report.line2_accuracy

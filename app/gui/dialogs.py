@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QEvent, QObject, Qt, Signal
 from PySide6.QtGui import QShowEvent
-from PySide6.QtWidgets import QDialog, QFileDialog, QHBoxLayout, QLabel, QLineEdit, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QDialog, QFileDialog, QHBoxLayout, QLabel, QLineEdit, QScrollArea, QVBoxLayout, QWidget
 
 from app.gui import error_texts
 from app.gui.tasks import Tasks
@@ -15,6 +15,16 @@ from app.gui.widgets import Button, Kind, column, label, row
 from edge_runtime.contracts.errors import LinesideError
 
 T = TypeVar("T")
+
+SCREEN_SHARE = 0.85
+"""A dialog grows to this share of the screen's height, and scrolls from there on."""
+LEAST_FIELDS = 96
+"""However low the screen is, this much of the fields is in sight, in logical pixels."""
+
+
+def refusal(error: LinesideError) -> str:
+    """What was wrong and what to do about it, for the line beside the buttons."""
+    return f"{error.message} {error_texts.hint(error.code, error.hint)}".strip()
 
 
 class FormDialog(QDialog):
@@ -39,9 +49,20 @@ class FormDialog(QDialog):
         self.fields.addWidget(label(title, "title", wrap=True))
         if intro:
             self.fields.addWidget(label(intro, "muted", wrap=True))
-        box = column(self.fields, 1, self._problem, row(1, self.cancel, self.primary), gap=16)
-        box.setContentsMargins(24, 24, 24, 16)
-        self.setLayout(box)
+        self._inside = QWidget()
+        # The fields may be taller than the screen; the buttons below them always stay in sight.
+        self._content: QVBoxLayout = column(self.fields, 1, gap=0)
+        self._inside.setLayout(self._content)
+        self._area = QScrollArea()
+        self._area.setWidgetResizable(True)
+        self._area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self._area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self._area.setAccessibleName(title)
+        self._area.setWidget(self._inside)
+        self._inside.installEventFilter(self)
+        self._outer: QVBoxLayout = column(self._area, self._problem, row(1, self.cancel, self.primary), gap=16)
+        self._outer.setContentsMargins(24, 24, 24, 16)
+        self.setLayout(self._outer)
 
     def add_field(self, caption: str, widget: QWidget, hint: str = "", *, beside: QWidget | None = None) -> QLabel:
         """A caption above its control, and a quiet line below; returns that line, to be changed later."""
@@ -59,8 +80,14 @@ class FormDialog(QDialog):
 
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)
+        self.fit()
         if self._first is not None:
             self._first.setFocus()
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        if watched is self._inside and event.type() == QEvent.Type.LayoutRequest:
+            self.fit()
+        return super().eventFilter(watched, event)
 
     def complain(self, text: str) -> None:
         """Say beside the buttons why it cannot go on; empty: all is well."""
@@ -69,13 +96,36 @@ class FormDialog(QDialog):
         self.fit()
 
     def fit(self) -> None:
-        """Grow to what is shown now."""
-        box = self.layout()
-        if box is not None:
-            box.activate()
-            wanted = box.totalHeightForWidth(self.width()) if box.hasHeightForWidth() else box.totalSizeHint().height()
-            if wanted > self.height():
-                self.resize(self.width(), wanted)
+        """Grow to what is shown now, but never beyond the screen: the fields scroll from there on."""
+        self._content.activate()
+        bar = self._area.verticalScrollBar().sizeHint().width()
+        self._area.setMinimumWidth(self._inside.minimumSizeHint().width() + bar)
+        margins = self._outer.contentsMargins()
+        width = max(self.width(), self.minimumWidth()) - margins.left() - margins.right()
+        fields = self._height_of_fields(width)
+        others = self._height_of_others(width)
+        room = max(int(self.screen().availableGeometry().height() * SCREEN_SHARE) - others, LEAST_FIELDS)
+        scrolls = fields > room
+        if scrolls:
+            fields = min(self._height_of_fields(width - bar), room)
+        self._area.setFocusPolicy(Qt.FocusPolicy.TabFocus if scrolls else Qt.FocusPolicy.NoFocus)
+        self._area.setMinimumHeight(min(fields, room))
+        self._outer.activate()
+        if self.height() < fields + others:
+            self.resize(self.width(), fields + others)
+
+    def _height_of_fields(self, width: int) -> int:
+        inside = self._content
+        return inside.totalHeightForWidth(width) if inside.hasHeightForWidth() else inside.totalMinimumSize().height()
+
+    def _height_of_others(self, width: int) -> int:
+        """Margins, complaint and buttons."""
+        box = self._outer
+        margins = box.contentsMargins()
+        height = margins.top() + margins.bottom() + box.spacing() + self.primary.sizeHint().height()
+        if not self._problem.isHidden():
+            height += box.spacing() + self._problem.heightForWidth(width)
+        return height
 
     @property
     def complaint(self) -> str:
@@ -96,7 +146,7 @@ class FormDialog(QDialog):
         def refused(error: BaseException) -> None:
             self.primary.setEnabled(True)
             if isinstance(error, LinesideError):
-                self.complain(f"{error.message} {error_texts.hint(error.code, error.hint)}")
+                self.complain(refusal(error))
             else:
                 tasks.report(error)
 
@@ -104,35 +154,48 @@ class FormDialog(QDialog):
 
 
 class Confirm(FormDialog):
-    """Before spending, rollouts and wipes: says what, and names each thing that it touches."""
+    """Before spending, rollouts and wipes: says what, and names each thing that it touches.
+
+    Cancel has the focus and is the default: Enter alone never carries it out.
+    """
 
     def __init__(
         self, title: str, sentence: str, names: Sequence[str], primary: str, parent: QWidget, *, kind: Kind = "primary"
     ) -> None:
         super().__init__(title, sentence, primary, parent, kind=kind)
         for name in names:
-            self.fields.addWidget(label("•  " + name))
-        self.cancel.setFocus()
+            self.fields.addWidget(label("•  " + name, wrap=True))
+        self.primary.setDefault(False)
+        self.cancel.setDefault(True)
+        self._first = self.cancel
 
 
-class FolderField(QWidget):
-    """A path that can be typed or chosen."""
+class PathField(QWidget):
+    """A path that can be typed or chosen; a folder's, or with ``file`` a file's."""
 
-    def __init__(self, caption: str) -> None:
+    changed = Signal()
+    """After it was chosen, or typed to the end."""
+
+    def __init__(self, caption: str, *, file: bool = False) -> None:
         super().__init__()
         self.edit = QLineEdit()
         self.edit.setAccessibleName(caption)
-        self._caption = caption
+        self._caption, self._file = caption, file
         browse = Button(self.tr("Browse…"), "folder", clicked=self._browse)
         browse.setAccessibleName(f"{caption}: {browse.text()}")
         self.setLayout(row(self.edit, browse))
         self.setFocusProxy(self.edit)
+        self.edit.editingFinished.connect(self.changed)
 
     @property
     def path(self) -> str:
         return self.edit.text().strip()
 
     def _browse(self) -> None:
-        chosen = QFileDialog.getExistingDirectory(self, self._caption, self.path)
+        if self._file:
+            chosen, _filter = QFileDialog.getOpenFileName(self, self._caption, self.path)
+        else:
+            chosen = QFileDialog.getExistingDirectory(self, self._caption, self.path)
         if chosen:
             self.edit.setText(chosen)
+            self.changed.emit()

@@ -156,11 +156,17 @@ TEXTS: dict[str, tuple[str, str]] = {
     ),
     "database.damaged": (
         QT_TRANSLATE_NOOP("errors", "The database cannot be read"),
-        QT_TRANSLATE_NOOP("errors", "Keep the file, restore the copy beside it, and sync to fetch what is missing."),
+        QT_TRANSLATE_NOOP(
+            "errors", "Keep what is there and put your newest copy of the site's folder back; nothing else was touched."
+        ),
     ),
     "program.incomplete": (
         QT_TRANSLATE_NOOP("errors", "This installation lacks a part"),
         QT_TRANSLATE_NOOP("errors", "Install the desktop's parts: pip install 'lineside[desktop]'."),
+    ),
+    "program.no-display": (
+        QT_TRANSLATE_NOOP("errors", "There is no display"),
+        QT_TRANSLATE_NOOP("errors", "Start it on a desktop, or use the commands: `lineside --help` lists them."),
     ),
     "disk.full": (
         QT_TRANSLATE_NOOP("errors", "The disk is full"),

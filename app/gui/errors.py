@@ -106,12 +106,17 @@ class ErrorDesk:
             return
         dialog = ErrorDialog(error, self.parent)
         self._open.append(dialog)
-        dialog.finished.connect(lambda _result: self._open.remove(dialog))
+        dialog.finished.connect(lambda _result: self._forget(dialog))
+        # A dialog that goes with its window is never finished.
+        dialog.destroyed.connect(lambda: self._forget(dialog))
         dialog.open()
 
     @property
     def open(self) -> tuple[ErrorDialog, ...]:
         return tuple(self._open)
+
+    def _forget(self, dialog: ErrorDialog) -> None:
+        self._open = [other for other in self._open if other is not dialog]
 
     def install(self) -> None:
         """Catch what slots let through; the terminal still sees it too."""

@@ -10,12 +10,12 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, cast
 
-from PySide6.QtCore import QObject, QSocketNotifier
+from PySide6.QtCore import QLockFile, QObject, QSocketNotifier
 from PySide6.QtWidgets import QApplication
 
-from app.context import Context, open_context
-from app.gui import icons
-from app.gui.demo import DemoRun
+from app.context import Context, default_home, open_context
+from app.gui import geometry, icons
+from app.gui.demo import CHANGING_LINE, DemoRun, can_train
 from app.gui.errors import ErrorDesk
 from app.gui.i18n import Language, Translations
 from app.gui.session import Session
@@ -25,11 +25,14 @@ from app.gui.watcher import Watcher
 from app.gui.window import MainWindow
 from app.gui.wizard import Wizard
 from app.settings import Settings
-from edge_runtime.contracts.errors import LinesideError, SiteMissing
+from app.usecases import boxes
+from edge_runtime.contracts.errors import AlreadyExists, InputInvalid, SiteMissing, TrainingUnavailable
 
 if TYPE_CHECKING:
     from app.demo.report import DemoOptions
 
+LOCK_NAME = "window.lock"
+"""In the site's home while a window is open on it."""
 DRAIN_S = 60.0
 """How long quitting waits for workers that were told to stop; the demo ends its boxes in this time."""
 
@@ -60,18 +63,44 @@ class Desktop(QObject):
         self.demo: DemoRun | None = None
         self.session: Session | None = None
         self._watcher: Watcher | None = None
+        self._home: Path | None = None
+        self._lock: QLockFile | None = None
+        self._left: list[Context] = []
 
     def start(self, home: Path) -> None:
-        """The window on the site in ``home``, or the wizard."""
+        """The window on the site in ``home``, or the wizard.
+
+        :raises AlreadyExists: another window is open on it.
+        :raises InputInvalid: that is no folder, or not one of this person's.
+        """
+        self._home = home
         try:
             context = open_context(home)
         except SiteMissing:
             self._show_wizard(home)
+        except OSError as error:
+            raise InputInvalid(
+                f"{home} cannot be used as a site's folder: {error.strerror or error}.",
+                hint="Name a folder of yours in LINESIDE_HOME, or leave it out.",
+            ) from error
         else:
             self.open(context)
 
     def open(self, context: Context) -> None:
-        """Show a site's window and look after its boxes from now on."""
+        """Show a site's window and look after its boxes from now on.
+
+        :raises AlreadyExists: another window is open on it; the context was closed.
+        """
+        # Never stale by age: a window stays open for days. One whose process is gone does not count.
+        lock = QLockFile(str(context.home / LOCK_NAME))
+        lock.setStaleLockTime(0)
+        if not lock.tryLock(0) and lock.error() == QLockFile.LockError.LockFailedError:
+            context.close()
+            raise AlreadyExists(
+                f"The site {context.site.name!r} is open already in another window of Lineside.",
+                hint="Go on in that window, or close it first.",
+            )
+        self._lock = lock
         self.show_site(context)
         self.watch()
 
@@ -82,37 +111,59 @@ class Desktop(QObject):
         self._close_wizard()
 
     def play(self, options: DemoOptions) -> None:
-        """Show the demo's window at once; its pages come alive when its site exists."""
+        """Show the demo's window at once; its pages come alive when its site exists.
+
+        :raises TrainingUnavailable: it would fail when it comes to train.
+        """
+        if not can_train():
+            raise TrainingUnavailable("The demo trains a model; this installation brings no PyTorch to train with.")
         self.demo = DemoRun(self.tasks, self)
-        self.demo.changed.connect(self._watch_after_demo)
+        self.demo.changed.connect(self._follow_demo)
+        self.demo.line_changed.connect(self._pick_changing_line)
         self._build("boxes")
         self._close_wizard()
         self.demo.start(options, self._demo_has_site)
 
     def watch(self) -> None:
         """Ask the boxes and move on what is under way, once a tick."""
-        if self.session is not None and self._watcher is None:
-            self._watcher = Watcher(self.session)
-            self._watcher.start()
+        self._watch(only_looking=False)
 
     def close(self) -> bool:
         """Stop everything, wait for it, close the site; False: some worker did not end in time."""
-        if self._watcher is not None:
-            self._watcher.stop()
+        if self.window is not None and self.session is not None and self.demo is None:
+            geometry.remember(self.window, self.session.context.home)
         for widget in (self.window, self.wizard):
             if widget is not None:
                 widget.hide()
         self._application.processEvents()
-        if self.session is not None:
-            self.session.close()
+        self._leave_site()
         drained = self.tasks.drain(DRAIN_S)
-        for context in {id(c): c for c in (self._context, self.wizard.context if self.wizard else None) if c}.values():
+        if self.wizard is not None and self.wizard.context is not None:
+            self._left.append(self.wizard.context)
+        for context in self._left:
             context.close()
+        if self._lock is not None:
+            self._lock.unlock()
         return drained
 
-    @property
-    def _context(self) -> Context | None:
-        return self.session.context if self.session is not None else None
+    def _watch(self, *, only_looking: bool) -> None:
+        if self.session is not None:
+            self._stop_watching()
+            self._watcher = Watcher(self.session, only_looking=only_looking)
+            self._watcher.start()
+
+    def _stop_watching(self) -> None:
+        if self._watcher is not None:
+            self._watcher.stop()
+            self._watcher = None
+
+    def _leave_site(self) -> None:
+        """Nothing new about it any more; its context is closed at the end, when no worker reads from it."""
+        self._stop_watching()
+        if self.session is not None:
+            self.session.close()
+            self._left.append(self.session.context)
+            self.session = None
 
     def _take(self, context: Context) -> None:
         self.session = Session(context, self.tasks, self)
@@ -129,22 +180,28 @@ class Desktop(QObject):
         self.window.theme_chosen.connect(lambda choice: self.theme.choose(cast(Choice, choice)))
         self.window.language_chosen.connect(self._change_language)
         self.window.closed.connect(self._application.quit)
+        self.window.demo_left.connect(self._leave_demo)
         if self.session is not None:
             self.window.attach(self.session)
             self.window.go(page)
         if old is not None:
             self.window.restoreGeometry(old.saveGeometry())
-            old.closed.disconnect()
-            old.hide()
-            old.deleteLater()
+            self._discard(old)
+        elif self.session is not None:
+            geometry.restore(self.window, self.session.context.home)
         self.window.show()
+
+    def _discard(self, window: MainWindow | Wizard) -> None:
+        window.closed.disconnect()
+        window.hide()
+        window.deleteLater()
 
     def _change_language(self, language: str) -> None:
         self._translations.use(cast(Language, language))
         self._build(self.window.current if self.window is not None else "boxes")
 
     def _show_wizard(self, home: Path) -> None:
-        self.wizard = Wizard(home, self.tasks)
+        self.wizard = Wizard(home, self.tasks, can_train=can_train())
         self.errors.parent = self.wizard
         self.wizard.created.connect(self.open)
         self.wizard.demo_chosen.connect(self._play_default)
@@ -158,20 +215,41 @@ class Desktop(QObject):
 
     def _close_wizard(self) -> None:
         if self.wizard is not None:
-            self.wizard.closed.disconnect()
-            self.wizard.hide()
-            self.wizard.deleteLater()
+            self._discard(self.wizard)
             self.wizard = None
 
     def _demo_has_site(self, context: Context) -> None:
         self._take(context)
         if self.window is not None and self.session is not None:
             self.window.attach(self.session)
+            self._watch(only_looking=True)
 
-    def _watch_after_demo(self) -> None:
-        """While it plays, the demo itself asks its boxes; afterwards the window does, as for any site."""
-        if self.demo is not None and self.demo.report is not None:
+    def _follow_demo(self) -> None:
+        """While it plays, the demo itself collects and moves on; afterwards the window does, as for any site."""
+        if self.demo is None:
+            return
+        if self.demo.report is not None:
             self.watch()
+        elif self.demo.broken:
+            self._stop_watching()
+
+    def _pick_changing_line(self) -> None:
+        if self.session is None or self.window is None:
+            return
+        context, page = self.session.context, self.window.pages["boxes"]
+        self.tasks.run_query(
+            lambda: boxes.get_box(context, CHANGING_LINE), lambda box: page.pick(box.box), owner=self.window
+        )
+
+    def _leave_demo(self) -> None:
+        """From a demo that has ended too early to where it was chosen."""
+        self._leave_site()
+        self.demo = None
+        self.errors.parent = None
+        if self.window is not None:
+            self._discard(self.window)
+            self.window = None
+        self.start(self._home or default_home())
 
 
 class _Signals(QObject):
@@ -215,10 +293,10 @@ def _run(begin: Callable[[Desktop], None]) -> int:
     try:
         try:
             begin(desktop)
-        except LinesideError as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is must be seen: there may be no terminal
             # No window yet: the dialog is all there is, and closing it ends the program.
             desktop.errors.show(error)
-            desktop.errors.open[0].finished.connect(application.quit)
+            desktop.errors.open[0].finished.connect(lambda _result: application.exit(1))
         code: int = application.exec()
     finally:
         signals.close()

@@ -13,6 +13,8 @@ from app.usecases import sites
 
 NEWS_MS = 250
 """Changes reach the pages at most this often."""
+ELSEWHERE_MS = 1000
+"""How often it looks for what other programs, such as the command line, wrote to the site."""
 
 
 class Session(QObject):
@@ -30,6 +32,10 @@ class Session(QObject):
         self._news: set[str] = set()
         self._timer = QTimer(self, interval=NEWS_MS, singleShot=True)
         self._timer.timeout.connect(self._tell)
+        self._looking = False
+        self._elsewhere = QTimer(self, interval=ELSEWHERE_MS)
+        self._elsewhere.timeout.connect(self._look_elsewhere)
+        self._elsewhere.start()
         self._unsubscribe: Callable[[], None] | None = context.database.subscribe(self._committed)
 
     @property
@@ -43,6 +49,29 @@ class Session(QObject):
             self._unsubscribe()
             self._unsubscribe = None
         self._timer.stop()
+        self._elsewhere.stop()
+
+    def _look_elsewhere(self) -> None:
+        if self._looking:
+            return
+        self._looking = True
+        database = self.context.database
+        self.tasks.run_query(
+            lambda: database.tables() if database.changed_elsewhere() else frozenset[str](),
+            self._looked_elsewhere,
+            owner=self,
+            failed=self._cannot_look,
+        )
+
+    def _looked_elsewhere(self, tables: frozenset[str]) -> None:
+        self._looking = False
+        for table in tables:
+            self._note(table)
+
+    def _cannot_look(self, error: BaseException) -> None:
+        """Told once: whoever reads next says it again."""
+        self._elsewhere.stop()
+        self.tasks.report(error)
 
     def _committed(self, table: str, _keys: frozenset[str]) -> None:
         """On the writer's thread, after each commit."""

@@ -9,7 +9,7 @@ from PySide6.QtCore import QCoreApplication
 from app.gui.i18n import QT_TRANSLATE_NOOP
 from app.gui.theme import Tone
 from app.store.records import Box, Model
-from edge_runtime.contracts.status import BoxStatus
+from edge_runtime.contracts.status import BoxStatus, SlotStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +65,8 @@ _WORDS: dict[str, tuple[str, Tone, str]] = {
     "COMMITTED": ("ok", "ok", QT_TRANSLATE_NOOP("states", "Committed")),
     "REJECTED": ("bad", "bad", QT_TRANSLATE_NOOP("states", "Rejected")),
     "ROLLED_BACK": ("undo", "warn", QT_TRANSLATE_NOOP("states", "Rolled back")),
+    "answers": ("ok", "ok", QT_TRANSLATE_NOOP("states", "Answers now")),
+    "kept": ("idle", "idle", QT_TRANSLATE_NOOP("states", "Kept")),
     # pipelines and boxes
     "waiting-for-model": ("wait", "warn", QT_TRANSLATE_NOOP("states", "Waiting for a model")),
     "no-input": ("warn", "warn", QT_TRANSLATE_NOOP("states", "No input")),
@@ -73,6 +75,7 @@ _WORDS: dict[str, tuple[str, Tone, str]] = {
     "steady": ("ok", "ok", QT_TRANSLATE_NOOP("states", "Steady")),
     "unreachable": ("bad", "bad", QT_TRANSLATE_NOOP("states", "Not answering")),
     "new": ("idle", "idle", QT_TRANSLATE_NOOP("states", "Not heard yet")),
+    "last-known": ("question", "idle", QT_TRANSLATE_NOOP("states", "Last known")),
     "no-pipeline": ("idle", "idle", QT_TRANSLATE_NOOP("states", "No pipeline")),
     # the object store
     "store.none": ("cloud-off", "idle", QT_TRANSLATE_NOOP("states", "No object store")),
@@ -136,6 +139,28 @@ def pipelines_state(status: BoxStatus) -> State:
     if any(pipeline.drift for pipeline in status.pipelines):
         return state("drift")
     return state(next((one for one in ("waiting-for-model", "no-input") if one in states), "running"))
+
+
+PIPELINE_STATES = ("running", "waiting-for-model", "no-input", "failing", "drift")
+BOX_STATES = (*PIPELINE_STATES, "unreachable", "new", "no-pipeline")
+MODEL_STATES = ("candidate", "gated", "proved", "refused", "released")
+ROLLOUT_STATES = ("running", "done", "stopped")
+BURST_STATES = (
+    *("DRAFT", "QUOTED", "QUEUED_OFFLINE", "STAGED", "LAUNCHING", "BOOTING", "RUNNING", "FINISHING", "IMPORTED"),
+    *("GATED", "CLOSED", "CAPACITY_WAIT", "PREEMPTED", "CANCELLING", "CANCELLED", "FAILED", "UNKNOWN"),
+)
+
+
+def slot_state(slot: SlotStatus, *, heard: bool) -> State:
+    """The slot that answers stands out; the other committed one is only kept to go back to.
+
+    :param heard: the box answers; otherwise nobody knows whether the slot still does.
+    """
+    if slot.state != "COMMITTED":
+        return state(slot.state)
+    if not slot.active:
+        return state("kept")
+    return state("answers" if heard else "last-known")
 
 
 def box_state(box: Box) -> State:

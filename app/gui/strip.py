@@ -72,7 +72,7 @@ class StatusStrip(QFrame):
         self.setFixedHeight(40)
         self._timer = QTimer(self, interval=REFRESH_MS, singleShot=True)
         self._timer.timeout.connect(self.refresh)
-        session.changed.connect(lambda _tables: self._changed())
+        session.changed.connect(self._changed)
         self.boxes.clicked.connect(lambda: session.open_requested.emit("boxes", ""))
         self.sync.clicked.connect(lambda: session.open_requested.emit("settings", ""))
         self.refresh()
@@ -92,7 +92,7 @@ class StatusStrip(QFrame):
     def show_jobs(self, count: int) -> None:
         self.jobs.setText(self.tr("Jobs: {n}").format(n=count) if count else "")
 
-    def _changed(self) -> None:
+    def _changed(self, _tables: object) -> None:
         """Whatever changed is something more to sync."""
         if not self._timer.isActive():
             self._timer.start()

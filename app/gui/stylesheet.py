@@ -64,10 +64,11 @@ QPushButton[kind="ghost"]:focus { border-color: $accent; }
 QPushButton[kind="choice"] { text-align: left; padding: 16px; border-color: $border; border-radius: 12px; }
 QPushButton[kind="choice"]:hover, QPushButton[kind="choice"]:focus { border-color: $accent; background: $surface; }
 QPushButton[kind="segment"] { border-radius: 6px; border: 1px solid transparent; background: transparent; color: $muted;
-  min-height: 36px; padding: 0 12px; }
+  min-height: 42px; padding: 0 12px; }
 QPushButton[kind="segment"]:hover { color: $text; }
 QPushButton[kind="segment"]:checked { background: $surface; color: $text; font-weight: 600; border-color: $border; }
-QPushButton[kind="segment"]:focus { border: 2px solid $accent; padding: 0 11px; min-height: 34px; }
+QPushButton[kind="segment"]:focus { border: 2px solid $accent; padding: 0 11px; min-height: 40px; }
+QPushButton[kind="label"] { padding: 0 6px; } QPushButton[kind="label"]:focus { padding: 0 5px; }
 QFrame[role="segments"] { background: $sunken; border: 1px solid $border; border-radius: 8px; }
 
 QLineEdit, QComboBox, QSpinBox, QDoubleSpinBox { min-height: 42px; padding: 0 12px; border: 1px solid $border_strong;
@@ -78,12 +79,11 @@ QLineEdit:focus, QComboBox:focus, QSpinBox:focus, QDoubleSpinBox:focus { border:
   min-height: 40px; }
 QLineEdit:disabled, QComboBox:disabled, QSpinBox:disabled, QDoubleSpinBox:disabled { color: $border_strong;
   background: $sunken; }
-QAbstractSpinBox QLineEdit { border: none; padding: 0 0 0 10px; margin: 0; min-height: 0; background: transparent; }
 QComboBox::drop-down { border: none; width: 28px; }
 QComboBox::down-arrow { image: url("$icons/control-down.svg"); width: 16px; height: 16px; }
 QComboBox QAbstractItemView { background: $surface; border: 1px solid $border_strong; padding: 4px; outline: none;
   selection-background-color: $accent_soft; selection-color: $text; }
-QComboBox QAbstractItemView::item { min-height: 36px; padding: 0 8px; }
+QComboBox QAbstractItemView::item { min-height: 44px; padding: 0 8px; }
 QSpinBox::up-button, QDoubleSpinBox::up-button { subcontrol-origin: border; width: 28px; border: none; }
 QSpinBox::down-button, QDoubleSpinBox::down-button { subcontrol-origin: border; width: 28px; border: none; }
 QSpinBox::up-arrow, QDoubleSpinBox::up-arrow { image: url("$icons/control-up.svg"); width: 14px; height: 14px; }
@@ -100,13 +100,13 @@ QPlainTextEdit:focus { border-color: $accent; }
 QTableView, QListView, QTreeView { background: $surface; border: 1px solid $border; border-radius: 8px; outline: none;
   selection-background-color: $accent_soft; selection-color: $text; alternate-background-color: $surface; }
 QTableView:focus, QListView:focus, QTreeView:focus { border-color: $accent; }
-QTableView::item { border: none; border-bottom: 1px solid $border; padding: 0 12px; }
+QTableView::item { border: none; border-bottom: 1px solid $border; padding: 0 8px; }
 QTableView::item:hover, QListView::item:hover { background: $sunken; }
 QTableView::item:selected, QListView::item:selected { background: $accent_soft; color: $text; }
 QListView::item { border-radius: 6px; }
 QHeaderView { background: transparent; border: none; }
 QHeaderView::section { background: transparent; color: $muted; border: none; border-bottom: 1px solid $border;
-  padding: 0 15px; font-size: 12px; font-weight: 600; min-height: 36px; }
+  padding: 0 11px; font-size: 12px; font-weight: 600; min-height: 36px; }
 QTableCornerButton::section { background: $surface; border: none; }
 QProgressBar { border: none; border-radius: 3px; background: $border; min-height: 6px; max-height: 6px; }
 QProgressBar::chunk { border-radius: 3px; background: $accent; }

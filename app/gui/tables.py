@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from PySide6.QtCore import QAbstractTableModel, QModelIndex, QObject, QPersistentModelIndex, QSize, Qt, Signal
+from PySide6.QtCore import QAbstractTableModel, QModelIndex, QObject, QPersistentModelIndex, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QColor, QKeyEvent, QResizeEvent
 from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QTableView
 
@@ -22,6 +22,8 @@ Index = QModelIndex | QPersistentModelIndex
 PAGE = 100
 """Rows a fetch."""
 ROW_HEIGHT = 44
+REPAINT_MS = 5000
+"""Texts such as "just now" are painted anew this often, because they age."""
 ROW_ROLE = int(Qt.ItemDataRole.UserRole)
 """The record itself."""
 _ROOT = QModelIndex()
@@ -289,6 +291,9 @@ class DataTable(QTableView):
         model.loaded.connect(self._pick_wanted)
         model.dataChanged.connect(self._maybe_tell)
         self.selectionModel().currentRowChanged.connect(self._changed)
+        ageing = QTimer(self, interval=REPAINT_MS)
+        ageing.timeout.connect(self.viewport().update)
+        ageing.start()
 
     @property
     def record(self) -> Any:

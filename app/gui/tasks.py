@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from queue import SimpleQueue
 from typing import Any, Literal, TypeVar
 
 from PySide6.QtCore import QObject, Qt, QTimer, Signal
@@ -26,6 +27,9 @@ PROGRESS_MS = 100
 """Progress reaches the screen at most this often."""
 QUERY_THREADS = 3
 COMMAND_THREADS = 8
+WATCHING_THREADS = 8
+WATCHING_GRACE_S = 2.0
+"""How long ending waits for watching: a box that never answers must not keep the program."""
 
 
 class Job(QObject):
@@ -34,9 +38,10 @@ class Job(QObject):
     changed = Signal()
     ended = Signal()
 
-    def __init__(self, title: str, parent: QObject) -> None:
+    def __init__(self, title: str, parent: QObject, *, in_tray: bool = True) -> None:
         super().__init__(parent)
         self.title = title
+        self.in_tray = in_tray
         self.state: JobState = "running"
         self.progress = ProgressEvent(step="")
         self.error: BaseException | None = None
@@ -76,6 +81,47 @@ class Job(QObject):
         self.ended.emit()
 
 
+class _Watching:
+    """Threads that may be given up: unlike a pool's, they do not keep the program from ending."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._waiting: SimpleQueue[tuple[Future[Any], Callable[[], Any]] | None] = SimpleQueue()
+        self._threads: list[threading.Thread] = []
+        self._free = threading.Semaphore(0)
+
+    def submit(self, work: Callable[[], T]) -> Future[T]:
+        """From the GUI thread: run ``work`` when a thread is free."""
+        future: Future[T] = Future()
+        self._waiting.put((future, work))
+        if not self._free.acquire(blocking=False) and len(self._threads) < self._size:
+            self._threads.append(threading.Thread(target=self._run, name=f"watching-{len(self._threads)}", daemon=True))
+            self._threads[-1].start()
+        return future
+
+    def end(self, running: Iterable[Future[Any]]) -> None:
+        """Drop what waits, and give what runs a moment to end."""
+        for future in running:
+            future.cancel()
+        for _ in self._threads:
+            self._waiting.put(None)
+        deadline = time.monotonic() + WATCHING_GRACE_S
+        for thread in self._threads:
+            thread.join(max(0.0, deadline - time.monotonic()))
+
+    def _run(self) -> None:
+        while (given := self._waiting.get()) is not None:
+            future, work = given
+            if future.set_running_or_notify_cancel():
+                try:
+                    result = work()
+                except BaseException as error:  # noqa: BLE001 - it belongs to whoever asked, not to this thread
+                    future.set_exception(error)
+                else:
+                    future.set_result(result)
+            self._free.release()
+
+
 class Tasks(QObject):
     """The worker pool. ``job_added`` carries each new :class:`Job` to the tray."""
 
@@ -87,7 +133,9 @@ class Tasks(QObject):
         self._on_error = on_error
         self._queries = ThreadPoolExecutor(QUERY_THREADS, thread_name_prefix="query")
         self._commands = ThreadPoolExecutor(COMMAND_THREADS, thread_name_prefix="command")
+        self._watching = _Watching(WATCHING_THREADS)
         self._running: set[Future[Any]] = set()
+        self._watched: set[Future[Any]] = set()
         self._jobs: list[Job] = []
         self._closed = False
         self._delivered.connect(self._deliver, Qt.ConnectionType.QueuedConnection)
@@ -102,7 +150,7 @@ class Tasks(QObject):
     @property
     def idle(self) -> bool:
         """No work is queued or running, and every result was delivered."""
-        return not self._running
+        return not self._running and not self._watched
 
     def post(self, closure: Callable[[], None]) -> None:
         """From any thread: run ``closure`` in the GUI thread soon. Dropped once the pool is drained."""
@@ -121,7 +169,7 @@ class Tasks(QObject):
 
         Nothing is delivered once ``owner`` was deleted. Without ``failed`` an error reaches the dialog.
         """
-        self._submit(self._queries, work, done, failed or self._on_error, owner)
+        self._submit(self._queries.submit, self._running, work, done, failed or self._on_error, owner)
 
     def run_background(
         self,
@@ -132,7 +180,21 @@ class Tasks(QObject):
         failed: Callable[[BaseException], None] | None = None,
     ) -> None:
         """As :meth:`run_query`, for silent work that may take seconds (a box that does not answer)."""
-        self._submit(self._commands, work, done, failed or self._on_error, owner)
+        self._submit(self._commands.submit, self._running, work, done, failed or self._on_error, owner)
+
+    def run_watching(
+        self,
+        work: Callable[[], T],
+        done: Callable[[T], object],
+        *,
+        owner: QObject,
+        failed: Callable[[BaseException], None] | None = None,
+    ) -> None:
+        """As :meth:`run_background`, for what nobody asked for: it never takes a thread from what somebody did.
+
+        Ending the program may cut it short, so it must be safe to cut at any point.
+        """
+        self._submit(self._watching.submit, self._watched, work, done, failed or self._on_error, owner)
 
     def run_command(
         self,
@@ -148,7 +210,7 @@ class Tasks(QObject):
 
         :param in_tray: False where something else shows the job.
         """
-        job = Job(title, self)
+        job = Job(title, self, in_tray=in_tray)
         self._jobs.append(job)
 
         def succeeded(result: T) -> None:
@@ -165,7 +227,7 @@ class Tasks(QObject):
                 self._on_error(error)
 
         self._looking.start()
-        self._submit(self._commands, lambda: work(job.report, job.token), succeeded, broke, self)
+        self._submit(self._commands.submit, self._running, lambda: work(job.report, job.token), succeeded, broke, self)
         if in_tray:
             self.job_added.emit(job)
         return job
@@ -179,12 +241,16 @@ class Tasks(QObject):
             job.cancel()
 
     def drain(self, timeout_s: float = 30.0) -> bool:
-        """Cancel the jobs, start nothing more, and wait until the workers are gone; False: some still run."""
+        """Cancel the jobs, start nothing more, and wait until the workers are gone; False: some still run.
+
+        Watching that does not end soon is given up and counts as gone.
+        """
         self._looking.stop()
         self.cancel_all()
         self._closed = True
         for pool in (self._queries, self._commands):
             pool.shutdown(wait=False, cancel_futures=True)
+        self._watching.end(self._watched)
         # A future that was cancelled before it began counts as unfinished for ever.
         left = {future for future in self._running if not future.cancelled()}
         drained = not wait(left, timeout=timeout_s).not_done
@@ -195,7 +261,8 @@ class Tasks(QObject):
 
     def _submit(
         self,
-        pool: ThreadPoolExecutor,
+        submit: Callable[[Callable[[], T]], Future[T]],
+        running: set[Future[Any]],
         work: Callable[[], T],
         done: Callable[[T], object],
         failed: Callable[[BaseException], None],
@@ -203,11 +270,11 @@ class Tasks(QObject):
     ) -> None:
         if self._closed:
             return
-        future = pool.submit(work)
-        self._running.add(future)
+        future = submit(work)
+        running.add(future)
 
         def deliver() -> None:
-            self._running.discard(future)
+            running.discard(future)
             error = future.exception()
             if error is not None:
                 (failed if Shiboken.isValid(owner) else self._on_error)(error)

@@ -11,6 +11,7 @@ from PySide6.QtCore import QObject, QTimer
 from app.gui.session import Session
 from app.store.records import Box
 from app.usecases import boxes, bursts, rollouts, sync
+from app.usecases.progress import CancelToken
 from edge_runtime.contracts.errors import LinesideError
 
 T = TypeVar("T")
@@ -26,11 +27,15 @@ class Watcher(QObject):
 
     Whatever goes wrong in the way that errors do (a box is off, the store is away) stands in the records
     and is shown there; a bug reaches the dialog once and ends the part that has it.
+
+    :param only_looking: ask the boxes how they are and do nothing else, because somebody else does the rest.
     """
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, *, only_looking: bool = False) -> None:
         super().__init__(session)
         self._session = session
+        self._only_looking = only_looking
+        self._stopping = CancelToken()
         self._busy: set[str] = set()
         self._not_before: dict[str, float] = {}
         self._timer = QTimer(self, interval=TICK_MS)
@@ -41,14 +46,20 @@ class Watcher(QObject):
         self._tick()
 
     def stop(self) -> None:
+        """Start nothing more; what is under way ends soon, or is given up when the program ends."""
         self._timer.stop()
+        self._stopping.cancel()
 
     def _tick(self) -> None:
         context = self._session.context
         self._once("boxes", lambda: boxes.list_boxes(context), self._ask, pause_s=0.0)
+        if self._only_looking:
+            return
         self._once("work", self._advance, lambda _none: None, pause_s=0.0)
         if context.settings.store is not None:
-            self._once("sync", lambda: sync.sync_now(context), lambda _report: None, pause_s=SYNC_S)
+            self._once(
+                "sync", lambda: sync.sync_now(context, cancel=self._stopping), lambda _report: None, pause_s=SYNC_S
+            )
 
     def _ask(self, known: list[Box]) -> None:
         for box in known:
@@ -59,8 +70,8 @@ class Watcher(QObject):
 
         def work() -> bool:
             answered = boxes.refresh(context, box.box)[0].problem is None
-            if answered:
-                boxes.collect(context, box.box)
+            if answered and not self._only_looking:
+                boxes.collect(context, box.box, cancel=self._stopping)
             return answered
 
         def done(answered: bool) -> None:
@@ -75,7 +86,7 @@ class Watcher(QObject):
         bursts.advance_bursts(context)
         for rollout in rollouts.list_rollouts(context):
             if rollout.state == "running":
-                rollouts.advance_rollout(context, rollout.rollout)
+                rollouts.advance_rollout(context, rollout.rollout, cancel=self._stopping)
 
     def _once(self, name: str, work: Callable[[], T], done: Callable[[T], None], *, pause_s: float) -> None:
         if name in self._busy or time.monotonic() < self._not_before.get(name, 0.0):
@@ -94,4 +105,4 @@ class Watcher(QObject):
             self._busy.discard(name)
             self._not_before[name] = time.monotonic() + RETRY_S
 
-        self._session.tasks.run_background(work, finished, owner=self, failed=failed)
+        self._session.tasks.run_watching(work, finished, owner=self, failed=failed)

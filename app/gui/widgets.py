@@ -6,15 +6,22 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Literal, TypeVar
 
 from PySide6.QtCore import QEvent, QSize, Qt, Signal
+from PySide6.QtGui import QFont, QFontMetrics, QKeyEvent
 from PySide6.QtWidgets import (
+    QApplication,
     QBoxLayout,
     QButtonGroup,
+    QComboBox,
+    QDoubleSpinBox,
     QFrame,
     QGridLayout,
     QHBoxLayout,
     QLabel,
     QLayout,
+    QLineEdit,
     QPushButton,
+    QSpinBox,
+    QStyledItemDelegate,
     QVBoxLayout,
     QWidget,
 )
@@ -26,9 +33,13 @@ from app.gui.theme import Tone, tokens
 Kind = Literal["primary", "plain", "ghost", "danger", "choice", "segment"]
 Item = QWidget | QLayout | int
 B = TypeVar("B", bound=QBoxLayout)
+S = TypeVar("S", QSpinBox, QDoubleSpinBox)
 
 TOUCH = 44
 """Smallest height of a control that a finger must hit, in logical pixels."""
+SEGMENT_PADDING = 28
+"""Left and right of a segment's word, borders included."""
+SPIN_PADDING = 10
 GAP = 8
 _REPAINTS = (QEvent.Type.PaletteChange, QEvent.Type.StyleChange)
 
@@ -145,6 +156,13 @@ class Button(QPushButton):
     def _space(self, text: str) -> None:
         self._gap = 6 if text else 0
         self.setIconSize(QSize(icons.SIZE + self._gap, icons.SIZE))
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Enter presses the button that has the focus, also where another one is the default."""
+        if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
+            self.click()
+            return
+        super().keyPressEvent(event)
 
     def changeEvent(self, event: QEvent) -> None:
         super().changeEvent(event)
@@ -268,6 +286,32 @@ class Figure(QWidget):
         restyle(self._value)
 
 
+def dropdown(name: str = "") -> QComboBox:
+    """A choice out of many. Only with this delegate do its items take the style sheet's height."""
+    made = QComboBox()
+    made.setItemDelegate(QStyledItemDelegate(made))
+    if name:
+        made.setAccessibleName(name)
+    return made
+
+
+def figures(spin: S, least: int, most: int, suffix: str) -> S:
+    """Range and unit of a spin box, and room before its figure, which the style sheet cannot give."""
+    spin.setRange(least, most)
+    spin.setSuffix(suffix)
+    edit = spin.findChild(QLineEdit)
+    if edit is not None:
+        edit.setTextMargins(SPIN_PADDING, 0, 0, 0)
+    return spin
+
+
+def _bold_width(text: str) -> int:
+    """How wide the word is once it is the chosen one."""
+    font = QFont(QApplication.font())
+    font.setWeight(QFont.Weight.DemiBold)
+    return QFontMetrics(font).horizontalAdvance(text)
+
+
 class Segments(QFrame):
     """One choice out of a few, all of them in sight."""
 
@@ -285,6 +329,7 @@ class Segments(QFrame):
             button = Button(text, kind="segment")
             button.setCheckable(True)
             button.setAccessibleName(f"{name}: {text}")
+            button.setMinimumWidth(_bold_width(text) + SEGMENT_PADDING)
             self._group.addButton(button, number)
             box.addWidget(button)
         self._group.button(0).setChecked(True)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtGui import QCloseEvent, QKeySequence, QShortcut
 from PySide6.QtWidgets import QButtonGroup, QFrame, QMainWindow, QStackedWidget, QWidget
 
-from app.gui import icons
+from app.gui import geometry, icons
 from app.gui.demo import DemoRun, DemoStrip
 from app.gui.pages.activity import ActivityPage
 from app.gui.pages.base import Command, Page
@@ -30,15 +30,15 @@ from app.store.records import Box, Model
 from app.usecases import boxes, models
 
 RAIL_WIDTH = 208
-SIZE = (1360, 864)
-SMALLEST = (1040, 640)
+SIZE = QSize(1360, 864)
+SMALLEST = QSize(960, 600)
 
 
 class RailButton(Button):
     """A page's button in the rail; its icon is in the accent while it is chosen."""
 
-    def __init__(self, text: str, icon: str) -> None:
-        super().__init__(text, icon, kind="ghost")
+    def __init__(self, text: str, icon: str, clicked: Callable[[], object]) -> None:
+        super().__init__(text, icon, kind="ghost", clicked=clicked)
         self.setCheckable(True)
         self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.toggled.connect(lambda _on: self._tint())
@@ -55,6 +55,8 @@ class MainWindow(QMainWindow):
 
     theme_chosen = Signal(str)
     language_chosen = Signal(str)
+    demo_left = Signal()
+    """The demo has ended too early, and the person wants to go back to where it was chosen."""
     closed = Signal()
 
     def __init__(self, tasks: Tasks, *, demo: DemoRun | None = None) -> None:
@@ -65,8 +67,7 @@ class MainWindow(QMainWindow):
         self.buttons: dict[str, RailButton] = {}
         self.setWindowTitle("Lineside")
         self.setWindowIcon(icons.application_icon())
-        self.setMinimumSize(*SMALLEST)
-        self.resize(*SIZE)
+        geometry.fit(self, SIZE, SMALLEST)
         self._group = QButtonGroup(self)
         self._site = label(self.tr("Starting…"), "section", wrap=True)
         self._rail = QFrame()
@@ -82,6 +83,8 @@ class MainWindow(QMainWindow):
         self.banner = Banner()
         self.tray = JobTray(tasks)
         self.demo_strip = DemoStrip(demo) if demo is not None else None
+        if self.demo_strip is not None:
+            self.demo_strip.back.clicked.connect(self.demo_left)
         self._right = column(
             *([self.demo_strip] if self.demo_strip else []), self.banner, self._stack, self.tray, gap=0
         )
@@ -118,9 +121,8 @@ class MainWindow(QMainWindow):
             ("settings", self.tr("Settings"), settings),
         )
         for number, (name, title, page) in enumerate(pages, start=1):
-            button = RailButton(title, name)
+            button = RailButton(title, name, partial(self.go, name))
             button.setToolTip(f"Ctrl+{number}")
-            button.clicked.connect(partial(self._go_clicked, name))
             self._group.addButton(button)
             self._rail_buttons.addWidget(button)
             self._stack.addWidget(page)
@@ -137,9 +139,6 @@ class MainWindow(QMainWindow):
         self.go("boxes")
         self._stack.removeWidget(self._waiting)
         self._waiting.deleteLater()
-
-    def _go_clicked(self, name: str, _checked: bool) -> None:
-        self.go(name)
 
     def go(self, name: str) -> None:
         """Show a page."""

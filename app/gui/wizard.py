@@ -4,36 +4,43 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from PySide6.QtCore import Qt, QUrl, Signal
+from PySide6.QtCore import QSize, Qt, QUrl, Signal
 from PySide6.QtGui import QCloseEvent, QDesktopServices
 from PySide6.QtWidgets import QLineEdit, QStackedWidget, QVBoxLayout, QWidget
 
 from app.context import Context
-from app.gui import error_texts, icons
+from app.gui import error_texts, geometry, icons
+from app.gui.pages.base import scrolled
 from app.gui.tasks import Tasks
 from app.gui.widgets import Button, IconLabel, column, label, row
 from app.usecases import sites
 from edge_runtime.contracts.errors import LinesideError
 
-SIZE = (640, 600)
+SIZE = QSize(640, 624)
+SMALLEST = QSize(480, 320)
+CHOICE_HEIGHT = 120
 
 
 class Wizard(QWidget):
-    """``created`` carries the new site's context once the person goes on; ``demo_chosen`` asks for the demo."""
+    """``created`` carries the new site's context once the person goes on; ``demo_chosen`` asks for the demo.
+
+    :param can_train: False: the demo cannot be chosen, and it is said why.
+    """
 
     created = Signal(object)
     demo_chosen = Signal()
     closed = Signal()
 
-    def __init__(self, home: Path, tasks: Tasks) -> None:
+    def __init__(self, home: Path, tasks: Tasks, *, can_train: bool = True) -> None:
         super().__init__()
         self.setObjectName("page")
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         self.setWindowTitle("Lineside")
         self.setWindowIcon(icons.application_icon())
-        self.setFixedSize(*SIZE)
-        self._home, self._tasks = home, tasks
+        geometry.fit(self, SIZE, SMALLEST)
+        self._home, self._tasks, self._can_train = home, tasks, can_train
         self.context: Context | None = None
+        """The site that was made, from the moment on which it is there; whoever holds the wizard closes it."""
         self.name = QLineEdit()
         self.name.setPlaceholderText(self.tr("For instance: Plant North"))
         self.passphrase = QLineEdit()
@@ -49,7 +56,7 @@ class Wizard(QWidget):
         for step in (self._welcome(), self._form(), self._keep_key()):
             self._steps.addWidget(step)
         box = column(self._steps)
-        box.setContentsMargins(40, 32, 40, 24)
+        box.setContentsMargins(40, 24, 28, 24)
         self.setLayout(box)
         for edit in (self.name, self.passphrase, self.again):
             edit.textChanged.connect(lambda _text: self._check())
@@ -76,11 +83,16 @@ class Wizard(QWidget):
         if not self.make.isEnabled():
             return
         home, name, passphrase = self._home, self.name.text().strip(), self.passphrase.text()
-        self.make.setEnabled(False)
+        for button in (self.make, self.back):
+            button.setEnabled(False)
         self._problem.setText("")
-        self._tasks.run_query(
-            lambda: sites.create_site(home, name, passphrase), self._created, owner=self, failed=self._refused
-        )
+
+        def work() -> Context:
+            # Kept at once: where the window is closed meanwhile, the result itself reaches nobody.
+            self.context = sites.create_site(home, name, passphrase)
+            return self.context
+
+        self._tasks.run_query(work, self._created, owner=self, failed=self._refused)
 
     def closeEvent(self, event: QCloseEvent) -> None:
         super().closeEvent(event)
@@ -99,10 +111,17 @@ class Wizard(QWidget):
             self.tr("Two boxes and a line that changes, all on this machine. Takes about two minutes."),
         )
         self.demo.clicked.connect(self.demo_chosen)
+        choices = column(self.new_site, self.demo, gap=16)
+        if not self._can_train:
+            why = self.tr("The demo trains a model; this installation brings no PyTorch to train with.")
+            self.demo.setEnabled(False)
+            self.demo.setCursor(Qt.CursorShape.ArrowCursor)
+            self.demo.setAccessibleDescription(why)
+            choices.addWidget(label(why, "muted", wrap=True))
         return _step(
             self.tr("Welcome to Lineside"),
             self.tr("Look after the AI on your factory floor from this laptop, with or without a network."),
-            column(self.new_site, self.demo, gap=16),
+            choices,
         )
 
     def _form(self) -> QWidget:
@@ -155,10 +174,10 @@ class Wizard(QWidget):
         elif second and first != second:
             problem = self.tr("The two passphrases differ.")
         self._problem.setText(problem)
+        self.back.setEnabled(True)
         self.make.setEnabled(bool(self.name.text().strip() and second) and not problem)
 
     def _created(self, context: Context) -> None:
-        self.context = context
         self._root_key.setText(str(context.places.root_key))
         self.passphrase.clear()
         self.again.clear()
@@ -186,7 +205,8 @@ def _choice(icon: str, title: str, words: str) -> Button:
     made = Button(kind="choice")
     made.setMaximumWidth(16_777_215)
     made.setMinimumWidth(0)
-    made.setFixedHeight(120)
+    # The style sheet's own least height goes before the widget's, so it is said in its language.
+    made.setStyleSheet(f"QPushButton {{ padding: 0; min-height: {CHOICE_HEIGHT - 2}px; }}")
     made.setAccessibleName(title)
     made.setAccessibleDescription(words)
     inside = row(
@@ -201,9 +221,16 @@ def _choice(icon: str, title: str, words: str) -> Button:
 
 
 def _step(title: str, intro: str, *items: QWidget | QVBoxLayout, buttons: tuple[Button, ...] = ()) -> QWidget:
+    inside = QWidget()
+    content = column(label(title, "headline", wrap=True), label(intro, "muted", wrap=True), *items, 1, gap=16)
+    content.setContentsMargins(0, 0, 12, 0)
+    inside.setLayout(content)
     made = QWidget()
-    box = column(label(title, "headline", wrap=True), label(intro, "muted", wrap=True), 8, *items, 100, gap=16)
+    box = column(scrolled(inside), gap=16)
     if buttons:
-        box.addLayout(row(1, *buttons))
+        # Outside of what scrolls: always in sight.
+        last = row(1, *buttons)
+        last.setContentsMargins(0, 0, 12, 0)
+        box.addLayout(last)
     made.setLayout(box)
     return made

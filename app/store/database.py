@@ -11,7 +11,7 @@ import getpass
 import logging
 import sqlite3
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from pathlib import Path
 from queue import SimpleQueue
@@ -33,7 +33,7 @@ class Database:
         self.path = path
         self.replica = replica
         self.who = _person()
-        self._jobs: SimpleQueue[tuple[Callable[[Writer], Any], Future[Any]] | None] = SimpleQueue()
+        self._jobs: SimpleQueue[tuple[Callable[[], Any], Future[Any]] | None] = SimpleQueue()
         self._listeners: list[Listener] = []
         self._idle_readers: list[sqlite3.Connection] = []
         self._lock = threading.Lock()
@@ -41,6 +41,7 @@ class Database:
         self._connection = _connect(path)
         # FULL: what was journaled, audited or acknowledged to a box must survive a power cut.
         self._connection.execute("PRAGMA synchronous = FULL")
+        self._known_version = self._data_version()
         self._thread = threading.Thread(target=self._run, name="lineside-writer", daemon=True)
         self._thread.start()
 
@@ -82,13 +83,18 @@ class Database:
 
         :raises DiskFull: no room; nothing of ``work`` stands.
         """
-        if threading.current_thread() is self._thread:
-            raise RuntimeError("a write inside a write, or inside a listener, would wait for itself")
-        future: Future[T] = Future()
-        with self._lock:
-            self._check_open()
-            self._jobs.put((work, future))
-        return future.result()
+        return self._on_writer(lambda: self._transact(work))
+
+    def changed_elsewhere(self) -> bool:
+        """Whether another program wrote to the file since this was asked last, or since it was opened.
+
+        Cheap, but it waits for the writes that are queued before it: not for a thread that must not wait.
+        """
+        return self._on_writer(self._look_elsewhere)
+
+    def tables(self) -> frozenset[str]:
+        """The names of all tables, as listeners hear them."""
+        return frozenset(row["name"] for row in self.read("SELECT name FROM sqlite_master WHERE type = 'table'"))
 
     def subscribe(self, listener: Listener) -> Callable[[], None]:
         """Call ``listener`` with a table and the keys of changed rows after each commit of this process.
@@ -117,6 +123,23 @@ class Database:
         for reader in readers:
             reader.close()
 
+    def _on_writer(self, work: Callable[[], T]) -> T:
+        if threading.current_thread() is self._thread:
+            raise RuntimeError("a write inside a write, or inside a listener, would wait for itself")
+        future: Future[T] = Future()
+        with self._lock:
+            self._check_open()
+            self._jobs.put((work, future))
+        return future.result()
+
+    def _data_version(self) -> int:
+        # SQLite counts here only what other connections committed; of ours, the writer's alone ever commits.
+        return int(self._connection.execute("PRAGMA data_version").fetchone()[0])
+
+    def _look_elsewhere(self) -> bool:
+        before, self._known_version = self._known_version, self._data_version()
+        return before != self._known_version
+
     def _check_open(self) -> None:
         if self._closed:
             raise RuntimeError(f"the database {self.path.name} was closed")
@@ -142,15 +165,14 @@ class Database:
             work, future = job
             try:
                 with plain_errors(self.path):
-                    result, touched = self._transact(work)
+                    result = work()
             except BaseException as error:  # noqa: BLE001 - whatever it is belongs to the caller, not to this thread
                 future.set_exception(error)
             else:
-                self._tell(touched)
                 future.set_result(result)
         self._connection.close()
 
-    def _transact(self, work: Callable[[Writer], T]) -> tuple[T, dict[str, set[str]]]:
+    def _transact(self, work: Callable[[Writer], T]) -> T:
         connection = self._connection
         connection.execute("BEGIN IMMEDIATE")
         try:
@@ -162,9 +184,10 @@ class Database:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
             raise
-        return result, dict(writer.touched)
+        self._tell(writer.touched)
+        return result
 
-    def _tell(self, touched: dict[str, set[str]]) -> None:
+    def _tell(self, touched: Mapping[str, set[str]]) -> None:
         with self._lock:
             listeners = tuple(self._listeners)
         for table, keys in touched.items():

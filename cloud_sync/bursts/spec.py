@@ -168,10 +168,6 @@ def decode_dataset(body: bytes) -> tuple[DatasetEntry, ...]:
     return items
 
 
-def burst_prefix(burst: str) -> str:
-    return f"bursts/{burst}/"
-
-
 def spec_key(burst: str) -> str:
     return f"bursts/{burst}/spec.json"
 

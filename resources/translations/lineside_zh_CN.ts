@@ -44,12 +44,12 @@
         <translation>校验活动记录链条</translation>
     </message>
     <message>
-        <source>{n} entries, unbroken</source>
-        <translation>共 {n} 条，链条完整</translation>
-    </message>
-    <message>
         <source>Broken</source>
         <translation>链条已断</translation>
+    </message>
+    <message>
+        <source>Entries: {n}, unbroken</source>
+        <translation>共 {n} 条，链条完整</translation>
     </message>
 </context>
 <context>
@@ -209,10 +209,6 @@
         <translation>待收取</translation>
     </message>
     <message>
-        <source>{results} results, {samples} samples ({size})</source>
-        <translation>{results} 条结果，{samples} 个样本（{size}）</translation>
-    </message>
-    <message>
         <source>Free disk</source>
         <translation>剩余磁盘</translation>
     </message>
@@ -229,20 +225,28 @@
         <translation>当前为产线作答</translation>
     </message>
     <message>
-        <source>{frames} frames on trial, {errors} errors, {ms} ms (p95)</source>
-        <translation>试运行 {frames} 帧，{errors} 个错误，{ms} 毫秒（p95）</translation>
-    </message>
-    <message>
-        <source>{frames} frames, {rate} per second, {kept} kept, {errors} errors</source>
-        <translation>{frames} 帧，每秒 {rate} 帧，留存 {kept} 帧，{errors} 个错误</translation>
-    </message>
-    <message>
         <source>drift</source>
         <translation>漂移</translation>
     </message>
     <message>
         <source>No alerts.</source>
         <translation>没有告警。</translation>
+    </message>
+    <message>
+        <source>Answered when the box was last heard</source>
+        <translation>上次联系时为产线作答</translation>
+    </message>
+    <message>
+        <source>Frames on trial: {frames}, errors: {errors}, {ms} ms (p95)</source>
+        <translation>试运行 {frames} 帧，{errors} 个错误，{ms} 毫秒（p95）</translation>
+    </message>
+    <message>
+        <source>Frames: {frames} ({rate} per second), kept: {kept}, errors: {errors}</source>
+        <translation>{frames} 帧（每秒 {rate} 帧），留存 {kept} 帧，{errors} 个错误</translation>
+    </message>
+    <message>
+        <source>Results: {results}, samples: {samples} ({size})</source>
+        <translation>{results} 条结果，{samples} 个样本（{size}）</translation>
     </message>
 </context>
 <context>
@@ -316,7 +320,15 @@
         <translation>从边缘盒收取</translation>
     </message>
     <message>
-        <source>{n} of {all} answer</source>
+        <source>Forget box {name}…</source>
+        <translation>移除边缘盒 {name}…</translation>
+    </message>
+    <message>
+        <source>Last known: {model}</source>
+        <translation>上次已知：{model}</translation>
+    </message>
+    <message>
+        <source>{n} of {all} answering</source>
         <translation>{all} 台中有 {n} 台应答</translation>
     </message>
 </context>
@@ -440,6 +452,10 @@
         <source>A factory is being set up: two boxes, two lines.</source>
         <translation>正在搭建工厂：两台边缘盒，两条产线。</translation>
     </message>
+    <message>
+        <source>Back</source>
+        <translation>返回</translation>
+    </message>
 </context>
 <context>
     <name>ErrorDialog</name>
@@ -454,13 +470,6 @@
     <message>
         <source>Copied, without secrets</source>
         <translation>已复制，不含机密</translation>
-    </message>
-</context>
-<context>
-    <name>FolderField</name>
-    <message>
-        <source>Browse…</source>
-        <translation>浏览…</translation>
     </message>
 </context>
 <context>
@@ -505,8 +514,12 @@
         <translation>请先填写名称。</translation>
     </message>
     <message>
-        <source>{n} samples with {labels} labels. This share of them is kept away from training for the gate.</source>
-        <translation>共 {n} 个样本、{labels} 种标签。其中这一比例不参与训练，留给质量门。</translation>
+        <source>About {n} held-out samples: the gate needs at least {least} to judge a model. Label more, or hold out a larger share.</source>
+        <translation>留出样本约 {n} 个：质量门至少需要 {least} 个才能评判模型。请标注更多样本，或提高留出比例。</translation>
+    </message>
+    <message>
+        <source>Labelled samples: {n}, labels: {labels}. This share of the samples is kept away from training for the gate.</source>
+        <translation>共 {n} 个已标注样本、{labels} 种标签。其中这一比例不参与训练，留给质量门。</translation>
     </message>
 </context>
 <context>
@@ -582,12 +595,24 @@
         <source>Dismiss {job}</source>
         <translation>关闭“{job}”</translation>
     </message>
+    <message>
+        <source>Details</source>
+        <translation>详情</translation>
+    </message>
+    <message>
+        <source>Details of {job}</source>
+        <translation>{job} 的详情</translation>
+    </message>
 </context>
 <context>
     <name>JobTray</name>
     <message>
         <source>Jobs</source>
         <translation>作业</translation>
+    </message>
+    <message>
+        <source>Dismiss all</source>
+        <translation>全部关闭</translation>
     </message>
 </context>
 <context>
@@ -747,6 +772,10 @@
         <source>A box refused it: read the reason below.</source>
         <translation>有边缘盒拒绝了它：原因见下。</translation>
     </message>
+    <message>
+        <source>Release…</source>
+        <translation>签发…</translation>
+    </message>
 </context>
 <context>
     <name>ModelsPage</name>
@@ -801,6 +830,26 @@
     <message>
         <source>{n} in all, {released} released</source>
         <translation>共 {n} 个，{released} 个已签发</translation>
+    </message>
+    <message>
+        <source>It is signed for every box of this site, and can be rolled out from then on.</source>
+        <translation>将为本站点的所有边缘盒签名，此后即可部署。</translation>
+    </message>
+    <message>
+        <source>Prove {name} {version} on a box…</source>
+        <translation>在边缘盒上验证 {name} {version}…</translation>
+    </message>
+    <message>
+        <source>Release</source>
+        <translation>签发</translation>
+    </message>
+    <message>
+        <source>Release this model?</source>
+        <translation>签发此模型？</translation>
+    </message>
+    <message>
+        <source>Release {name} {version}…</source>
+        <translation>签发 {name} {version}…</translation>
     </message>
 </context>
 <context>
@@ -921,6 +970,10 @@
     <message>
         <source>{n} in all, {running} running</source>
         <translation>共 {n} 次，{running} 次进行中</translation>
+    </message>
+    <message>
+        <source>Stop rollout of {model}…</source>
+        <translation>停止部署 {model}…</translation>
     </message>
 </context>
 <context>
@@ -1105,12 +1158,20 @@
         <translation>导入 {name}</translation>
     </message>
     <message>
-        <source>{n} of {all} files were left out. The first: {path}. {reason}</source>
+        <source>{n} in all, {labelled} labelled</source>
+        <translation>共 {n} 个，{labelled} 个已标注</translation>
+    </message>
+    <message>
+        <source>Files left out: {n} of {all}. The first: {path}. {reason}</source>
         <translation>{all} 个文件中有 {n} 个未导入。第一个：{path}。{reason}</translation>
     </message>
     <message>
-        <source>{n} in all, {labelled} labelled</source>
-        <translation>共 {n} 个，{labelled} 个已标注</translation>
+        <source>Undo labelling</source>
+        <translation>撤销标注</translation>
+    </message>
+    <message>
+        <source>{n} new – show</source>
+        <translation>{n} 个新样本 – 显示</translation>
     </message>
 </context>
 <context>
@@ -1219,6 +1280,18 @@
         <source>Open the folder</source>
         <translation>打开文件夹</translation>
     </message>
+    <message>
+        <source>Language: {name}</source>
+        <translation>语言：{name}</translation>
+    </message>
+    <message>
+        <source>Theme as the system</source>
+        <translation>主题跟随系统</translation>
+    </message>
+    <message>
+        <source>Training</source>
+        <translation>训练</translation>
+    </message>
 </context>
 <context>
     <name>StartBurst</name>
@@ -1269,6 +1342,18 @@
     <message>
         <source>Freeze a dataset first.</source>
         <translation>请先冻结一个数据集。</translation>
+    </message>
+    <message>
+        <source>Spend up to {worst}?</source>
+        <translation>最多花费 {worst}？</translation>
+    </message>
+    <message>
+        <source>This is the worst case over all attempts; the burst ends itself before it costs more.</source>
+        <translation>这是所有尝试合计的最坏情况；超出之前训练会自行结束。</translation>
+    </message>
+    <message>
+        <source>{dataset} on {host}</source>
+        <translation>{dataset}，运行于 {host}</translation>
     </message>
 </context>
 <context>
@@ -1412,16 +1497,8 @@
         <translation>待发送</translation>
     </message>
     <message>
-        <source>{changes} changes, {objects} objects ({size})</source>
-        <translation>{changes} 条变更，{objects} 个对象（{size}）</translation>
-    </message>
-    <message>
         <source>In the store</source>
         <translation>已存入</translation>
-    </message>
-    <message>
-        <source>{objects} objects ({size})</source>
-        <translation>{objects} 个对象（{size}）</translation>
     </message>
     <message>
         <source>Problem</source>
@@ -1434,6 +1511,22 @@
     <message>
         <source>Sync</source>
         <translation>同步</translation>
+    </message>
+    <message>
+        <source>Begin the address with s3:// for a bucket, or give the whole path of a folder.</source>
+        <translation>存储桶地址请以 s3:// 开头，文件夹请填写完整路径。</translation>
+    </message>
+    <message>
+        <source>Changes: {changes}, objects: {objects} ({size})</source>
+        <translation>{changes} 条变更，{objects} 个对象（{size}）</translation>
+    </message>
+    <message>
+        <source>Give both the access key id and the secret access key, or neither.</source>
+        <translation>访问密钥 ID 与私有访问密钥须同时填写，或都不填。</translation>
+    </message>
+    <message>
+        <source>Objects: {objects} ({size})</source>
+        <translation>{objects} 个对象（{size}）</translation>
     </message>
 </context>
 <context>
@@ -1520,6 +1613,18 @@
     <message>
         <source>{n} in all, {active} under way</source>
         <translation>共 {n} 个，{active} 个进行中</translation>
+    </message>
+    <message>
+        <source>Cancel burst on {dataset}…</source>
+        <translation>取消 {dataset} 的训练…</translation>
+    </message>
+    <message>
+        <source>No burst yet: start one, and a model learns from a dataset below.</source>
+        <translation>还没有训练：启动一次，模型便从下方的数据集学习。</translation>
+    </message>
+    <message>
+        <source>Start a burst…</source>
+        <translation>启动一次训练…</translation>
     </message>
 </context>
 <context>
@@ -1615,6 +1720,10 @@
     <message>
         <source>The two passphrases differ.</source>
         <translation>两次输入的口令不一致。</translation>
+    </message>
+    <message>
+        <source>The demo trains a model; this installation brings no PyTorch to train with.</source>
+        <translation>演示需要训练模型，而此安装不带训练所需的 PyTorch。</translation>
     </message>
 </context>
 <context>
@@ -1804,6 +1913,14 @@
         <translation>请安装桌面端组件：pip install &apos;lineside[desktop]&apos;。</translation>
     </message>
     <message>
+        <source>There is no display</source>
+        <translation>没有可用的显示器</translation>
+    </message>
+    <message>
+        <source>Start it on a desktop, or use the commands: `lineside --help` lists them.</source>
+        <translation>请在桌面环境中启动，或使用命令行：`lineside --help` 会列出所有命令。</translation>
+    </message>
+    <message>
         <source>This machine cannot train</source>
         <translation>本机无法训练</translation>
     </message>
@@ -1864,8 +1981,8 @@
         <translation>数据库无法读取</translation>
     </message>
     <message>
-        <source>Keep the file, restore the copy beside it, and sync to fetch what is missing.</source>
-        <translation>请保留该文件，恢复旁边的副本，再同步补全缺失内容。</translation>
+        <source>Keep what is there and put your newest copy of the site&apos;s folder back; nothing else was touched.</source>
+        <translation>请保留现有文件，并放回站点文件夹的最新副本；其他内容未被改动。</translation>
     </message>
     <message>
         <source>The disk is full</source>
@@ -2105,6 +2222,18 @@
         <source>Synced</source>
         <translation>已同步</translation>
     </message>
+    <message>
+        <source>Answers now</source>
+        <translation>正在作答</translation>
+    </message>
+    <message>
+        <source>Kept</source>
+        <translation>备用</translation>
+    </message>
+    <message>
+        <source>Last known</source>
+        <translation>上次已知</translation>
+    </message>
 </context>
 <context>
     <name>steps</name>
@@ -2195,6 +2324,32 @@
     <message>
         <source>Done</source>
         <translation>完成</translation>
+    </message>
+</context>
+<context>
+    <name>PathField</name>
+    <message>
+        <source>Browse…</source>
+        <translation>浏览…</translation>
+    </message>
+</context>
+<context>
+    <name>TrainingSettings</name>
+    <message>
+        <source>Bursts on this machine run in this Python, which must have Lineside&apos;s training extra; a change counts from the next start.</source>
+        <translation>本机训练使用此 Python，其中须装有 Lineside 的训练组件；更改在下次启动后生效。</translation>
+    </message>
+    <message>
+        <source>Give the whole path of a Python program on this machine.</source>
+        <translation>请填写本机 Python 程序的完整路径。</translation>
+    </message>
+    <message>
+        <source>Python for training</source>
+        <translation>用于训练的 Python</translation>
+    </message>
+    <message>
+        <source>the one that runs Lineside</source>
+        <translation>运行 Lineside 的那个</translation>
     </message>
 </context>
 </TS>

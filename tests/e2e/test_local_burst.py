@@ -260,7 +260,7 @@ def test_a_running_burst_is_one_process_that_any_desktop_can_stop(bench: Bench, 
     assert bench.controller.step(spec.burst).state == "CANCELLED"
     assert bench.controller.cancel(spec.burst).state == "CANCELLED"
 
-    keys = [info.key for info in bench.store.list(layout.burst_prefix(spec.burst))]
+    keys = [info.key for info in bench.store.list(f"bursts/{spec.burst}/")]
     bodies = [bench.store.get(key) for key in keys]
     bodies += [path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()]
     assert not [body for body in bodies if secret.encode() in body]

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
-os.environ["QT_QPA_PLATFORM"] = "offscreen"
+# A screen of an ordinary size: windows never open larger than theirs.
+os.environ["QT_QPA_PLATFORM"] = f"offscreen:configfile={Path(__file__).with_name('screen.json')}"
 
 import shutil
 import threading
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-from PySide6.QtCore import QTimer
+from PySide6.QtCore import Qt, QTimer
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
@@ -39,7 +40,7 @@ def nothing_left_running() -> Iterator[None]:
     before = {thread.ident for thread in threading.enumerate()}
     yield
     left = [thread.name for thread in threading.enumerate() if thread.ident not in before and thread.is_alive()]
-    assert not [name for name in left if name.startswith(("query", "command", "writer", "lineside"))]
+    assert not [name for name in left if name.startswith(("query", "command", "watching", "writer", "lineside"))]
     application = QApplication.instance()
     if application is not None:
         running = [timer for timer in application.findChildren(QTimer) if timer.isActive()]
@@ -138,7 +139,8 @@ class Bench:
         self.qtbot.waitUntil(is_quiet, timeout=20_000)
 
     def go(self, page: str) -> None:
-        self.window.go(page)
+        self.qtbot.mouseClick(self.window.buttons[page], Qt.MouseButton.LeftButton)
+        assert self.window.current == page
         self.settle()
 
 

@@ -65,7 +65,7 @@ def test_boxes_that_do_not_answer_are_no_error_in_refresh(full_bench: Bench, err
     full_bench.settle()
     assert errors == []
     assert all(box.problem for box in page.model.rows)
-    assert page.subtitle.text() == "0 of 3 answer"
+    assert page.subtitle.text() == "0 of 3 answering"
 
 
 def test_burst_is_quoted_before_it_can_be_started(full_bench: Bench) -> None:

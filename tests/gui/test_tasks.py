@@ -8,7 +8,7 @@ import pytest
 from PySide6.QtCore import QObject
 from pytestqt.qtbot import QtBot
 
-from app.gui.tasks import PROGRESS_MS, Job, Tasks
+from app.gui.tasks import PROGRESS_MS, WATCHING_THREADS, Job, Tasks
 from app.usecases.progress import CancelToken, Progress, ProgressEvent
 from edge_runtime.contracts.errors import BoxUnreachable
 
@@ -95,6 +95,41 @@ def test_failed_job_says_why(qtbot: QtBot, tasks: Tasks, errors: list[BaseExcept
     assert job.state == "failed"
     assert isinstance(job.error, BoxUnreachable)
     assert [str(error) for error in errors] == ["The box does not answer: line-2 is off."]
+
+
+def test_watching_takes_no_thread_from_what_somebody_asked_for(qtbot: QtBot, tasks: Tasks) -> None:
+    owner, told = QObject(), []
+    answer = threading.Event()
+    for _ in range(3 * WATCHING_THREADS):
+        tasks.run_watching(lambda: answer.wait(20), told.append, owner=owner)
+    job = tasks.run_command("Collect", lambda _progress, _cancel: "collected", told.append, owner=owner)
+    qtbot.waitUntil(lambda: not job.active)
+    assert told == ["collected"]
+    assert not tasks.idle
+    answer.set()
+    qtbot.waitUntil(lambda: tasks.idle)
+    assert told == ["collected"] + [True] * 3 * WATCHING_THREADS
+
+
+def test_watching_that_never_ends_is_given_up(
+    qtbot: QtBot, errors: list[BaseException], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.gui.tasks.WATCHING_GRACE_S", 0.1)
+    pool = Tasks(errors.append)
+    began, answer, told = threading.Event(), threading.Event(), []
+
+    def silent_box() -> None:
+        began.set()
+        answer.wait(60)
+
+    pool.run_watching(silent_box, told.append, owner=pool)
+    qtbot.waitUntil(began.is_set)
+    assert pool.drain(10)
+    (left,) = [thread for thread in threading.enumerate() if thread.name.startswith("watching")]
+    assert left.daemon
+    answer.set()
+    left.join(10)
+    assert told == []
 
 
 def test_progress_is_coalesced(qtbot: QtBot, tasks: Tasks) -> None:

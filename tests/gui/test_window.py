@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import threading
+from pathlib import Path
 
 import pytest
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QPoint, QSize, Qt, QTimer
 from PySide6.QtWidgets import (
     QAbstractButton,
     QAbstractSpinBox,
@@ -18,14 +19,18 @@ from PySide6.QtWidgets import (
 )
 from pytestqt.qtbot import QtBot
 
-from app.context import Context
+from app.context import Context, open_context
+from app.gui import geometry
 from app.gui.i18n import Translations
+from app.gui.tables import REPAINT_MS
 from app.gui.tasks import Tasks
 from app.gui.theme import DARK, LIGHT, Theme, contrast, tokens
 from app.gui.widgets import TOUCH, Button
+from app.gui.window import SIZE, SMALLEST
 from app.store import journal as journal_store
 from app.usecases import boxes
 from app.usecases.progress import CancelToken, Progress, ProgressEvent
+from edge_runtime.contracts.errors import BoxUnreachable
 from tests.gui.conftest import Bench
 
 PAGES = ("boxes", "samples", "training", "models", "rollouts", "activity", "settings")
@@ -140,7 +145,7 @@ def test_chinese_cuts_no_text(
     bench = Bench(qtbot, full_site, tasks)
     try:
         assert bench.window.buttons["boxes"].text() == "边缘盒"
-        for width in (1040, 1360):
+        for width in (960, 1360):
             bench.window.resize(width, 760)
             for page in PAGES:
                 bench.go(page)
@@ -197,6 +202,80 @@ def test_tray_shows_and_cancels_a_job(full_bench: Bench, qtbot: QtBot) -> None:
     assert row.stop.accessibleName() == "Dismiss Collect from line-2"
     qtbot.mouseClick(row.stop, Qt.MouseButton.LeftButton)
     qtbot.waitUntil(lambda: not tray.isVisible())
+
+
+def test_tray_says_why_a_job_failed_and_is_cleared_at_once(
+    full_bench: Bench, qtbot: QtBot, errors: list[BaseException]
+) -> None:
+    def work(_progress: Progress, _cancel: CancelToken) -> None:
+        raise BoxUnreachable("line-2 is off.")
+
+    window, tray = full_bench.window, full_bench.window.tray
+    for number in range(12):
+        full_bench.tasks.run_command(f"Prove {number}", work, owner=window)
+    full_bench.settle()
+    assert len(tray.rows) == 12
+    assert tray.height() < window.height() / 3
+    row = tray.rows[-1]
+    assert row.reason == "line-2 is off."
+    errors.clear()
+    qtbot.mouseClick(row, Qt.MouseButton.LeftButton, pos=QPoint(8, 8))
+    assert errors == [row.job.error]
+    qtbot.mouseClick(row.why, Qt.MouseButton.LeftButton)
+    assert errors == [row.job.error] * 2
+    qtbot.mouseClick(tray.dismiss_all, Qt.MouseButton.LeftButton)
+    assert tray.rows == ()
+    assert not tray.isVisible()
+
+
+def test_pages_follow_what_another_program_writes(full_bench: Bench, qtbot: QtBot) -> None:
+    full_bench.go("boxes")
+    model = full_bench.window.pages["boxes"].model
+    assert "packing-north" in [box.name for box in model.rows]
+    with open_context(full_bench.context.home) as other:
+        boxes.forget_box(other, "packing-north")
+    qtbot.waitUntil(lambda: [box.name for box in model.rows] == ["line-1", "line-2"], timeout=10_000)
+
+
+def test_own_writes_are_no_news_from_elsewhere(site: Context) -> None:
+    site.database.write(lambda writer: writer.activity("test", "", "Written here."))
+    assert not site.database.changed_elsewhere()
+    with open_context(site.home) as other:
+        other.database.write(lambda writer: writer.activity("test", "", "Written there."))
+        assert not other.database.changed_elsewhere()
+    assert site.database.changed_elsewhere()
+    assert not site.database.changed_elsewhere()
+
+
+def test_times_age_on_the_screen(full_bench: Bench, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch) -> None:
+    full_bench.go("boxes")
+    table = full_bench.window.pages["boxes"].table
+    timers = [timer for timer in table.findChildren(QTimer) if timer.interval() == REPAINT_MS]
+    assert [timer.isActive() for timer in timers] == [True]
+    full_bench.settle()
+    asked: list[int | None] = []
+    monkeypatch.setattr("app.gui.formats.ago", lambda at_ms: asked.append(at_ms) or "an age ago")
+    timers[0].timeout.emit()
+    qtbot.waitUntil(lambda: bool(asked))
+
+
+def test_window_fits_its_screen_and_comes_back_where_it_was(qtbot: QtBot, tmp_path: Path) -> None:
+    window, again = QWidget(), QWidget()
+    for one in (window, again):
+        qtbot.addWidget(one)
+    room = window.screen().availableGeometry()
+    geometry.fit(window, QSize(9000, 864), SMALLEST)
+    assert window.minimumSize() == SMALLEST
+    assert window.width() < room.width()
+    assert window.height() == 864
+    geometry.fit(window, SIZE, QSize(9000, 9000))
+    assert window.minimumHeight() < room.height()
+    geometry.fit(window, SIZE, SMALLEST)
+    window.setGeometry(40, 60, 1100, 700)
+    geometry.restore(again, tmp_path)
+    geometry.remember(window, tmp_path)
+    geometry.restore(again, tmp_path)
+    assert again.size() == QSize(1100, 700)
 
 
 def test_offline_is_a_banner_with_what_waits(full_bench: Bench) -> None:

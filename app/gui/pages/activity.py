@@ -72,7 +72,7 @@ class ActivityPage(Page):
         )
 
     def _verified(self, entries: int) -> None:
-        self._say(State("ok", "ok", self.tr("{n} entries, unbroken").format(n=formats.count(entries))))
+        self._say(State("ok", "ok", self.tr("Entries: {n}, unbroken").format(n=formats.count(entries))))
 
     def _broken(self, error: BaseException) -> None:
         self._say(State("bad", "bad", self.tr("Broken")))

@@ -7,7 +7,7 @@ from pathlib import Path
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QLineEdit, QVBoxLayout, QWidget
 
-from app.gui.dialogs import FolderField, FormDialog
+from app.gui.dialogs import FormDialog, PathField
 from app.gui.session import Session
 from app.gui.widgets import Button, IconLabel, clear, column, label, line, row
 from app.store.records import Box
@@ -30,7 +30,7 @@ class AddBox(FormDialog):
             parent,
         )
         self._session = session
-        self.folder = FolderField(self.tr("Home folder of the box"))
+        self.folder = PathField(self.tr("Home folder of the box"))
         self.add_field(
             self.tr("Home folder of the box"),
             self.folder,

@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from PySide6.QtWidgets import QFrame, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QWidget
 
 from app.gui import formats
 from app.gui.charts import Chart, Mark, changes, rolling_mean, without_crowding
 from app.gui.dialogs import Confirm
-from app.gui.states import box_state, state
-from app.gui.widgets import Button, Chip, Facts, IconLabel, card, clear, column, label, row
+from app.gui.pages.entries import Entries, Entry, Line
+from app.gui.states import State, box_state, slot_state, state
+from app.gui.widgets import Button, Chip, Facts, card, column, label, row
 from app.store.records import Box
 from app.usecases import boxes, models, results
 from app.usecases.progress import CancelToken, Progress
@@ -49,9 +50,9 @@ class BoxDetail(QWidget):
         self.refresh = Button(self.tr("Refresh"), "refresh", clicked=self._refresh)
         self.collect = Button(self.tr("Collect now"), "collect", clicked=self._collect)
         self.forget = Button("", "close", kind="ghost", tip=self.tr("Forget this box…"), clicked=self.ask_to_forget)
-        self._slots: QVBoxLayout = column(gap=12)
-        self._pipelines: QVBoxLayout = column(gap=12)
-        self._alerts: QVBoxLayout = column(gap=12)
+        self._slots = Entries(self.tr("Not heard yet."))
+        self._pipelines = Entries(self.tr("No pipeline is configured."))
+        self._alerts = Entries(self.tr("No alerts."))
         self.chart = Chart(self.tr("Confidence over time"), times=True, share=True)
         self._dots = self.chart.add_dots("muted")
         self._mean = self.chart.add_line("accent", 2.5)
@@ -86,13 +87,10 @@ class BoxDetail(QWidget):
         self._problem.setText(box.problem or "")
         self._problem.setVisible(box.problem is not None)
         self._facts.show_facts(self._facts_of(box))
-        _fill(
-            self._slots,
-            [self._slot(slot) for slot in (box.status.slots if box.status else ())],
-            self.tr("Not heard yet."),
-        )
+        heard = box.problem is None
+        self._slots.show_entries([self._slot(slot, heard=heard) for slot in (box.status.slots if box.status else ())])
         pipelines = box.status.pipelines if box.status else ()
-        _fill(self._pipelines, [self._pipeline(one) for one in pipelines], self.tr("No pipeline is configured."))
+        self._pipelines.show_entries([self._pipeline(one, heard=heard) for one in pipelines])
         if other:
             self.reload()
 
@@ -158,7 +156,7 @@ class BoxDetail(QWidget):
                 (self.tr("Running for"), formats.duration(box.status.uptime_s)),
                 (
                     self.tr("Waiting there"),
-                    self.tr("{results} results, {samples} samples ({size})").format(
+                    self.tr("Results: {results}, samples: {samples} ({size})").format(
                         results=formats.count(spool.results),
                         samples=formats.count(spool.samples),
                         size=formats.size(spool.sample_bytes),
@@ -168,56 +166,50 @@ class BoxDetail(QWidget):
             ]
         return [*facts, (self.tr("Last seen"), formats.clock(box.last_seen_ms))]
 
-    def _slot(self, slot: SlotStatus) -> QWidget:
+    def _slot(self, slot: SlotStatus, *, heard: bool) -> Entry:
         what = f"{slot.name} {slot.version}" if slot.version else self.tr("No model")
-        words = column(label(f"{slot.slot.upper()}   {what}"), gap=2)
-        if slot.active:
-            words.addWidget(label(self.tr("Answers for the line now"), "caption"))
+        lines = []
+        if slot.active and heard:
+            lines.append(self.tr("Answers for the line now"))
+        elif slot.active:
+            lines.append(self.tr("Answered when the box was last heard"))
         if slot.reason:
-            words.addWidget(label(slot.reason, "caption", wrap=True))
+            lines.append(slot.reason)
         elif slot.trial is not None:
-            words.addWidget(
-                label(
-                    self.tr("{frames} frames on trial, {errors} errors, {ms} ms (p95)").format(
-                        frames=slot.trial.frames, errors=slot.trial.errors, ms=f"{slot.trial.latency_ms_p95:.1f}"
-                    ),
-                    "caption",
-                    wrap=True,
+            lines.append(
+                self.tr("Frames on trial: {frames}, errors: {errors}, {ms} ms (p95)").format(
+                    frames=slot.trial.frames, errors=slot.trial.errors, ms=f"{slot.trial.latency_ms_p95:.1f}"
                 )
             )
-        return _wrap(words, Chip(state(slot.state)))
-
-    def _pipeline(self, pipeline: PipelineStatus) -> QWidget:
-        words = column(
-            label(pipeline.name),
-            label(
-                self.tr("{frames} frames, {rate} per second, {kept} kept, {errors} errors").format(
-                    frames=formats.count(pipeline.frames),
-                    rate=f"{pipeline.frames_per_s:.1f}",
-                    kept=formats.count(pipeline.kept),
-                    errors=formats.count(pipeline.errors),
-                ),
-                "caption",
-                wrap=True,
-            ),
-            gap=2,
+        return Entry(
+            key=slot.slot,
+            title=f"{slot.slot.upper()}   {what}",
+            lines=tuple(Line(text=text) for text in lines),
+            chip=slot_state(slot, heard=heard),
         )
-        if pipeline.last_error:
-            words.addWidget(label(pipeline.last_error, "caption", wrap=True, selectable=True))
-        return _wrap(words, Chip(state("drift" if pipeline.drift else pipeline.state)))
 
-    def _alert(self, alert: AlertRow) -> QWidget:
-        frame = QFrame()
-        words = column(
-            label(alert.message, wrap=True, selectable=True),
-            label(f"{formats.clock(alert.at_ms)}  ·  {alert.kind}", "caption"),
-            gap=2,
+    def _pipeline(self, pipeline: PipelineStatus, *, heard: bool) -> Entry:
+        words = self.tr("Frames: {frames} ({rate} per second), kept: {kept}, errors: {errors}").format(
+            frames=formats.count(pipeline.frames),
+            rate=f"{pipeline.frames_per_s:.1f}" if heard else formats.NONE,
+            kept=formats.count(pipeline.kept),
+            errors=formats.count(pipeline.errors),
         )
-        drifting = alert.kind.startswith("drift.")
-        box = row(column(IconLabel("drift" if drifting else "warn", "warn"), 1), words, gap=12)
-        box.setStretch(1, 1)
-        frame.setLayout(box)
-        return frame
+        last = (Line(text=pipeline.last_error),) if pipeline.last_error else ()
+        return Entry(
+            key=pipeline.name,
+            title=pipeline.name,
+            lines=(Line(text=words), *last),
+            chip=state("drift" if pipeline.drift else pipeline.state) if heard else state("last-known"),
+        )
+
+    def _alert(self, alert: AlertRow) -> Entry:
+        return Entry(
+            key=f"{alert.boot} {alert.seq}",
+            title=alert.message,
+            lines=(Line(text=f"{formats.clock(alert.at_ms)}  ·  {alert.kind}"),),
+            icon=State("drift" if alert.kind.startswith("drift.") else "warn", "warn", alert.kind),
+        )
 
     def _show_seen(self, box: str, seen: Seen) -> None:
         if self._box is None or self._box.box != box:
@@ -238,19 +230,4 @@ class BoxDetail(QWidget):
                 if alert.kind.startswith("drift.") and times[0] <= alert.at_ms / 1000 <= times[-1]
             ]
         self.chart.set_marks(without_crowding(marks, times[-1] - times[0]) if times else [])
-        _fill(self._alerts, [self._alert(alert) for alert in seen.alerts], self.tr("No alerts."))
-
-
-def _wrap(words: QVBoxLayout, chip: Chip) -> QWidget:
-    made = QWidget()
-    box = row(gap=12)
-    box.addLayout(words, 1)
-    box.addLayout(column(chip, 1))
-    made.setLayout(box)
-    return made
-
-
-def _fill(box: QVBoxLayout, widgets: Sequence[QWidget], otherwise: str) -> None:
-    clear(box)
-    for widget in widgets or [label(otherwise, "muted")]:
-        box.addWidget(widget)
+        self._alerts.show_entries([self._alert(alert) for alert in seen.alerts])

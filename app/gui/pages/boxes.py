@@ -11,8 +11,9 @@ from app.gui import formats
 from app.gui.pages.add_box import AddBox
 from app.gui.pages.base import Command, Page, scrolled
 from app.gui.pages.box_detail import BoxDetail
+from app.gui.pages.measures import state_width, text_width
 from app.gui.session import Session
-from app.gui.states import State, box_state, state
+from app.gui.states import BOX_STATES, State, box_state, state
 from app.gui.tables import Column, DataTable, PagedModel
 from app.gui.widgets import Button, Empty, column
 from app.store import records
@@ -28,8 +29,8 @@ def active_slot(box: Box) -> SlotStatus | None:
 
 
 def drift_state(box: Box) -> State | None:
-    """None: it cannot be said yet."""
-    if box.status is None or not any(slot.active for slot in box.status.slots):
+    """None: it cannot be said, because the box was not heard yet or does not answer now."""
+    if box.status is None or box.problem is not None or not any(slot.active for slot in box.status.slots):
         return None
     if any(pipeline.drift for pipeline in box.status.pipelines):
         return state("drift")
@@ -49,20 +50,32 @@ class BoxesPage(Page):
 
     def __init__(self, session: Session) -> None:
         super().__init__(session, self.tr("Boxes"))
+        rate, model, drift, waits = self.tr("Frames/s"), self.tr("Model"), self.tr("Drift"), self.tr("Waiting")
+        seen = self.tr("Last seen")
         columns = (
             Column[Box](title=self.tr("Name"), text=lambda box: box.name, width=104, stretch=True),
-            Column[Box](title=self.tr("State"), text=lambda box: box_state(box).word, state=box_state, width=152),
-            Column[Box](title=self.tr("Frames/s"), text=_rate, number=True, width=82, spare=1),
-            Column[Box](title=self.tr("Model"), text=_model, width=72, tip=_model_name),
             Column[Box](
-                title=self.tr("Drift"),
+                title=self.tr("State"),
+                text=lambda box: box_state(box).word,
+                state=box_state,
+                width=state_width(self.tr("State"), BOX_STATES),
+            ),
+            Column[Box](title=rate, text=_rate, number=True, width=text_width(rate, "100.0"), spare=1),
+            Column[Box](title=model, text=_model, width=text_width(model, "(1.10.0)"), tip=self._model_name),
+            Column[Box](
+                title=drift,
                 text=lambda box: (drift_state(box) or _UNKNOWN).word,
                 state=lambda box: drift_state(box) or _UNKNOWN,
-                width=104,
+                width=state_width(drift, ("drift", "steady")),
                 spare=2,
             ),
-            Column[Box](title=self.tr("Last seen"), text=lambda box: formats.ago(box.last_seen_ms), width=116, spare=4),
-            Column[Box](title=self.tr("Waiting"), text=_waiting, number=True, width=84, spare=3),
+            Column[Box](
+                title=seen,
+                text=lambda box: formats.ago(box.last_seen_ms),
+                width=text_width(seen, formats.ago(0, now=59 * 60_000)),
+                spare=4,
+            ),
+            Column[Box](title=waits, text=_waiting, number=True, width=text_width(waits, "10,000"), spare=3),
         )
         self.model: PagedModel[Box] = PagedModel(
             columns,
@@ -114,7 +127,15 @@ class BoxesPage(Page):
             Command(title=self.tr("Add box…"), icon="plus", run=self.add_box),
             Command(title=self.tr("Refresh all boxes"), icon="refresh", run=self.refresh_boxes),
             Command(title=self.tr("Collect from all boxes"), icon="collect", run=self.collect_boxes),
+            *self._commands_of_picked(),
         ]
+
+    def _commands_of_picked(self) -> list[Command]:
+        box: Box | None = self.table.record
+        if box is None:
+            return []
+        title = self.tr("Forget box {name}…").format(name=box.name)
+        return [Command(title=title, icon="close", run=self.detail.ask_to_forget)]
 
     def refresh_boxes(self) -> None:
         context = self.context
@@ -140,10 +161,17 @@ class BoxesPage(Page):
         rows = self.model.rows
         self.show_empty(not rows)
         answering = sum(box.problem is None and box.last_seen_ms is not None for box in rows)
-        self.subtitle.setText(self.tr("{n} of {all} answer").format(n=answering, all=len(rows)) if rows else "")
+        self.subtitle.setText(self.tr("{n} of {all} answering").format(n=answering, all=len(rows)) if rows else "")
         for button in (self.refresh, self.collect):
             button.setEnabled(bool(rows))
         self.table.pick_first()
+
+    def _model_name(self, box: Box) -> str:
+        slot = active_slot(box)
+        if slot is None or not slot.version:
+            return ""
+        name = f"{slot.name} {slot.version}"
+        return name if box.problem is None else self.tr("Last known: {model}").format(model=name)
 
 
 _UNKNOWN = State("idle", "idle", formats.NONE)
@@ -156,13 +184,11 @@ def _rate(box: Box) -> str:
 
 
 def _model(box: Box) -> str:
+    """In brackets where it is only what was last known."""
     slot = active_slot(box)
-    return slot.version if slot is not None and slot.version else formats.NONE
-
-
-def _model_name(box: Box) -> str:
-    slot = active_slot(box)
-    return f"{slot.name} {slot.version}" if slot is not None and slot.version else ""
+    if slot is None or not slot.version:
+        return formats.NONE
+    return slot.version if box.problem is None else f"({slot.version})"
 
 
 def _waiting(box: Box) -> str:

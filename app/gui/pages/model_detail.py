@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from app.gui import formats
+from app.gui.pages.entries import Entries, Entry, Line
 from app.gui.states import State, model_state, state
 from app.gui.widgets import Button, Chip, Facts, Figure, card, clear, column, label, row
 from app.store.records import Model
@@ -25,7 +26,7 @@ class ModelDetail(QWidget):
         self._chip = Chip()
         self._advice = label("", "muted", wrap=True)
         self.prove = Button(self.tr("Prove on box…"), "gauge", clicked=self._prove)
-        self.release = Button(self.tr("Release"), "shield", clicked=self._release)
+        self.release = Button(self.tr("Release…"), "shield", clicked=self._release)
         self.roll_out = Button(self.tr("Roll out…"), "rollouts", clicked=self._roll_out)
         self._verdict = Chip()
         self._fp32 = Figure(self.tr("fp32 accuracy"))
@@ -33,7 +34,7 @@ class ModelDetail(QWidget):
         self._smaller = Figure(self.tr("times smaller"))
         self._gate = Facts()
         self._reasons: QVBoxLayout = column(gap=4)
-        self._proofs: QVBoxLayout = column(gap=12)
+        self._proofs = Entries(self.tr("No box has tried it yet."))
         self._lineage = Facts()
         self._sections = [
             card(
@@ -65,17 +66,12 @@ class ModelDetail(QWidget):
         self._title.setText(f"{model.name} {model.version}")
         self._chip.set_state(model_state(model))
         self._advice.setText(self._next_step(model))
-        passed = all(proof.passed for proof in model.proofs.values())
-        self.prove.setEnabled(model.state in ("gated", "released") and bool(self._page.box_names))
+        self.prove.setEnabled(self._page.can_prove(model))
         self.release.setVisible(model.state != "released")
-        self.release.setEnabled(model.state == "gated" and bool(model.proofs) and passed)
+        self.release.setEnabled(self._page.can_release(model))
         self.roll_out.setVisible(model.state == "released")
         self._show_gate(model)
-        clear(self._proofs)
-        for box, proof in model.proofs.items():
-            self._proofs.addWidget(self._proof(box, proof))
-        if not model.proofs:
-            self._proofs.addWidget(label(self.tr("No box has tried it yet."), "muted"))
+        self._proofs.show_entries([self._proof(box, proof) for box, proof in model.proofs.items()])
         self._lineage.show_facts(
             [
                 (self.tr("Bundle"), formats.short(model.model, 24)),
@@ -117,31 +113,20 @@ class ModelDetail(QWidget):
         for reason in gate.reasons:
             self._reasons.addWidget(label(reason, "bad", wrap=True))
 
-    def _proof(self, box: str, proof: ProbeReport) -> QWidget:
-        words = column(
-            label(self._page.box_names.get(box, formats.short(box))),
-            label(
-                self.tr("{ms} ms (p95), {agreed} of {total} golden cases, {memory}, onnxruntime {runtime}").format(
-                    ms=f"{proof.latency_ms_p95:.1f}",
-                    agreed=proof.golden_agreed,
-                    total=proof.golden_total,
-                    memory=formats.size(proof.memory_bytes),
-                    runtime=proof.runtime,
-                ),
-                "caption",
-                wrap=True,
-            ),
-            gap=2,
+    def _proof(self, box: str, proof: ProbeReport) -> Entry:
+        measured = self.tr("{ms} ms (p95), {agreed} of {total} golden cases, {memory}, onnxruntime {runtime}").format(
+            ms=f"{proof.latency_ms_p95:.1f}",
+            agreed=proof.golden_agreed,
+            total=proof.golden_total,
+            memory=formats.size(proof.memory_bytes),
+            runtime=proof.runtime,
         )
-        for reason in proof.reasons:
-            words.addWidget(label(reason, "bad", wrap=True))
-        made = QWidget()
-        box_row = row(gap=12)
-        box_row.addLayout(words, 1)
-        chip = Chip(state("proved") if proof.passed else state("failed"))
-        box_row.addLayout(column(chip, 1))
-        made.setLayout(box_row)
-        return made
+        return Entry(
+            key=box,
+            title=self._page.box_names.get(box, formats.short(box)),
+            lines=(Line(text=measured), *(Line(text=reason, role="bad") for reason in proof.reasons)),
+            chip=state("proved") if proof.passed else state("failed"),
+        )
 
     def _next_step(self, model: Model) -> str:
         if model.state == "released":
@@ -160,7 +145,7 @@ class ModelDetail(QWidget):
 
     def _release(self) -> None:
         if self._model is not None:
-            self._page.release(self._model)
+            self._page.ask_to_release(self._model)
 
     def _roll_out(self) -> None:
         if self._model is not None:

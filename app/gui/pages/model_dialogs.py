@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from PySide6.QtWidgets import QComboBox, QLineEdit, QWidget
+from PySide6.QtWidgets import QLineEdit, QWidget
 
 from app.gui import formats
 from app.gui.dialogs import FormDialog
 from app.gui.session import Session
+from app.gui.widgets import dropdown
 from app.store.records import Box, Burst, Dataset, Model
 from app.usecases import boxes, bursts, datasets, models
 from app.usecases.progress import CancelToken, Progress
@@ -29,7 +30,7 @@ class ImportResult(FormDialog):
         )
         self._session = session
         self._on_imported = on_imported
-        self.burst = QComboBox()
+        self.burst = dropdown()
         self.add_field(self.tr("Finished burst"), self.burst)
         self.name = QLineEdit()
         self.add_field(
@@ -92,7 +93,7 @@ class ProveOnBox(FormDialog):
             parent,
         )
         self._session, self._model = session, model
-        self.box = QComboBox()
+        self.box = dropdown()
         self.add_field(self.tr("Box"), self.box)
         self.primary.setEnabled(False)
         context = session.context

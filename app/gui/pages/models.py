@@ -8,16 +8,19 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QSplitter
 
 from app.gui import formats
+from app.gui.dialogs import Confirm
 from app.gui.pages.base import Command, Page, scrolled
+from app.gui.pages.measures import state_width
 from app.gui.pages.model_detail import ModelDetail
 from app.gui.pages.model_dialogs import ImportResult, ProveOnBox
 from app.gui.session import Session
-from app.gui.states import model_state
+from app.gui.states import MODEL_STATES, model_state
 from app.gui.tables import Column, DataTable, PagedModel
 from app.gui.widgets import Button, Empty
 from app.store import records
 from app.store.records import Box, Model
 from app.usecases import boxes, models
+from edge_runtime.contracts.errors import Cancelled
 
 
 class ModelsPage(Page):
@@ -26,12 +29,17 @@ class ModelsPage(Page):
     def __init__(self, session: Session) -> None:
         super().__init__(session, self.tr("Models"))
         self.box_names: dict[str, str] = {}
+        self._releasing: set[str] = set()
+        """Models whose release runs now."""
         self.model: PagedModel[Model] = PagedModel(
             (
                 Column[Model](title=self.tr("Name"), text=lambda one: one.name, width=128, stretch=True),
                 Column[Model](title=self.tr("Version"), text=lambda one: one.version, width=88),
                 Column[Model](
-                    title=self.tr("State"), text=lambda one: model_state(one).word, state=model_state, width=158
+                    title=self.tr("State"),
+                    text=lambda one: model_state(one).word,
+                    state=model_state,
+                    width=state_width(self.tr("State"), MODEL_STATES),
                 ),
                 Column[Model](
                     title=self.tr("fp32"),
@@ -97,7 +105,18 @@ class ModelsPage(Page):
             self.table.pick(key)
 
     def commands(self) -> list[Command]:
-        return [Command(title=self.tr("Import result…"), icon="collect", run=self.import_result)]
+        offered = [Command(title=self.tr("Import result…"), icon="collect", run=self.import_result)]
+        model: Model | None = self.table.record
+        if model is None:
+            return offered
+        names = {"name": model.name, "version": model.version}
+        if self.can_prove(model):
+            title = self.tr("Prove {name} {version} on a box…").format(**names)
+            offered.append(Command(title=title, icon="gauge", run=lambda: self.prove_on_box(model)))
+        if self.can_release(model):
+            title = self.tr("Release {name} {version}…").format(**names)
+            offered.append(Command(title=title, icon="shield", run=lambda: self.ask_to_release(model)))
+        return offered
 
     def import_result(self, burst: str | None = None) -> ImportResult:
         dialog = ImportResult(self.session, self, chosen=burst, on_imported=self.table.pick)
@@ -109,13 +128,49 @@ class ModelsPage(Page):
         dialog.open()
         return dialog
 
-    def release(self, model: Model) -> None:
-        """Sign it; it can be rolled out from then on."""
+    def can_prove(self, model: Model) -> bool:
+        return model.state in ("gated", "released") and bool(self.box_names)
+
+    def can_release(self, model: Model) -> bool:
+        """It passed gate and boxes, and is not being released at this moment."""
+        proved = bool(model.proofs) and all(proof.passed for proof in model.proofs.values())
+        return model.state == "gated" and proved and model.model not in self._releasing
+
+    def ask_to_release(self, model: Model) -> Confirm:
+        """Ask, naming the model, and sign it; it can be rolled out from then on."""
+        dialog = Confirm(
+            self.tr("Release this model?"),
+            self.tr("It is signed for every box of this site, and can be rolled out from then on."),
+            [f"{model.name} {model.version}"],
+            self.tr("Release"),
+            self,
+        )
+        dialog.accepted.connect(lambda: self._release(model))
+        dialog.open()
+        return dialog
+
+    def _release(self, model: Model) -> None:
+        if model.model in self._releasing:
+            return
         context = self.context
+        self._releasing.add(model.model)
+        self.detail.show_model(self.table.record)
+
+        def ended() -> None:
+            self._releasing.discard(model.model)
+            self.detail.show_model(self.table.record)
+
+        def failed(error: BaseException) -> None:
+            ended()
+            if not isinstance(error, Cancelled):
+                self.session.tasks.report(error)
+
         self.session.tasks.run_command(
             self.tr("Release {name} {version}").format(name=model.name, version=model.version),
             lambda _progress, _cancel: models.release_model(context, model.model),
+            lambda _model: ended(),
             owner=self,
+            failed=failed,
         )
 
     def _fetch(self, _cursor: str | None, _limit: int) -> records.Page[Model]:

@@ -10,9 +10,11 @@ from PySide6.QtWidgets import QSplitter, QVBoxLayout, QWidget
 from app.gui import formats
 from app.gui.dialogs import Confirm
 from app.gui.pages.base import Command, Page, scrolled
+from app.gui.pages.entries import Entries, Entry, Line
+from app.gui.pages.measures import state_width
 from app.gui.pages.start_rollout import StartRollout
 from app.gui.session import Session
-from app.gui.states import state
+from app.gui.states import ROLLOUT_STATES, state
 from app.gui.tables import Column, DataTable, PagedModel
 from app.gui.widgets import Button, Chip, Empty, Facts, card, clear, column, label, row
 from app.store import records
@@ -34,10 +36,12 @@ class RolloutsPage(Page):
                     title=self.tr("State"),
                     text=lambda one: state(one.state).word,
                     state=lambda one: state(one.state),
-                    width=132,
+                    width=state_width(self.tr("State"), ROLLOUT_STATES),
                 ),
                 Column[Rollout](title=self.tr("Boxes"), text=_done, number=True, width=96),
-                Column[Rollout](title=self.tr("Started"), text=lambda one: formats.ago(one.created_ms), width=116),
+                Column[Rollout](
+                    title=self.tr("Started"), text=lambda one: formats.ago(one.created_ms), width=116, spare=1
+                ),
             ),
             lambda _cursor, _limit: records.Page(rows=tuple(rollouts.list_rollouts(self.context))),
             lambda one: one.rollout,
@@ -81,7 +85,12 @@ class RolloutsPage(Page):
             self.table.pick(key)
 
     def commands(self) -> list[Command]:
-        return [Command(title=self.tr("Start rollout…"), icon="rollouts", run=self.start_rollout)]
+        offered = [Command(title=self.tr("Start rollout…"), icon="rollouts", run=self.start_rollout)]
+        picked: Rollout | None = self.table.record
+        if picked is not None and picked.state == "running":
+            title = self.tr("Stop rollout of {model}…").format(model=self.model_of(picked))
+            offered.append(Command(title=title, icon="stop", run=self.detail.ask_to_stop))
+        return offered
 
     def start_rollout(self, model: str | None = None) -> StartRollout:
         dialog = StartRollout(self.session, self, chosen=model)
@@ -122,6 +131,9 @@ class RolloutDetail(QWidget):
         self._facts = Facts()
         self.stop = Button(self.tr("Stop rollout…"), "stop", kind="danger", clicked=self.ask_to_stop)
         self._waves: QVBoxLayout = column(gap=16)
+        self._shown: tuple[str, tuple[int, ...]] | None = None
+        """The rollout and its waves that have cards now."""
+        self._parts: dict[int, Entries] = {}
         self._sections = [
             card(row(self._title, 1, self._chip), self._reason, self._facts, row(self.stop, 1), gap=12),
         ]
@@ -133,8 +145,8 @@ class RolloutDetail(QWidget):
         self._rollout = rollout
         for section in self._sections:
             section.setVisible(rollout is not None)
-        clear(self._waves)
         if rollout is None:
+            self._build_waves(None)
             return
         self._title.setText(self._page.model_of(rollout))
         self._chip.set_state(state(rollout.state))
@@ -148,10 +160,23 @@ class RolloutDetail(QWidget):
             ]
         )
         self.stop.setVisible(rollout.state == "running")
-        for wave in sorted({part.wave for part in rollout.boxes}):
-            parts = [part for part in rollout.boxes if part.wave == wave]
+        self._build_waves(rollout)
+        for wave, entries in self._parts.items():
+            entries.show_entries([self._part(part) for part in rollout.boxes if part.wave == wave])
+
+    def _build_waves(self, rollout: Rollout | None) -> None:
+        """One card a wave; made anew only for another rollout, so that a selected reason stays selected."""
+        waves = tuple(sorted({part.wave for part in rollout.boxes})) if rollout is not None else ()
+        wanted = (rollout.rollout, waves) if rollout is not None else None
+        if wanted == self._shown:
+            return
+        self._shown = wanted
+        clear(self._waves)
+        self._parts = {}
+        for wave in waves:
             title = self.tr("First wave: the canary") if wave == 0 else self.tr("Wave {n}").format(n=wave + 1)
-            self._waves.addWidget(card(label(title, "section"), *(self._part(part) for part in parts), gap=12))
+            self._parts[wave] = Entries("")
+            self._waves.addWidget(card(label(title, "section"), self._parts[wave], gap=12))
 
     def ask_to_stop(self) -> None:
         """Ask, naming the boxes that would not get it any more."""
@@ -179,18 +204,16 @@ class RolloutDetail(QWidget):
     def _name(self, part: RolloutBox) -> str:
         return self._page.box_names.get(part.box, formats.short(part.box))
 
-    def _part(self, part: RolloutBox) -> QWidget:
-        words = column(label(self._name(part)), gap=2)
-        if part.updated_ms:
-            words.addWidget(label(formats.clock(part.updated_ms), "caption"))
+    def _part(self, part: RolloutBox) -> Entry:
+        lines = [formats.clock(part.updated_ms)] if part.updated_ms else []
         if part.reason:
-            words.addWidget(label(part.reason, "caption", wrap=True, selectable=True))
-        made = QWidget()
-        box = row(gap=12)
-        box.addLayout(words, 1)
-        box.addLayout(column(Chip(state(part.state)), 1))
-        made.setLayout(box)
-        return made
+            lines.append(part.reason)
+        return Entry(
+            key=part.box,
+            title=self._name(part),
+            lines=tuple(Line(text=text) for text in lines),
+            chip=state(part.state),
+        )
 
 
 def _done(rollout: Rollout) -> str:

@@ -18,8 +18,10 @@ from app.store.records import Sample
 if TYPE_CHECKING:
     from app.gui.pages.samples import SamplesPage
 
-SIDE = 272
-PER_ROW = 3
+SIDE = 168
+WIDE_ROW, NARROW_ROW = 2, 5
+"""Label buttons in a row: of words, and of one or two characters with their keys."""
+SHORT = 2
 MOST = 30
 """Labels that get a button; the others are typed."""
 
@@ -52,8 +54,9 @@ class SampleDetail(QWidget):
         )
         self.setLayout(
             column(
-                card(self._picture, self._facts, gap=12, padding=12),
-                card(self._heading, self._labels, row(self.other, use), self.remove, self._hint, gap=12),
+                card(self._picture, gap=0, padding=8),
+                card(self._heading, self._labels, row(self.other, use), self.remove, self._hint, gap=8, padding=12),
+                card(self._facts, gap=12, padding=12),
                 1,
                 gap=16,
             )
@@ -65,12 +68,15 @@ class SampleDetail(QWidget):
             return
         self._offered = dict(keys)
         clear(self._labels)
-        for number, (key, name) in enumerate(sorted(keys.items(), key=lambda item: item[1])[:MOST]):
-            text = name if key == name.lower() else f"{name}  ({key})"
+        offered = sorted(keys.items(), key=lambda item: item[1])[:MOST]
+        texts = [name if key == name.lower() else f"{name}  ({key})" for key, name in offered]
+        per_row = NARROW_ROW if all(len(text) <= SHORT for text in texts) else WIDE_ROW
+        for number, ((_key, name), text) in enumerate(zip(offered, texts, strict=True)):
             button = Button(text, clicked=partial(self._page.label_selected, name))
             button.setAccessibleName(self.tr("Label as {name}").format(name=name))
+            button.setProperty("kind", "label")
             button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-            self._labels.addWidget(button, number // PER_ROW, number % PER_ROW)
+            self._labels.addWidget(button, number // per_row, number % per_row)
 
     def show_samples(self, chosen: Sequence[Sample]) -> None:
         """Show the last one of what is selected."""

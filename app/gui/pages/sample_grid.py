@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QRect, QSize, Qt, QTimer, Signal
@@ -26,9 +26,15 @@ BATCH = 24
 _LETTERS = "123456789abcdefghijklmnopqrstuvwxyz"
 
 
-def label_keys(labels: Sequence[str]) -> dict[str, str]:
-    """Key to label. Labels of one character are their own key; the others get what is free, in order."""
-    keys = {name.lower(): name for name in labels if len(name) == 1 and name.isalnum()}
+def label_keys(labels: Sequence[str], given: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Key to label. Labels of one character are their own key; the others get what is free, in order.
+
+    :param given: keys that hands know already; they stay as they are, whatever labels come.
+    """
+    keys = dict(given or {})
+    for name in labels:
+        if len(name) == 1 and name.isalnum() and name not in keys.values():
+            keys.setdefault(name.lower(), name)
     free = (letter for letter in _LETTERS if letter not in keys)
     for name in labels:
         if name not in keys.values():

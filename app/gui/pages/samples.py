@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QKeySequence, QShortcut
+from PySide6.QtGui import QKeySequence, QShortcut, QShowEvent
 from PySide6.QtWidgets import QComboBox, QFileDialog
 
 from app.gui import formats
@@ -16,9 +16,10 @@ from app.gui.pages.base import Command, Page, scrolled
 from app.gui.pages.freeze import FreezeDataset
 from app.gui.pages.sample_detail import SampleDetail
 from app.gui.pages.sample_grid import SampleGrid, label_keys
+from app.gui.pages.sample_listing import Listing
 from app.gui.session import Session
 from app.gui.tables import Column, PagedModel
-from app.gui.widgets import Button, Empty, Segments, label, row
+from app.gui.widgets import Button, Empty, Segments, dropdown, label, row
 from app.store import records
 from app.store.records import Box, Sample
 from app.usecases import boxes, samples
@@ -66,9 +67,11 @@ class SamplesPage(Page):
         self.freeze = Button(self.tr("Freeze dataset…"), "freeze", kind="primary", clicked=self.freeze_dataset)
         for button in (self.importing, self.freeze):
             self.buttons.addWidget(button)
+        self.fresh = Button(self._new_words(0), "refresh", kind="ghost", clicked=self._ask_anew)
+        self.fresh.hide()
         self._none = label(self.tr("No sample matches these filters."), "muted")
         self._none.hide()
-        self.body.addLayout(row(self.standing, self.box, self.reason, self._none, 1, self.undo, gap=8))
+        self.body.addLayout(row(self.standing, self.box, self.reason, self._none, 1, self.fresh, self.undo, gap=8))
         side = scrolled(self.detail)
         side.setFixedWidth(SIDE_WIDTH)
         content = row(self.grid, side, gap=16)
@@ -90,7 +93,13 @@ class SamplesPage(Page):
         QShortcut(
             QKeySequence.StandardKey.Undo, self, self.undo_label, context=Qt.ShortcutContext.WidgetWithChildrenShortcut
         )
-        self._use_filters()
+        self._listing = self._use_filters()
+
+    def showEvent(self, event: QShowEvent) -> None:
+        # Nobody looked meanwhile: nothing has to stay in its place.
+        if self._stale:
+            self._listing.release()
+        super().showEvent(event)
 
     def reload(self) -> None:
         context = self.context
@@ -110,6 +119,7 @@ class SamplesPage(Page):
             Command(title=self.tr("Label what is unlabelled"), icon="tag", run=self._show_unlabelled),
             Command(title=self.tr("Import folder…"), icon="folder", run=self.import_folder),
             Command(title=self.tr("Freeze dataset…"), icon="freeze", run=self.freeze_dataset),
+            *([Command(title=self.tr("Undo labelling"), icon="undo", run=self.undo_label)] if self._undone else []),
         ]
 
     def label_selected(self, name: str | None) -> None:
@@ -161,11 +171,13 @@ class SamplesPage(Page):
         return dialog
 
     def _imported(self, report: samples.ImportReport) -> None:
+        if report.imported and not self._undone:
+            self._ask_anew()
         if report.skipped:
             first = report.skipped[0]
             self.session.tasks.report(
                 InputInvalid(
-                    self.tr("{n} of {all} files were left out. The first: {path}. {reason}").format(
+                    self.tr("Files left out: {n} of {all}. The first: {path}. {reason}").format(
                         n=len(report.skipped), all=report.files, path=first.path, reason=first.reason
                     )
                 )
@@ -186,7 +198,10 @@ class SamplesPage(Page):
         elif key in self.keys:
             self.label_selected(self.keys[key])
 
-    def _use_filters(self) -> None:
+    def _new_words(self, fresh: int) -> str:
+        return self.tr("{n} new – show").format(n=formats.count(fresh))
+
+    def _use_filters(self) -> Listing:
         labelled = self.standing.value
         ask = partial(
             samples.page_samples,
@@ -195,14 +210,21 @@ class SamplesPage(Page):
             box=self.box.currentData(),
             reason=self.reason.currentData(),
         )
-        self.model.use(lambda cursor, limit: ask(cursor=cursor, limit=limit))
+        listing = Listing(ask)
+        self.model.use(listing.fetch)
+        return listing
 
     def _ask_anew(self) -> None:
         self.grid.clearSelection()
         self.grid.scrollToTop()
-        self._use_filters()
+        self._listing = self._use_filters()
 
     def _loaded(self) -> None:
+        self._listing.hold(self.model.rows)
+        fresh = self._listing.held_back
+        self.fresh.setVisible(fresh > 0)
+        if fresh:
+            self.fresh.rename(self._new_words(fresh))
         self._none.setVisible(not self.model.rows)
         if not self.grid.selectedIndexes() and self.model.rowCount():
             self.grid.setCurrentIndex(self.model.index(0, 0))
@@ -219,7 +241,7 @@ class SamplesPage(Page):
             else ""
         )
         guesses = {sample.predicted for sample in self.model.rows if sample.predicted}
-        self.keys = label_keys(sorted(guesses | set(counts.by_label)))
+        self.keys = label_keys(sorted(guesses | set(counts.by_label)), self.keys)
         self.detail.show_labels(self.keys)
         self._offer_boxes(known)
 
@@ -241,8 +263,7 @@ class SamplesPage(Page):
 
 
 def _filter(name: str, choices: Sequence[tuple[str, str | None]]) -> QComboBox:
-    made = QComboBox()
-    made.setAccessibleName(name)
+    made = dropdown(name)
     for text, value in choices:
         made.addItem(text, value)
     made.setMinimumWidth(152)

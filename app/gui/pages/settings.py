@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import ClassVar, Literal, cast
 
 from PySide6.QtCore import Qt, QUrl, Signal
 from PySide6.QtGui import QDesktopServices
-from PySide6.QtWidgets import QComboBox, QFrame, QLayout, QWidget
+from PySide6.QtWidgets import QFrame, QLayout, QWidget
 
 from app.gui import formats
 from app.gui.pages.base import Command, Page, scrolled
 from app.gui.pages.store_settings import StoreSettings
+from app.gui.pages.training_settings import TrainingSettings
 from app.gui.session import Session
-from app.gui.widgets import Button, Facts, Segments, card, column, label, row
+from app.gui.widgets import Button, Facts, Segments, card, column, dropdown, label, row
 
 WIDTH = 760
 
@@ -30,8 +32,7 @@ class SettingsPage(Page):
         super().__init__(session, self.tr("Settings"))
         self.subtitle.setText(self.tr("For this site, on this desktop."))
         settings = session.context.settings
-        self.language = QComboBox()
-        self.language.setAccessibleName(self.tr("Language"))
+        self.language = dropdown(self.tr("Language"))
         for text, value in ((self.tr("As the system"), "auto"), ("English", "en"), ("简体中文", "zh")):
             self.language.addItem(text, value)
         self.language.setCurrentIndex(self.language.findData(settings.language))
@@ -42,6 +43,7 @@ class SettingsPage(Page):
         )
         self.theme.choose(settings.theme)
         self.store = StoreSettings(self)
+        self.training = TrainingSettings(self)
         self._site = Facts()
         self._places = column(gap=8)
         inside = QWidget()
@@ -54,6 +56,7 @@ class SettingsPage(Page):
                     row(label(self.tr("Theme")), 1, self.theme),
                 ),
                 _section(self.tr("Object store"), self.store),
+                _section(self.tr("Training"), self.training),
                 _section(self.tr("Site"), self._site),
                 _section(self.tr("Where things lie"), self._places),
                 1,
@@ -69,11 +72,20 @@ class SettingsPage(Page):
         self.store.reload()
 
     def commands(self) -> list[Command]:
-        return [
-            Command(title=self.tr("Sync now"), icon="cloud-up", run=self.store.sync),
-            Command(title=self.tr("Light theme"), icon="contrast", run=lambda: self._choose_theme("light")),
-            Command(title=self.tr("Dark theme"), icon="contrast", run=lambda: self._choose_theme("dark")),
-        ]
+        theme, language = self.context.settings.theme, self.context.settings.language
+        offered = [Command(title=self.tr("Sync now"), icon="cloud-up", run=self.store.sync)]
+        for value, title in (
+            ("light", self.tr("Light theme")),
+            ("dark", self.tr("Dark theme")),
+            ("auto", self.tr("Theme as the system")),
+        ):
+            if value != theme:
+                offered.append(Command(title=title, icon="contrast", run=partial(self._choose_theme, value)))
+        for at in range(self.language.count()):
+            if self.language.itemData(at) != language:
+                title = self.tr("Language: {name}").format(name=self.language.itemText(at))
+                offered.append(Command(title=title, icon="globe", run=partial(self.language.setCurrentIndex, at)))
+        return offered
 
     def _choose_language(self) -> None:
         language = cast(Literal["auto", "en", "zh"], self.language.currentData())

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from PySide6.QtCore import QTimer
-from PySide6.QtWidgets import QComboBox, QDoubleSpinBox, QSpinBox, QWidget
+from PySide6.QtWidgets import QDoubleSpinBox, QSpinBox, QWidget
 
 from app.gui import formats
-from app.gui.dialogs import FormDialog
+from app.gui.dialogs import Confirm, FormDialog, refusal
 from app.gui.session import Session
-from app.gui.widgets import card, column, label, row
+from app.gui.widgets import card, column, dropdown, figures, label, row
 from app.store.records import Burst, Dataset, Model
 from app.usecases import bursts, datasets, models
 from app.usecases.progress import CancelToken, Progress
@@ -29,20 +29,16 @@ class StartBurst(FormDialog):
         super().__init__(self.tr("Start a burst"), "", self.tr("Start burst"), parent)
         self._session = session
         self._on_started = on_started
-        self.dataset = QComboBox()
-        self.base = QComboBox()
+        self.dataset = dropdown()
+        self.base = dropdown()
         self.base.addItem(self.tr("Nothing: a new model"), None)
-        self.host = QComboBox()
+        self.host = dropdown()
         for name in session.context.hosts:
             self.host.addItem(self.tr("This machine") if name == "local" else name, name)
-        self.minutes = QSpinBox()
-        self.minutes.setRange(1, 24 * 60)
+        self.minutes = figures(QSpinBox(), 1, 24 * 60, " min")
         self.minutes.setValue(20)
-        self.minutes.setSuffix(" min")
-        self.cap = QDoubleSpinBox()
-        self.cap.setRange(0.0, 10_000.0)
+        self.cap = figures(QDoubleSpinBox(), 0, 10_000, " USD")
         self.cap.setDecimals(2)
-        self.cap.setSuffix(" USD")
         self.add_field(self.tr("Dataset"), self.dataset)
         self.add_field(self.tr("Start from"), self.base)
         self.add_field(self.tr("Host"), self.host)
@@ -51,6 +47,7 @@ class StartBurst(FormDialog):
             widget.setAccessibleName(caption)
             limits.addLayout(column(label(caption), widget, gap=4))
         self.fields.addLayout(limits)
+        self._worst_usd = 0.0
         self._worst = label(formats.NONE, "figure")
         self._why = label("", "caption", wrap=True)
         self.fields.addWidget(
@@ -78,6 +75,30 @@ class StartBurst(FormDialog):
         )
 
     def submit(self) -> None:
+        """Start it; what costs money is asked once more, with what it may cost at worst."""
+        if self._worst_usd <= 0:
+            self._start()
+            return
+        confirm = Confirm(
+            self.tr("Spend up to {worst}?").format(worst=formats.money(self._worst_usd)),
+            self.tr("This is the worst case over all attempts; the burst ends itself before it costs more."),
+            [self.tr("{dataset} on {host}").format(dataset=self.dataset.currentText(), host=self.host.currentText())],
+            self.tr("Start burst"),
+            self,
+        )
+        confirm.accepted.connect(self._start)
+        confirm.open()
+
+    def show_quote(self, quote: bursts.BurstQuote) -> None:
+        """What was quoted for the fields as they are; it can be started now."""
+        self.complain("")
+        self._worst_usd = quote.worst_case_usd
+        self._worst.setText(formats.money(quote.worst_case_usd))
+        self._why.setText(quote.source)
+        self.fit()
+        self.primary.setEnabled(True)
+
+    def _start(self) -> None:
         context, request = self._session.context, self.request
 
         def work(progress: Progress, cancel: CancelToken) -> Burst:
@@ -122,15 +143,11 @@ class StartBurst(FormDialog):
         def quoted(quote: bursts.BurstQuote) -> None:
             if self.request != request:
                 return
-            self.complain("")
-            self._worst.setText(formats.money(quote.worst_case_usd))
-            self._why.setText(quote.source)
-            self.fit()
-            self.primary.setEnabled(True)
+            self.show_quote(quote)
 
         def refused(error: BaseException) -> None:
             if isinstance(error, LinesideError):
-                self.complain(f"{error.message} {error.hint}")
+                self.complain(refusal(error))
             else:
                 self._session.tasks.report(error)
 

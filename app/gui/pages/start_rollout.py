@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QComboBox, QVBoxLayout, QWidget
 
 from app.gui.dialogs import Confirm, FormDialog
 from app.gui.session import Session
-from app.gui.widgets import IconLabel, clear, column, label, row
+from app.gui.widgets import IconLabel, clear, column, dropdown, label, row
 from app.store.records import Box, Model, Rollout
 from app.usecases import boxes, models, rollouts
 
@@ -29,7 +29,7 @@ class StartRollout(FormDialog):
             parent,
         )
         self._session = session
-        self.model = QComboBox()
+        self.model = dropdown()
         self.add_field(self.tr("Released model"), self.model)
         self.waves: dict[str, QComboBox] = {}
         self._names: dict[str, str] = {}
@@ -89,7 +89,7 @@ class StartRollout(FormDialog):
             self.model.setCurrentIndex(max(self.model.findData(chosen), 0))
         clear(self._rows)
         for number, box in enumerate(known):
-            combo = QComboBox()
+            combo = dropdown()
             combo.setAccessibleName(self.tr("Wave of {box}").format(box=box.name))
             combo.setMinimumWidth(200)
             for wave in range(WAVES):
@@ -97,9 +97,7 @@ class StartRollout(FormDialog):
             combo.addItem(self.tr("Not this time"), None)
             combo.setCurrentIndex(0 if number == 0 else 1)
             self.waves[box.box], self._names[box.box] = combo, box.name
-            entry = QWidget()
-            entry.setLayout(row(IconLabel("boxes"), label(box.name), 1, combo, gap=12))
-            self._rows.addWidget(entry)
+            self._rows.addWidget(_entry(box.name, combo))
         self.fit()
         if not self.model.count():
             self.complain(self.tr("No model is released yet. Release one on the page Models."))
@@ -107,3 +105,13 @@ class StartRollout(FormDialog):
             self.complain(self.tr("No box is enrolled yet. Add one on the page Boxes."))
         else:
             self.primary.setEnabled(True)
+
+
+def _entry(name: str, combo: QComboBox) -> QWidget:
+    """A box and its wave; a long name takes another line rather than room from the choice."""
+    entry = QWidget()
+    line = row(IconLabel("boxes"), gap=12)
+    line.addWidget(label(name, wrap=True), 1)
+    line.addWidget(combo)
+    entry.setLayout(line)
+    return entry

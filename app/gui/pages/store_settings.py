@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PySide6.QtWidgets import QLineEdit, QVBoxLayout, QWidget
 
-from app.gui import error_texts, formats
+from app.gui import formats
+from app.gui.dialogs import refusal
 from app.gui.sync_words import sync_state
 from app.gui.widgets import Button, Chip, Facts, IconLabel, clear, column, label, row
 from app.store.records import SyncStatus
@@ -34,6 +36,8 @@ class StoreSettings(QWidget):
         self._chip = Chip()
         self._facts = Facts()
         self._checks: QVBoxLayout = column(gap=4)
+        self.said: list[str] = []
+        """What the last attempt said, line by line."""
         fields = column(gap=12)
         for left, right in ((self.address, self.endpoint), (self.key, self.secret)):
             pair = row(gap=16)
@@ -70,7 +74,7 @@ class StoreSettings(QWidget):
             (self.tr("Last sync"), formats.ago(status.last_ms)),
             (
                 self.tr("Waiting"),
-                self.tr("{changes} changes, {objects} objects ({size})").format(
+                self.tr("Changes: {changes}, objects: {objects} ({size})").format(
                     changes=formats.count(status.pending_changes),
                     objects=formats.count(status.pending_objects),
                     size=formats.size(status.pending_bytes),
@@ -78,7 +82,7 @@ class StoreSettings(QWidget):
             ),
             (
                 self.tr("In the store"),
-                self.tr("{objects} objects ({size})").format(
+                self.tr("Objects: {objects} ({size})").format(
                     objects=formats.count(status.objects), size=formats.size(status.bytes)
                 ),
             ),
@@ -93,8 +97,10 @@ class StoreSettings(QWidget):
         address, endpoint = self.address.text().strip(), self.endpoint.text().strip() or None
         key, secret = self.key.text().strip(), self.secret.text()
         clear(self._checks)
-        if not address:
-            self._say(ok=False, text=self.tr("Give an address first: a bucket or a folder."))
+        self.said = []
+        wrong = self._wrong(address, key, secret)
+        if wrong:
+            self._say(ok=False, text=wrong)
             return
         self.save.setEnabled(False)
 
@@ -102,6 +108,18 @@ class StoreSettings(QWidget):
             return sync.setup_store(context, address, endpoint_url=endpoint, credentials=_credentials(key, secret))
 
         self._page.session.tasks.run_background(work, self._saved, owner=self, failed=self._refused)
+
+    def _wrong(self, address: str, key: str, secret: str) -> str:
+        """Why it need not even be tried; empty: nothing."""
+        if not address:
+            return self.tr("Give an address first: a bucket or a folder.")
+        bucket = address.removeprefix("s3://").partition("/")[0] if address.startswith("s3://") else ""
+        folder = Path(address.removeprefix("folder:")).expanduser()
+        if not bucket and not folder.is_absolute():
+            return self.tr("Begin the address with s3:// for a bucket, or give the whole path of a folder.")
+        if bool(key) != bool(secret):
+            return self.tr("Give both the access key id and the secret access key, or neither.")
+        return ""
 
     def sync(self) -> None:
         """As a job of the tray."""
@@ -123,7 +141,7 @@ class StoreSettings(QWidget):
     def _refused(self, error: BaseException) -> None:
         self.save.setEnabled(True)
         if isinstance(error, LinesideError):
-            self._say(ok=False, text=f"{error.message} {error_texts.hint(error.code, error.hint)}")
+            self._say(ok=False, text=refusal(error))
         else:
             self._page.session.tasks.report(error)
 
@@ -134,6 +152,7 @@ class StoreSettings(QWidget):
         box.setStretch(1, 1)
         entry.setLayout(box)
         self._checks.addWidget(entry)
+        self.said.append(text)
 
 
 def _field(text: str | None, name: str, placeholder: str) -> QLineEdit:

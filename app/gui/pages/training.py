@@ -5,15 +5,16 @@ from __future__ import annotations
 from typing import ClassVar
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QSplitter, QWidget
+from PySide6.QtWidgets import QSplitter, QStackedWidget, QWidget
 
 from app.gui import formats
 from app.gui.pages.base import Command, Page, scrolled
 from app.gui.pages.burst_detail import BurstDetail, under_way
 from app.gui.pages.freeze import FreezeDataset
+from app.gui.pages.measures import state_width
 from app.gui.pages.start_burst import StartBurst
 from app.gui.session import Session
-from app.gui.states import state
+from app.gui.states import BURST_STATES, state
 from app.gui.tables import Column, DataTable, PagedModel
 from app.gui.widgets import Button, Empty, column, label, row
 from app.store import records
@@ -33,7 +34,7 @@ class TrainingPage(Page):
                     title=self.tr("State"),
                     text=lambda burst: state(burst.state).word,
                     state=lambda burst: state(burst.state),
-                    width=148,
+                    width=state_width(self.tr("State"), BURST_STATES),
                 ),
                 Column[Burst](title=self.tr("Dataset"), text=self._dataset, width=136, stretch=True),
                 Column[Burst](title=self.tr("Host"), text=lambda burst: burst.host, width=80, spare=3),
@@ -95,17 +96,27 @@ class TrainingPage(Page):
         self.freeze = Button(self.tr("Freeze dataset…"), "freeze", clicked=self.freeze_dataset)
         for button in (self.freeze, self.start):
             self.buttons.addWidget(button)
+        self._bursts = QStackedWidget()
+        self._bursts.addWidget(_titled(self.tr("Bursts"), self.table))
+        self._bursts.addWidget(
+            Empty(
+                "training",
+                self.tr("No burst yet: start one, and a model learns from a dataset below."),
+                Button(self.tr("Start a burst…"), "play", kind="primary", clicked=self.start_burst),
+            )
+        )
         left = QSplitter(Qt.Orientation.Vertical)
         left.setHandleWidth(16)
         left.setChildrenCollapsible(False)
-        left.addWidget(_titled(self.tr("Bursts"), self.table))
+        left.addWidget(self._bursts)
         left.addWidget(_titled(self.tr("Datasets"), self.dataset_table))
         left.setSizes([360, 220])
         split = QSplitter(Qt.Orientation.Horizontal)
         split.setHandleWidth(16)
         split.setChildrenCollapsible(False)
         split.addWidget(left)
-        split.addWidget(scrolled(self.detail))
+        self._side = scrolled(self.detail)
+        split.addWidget(self._side)
         split.setStretchFactor(0, 3)
         split.setStretchFactor(1, 2)
         split.setSizes([692, 420])
@@ -132,8 +143,15 @@ class TrainingPage(Page):
     def commands(self) -> list[Command]:
         return [
             Command(title=self.tr("Start burst…"), icon="play", run=self.start_burst),
-            Command(title=self.tr("Freeze dataset…"), icon="freeze", run=self.freeze_dataset),
+            *self._commands_of_picked(),
         ]
+
+    def _commands_of_picked(self) -> list[Command]:
+        burst: Burst | None = self.table.record
+        if burst is None or not under_way(burst):
+            return []
+        title = self.tr("Cancel burst on {dataset}…").format(dataset=self.dataset_name(burst.dataset))
+        return [Command(title=title, icon="stop", run=self.detail.ask_to_cancel)]
 
     def dataset_name(self, dataset: str) -> str:
         return self._names.get(dataset, formats.short(dataset))
@@ -159,6 +177,10 @@ class TrainingPage(Page):
             self._names = names
             self.table.viewport().update()
         self.show_empty(not self.model.rows and not self.datasets.rows)
+        any_burst = bool(self.model.rows)
+        self._bursts.setCurrentIndex(0 if any_burst else 1)
+        self._side.setVisible(any_burst)
+        self.start.setVisible(any_burst)
         self.start.setEnabled(bool(self.datasets.rows))
         active = sum(under_way(burst) for burst in self.model.rows)
         self.subtitle.setText(
