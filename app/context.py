@@ -111,6 +111,8 @@ class Context:
         """
         save_settings(self.home, settings)
         self.settings = settings
+        # Hosts are made from the settings: the next burst uses the new ones.
+        self.__dict__.pop("hosts", None)
 
     @cached_property
     def recipes(self) -> Mapping[str, Recipe]:

@@ -55,8 +55,10 @@ def play(
     :param on_context: gets the demo's own site as soon as it exists, to watch it live; whoever takes it
         closes it.
     :param hold: called with the report while the lines still run; they stop when it returns.
+    :raises TrainingUnavailable: this installation cannot train; nothing was begun.
     :raises Cancelled: somebody stopped it; no process is left.
     """
+    bursts.require_training_here()
     with ExitStack() as stack:
         folder = (
             _empty_folder(Path(options.directory).absolute())

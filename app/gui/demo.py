@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
-import os
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -18,21 +15,24 @@ from app.gui import formats
 from app.gui.states import demo_step
 from app.gui.tasks import Job, Tasks
 from app.gui.widgets import Button, Figure, IconLabel, column, label, row
+from app.usecases import bursts
 from app.usecases.progress import CancelToken, Progress, ProgressEvent
+from edge_runtime.contracts.errors import TrainingUnavailable
 
 if TYPE_CHECKING:
     from app.demo.report import DemoOptions, DemoReport
 
 TICK_MS = 1000
 CHANGING_LINE = "line-2"
-_TRAINING = ("torch", "onnx", "onnxscript")
 
 
 def can_train() -> bool:
     """Whether this program can train here, as the demo does; its site cannot name another Python to do it."""
-    if os.name != "posix" or getattr(sys, "frozen", False):
+    try:
+        bursts.require_training_here()
+    except TrainingUnavailable:
         return False
-    return all(importlib.util.find_spec(name) is not None for name in _TRAINING)
+    return True
 
 
 class DemoRun(QObject):

@@ -25,8 +25,8 @@ from app.gui.watcher import Watcher
 from app.gui.window import MainWindow
 from app.gui.wizard import Wizard
 from app.settings import Settings
-from app.usecases import boxes
-from edge_runtime.contracts.errors import AlreadyExists, InputInvalid, SiteMissing, TrainingUnavailable
+from app.usecases import boxes, bursts
+from edge_runtime.contracts.errors import AlreadyExists, InputInvalid, SiteMissing
 
 if TYPE_CHECKING:
     from app.demo.report import DemoOptions
@@ -115,8 +115,7 @@ class Desktop(QObject):
 
         :raises TrainingUnavailable: it would fail when it comes to train.
         """
-        if not can_train():
-            raise TrainingUnavailable("The demo trains a model; this installation brings no PyTorch to train with.")
+        bursts.require_training_here()
         self.demo = DemoRun(self.tasks, self)
         self.demo.changed.connect(self._follow_demo)
         self.demo.line_changed.connect(self._pick_changing_line)
@@ -252,6 +251,9 @@ class Desktop(QObject):
         self.start(self._home or default_home())
 
 
+STOP_SIGNALS = [signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
+
+
 class _Signals(QObject):
     """Ctrl+C and a polite kill end the program as closing the window does, without a timer that polls."""
 
@@ -266,7 +268,7 @@ class _Signals(QObject):
         self._wakeup = signal.set_wakeup_fd(self._write.fileno())
         self.interrupted = False
         self._application = application
-        self._before = {which: signal.signal(which, self._handle) for which in (signal.SIGINT, signal.SIGTERM)}
+        self._before = {which: signal.signal(which, self._handle) for which in STOP_SIGNALS}
 
     def close(self) -> None:
         signal.set_wakeup_fd(self._wakeup)
@@ -299,9 +301,10 @@ def _run(begin: Callable[[Desktop], None]) -> int:
             desktop.errors.open[0].finished.connect(lambda _result: application.exit(1))
         code: int = application.exec()
     finally:
-        signals.close()
+        # Handlers stay until nothing of ours runs: whoever is impatient must not cut the tidying short.
         drained = desktop.close()
         desktop.errors.uninstall()
+        signals.close()
     if signals.interrupted:
         return 130
     return code if drained else 1

@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app.store import bursts as burst_store
@@ -71,6 +72,13 @@ class TrainingResult:
     output_spec: OutputSpec
     quantization: QuantizationFacts
     recipe_version: str
+
+
+def require_training_here() -> None:
+    """:raises TrainingUnavailable: the Python that runs Lineside cannot train; says what is missing."""
+    from cloud_sync.bursts.hosts.local import LocalHost
+
+    LocalHost(Path()).check()
 
 
 def quote_burst(ctx: Context, request: BurstRequest) -> BurstQuote:

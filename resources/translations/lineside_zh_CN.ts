@@ -2336,8 +2336,8 @@
 <context>
     <name>TrainingSettings</name>
     <message>
-        <source>Bursts on this machine run in this Python, which must have Lineside&apos;s training extra; a change counts from the next start.</source>
-        <translation>本机训练使用此 Python，其中须装有 Lineside 的训练组件；更改在下次启动后生效。</translation>
+        <source>Bursts on this machine run in this Python, which must have Lineside&apos;s training extra; a change counts from the next burst.</source>
+        <translation>本机训练使用此 Python，其中须装有 Lineside 的训练组件；更改在下次训练后生效。</translation>
     </message>
     <message>
         <source>Give the whole path of a Python program on this machine.</source>

@@ -211,6 +211,24 @@ def test_a_demo_that_cannot_begin_says_why(wrong: tuple[str, str]) -> None:
 
 
 @pytest.mark.timeout(DEMO_TIMEOUT_S)
+def test_ctrl_c_in_the_window_leaves_no_process_behind(tmp_path: Path) -> None:
+    folder = tmp_path / "kept"
+    demo = subprocess.Popen(
+        [sys.executable, "-m", "app", "demo", "--dir", str(folder)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env={**os.environ, "QT_QPA_PLATFORM": "offscreen"},
+    )
+    wait_until(address_file(folder / "boxes" / "line-2").exists, 60, "the second box")
+    for _impatient in range(3):
+        demo.send_signal(signal.SIGINT)
+    said, _ = demo.communicate(timeout=60)
+    assert demo.returncode == 130, said
+    assert _processes_of(folder) == []
+
+
+@pytest.mark.timeout(DEMO_TIMEOUT_S)
 def test_a_box_that_dies_ends_the_demo_with_its_name(tmp_path: Path) -> None:
     folder = tmp_path / "kept"
     demo = _start("--dir", str(folder))

@@ -35,7 +35,7 @@ class TrainingSettings(QWidget):
                 label(
                     self.tr(
                         "Bursts on this machine run in this Python, which must have Lineside's training extra; "
-                        "a change counts from the next start."
+                        "a change counts from the next burst."
                     ),
                     "caption",
                     wrap=True,

@@ -46,11 +46,11 @@ class LocalHost:
         self._checked = False
 
     def quote(self, _spec: BurstSpec) -> Quote:
-        self._check()
+        self.check()
         return Quote(host=self.name, price=Price(), source="this machine")
 
     def start(self, launch: Launch, env: Mapping[str, str]) -> HostHandle:
-        self._check()
+        self.check()
         for present in self.find(launch.burst):
             if present.attempt == launch.attempt:
                 return present
@@ -143,7 +143,8 @@ class LocalHost:
             f"The training process ended at once with status {process.returncode}: {self.last_words(handle)[-500:]}"
         )
 
-    def _check(self) -> None:
+    def check(self) -> None:
+        """:raises TrainingUnavailable: this machine cannot train; says what is missing."""
         if self._checked:
             return
         if os.name != "posix":
