@@ -205,8 +205,8 @@ def open_context(home: Path, *, vault: Vault | None = None) -> Context:
     site = read_site(places)
     settings = load_settings(places.home)
     identity = _desktop_identity(places)
-    if not places.database.exists():
-        raise DatabaseDamaged(f"{places.database} is gone, though the site is here.")
+    if not places.database.exists() or places.database.stat().st_size == 0:
+        raise DatabaseDamaged(f"{places.database} is gone or empty, though the site is here.")
     return Context(
         home=places.home,
         site=site,

@@ -10,12 +10,14 @@ from pathlib import Path
 
 X_SOCKETS = "/tmp/.X11-unix"  # noqa: S108 - where X servers listen, by convention
 ANSWER_S = 2.0
+SCREENLESS = ("offscreen", "minimal", "vnc", "linuxfb", "eglfs")
+"""Qt's platforms that need nobody to answer."""
 _X_DISPLAY = re.compile(r"(?P<host>[^:/]*):(?P<number>\d{1,5})(\.\d+)?")
 
 
 def has_display() -> bool:
     """True where a display answers, or where the platform brings its own."""
-    if sys.platform in ("win32", "darwin") or os.environ.get("QT_QPA_PLATFORM"):
+    if sys.platform in ("win32", "darwin") or os.environ.get("QT_QPA_PLATFORM", "").partition(":")[0] in SCREENLESS:
         return True
     return _wayland_answers() or _x_answers()
 

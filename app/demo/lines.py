@@ -116,6 +116,11 @@ class Line:
         self._thread = threading.Thread(target=self._run, name=f"line {self.name}")
         self._thread.start()
 
+    @property
+    def running(self) -> bool:
+        """Frames arrive."""
+        return self._thread is not None and self._thread.is_alive()
+
     def stop(self) -> None:
         self._stop.set()
         if self._thread is not None:

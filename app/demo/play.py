@@ -208,6 +208,7 @@ class _Run:
 
     def _wait_for_changed_frames(self, station: Station) -> None:
         while sum(shown.condition == "changed" for shown in list(station.line.shown.values())) < CHANGED_FRAMES:
+            station.check()
             self.cancel.wait(0.2)
 
     def _show_fresh(self, pair: list[Station]) -> int:

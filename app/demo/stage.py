@@ -60,7 +60,11 @@ class Station:
         return self.line.name
 
     def check(self) -> None:
-        """:raises BoxUnreachable: the box's process has ended."""
+        """:raises BoxUnreachable: the box's process has ended, or its line stands still."""
+        if not self.line.running:
+            raise BoxUnreachable(
+                f"No frames come to {self.name} any more.", hint="Check the disk of the demo's folder."
+            )
         if self.process.poll() is not None:
             raise BoxUnreachable(
                 f"The demo's box {self.name} ended with status {self.process.returncode}.",

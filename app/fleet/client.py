@@ -62,8 +62,10 @@ def split_address(address: str) -> tuple[str, int]:
     :raises InputInvalid: no port, or not a number from 1 to 65535.
     """
     host, _, port = address.rpartition(":")
-    host = host.removeprefix("[").removesuffix("]")
-    if not host or not port.isascii() or not port.isdigit() or not 1 <= int(port) <= 65535:
+    bracketed = host.startswith("[") and host.endswith("]")
+    host = host[1:-1] if bracketed else host
+    unsound = not host or any(mark in host for mark in "/@[] \t\n") or (":" in host) != bracketed
+    if unsound or not port.isascii() or not port.isdigit() or not 1 <= int(port) <= 65535:
         raise InputInvalid(f"{address!r} is not an address like 192.0.2.7:7443.")
     return host, int(port)
 

@@ -300,7 +300,8 @@ class Controller:
         """Save the state after ``event``, then act."""
         transition = next_state(record.state, event)
         if record.finished_ms is None and (transition.state in ENDED or transition.state == "FINISHING"):
-            changes["finished_ms"] = self._clock()
+            done = changes.get("done", record.done)
+            changes["finished_ms"] = done.finished_ms if done is not None else self._clock()
         changed = self._save(replace(record, state=transition.state, **changes))
         for effect in transition.effects:
             changed = self._launch(changed) if effect == "launch" else self._stop(changed)

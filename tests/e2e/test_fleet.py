@@ -175,7 +175,22 @@ def test_what_the_box_refuses_comes_back_as_its_own_error(site: Context, box: Ru
         assert client.status().box == enrolled.box
 
 
-@pytest.mark.parametrize("address", ["", "host", "host:", "host:0", "host:65536", ":7443", "host:\uff17\uff14"])
+@pytest.mark.parametrize(
+    "address",
+    [
+        "",
+        "host",
+        "host:",
+        "host:0",
+        "http://127.0.0.1:7443",
+        "[::1",
+        "::1:7443",
+        "[host]:7443",
+        "host:65536",
+        ":7443",
+        "host:\uff17\uff14",
+    ],
+)
 def test_an_address_that_is_none_is_named(site: Context, box: RunningBox, address: str) -> None:
     enrolled = boxes.enrol_local(site, box.home)
     with pytest.raises(InputInvalid):

@@ -87,9 +87,13 @@ def test_a_site_without_its_key_does_not_open(home: Path) -> None:
 def test_a_site_without_its_database_is_never_opened_as_an_empty_one(home: Path) -> None:
     for part in home.glob("lineside.db*"):
         part.unlink()
-    with pytest.raises(DatabaseDamaged, match="is gone"):
+    with pytest.raises(DatabaseDamaged, match="is gone or empty"):
         open_context(home)
     assert not list(home.glob("lineside.db*"))
+    (home / "lineside.db").touch()
+    with pytest.raises(DatabaseDamaged, match="is gone or empty"):
+        open_context(home)
+    assert (home / "lineside.db").stat().st_size == 0
 
 
 def test_settings_are_kept(home: Path, ctx: Context) -> None:
