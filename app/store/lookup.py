@@ -26,7 +26,7 @@ def resolve(db: Database, table: str, column: str, text: str, what: str) -> str:
     if not _ID.fullmatch(typed):
         raise NotFound(f"There is no {what} {text[:80]!r}.", hint=_hint(what))
     # "g" follows every character that an id can have. Names come from the code, never from a value.
-    sql = f"SELECT {column} FROM {table} WHERE {column} >= ? AND {column} < ? LIMIT 2"  # noqa: S608
+    sql = f"SELECT {column} FROM {table} WHERE {column} >= ? AND {column} < ? LIMIT 2"  # noqa: S608 - names of ours
     found = db.read(sql, (typed, f"{typed}g"))
     if not found:
         raise NotFound(f"There is no {what} {text[:80]!r}.", hint=_hint(what))

@@ -93,13 +93,13 @@ def page_samples(
     total = None
     if cursor is None:
         # The conditions are written above; values are bound.
-        total = db.read(f"SELECT COUNT(*) FROM samples WHERE {' AND '.join(conditions)}", parameters)[0][0]  # noqa: S608
+        total = db.read(f"SELECT COUNT(*) FROM samples WHERE {' AND '.join(conditions)}", parameters)[0][0]  # noqa: S608 - constants
     else:
         parameters["at_ms"], parameters["sample"] = split_cursor(cursor, (int, str))
         conditions.append("(at_ms, sample) < (:at_ms, :sample)")
     rows = db.read(
         # As above.
-        f"SELECT {_COLUMNS} FROM samples WHERE {' AND '.join(conditions)}"  # noqa: S608
+        f"SELECT {_COLUMNS} FROM samples WHERE {' AND '.join(conditions)}"  # noqa: S608 - constants
         " ORDER BY at_ms DESC, sample DESC LIMIT :limit",
         parameters,
     )
