@@ -72,5 +72,5 @@ $(DONE)/run: $(DONE)/venv pyproject.toml $(CONSTRAINTS)
 	@touch $@
 
 $(DONE)/dev: $(DONE)/venv pyproject.toml $(CONSTRAINTS)
-	$(PIP_INSTALL) -e '.[desktop,train,dev]'
+	$(PIP_INSTALL) -e '.[desktop,grpc,train,dev]'
 	@touch $(DONE)/run $@

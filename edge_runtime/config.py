@@ -31,10 +31,15 @@ max_sample_bytes = 268435456    # the oldest samples go first
 max_age_days = 30
 reserve_bytes = 536870912       # free disk space that is never touched
 
+[inference]
+http = "127.0.0.1:8000"         # Open Inference Protocol for programs on this machine; "" turns it off
+grpc = ""                       # the same over gRPC
+
 # One section for each line that the box watches:
 # [[pipeline]]
 # name = "camera"
 # source = "folder:/var/lib/camera/frames"
+# workers = 1                   # frames in hand at a time
 # keep_random = 0.05            # share of all frames kept at random
 # keep_margin = 0.5             # kept as hard where best minus second best is below this
 
@@ -49,17 +54,44 @@ thin = 1                        # only every n-th frame counts: raise it where f
 """
 
 
+Listen = Annotated[str, Meta(pattern=r"^(\[[0-9a-fA-F:.]+\]|[^:\s\[\]]+):[0-9]{1,5}\Z")]
+"""``host:port``; port 0 takes any free one."""
+MaybeListen = Annotated[str, Meta(pattern=r"^((\[[0-9a-fA-F:.]+\]|[^:\s\[\]]+):[0-9]{1,5})?\Z")]
+"""As :data:`Listen`, or nothing."""
+
+
+def split_address(listen: str) -> tuple[str, int]:
+    """Host and port of a checked ``host:port``."""
+    host, _, port = listen.rpartition(":")
+    return host.strip("[]"), int(port)
+
+
 class Management(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The listener for desktops. A change takes effect at the next start."""
 
-    listen: Annotated[str, Meta(pattern=r"^(\[[0-9a-fA-F:.]+\]|[^:\s\[\]]+):[0-9]{1,5}\Z")] = "0.0.0.0:7443"
-    """``host:port``; port 0 takes any free one."""
+    listen: Listen = "0.0.0.0:7443"
     announce: bool = True
 
     @property
     def address(self) -> tuple[str, int]:
-        host, _, port = self.listen.rpartition(":")
-        return host.strip("[]"), int(port)
+        return split_address(self.listen)
+
+
+class Inference(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The listeners for programs that want answers. They change nothing on the box. A change takes effect at the
+    next start."""
+
+    http: MaybeListen = "127.0.0.1:8000"
+    grpc: MaybeListen = ""
+    token_file: str = ""
+    """A file (mode 0600) whose one line must come as ``Authorization: Bearer …``; needed where other machines may
+    ask."""
+    max_body_bytes: Annotated[int, Meta(ge=1024)] = 64 * 2**20
+    max_connections: Annotated[int, Meta(ge=1)] = 256
+    header_timeout_s: Annotated[float, Meta(gt=0)] = 5.0
+    """A request must arrive whole in this time, headers and body, as long as it does not keep moving."""
+    max_queue: Annotated[int, Meta(ge=1)] = 64
+    """Requests that may wait for a worker; the next one is told to come back later."""
 
 
 class SpoolLimits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -78,6 +110,14 @@ class PipelineConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """``kind:location``; the kinds are those registered as ``lineside.sources``."""
     keep_random: Share = 0.05
     keep_margin: Share = 0.5
+    workers: Annotated[int, Meta(ge=1, le=64)] = 1
+    """Frames in hand at a time; more than one may mix up their order a little."""
+    fps: Annotated[float, Meta(gt=0, le=1000)] | None = None
+    """Most frames a second to take from a camera, a stream or a replay."""
+    window: Annotated[int, Meta(ge=1, le=2**20)] | None = None
+    """Points in one window of a signal."""
+    hop: Annotated[int, Meta(ge=1, le=2**20)] | None = None
+    """Points from one window's begin to the next one's; a whole window where it is not given."""
 
 
 class Update(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -100,6 +140,7 @@ class EdgeConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     name: Name
     management: Management = Management()
+    inference: Inference = Inference()
     spool: SpoolLimits = SpoolLimits()
     pipeline: tuple[PipelineConfig, ...] = ()
     update: Update = Update()

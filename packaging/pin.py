@@ -14,7 +14,7 @@ HEADER = """\
 
 def main() -> None:
     sys.stdout.write(HEADER)
-    for name, installed in closure("desktop", "train", "dev").items():
+    for name, installed in closure("desktop", "grpc", "train", "dev").items():
         # A local label such as +cpu names one build of a release; any build of it will do.
         sys.stdout.write(f"{name}=={installed.version.partition('+')[0]}\n")
 

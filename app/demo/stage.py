@@ -30,6 +30,9 @@ announce = true
 [spool]
 reserve_bytes = 67108864
 
+[inference]
+http = ""
+
 [update]
 trial_frames = 40
 trial_seconds = 20.0

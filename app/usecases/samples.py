@@ -150,7 +150,7 @@ def _read(ctx: Context, folder: Path, file: Path) -> _Found | SkippedFile:
 
 
 def _image(file: Path, details: os.stat_result) -> bytes:
-    from edge_runtime.contracts.manifest import InputSpec
+    from edge_runtime.contracts.manifest import ImageInput
     from edge_runtime.inference.preprocess import MAX_FRAME_BYTES, decode_image
 
     if not stat.S_ISREG(details.st_mode):
@@ -159,7 +159,7 @@ def _image(file: Path, details: os.stat_result) -> bytes:
         raise FrameUnreadable(f"The file is {details.st_size} bytes; at most {MAX_FRAME_BYTES} are read.")
     content = file.read_bytes()
     # Small, so that a large JPEG is decoded at an eighth: the question is only whether it can be.
-    decode_image(content, InputSpec(name="import", width=32, height=32, colour="GRAY"))
+    decode_image(content, ImageInput(name="import", width=32, height=32, colour="GRAY"))
     return content
 
 

@@ -19,7 +19,7 @@ from msgspec import Meta, Struct, ValidationError, convert
 
 from cloud_sync.recipes.base import Arrays, Exported, Params, Trained, TrainingInputs, TrainingItem, TrainingReport
 from edge_runtime.contracts.errors import FrameUnreadable, InputInvalid
-from edge_runtime.contracts.manifest import InputSpec, OutputSpec, Task
+from edge_runtime.contracts.manifest import ClassificationOutput, ImageInput, Task
 from edge_runtime.inference.preprocess import decode_image, to_tensor
 
 _INPUT = "image"
@@ -133,10 +133,10 @@ class ClassifyImages:
         net = SmallCnn.of(weights)
         return Exported(
             model=export_onnx(net, input_name=_INPUT, output_name=_OUTPUT),
-            input=InputSpec(
+            input=ImageInput(
                 name=_INPUT, width=net.width, height=net.height, colour="GRAY" if net.channels == 1 else "RGB"
             ),
-            output=OutputSpec(name=_OUTPUT, labels=net.labels),
+            output=ClassificationOutput(name=_OUTPUT, labels=net.labels),
         )
 
 
@@ -152,7 +152,7 @@ def _settings(params: Params) -> Settings:
 
 def _read(inputs: TrainingInputs, settings: Settings) -> tuple[Frames, Frames, list[str]]:
     """The frames to learn from, those held out, and which samples are no images."""
-    spec = InputSpec(name=_INPUT, width=settings.width, height=settings.height, colour=settings.colour)
+    spec = ImageInput(name=_INPUT, width=settings.width, height=settings.height, colour=settings.colour)
     index = {label: position for position, label in enumerate(inputs.labels)}
     strange = sorted({item.label for item in inputs.items} - index.keys())
     if strange:
@@ -188,7 +188,7 @@ def _sample_id(item: TrainingItem) -> str:
     return item.sample
 
 
-def _frames(pixels: list[npt.NDArray[Any]], targets: list[int], spec: InputSpec) -> Frames:
+def _frames(pixels: list[npt.NDArray[Any]], targets: list[int], spec: ImageInput) -> Frames:
     empty = np.zeros((0, spec.channels, spec.height, spec.width), np.uint8)
     return Frames(np.concatenate([empty, *pixels]), np.asarray(targets, np.int64))
 

@@ -6,12 +6,12 @@ import hashlib
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
-from msgspec import Meta
+from msgspec import Meta, Struct
 
 from edge_runtime.contracts import wire
 from edge_runtime.contracts.rows import Count, Digest, Name, Share
 
-Task = Literal["classification", "detection", "anomaly", "regression", "text"]
+Task = Literal["classification", "detection", "segmentation", "anomaly", "regression", "text"]
 Version = Annotated[str, Meta(pattern=r"^[0-9]{1,6}\.[0-9]{1,6}\.[0-9]{1,6}\Z")]
 Side = Annotated[int, Meta(ge=1, le=8192)]
 
@@ -20,9 +20,8 @@ MODEL_NAME = "model.onnx"
 GOLDEN_PREFIX = "golden/"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class InputSpec:
-    """How a frame becomes the model's input tensor: uint8, NCHW; ``(x - mean) / std`` is folded into the graph."""
+class ImageInput(Struct, frozen=True, kw_only=True, tag_field="kind", tag="image"):
+    """How an image becomes the model's input tensor, NCHW; uint8 has ``(x - mean) / std`` folded into the graph."""
 
     name: Name
     width: Side
@@ -40,13 +39,102 @@ class InputSpec:
         return 1 if self.colour == "GRAY" else 3
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OutputSpec:
-    """What comes out, and what it means."""
+class SignalInput(Struct, frozen=True, kw_only=True, tag_field="kind", tag="signal"):
+    """A window of a signal as the model's input tensor: float32, shape (N, channels, length)."""
+
+    name: Name
+    length: Annotated[int, Meta(ge=1, le=2**20)]
+    """Points in a window."""
+    channels: Annotated[int, Meta(ge=1, le=256)] = 1
+    mean: tuple[float, ...] = (0.0,)
+    std: tuple[float, ...] = (1.0,)
+    """One for all channels, or one each."""
+
+
+class TextInput(Struct, frozen=True, kw_only=True, tag_field="kind", tag="text"):
+    """A line of text as the model's input tensor.
+
+    ``string``: the line as it stands, shape (N, 1). Integers: its UTF-8 bytes, each plus one, cut or padded with
+    zeros to ``length``, shape (N, length).
+    """
+
+    name: Name
+    dtype: Literal["string", "int64", "int32"] = "string"
+    length: Annotated[int, Meta(ge=1, le=2**16)] = 256
+
+
+InputSpec = ImageInput | SignalInput | TextInput
+
+
+class ClassificationOutput(Struct, frozen=True, kw_only=True, tag_field="task", tag="classification"):
+    """One score for each label, shape (N, labels)."""
 
     name: Name
     labels: tuple[Name, ...]
     kind: Literal["logits", "probabilities"] = "logits"
+
+
+class DetectionOutput(Struct, frozen=True, kw_only=True, tag_field="task", tag="detection"):
+    """Boxes around things.
+
+    ``yolov8``: (N, 4 + labels, boxes) with centre, size, class scores. ``yolov5``: (N, boxes, 5 + labels) with an
+    objectness before the class scores. ``boxes``: corners (N, boxes, 4) in ``name``, scores (N, boxes) in
+    ``scores`` and class numbers (N, boxes) in ``classes``. Coordinates are pixels of the model's input, or shares
+    of it where ``normalised``.
+    """
+
+    name: Name
+    labels: tuple[Name, ...]
+    layout: Literal["yolov8", "yolov5", "boxes"] = "yolov8"
+    scores: Name | None = None
+    classes: Name | None = None
+    normalised: bool = False
+    min_score: Share = 0.25
+    max_overlap: Share = 0.45
+    """Intersection over union above which the weaker of two boxes of one class is dropped."""
+    max_objects: Annotated[int, Meta(ge=1, le=300)] = 100
+
+
+class SegmentationOutput(Struct, frozen=True, kw_only=True, tag_field="task", tag="segmentation"):
+    """A class for each pixel: (N, labels, H, W); with one label besides the background also (N, 1, H, W)."""
+
+    name: Name
+    labels: tuple[Name, ...]
+    """The first is the background."""
+    kind: Literal["logits", "probabilities"] = "logits"
+    min_area: Share = 0.0
+    """Share of the image below which a class counts as not there."""
+
+
+class AnomalyOutput(Struct, frozen=True, kw_only=True, tag_field="task", tag="anomaly"):
+    """How unusual an input is: a score (N,) or a map of scores of any shape, or the input as the model rebuilt it."""
+
+    name: Name
+    threshold: Annotated[float, Meta(gt=0)]
+    """A score from here up is an anomaly."""
+    kind: Literal["score", "reconstruction"] = "score"
+    reduce: Literal["max", "mean"] = "max"
+    """How a map becomes one score."""
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        return "normal", "anomalous"
+
+
+class RegressionOutput(Struct, frozen=True, kw_only=True, tag_field="task", tag="regression"):
+    """One number, shape (N,) or (N, 1), with the range in which it should be."""
+
+    name: Name
+    low: float | None = None
+    high: float | None = None
+    unit: Annotated[str, Meta(max_length=40)] = ""
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        return "low", "in range", "high"
+
+
+OutputSpec = ClassificationOutput | DetectionOutput | SegmentationOutput | AnomalyOutput | RegressionOutput
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +154,8 @@ class GoldenCase:
     label: Name
     """The label the model gave where it was made (not the truth: what is checked is that it runs the same here)."""
     confidence: Share
+    value: float | None = None
+    """The number it gave, where the task has one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +166,9 @@ class GoldenRules:
     """Share of cases whose label must come out the same."""
     max_confidence_delta: Share = 0.15
     """Largest difference of confidence, as the 95th percentile over the cases."""
+    max_value_delta: Annotated[float, Meta(ge=0)] = 0.05
+    """Largest difference of a value, as a share of the larger of it and the expected one's typical size; 95th
+    percentile."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,6 +233,11 @@ class BundleManifest:
     gate: GateReport | None = None
     lineage: Lineage = field(default_factory=Lineage)
     format: Literal[1] = 1
+
+    def __post_init__(self) -> None:
+        written = "text" if isinstance(self.input, TextInput) else self.output.__struct_config__.tag
+        if self.task != written:
+            raise ValueError(f"the task is {self.task!r}, but input and output are those of {written!r}")
 
     def to_bytes(self) -> bytes:
         return wire.encode(self)

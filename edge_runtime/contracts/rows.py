@@ -17,9 +17,21 @@ Count = Annotated[int, Meta(ge=0)]
 Share = Annotated[float, Meta(ge=0.0, le=1.0)]
 Name = Annotated[str, Meta(min_length=1, max_length=200)]
 
-Stream = Literal["results", "samples", "alerts", "losses"]
-STREAMS: tuple[Stream, ...] = ("alerts", "samples", "results", "losses")
+Stream = Literal["audits", "alerts", "samples", "shadows", "rollups", "results", "losses"]
+STREAMS: tuple[Stream, ...] = ("audits", "alerts", "samples", "shadows", "rollups", "results", "losses")
 """What a desktop collects from a box, most precious first."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoundObject:
+    """One detected thing; the box's corner and size are shares of the frame."""
+
+    label: str
+    score: Share
+    x: Share
+    y: Share
+    width: Share
+    height: Share
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +55,12 @@ class ResultRow:
     """Confidence of the best label minus that of the second."""
     latency_us: Count
     """Decode to answer."""
+    value: float | None = None
+    """Regression: the number. Anomaly: the score. Segmentation: share of the frame that ``label`` covers.
+    Detection: how many objects."""
+    objects: tuple[FoundObject, ...] = ()
+    areas: dict[str, Share] = field(default_factory=dict)
+    """Segmentation: share of the frame by label, the background left out."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,8 +77,9 @@ class SampleRow:
     media: str
     size: Count
     """Bytes."""
-    reason: Literal["hard", "random", "unlabelled"]
-    """Low margin; a random share for an unbiased estimate; or seen while no model was there."""
+    reason: Literal["hard", "random", "unlabelled", "disagreement"]
+    """Low margin; a random share for an unbiased estimate; seen while no model was there; or the shadow model
+    said otherwise."""
     model: Digest | None = None
     label: str | None = None
     confidence: Share | None = None
@@ -100,3 +119,66 @@ class LossRow:
     first_ms: int
     last_ms: int
     reason: Name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShadowRow:
+    """A frame on which the shadow model and the model that answers do not agree."""
+
+    box: Digest
+    boot: Name
+    seq: Count
+    at_ms: int
+    pipeline: Name
+    frame: str
+    sample: Digest
+    model: Digest
+    shadow: Digest
+    label: str
+    shadow_label: str
+    confidence: Share
+    shadow_confidence: Share
+    latency_us: Count
+    shadow_latency_us: Count
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RollupRow:
+    """One minute of one pipeline and model, which stays where single results had to go."""
+
+    box: Digest
+    boot: Name
+    seq: Count
+    at_ms: int
+    """When the minute began."""
+    span_ms: Count
+    pipeline: Name
+    model: Digest
+    frames: Count
+    errors: Count
+    kept: Count
+    confidence_mean: Share
+    latency_us_p50: Count
+    latency_us_p99: Count
+    labels: dict[str, Count] = field(default_factory=dict)
+    """How often each answer came; beyond 64 labels the rest is counted under ``…``."""
+    value_mean: float | None = None
+    shadow: Digest | None = None
+    shadow_frames: Count = 0
+    shadow_agreed: Count = 0
+    shadow_latency_us_p50: Count = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditRow:
+    """What somebody did to the box, or it did by itself: never dropped before everything else."""
+
+    box: Digest
+    boot: Name
+    seq: Count
+    at_ms: int
+    kind: Name
+    """Dotted and stable: ``box.started``, ``config.changed``, ``update.installed``, ``update.rolled-back``…"""
+    who: str
+    """Fingerprint of the desktop that asked, or ``box``."""
+    message: str

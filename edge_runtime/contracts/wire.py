@@ -6,7 +6,8 @@ not know (a newer peer may send more) and never executes anything.
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+from types import UnionType
+from typing import Any, TypeVar, overload
 
 import msgspec
 
@@ -20,7 +21,11 @@ def encode(value: Any) -> bytes:
     return msgspec.json.encode(value, order="sorted")
 
 
-def decode(body: bytes | str, kind: type[T], *, what: str = "message") -> T:
+@overload
+def decode(body: bytes | str, kind: type[T], *, what: str = "message") -> T: ...
+@overload
+def decode(body: bytes | str, kind: UnionType, *, what: str = "message") -> Any: ...
+def decode(body: bytes | str, kind: Any, *, what: str = "message") -> Any:
     """Decode and validate ``body`` as ``kind``.
 
     :raises InputInvalid: not JSON, or a field of the wrong type or out of bounds; names ``what`` and the field.

@@ -11,14 +11,16 @@ from dataclasses import dataclass
 from typing import Literal, Protocol, TypedDict
 
 from edge_runtime.contracts.errors import FrameUnreadable, ModelUnusable
-from edge_runtime.contracts.manifest import InputSpec
+from edge_runtime.contracts.manifest import ImageInput
 from edge_runtime.contracts.rows import AlertRow, LossRow, ResultRow, SampleRow, Stream
 from edge_runtime.contracts.status import PipelineStatus
+from edge_runtime.inference.answers import Prediction
 from edge_runtime.inference.counters import PipelineCounters
 from edge_runtime.inference.drift import DriftMonitor
-from edge_runtime.inference.engine import Engine, Prediction
+from edge_runtime.inference.engine import Engine
 from edge_runtime.inference.hard import SampleChooser
-from edge_runtime.inference.preprocess import Image, decode_image, to_tensor
+from edge_runtime.inference.inputs import Prepared
+from edge_runtime.inference.preprocess import decode_image
 from edge_runtime.sources.base import Frame, Source, media_type
 
 READ_TIMEOUT_S = 0.2
@@ -26,7 +28,7 @@ COMMIT_EVERY_S = 0.2
 UNLABELLED_EVERY_S = 1.0
 REFUSED_ALERT = 10
 """Frames in a row without an answer after which a person should know."""
-_ANY_IMAGE = InputSpec(name="any", width=32, height=32, colour="GRAY")
+_ANY_IMAGE = ImageInput(name="any", width=32, height=32, colour="GRAY")
 _log = logging.getLogger(__name__)
 
 
@@ -130,8 +132,8 @@ class Pipeline:
 
     def _answer(self, frame: Frame, model: LoadedModel) -> None:
         started = time.perf_counter_ns()
-        image = decode_image(frame.data, model.engine.input_spec)
-        prediction, model = self._infer(image, model)
+        prepared = model.engine.prepare(frame.data)
+        prediction, model = self._infer(prepared, model)
         latency_us = (time.perf_counter_ns() - started) // 1000
         self._models.observe(model, latency_ms=latency_us / 1000, ok=True)
         digest = hashlib.sha256(frame.data).hexdigest()
@@ -146,18 +148,21 @@ class Pipeline:
                 confidence=prediction.confidence,
                 margin=prediction.margin,
                 latency_us=latency_us,
+                value=prediction.value,
+                objects=prediction.objects,
+                areas=dict(prediction.areas),
             )
         )
-        if reason := self._chooser.choose(prediction.margin, image):
+        image = prepared.image
+        if image is not None and (reason := self._chooser.choose(prediction.margin, image)):
             self._keep(frame, digest, reason, model, prediction)
-        self._watch(model, prediction, float(image[::2, ::2].mean()))
+        self._watch(model, prediction, float(image[::2, ::2].mean()) if image is not None else 0.0)
 
-    def _infer(self, image: Image, model: LoadedModel) -> tuple[Prediction, LoadedModel]:
+    def _infer(self, prepared: Prepared, model: LoadedModel) -> tuple[Prediction, LoadedModel]:
         """The answer, and who gave it: where a model on trial fails, the one before it answers."""
         while True:
             try:
-                probabilities = model.engine.run(to_tensor(image, model.engine.input_spec))
-                return model.engine.read(probabilities[0]), model
+                return model.engine.infer(prepared), model
             except Exception as error:
                 self._models.observe(model, latency_ms=0.0, ok=False)
                 successor = self._models.instead_of(model)

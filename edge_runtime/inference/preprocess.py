@@ -11,7 +11,7 @@ import numpy.typing as npt
 from edge_runtime.contracts.errors import FrameUnreadable
 
 if TYPE_CHECKING:
-    from edge_runtime.contracts.manifest import InputSpec
+    from edge_runtime.contracts.manifest import ImageInput
 
 Image = npt.NDArray[np.uint8]
 """H×W for GRAY, H×W×3 in BGR order otherwise."""
@@ -44,7 +44,7 @@ def jpeg_size(data: bytes) -> tuple[int, int] | None:
     return None
 
 
-def decode_image(data: bytes, spec: InputSpec) -> Image:
+def decode_image(data: bytes, spec: ImageInput) -> Image:
     """Decode a JPEG, PNG, BMP or TIFF in the model's colours.
 
     A JPEG is decoded at a half, a quarter or an eighth where the model's input is smaller still: the
@@ -71,7 +71,7 @@ def decode_image(data: bytes, spec: InputSpec) -> Image:
     return decoded
 
 
-def _fit(image: Image, spec: InputSpec) -> Image:
+def _fit(image: Image, spec: ImageInput) -> Image:
     height, width = image.shape[:2]
     if (width, height) == (spec.width, spec.height):
         return image
@@ -97,7 +97,7 @@ def _resize(image: Image, width: int, height: int) -> Image:
     return fitted
 
 
-def to_tensor(image: Image, spec: InputSpec) -> npt.NDArray[Any]:
+def to_tensor(image: Image, spec: ImageInput) -> npt.NDArray[Any]:
     """An image as one input tensor, shape (1, C, H, W), uint8 or float32 as ``spec.dtype`` says."""
     fitted = _fit(image, spec)
     if spec.colour == "GRAY":

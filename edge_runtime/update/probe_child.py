@@ -12,12 +12,9 @@ import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
-
-    from edge_runtime.contracts.manifest import InputSpec
     from edge_runtime.inference.engine import Engine
     from edge_runtime.update.bundle import Bundle
     from edge_runtime.update.probe import ProbeFacts
@@ -115,7 +112,7 @@ def _replay(engine: Engine, bundle: Bundle, load_ms: float) -> ProbeFacts:
     from edge_runtime.update.probe import ProbeFacts
     from edge_runtime.update.trial import percentile_95
 
-    _answer(partial(engine.run, _blank(engine.input_spec)))
+    _answer(partial(engine.infer, engine.blank()))
     agreed, deltas, latencies = 0, [], []
     for case in bundle.manifest.golden:
         frame, times = bundle.golden[case.path], []
@@ -138,13 +135,6 @@ def _replay(engine: Engine, bundle: Bundle, load_ms: float) -> ProbeFacts:
         memory_bytes=_proc_status("VmHWM") if os.name != "nt" else 0,
         runtime=onnxruntime.__version__,
     )
-
-
-def _blank(spec: InputSpec) -> npt.NDArray[Any]:
-    """A frame for a bundle without golden cases; with them, what warms the model up before it is timed."""
-    import numpy as np
-
-    return np.zeros((1, spec.channels, spec.height, spec.width), np.dtype(spec.dtype))
 
 
 def _answer(ask: Callable[[], T]) -> T:

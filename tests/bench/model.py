@@ -8,10 +8,10 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from edge_runtime.contracts.manifest import InputSpec, OutputSpec
+from edge_runtime.contracts.manifest import ClassificationOutput, ImageInput
 
-INPUT = InputSpec(name="image", width=48, height=48, colour="GRAY")
-OUTPUT = OutputSpec(name="logits", labels=tuple(str(digit) for digit in range(10)))
+INPUT = ImageInput(name="image", width=48, height=48, colour="GRAY")
+OUTPUT = ClassificationOutput(name="logits", labels=tuple(str(digit) for digit in range(10)))
 CHANNELS = (1, 16, 32, 64)
 
 

@@ -33,6 +33,8 @@ name = "line-2"
 [management]
 listen = "127.0.0.1:0"
 announce = false
+[inference]
+http = ""
 [spool]
 reserve_bytes = 0
 [[pipeline]]

@@ -34,6 +34,8 @@ name = "{name}"
 [management]
 listen = "127.0.0.1:0"
 announce = false
+[inference]
+http = ""
 [spool]
 reserve_bytes = 1048576
 [[pipeline]]

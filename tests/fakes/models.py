@@ -10,12 +10,12 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper
 
-from edge_runtime.contracts.manifest import BundleManifest, GoldenCase, InputSpec, OutputSpec
+from edge_runtime.contracts.manifest import BundleManifest, ClassificationOutput, GoldenCase, ImageInput
 
 SIDE = 8
 LABELS = ("dark", "bright")
-INPUT = InputSpec(name="frame", width=SIDE, height=SIDE, colour="GRAY")
-OUTPUT = OutputSpec(name="logits", labels=LABELS)
+INPUT = ImageInput(name="frame", width=SIDE, height=SIDE, colour="GRAY")
+OUTPUT = ClassificationOutput(name="logits", labels=LABELS)
 
 
 def frame(brightness: int) -> bytes:

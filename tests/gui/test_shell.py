@@ -38,6 +38,8 @@ CONFIG = """name = "line-7"
 [management]
 listen = "127.0.0.1:0"
 announce = false
+[inference]
+http = ""
 [spool]
 reserve_bytes = 0
 [[pipeline]]
