@@ -7,45 +7,21 @@ import http.client
 import json
 import signal
 import ssl
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 import onnx.parser
 import pytest
 
-from app.fleet.client import BoxClient
 from edge_runtime.contracts.errors import BoxRefused, BoxUnreachable, ConfigInvalid, LinesideError
 from edge_runtime.contracts.rows import AlertRow, LossRow, ResultRow, SampleRow
-from edge_runtime.contracts.status import BoxStatus, SlotState
 from edge_runtime.identity import Identity, client_context, create_identity
 from tests.fakes import models
-from tests.fakes.site import Delivery, FakeSite
+from tests.fakes.box_process import CONFIG, BoxProcess, edge, install, make_box, trust, wait_for_slot
+from tests.fakes.site import FakeSite
 from tests.waiting import wait_until
-
-EDGE = [sys.executable, "-m", "edge_runtime"]
-CONFIG = """\
-name = "line-2"
-[management]
-listen = "127.0.0.1:0"
-announce = false
-[inference]
-http = ""
-[spool]
-reserve_bytes = 0
-[[pipeline]]
-name = "camera"
-source = "folder:{frames}"
-keep_random = 1.0
-[update]
-trial_frames = 5
-trial_seconds = 60.0
-"""
-
 
 MOODY = """\
 <ir_version: 10, opset_import: ["": 21]>
@@ -69,55 +45,6 @@ moody (uint8[n, 1, 8, 8] frame) => (float[n, 2] logits)
 """Agrees with the golden cases, and fails on every frame of a brightness from 100 to 199."""
 
 
-def edge(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([*EDGE, *arguments], capture_output=True, text=True, timeout=60, check=False)
-
-
-@dataclass
-class BoxProcess:
-    """A box's home and the process that runs in it."""
-
-    home: Path
-    frames: Path
-    facts: dict[str, str]
-    process: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> None:
-        self.process = subprocess.Popen([*EDGE, "run", "--home", str(self.home)])
-        wait_until(self._address.exists, 30, "the box's address file")
-
-    @property
-    def _address(self) -> Path:
-        return self.home / "run" / "address.json"
-
-    @property
-    def port(self) -> int:
-        facts = json.loads(self._address.read_text())
-        assert self.process is not None
-        assert facts["pid"] == self.process.pid
-        return int(facts["port"])
-
-    def client(self, desktop: Identity) -> BoxClient:
-        return BoxClient(f"127.0.0.1:{self.port}", self.facts["certificate"], desktop)
-
-    def spooled(self, desktop: Identity, serial: int) -> int:
-        """Samples that wait, once the box has news since ``serial``."""
-        with self.client(desktop) as client:
-            return client.status(since=serial, wait_s=5).spool.samples
-
-    def stop(self, how: signal.Signals = signal.SIGTERM) -> int:
-        assert self.process is not None
-        self.process.send_signal(how)
-        status = self.process.wait(10)
-        self.process = None
-        return status
-
-    def put_frame(self, name: str, body: bytes) -> None:
-        part = self.frames / f"{name}.part"
-        part.write_bytes(body)
-        part.rename(self.frames / name)
-
-
 @pytest.fixture
 def site(tmp_path: Path) -> FakeSite:
     return FakeSite(tmp_path / "site")
@@ -130,13 +57,7 @@ def desktop(tmp_path: Path) -> Identity:
 
 @pytest.fixture
 def box(tmp_path: Path, site: FakeSite, desktop: Identity) -> Iterator[BoxProcess]:
-    home, frames = tmp_path / "box", tmp_path / "frames"
-    frames.mkdir()
-    made = edge("init", "--home", str(home), "--name", "line-2", "--json")
-    assert made.returncode == 0, made.stderr
-    (home / "edge.toml").write_text(CONFIG.format(frames=frames))
-    box = BoxProcess(home, frames, json.loads(made.stdout))
-    assert trust(box, desktop, site).returncode == 0
+    box = make_box(tmp_path, desktop, site)
     box.start()
     try:
         yield box
@@ -144,27 +65,6 @@ def box(tmp_path: Path, site: FakeSite, desktop: Identity) -> Iterator[BoxProces
         if box.process is not None:
             box.process.kill()
             box.process.wait()
-
-
-def trust(box: BoxProcess, desktop: Identity, site: FakeSite) -> subprocess.CompletedProcess[str]:
-    root = site.folder / "root.json"
-    root.write_bytes(site.repository.root_bytes)
-    return edge("trust", "--home", str(box.home), "--desktop", str(desktop.certificate_path), "--root", str(root))
-
-
-def install(client: BoxClient, site: FakeSite, delivery: Delivery) -> None:
-    client.deliver(delivery.file, delivery.sha256, sent=lambda _here, _all: None)
-    for path in site.repository.metadata_files():
-        client.put_metadata(path)
-    client.install(delivery.target)
-
-
-def wait_for_slot(client: BoxClient, version: str, state: SlotState) -> BoxStatus:
-    def reached() -> BoxStatus | None:
-        status = client.status()
-        return status if any(slot.version == version and slot.state == state for slot in status.slots) else None
-
-    return wait_until(reached, 30, f"{version} to be {state}")
 
 
 def test_frames_are_answered_kept_and_collected_and_the_box_stops_cleanly(
@@ -335,7 +235,7 @@ def test_a_long_poll_ends_with_news_and_the_configuration_can_be_changed(
 
     with box.client(desktop) as client:
         before = client.status()
-        with pytest.raises(ConfigInvalid, match=r"line 9, pipeline\[0\].source: there is no source of kind 'webcam'"):
+        with pytest.raises(ConfigInvalid, match=r"line 11, pipeline\[0\].source: there is no source of kind 'webcam'"):
             put_config(CONFIG.format(frames="/x").replace("folder:", "webcam:"))
         moved = tmp_path / "moved"
         put_config(CONFIG.format(frames=moved).replace("line-2", "line-3"))
