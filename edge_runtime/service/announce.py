@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import ipaddress
 import logging
-import socket
 import threading
 
+import ifaddr
 from zeroconf import Error, InterfaceChoice, ServiceInfo, Zeroconf
 
 from edge_runtime.contracts.status import Announcement
 
 SERVICE_TYPE = "_lineside._tcp.local."
+LOOK_EVERY_S = 10.0
+"""How soon a cable that was plugged in, or another address, is noticed."""
+FIRST_PAUSE_S = 1.0
+LONGEST_PAUSE_S = 30.0
 _log = logging.getLogger(__name__)
 
 
@@ -33,7 +37,6 @@ class Announcer:
     def __init__(self, announcement: Announcement) -> None:
         self._announcement = announcement
         self._wanted = threading.Condition()
-        self._told: Announcement | None = None
         self._closing = False
         self._thread = threading.Thread(target=self._run, name="announce", daemon=True)
         self._thread.start()
@@ -55,31 +58,40 @@ class Announcer:
         self._thread.join(timeout_s)
 
     def _run(self) -> None:
-        try:
-            zeroconf = _open(self._announcement.host)
-        except (OSError, Error, RuntimeError) as error:
-            _log.warning("multicast is not available, the box is not announced: %s", error)
-            return
-        try:
-            self._announce_until_closed(zeroconf)
-        except (OSError, Error, RuntimeError) as error:
-            _log.warning("the box is no longer announced: %s", error)
-        finally:
-            zeroconf.close()
+        pause_s = FIRST_PAUSE_S
+        while not self._closing:
+            here = _addresses(self._announcement.host)
+            try:
+                zeroconf = _open(self._announcement.host)
+                try:
+                    self._announce_until_moved(zeroconf, here)
+                finally:
+                    zeroconf.close()
+                pause_s = FIRST_PAUSE_S
+            except (OSError, Error, RuntimeError) as error:
+                # A box that boots before its cable is plugged in, for instance.
+                if pause_s == FIRST_PAUSE_S:
+                    _log.warning("the box cannot be announced now, it is tried again: %s", error)
+                with self._wanted:
+                    self._wanted.wait_for(lambda: self._closing, pause_s)
+                pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
 
-    def _announce_until_closed(self, zeroconf: Zeroconf) -> None:
-        while True:
+    def _announce_until_moved(self, zeroconf: Zeroconf, here: list[str]) -> None:
+        """Until closed, or until this machine has other addresses than ``here``."""
+        told: Announcement | None = None
+        while _addresses(self._announcement.host) == here:
             with self._wanted:
-                self._wanted.wait_for(lambda: self._closing or self._announcement != self._told)
+                self._wanted.wait_for(lambda: self._closing or self._announcement != told, LOOK_EVERY_S)  # noqa: B023 - asked before told changes
                 if self._closing:
                     return
                 latest = self._announcement
-            info = _service(latest)
-            if self._told is None:
-                zeroconf.register_service(info)
+            if latest == told:
+                continue
+            if told is None:
+                zeroconf.register_service(_service(latest, here))
             else:
-                zeroconf.update_service(info)
-            self._told = latest
+                zeroconf.update_service(_service(latest, here))
+            told = latest
 
 
 def _open(host: str) -> Zeroconf:
@@ -89,28 +101,22 @@ def _open(host: str) -> Zeroconf:
     return Zeroconf(interfaces=[host])
 
 
-def _service(announcement: Announcement) -> ServiceInfo:
+def _service(announcement: Announcement, addresses: list[str]) -> ServiceInfo:
     # A DNS label has at most 63 bytes; 16 digits of the identity are enough to be the only one of its name.
     label = f"lineside-{announcement.box[:16]}"
     return ServiceInfo(
         SERVICE_TYPE,
         f"{label}.{SERVICE_TYPE}",
         port=announcement.port,
-        parsed_addresses=_addresses(announcement.host),
+        parsed_addresses=addresses,
         properties=to_txt(announcement),
         server=f"{label}.local.",
     )
 
 
 def _addresses(host: str) -> list[str]:
+    """Where the box can be reached, the loopback last."""
     if not ipaddress.ip_address(host).is_unspecified:
         return [host]
-    found = {str(info[4][0]) for info in socket.getaddrinfo(socket.gethostname(), None, socket.AF_INET)}
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        # Sends nothing: asks the routing table which address faces the network.
-        try:
-            probe.connect(("192.0.2.1", 9))
-            found.add(str(probe.getsockname()[0]))
-        except OSError:
-            _log.info("this machine has no route to a network")
-    return sorted(found, key=lambda address: (address.startswith("127."), address)) or ["127.0.0.1"]
+    found = {str(ip.ip) for adapter in ifaddr.get_adapters() for ip in adapter.ips if ip.is_IPv4}
+    return sorted(found, key=lambda address: (address.startswith("127."), address))
