@@ -16,7 +16,8 @@ SYSTEM := packaging/linux/system-packages.sh
 QT_PACKAGES := libdbus-1-3 libegl1 libfontconfig1 libgl1 libglib2.0-0 libxcb-cursor0 libxcb-icccm4 libxcb-image0 \
 	libxcb-keysyms1 libxcb-randr0 libxcb-render-util0 libxcb-shape0 libxcb-shm0 libxcb-sync1 libxcb-xfixes0 \
 	libxcb-xinerama0 libxcb-xkb1 libxkbcommon-x11-0
-TEST_PACKAGES := $(QT_PACKAGES) fonts-dejavu-core fonts-noto-cjk xauth xvfb
+TEST_PACKAGES := $(QT_PACKAGES) fonts-dejavu-core fonts-noto-cjk gcc iproute2 libc6-dev xauth xvfb
+BENCH_PACKAGES := wrk
 BUILD_PACKAGES := $(QT_PACKAGES) binutils fonts-dejavu-core x11-utils xvfb
 # Debian's Python has its library, which the built program needs, in a package of its own.
 LIBPYTHON = $(shell $(BIN)/python -c 'import sys; v = sys.version_info; \
@@ -46,8 +47,18 @@ lint: $(DONE)/dev ## Check style, types and the dependency rule
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+.PHONY: faults
+faults: $(DONE)/dev ## Every fault test in full: 200 rounds of SIGKILL, every step of an update; a quarter of an hour
+	@$(SYSTEM) "to run the tests" $(TEST_PACKAGES)
+	LINESIDE_FAULT_ROUNDS=200 $(BIN)/python -m pytest tests/faults --timeout 1800 $(ARGS)
+
+.PHONY: soak
+soak: $(DONE)/dev ## Twenty minutes at full load: memory must stay flat, and no descriptor may leak
+	$(BIN)/python -m tests.faults.soak $(ARGS)
+
 .PHONY: bench
 bench: $(DONE)/dev ## Measure against references in the same run and renew docs/performance.md
+	@$(SYSTEM) "to measure" $(BENCH_PACKAGES)
 	$(BIN)/python -m tests.bench
 
 .PHONY: package

@@ -1,4 +1,4 @@
-"""``lineside-edge init|trust|run``."""
+"""``lineside-edge init|trust|run|pipeline|serve|bench``."""
 
 from __future__ import annotations
 
@@ -7,17 +7,42 @@ import json
 import os
 import socket
 import sys
+import traceback
 from pathlib import Path
+from typing import NoReturn
 
+from edge_runtime.commands import COMMANDS, load
 from edge_runtime.contracts.errors import InputInvalid, LinesideError
 from edge_runtime.enrolment import MAX_ROOT_BYTES, create_home, trust_desktop
 from edge_runtime.identity import MAX_CERTIFICATE_BYTES
 
 
+def program() -> NoReturn:
+    """The command as a process of its own."""
+    try:
+        status = main()
+        sys.stdout.flush()
+    except SystemExit as left:
+        # The parser's: it has said what was wrong.
+        status = left.code if isinstance(left.code, int) else 1
+    except BrokenPipeError:
+        status = 1
+    except BaseException:  # noqa: BLE001 - the traceback is printed, and the way out below is the same
+        traceback.print_exc()
+        status = 1
+    sys.stderr.flush()
+    # Everything is on disk by now. A thread that is still inside a native library (a frame in the model, a camera's
+    # stream, a handshake) would crash the interpreter's own way out.
+    os._exit(status)
+
+
 def main(arguments: list[str] | None = None) -> int:
     """The command; returns the exit status and prints errors with their hint and code."""
-    options = build_parser().parse_args(arguments)
+    given = sys.argv[1:] if arguments is None else arguments
+    options = build_parser(given[0] if given else None).parse_args(given)
     try:
+        if options.command in COMMANDS:
+            return load(options.command).run(options)
         if options.command == "init":
             _init(options.home, options.name, as_json=options.json)
         elif options.command == "trust":
@@ -26,12 +51,7 @@ def main(arguments: list[str] | None = None) -> int:
             # The daemon's parts take a while to import; the other commands do without.
             from edge_runtime.service.daemon import run
 
-            status = run(options.home)
-            sys.stdout.flush()
-            sys.stderr.flush()
-            # Everything is on disk by now. A thread that is still inside a native library (a frame in the model,
-            # a handshake) would crash the interpreter's own way out.
-            os._exit(status)
+            return run(options.home)
     except LinesideError as error:
         if getattr(options, "json", False):
             _say(json.dumps({"error": error.to_dict()}))
@@ -41,8 +61,8 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """All commands and their arguments."""
+def build_parser(chosen: str | None = None) -> argparse.ArgumentParser:
+    """All commands; of those that take a while to import, only ``chosen`` has its arguments."""
     parser = argparse.ArgumentParser(prog="lineside-edge", description="The Lineside box: models beside the line.")
     commands = parser.add_subparsers(dest="command", required=True)
     init = commands.add_parser("init", help="make this box's key and configuration")
@@ -51,6 +71,11 @@ def build_parser() -> argparse.ArgumentParser:
     trust.add_argument("--desktop", type=Path, required=True, help="the desktop's certificate, PEM")
     trust.add_argument("--root", type=Path, required=True, help="the site's root metadata, root.json")
     run = commands.add_parser("run", help="run the box until SIGTERM")
+    for name, purpose in COMMANDS.items():
+        if name == chosen:
+            load(name).add_parser(commands)
+        else:
+            commands.add_parser(name, help=purpose)
     for command in (init, trust, run):
         command.add_argument("--home", type=Path, required=True, help="the box's folder")
     for command in (init, trust):
@@ -89,4 +114,4 @@ def _say(text: str) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    program()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal, NamedTuple
 
 import msgspec
 from msgspec import Meta, Struct
@@ -27,9 +27,15 @@ listen = "0.0.0.0:7443"
 announce = true                 # tell the local network over mDNS
 
 [spool]
-max_sample_bytes = 268435456    # the oldest samples go first
-max_age_days = 30
+max_bytes = 1073741824          # for what no desktop has fetched; the least precious goes first, the oldest of it
 reserve_bytes = 536870912       # free disk space that is never touched
+memory_bytes = 16777216         # for rows that wait while the disk takes none
+
+# Each class has limits of its own, too. From the most precious down: audits, alerts, hard_samples, shadows, rollups,
+# random_samples, unlabelled_samples, results.
+# [spool.results]
+# max_bytes = 402653184
+# max_age_days = 30
 
 [inference]
 http = "127.0.0.1:8000"         # Open Inference Protocol for programs on this machine; "" turns it off
@@ -39,7 +45,7 @@ grpc = ""                       # the same over gRPC
 # [[pipeline]]
 # name = "camera"
 # source = "folder:/var/lib/camera/frames"
-# workers = 1                   # frames in hand at a time
+# workers = 1                   # frames in hand at a time; without it as many as suit the model and this box
 # keep_random = 0.05            # share of all frames kept at random
 # keep_margin = 0.5             # kept as hard where best minus second best is below this
 
@@ -50,7 +56,7 @@ trial_seconds = 15.0            # or for this long, whichever ends first
 [drift]
 reference = 150                 # frames after a new model that say what is normal
 window = 60                     # frames that are compared with them
-thin = 1                        # only every n-th frame counts: raise it where frames resemble each other
+thin = 1                        # at most every n-th frame counts; where frames resemble each other, fewer by itself
 """
 
 
@@ -94,12 +100,59 @@ class Inference(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Requests that may wait for a worker; the next one is told to come back later."""
 
 
-class SpoolLimits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How much the box may keep for a desktop that has not come by."""
+class ClassLimits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What one class of the spool may keep; what is not given is the class's own default."""
 
-    max_sample_bytes: Count = 256 * 2**20
-    max_age_days: Annotated[float, Meta(gt=0)] = 30
-    reserve_bytes: Count = 512 * 2**20
+    max_bytes: Count | None = None
+    max_age_days: Annotated[float, Meta(gt=0, le=36_500)] | None = None
+
+
+class ClassLimit(NamedTuple):
+    """What one class of the spool may keep."""
+
+    max_bytes: int
+    max_age_days: float
+
+
+_MIB = 2**20
+_CLASS_LIMITS = {
+    "audits": ClassLimit(16 * _MIB, 3650),
+    "alerts": ClassLimit(16 * _MIB, 365),
+    "hard_samples": ClassLimit(256 * _MIB, 90),
+    "shadows": ClassLimit(32 * _MIB, 90),
+    "rollups": ClassLimit(64 * _MIB, 365),
+    "random_samples": ClassLimit(128 * _MIB, 30),
+    "unlabelled_samples": ClassLimit(64 * _MIB, 30),
+    "results": ClassLimit(384 * _MIB, 30),
+}
+
+
+class SpoolLimits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How much the box may keep for a desktop that has not come by; classes stand from the most precious down."""
+
+    max_bytes: Count = 1024 * _MIB
+    """All that is kept, samples' files and rows' contents."""
+    reserve_bytes: Count = 512 * _MIB
+    memory_bytes: Annotated[int, Meta(ge=64 * 1024)] = 16 * _MIB
+    """For rows that wait until a full disk takes them. A change takes effect at the next start."""
+    audits: ClassLimits = ClassLimits()
+    alerts: ClassLimits = ClassLimits()
+    hard_samples: ClassLimits = ClassLimits()
+    """Those on which the models disagree, too."""
+    shadows: ClassLimits = ClassLimits()
+    rollups: ClassLimits = ClassLimits()
+    random_samples: ClassLimits = ClassLimits()
+    unlabelled_samples: ClassLimits = ClassLimits()
+    results: ClassLimits = ClassLimits()
+
+    def of(self, name: str) -> ClassLimit:
+        """The limits of a class, with its defaults where the configuration says nothing."""
+        given: ClassLimits = getattr(self, name)
+        default = _CLASS_LIMITS[name]
+        return ClassLimit(
+            default.max_bytes if given.max_bytes is None else given.max_bytes,
+            default.max_age_days if given.max_age_days is None else given.max_age_days,
+        )
 
 
 class PipelineConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -110,14 +163,17 @@ class PipelineConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """``kind:location``; the kinds are those registered as ``lineside.sources``."""
     keep_random: Share = 0.05
     keep_margin: Share = 0.5
-    workers: Annotated[int, Meta(ge=1, le=64)] = 1
-    """Frames in hand at a time; more than one may mix up their order a little."""
+    workers: Annotated[int, Meta(ge=1, le=64)] | None = None
+    """Frames in hand at a time; more than one may mix up their order a little. Without it as many as
+    ``lineside-edge bench`` found best for the model, or one for each core."""
     fps: Annotated[float, Meta(gt=0, le=1000)] | None = None
     """Most frames a second to take from a camera, a stream or a replay."""
     window: Annotated[int, Meta(ge=1, le=2**20)] | None = None
     """Points in one window of a signal."""
     hop: Annotated[int, Meta(ge=1, le=2**20)] | None = None
     """Points from one window's begin to the next one's; a whole window where it is not given."""
+    order: Literal["time", "name"] | None = None
+    """In which order files come that are there at the same time; by time where it is not given."""
 
 
 class Update(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -188,7 +244,7 @@ def load_config(path: Path) -> EdgeConfig:
 
 def config_error(text: str, field: str, problem: str) -> ConfigInvalid:
     """The error for ``field`` (such as ``pipeline[0].source``) of this configuration, with its line if it is there."""
-    line = _line_of(text, field)
+    line = _line_of(text, field) or _line_of(text, field.rpartition(".")[0]) or _line_of(text, f"{field}.")
     where = f"line {line}, {field}" if line else field
     return ConfigInvalid(f"{CONFIG_NAME}, {where}: {problem[:1].lower()}{problem[1:].rstrip('.')}.")
 

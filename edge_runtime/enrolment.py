@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from edge_runtime.config import CONFIG_NAME, KEYS, TEMPLATE, load_config, parse_config
 from edge_runtime.contracts import wire
-from edge_runtime.contracts.errors import InputInvalid, NotFound
+from edge_runtime.contracts.errors import DiskFull, InputInvalid, NotFound
 from edge_runtime.contracts.rows import Count, Name
 from edge_runtime.identity import create_identity, load_identity
 from edge_runtime.update.durable import write_durably
@@ -39,6 +40,21 @@ class ListeningAt:
 def address_file(home: Path) -> Path:
     """Written by a box that listens, removed when it stops."""
     return home / "run" / "address.json"
+
+
+def tell_address(home: Path, host: str, port: int) -> bool:
+    """Write down where this process listens; False where the disk has no room even for that."""
+    where = address_file(home)
+    body = json.dumps({"host": host, "port": port, "pid": os.getpid()}).encode()
+    for _attempt in range(2):
+        try:
+            write_durably(where, [body])
+        except DiskFull:
+            # What a process before this one wrote is wrong anyway, and may take just the room that is needed.
+            where.unlink(missing_ok=True)
+        else:
+            return True
+    return False
 
 
 def create_home(home: Path, *, name: str, config: str | None = None) -> BoxHome:

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 from app.cli import text
 from app.cli.commands import Topic, Topics
+from app.cli.seen import add_listings
 from app.cli.session import Columns, Session
 
 if TYPE_CHECKING:
-    from app.context import Context
     from app.store.records import Box
 
 
@@ -29,12 +29,15 @@ def register(topics: Topics, everywhere: argparse.ArgumentParser) -> None:
     collect.add_argument("box", nargs="?", help="name or id (default: all)")
     refresh = topic.verb("refresh", _refresh, "ask boxes how they are")
     refresh.add_argument("box", nargs="?", help="name or id (default: all)")
-    alerts = topic.verb("alerts", _alerts, "the newest alerts")
-    alerts.add_argument("box", nargs="?", help="name or id (default: all)")
-    alerts.add_argument("--limit", type=int, default=100, metavar="N", help="at most so many (default: 100)")
+    add_listings(topic)
     rollback = topic.verb("rollback", _rollback, "send a box back to the model before this one")
     rollback.add_argument("box", help="name or id")
     rollback.add_argument("--reason", required=True, help="kept on the box and in the activity")
+    shadow = topic.verb("shadow", _shadow, "let a released model see what a box sees, without answering for anything")
+    shadow.add_argument("box", help="name or id")
+    chosen = shadow.add_mutually_exclusive_group(required=True)
+    chosen.add_argument("model", nargs="?", help="name, name@version or id of a released model")
+    chosen.add_argument("--off", action="store_true", help="end it")
     topic.verb("forget", _forget, "strike a box off this desktop's list").add_argument("box", help="name or id")
 
 
@@ -62,6 +65,13 @@ def _slots(box: Box) -> str:
     return "; ".join(" ".join(words) for words in told)
 
 
+def _shadow_of(box: Box) -> str | None:
+    shadow = box.status.shadow if box.status else None
+    if shadow is None:
+        return None
+    return " ".join(f"{shadow.name} {shadow.version} {shadow.state} {shadow.reason or ''}".split())
+
+
 _BRIEF: Columns[Box] = {
     "NAME": lambda box: box.name,
     "BOX": lambda box: text.short(box.box),
@@ -83,7 +93,9 @@ _FULL: Columns[Box] = {
     "model": _model,
     "pipelines": _lines,
     "slots": _slots,
+    "shadow": _shadow_of,
     "version": lambda box: box.status.version if box.status else None,
+    "its disk": lambda box: box.status.spool.problem if box.status else None,
     "waiting there": lambda box: (
         f"{box.status.spool.results} results, {box.status.spool.samples} samples, {box.status.spool.alerts} alerts"
         if box.status
@@ -146,6 +158,9 @@ def _collect(arguments: argparse.Namespace, session: Session) -> None:
                 "results": lambda r: r.results,
                 "samples": lambda r: f"{r.samples} ({text.size(r.bytes)})",
                 "alerts": lambda r: r.alerts,
+                "audits": lambda r: r.audits,
+                "roll-ups": lambda r: r.rollups,
+                "shadow answers": lambda r: r.shadows,
                 "losses": lambda r: r.losses,
                 "not reachable": lambda r: ", ".join(r.unreachable),
             },
@@ -159,22 +174,13 @@ def _refresh(arguments: argparse.Namespace, session: Session) -> None:
         _answer(session, boxes.refresh(ctx, arguments.box))
 
 
-def _alerts(arguments: argparse.Namespace, session: Session) -> None:
-    from app.usecases import boxes
+def _shadow(arguments: argparse.Namespace, session: Session) -> None:
+    from app.usecases import rollouts
 
-    with session.open() as ctx:
-        names = _names(ctx)
-        session.rows(
-            "alerts",
-            boxes.list_alerts(ctx, arguments.box, arguments.limit),
-            {
-                "WHEN": lambda alert: text.moment(alert.at_ms),
-                "BOX": lambda alert: names.get(alert.box, text.short(alert.box)),
-                "KIND": lambda alert: alert.kind,
-                "MESSAGE": lambda alert: alert.message,
-            },
-            empty="No alerts.",
-        )
+    with session.open() as ctx, session.stoppable() as cancel:
+        model = None if arguments.off else arguments.model
+        box = rollouts.shadow(ctx, arguments.box, model, progress=session.progress, cancel=cancel)
+        session.one("box", box, _FULL)
 
 
 def _rollback(arguments: argparse.Namespace, session: Session) -> None:
@@ -191,9 +197,3 @@ def _forget(arguments: argparse.Namespace, session: Session) -> None:
         box = boxes.get_box(ctx, arguments.box)
         boxes.forget_box(ctx, box.box)
         session.answer({"forgotten": box.box}, [f"Forgot {text.clean(box.name)}."])
-
-
-def _names(ctx: Context) -> dict[str, str]:
-    from app.usecases import boxes
-
-    return {box.box: box.name for box in boxes.list_boxes(ctx)}

@@ -27,19 +27,18 @@ from edge_runtime.contracts.errors import (
     LinesideError,
     ObjectCorrupt,
 )
-from edge_runtime.contracts.rows import AlertRow, LossRow, ResultRow, SampleRow, Stream
-from edge_runtime.contracts.status import AckRequest, BoxStatus, InstallRequest, ProbeReport, ProbeRequest
+from edge_runtime.contracts.rows import ROW_TYPES, Row, Stream
+from edge_runtime.contracts.status import (
+    AckRequest,
+    BoxStatus,
+    InstallRequest,
+    ProbeReport,
+    ProbeRequest,
+    ShadowRequest,
+)
 from edge_runtime.identity import Identity, client_context
 
 T = TypeVar("T")
-Row = ResultRow | SampleRow | AlertRow | LossRow
-
-ROW_TYPES: dict[Stream, type[Row]] = {
-    "results": ResultRow,
-    "samples": SampleRow,
-    "alerts": AlertRow,
-    "losses": LossRow,
-}
 CHUNK_BYTES = 4 * 2**20
 MAX_BODY_BYTES = 16 * 2**20
 MAX_SAMPLE_BYTES = 32 * 2**20
@@ -106,11 +105,11 @@ class BoxClient:
         return self._ask("GET", "/v1/status", BoxStatus, query=query, timeout_s=ANSWER_TIMEOUT_S + wait_s)
 
     def page(self, stream: Stream, after: int, limit: int = 1000) -> SpoolPage:
-        """Rows of a stream after a cursor."""
+        """Rows of a stream after a cursor; where the box's spool had to begin anew, from its beginning."""
         body = self._call("GET", f"/v1/spool/{stream}", query={"after": str(after), "limit": str(limit)})
         envelope = wire.decode(body, _RawPage, what=f"{stream} page of {self.address}")
         rows = tuple(wire.from_dict(row, ROW_TYPES[stream], what=f"{stream} row") for row in envelope.rows)
-        if envelope.more and envelope.cursor <= after:
+        if envelope.more and (not rows or envelope.cursor == after):
             raise BoxRefused(f"The box at {self.address} sent a page of {stream} that leads nowhere.")
         return SpoolPage(rows, envelope.cursor, envelope.more)
 
@@ -160,6 +159,11 @@ class BoxClient:
     def install(self, target: str) -> None:
         """Start the update to a signed target; its way shows in ``status().slots``."""
         self._call("POST", "/v1/install", body=wire.encode(InstallRequest(target=target)))
+
+    def shadow(self, target: str | None) -> None:
+        """Let a signed target see the line beside the model that answers, or end that; the sandbox tries it first."""
+        body = wire.encode(ShadowRequest(target=target))
+        self._call("POST", "/v1/shadow", body=body, timeout_s=PROBE_TIMEOUT_S)
 
     def roll_back(self, reason: str) -> None:
         """Return to the other committed model."""
@@ -216,6 +220,9 @@ class BoxClient:
             if len(answer) > limit:
                 self._drop()
                 raise BoxRefused(f"The box at {self.address} sent more than {limit} bytes.")
+            if response.length:
+                # The connection ended in the middle of the body, which read() with a limit keeps to itself.
+                raise http.client.IncompleteRead(answer, response.length)
             return response.status, answer
 
     def _connect(self, timeout_s: float) -> http.client.HTTPSConnection:

@@ -35,7 +35,7 @@ TEXTS: dict[str, tuple[str, str]] = {
         QT_TRANSLATE_NOOP("errors", "Correct the line that is named; the previous configuration stays in force."),
     ),
     "frame.unreadable": (
-        QT_TRANSLATE_NOOP("errors", "A frame is not a readable image"),
+        QT_TRANSLATE_NOOP("errors", "A frame cannot be read"),
         QT_TRANSLATE_NOOP(
             "errors", "Check the camera or the program that writes the frames; the line goes on without this one."
         ),

@@ -16,7 +16,7 @@ from app.store.tables import TABLES, key_of
 from edge_runtime.contracts import wire
 from edge_runtime.contracts.errors import InputInvalid
 from edge_runtime.contracts.manifest import GateReport
-from edge_runtime.contracts.rows import AlertRow
+from edge_runtime.contracts.rows import AlertRow, AuditRow
 from edge_runtime.contracts.status import ProbeReport
 
 Row = dict[str, Any]
@@ -112,6 +112,10 @@ def _alert(row: Row) -> None:
     wire.from_dict({**row, "facts": facts}, AlertRow, what="journal's alert")
 
 
+def _audit(row: Row) -> None:
+    wire.from_dict(row, AuditRow, what="journal's audit")
+
+
 _CHECKS: Mapping[str, Callable[[Row], None]] = {
     "boxes": _box,
     "samples": _sample,
@@ -123,4 +127,5 @@ _CHECKS: Mapping[str, Callable[[Row], None]] = {
     "proofs": _proof,
     "rollouts": _rollout,
     "alerts": _alert,
+    "audits": _audit,
 }

@@ -127,9 +127,38 @@ _FOUNDATION = (
 )
 
 
+_KEY = "box TEXT NOT NULL, boot TEXT NOT NULL, seq INTEGER NOT NULL, at_ms INTEGER NOT NULL"
+_MORE_STREAMS = (
+    # objects, areas, labels: JSON.
+    "ALTER TABLE results ADD COLUMN value REAL",
+    "ALTER TABLE results ADD COLUMN objects TEXT NOT NULL DEFAULT '[]'",
+    "ALTER TABLE results ADD COLUMN areas TEXT NOT NULL DEFAULT '{}'",
+    f"""CREATE TABLE audits ({_KEY}, kind TEXT NOT NULL, who TEXT NOT NULL, message TEXT NOT NULL,
+        PRIMARY KEY (box, boot, seq)) WITHOUT ROWID, STRICT""",
+    f"""CREATE TABLE shadows ({_KEY}, pipeline TEXT NOT NULL, frame TEXT NOT NULL, sample TEXT NOT NULL,
+        model TEXT NOT NULL, shadow TEXT NOT NULL, label TEXT NOT NULL, shadow_label TEXT NOT NULL,
+        confidence REAL NOT NULL, shadow_confidence REAL NOT NULL, latency_us INTEGER NOT NULL,
+        shadow_latency_us INTEGER NOT NULL, PRIMARY KEY (box, boot, seq)) WITHOUT ROWID, STRICT""",
+    f"""CREATE TABLE rollups ({_KEY}, span_ms INTEGER NOT NULL, pipeline TEXT NOT NULL, model TEXT NOT NULL,
+        frames INTEGER NOT NULL, errors INTEGER NOT NULL, kept INTEGER NOT NULL, confidence_mean REAL NOT NULL,
+        latency_us_p50 INTEGER NOT NULL, latency_us_p99 INTEGER NOT NULL, labels TEXT NOT NULL, value_mean REAL,
+        shadow TEXT, shadow_frames INTEGER NOT NULL, shadow_agreed INTEGER NOT NULL,
+        shadow_latency_us_p50 INTEGER NOT NULL, PRIMARY KEY (box, boot, seq)) WITHOUT ROWID, STRICT""",
+    "CREATE INDEX audits_by_time ON audits (at_ms)",
+    "CREATE INDEX shadows_by_time ON shadows (at_ms)",
+    "CREATE INDEX rollups_by_time ON rollups (at_ms)",
+    "CREATE INDEX losses_by_time ON losses (at_ms)",
+)
+
+
 def _foundation(database: sqlite_utils.Database) -> None:
     for statement in _FOUNDATION:
         database.execute(statement)
 
 
-STEPS = (Step("0001_foundation", _foundation),)
+def _more_streams(database: sqlite_utils.Database) -> None:
+    for statement in _MORE_STREAMS:
+        database.execute(statement)
+
+
+STEPS = (Step("0001_foundation", _foundation), Step("0002_more_streams", _more_streams))

@@ -1,9 +1,9 @@
-"""What boxes saw: results, alerts, the loss ledger, and how far each stream has been collected."""
+"""What boxes saw and what was done to them, stream by stream, and how far each has been collected."""
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from app.store.database import Database
@@ -13,18 +13,29 @@ from app.store.tables import insert_new_sql, key_of
 from app.store.writer import Writer
 from edge_runtime.contracts import wire
 from edge_runtime.contracts.errors import InputInvalid, NotFound
-from edge_runtime.contracts.rows import AlertRow, LossRow, ResultRow, SampleRow, Stream
+from edge_runtime.contracts.rows import (
+    ROW_TYPES,
+    AlertRow,
+    AuditRow,
+    FoundObject,
+    LossRow,
+    ResultRow,
+    RollupRow,
+    Row,
+    ShadowRow,
+    Stream,
+)
 
-SpoolRow = ResultRow | SampleRow | AlertRow | LossRow
-_KINDS: Mapping[str, type[SpoolRow]] = {
-    "results": ResultRow,
-    "samples": SampleRow,
-    "alerts": AlertRow,
-    "losses": LossRow,
+_JSON: Mapping[Stream, tuple[str, ...]] = {
+    "results": ("objects", "areas"),
+    "alerts": ("facts",),
+    "rollups": ("labels",),
 }
+"""Columns that hold JSON."""
+_EMPTY = {"[]", "{}"}
 
 
-def collect(db: Database, stream: Stream, rows: Sequence[SpoolRow], cursor: int, box: str) -> int:
+def collect(db: Database, stream: Stream, rows: Sequence[Row], cursor: int, box: str) -> int:
     """Keep rows of one stream together with how far it has come, in one transaction; returns how many were new.
 
     Collecting the same rows again changes nothing.
@@ -33,7 +44,7 @@ def collect(db: Database, stream: Stream, rows: Sequence[SpoolRow], cursor: int,
     :raises NotFound: the box is not enrolled here.
     """
     for row in rows:
-        if not isinstance(row, _KINDS[stream]):
+        if not isinstance(row, ROW_TYPES[stream]):
             raise InputInvalid(f"A {type(row).__name__} came in the stream {stream!r}.")
         if row.box != box:
             raise InputInvalid(f"Box {box[:12]} sent a row in the name of {row.box[:12]}.")
@@ -41,23 +52,33 @@ def collect(db: Database, stream: Stream, rows: Sequence[SpoolRow], cursor: int,
     def work(writer: Writer) -> int:
         if writer.execute("SELECT 1 FROM boxes WHERE box = ?", (box,)).fetchone() is None:
             raise NotFound(f"The box {box[:12]} is not enrolled here.")
-        new = _INSERT[stream](writer, [wire.to_dict(row) for row in rows]) if rows else 0
+        insert = _INSERT.get(stream, _insert_local)
+        new = insert(writer, stream, [wire.to_dict(row) for row in rows]) if rows else 0
         writer.upsert("cursors", {"box": box, "stream": stream, "cursor": cursor})
         return new
 
     return db.write(work)
 
 
-def _insert_plain(table: str, writer: Writer, rows: list[dict[str, Any]]) -> int:
-    writer.touch(table, *(key_of(table, row) for row in rows))
-    return writer.executemany(insert_new_sql(table, tuple(rows[0])), rows).rowcount
+def _insert_local(writer: Writer, stream: Stream, rows: list[dict[str, Any]]) -> int:
+    """Rows that stay on this desktop: many, so all at once."""
+    flat = [_flat(stream, row) for row in rows]
+    writer.touch(stream, *(key_of(stream, row) for row in flat))
+    return writer.executemany(insert_new_sql(stream, tuple(flat[0])), flat).rowcount
 
 
-def _insert_alerts(writer: Writer, rows: list[dict[str, Any]]) -> int:
-    return sum(writer.insert_new("alerts", {**row, "facts": to_json(row["facts"])}) for row in rows)
+def _insert_synced(writer: Writer, stream: Stream, rows: list[dict[str, Any]]) -> int:
+    return sum(writer.insert_new(stream, _flat(stream, row)) for row in rows)
 
 
-def _insert_samples(writer: Writer, rows: list[dict[str, Any]]) -> int:
+def _flat(stream: Stream, row: dict[str, Any]) -> dict[str, Any]:
+    """The row as columns."""
+    for column in _JSON.get(stream, ()):
+        row[column] = to_json(row[column])
+    return row
+
+
+def _insert_samples(writer: Writer, _stream: Stream, rows: list[dict[str, Any]]) -> int:
     new = 0
     for row in rows:
         sample = {key: value for key, value in row.items() if key not in ("boot", "seq", "label")}
@@ -67,12 +88,12 @@ def _insert_samples(writer: Writer, rows: list[dict[str, Any]]) -> int:
     return new
 
 
-_INSERT = {
-    "results": lambda writer, rows: _insert_plain("results", writer, rows),
-    "losses": lambda writer, rows: _insert_plain("losses", writer, rows),
-    "alerts": _insert_alerts,
+_INSERT: Mapping[Stream, Callable[[Writer, Stream, list[dict[str, Any]]], int]] = {
+    "audits": _insert_synced,
+    "alerts": _insert_synced,
     "samples": _insert_samples,
 }
+"""How rows are kept where they do not just stay on this desktop."""
 
 
 def cursor_of(db: Database, box: str, stream: Stream) -> int:
@@ -89,7 +110,7 @@ def page_results(db: Database, box: str, cursor: str | None = None, limit: int =
         " ORDER BY at_ms DESC, boot DESC, seq DESC LIMIT ?",
         (box, at_ms, boot, seq, check_limit(limit) + 1),
     )
-    shown = tuple(ResultRow(**row) for row in rows[:limit])
+    shown = tuple(_result(row) for row in rows[:limit])
     more = len(rows) > limit
     return Page(rows=shown, cursor=join_cursor(shown[-1].at_ms, shown[-1].seq, shown[-1].boot) if more else None)
 
@@ -103,12 +124,47 @@ def count_results(db: Database, box: str | None = None) -> int:
 
 def list_alerts(db: Database, box: str | None = None, limit: int = 100) -> list[AlertRow]:
     """The newest alerts, of one box or all."""
-    rows = db.read(
-        "SELECT * FROM alerts WHERE ?1 IS NULL OR box = ?1 ORDER BY at_ms DESC, boot DESC, seq DESC LIMIT ?2",
-        (box, check_limit(limit)),
+    return [
+        AlertRow(**{**dict(row), "facts": wire.decode(row["facts"], dict[str, float], what="alert's facts")})
+        for row in _newest(db, "alerts", box, limit)
+    ]
+
+
+def list_audits(db: Database, box: str | None = None, limit: int = 100) -> list[AuditRow]:
+    """What was done last to one box or all."""
+    return [AuditRow(**row) for row in _newest(db, "audits", box, limit)]
+
+
+def list_shadows(db: Database, box: str | None = None, limit: int = 100) -> list[ShadowRow]:
+    """The newest frames on which a shadow model said otherwise."""
+    return [ShadowRow(**row) for row in _newest(db, "shadows", box, limit)]
+
+
+def list_rollups(db: Database, box: str | None = None, limit: int = 100) -> list[RollupRow]:
+    """The newest minutes of one box's pipelines, or of all."""
+    return [
+        RollupRow(**{**dict(row), "labels": wire.decode(row["labels"], dict[str, int], what="roll-up's labels")})
+        for row in _newest(db, "rollups", box, limit)
+    ]
+
+
+def list_losses(db: Database, box: str | None = None, limit: int = 100) -> list[LossRow]:
+    """The newest entries of the loss ledgers."""
+    return [LossRow(**row) for row in _newest(db, "losses", box, limit)]
+
+
+def _newest(db: Database, table: Stream, box: str | None, limit: int) -> list[sqlite3.Row]:
+    where = "?1 IS NULL OR box = ?1"
+    sql = f"SELECT * FROM {table} WHERE {where} ORDER BY at_ms DESC, boot DESC, seq DESC LIMIT ?2"  # noqa: S608 - names of ours
+    return db.read(sql, (box, check_limit(limit)))
+
+
+def _result(row: sqlite3.Row) -> ResultRow:
+    fields = dict(row)
+    objects, areas = fields.pop("objects"), fields.pop("areas")
+    # Most results have neither, and a thousand of them are read for one chart.
+    return ResultRow(
+        **fields,
+        objects=() if objects in _EMPTY else wire.decode(objects, tuple[FoundObject, ...], what="result's objects"),
+        areas={} if areas in _EMPTY else wire.decode(areas, dict[str, float], what="result's areas"),
     )
-    return [_alert(row) for row in rows]
-
-
-def _alert(row: sqlite3.Row) -> AlertRow:
-    return AlertRow(**{**dict(row), "facts": wire.decode(row["facts"], dict[str, float], what="alert's facts")})

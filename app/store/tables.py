@@ -65,10 +65,13 @@ TABLES: Mapping[str, Table] = {
     "alerts": Table(
         ("box", "boot", "seq"), ("at_ms", "kind", "message", "pipeline", "model", "facts"), synced=True, fact=True
     ),
+    "audits": Table(("box", "boot", "seq"), ("at_ms", "kind", "who", "message"), synced=True, fact=True),
     "box_status": Table(("box",)),
     "cursors": Table(("box", "stream")),
     "results": Table(("box", "boot", "seq")),
     "losses": Table(("box", "boot", "seq")),
+    "shadows": Table(("box", "boot", "seq")),
+    "rollups": Table(("box", "boot", "seq")),
     "burst_points": Table(("burst", "step")),
     "burst_log": Table(("burst", "line")),
     "burst_records": Table(("burst",)),

@@ -17,7 +17,7 @@ from app.store import spool as spool_store
 from app.store.records import Box
 from app.usecases.progress import CancelToken, Progress, ProgressEvent, silent
 from edge_runtime.contracts.errors import AlreadyExists, LinesideError, NotFound
-from edge_runtime.contracts.rows import STREAMS, AlertRow
+from edge_runtime.contracts.rows import STREAMS, AlertRow, AuditRow, LossRow, RollupRow, ShadowRow
 from edge_runtime.contracts.status import Announcement
 
 if TYPE_CHECKING:
@@ -33,9 +33,12 @@ class CollectReport:
     """What came over from one or more boxes."""
 
     boxes: int = 0
-    results: int = 0
-    samples: int = 0
+    audits: int = 0
     alerts: int = 0
+    samples: int = 0
+    shadows: int = 0
+    rollups: int = 0
+    results: int = 0
     losses: int = 0
     bytes: int = 0
     unreachable: tuple[str, ...] = ()
@@ -139,7 +142,7 @@ def adopt_addresses(ctx: Context, announcements: Iterable[Announcement]) -> int:
 def collect(
     ctx: Context, name: str | None = None, *, progress: Progress = silent, cancel: CancelToken | None = None
 ) -> CollectReport:
-    """Bring results, kept samples, alerts and the loss ledger over from one box or all.
+    """Bring everything that waits over from one box or all, the most precious first.
 
     Rows are acknowledged only after they stand in this desktop's database, so a cut costs time and nothing
     else. A box that does not answer is named in the report; the others are still collected. When one box was
@@ -171,7 +174,7 @@ def _collect_box(ctx: Context, box: Box, client: BoxClient, totals: dict[str, in
             cancel.check()
             after = spool_store.cursor_of(ctx.database, box.box, stream)
             page = client.page(stream, after)
-            if page.rows:
+            if page.rows or page.cursor != after:
                 spool_store.collect(ctx.database, stream, page.rows, page.cursor, box.box)
                 totals[stream] += len(page.rows)
             more = page.more
@@ -207,8 +210,27 @@ def _fetch(ctx: Context, client: BoxClient, sample: str) -> bytes | None:
 
 def list_alerts(ctx: Context, name: str | None = None, limit: int = 100) -> list[AlertRow]:
     """The newest alerts of one box or all."""
-    box = get_box(ctx, name).box if name else None
-    return spool_store.list_alerts(ctx.database, box=box, limit=limit)
+    return spool_store.list_alerts(ctx.database, box=_id_of(ctx, name), limit=limit)
+
+
+def list_audits(ctx: Context, name: str | None = None, limit: int = 100) -> list[AuditRow]:
+    """What was done last to one box or all, by whom."""
+    return spool_store.list_audits(ctx.database, box=_id_of(ctx, name), limit=limit)
+
+
+def list_shadows(ctx: Context, name: str | None = None, limit: int = 100) -> list[ShadowRow]:
+    """The newest frames on which the shadow model of one box, or of any, said otherwise."""
+    return spool_store.list_shadows(ctx.database, box=_id_of(ctx, name), limit=limit)
+
+
+def list_rollups(ctx: Context, name: str | None = None, limit: int = 100) -> list[RollupRow]:
+    """The newest minutes of the pipelines of one box or all."""
+    return spool_store.list_rollups(ctx.database, box=_id_of(ctx, name), limit=limit)
+
+
+def list_losses(ctx: Context, name: str | None = None, limit: int = 100) -> list[LossRow]:
+    """What one box or all had to let go last, and why."""
+    return spool_store.list_losses(ctx.database, box=_id_of(ctx, name), limit=limit)
 
 
 def roll_back(ctx: Context, name: str, reason: str) -> Box:
@@ -232,6 +254,10 @@ def wait_for(
         if ready(box):
             return box
         cancel.wait(pause_s)
+
+
+def _id_of(ctx: Context, name: str | None) -> str | None:
+    return get_box(ctx, name).box if name else None
 
 
 def _chosen(ctx: Context, name: str | None) -> list[Box]:

@@ -16,6 +16,7 @@ from edge_runtime.contracts.status import BoxStatus, SlotStatus
 
 if TYPE_CHECKING:
     from app.context import Context
+    from app.fleet.client import BoxClient
 
 PAUSE_S = 0.25
 UNDER_WAY: frozenset[RolloutBoxState] = frozenset({"sending", "installing", "trial"})
@@ -38,9 +39,7 @@ def start_rollout(ctx: Context, model: str, *, waves: Sequence[Sequence[str]]) -
     :raises InputInvalid: no boxes, or one that is named twice or already on its way to another model.
     """
     record = models.get_model(ctx, model)
-    if record.state != "released":
-        hint = "Release it first: `lineside models release MODEL`." if record.state == "gated" else None
-        raise GateRefused(f"{record.name} {record.version} is {record.state}, not released.", hint=hint)
+    _must_be_released(record)
     chosen = [(wave, boxes.get_box(ctx, name)) for wave, names in enumerate(waves) for name in names]
     ids = [box.box for _wave, box in chosen]
     if not ids or len(set(ids)) != len(ids):
@@ -128,6 +127,56 @@ def stop_rollout(ctx: Context, rollout: str, reason: str = "stopped by hand") ->
     return stopped
 
 
+def shadow(
+    ctx: Context,
+    box: str,
+    model: str | None,
+    *,
+    progress: Progress = silent,
+    cancel: CancelToken | None = None,
+) -> Box:
+    """Let a released model see what a box sees beside the one that answers there, or end that; returns the box as it is
+    now. The box checks it as it would for an installation, and keeps only the frames on which the two do not agree.
+
+    :param model: None ends it.
+    :raises GateRefused: the model is not released.
+    :raises TrustRefused, ProbeFailed: the box refused it; what it did before goes on.
+    """
+    chosen = boxes.get_box(ctx, box)
+    if model is None:
+        with boxes.connect(ctx, chosen) as client:
+            client.shadow(None)
+        said = f"{chosen.name} runs no shadow model any more."
+    else:
+        record = models.get_model(ctx, model)
+        _must_be_released(record)
+        with boxes.connect(ctx, chosen) as client:
+            client.shadow(_deliver(ctx, chosen, client, record, progress, cancel or CancelToken()))
+        said = f"{record.name} {record.version} is the shadow model on {chosen.name}."
+    ctx.database.write(lambda w: w.activity("box.shadow", chosen.box, said))
+    return boxes.refresh(ctx, chosen.box)[0]
+
+
+def _must_be_released(record: Model) -> None:
+    if record.state != "released":
+        hint = "Release it first: `lineside models release MODEL`." if record.state == "gated" else None
+        raise GateRefused(f"{record.name} {record.version} is {record.state}, not released.", hint=hint)
+
+
+def _deliver(ctx: Context, box: Box, client: BoxClient, model: Model, progress: Progress, cancel: CancelToken) -> str:
+    """Send a release with its signatures; returns the target's name."""
+    from cloud_sync.release.sign import target_name
+
+    def sent(done: int, total: int) -> None:
+        cancel.check()
+        progress(ProgressEvent(step="send", message=box.name, fraction=done / max(total, 1)))
+
+    for file in ctx.repository().metadata_files():
+        client.put_metadata(file)
+    client.deliver(models.bundle_path(ctx, model), model.sha256, sent=sent)
+    return target_name(model.name, model.version)
+
+
 def _record(ctx: Context, rollout: Rollout, part: RolloutBox, state: RolloutBoxState, reason: str | None) -> Rollout:
     changed = replace(part, state=state, reason=reason, updated_ms=boxes.now_ms())
     known = next(b for b in rollout.boxes if b.box == part.box)
@@ -141,20 +190,11 @@ def _record(ctx: Context, rollout: Rollout, part: RolloutBox, state: RolloutBoxS
 def _send(
     ctx: Context, box: Box, model: Model, progress: Progress, cancel: CancelToken
 ) -> tuple[RolloutBoxState, str | None]:
-    def sent(done: int, total: int) -> None:
-        cancel.check()
-        progress(ProgressEvent(step="send", message=box.name, fraction=done / max(total, 1)))
-
-    from cloud_sync.release.sign import target_name
-
     try:
         with boxes.connect(ctx, box) as client:
             if on_trial := [s for s in client.status().slots if s.state == "TRIAL" and not _holds(s, model)]:
                 return "waiting", f"{on_trial[0].name} {on_trial[0].version} is on trial there."
-            for file in ctx.repository().metadata_files():
-                client.put_metadata(file)
-            client.deliver(models.bundle_path(ctx, model), model.sha256, sent=sent)
-            client.install(target_name(model.name, model.version))
+            client.install(_deliver(ctx, box, client, model, progress, cancel))
     except BoxUnreachable as error:
         return "sending", f"{error.message} It gets its turn when it answers."
     except LinesideError as error:

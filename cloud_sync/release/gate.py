@@ -120,7 +120,12 @@ def golden_cases(
             answer = engine.predict(frame)
         except FrameUnreadable:
             continue
-        case = GoldenCase(path=f"{GOLDEN_PREFIX}{digest[:16]}", label=answer.label, confidence=answer.confidence)
+        case = GoldenCase(
+            path=f"{GOLDEN_PREFIX}{digest[:16]}",
+            label=answer.label,
+            confidence=answer.confidence,
+            value=answer.value,
+        )
         by_label.setdefault(label, []).append((answer.margin < CLEAR_MARGIN, digest, frame, case))
     for queue in by_label.values():
         queue.sort(key=lambda entry: entry[:2], reverse=True)

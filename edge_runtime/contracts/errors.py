@@ -74,7 +74,7 @@ class ConfigInvalid(LinesideError):
 
 class FrameUnreadable(LinesideError):
     code = "frame.unreadable"
-    title = "A frame is not a readable image"
+    title = "A frame cannot be read"
     default_hint = "Check the camera or the program that writes the frames; the line goes on without this one."
 
 

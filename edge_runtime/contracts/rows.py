@@ -6,6 +6,7 @@ Each has a key on which every later step is idempotent: ``(box, boot, seq)`` for
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
@@ -95,8 +96,8 @@ class AlertRow:
     seq: Count
     at_ms: int
     kind: Name
-    """Dotted and stable: ``drift.confidence``, ``drift.classes``, ``input.brightness``, ``input.frozen``,
-    ``update.rolled-back``…"""
+    """Dotted and stable: ``drift.confidence``, ``drift.value``, ``drift.classes``, ``input.brightness``,
+    ``input.blur``, ``input.frozen``, ``input.blind``, ``update.rolled-back``…"""
     message: str
     pipeline: str | None = None
     model: Digest | None = None
@@ -182,3 +183,16 @@ class AuditRow:
     who: str
     """Fingerprint of the desktop that asked, or ``box``."""
     message: str
+
+
+Row = AuditRow | AlertRow | SampleRow | ShadowRow | RollupRow | ResultRow | LossRow
+ROW_TYPES: Mapping[Stream, type[Row]] = {
+    "audits": AuditRow,
+    "alerts": AlertRow,
+    "samples": SampleRow,
+    "shadows": ShadowRow,
+    "rollups": RollupRow,
+    "results": ResultRow,
+    "losses": LossRow,
+}
+"""What a row of each stream is."""

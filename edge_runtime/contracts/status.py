@@ -20,6 +20,8 @@ class ProbeReport:
     golden_total: Count
     golden_agreed: Count
     confidence_delta_p95: float
+    value_delta_p95: float = 0.0
+    """Of the golden cases that have a value; see :class:`edge_runtime.contracts.manifest.GoldenRules`."""
     latency_ms_p50: float
     latency_ms_p95: float
     """Decode, preprocess and inference of one golden case, one at a time."""
@@ -60,6 +62,21 @@ class SlotStatus:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ShadowStatus:
+    """The model that sees the line's frames and answers for nothing."""
+
+    target: Name
+    bundle: Digest
+    name: str
+    version: str
+    release: Count
+    state: Literal["running", "given-up"]
+    reason: str | None = None
+    """Why it was given up."""
+    probe: ProbeReport | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PipelineStatus:
     """One pipeline: source, model, counters since start."""
 
@@ -76,6 +93,8 @@ class PipelineStatus:
     """A drift alert stands for the model that runs now."""
     drift_reference: Share = 0.0
     """How much of the drift reference has been gathered, 0 to 1."""
+    stages_ms: dict[str, float] = field(default_factory=dict)
+    """Where a frame's time goes: mean milliseconds by stage, in the order in which they happen."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,8 +105,15 @@ class SpoolStatus:
     samples: Count = 0
     alerts: Count = 0
     losses: Count = 0
+    audits: Count = 0
+    shadows: Count = 0
+    rollups: Count = 0
     sample_bytes: Count = 0
     disk_free_bytes: Count = 0
+    in_memory: Count = 0
+    """Rows on their way to the disk; many only where it does not take them."""
+    problem: str | None = None
+    """Why the disk does not take rows at the moment."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,6 +131,9 @@ class BoxStatus:
     """Counts up with every change worth telling; pass it as ``since`` to wait for the next."""
     pipelines: tuple[PipelineStatus, ...] = ()
     slots: tuple[SlotStatus, ...] = ()
+    shadow: ShadowStatus | None = None
+    inference: dict[str, str] = field(default_factory=dict)
+    """Where programs get answers: ``host:port`` by ``http`` and ``grpc``."""
     spool: SpoolStatus = field(default_factory=SpoolStatus)
     floors: dict[str, int] = field(default_factory=dict)
     """Lowest release of each model name that the box still accepts."""
@@ -115,6 +144,14 @@ class InstallRequest:
     """``POST /v1/install``: the name of a signed target whose metadata and bytes were delivered before."""
 
     target: Name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShadowRequest:
+    """``POST /v1/shadow``: a signed target that was delivered before is to see the line's frames beside the model that
+    answers; null ends that."""
+
+    target: Name | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,15 +1,30 @@
-"""What one pipeline counts since the daemon's start; written by its thread, read by any."""
+"""What one pipeline counts since the daemon's start; written by its workers, read by any thread."""
 
 from __future__ import annotations
 
 import threading
 import time
 from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from edge_runtime.contracts.status import PipelineState, PipelineStatus
 
 RATE_WINDOW_S = 5.0
 SILENCE_S = 5.0
+STAGES = ("read", "decode", "preprocess", "infer", "postprocess", "spool", "watch")
+"""What happens to a frame, in order: taken from the source (waiting for it included), decoded, made a tensor, run,
+its answer read, named by its digest and written down, and looked at for drift, health and whether it is worth
+keeping."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """Where time went."""
+
+    name: str
+    mean_ms: float
+    longest_ms: float
 
 
 class PipelineCounters:
@@ -22,16 +37,34 @@ class PipelineCounters:
         self._last_frame_ms: int | None = None
         self._seconds: deque[tuple[int, int]] = deque(maxlen=int(RATE_WINDOW_S) + 1)
         self._last_arrival = -SILENCE_S
+        self._timed = 0
+        self._sums_ns = [0] * len(STAGES)
+        self._longest_ns = [0] * len(STAGES)
         self.last_failure: str | None = None
         """Why the pipeline itself failed last, rather than one frame."""
         self.changes = 0
         """Counts up with everything that :meth:`status` would show."""
 
-    def frame(self) -> None:
-        """A frame was dealt with."""
+    def frame(self, stages_ns: Sequence[int] = ()) -> None:
+        """A frame was dealt with; ``stages_ns`` is what each of :data:`STAGES` took, where it was answered."""
         with self._lock:
             self._frames += 1
             self._arrived()
+            if not stages_ns:
+                return
+            self._timed += 1
+            sums, longest = self._sums_ns, self._longest_ns
+            for stage, took in enumerate(stages_ns):
+                sums[stage] += took
+                if took > longest[stage]:
+                    longest[stage] = took
+
+    def stages(self) -> tuple[Stage, ...]:
+        """Where the time of the answered frames went; nothing before the first."""
+        with self._lock:
+            timed = self._timed * 1e6
+            rows = zip(STAGES, self._sums_ns, self._longest_ns, strict=True)
+            return tuple(Stage(name, total / timed, most / 1e6) for name, total, most in rows) if timed else ()
 
     def error(self, message: str) -> None:
         """A frame came that could not be dealt with."""
@@ -69,6 +102,7 @@ class PipelineCounters:
         drift: bool = False,
         drift_reference: float = 0.0,
     ) -> PipelineStatus:
+        stages_ms = {stage.name: round(stage.mean_ms, 3) for stage in self.stages()}
         with self._lock:
             now = time.monotonic()
             state: PipelineState = "running" if has_model else "waiting-for-model"
@@ -91,4 +125,5 @@ class PipelineCounters:
                 last_error=problem or self._last_error,
                 drift=drift,
                 drift_reference=min(1.0, drift_reference),
+                stages_ms=stages_ms,
             )

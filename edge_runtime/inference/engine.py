@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from edge_runtime.contracts.errors import ModelUnusable
 from edge_runtime.contracts.manifest import InputSpec, OutputSpec
-from edge_runtime.inference.answers import Prediction, decoder_for
+from edge_runtime.inference.answers import Prediction, Tensor, decoder_for
 from edge_runtime.inference.inputs import Prepared, reader_for
-from edge_runtime.inference.session import Tuning, open_session
+from edge_runtime.inference.session import Tuning, open_model
 
 
 class Engine:
@@ -20,7 +22,11 @@ class Engine:
     ) -> None:
         self.input_spec, self.output_spec = input_spec, output_spec
         self._reader, self._decoder = reader_for(input_spec), decoder_for(output_spec)
-        self.session = open_session(model, tuning or Tuning())
+        self.tuning = tuning or Tuning()
+        opened = open_model(model, self.tuning)
+        self.session = opened.session
+        self.fallback = opened.fallback
+        """Why the processor does the work of the provider that the tuning names; None where it need not."""
         inputs = {i.name: i for i in self.session.get_inputs()}
         outputs = {o.name: o for o in self.session.get_outputs()}
         names = self._decoder.outputs
@@ -31,6 +37,7 @@ class Engine:
             )
         self._reader.check(inputs[input_spec.name].shape, inputs[input_spec.name].type)
         self._decoder.check([outputs[name].shape for name in names])
+        self._outputs = list(names)
 
     def prepare(self, data: bytes) -> Prepared:
         """:raises FrameUnreadable: the bytes are not an input of this model's kind."""
@@ -40,10 +47,21 @@ class Engine:
         """An input with nothing in it, to warm the model up."""
         return self._reader.blank()
 
-    def infer(self, prepared: Prepared) -> Prediction:
-        """The model's answer; whatever ONNX Runtime raises passes through."""
-        tensors = self.session.run(list(self._decoder.outputs), {self.input_spec.name: prepared.tensor})
+    def run(self, prepared: Prepared) -> Sequence[Tensor]:
+        """What the model puts out; whatever ONNX Runtime raises passes through."""
+        tensors: Sequence[Tensor] = self.session.run(self._outputs, {self.input_spec.name: prepared.tensor})
+        return tensors
+
+    def read(self, tensors: Sequence[Tensor], prepared: Prepared) -> Prediction:
+        """The answer in it.
+
+        :raises ModelUnusable: what came out cannot be an answer.
+        """
         return self._decoder.decode(tensors, prepared)
+
+    def infer(self, prepared: Prepared) -> Prediction:
+        """Run, and read the answer; whatever ONNX Runtime raises passes through."""
+        return self.read(self.run(prepared), prepared)
 
     def predict(self, data: bytes) -> Prediction:
         """Decode, preprocess, infer.

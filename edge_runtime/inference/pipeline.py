@@ -1,7 +1,8 @@
-"""One line: source → decode → model → what is worth telling. Runs in a thread of its own."""
+"""One line: source → decode → model → what is worth telling."""
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import logging
 import threading
@@ -12,19 +13,21 @@ from typing import Literal, Protocol, TypedDict
 
 from edge_runtime.contracts.errors import FrameUnreadable, ModelUnusable
 from edge_runtime.contracts.manifest import ImageInput
-from edge_runtime.contracts.rows import AlertRow, LossRow, ResultRow, SampleRow, Stream
+from edge_runtime.contracts.rows import AlertRow, LossRow, ResultRow, RollupRow, SampleRow, ShadowRow, Stream
 from edge_runtime.contracts.status import PipelineStatus
 from edge_runtime.inference.answers import Prediction
 from edge_runtime.inference.counters import PipelineCounters
+from edge_runtime.inference.crew import Crew
 from edge_runtime.inference.drift import DriftMonitor
 from edge_runtime.inference.engine import Engine
 from edge_runtime.inference.hard import SampleChooser
+from edge_runtime.inference.health import Finding, Look, look_at
 from edge_runtime.inference.inputs import Prepared
 from edge_runtime.inference.preprocess import decode_image
+from edge_runtime.inference.rollup import Minute, Rollups
+from edge_runtime.inference.shadow import Answered, SecondOpinion, Shadow
 from edge_runtime.sources.base import Frame, Source, media_type
 
-READ_TIMEOUT_S = 0.2
-COMMIT_EVERY_S = 0.2
 UNLABELLED_EVERY_S = 1.0
 REFUSED_ALERT = 10
 """Frames in a row without an answer after which a person should know."""
@@ -49,6 +52,8 @@ class Sink(Protocol):
     def put_sample(self, row: SampleRow, data: bytes) -> bool: ...
     def put_alert(self, row: AlertRow) -> None: ...
     def put_loss(self, row: LossRow) -> None: ...
+    def put_rollup(self, row: RollupRow) -> None: ...
+    def put_shadow(self, row: ShadowRow) -> None: ...
     def flush(self) -> bool: ...
 
 
@@ -57,11 +62,14 @@ class LoadedModel:
     """A model that is ready to answer."""
 
     bundle: str
+    """Bundle id."""
     engine: Engine
+    name: str = "model"
+    version: str = "1"
 
 
 class Models(Protocol):
-    """Which model answers now; asked anew for every frame, so that a swap loses none."""
+    """Which model answers now; asked anew for every frame, so that a swap loses none. Used by several threads."""
 
     def current(self) -> LoadedModel | None: ...
     def observe(self, model: LoadedModel, *, latency_ms: float, ok: bool) -> None: ...
@@ -69,7 +77,11 @@ class Models(Protocol):
 
 
 class Pipeline:
-    """The work on one line; :meth:`run` returns when asked to stop and raises what it cannot handle."""
+    """The work on one line; :meth:`run` returns when asked to stop and raises what it cannot handle.
+
+    :param workers: frames in hand at a time, as a number that may change; each worker takes its own the whole way.
+    :param shadow: a second model to show the frames to, where there is one.
+    """
 
     def __init__(
         self,
@@ -82,25 +94,36 @@ class Pipeline:
         drift: DriftMonitor,
         counters: PipelineCounters,
         changed: Callable[[], None],
+        workers: Callable[[], int] = lambda: 1,
+        shadow: Shadow | None = None,
     ) -> None:
         self.name = name
         self._source, self._models, self._sink = source, models, sink
         self._chooser, self._drift, self._counters, self._changed = chooser, drift, counters, changed
+        self._shadow = shadow
+        self._crew = Crew(f"line-{name}", source, workers=workers, handle=self._handle, settle=self._settle)
+        self._writing = threading.Lock()
+        """Held from a result's number to its row, so that both have the same order."""
+        self._lock = threading.Lock()
+        """Held for what has a memory from frame to frame: the roll-ups, the chooser, the monitors."""
+        self._rollups = Rollups()
         self._watched: str | None = None
-        self._refused = 0
+        self._refused = self._dropped = 0
         self._next_unlabelled = 0.0
 
     def run(self, stop: threading.Event) -> None:
-        """Work until ``stop`` is set; what was read by then is dealt with and committed."""
-        next_commit = time.monotonic() + COMMIT_EVERY_S
-        while not stop.is_set():
-            frame = self._source.read(READ_TIMEOUT_S)
-            if frame is not None:
-                self._handle(frame)
-            if frame is None or time.monotonic() >= next_commit:
-                self._commit()
-                next_commit = time.monotonic() + COMMIT_EVERY_S
-        self._commit()
+        """Work until ``stop`` is set or the source has finished; what was read by then is dealt with and committed."""
+        try:
+            self._crew.run(stop)
+        finally:
+            with self._lock:
+                minutes = self._rollups.close(time.monotonic())
+            self._put_rollups(minutes)
+
+    @property
+    def last_beat(self) -> float:
+        """When the worker that has been silent longest last went round, by the monotonic clock."""
+        return self._crew.last_beat
 
     def status(self) -> PipelineStatus:
         return self._counters.status(
@@ -112,78 +135,168 @@ class Pipeline:
             drift_reference=self._drift.progress,
         )
 
-    def _commit(self) -> None:
-        # Rows first: after a power cut a frame may come twice, but none is missed.
-        if self._sink.flush():
-            self._source.commit()
+    def compare(self, answered: Answered, opinion: SecondOpinion) -> None:
+        """Count what the shadow said, on its thread; only where it differs is anything kept."""
+        stamp = self._sink.stamp("shadows") if not opinion.agreed else None
+        at_ms = stamp["at_ms"] if stamp else time.time_ns() // 1_000_000
+        with self._lock:
+            self._rollups.shadowed(
+                answered.model,
+                opinion.shadow,
+                opinion.latency_us,
+                time.monotonic(),
+                at_ms,
+                agreed=opinion.agreed,
+            )
+        if stamp is None:
+            return
+        self._sink.put_shadow(
+            ShadowRow(
+                **stamp,
+                pipeline=self.name,
+                frame=answered.frame.name,
+                sample=answered.digest,
+                model=answered.model,
+                shadow=opinion.shadow,
+                label=answered.prediction.label,
+                shadow_label=opinion.prediction.label,
+                confidence=answered.prediction.confidence,
+                shadow_confidence=opinion.prediction.confidence,
+                latency_us=answered.latency_us,
+                shadow_latency_us=opinion.latency_us,
+            )
+        )
+        self._keep(answered.frame, answered.digest, "disagreement", answered.model, answered.prediction)
 
-    def _handle(self, frame: Frame) -> None:
+    def _settle(self) -> bool:
+        with self._lock:
+            minutes = self._rollups.due(time.monotonic())
+            dropped, self._dropped = self._source.dropped - self._dropped, self._source.dropped
+        self._put_rollups(minutes)
+        if dropped > 0:
+            self._lose(dropped, 0, "line.behind")
+        return self._sink.flush()
+
+    def _handle(self, frame: Frame, read_ns: int) -> None:
         model = self._models.current()
         try:
             if model is None:
                 self._keep_unlabelled(frame)
             else:
-                self._answer(frame, model)
+                self._answer(frame, model, read_ns)
         except (FrameUnreadable, ModelUnusable) as error:
-            self._refuse(frame, error)
-        else:
-            self._refused = 0
-            self._counters.frame()
+            self._refuse(frame, model, error)
 
-    def _answer(self, frame: Frame, model: LoadedModel) -> None:
-        started = time.perf_counter_ns()
-        prepared = model.engine.prepare(frame.data)
-        prediction, model = self._infer(prepared, model)
-        latency_us = (time.perf_counter_ns() - started) // 1000
-        self._models.observe(model, latency_ms=latency_us / 1000, ok=True)
+    def _answer(self, frame: Frame, model: LoadedModel, read_ns: int) -> None:
+        clock = time.perf_counter_ns
+        begun = clock()
+        # What looks at the frame's bytes or pixels comes before the model, which drives them out of the caches.
         digest = hashlib.sha256(frame.data).hexdigest()
-        self._sink.put_result(
-            ResultRow(
-                **self._sink.stamp("results"),
-                pipeline=self.name,
-                frame=frame.name,
-                sample=digest,
-                model=model.bundle,
-                label=prediction.label,
-                confidence=prediction.confidence,
-                margin=prediction.margin,
-                latency_us=latency_us,
-                value=prediction.value,
-                objects=prediction.objects,
-                areas=dict(prediction.areas),
+        started = clock()
+        prepared = model.engine.prepare(frame.data)
+        ready = clock()
+        look = look_at(prepared.image) if prepared.image is not None else None
+        looked = clock()
+        prediction, model, inferred = self._infer(frame, prepared, model)
+        answered = clock()
+        latency_us = (answered - looked + ready - started) // 1000
+        self._models.observe(model, latency_ms=latency_us / 1000, ok=True)
+        with self._writing:
+            stamp = self._sink.stamp("results")
+            self._sink.put_result(
+                ResultRow(
+                    **stamp,
+                    pipeline=self.name,
+                    frame=frame.name,
+                    sample=digest,
+                    model=model.bundle,
+                    label=prediction.label,
+                    confidence=prediction.confidence,
+                    margin=prediction.margin,
+                    latency_us=latency_us,
+                    value=prediction.value,
+                    objects=prediction.objects,
+                    areas=dict(prediction.areas),
+                )
+            )
+        spooled = clock()
+        seen = Answered(frame=frame, digest=digest, model=model.bundle, prediction=prediction, latency_us=latency_us)
+        self._watch(seen, prepared, look, stamp["at_ms"])
+        decoded = prepared.decoded_ns or ready
+        self._counters.frame(
+            (
+                read_ns,
+                decoded - started,
+                ready - decoded,
+                inferred - looked,
+                answered - inferred,
+                started - begun + spooled - answered,
+                looked - ready + clock() - spooled,
             )
         )
-        image = prepared.image
-        if image is not None and (reason := self._chooser.choose(prediction.margin, image)):
-            self._keep(frame, digest, reason, model, prediction)
-        self._watch(model, prediction, float(image[::2, ::2].mean()) if image is not None else 0.0)
 
-    def _infer(self, prepared: Prepared, model: LoadedModel) -> tuple[Prediction, LoadedModel]:
-        """The answer, and who gave it: where a model on trial fails, the one before it answers."""
+    def _infer(self, frame: Frame, prepared: Prepared, model: LoadedModel) -> tuple[Prediction, LoadedModel, int]:
+        """The answer, who gave it, and when the model was done: where one on trial fails, the one before it answers."""
         while True:
             try:
-                return model.engine.infer(prepared), model
+                tensors = model.engine.run(prepared)
+                inferred = time.perf_counter_ns()
+                return model.engine.read(tensors, prepared), model, inferred
             except Exception as error:
                 self._models.observe(model, latency_ms=0.0, ok=False)
                 successor = self._models.instead_of(model)
                 if successor is None:
                     raise ModelUnusable(f"Model {model.bundle[:12]} failed on this frame: {error}") from error
                 _log.warning("model %s failed, %s answers: %s", model.bundle[:12], successor.bundle[:12], error)
+                if successor.engine.input_spec != model.engine.input_spec:
+                    prepared = successor.engine.prepare(frame.data)
                 model = successor
 
+    def _watch(self, seen: Answered, prepared: Prepared, look: Look | None, at_ms: int) -> None:
+        """Count the answer, and see whether the frame is worth keeping and the line still what it was."""
+        prediction, model = seen.prediction, seen.model
+        current = self._models.current()
+        findings: list[Finding] = []
+        with self._lock:
+            now = time.monotonic()
+            self._refused = 0
+            self._rollups.frame(
+                model, prediction.label, prediction.confidence, seen.latency_us, prediction.value, now, at_ms
+            )
+            reason = self._chooser.choose(prediction, look, prepared)
+            # A frame that was in hand while the model changed says nothing about the new one.
+            if current is not None and model == current.bundle:
+                if model != self._watched:
+                    self._watched = model
+                    self._drift.reset()
+                findings = self._drift.observe(prediction, look)
+        if reason:
+            self._keep(seen.frame, seen.digest, reason, model, prediction)
+        for finding in findings:
+            _log.warning("%s: %s", self.name, finding.message)
+            self._alert(finding.kind, finding.message, model, finding.facts)
+        if self._shadow is not None and self._shadow.current is not None:
+            self._shadow.offer(seen, self._crew.slack, lambda opinion: self.compare(seen, opinion))
+
     def _keep_unlabelled(self, frame: Frame) -> None:
-        decode_image(frame.data, _ANY_IMAGE)
+        # Of texts and signals nobody can tell without a model whether they are sound.
+        if media_type(frame.data) != "application/x-npy" and not self._source.address.startswith("lines:"):
+            decode_image(frame.data, _ANY_IMAGE)
         now = time.monotonic()
-        if now >= self._next_unlabelled:
-            self._next_unlabelled = now + UNLABELLED_EVERY_S
+        with self._lock:
+            self._refused = 0
+            if keep := now >= self._next_unlabelled:
+                self._next_unlabelled = now + UNLABELLED_EVERY_S
+        if keep:
             self._keep(frame, hashlib.sha256(frame.data).hexdigest(), "unlabelled", None, None)
+        self._counters.frame()
 
     def _keep(
         self,
         frame: Frame,
         digest: str,
-        reason: Literal["hard", "random", "unlabelled"],
-        model: LoadedModel | None,
+        reason: Literal["hard", "random", "unlabelled", "disagreement"],
+        model: str | None,
         prediction: Prediction | None,
     ) -> None:
         row = SampleRow(
@@ -194,43 +307,41 @@ class Pipeline:
             media=media_type(frame.data),
             size=len(frame.data),
             reason=reason,
-            model=model.bundle if model else None,
+            model=model,
             label=prediction.label if prediction else None,
             confidence=prediction.confidence if prediction else None,
             margin=prediction.margin if prediction else None,
         )
-        if self._sink.put_sample(row, frame.data):
-            self._counters.kept()
+        if not self._sink.put_sample(row, frame.data):
+            return
+        self._counters.kept()
+        if model is not None:
+            with self._lock:
+                self._rollups.kept(model, time.monotonic(), row.at_ms)
 
-    def _watch(self, model: LoadedModel, prediction: Prediction, brightness: float) -> None:
-        if model.bundle != self._watched:
-            self._watched = model.bundle
-            self._drift.reset()
-        for finding in self._drift.observe(prediction.confidence, prediction.label, brightness):
-            _log.warning("%s: %s", self.name, finding.message)
-            self._alert(finding.kind, finding.message, model.bundle, finding.facts)
-
-    def _refuse(self, frame: Frame, error: FrameUnreadable | ModelUnusable) -> None:
-        self._refused += 1
+    def _refuse(self, frame: Frame, model: LoadedModel | None, error: FrameUnreadable | ModelUnusable) -> None:
+        at_ms = self._lose(1, len(frame.data), error.code)
+        with self._lock:
+            self._refused += 1
+            refused = self._refused
+            if model is not None:
+                self._rollups.error(model.bundle, time.monotonic(), at_ms)
         self._counters.error(f"{frame.name}: {error.message}")
-        stamp = self._sink.stamp("losses")
-        self._sink.put_loss(
-            LossRow(
-                **stamp,
-                stream="frames",
-                count=1,
-                bytes=len(frame.data),
-                first_ms=stamp["at_ms"],
-                last_ms=stamp["at_ms"],
-                reason=error.code,
-            )
-        )
-        if self._refused == 1:
+        if refused == 1:
             _log.warning("%s: %s: %s", self.name, frame.name, error)
-        if self._refused == REFUSED_ALERT:
+        if refused == REFUSED_ALERT:
             kind = "input.unreadable" if isinstance(error, FrameUnreadable) else "model.failing"
             message = f"{error.title}, {REFUSED_ALERT} times in a row. {error.hint}"
             self._alert(kind, message, self._watched, {"frames": float(REFUSED_ALERT)})
+
+    def _lose(self, count: int, size: int, reason: str) -> int:
+        """An entry for the ledger; returns its time."""
+        stamp = self._sink.stamp("losses")
+        at_ms = stamp["at_ms"]
+        self._sink.put_loss(
+            LossRow(**stamp, stream="frames", count=count, bytes=size, first_ms=at_ms, last_ms=at_ms, reason=reason)
+        )
+        return at_ms
 
     def _alert(self, kind: str, message: str, model: str | None, facts: dict[str, float]) -> None:
         stamp = self._sink.stamp("alerts")
@@ -238,3 +349,8 @@ class Pipeline:
             AlertRow(**stamp, kind=kind, message=message, pipeline=self.name, model=model, facts=facts)
         )
         self._changed()
+
+    def _put_rollups(self, minutes: list[Minute]) -> None:
+        for minute in minutes:
+            row = dataclasses.asdict(minute)
+            self._sink.put_rollup(RollupRow(**{**self._sink.stamp("rollups"), **row}, pipeline=self.name))

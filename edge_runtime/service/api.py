@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Callable
 from typing import Annotated, Protocol, cast
@@ -11,11 +12,12 @@ from msgspec import Meta, Struct
 from edge_runtime.config import MAX_CONFIG_BYTES
 from edge_runtime.contracts import wire
 from edge_runtime.contracts.errors import InputInvalid
-from edge_runtime.contracts.rows import Stream
-from edge_runtime.contracts.status import AckRequest, BoxStatus, InstallRequest, ProbeRequest
+from edge_runtime.contracts.rows import STREAMS, Stream
+from edge_runtime.contracts.status import AckRequest, BoxStatus, InstallRequest, ProbeRequest, ShadowRequest
 from edge_runtime.service.http import SMALL_BODY, Request, Response, Routes, answer
 from edge_runtime.service.logs import LogRing
 from edge_runtime.service.models import ModelKeeper
+from edge_runtime.service.shadows import ShadowKeeper
 from edge_runtime.service.spool import Spool
 from edge_runtime.update.inbox import Inbox
 from edge_runtime.update.installer import Installer
@@ -23,7 +25,7 @@ from edge_runtime.update.installer import Installer
 MAX_CHUNK_BYTES = 8 * 2**20
 MAX_METADATA_BYTES = 2**20
 MAX_WAIT_S = 60.0
-_STREAM = "(?P<stream>results|samples|alerts|losses)"
+_STREAM = f"(?P<stream>{'|'.join(STREAMS)})"
 _DIGEST = "(?P<sha256>[0-9a-f]{64})"
 
 
@@ -61,12 +63,13 @@ class BoxApi:
         inbox: Inbox,
         installer: Installer,
         models: ModelKeeper,
+        shadows: ShadowKeeper,
         logs: LogRing,
         configurable: Configurable,
         start_install: Callable[[str], None],
     ) -> None:
         self._status, self._spool, self._inbox, self._installer = status, spool, inbox, installer
-        self._models, self._logs, self._configurable = models, logs, configurable
+        self._models, self._shadows, self._logs, self._configurable = models, shadows, logs, configurable
         self._start_install = start_install
 
     def routes(self) -> Routes:
@@ -81,6 +84,7 @@ class BoxApi:
         routes.add("POST", "/v1/probe", self._post_probe, max_body=SMALL_BODY, slow=True)
         routes.add("POST", "/v1/install", self._post_install, max_body=SMALL_BODY)
         routes.add("POST", "/v1/rollback", self._post_rollback, max_body=SMALL_BODY)
+        routes.add("POST", "/v1/shadow", self._post_shadow, max_body=SMALL_BODY, slow=True)
         routes.add("GET", "/v1/logs", self._get_logs)
         routes.add("GET", "/v1/config", self._get_config)
         routes.add("PUT", "/v1/config", self._put_config, max_body=4 * MAX_CONFIG_BYTES)
@@ -118,11 +122,21 @@ class BoxApi:
         return answer(self._installer.try_candidate(wire.decode(request.body, ProbeRequest, what="probe").sha256))
 
     def _post_install(self, request: Request) -> Response:
-        self._start_install(wire.decode(request.body, InstallRequest, what="installation").target)
+        target = wire.decode(request.body, InstallRequest, what="installation").target
+        self._start_install(target)
+        self._spool.audit("update.asked", target, who=request.peer)
         return answer({}, 202)
 
     def _post_rollback(self, request: Request) -> Response:
-        self._models.roll_back(wire.decode(request.body, RollbackRequest, what="rollback").reason)
+        reason = wire.decode(request.body, RollbackRequest, what="rollback").reason
+        self._models.roll_back(reason)
+        self._spool.audit("update.rolled-back", reason, who=request.peer)
+        return answer({})
+
+    def _post_shadow(self, request: Request) -> Response:
+        target = wire.decode(request.body, ShadowRequest, what="choice of a shadow").target
+        self._shadows.choose(target)
+        self._spool.audit("shadow.chosen", target or "none", who=request.peer)
         return answer({})
 
     def _get_logs(self, request: Request) -> Response:
@@ -133,7 +147,10 @@ class BoxApi:
         return answer(ConfigText(toml=self._configurable.config_text()))
 
     def _put_config(self, request: Request) -> Response:
-        self._configurable.reconfigure(wire.decode(request.body, ConfigText, what="configuration").toml)
+        text = wire.decode(request.body, ConfigText, what="configuration").toml
+        self._configurable.reconfigure(text)
+        digest = hashlib.sha256(text.encode()).hexdigest()
+        self._spool.audit("config.changed", f"edge.toml with the sha256 {digest} is in force.", who=request.peer)
         return answer({})
 
 

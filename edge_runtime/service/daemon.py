@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import fcntl
-import json
 import logging
-import os
 import signal
 import threading
 import time
@@ -14,29 +12,41 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from edge_runtime.config import CONFIG_NAME, KEYS, config_error, load_config, parse_config
-from edge_runtime.contracts.errors import AlreadyExists, InputInvalid, LinesideError
+from edge_runtime.config import CONFIG_NAME, KEYS, load_config, parse_config
+from edge_runtime.contracts.errors import AlreadyExists, LinesideError
 from edge_runtime.contracts.rows import AlertRow
-from edge_runtime.contracts.status import Announcement, BoxStatus
-from edge_runtime.enrolment import address_file, read_home
+from edge_runtime.contracts.status import Announcement, BoxStatus, PipelineStatus
+from edge_runtime.enrolment import address_file, read_home, tell_address
 from edge_runtime.identity import load_identity
+from edge_runtime.inference.autotune import TUNING_NAME
 from edge_runtime.service.announce import Announcer
 from edge_runtime.service.api import BoxApi
+from edge_runtime.service.inference import InferenceListeners
 from edge_runtime.service.lineup import LineUp
 from edge_runtime.service.logs import LogRing, start_logging, stop_logging
 from edge_runtime.service.management import ManagementApp, ManagementServer
 from edge_runtime.service.models import ModelKeeper
 from edge_runtime.service.serial import Serial
+from edge_runtime.service.shadows import ShadowKeeper
 from edge_runtime.service.spool import Spool
 from edge_runtime.service.trust import TrustStore
+from edge_runtime.service.watchdog import Pulse, Watchdog
 from edge_runtime.service.worker import Worker
-from edge_runtime.sources import check_source
+from edge_runtime.sources import check_pipelines
+from edge_runtime.sources.push import PushBoard
 from edge_runtime.update.durable import write_durably
 from edge_runtime.update.inbox import Inbox
 from edge_runtime.update.installer import Installer
+from edge_runtime.update.shadow import ShadowSlot
+
+if TYPE_CHECKING:
+    from prometheus_client.registry import Collector
 
 TICK_S = 0.2
+STALLED_SHARE = 0.5
+"""Of the time after which systemd takes a box for dead."""
 TELL_COUNTERS_EVERY_S = 1.0
 STOP_S = 0.5
 """How long each part gets to stop; all together stay under two seconds."""
@@ -97,7 +107,22 @@ class Daemon:
         self._spool = Spool(
             home, box=self._identity.fingerprint, boot=self._boot, limits=self._config.spool, now_ms=now_ms
         )
-        self._models = ModelKeeper(self._installer, alert=self._alert, changed=self._serial.bump)
+        self._board = PushBoard()
+        self._inference = InferenceListeners(
+            self._config.inference,
+            door=self._board.offer,
+            collectors=self._collectors,
+            problem=lambda why: self._alert("inference.not-listening", why, None, {}),
+        )
+        self._models = ModelKeeper(
+            self._installer, tunings=home / TUNING_NAME, alert=self._alert, changed=self._models_changed
+        )
+        self._shadows = ShadowKeeper(
+            ShadowSlot(home, inbox=self._inbox, installer=self._installer),
+            load=self._models.load,
+            alert=self._alert,
+            changed=self._serial.bump,
+        )
         self._lines = LineUp(
             memory=home / "sources",
             models=self._models,
@@ -105,7 +130,11 @@ class Daemon:
             seed=int(self._boot[:8], 16),
             failed=lambda name, why: self._alert("pipeline.failing", f"{name}: {why}", None, {}),
             changed=self._serial.bump,
+            board=self._board,
+            workers=self._models.workers,
+            shadow=self._shadows.runner,
         )
+        self._watchdog = Watchdog.of_this_process()
         self._slow = Worker("trials")
         api = BoxApi(
             status=self.status,
@@ -113,6 +142,7 @@ class Daemon:
             inbox=self._inbox,
             installer=self._installer,
             models=self._models,
+            shadows=self._shadows,
             logs=ring,
             configurable=self,
             start_install=self._start_install,
@@ -126,24 +156,31 @@ class Daemon:
         try:
             server = self._listen()
             try:
+                self._inference.tick()
                 self._models.start()
+                self._shadows.start()
                 self._lines.apply(self._config)
+                self._spool.audit("box.started", f"lineside-edge {version('lineside')}")
                 server.start()
                 host, port = server.address
-                write_durably(where, [json.dumps({"host": host, "port": port, "pid": os.getpid()}).encode()])
+                tell_address(self._home, host, port)
                 _log.info("box %s listens on %s port %d", self._identity.fingerprint[:12], host, port)
                 if self._config.management.announce:
                     announcer = Announcer(self._announcement(host, port))
                 self._keep_house(announcer, host, port)
             finally:
                 self._stopping = True
+                self._watchdog.tell(Pulse(stopping=True), time.monotonic())
                 where.unlink(missing_ok=True)
                 server.ask_to_stop()
+                self._inference.ask_to_stop()
                 if announcer:
                     announcer.ask_to_stop()
                 self._serial.close()
                 self._lines.stop(STOP_S)
+                self._shadows.close(STOP_S)
                 server.close(STOP_S)
+                self._inference.close(STOP_S)
                 if announcer:
                     announcer.close(STOP_S)
         finally:
@@ -164,6 +201,8 @@ class Daemon:
             serial=serial,
             pipelines=self._lines.status(),
             slots=self._installer.slots(),
+            shadow=self._shadows.status(),
+            inference=self._inference.addresses,
             spool=self._spool.status(),
             floors=self._installer.floors(),
         )
@@ -178,11 +217,7 @@ class Daemon:
         :raises ConfigInvalid: nothing was changed.
         """
         config = parse_config(text)
-        for position, pipeline in enumerate(config.pipeline):
-            try:
-                check_source(pipeline.source)
-            except InputInvalid as error:
-                raise config_error(text, f"pipeline[{position}].source", error.message) from error
+        check_pipelines(config, text)
         with self._configuring:
             write_durably(self._home / CONFIG_NAME, [text.encode()])
             self._config = config
@@ -213,6 +248,15 @@ class Daemon:
             self._exit_status = 1
             self._stop.set()
 
+    def _models_changed(self) -> None:
+        self._inference.show(self._models.current())
+        self._serial.bump()
+
+    def _collectors(self) -> tuple[Collector, ...]:
+        from edge_runtime.service.metrics import BoxCollector
+
+        return (BoxCollector(self.status),)
+
     def _start_install(self, target: str) -> None:
         future = self._slow.submit(lambda: self._models.install(target))
         future.add_done_callback(
@@ -228,17 +272,32 @@ class Daemon:
 
     def _keep_house(self, announcer: Announcer | None, host: str, port: int) -> None:
         """Until told to stop: let time end a trial, tell what has changed."""
+        where = address_file(self._home)
         told: object = None
         next_tell = 0.0
         while not self._stop.wait(TICK_S):
             self._models.tick()
+            self._inference.tick()
+            if not where.exists():
+                tell_address(self._home, host, port)
             if announcer:
                 announcer.update(self._announcement(host, port))
             now = time.monotonic()
-            news = self._lines.changes(), tuple(line.state for line in self._lines.status())
+            lines = self._lines.status()
+            self._watchdog.tell(self._pulse(lines), now)
+            news = self._lines.changes(), tuple(line.state for line in lines)
             if news != told and now >= next_tell:
                 told, next_tell = news, now + TELL_COUNTERS_EVERY_S
                 self._serial.bump()
+
+    def _pulse(self, lines: tuple[PipelineStatus, ...]) -> Pulse:
+        """What systemd may know; a line that hangs in a frame for half of its patience counts as stalled."""
+        limit_s = self._watchdog.limit_s
+        return Pulse(
+            ready=True,
+            stalled=self._lines.stalled(limit_s * STALLED_SHARE) if limit_s else (),
+            status=", ".join(f"{line.name}: {line.state}" for line in lines) or "no line to watch",
+        )
 
     def _announcement(self, host: str, port: int) -> Announcement:
         return Announcement(

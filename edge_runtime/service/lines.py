@@ -5,19 +5,42 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 
 from edge_runtime.config import PipelineConfig
 from edge_runtime.contracts.status import PipelineStatus
 from edge_runtime.inference.counters import PipelineCounters
 from edge_runtime.inference.pipeline import Pipeline
+from edge_runtime.sources import public_address
 from edge_runtime.sources.base import Source
 
 FIRST_PAUSE_S = 0.5
-LONGEST_PAUSE_S = 30.0
+BUDGET, BUDGET_S = 5, 60.0
+"""So many failures in so many seconds are not worth a person's time; with one more the line counts as failing."""
+LONG_PAUSE_S = 60.0
 SOUND_AFTER_S = 60.0
 """A pipeline that ran this long has got over its last failure."""
 _log = logging.getLogger(__name__)
+
+
+class RestartBudget:
+    """When a line that failed may try again. Pure: times are given, by the monotonic clock."""
+
+    def __init__(self) -> None:
+        self._failures: deque[float] = deque(maxlen=BUDGET)
+        self.spent = False
+        """The line fails so often that it only tries now and then."""
+
+    def failed(self, now_s: float, *, ran_s: float) -> float:
+        """Count a failure after ``ran_s`` seconds of work; returns the seconds to wait."""
+        if ran_s > SOUND_AFTER_S:
+            self._failures.clear()
+            self.spent = False
+        self._failures.append(now_s)
+        recent = sum(now_s - failure < BUDGET_S for failure in self._failures)
+        self.spent = self.spent or recent >= BUDGET
+        return LONG_PAUSE_S if self.spent else FIRST_PAUSE_S * 2 ** (recent - 1)
 
 
 class Line:
@@ -25,7 +48,7 @@ class Line:
 
     :param open_source: called anew for every attempt.
     :param build: makes the pipeline around an open source.
-    :param failed: told why, once for every series of failures.
+    :param failed: told why, once whenever its budget of restarts is spent.
     """
 
     def __init__(
@@ -41,6 +64,10 @@ class Line:
         self.counters = counters
         self._open_source, self._build, self._failed = open_source, build, failed
         self._pipeline: Pipeline | None = None
+        self._budget = RestartBudget()
+        self._since: float | None = None
+        """When the attempt began that is under way."""
+        self._ended: str | None = None
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"line-{config.name}", daemon=True)
         self._thread.start()
@@ -53,35 +80,51 @@ class Line:
         self._thread.join(timeout_s)
         return not self._thread.is_alive()
 
+    @property
+    def last_beat(self) -> float:
+        """When it last showed that it is not stuck, by the monotonic clock; just now where nothing is under way."""
+        if (pipeline := self._pipeline) is not None:
+            return pipeline.last_beat
+        return time.monotonic() if (since := self._since) is None else since
+
     def status(self, *, has_model: bool) -> PipelineStatus:
         if (pipeline := self._pipeline) is not None:
             return pipeline.status()
-        failing = self.counters.last_failure is not None
-        return self.counters.status(self.config.name, self.config.source, has_model=has_model, failing=failing)
+        return self.counters.status(
+            self.config.name,
+            public_address(self.config.source),
+            has_model=has_model,
+            problem=self._ended or self.counters.last_failure,
+            failing=self._budget.spent,
+        )
 
     def _run(self) -> None:
         pause_s = 0.0
         while not self._stop.wait(pause_s):
-            started = time.monotonic()
+            started = self._since = time.monotonic()
             try:
                 self._attempt()
             except Exception as error:  # noqa: BLE001 - whatever a source or a model does, the other lines go on
-                _log.exception("pipeline %s failed", self.config.name)
                 reason = str(error) or type(error).__name__
-                if pause_s == 0.0 or time.monotonic() - started > SOUND_AFTER_S:
-                    pause_s = FIRST_PAUSE_S
-                    self._failed(reason)
-                else:
-                    pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+                _log.warning("pipeline %s failed", self.config.name, exc_info=error)
                 self.counters.failure(reason)
+                now, told = time.monotonic(), self._budget.spent
+                pause_s = self._budget.failed(now, ran_s=now - started)
+                if self._budget.spent and not told:
+                    self._failed(f"it failed {BUDGET} times in {BUDGET_S:.0f} s and only tries now and then: {reason}")
             else:
                 return
+            finally:
+                self._since = None
 
     def _attempt(self) -> None:
         source = self._open_source()
         try:
             self._pipeline = self._build(source)
             self._pipeline.run(self._stop)
+            if source.finished:
+                self._ended = "Its source is at its end."
         finally:
+            self._since = time.monotonic()
             self._pipeline = None
             source.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,9 +14,11 @@ from edge_runtime.inference.counters import PipelineCounters
 from edge_runtime.inference.drift import DriftMonitor
 from edge_runtime.inference.hard import KeepRules, SampleChooser
 from edge_runtime.inference.pipeline import Models, Pipeline, Sink
+from edge_runtime.inference.shadow import Shadow
 from edge_runtime.service.lines import Line
-from edge_runtime.sources import open_source
+from edge_runtime.sources import open_source, options_of
 from edge_runtime.sources.base import Source
+from edge_runtime.sources.push import PushBoard
 
 STOP_TIMEOUT_S = 5.0
 
@@ -25,8 +28,11 @@ class LineUp:
 
     :param memory: folder in which the sources keep their positions.
     :param seed: of the random share; another one at every start of the daemon.
-    :param failed: told (pipeline, why) once for every series of failures.
+    :param failed: told (pipeline, why) once whenever a line's budget of restarts is spent.
     :param changed: called when a line has something to tell at once.
+    :param board: where pushed frames arrive.
+    :param workers: how many a line has whose configuration does not say.
+    :param shadow: a second model that sees all lines, where there is one.
     """
 
     def __init__(
@@ -38,7 +44,11 @@ class LineUp:
         seed: int,
         failed: Callable[[str, str], None],
         changed: Callable[[], None],
+        board: PushBoard | None = None,
+        workers: Callable[[], int] = lambda: 1,
+        shadow: Shadow | None = None,
     ) -> None:
+        self._board, self._workers, self._shadow = board, workers, shadow
         self._memory, self._models, self._sink, self._seed = memory, models, sink, seed
         self._failed, self._changed = failed, changed
         self._lock = threading.Lock()
@@ -60,6 +70,11 @@ class LineUp:
         has_model = self._models.current() is not None
         return tuple(line.status(has_model=has_model) for line in self._lines)
 
+    def stalled(self, after_s: float) -> tuple[str, ...]:
+        """Names of the lines of which a worker has shown no sign of life for so many seconds."""
+        now = time.monotonic()
+        return tuple(line.config.name for line in self._lines if now - line.last_beat > after_s)
+
     def changes(self) -> int:
         """Goes up when :meth:`status` shows other figures."""
         return sum(line.counters.changes for line in self._lines)
@@ -77,6 +92,9 @@ class LineUp:
         place = hashlib.sha256(config.source.encode()).hexdigest()[:12]
         memory = self._memory / f"{config.name}-{place}.db"
 
+        def workers() -> int:
+            return self._workers() if config.workers is None else config.workers
+
         def build(source: Source) -> Pipeline:
             return Pipeline(
                 name=config.name,
@@ -87,11 +105,13 @@ class LineUp:
                 drift=DriftMonitor(reference=drift.reference, window=drift.window, thin=drift.thin),
                 counters=counters,
                 changed=self._changed,
+                workers=workers,
+                shadow=self._shadow,
             )
 
         return Line(
             config,
-            open_source=lambda: open_source(config.source, memory),
+            open_source=lambda: open_source(config.source, memory, options_of(config, board=self._board)),
             build=build,
             failed=lambda why: self._failed(config.name, why),
             counters=counters,

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import sys
 import threading
 from collections import deque
+from contextlib import suppress
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
@@ -48,11 +50,25 @@ class LogRing(logging.Handler):
             return lines, max(first + start, 0) + len(lines)
 
 
+class LogFile(RotatingFileHandler):
+    """Loses the lines that the disk does not take, and nothing but them."""
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        if not isinstance(sys.exc_info()[1], OSError):
+            super().handleError(record)
+            return
+        # With what it still holds: it would come out twice.
+        stream, self.stream = self.stream, None
+        if stream is not None:
+            with suppress(OSError):
+                stream.close()
+
+
 def start_logging(folder: Path) -> LogRing:
     """Send everything from INFO up to ``folder/edge.log`` and to the ring, until :func:`stop_logging`."""
     folder.mkdir(parents=True, exist_ok=True)
     ring = LogRing()
-    file = RotatingFileHandler(folder / "edge.log", maxBytes=FILE_BYTES, backupCount=FILES, encoding="utf-8")
+    file = LogFile(folder / "edge.log", maxBytes=FILE_BYTES, backupCount=FILES, encoding="utf-8", delay=True)
     root = logging.getLogger()
     root.setLevel(logging.INFO)
     for handler in (ring, file):

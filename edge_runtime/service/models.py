@@ -7,17 +7,20 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 import numpy as np
 
 from edge_runtime.contracts.errors import LinesideError, NotFound
 from edge_runtime.contracts.status import SlotState, TrialReport
+from edge_runtime.inference.autotune import TuningStore
 from edge_runtime.inference.engine import Engine
 from edge_runtime.inference.pipeline import LoadedModel
 from edge_runtime.update.bundle import Bundle
 from edge_runtime.update.installer import Installer
 
 BASELINE_FRAMES = 200
+TUNING_EVERY_S = 2.0
 _log = logging.getLogger(__name__)
 
 Alert = Callable[[str, str, str | None, Mapping[str, float]], None]
@@ -27,12 +30,17 @@ Alert = Callable[[str, str, str | None, Mapping[str, float]], None]
 class ModelKeeper:
     """Between the installer, which decides, and the lines, which ask for every frame.
 
+    :param tunings: the file in which ``lineside-edge bench`` keeps how models run best on this box.
     :param changed: called when the slots or the answering model are not what they were.
     """
 
-    def __init__(self, installer: Installer, *, alert: Alert, changed: Callable[[], None]) -> None:
+    def __init__(self, installer: Installer, *, tunings: Path, alert: Alert, changed: Callable[[], None]) -> None:
         self._installer, self._alert, self._changed = installer, alert, changed
+        self._tuning_file, self._tunings = tunings, TuningStore(tunings)
+        self._tuned: tuple[int, int] | None = None
+        self._next_look = 0.0
         self._switching = threading.Lock()
+        self._counting = threading.Lock()
         self._current: LoadedModel | None = None
         self._previous: LoadedModel | None = None
         self._on_trial = False
@@ -48,6 +56,22 @@ class ModelKeeper:
     def current(self) -> LoadedModel | None:
         return self._current
 
+    def workers(self) -> int:
+        """How many frames at a time the answering model handles best; one where there is none."""
+        current = self._current
+        return current.engine.tuning.workers if current else 1
+
+    def load(self, bundle: Bundle) -> LoadedModel:
+        """Open a bundle's model as it runs best on this box.
+
+        :raises ModelUnusable: it cannot be opened.
+        """
+        manifest = bundle.manifest
+        engine = Engine(bundle.model, manifest.input, manifest.output, tuning=self._tunings.of(bundle.model))
+        if engine.fallback:
+            self._alert("model.fallback", engine.fallback, bundle.id, {})
+        return LoadedModel(bundle.id, engine, manifest.name, manifest.version)
+
     def instead_of(self, model: LoadedModel) -> LoadedModel | None:
         """Who answers a frame on which ``model`` failed: its successor, or on trial the model before it."""
         current = self._current
@@ -60,18 +84,23 @@ class ModelKeeper:
         current = self._current
         if current is None or model.bundle != current.bundle:
             return
-        self._frames += 1
-        if ok:
-            self._latencies.append(latency_ms)
-        else:
-            self._errors += 1
+        with self._counting:
+            self._frames += 1
+            if ok:
+                self._latencies.append(latency_ms)
+            else:
+                self._errors += 1
         if self._on_trial:
             self._decided(self._installer.observe(latency_ms=latency_ms, ok=ok, now_s=time.monotonic()))
 
     def tick(self) -> None:
-        """Call a few times a second: time ends a trial too."""
+        """Call a few times a second: time ends a trial too, and a tuning may have been found."""
+        now = time.monotonic()
         if self._on_trial:
-            self._decided(self._installer.tick(time.monotonic()))
+            self._decided(self._installer.tick(now))
+        if now >= self._next_look:
+            self._next_look = now + TUNING_EVERY_S
+            self._look_for_tuning()
 
     def install(self, target: str) -> None:
         """Put a delivered target on trial; errors as the installer's, which the slots then show too."""
@@ -94,12 +123,43 @@ class ModelKeeper:
         self._switch()
         self._alert("update.rolled-back", reason, before.bundle if before else None, {})
 
+    def _look_for_tuning(self) -> None:
+        """Where the tunings were written since the last look: the model on the line opened anew, as they say."""
+        try:
+            found = self._tuning_file.stat()
+            written = found.st_mtime_ns, found.st_ino
+        except OSError:
+            written = None
+        if written == self._tuned:
+            return
+        self._tuned = written
+        with self._switching:
+            current = self._current
+            try:
+                bundle = self._installer.active() if current else None
+                if bundle is None or current is None or bundle.id != current.bundle:
+                    return
+                if self._tunings.of(bundle.model) == current.engine.tuning:
+                    return
+                self._current = self.load(bundle)
+            except LinesideError as error:
+                _log.error("the model goes on as it was tuned before: %s", error)
+                return
+            self._forget_figures()
+        _log.info("the model on the line was tuned anew: %s", self._current.engine.tuning)
+        self._changed()
+
     def _baseline(self) -> TrialReport | None:
-        latencies = list(self._latencies)
+        with self._counting:
+            latencies, frames, errors = list(self._latencies), self._frames, self._errors
         if not latencies:
             return None
-        p95 = float(np.percentile(latencies, 95))
-        return TrialReport(frames=self._frames, errors=self._errors, latency_ms_p95=p95)
+        return TrialReport(frames=frames, errors=errors, latency_ms_p95=float(np.percentile(latencies, 95)))
+
+    def _forget_figures(self) -> None:
+        with self._counting:
+            self._latencies.clear()
+            self._frames = self._errors = 0
 
     def _decided(self, state: SlotState | None) -> None:
         if state is None:
@@ -140,9 +200,8 @@ class ModelKeeper:
         elif self._previous is not None and self._previous.bundle == bundle.id:
             loaded = self._previous
         else:
-            loaded = LoadedModel(bundle.id, Engine(bundle.model, bundle.manifest.input, bundle.manifest.output))
+            loaded = self.load(bundle)
         self._previous = current if self._on_trial else None
-        self._latencies.clear()
-        self._frames = self._errors = 0
+        self._forget_figures()
         self._current = loaded
         _log.info("model on the line: %s", loaded.bundle if loaded else "none")

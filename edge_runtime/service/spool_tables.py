@@ -1,222 +1,301 @@
-"""The spool's tables on one SQLite connection. Used by the spool's writer thread only."""
+"""The spool's tables on one SQLite connection. One thread at a time, each call inside the caller's transaction."""
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any
 
 from edge_runtime.contracts import wire
-from edge_runtime.contracts.rows import AlertRow, LossRow, ResultRow, SampleRow, Stream
+from edge_runtime.contracts.rows import STREAMS, LossRow, Stream
+from edge_runtime.service.spool_limits import CLASSES, SpoolClass, may_merge, merge_losses
+from edge_runtime.service.spool_memory import Entry, Gone
+from edge_runtime.update.durable import open_database
 
-MERGE_LOSSES_MS = 60_000
-"""Losses of one kind that follow each other this closely become one row, as long as nobody has read it."""
-_RANK = {"unlabelled": 0, "random": 1, "hard": 2}
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS results (id INTEGER PRIMARY KEY AUTOINCREMENT, at_ms INT NOT NULL, body BLOB NOT NULL);
-CREATE TABLE IF NOT EXISTS alerts (id INTEGER PRIMARY KEY AUTOINCREMENT, at_ms INT NOT NULL, body BLOB NOT NULL);
-CREATE TABLE IF NOT EXISTS losses (id INTEGER PRIMARY KEY AUTOINCREMENT, at_ms INT NOT NULL, body BLOB NOT NULL);
-CREATE TABLE IF NOT EXISTS samples (id INTEGER PRIMARY KEY AUTOINCREMENT, at_ms INT NOT NULL, body BLOB NOT NULL,
-    sample TEXT NOT NULL UNIQUE, size INT NOT NULL, rank INT NOT NULL, acked INT NOT NULL DEFAULT 0);
-CREATE INDEX IF NOT EXISTS samples_by_worth ON samples (acked DESC, rank, id);
-"""
-_FACTS = {
-    "results": "SELECT count(*), coalesce(sum(length(body)), 0), min(at_ms), max(at_ms) FROM results WHERE id <= ?",
-    "alerts": "SELECT count(*), coalesce(sum(length(body)), 0), min(at_ms), max(at_ms) FROM alerts WHERE id <= ?",
+MOST_AT_ONCE = 20_000
+"""Rows that one call removes at most, so that no transaction grows without bound."""
+WAL_BYTES = 4 * 2**20
+_VERSION = 1
+_RANKS: Mapping[SpoolClass, int] = {"unlabelled_samples": 0, "random_samples": 1, "hard_samples": 2}
+_KIND_OF_RANK = {rank: kind for kind, rank in _RANKS.items()}
+_ROWS = "id INTEGER PRIMARY KEY AUTOINCREMENT, at_ms INT NOT NULL, body BLOB NOT NULL, age_ms INT NOT NULL DEFAULT 0"
+_SAMPLES = "sample TEXT NOT NULL UNIQUE, size INT NOT NULL, rank INT NOT NULL, acked INT NOT NULL DEFAULT 0"
+_SCHEMA = (
+    *(
+        f"CREATE TABLE IF NOT EXISTS {stream} ({_ROWS}{f', {_SAMPLES}' if stream == 'samples' else ''})"
+        for stream in STREAMS
+    ),
+    "CREATE INDEX IF NOT EXISTS samples_by_class ON samples (acked, rank, id)",
+    "CREATE TABLE IF NOT EXISTS clock (id INTEGER PRIMARY KEY CHECK (id = 1), age_ms INT NOT NULL, wall_ms INT)",
+)
+# Names come from STREAMS alone, never from a value.
+_INSERT = {
+    stream: f"INSERT INTO {stream} (at_ms, body, age_ms) VALUES (?, ?, ?)"  # noqa: S608 - names of ours
+    for stream in STREAMS
 }
-_OLDER = {
-    "results": "SELECT coalesce(max(id), 0) FROM results WHERE at_ms < ?",
-    "alerts": "SELECT coalesce(max(id), 0) FROM alerts WHERE at_ms < ?",
+_PAGE = {
+    stream: f"SELECT id, body FROM {stream} WHERE id > ? {'AND NOT acked' if stream == 'samples' else ''}"  # noqa: S608 - names of ours
+    " ORDER BY id LIMIT ?"
+    for stream in STREAMS
 }
-_DELETE = {
-    "results": "DELETE FROM results WHERE id <= ?",
-    "alerts": "DELETE FROM alerts WHERE id <= ?",
-    "losses": "DELETE FROM losses WHERE id <= ?",
+_OLDEST = {
+    stream: f"SELECT id, length(body), at_ms, age_ms FROM {stream} WHERE id <= ? ORDER BY id LIMIT ?"  # noqa: S608 - names of ours
+    for stream in STREAMS
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Gone:
-    """What had to leave a stream before a desktop had it."""
-
-    stream: str
-    count: int
-    bytes: int
-    first_ms: int
-    last_ms: int
+_DELETE = {stream: f"DELETE FROM {stream} WHERE id <= ?" for stream in STREAMS}  # noqa: S608 - names of ours
+_TOTAL = {
+    stream: f"SELECT count(*), coalesce(sum(length(body)), 0) FROM {stream}"  # noqa: S608 - names of ours
+    for stream in STREAMS
+}
+_SAMPLE = "SELECT id, size, at_ms, age_ms, sample, acked, rank FROM samples"
+_KIND_OF: Mapping[Stream, SpoolClass] = {
+    "audits": "audits",
+    "alerts": "alerts",
+    "shadows": "shadows",
+    "rollups": "rollups",
+    "results": "results",
+}
+_STREAM_OF: Mapping[SpoolClass, Stream] = {kind: stream for stream, kind in _KIND_OF.items()}
+_NEVER = 2**62
 
 
 @dataclass(frozen=True, slots=True)
 class Evicted:
-    """Samples whose files may be removed now, and the part of them that is a loss (none where all were fetched)."""
+    """What was removed: samples whose files may go now, and the part that is a loss (none where a desktop has it)."""
 
-    samples: tuple[str, ...]
-    lost: Gone | None
+    samples: tuple[str, ...] = ()
+    lost: Gone | None = None
+    more: bool = False
+    """It was too much for one transaction: ask again."""
 
 
 @dataclass(slots=True)
 class Totals:
     """Kept in step with the tables, so that nothing counts a million rows."""
 
-    rows: dict[Stream, int]
-    waiting_bytes: int
-    """Of samples that no desktop has acknowledged."""
-    stored_bytes: int
-
-
-def connect(path: Path) -> sqlite3.Connection:
-    """WAL, ``synchronous=NORMAL``: a power cut may cost the last rows, never the file."""
-    database = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
-    try:
-        # Only before the first table: lets the file shrink again, a little at a time.
-        database.execute("PRAGMA auto_vacuum=INCREMENTAL")
-        database.execute("PRAGMA journal_mode=WAL")
-        database.execute("PRAGMA synchronous=NORMAL")
-        database.executescript(_SCHEMA)
-    except BaseException:
-        database.close()
-        raise
-    return database
+    rows: dict[Stream, int] = field(default_factory=lambda: dict.fromkeys(STREAMS, 0))
+    """Rows that no desktop has acknowledged."""
+    size: dict[SpoolClass, int] = field(default_factory=lambda: dict.fromkeys(CLASSES, 0))
+    """Bytes of rows, or of samples' files."""
 
 
 class SpoolTables:
-    """Every method runs inside the caller's transaction."""
+    """Opens ``path``, making it if need be, and counts what is there.
 
-    def __init__(self, database: sqlite3.Connection) -> None:
-        self._database = database
+    WAL, ``synchronous=NORMAL``: a power cut may cost the last rows, never the file.
+
+    :param first: what cursors begin with in a new file; a desktop must not have seen them before.
+    :raises sqlite3.Error: it cannot be opened, is damaged, or there is no room.
+    """
+
+    def __init__(self, path: Path, *, first: int) -> None:
+        self._database = open_database(path, synchronous="NORMAL", isolation_level=None, shrinks=True)
+        try:
+            self._open(first)
+            self.totals = self._before = self._count()
+        except BaseException:
+            self._database.close()
+            raise
         self._open_losses: dict[tuple[str, str], tuple[int, LossRow]] = {}
-        self.totals = self._count()
+
+    def _open(self, first: int) -> None:
+        self._database.execute(f"PRAGMA journal_size_limit={WAL_BYTES}")
+        if self._number("PRAGMA user_version") == _VERSION:
+            return
+        self._database.execute("BEGIN IMMEDIATE")
+        for stream in STREAMS:
+            columns = [column[1] for column in self._database.execute(f"PRAGMA table_info({stream})")]
+            if columns and "age_ms" not in columns:
+                self._database.execute(f"ALTER TABLE {stream} ADD COLUMN age_ms INT NOT NULL DEFAULT 0")
+        for statement in _SCHEMA:
+            self._database.execute(statement)
+        begun = {name for (name,) in self._database.execute("SELECT name FROM sqlite_sequence")}
+        fresh = [(stream, first) for stream in STREAMS if stream not in begun]
+        self._database.executemany("INSERT INTO sqlite_sequence (name, seq) VALUES (?, ?)", fresh)
+        self._database.execute(f"PRAGMA user_version={_VERSION}")
+        self._database.execute("COMMIT")
 
     def _count(self) -> Totals:
-        rows: dict[Stream, int] = {
-            "results": self._number("SELECT count(*) FROM results"),
-            "samples": self._number("SELECT count(*) FROM samples WHERE NOT acked"),
-            "alerts": self._number("SELECT count(*) FROM alerts"),
-            "losses": self._number("SELECT count(*) FROM losses"),
-        }
-        waiting = self._number("SELECT coalesce(sum(size), 0) FROM samples WHERE NOT acked")
-        return Totals(rows, waiting, self._number("SELECT coalesce(sum(size), 0) FROM samples"))
+        totals = Totals()
+        for stream in STREAMS:
+            if stream != "samples":
+                totals.rows[stream], size = self._database.execute(_TOTAL[stream]).fetchone()
+                if stream in _KIND_OF:
+                    totals.size[_KIND_OF[stream]] = size
+        for acked, rank, rows, size in self._database.execute(
+            "SELECT acked, rank, count(*), sum(size) FROM samples GROUP BY acked, rank"
+        ):
+            totals.size["fetched_samples" if acked else _KIND_OF_RANK[rank]] += size
+            totals.rows["samples"] += 0 if acked else rows
+        return totals
 
-    def _number(self, sql: str, parameters: Sequence[int] = ()) -> int:
+    def _number(self, sql: str, parameters: Sequence[object] = ()) -> int:
         return int(self._database.execute(sql, parameters).fetchone()[0])
 
-    def insert(self, rows: Iterable[ResultRow | SampleRow | AlertRow | LossRow]) -> None:
-        """Add rows in order; a sample that is there already and a loss that can be merged add none."""
-        results: list[tuple[int, bytes]] = []
-        for row in rows:
-            if isinstance(row, ResultRow):
-                results.append((row.at_ms, wire.encode(row)))
-            elif isinstance(row, SampleRow):
-                self._insert_sample(row)
-            elif isinstance(row, AlertRow):
-                self._database.execute("INSERT INTO alerts (at_ms, body) VALUES (?, ?)", (row.at_ms, wire.encode(row)))
-                self.totals.rows["alerts"] += 1
-            else:
-                self._insert_loss(row)
-        self._database.executemany("INSERT INTO results (at_ms, body) VALUES (?, ?)", results)
-        self.totals.rows["results"] += len(results)
+    def close(self) -> None:
+        self._database.close()
 
-    def _insert_sample(self, row: SampleRow) -> None:
-        sql = "INSERT OR IGNORE INTO samples (at_ms, body, sample, size, rank) VALUES (?, ?, ?, ?, ?)"
-        values = (row.at_ms, wire.encode(row), row.sample, row.size, _RANK[row.reason])
+    def begin(self) -> None:
+        self._before = Totals(dict(self.totals.rows), dict(self.totals.size))
+        self._database.execute("BEGIN IMMEDIATE")
+
+    def commit(self) -> None:
+        self._database.execute("COMMIT")
+
+    def roll_back(self) -> None:
+        """Undo what was done since :meth:`begin`, in the totals too."""
+        if self._database.in_transaction:
+            self._database.execute("ROLLBACK")
+        self._open_losses.clear()
+        self.totals = self._before
+
+    def shrink(self, most_bytes: int) -> None:
+        """Give free pages back to the disk; outside of a transaction."""
+        pages = max(1, most_bytes // self._number("PRAGMA page_size"))
+        self._database.execute(f"PRAGMA incremental_vacuum({pages})").fetchall()
+
+    def free_bytes(self) -> int:
+        """What :meth:`shrink` could give back."""
+        return self._number("PRAGMA freelist_count") * self._number("PRAGMA page_size")
+
+    def settle_log(self) -> None:
+        """Bring the log into the file, so that it begins anew instead of growing; outside of a transaction."""
+        self._database.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+
+    def clock(self) -> tuple[int, int] | None:
+        """The spool's age and the wall clock when :meth:`set_clock` was called last, both in ms."""
+        row = self._database.execute("SELECT age_ms, wall_ms FROM clock").fetchone()
+        return (int(row[0]), int(row[1])) if row else None
+
+    def set_clock(self, age_ms: int, wall_ms: int) -> None:
+        self._database.execute("INSERT OR REPLACE INTO clock VALUES (1, ?, ?)", (age_ms, wall_ms))
+
+    def last_cursor(self, stream: Stream) -> int:
+        """The highest cursor ever given to a row of this stream."""
+        return self._number("SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = ?", (stream,))
+
+    def page(self, stream: Stream, after: int, limit: int) -> list[tuple[int, bytes]]:
+        """Up to ``limit`` rows after a cursor, each with its own."""
+        if stream == "losses":
+            # A desktop reads the ledger: from now on new losses get rows of their own.
+            self._open_losses.clear()
+        return self._database.execute(_PAGE[stream], (after, limit)).fetchall()
+
+    def insert(self, rows: Iterable[Entry], *, age_ms: int) -> None:
+        """Add rows in order; a sample that is there already adds none."""
+        bodies: dict[Stream, list[tuple[int, bytes, int]]] = {}
+        for entry in rows:
+            if entry.sample:
+                self._insert_sample(entry, age_ms)
+                continue
+            bodies.setdefault(entry.stream, []).append((entry.at_ms, entry.body, age_ms))
+            self.totals.size[entry.kind] += len(entry.body)
+        for stream, values in bodies.items():
+            self._database.executemany(_INSERT[stream], values)
+            self.totals.rows[stream] += len(values)
+
+    def _insert_sample(self, entry: Entry, age_ms: int) -> None:
+        sql = "INSERT OR IGNORE INTO samples (at_ms, body, age_ms, sample, size, rank) VALUES (?, ?, ?, ?, ?, ?)"
+        values = (entry.at_ms, entry.body, age_ms, entry.sample, entry.size, _RANKS[entry.kind])
         if self._database.execute(sql, values).rowcount:
             self.totals.rows["samples"] += 1
-            self.totals.waiting_bytes += row.size
-            self.totals.stored_bytes += row.size
+            self.totals.size[entry.kind] += entry.size
 
-    def _insert_loss(self, row: LossRow) -> None:
-        rowid, before = self._open_losses.get((row.stream, row.reason), (0, None))
-        if before is not None and row.at_ms - before.last_ms < MERGE_LOSSES_MS:
-            merged = replace(
-                before,
-                count=before.count + row.count,
-                bytes=before.bytes + row.bytes,
-                first_ms=min(before.first_ms, row.first_ms),
-                last_ms=max(before.last_ms, row.last_ms),
-            )
-            self._database.execute("UPDATE losses SET body = ? WHERE id = ?", (wire.encode(merged), rowid))
-        else:
-            merged = row
-            sql = "INSERT INTO losses (at_ms, body) VALUES (?, ?)"
-            rowid = self._database.execute(sql, (row.at_ms, wire.encode(row))).lastrowid or 0
-            self.totals.rows["losses"] += 1
-        self._open_losses[row.stream, row.reason] = rowid, merged
+    def insert_losses(self, rows: Iterable[LossRow]) -> None:
+        """Add to the ledger; a loss that goes on what an unread row tells makes that row grow."""
+        for row in rows:
+            rowid, before = self._open_losses.get((row.stream, row.reason), (0, None))
+            if before is not None and may_merge(before, row, rows=self.totals.rows["losses"]):
+                merged = merge_losses(before, row)
+                self._database.execute("UPDATE losses SET body = ? WHERE id = ?", (wire.encode(merged), rowid))
+            else:
+                merged = row
+                rowid = self._database.execute(_INSERT["losses"], (row.at_ms, wire.encode(row), 0)).lastrowid or 0
+                self.totals.rows["losses"] += 1
+            self._open_losses[row.stream, row.reason] = rowid, merged
 
-    def seal_losses(self) -> None:
-        """A desktop has read the ledger: from now on new losses get rows of their own."""
-        self._open_losses.clear()
-
-    def recount(self) -> None:
-        """After a transaction that was rolled back."""
-        self._open_losses.clear()
-        self.totals = self._count()
-
-    def acknowledge(self, stream: Stream, through: int) -> None:
-        """Drop rows that are safe elsewhere; the bytes of samples stay as long as there is room."""
+    def acknowledge(self, stream: Stream, through: int) -> bool:
+        """Drop rows that are safe elsewhere; the bytes of samples stay as long as there is room. True where it was too
+        much for one transaction: ask again."""
         if stream == "samples":
-            size = self._number("SELECT coalesce(sum(size), 0) FROM samples WHERE id <= ? AND NOT acked", (through,))
-            sql = "UPDATE samples SET acked = 1 WHERE id <= ? AND NOT acked"
-            self.totals.waiting_bytes -= size
-        else:
-            if stream == "losses":
-                self.seal_losses()
-            sql = _DELETE[stream]
-        self.totals.rows[stream] -= self._database.execute(sql, (through,)).rowcount
+            return self._acknowledge_samples(through)
+        victims = self._database.execute(_OLDEST[stream], (through, MOST_AT_ONCE)).fetchall()
+        if stream == "losses":
+            self._open_losses.clear()
+        self._drop(stream, victims)
+        return len(victims) == MOST_AT_ONCE
 
-    def evict_samples(self, need_bytes: int) -> Evicted:
-        """Let go of at least ``need_bytes`` of samples: fetched ones first, then the least worth, then the oldest."""
-        victims: list[tuple[str, int, int, int]] = []
+    def _acknowledge_samples(self, through: int) -> bool:
+        sql = "SELECT id, rank, size FROM samples WHERE id <= ? AND NOT acked LIMIT ?"
+        fetched = self._database.execute(sql, (through, MOST_AT_ONCE)).fetchall()
+        self._database.executemany("UPDATE samples SET acked = 1 WHERE id = ?", [(rowid,) for rowid, _, _ in fetched])
+        self.totals.rows["samples"] -= len(fetched)
+        for _, rank, size in fetched:
+            self.totals.size[_KIND_OF_RANK[rank]] -= size
+            self.totals.size["fetched_samples"] += size
+        return len(fetched) == MOST_AT_ONCE
+
+    def evict(self, kind: SpoolClass, size: int) -> Evicted:
+        """Let at least ``size`` bytes of a class go, oldest first."""
         freed = 0
-        sql = "SELECT sample, size, at_ms, acked FROM samples ORDER BY acked DESC, rank, id"
-        with closing(self._database.execute(sql)) as cursor:
-            while freed < need_bytes and (row := cursor.fetchone()):
+
+        def enough(row_size: int, _age_ms: int) -> bool:
+            nonlocal freed
+            done = freed >= size
+            freed += row_size
+            return done
+
+        return self._evict(kind, enough)
+
+    def expire(self, kind: SpoolClass, before_age_ms: int) -> Evicted:
+        """Let go of what was put before the spool had this age."""
+        return self._evict(kind, lambda _size, age_ms: age_ms >= before_age_ms)
+
+    def _evict(self, kind: SpoolClass, stop: Callable[[int, int], bool]) -> Evicted:
+        """Let the oldest rows of a class go until ``stop`` says so of the next one's bytes and age."""
+        victims: list[tuple[Any, ...]] = []
+        with closing(self._oldest(kind)) as cursor:
+            for row in cursor:
+                if len(victims) == MOST_AT_ONCE or stop(row[1], row[3]):
+                    break
                 victims.append(row)
-                freed += row[1]
-        return self._drop_samples(victims)
+        more = len(victims) == MOST_AT_ONCE
+        if kind in _RANKS or kind == "fetched_samples":
+            return replace(self._drop_samples(victims), more=more)
+        stream = _STREAM_OF[kind]
+        self._drop(stream, victims)
+        lost = Gone.summed(stream, [(size, at_ms) for _, size, at_ms, _ in victims]) if victims else None
+        return Evicted((), lost, more)
 
-    def expire(self, stream: Literal["results", "samples", "alerts"], before_ms: int) -> Evicted:
-        """Let go of what is older than ``before_ms``."""
-        if stream == "samples":
-            sql = "SELECT sample, size, at_ms, acked FROM samples WHERE at_ms < ?"
-            return self._drop_samples(self._database.execute(sql, (before_ms,)).fetchall())
-        return self._drop_rows(stream, self._number(_OLDER[stream], (before_ms,)))
+    def _oldest(self, kind: SpoolClass) -> sqlite3.Cursor:
+        if kind == "fetched_samples":
+            return self._database.execute(f"{_SAMPLE} WHERE acked ORDER BY id")
+        if kind in _RANKS:
+            return self._database.execute(f"{_SAMPLE} WHERE NOT acked AND rank = ? ORDER BY id", (_RANKS[kind],))
+        return self._database.execute(_OLDEST[_STREAM_OF[kind]], (_NEVER, -1))
 
-    def trim_results(self, keep: int) -> Evicted:
-        """Let go of the oldest results beyond ``keep``."""
-        excess = self.totals.rows["results"] - max(keep, 0)
-        if excess <= 0:
-            return Evicted((), None)
-        sql = "SELECT coalesce(max(id), 0) FROM (SELECT id FROM results ORDER BY id LIMIT ?)"
-        return self._drop_rows("results", self._number(sql, (excess,)))
+    def _drop(self, stream: Stream, victims: Sequence[tuple[Any, ...]]) -> None:
+        """Remove the oldest rows of a stream, which these must be."""
+        if victims:
+            self._database.execute(_DELETE[stream], (victims[-1][0],))
+            self.totals.rows[stream] -= len(victims)
+            if stream in _KIND_OF:
+                self.totals.size[_KIND_OF[stream]] -= sum(size for _, size, _, _ in victims)
+
+    def _drop_samples(self, victims: Sequence[tuple[Any, ...]]) -> Evicted:
+        self._database.executemany("DELETE FROM samples WHERE id = ?", [(victim[0],) for victim in victims])
+        for _, size, _, _, _, acked, rank in victims:
+            self.totals.size["fetched_samples" if acked else _KIND_OF_RANK[rank]] -= size
+        lost = [(size, at_ms) for _, size, at_ms, _, _, acked, _ in victims if not acked]
+        self.totals.rows["samples"] -= len(lost)
+        return Evicted(tuple(victim[4] for victim in victims), Gone.summed("samples", lost) if lost else None)
 
     def forget_sample(self, sample: str) -> Evicted:
         """Let go of one sample whose file is not what it should be."""
-        sql = "SELECT sample, size, at_ms, acked FROM samples WHERE sample = ?"
-        return self._drop_samples(self._database.execute(sql, (sample,)).fetchall())
+        return self._drop_samples(self._database.execute(f"{_SAMPLE} WHERE sample = ?", (sample,)).fetchall())
 
     def samples(self) -> set[str]:
         return {sample for (sample,) in self._database.execute("SELECT sample FROM samples")}
-
-    def _drop_rows(self, stream: Literal["results", "alerts"], through: int) -> Evicted:
-        count, size, first_ms, last_ms = self._database.execute(_FACTS[stream], (through,)).fetchone()
-        if not count:
-            return Evicted((), None)
-        self._database.execute(_DELETE[stream], (through,))
-        self.totals.rows[stream] -= count
-        return Evicted((), Gone(stream, count, size, first_ms, last_ms))
-
-    def _drop_samples(self, victims: Sequence[tuple[str, int, int, int]]) -> Evicted:
-        names = [(sample,) for sample, _size, _at_ms, _acked in victims]
-        self._database.executemany("DELETE FROM samples WHERE sample = ?", names)
-        self.totals.stored_bytes -= sum(size for _, size, _, _ in victims)
-        lost = [(size, at_ms) for _, size, at_ms, acked in victims if not acked]
-        if not lost:
-            return Evicted(tuple(name for (name,) in names), None)
-        size = sum(size for size, _ in lost)
-        self.totals.rows["samples"] -= len(lost)
-        self.totals.waiting_bytes -= size
-        times = [at_ms for _, at_ms in lost]
-        return Evicted(tuple(name for (name,) in names), Gone("samples", len(lost), size, min(times), max(times)))

@@ -119,7 +119,7 @@ def _read_members(archive: zipfile.ZipFile, members: dict[str, zipfile.ZipInfo])
         raise BundleInvalid("The bundle's members are not the files that its manifest lists.")
     if unknown := [case.path for case in manifest.golden if case.path not in listed or case.path == MODEL_NAME]:
         raise BundleInvalid(f"The manifest's golden case {unknown[0]!r} is not in the bundle.")
-    if unknown := [case.label for case in manifest.golden if case.label not in manifest.output.labels]:
+    if unknown := [case.label for case in manifest.golden if case.label not in manifest.output.answers]:
         raise BundleInvalid(f"The manifest's golden cases expect the label {unknown[0]!r}, which the model lacks.")
     contents: dict[str, bytes] = {}
     for name, entry in listed.items():

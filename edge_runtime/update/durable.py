@@ -6,8 +6,10 @@ import errno
 import os
 import secrets
 import shutil
+import sqlite3
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Literal
 
 from edge_runtime.contracts.errors import DiskFull
 
@@ -43,6 +45,50 @@ def write_durably(path: Path, chunks: Iterable[bytes], *, mode: int = 0o644) -> 
 def is_full(path: Path) -> bool:
     """Whether the disk under ``path`` has no room left: SQLite may then speak of any input or output error."""
     return shutil.disk_usage(path.parent).free < FULL_BELOW_BYTES
+
+
+def about_room(error: BaseException, path: Path) -> bool:
+    """Whether an error comes from a full disk under ``path``; SQLite may then speak of any input or output error."""
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    return code == sqlite3.SQLITE_FULL or getattr(error, "errno", 0) in (errno.ENOSPC, errno.EDQUOT) or is_full(path)
+
+
+def open_database(
+    path: Path,
+    *,
+    synchronous: Literal["FULL", "NORMAL"],
+    isolation_level: Literal["DEFERRED"] | None = "DEFERRED",
+    timeout_s: float = 5.0,
+    shrinks: bool = False,
+) -> sqlite3.Connection:
+    """SQLite with a write-ahead log, for any one thread at a time. A full disk has no room for the index that several
+    connections share: there the file can be read all the same, by this one alone.
+
+    :param shrinks: a new file can give back its free pages, a little at a time.
+    :raises sqlite3.Error: it is no database, or it is not there and there is no room to make it.
+    """
+
+    def connect(*, alone: bool) -> sqlite3.Connection:
+        database = sqlite3.connect(path, timeout=timeout_s, check_same_thread=False, isolation_level=isolation_level)
+        try:
+            if alone:
+                database.execute("PRAGMA locking_mode=EXCLUSIVE")
+            if shrinks:
+                database.execute("PRAGMA auto_vacuum=INCREMENTAL")
+            database.execute("PRAGMA journal_mode=WAL")
+            database.execute(f"PRAGMA synchronous={synchronous}")
+            database.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        except BaseException:
+            database.close()
+            raise
+        return database
+
+    try:
+        return connect(alone=False)
+    except sqlite3.Error as error:
+        if not about_room(error, path):
+            raise
+    return connect(alone=True)
 
 
 def sync_folder(folder: Path) -> None:

@@ -14,6 +14,7 @@ from edge_runtime.contracts.errors import (
     BoxRefused,
     BundleInvalid,
     BundleTampered,
+    DiskFull,
     LinesideError,
     NotFound,
     ProbeFailed,
@@ -73,7 +74,7 @@ class Installer:
             self._trial = None
             recovered = machine.recover(self._table)
             if recovered is not self._table:
-                self._save(recovered)
+                self._save_if_possible(recovered)
             for slot in (self._table.a, self._table.b):
                 if slot.file is not None:
                     self._inbox.discard(slot.file)
@@ -84,7 +85,9 @@ class Installer:
                 except LinesideError as error:
                     log.error("the committed model is damaged: %s", error)
                     damaged.append(error.message)
-                    self._save(machine.discard_committed(self._table, f"its file was damaged: {error.message}"))
+                    self._save_if_possible(
+                        machine.discard_committed(self._table, f"its file was damaged: {error.message}")
+                    )
         return damaged
 
     def slots(self) -> tuple[SlotStatus, ...]:
@@ -138,12 +141,7 @@ class Installer:
                     )
             verified = None
             try:
-                table = self._table
-                # Only now: the TUF client takes a while to load, and with it whatever cloud library lies about.
-                from edge_runtime.update.verify import Verifier
-
-                verifier = Verifier(self._trust, self._inbox)
-                verified = verifier.verify(target, floors=table.floors, now_ms=self._now_ms(), newest=table.trust)
+                verified = self._verify(target)
                 self._install(verified, baseline)
             except LinesideError as error:
                 self._reject(target, verified, error.message)
@@ -152,6 +150,25 @@ class Installer:
                 # Whatever went wrong: no installation may stay under way and block the next one.
                 self._reject(target, verified, f"the installation broke off: {error!r}")
                 raise
+
+    def check_signature(self, target: str) -> VerifiedTarget:
+        """What the site's signatures say about a target, by the same rules as for an installation; installs nothing.
+
+        :raises TrustRefused: with the reason in plain words.
+        """
+        with self._installing:
+            verified = self._verify(target)
+            with self._lock:
+                self._save(machine.raise_trust(self._table, _trust_of(verified)))
+            return verified
+
+    def _verify(self, target: str) -> VerifiedTarget:
+        # Only now: the TUF client takes a while to load, and with it whatever cloud library lies about.
+        from edge_runtime.update.verify import Verifier
+
+        table = self._table
+        verifier = Verifier(self._trust, self._inbox)
+        return verifier.verify(target, floors=table.floors, now_ms=self._now_ms(), newest=table.trust)
 
     def _install(self, verified: VerifiedTarget, baseline: TrialReport | None) -> None:
         table = self._table
@@ -167,8 +184,8 @@ class Installer:
             self._save(_stage(self._table, verified))
             where = self._candidate()
         write_durably(self._path(where), read_chunks(delivered))
-        bundle = self._check_copy(self._path(where), verified)
-        trust = TrustFloor(root=verified.root_version, timestamp=verified.timestamp_version)
+        bundle = check_copy(self._path(where), verified)
+        trust = _trust_of(verified)
         with self._lock:
             self._save(
                 machine.verify(
@@ -266,22 +283,6 @@ class Installer:
             for slot in (self._table.a, self._table.b)
         )
 
-    def _check_copy(self, path: Path, verified: VerifiedTarget) -> Bundle:
-        if path.stat().st_size != verified.size or _digest(path) != verified.sha256:
-            raise BundleTampered(f"The bytes of {verified.target} are not those that were signed.")
-        bundle = read_bundle(path)
-        manifest = bundle.manifest
-        if not manifest.golden:
-            raise BundleInvalid(f"{verified.target} has no golden cases: nothing shows that it runs here as it should.")
-        said = (bundle.id, manifest.name, manifest.version, manifest.release)
-        if said != (verified.bundle, verified.model_name, verified.version, verified.release):
-            raise TrustRefused(
-                f"{verified.target} was signed as release {verified.release} of {verified.model_name} "
-                f"{verified.version}, but its manifest says release {manifest.release} of {manifest.name} "
-                f"{manifest.version}."
-            )
-        return bundle
-
     def _read_slot(self, where: SlotName) -> Bundle:
         digest = self._table.slot(where).file
         if self._loaded and self._loaded[0] == digest:
@@ -292,7 +293,7 @@ class Installer:
 
     def _read_file(self, table: SlotTable, where: SlotName) -> Bundle:
         path = self._path(where)
-        if not path.is_file() or _digest(path) != table.slot(where).file:
+        if not path.is_file() or file_digest(path) != table.slot(where).file:
             raise BundleTampered(f"The model file in slot {where} is not the one that was installed.")
         return read_bundle(path)
 
@@ -308,6 +309,40 @@ class Installer:
     def _save(self, table: SlotTable) -> None:
         self._store.save(table)
         self._table = table
+
+    def _save_if_possible(self, table: SlotTable) -> None:
+        """At a start: what a full disk does not take, the next start finds out again."""
+        self._table = table
+        try:
+            self._store.save(table)
+        except DiskFull as error:
+            log.error("the slots could not be written: %s", error)
+
+
+def check_copy(path: Path, verified: VerifiedTarget) -> Bundle:
+    """The bundle in a file, which must be the one that was signed.
+
+    :raises BundleTampered, BundleInvalid: other bytes, or no bundle that could be tried.
+    :raises TrustRefused: the manifest and the signature do not say the same.
+    """
+    if path.stat().st_size != verified.size or file_digest(path) != verified.sha256:
+        raise BundleTampered(f"The bytes of {verified.target} are not those that were signed.")
+    bundle = read_bundle(path)
+    manifest = bundle.manifest
+    if not manifest.golden:
+        raise BundleInvalid(f"{verified.target} has no golden cases: nothing shows that it runs here as it should.")
+    said = (bundle.id, manifest.name, manifest.version, manifest.release)
+    if said != (verified.bundle, verified.model_name, verified.version, verified.release):
+        raise TrustRefused(
+            f"{verified.target} was signed as release {verified.release} of {verified.model_name} "
+            f"{verified.version}, but its manifest says release {manifest.release} of {manifest.name} "
+            f"{manifest.version}."
+        )
+    return bundle
+
+
+def _trust_of(verified: VerifiedTarget) -> TrustFloor:
+    return TrustFloor(root=verified.root_version, timestamp=verified.timestamp_version)
 
 
 def _stage(table: SlotTable, verified: VerifiedTarget) -> SlotTable:
@@ -325,7 +360,8 @@ def _with_trial(slot: SlotStatus, figures: TrialReport) -> SlotStatus:
     return dataclasses.replace(slot, trial=figures)
 
 
-def _digest(path: Path) -> str:
+def file_digest(path: Path) -> str:
+    """sha256 of a file's bytes."""
     digest = hashlib.sha256()
     for chunk in read_chunks(path):
         digest.update(chunk)

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import os
 import signal
+import statistics
 import subprocess
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
+
+from msgspec import Meta
 
 import edge_runtime
 from edge_runtime.contracts import wire
@@ -31,6 +36,8 @@ class ProbeFacts:
     golden_total: Count = 0
     golden_agreed: Count = 0
     confidence_delta_p95: Share = 0.0
+    value_delta_p95: Annotated[float, Meta(ge=0)] = 0.0
+    """As :class:`edge_runtime.contracts.manifest.GoldenRules` measures it."""
     latency_ms_p50: float = 0.0
     latency_ms_p95: float = 0.0
     load_ms: float = 0.0
@@ -58,6 +65,7 @@ def probe(bundle_path: Path, *, timeout_s: float = 60.0, memory_bytes: int = DEF
         golden_total=facts.golden_total,
         golden_agreed=facts.golden_agreed,
         confidence_delta_p95=facts.confidence_delta_p95,
+        value_delta_p95=facts.value_delta_p95,
         latency_ms_p50=facts.latency_ms_p50,
         latency_ms_p95=facts.latency_ms_p95,
         load_ms=facts.load_ms,
@@ -84,10 +92,30 @@ def judge_probe(facts: ProbeFacts, manifest: BundleManifest) -> tuple[str, ...]:
             f"the confidence is off by up to {facts.confidence_delta_p95:.3f} on the golden cases; "
             f"at most {rules.max_confidence_delta:.3f} is allowed"
         )
+    if facts.value_delta_p95 > rules.max_value_delta:
+        reasons.append(
+            f"the value is off by up to {facts.value_delta_p95:.1%} on the golden cases; "
+            f"at most {rules.max_value_delta:.1%} is allowed"
+        )
     budget = manifest.latency_budget_ms
     if budget is not None and facts.latency_ms_p95 > budget:
         reasons.append(f"one frame takes {facts.latency_ms_p95:.1f} ms on this box; the budget is {budget:.1f} ms")
     return tuple(reasons)
+
+
+def value_deltas(values: Sequence[tuple[float, float]]) -> list[float]:
+    """How far each value is from the expected one, as a share of the largest of both and of what is typical. Pure.
+
+    What is typical is the median size of all expected values: a value near zero among large ones may be off by as
+    much as they.
+
+    :param values: expected and got.
+    """
+    typical = statistics.median([abs(expected) for expected, _ in values]) if values else 0.0
+    return [
+        abs(got - expected) / max(abs(got), abs(expected), typical) if got != expected else 0.0
+        for expected, got in values
+    ]
 
 
 def child_command(bundle_path: Path, memory_bytes: int, cpu_seconds: int) -> list[str]:

@@ -5,7 +5,6 @@ Never imported by the daemon; started by :func:`edge_runtime.update.probe.child_
 
 from __future__ import annotations
 
-import math
 import os
 import sys
 import time
@@ -50,10 +49,11 @@ def main(arguments: list[str]) -> int:
             began = time.perf_counter()
             engine = Engine(bundle.model, bundle.manifest.input, bundle.manifest.output)
             facts = _replay(engine, bundle, (time.perf_counter() - began) * 1000)
-    except LinesideError as error:
-        facts = ProbeFacts(problem=error.message.rstrip("."))
-    except MemoryError:
-        facts = ProbeFacts(problem=f"the model needs more than {memory_bytes // 2**20} MiB of memory")
+    except (LinesideError, MemoryError) as error:
+        said = error.message if isinstance(error, LinesideError) else "bad_alloc"
+        if any(sign in said for sign in _OUT_OF_MEMORY):
+            said = f"the model needs more than {memory_bytes // 2**20} MiB of memory"
+        facts = ProbeFacts(problem=said.rstrip("."))
     os.write(answer, wire.encode(facts))
     return 0
 
@@ -108,27 +108,28 @@ def _runtime_too_old(needed: str) -> str | None:
 def _replay(engine: Engine, bundle: Bundle, load_ms: float) -> ProbeFacts:
     import onnxruntime
 
-    from edge_runtime.contracts.errors import ModelUnusable
-    from edge_runtime.update.probe import ProbeFacts
+    from edge_runtime.update.probe import ProbeFacts, value_deltas
     from edge_runtime.update.trial import percentile_95
 
     _answer(partial(engine.infer, engine.blank()))
     agreed, deltas, latencies = 0, [], []
+    values: list[tuple[float, float]] = []
     for case in bundle.manifest.golden:
         frame, times = bundle.golden[case.path], []
         for _ in range(ROUNDS):
             began = time.perf_counter()
             answer = _answer(partial(engine.predict, frame))
             times.append((time.perf_counter() - began) * 1000)
-        if not math.isfinite(answer.confidence):
-            raise ModelUnusable("the model answers a golden case with something that is no number")
         latencies.append(sorted(times)[ROUNDS // 2])
         agreed += answer.label == case.label
         deltas.append(abs(answer.confidence - case.confidence))
+        if case.value is not None and answer.value is not None:
+            values.append((case.value, answer.value))
     return ProbeFacts(
         golden_total=len(bundle.manifest.golden),
         golden_agreed=agreed,
         confidence_delta_p95=min(1.0, percentile_95(deltas)),
+        value_delta_p95=percentile_95(value_deltas(values)),
         latency_ms_p50=sorted(latencies)[len(latencies) // 2] if latencies else 0.0,
         latency_ms_p95=percentile_95(latencies),
         load_ms=load_ms,

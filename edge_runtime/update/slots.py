@@ -17,7 +17,7 @@ from edge_runtime.contracts import wire
 from edge_runtime.contracts.errors import DatabaseDamaged, DiskFull, InputInvalid
 from edge_runtime.contracts.rows import Count, Digest
 from edge_runtime.contracts.status import ProbeReport, SlotState, SlotStatus, TrialReport
-from edge_runtime.update.durable import is_full
+from edge_runtime.update.durable import about_room, open_database
 
 SlotName = Literal["a", "b"]
 IN_FLIGHT: Final = ("STAGED", "VERIFIED", "PROBED", "TRIAL")
@@ -139,8 +139,13 @@ def verify(table: SlotTable, *, file: str, bundle: str, release: int, trust: Tru
     """The bytes in the candidate's slot are those that were signed."""
     where = _candidate_in(table, "STAGED")
     slot = dataclasses.replace(table.slot(where), state="VERIFIED", file=file, bundle=bundle, release=release)
+    return raise_trust(_put(table, where, slot), trust)
+
+
+def raise_trust(table: SlotTable, trust: TrustFloor) -> SlotTable:
+    """Nothing older than this signed metadata is accepted any more."""
     floor = TrustFloor(root=max(trust.root, table.trust.root), timestamp=max(trust.timestamp, table.trust.timestamp))
-    return dataclasses.replace(_put(table, where, slot), trust=floor)
+    return dataclasses.replace(table, trust=floor)
 
 
 def prove(table: SlotTable, report: ProbeReport) -> SlotTable:
@@ -278,17 +283,10 @@ class SlotStore:
             raise self._explained(error) from error
 
     def _connect(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(self._path, timeout=10)
-        try:
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA synchronous = FULL")
-        except sqlite3.DatabaseError:
-            connection.close()
-            raise
-        return connection
+        return open_database(self._path, synchronous="FULL", timeout_s=10)
 
     def _explained(self, error: Exception) -> DiskFull | DatabaseDamaged:
-        if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL or is_full(self._path):
+        if about_room(error, self._path):
             return DiskFull("The box's update state cannot be opened or written: no space left.")
         return DatabaseDamaged(
             f"The box's update state in {self._path.name} cannot be used: {error}.",

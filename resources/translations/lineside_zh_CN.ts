@@ -1777,8 +1777,8 @@
         <translation>请更正所指的那一行；原配置继续有效。</translation>
     </message>
     <message>
-        <source>A frame is not a readable image</source>
-        <translation>有一帧不是可读的图像</translation>
+        <source>A frame cannot be read</source>
+        <translation>有一帧无法读取</translation>
     </message>
     <message>
         <source>Check the camera or the program that writes the frames; the line goes on without this one.</source>

@@ -41,7 +41,8 @@ def running_box(home: Path, desktop: Identity, folder: Path) -> Iterator[Peer]:
     config = home / "edge.toml"
     config.write_text(
         config.read_text()
-        .replace("0.0.0.0:7443", "127.0.0.1:0").replace("announce = true", "announce = false")
+        .replace("0.0.0.0:7443", "127.0.0.1:0")
+        .replace("announce = true", "announce = false")
         .replace("127.0.0.1:8000", "")
     )
     root = folder / "root.json"

@@ -16,7 +16,7 @@ import onnx.parser
 import pytest
 
 from edge_runtime.contracts.errors import BoxRefused, BoxUnreachable, ConfigInvalid, LinesideError
-from edge_runtime.contracts.rows import AlertRow, LossRow, ResultRow, SampleRow
+from edge_runtime.contracts.rows import AlertRow, AuditRow, LossRow, ResultRow, SampleRow
 from edge_runtime.identity import Identity, client_context, create_identity
 from tests.fakes import models
 from tests.fakes.box_process import CONFIG, BoxProcess, edge, install, make_box, trust, wait_for_slot
@@ -242,6 +242,9 @@ def test_a_long_poll_ends_with_news_and_the_configuration_can_be_changed(
         after = client.status(since=before.serial, wait_s=20)
         assert after.serial != before.serial
         assert after.name == "line-3"
+        audits = wait_until(lambda: a if len(a := client.page("audits", 0).rows) == 2 else (), 10, "the audits")
+        told = [(row.kind, row.who) for row in audits if isinstance(row, AuditRow)]
+        assert told == [("box.started", "box"), ("config.changed", desktop.fingerprint)]
         missing = wait_until(
             lambda: s if (s := client.status()).pipelines[0].state == "no-input" else None, 10, "the missing folder"
         )

@@ -47,27 +47,11 @@ def brightness_model(*, threshold: float = 128.0, steepness: float = 0.05) -> by
 
 def endless_model() -> bytes:
     """Loads well, and loops on its first frame until somebody ends it."""
-    body = helper.make_graph(
-        [
-            helper.make_node("Identity", ["go"], ["go_on"]),
-            helper.make_node("Identity", ["state"], ["state_out"]),
-        ],
-        "body",
-        [
-            helper.make_tensor_value_info("round", TensorProto.INT64, []),
-            helper.make_tensor_value_info("go", TensorProto.BOOL, []),
-            helper.make_tensor_value_info("state", TensorProto.FLOAT, None),
-        ],
-        [
-            helper.make_tensor_value_info("go_on", TensorProto.BOOL, []),
-            helper.make_tensor_value_info("state_out", TensorProto.FLOAT, None),
-        ],
-    )
     return _model(
         [
             helper.make_node("Cast", ["frame"], ["pixels"], to=TensorProto.FLOAT),
             helper.make_node("Slice", ["pixels", "from", "to", "axes"], ["piece"]),
-            helper.make_node("Loop", ["rounds", "yes", "piece"], ["spun"], body=body),
+            helper.make_node("Loop", ["rounds", "yes", "piece"], ["spun"], body=_idle()),
             helper.make_node("Reshape", ["spun", "shape"], ["logits"]),
         ],
         {
@@ -77,6 +61,34 @@ def endless_model() -> bytes:
             "rounds": np.array(2**62, np.int64),
             "yes": np.array(True),
             "shape": np.array([-1, 2], np.int64),
+        },
+    )
+
+
+def trapped_model() -> bytes:
+    """Says what :func:`brightness_model` says, and loops without end on a frame that is all but white."""
+    return _model(
+        [
+            helper.make_node("Cast", ["frame"], ["pixels"], to=TensorProto.FLOAT),
+            helper.make_node("ReduceMean", ["pixels", "axes"], ["mean"], keepdims=0),
+            helper.make_node("Sub", ["mean", "threshold"], ["above"]),
+            helper.make_node("Reshape", ["above", "column"], ["tall"]),
+            helper.make_node("MatMul", ["tall", "weights"], ["said"]),
+            helper.make_node("ReduceMax", ["pixels"], ["most"], keepdims=0),
+            helper.make_node("Sub", ["most", "white"], ["glare"]),
+            helper.make_node("Relu", ["glare"], ["too_bright"]),
+            helper.make_node("Mul", ["too_bright", "vast"], ["patience"]),
+            helper.make_node("Cast", ["patience"], ["rounds"], to=TensorProto.INT64),
+            helper.make_node("Loop", ["rounds", "yes", "said"], ["logits"], body=_idle()),
+        ],
+        {
+            "axes": np.array([1, 2, 3], np.int64),
+            "threshold": np.array(128.0, np.float32),
+            "column": np.array([-1, 1], np.int64),
+            "weights": np.array([[-0.05, 0.05]], np.float32),
+            "white": np.array(250.0, np.float32),
+            "vast": np.array(1e15, np.float32),
+            "yes": np.array(True),
         },
     )
 
@@ -93,6 +105,57 @@ def greedy_model() -> bytes:
         ],
         {"vast": np.array([2**30], np.int64), "shape": np.array([1, 2], np.int64)},
     )
+
+
+def vast_model() -> bytes:
+    """Seventy-three bytes which ask for 4 GiB while they are loaded: a sparse tensor with one number in it."""
+    model = onnx.ModelProto(ir_version=10)
+    model.opset_import.add().version = 21
+    graph = model.graph
+    graph.name = "g"
+    sea = graph.sparse_initializer.add(dims=[2**30])
+    sea.values.MergeFrom(onnx.TensorProto(name="s", data_type=TensorProto.FLOAT, dims=[1], float_data=[1.0]))
+    sea.indices.MergeFrom(onnx.TensorProto(data_type=TensorProto.INT64, dims=[1], int64_data=[0]))
+    graph.node.add(op_type="ReduceMax", input=["s"], output=["y"])
+    output = graph.output.add()
+    output.name = "y"
+    output.type.tensor_type.elem_type = TensorProto.FLOAT
+    return bytes(model.SerializeToString())
+
+
+def crashing_model() -> bytes:
+    """Ends the whole process on x86: the smallest integer modulo minus one, which the processor refuses to divide.
+
+    Where processors give 0 instead, it only answers wrongly.
+    """
+    return _model(
+        [
+            helper.make_node("Cast", ["frame"], ["pixels"], to=TensorProto.INT32),
+            helper.make_node("ReduceMax", ["pixels"], ["most"], keepdims=0),
+            helper.make_node("Sub", ["most", "most"], ["nothing"]),
+            helper.make_node("Add", ["nothing", "smallest"], ["dividend"]),
+            helper.make_node("Add", ["nothing", "minus"], ["divisor"]),
+            helper.make_node("Mod", ["dividend", "divisor"], ["rest"]),
+            helper.make_node("Cast", ["rest"], ["number"], to=TensorProto.FLOAT),
+            helper.make_node("Expand", ["number", "shape"], ["logits"]),
+        ],
+        {
+            "smallest": np.array(-(2**31), np.int32),
+            "minus": np.array(-1, np.int32),
+            "shape": np.array([1, 2], np.int64),
+        },
+    )
+
+
+def prying_model(path: str) -> bytes:
+    """Wants to read its weights from another file."""
+    model = onnx.load_from_string(brightness_model())
+    (weights,) = (tensor for tensor in model.graph.initializer if tensor.name == "weights")
+    weights.ClearField("raw_data")
+    weights.data_location = TensorProto.EXTERNAL
+    for key, value in (("location", path), ("offset", "0"), ("length", "8")):
+        weights.external_data.add(key=key, value=value)
+    return bytes(model.SerializeToString())
 
 
 def failing_model() -> bytes:
@@ -129,15 +192,44 @@ def numberless_model() -> bytes:
     )
 
 
-def _model(nodes: Sequence[onnx.NodeProto], constants: Mapping[str, np.ndarray]) -> bytes:
-    graph = helper.make_graph(
-        list(nodes),
-        "graph",
-        [helper.make_tensor_value_info("frame", TensorProto.UINT8, ["n", 1, SIDE, SIDE])],
-        [helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["n", len(LABELS)])],
-        [onnx.numpy_helper.from_array(value, name) for name, value in constants.items()],
+def _idle() -> onnx.GraphProto:
+    """The body of a loop that does nothing."""
+    return helper.make_graph(
+        [
+            helper.make_node("Identity", ["go"], ["go_on"]),
+            helper.make_node("Identity", ["state"], ["state_out"]),
+        ],
+        "body",
+        [
+            helper.make_tensor_value_info("round", TensorProto.INT64, []),
+            helper.make_tensor_value_info("go", TensorProto.BOOL, []),
+            helper.make_tensor_value_info("state", TensorProto.FLOAT, None),
+        ],
+        [
+            helper.make_tensor_value_info("go_on", TensorProto.BOOL, []),
+            helper.make_tensor_value_info("state_out", TensorProto.FLOAT, None),
+        ],
     )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10)
+
+
+def _model(nodes: Sequence[onnx.NodeProto], constants: Mapping[str, np.ndarray]) -> bytes:
+    taken = helper.make_tensor_value_info("frame", TensorProto.UINT8, ["n", 1, SIDE, SIDE])
+    return small_model(
+        nodes, constants, taken, helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["n", len(LABELS)])
+    )
+
+
+def small_model(
+    nodes: Sequence[onnx.NodeProto],
+    constants: Mapping[str, np.ndarray],
+    taken: onnx.ValueInfoProto,
+    *given: onnx.ValueInfoProto,
+) -> bytes:
+    """A model of these nodes, with one input."""
+    weights = [onnx.numpy_helper.from_array(value, name) for name, value in constants.items()]
+    graph = helper.make_graph(list(nodes), "graph", [taken], list(given), weights)
+    opsets = [helper.make_opsetid("", 21), helper.make_opsetid("ai.onnx.ml", 3)]
+    model = helper.make_model(graph, opset_imports=opsets, ir_version=10)
     return bytes(model.SerializeToString())
 
 

@@ -155,7 +155,7 @@ def soak(
         wait_for_slot(client, "1.0.0", "TRIAL")
         feeder.feed(0)
         wait_for_slot(client, "1.0.0", "COMMITTED")
-        ask = asker(box)
+        ask = asker(client)
         stop = threading.Event()
         clients = [repeat(ask, stop), repeat(ask, stop)]
         started = next_look = next_visit = time.monotonic()
@@ -181,9 +181,9 @@ def soak(
     return judge(readings)
 
 
-def asker(box: BoxProcess) -> Callable[[], object]:
+def asker(client: BoxClient) -> Callable[[], object]:
     """One request for inference over HTTP, as another program on the box would make it."""
-    address = wait_until(box.inference_address, 30, "the inference listener")
+    address = wait_until(lambda: client.status().inference.get("http"), 30, "the inference listener")
     body = (
         b'{"inputs":[{"name":"frame","datatype":"UINT8","shape":[1,1,8,8],"data":[' + b",".join([b"9"] * 64) + b"]}]}"
     )

@@ -42,7 +42,8 @@ def waiting(box: Box) -> int | None:
     if box.status is None:
         return None
     spool = box.status.spool
-    return spool.results + spool.samples + spool.alerts + spool.losses
+    seen = spool.results + spool.samples + spool.alerts + spool.losses
+    return seen + spool.audits + spool.shadows + spool.rollups
 
 
 class BoxesPage(Page):

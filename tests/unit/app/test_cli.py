@@ -128,6 +128,10 @@ def test_misuse_is_told_from_failure(shell: Shell, arguments: tuple[str, ...]) -
     [
         (("boxes", "list"), "boxes", "No box is enrolled yet"),
         (("boxes", "alerts"), "alerts", "No alerts"),
+        (("boxes", "audits"), "audits", "Nothing was done"),
+        (("boxes", "rollups"), "rollups", "No roll-ups"),
+        (("boxes", "shadows"), "shadows", "No disagreement"),
+        (("boxes", "losses"), "losses", "Nothing was lost"),
         (("samples", "list"), "samples", "No samples"),
         (("datasets", "list"), "datasets", "No dataset yet"),
         (("bursts", "list"), "bursts", "No burst yet"),

@@ -314,6 +314,7 @@ def test_a_label_of_its_own_desktop_and_time_is_taken_over(db: Database) -> None
         ("datasets", SAMPLE, {"dataset": SAMPLE, "labels": "no json"}),
         ("dataset_items", f"{SAMPLE}/{SAMPLE}", {"dataset": SAMPLE, "sample": SAMPLE, "label": "1", "split": "x"}),
         ("alerts", "a/b/1", {"box": "a", "boot": "b", "seq": 1, "facts": "{}"}),
+        ("audits", "a/b/1", {"box": "a", "boot": "b", "seq": 1, "kind": "x", "who": "box", "message": "x"}),
         ("boxes", SAMPLE, {"box": SAMPLE, "name": "x", "address": "x", "certificate": "x", "enrolled_ms": 1}),
     ],
 )

@@ -3,14 +3,29 @@
 from __future__ import annotations
 
 import dataclasses
+import json
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
 
 import pytest
 
-from app.store import boxes, samples, spool
+from app.store import boxes, migrations, samples, schema, spool
 from app.store.database import Database
 from app.store.records import Box
 from edge_runtime.contracts.errors import InputInvalid, NotFound
-from edge_runtime.contracts.rows import AlertRow, LossRow
+from edge_runtime.contracts.rows import (
+    AlertRow,
+    AuditRow,
+    FoundObject,
+    LossRow,
+    RollupRow,
+    Row,
+    ShadowRow,
+    Stream,
+)
 from tests.unit.app.rows import digest, jpeg, result, sample
 
 
@@ -104,3 +119,101 @@ def test_samples_wait_for_their_bytes_or_are_given_up(db: Database, enrolled: Bo
     assert samples.count_samples(db) == 2
     samples.mark_lost(db, rows[0].sample)
     assert samples.count_samples(db) == 2
+
+
+def key(box: str, seq: int) -> dict[str, Any]:
+    return {"box": box, "boot": "boot:1", "seq": seq, "at_ms": 1000 + seq}
+
+
+def audit(box: str, seq: int) -> AuditRow:
+    return AuditRow(**key(box, seq), kind="config.changed", who=digest("desk"), message="x")
+
+
+def shadow(box: str, seq: int) -> ShadowRow:
+    return ShadowRow(
+        **key(box, seq),
+        pipeline="camera",
+        frame="1.jpg",
+        sample=digest("frame"),
+        model=digest("old"),
+        shadow=digest("new"),
+        label="3",
+        shadow_label="8",
+        confidence=0.5,
+        shadow_confidence=0.75,
+        latency_us=900,
+        shadow_latency_us=800,
+    )
+
+
+def rollup(box: str, seq: int) -> RollupRow:
+    return RollupRow(
+        **key(box, seq),
+        span_ms=60_000,
+        pipeline="camera",
+        model=digest("old"),
+        frames=60,
+        errors=1,
+        kept=3,
+        confidence_mean=0.875,
+        latency_us_p50=900,
+        latency_us_p99=2000,
+        labels={"3": 50, "8": 9},
+        value_mean=None if seq % 2 else 1.5,
+        shadow=None if seq % 2 else digest("new"),
+        shadow_frames=seq,
+    )
+
+
+def loss(box: str, seq: int) -> LossRow:
+    return LossRow(**key(box, seq), stream="results", count=4, bytes=400, first_ms=1, last_ms=5, reason="limit.age")
+
+
+@pytest.mark.parametrize(
+    ("stream", "make", "read"),
+    [
+        ("audits", audit, spool.list_audits),
+        ("shadows", shadow, spool.list_shadows),
+        ("rollups", rollup, spool.list_rollups),
+        ("losses", loss, spool.list_losses),
+    ],
+)
+def test_every_stream_comes_back_newest_first_and_once(
+    db: Database, enrolled: Box, stream: Stream, make: Callable[[str, int], Row], read: Callable[..., list[Row]]
+) -> None:
+    rows = [make(enrolled.box, seq) for seq in range(5)]
+    assert spool.collect(db, stream, rows, 5, enrolled.box) == 5
+    assert spool.collect(db, stream, rows, 5, enrolled.box) == 0
+    assert read(db) == read(db, box=enrolled.box) == rows[::-1]
+    assert read(db, box=enrolled.box, limit=2) == rows[:2:-1]
+    assert read(db, box=digest("other")) == []
+
+
+def test_a_result_keeps_what_its_task_found(db: Database, enrolled: Box) -> None:
+    found = FoundObject(label="screw", score=0.5, x=0.25, y=0.0, width=0.5, height=1.0)
+    plain = result(enrolled.box, 1)
+    full = dataclasses.replace(plain, seq=2, value=2.0, objects=(found, found), areas={"rust": 0.125})
+    spool.collect(db, "results", [plain, full], 2, enrolled.box)
+    assert spool.page_results(db, enrolled.box).rows == (full, plain)
+
+
+def test_a_desktop_of_the_first_version_keeps_its_results(tmp_path: Path) -> None:
+    path = tmp_path / "old.db"
+    migrations.bring_up_to_date(path, schema.STEPS[:1])
+    old = result(digest("box"), 1)
+    columns = {
+        name: value for name, value in dataclasses.asdict(old).items() if name not in ("value", "objects", "areas")
+    }
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute(
+            f"INSERT INTO results ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})", [*columns.values()]
+        )
+    assert migrations.bring_up_to_date(path) == tmp_path / "old.db.before-0002_more_streams"
+    with closing(Database.open(path, replica=digest("desk"))) as db:
+        assert spool.page_results(db, old.box).rows == (old,)
+
+
+def test_audits_travel_to_other_desktops_as_they_are(db: Database, enrolled: Box) -> None:
+    spool.collect(db, "audits", [audit(enrolled.box, 1)], 1, enrolled.box)
+    (change,) = db.read("SELECT body FROM changes WHERE table_name = 'audits'")
+    assert json.loads(change["body"])["who"] == digest("desk")

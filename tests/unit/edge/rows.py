@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from collections import deque
+from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
 from edge_runtime.config import SpoolLimits
-from edge_runtime.contracts.rows import AlertRow, LossRow, ResultRow, SampleRow
+from edge_runtime.contracts.rows import AlertRow, LossRow, ResultRow, RollupRow, SampleRow
 from edge_runtime.service.spool import Spool
 from edge_runtime.sources.base import Frame
 
@@ -29,9 +31,14 @@ class Clock:
 
 
 def open_spool(
-    home: Path, *, limits: SpoolLimits = NO_RESERVE, boot: str = "boot", clock: Clock | None = None
+    home: Path,
+    *,
+    limits: SpoolLimits = NO_RESERVE,
+    boot: str = "boot",
+    clock: Clock | None = None,
+    monotonic: Callable[[], float] = time.monotonic,
 ) -> Spool:
-    return Spool(home, box=BOX, boot=boot, limits=limits, now_ms=clock or Clock())
+    return Spool(home, box=BOX, boot=boot, limits=limits, now_ms=clock or Clock(), monotonic=monotonic)
 
 
 def result(spool: Spool, frame: str = "frame", label: str = "dark") -> ResultRow:
@@ -75,6 +82,8 @@ class ListSource:
 
     address = "list:test"
     problem: str | None = None
+    finished = False
+    dropped = 0
 
     def __init__(self) -> None:
         self.frames: deque[Frame] = deque()
@@ -89,3 +98,18 @@ class ListSource:
 
     def close(self) -> None:
         self.closed = True
+
+
+def rollup(spool: Spool, frames: int = 60) -> RollupRow:
+    return RollupRow(
+        **spool.stamp("rollups"),
+        span_ms=60_000,
+        pipeline="camera",
+        model=MODEL,
+        frames=frames,
+        errors=0,
+        kept=1,
+        confidence_mean=0.9,
+        latency_us_p50=1500,
+        latency_us_p99=3000,
+    )

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from edge_runtime.config import TEMPLATE, load_config, parse_config
+from edge_runtime.config import TEMPLATE, SpoolLimits, load_config, parse_config
 from edge_runtime.contracts.errors import ConfigInvalid, NotFound
+from edge_runtime.service.spool_limits import CLASSES
 
 TWO_LINES = """\
 name = "box"
@@ -33,8 +34,14 @@ def test_pipelines_are_read_in_order() -> None:
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
-        ('name = "x"\n[spool]\nmax_age_days = "a"\n', r"line 3, spool.max_age_days: expected `float`, got `str`"),
-        ('name = "x"\n[spool]\n\nmax_age_days = -1\n', r"line 4, spool.max_age_days: expected `float` > 0"),
+        ('name = "x"\n[spool]\nmax_bytes = "a"\n', r"line 3, spool.max_bytes: expected `int`, got `str`"),
+        ('name = "x"\n[spool]\n\nreserve_bytes = -1\n', r"line 4, spool.reserve_bytes: expected `int` >= 0"),
+        (
+            'name = "x"\n[spool.alerts]\n\nmax_age_days = 0\n',
+            r"line 4, spool.alerts.max_age_days: expected `float` > 0",
+        ),
+        ('name = "x"\n[spool]\nresults = {max_bytes = -1}\n', r"line 3, spool.results.max_bytes: expected `int` >= 0"),
+        ('name = "x"\n[spool.samples]\nmax_bytes = 1\n', r"line 2, spool.samples: there is no such field"),
         (TWO_LINES.replace("source = ", "sorce = ", 2), r"line 4, pipeline\[0\].sorce: there is no such field"),
         (TWO_LINES + "keep_margin = 2.0\n", r"line 8, pipeline\[1\].keep_margin: expected `float` <= 1"),
         (TWO_LINES + "keep_random = nan\n", r"keep_random"),
@@ -65,3 +72,14 @@ def test_a_file_that_is_missing_or_no_text(tmp_path: Path) -> None:
     path.write_bytes(b'name = "\xff\xfe"')
     with pytest.raises(ConfigInvalid, match="UTF-8"):
         load_config(path)
+
+
+def test_a_class_of_the_spool_keeps_its_defaults_where_nothing_is_said() -> None:
+    limits = parse_config('name = "x"\n[spool.results]\nmax_bytes = 1000\n').spool
+    assert limits.of("results") == (1000, 30)
+    assert limits.of("audits").max_age_days > limits.of("results").max_age_days
+
+
+def test_the_classes_of_the_spool_fit_into_its_budget() -> None:
+    limits = SpoolLimits()
+    assert sum(limits.of(kind).max_bytes for kind in CLASSES if kind != "fetched_samples") <= limits.max_bytes

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from edge_runtime.contracts.errors import InputInvalid
-from edge_runtime.sources import folder as folder_module
-from edge_runtime.sources import open_source
-from edge_runtime.sources.base import Frame, media_type
+from edge_runtime.sources import memory, open_source, watch
+from edge_runtime.sources.base import Frame, SourceOptions, media_type
 from edge_runtime.sources.folder import FolderSource
 from tests.waiting import wait_until
 
@@ -26,7 +27,7 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def source(tmp_path: Path, folder: Path) -> Iterator[FolderSource]:
-    opened = FolderSource(str(folder), tmp_path / "memory.db")
+    opened = FolderSource(str(folder), tmp_path / "memory.db", SourceOptions())
     yield opened
     opened.close()
 
@@ -76,7 +77,7 @@ def test_a_file_that_grows_is_read_when_it_is_whole(source: FolderSource, folder
 def test_a_file_that_stays_cut_off_is_handed_on_in_the_end(
     source: FolderSource, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(folder_module, "PATIENCE_S", 0.4)
+    monkeypatch.setattr(watch, "PATIENCE_S", 0.4)
     (folder / "empty.jpg").touch()
     (folder / "cut.jpg").write_bytes(JPEG[:-3])
     (folder / "cut.png").write_bytes(b"\x89PNG\r\n\x1a\n1234")
@@ -91,7 +92,7 @@ def test_a_file_that_stays_cut_off_is_handed_on_in_the_end(
 def test_new_content_under_an_old_name_is_a_new_frame(
     source: FolderSource, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(folder_module, "RECHECK_S", 0.1)
+    monkeypatch.setattr(watch, "RECHECK_S", 0.1)
     put(folder, "latest.jpg", at_s=1000)
     assert take(source, 1)[0].data == JPEG
     (folder / "latest.jpg").write_bytes(b"other content")
@@ -100,30 +101,30 @@ def test_new_content_under_an_old_name_is_a_new_frame(
 
 
 def test_what_was_committed_does_not_come_again_and_what_was_not_does(tmp_path: Path, folder: Path) -> None:
-    memory = tmp_path / "memory" / "camera.db"
+    place = tmp_path / "memory" / "camera.db"
     put(folder, "a.jpg", at_s=1)
     put(folder, "b.jpg", at_s=2)
-    first = FolderSource(str(folder), memory)
+    first = FolderSource(str(folder), place, SourceOptions())
     assert take(first, 1)[0].name == "a.jpg"
     first.commit()
     assert take(first, 1)[0].name == "b.jpg"
     first.close()
-    second = FolderSource(str(folder), memory)
+    second = FolderSource(str(folder), place, SourceOptions())
     assert take(second, 1)[0].name == "b.jpg"
     assert second.read(0.3) is None
     second.commit()
     second.close()
-    memory.write_bytes(b"no database" * 1000)
-    third = FolderSource(str(folder), memory)
+    place.write_bytes(b"no database" * 1000)
+    third = FolderSource(str(folder), place, SourceOptions())
     assert [frame.name for frame in take(third, 2)] == ["a.jpg", "b.jpg"]
     third.close()
 
 
-def test_five_thousand_files_and_then_one_more(source: FolderSource, folder: Path) -> None:
-    for i in range(5000):
+def test_two_thousand_files_and_then_one_more(source: FolderSource, folder: Path) -> None:
+    for i in range(2000):
         (folder / f"{i:05}.jpg").write_bytes(JPEG)
-    frames = take(source, 5000)
-    assert {frame.name for frame in frames} == {f"{i:05}.jpg" for i in range(5000)}
+    frames = take(source, 2000)
+    assert {frame.name for frame in frames} == {f"{i:05}.jpg" for i in range(2000)}
     source.commit()
     put(folder, "late.jpg")
     assert take(source, 1)[0].name == "late.jpg"
@@ -132,7 +133,7 @@ def test_five_thousand_files_and_then_one_more(source: FolderSource, folder: Pat
 def test_the_memory_of_files_that_are_gone_is_dropped_in_the_end(
     source: FolderSource, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(folder_module, "_FORGET_ABOVE", 10)
+    monkeypatch.setattr(watch, "_FORGET_ABOVE", 10)
     for i in range(30):
         put(folder, f"{i}.jpg", at_s=1000)
     take(source, 30)
@@ -164,16 +165,98 @@ def test_names_that_are_no_text_do_not_stop_the_line(source: FolderSource, folde
     source.commit()
 
 
+def test_once_gives_what_is_there_in_order_and_is_finished(tmp_path: Path, folder: Path) -> None:
+    for name, at_s in (("b.jpg", 3), ("c.jpg", 1), ("a.jpg", 2)):
+        put(folder, name, at_s=at_s)
+    for order, wanted in (("time", "cab"), ("name", "abc")):
+        options = SourceOptions(once=True, order=order)
+        source = open_source(f"folder:{folder}", tmp_path / f"{order}.db", options)
+        assert not source.finished
+        assert [frame.name[0] for frame in take(source, 3)] == list(wanted)
+        put(folder, f"later-{order}.tmp")
+        assert source.read(0.0) is None
+        assert source.finished
+        source.close()
+    with pytest.raises(InputInvalid, match="no folder"):
+        open_source(f"folder:{folder}/away", tmp_path / "away.db", SourceOptions(once=True))
+
+
+def test_once_waits_for_what_is_being_written(tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watch, "PATIENCE_S", 0.4)
+    (folder / "young.jpg").write_bytes(JPEG)
+    (folder / "cut.jpg").write_bytes(JPEG[:-3])
+    put(folder, "old and cut.jpg", JPEG[:-3], at_s=1000)
+    source = FolderSource(str(folder), tmp_path / "memory.db", SourceOptions(once=True))
+    assert [frame.name for frame in take(source, 3)] == ["old and cut.jpg", "young.jpg", "cut.jpg"]
+    assert source.read(0.0) is None
+    assert source.finished
+    source.close()
+    empty = FolderSource(str(folder), tmp_path / "memory.db", SourceOptions(once=True))
+    empty.commit()
+    empty.close()
+
+
+def test_an_old_file_needs_no_second_look_unless_it_is_cut_off(
+    source: FolderSource, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(folder, "whole.jpg", at_s=1000)
+    put(folder, "cut.jpg", JPEG[:-3], at_s=1000)
+    monkeypatch.setattr(watch, "POLL_S", 60.0)
+    assert source.read(0.0).name == "whole.jpg"
+    assert source.read(0.0) is None
+
+
+def test_times_beyond_reason_are_remembered_all_the_same(tmp_path: Path, folder: Path) -> None:
+    for name, at_s in (("early.jpg", -(2**31)), ("late.jpg", 2**33)):
+        put(folder, name, at_s=at_s)
+    for wanted in (2, 0):
+        source = FolderSource(str(folder), tmp_path / "memory.db", SourceOptions(once=True))
+        frames = []
+        while not source.finished:
+            frames.append(source.read(0.1))
+        assert len([frame for frame in frames if frame]) == wanted
+        source.commit()
+        source.close()
+
+
 def test_kinds_are_found_by_their_registration(tmp_path: Path, folder: Path) -> None:
-    source = open_source(f"folder:{folder}", tmp_path / "memory.db")
+    source = open_source(f"folder:{folder}", tmp_path / "memory.db", SourceOptions())
     assert source.address == f"folder:{folder}"
     source.close()
     for address in ("webcam:0", "folder:relative/path", ""):
         with pytest.raises(InputInvalid):
-            open_source(address, tmp_path / "memory.db")
+            open_source(address, tmp_path / "memory.db", SourceOptions())
 
 
 def test_the_media_type_comes_from_the_bytes() -> None:
     assert media_type(JPEG) == "image/jpeg"
     assert media_type(b"\x89PNG\r\n\x1a\n") == "image/png"
     assert media_type(b"<html>") == "application/octet-stream"
+
+
+def test_a_memory_that_is_locked_is_not_taken_for_damaged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "open_database", partial(memory.open_database, timeout_s=0.05))
+    table = "CREATE TABLE IF NOT EXISTS place (offset INT)"
+    path = tmp_path / "memory.db"
+
+    def load(database: sqlite3.Connection) -> list[tuple[int]]:
+        return database.execute("SELECT offset FROM place").fetchall()
+
+    first, _ = memory.open_memory(path, table, load)
+    with first:
+        first.execute("INSERT INTO place VALUES (7)")
+    first.close()
+    holder = sqlite3.connect(path)
+    holder.execute("PRAGMA locking_mode=EXCLUSIVE")
+    holder.execute("BEGIN EXCLUSIVE")
+    holder.execute("UPDATE place SET offset = offset")
+    with pytest.raises(sqlite3.OperationalError, match="locked"):
+        memory.open_memory(path, table, load)
+    holder.close()
+    again, rows = memory.open_memory(path, table, load)
+    assert rows == [(7,)]
+    again.close()
+    path.write_bytes(b"no database" * 1000)
+    fresh, rows = memory.open_memory(path, table, load)
+    assert rows == []
+    fresh.close()

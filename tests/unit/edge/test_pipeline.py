@@ -2,85 +2,20 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from edge_runtime.config import PipelineConfig
-from edge_runtime.contracts import wire
-from edge_runtime.contracts.errors import LinesideError
-from edge_runtime.contracts.rows import AlertRow, LossRow, ResultRow, SampleRow, Stream
-from edge_runtime.inference.counters import PipelineCounters
-from edge_runtime.inference.drift import DriftMonitor
-from edge_runtime.inference.engine import Engine
-from edge_runtime.inference.hard import KeepRules, SampleChooser
-from edge_runtime.inference.pipeline import REFUSED_ALERT, LoadedModel, Pipeline
-from edge_runtime.service import lines as lines_module
-from edge_runtime.service.lines import Line
+from edge_runtime.contracts.rows import AlertRow, LossRow, ResultRow, RollupRow, SampleRow
+from edge_runtime.inference.counters import STAGES
+from edge_runtime.inference.hard import KeepRules
+from edge_runtime.inference.pipeline import REFUSED_ALERT
 from edge_runtime.service.spool import Spool
-from edge_runtime.sources.base import Frame, Source
 from tests.fakes import models
-from tests.unit.edge.rows import MODEL, ListSource, open_spool
-from tests.waiting import wait_until
-
-KINDS = {"results": ResultRow, "samples": SampleRow, "alerts": AlertRow, "losses": LossRow}
-
-
-HARD_ONLY = KeepRules(margin=0.5, random_share=0.0)
-
-
-class Answering:
-    """What stands for the installer's choice: one model, or none, and perhaps one to fall back to."""
-
-    def __init__(self, model: LoadedModel | None = None, fallback: LoadedModel | None = None) -> None:
-        self.model, self.fallback = model, fallback
-        self.observed: list[bool] = []
-
-    def current(self) -> LoadedModel | None:
-        return self.model
-
-    def instead_of(self, model: LoadedModel) -> LoadedModel | None:
-        return self.fallback if model is not self.fallback else None
-
-    def observe(self, model: LoadedModel, *, latency_ms: float, ok: bool) -> None:
-        self.observed.append(ok)
-
-
-def loaded(model: bytes, bundle: str = MODEL) -> LoadedModel:
-    return LoadedModel(bundle, Engine(model, models.INPUT, models.OUTPUT))
-
-
-class Bench:
-    """A pipeline that is run until its frames are used up."""
-
-    def __init__(self, spool: Spool, answering: Answering, rules: KeepRules = HARD_ONLY) -> None:
-        self.spool, self.source, self.counters = spool, ListSource(), PipelineCounters()
-        self.pipeline = Pipeline(
-            name="camera",
-            source=self.source,
-            models=answering,
-            sink=spool,
-            chooser=SampleChooser(rules, seed=1),
-            drift=DriftMonitor(reference=150, window=60),
-            counters=self.counters,
-            changed=lambda: None,
-        )
-
-    def run(self, *bodies: bytes) -> None:
-        stop = threading.Event()
-        self.source.frames.extend(Frame(f"frame-{i}", body) for i, body in enumerate(bodies))
-        thread = threading.Thread(target=self.pipeline.run, args=(stop,))
-        thread.start()
-        commits = self.source.commits
-        wait_until(lambda: not self.source.frames and self.source.commits > commits, 30, "the frames to be used up")
-        stop.set()
-        thread.join()
-
-    def rows(self, stream: Stream) -> list[ResultRow | SampleRow | AlertRow | LossRow]:
-        return [wire.decode(bytes(raw), KINDS[stream]) for raw in self.spool.page(stream, 0, 5000).rows]
+from tests.unit.edge.line import HARD_ONLY, Answering, Bench, loaded
+from tests.unit.edge.rows import MODEL, open_spool
 
 
 @pytest.fixture
@@ -113,6 +48,16 @@ def test_without_a_model_a_frame_a_second_is_kept_and_nothing_is_claimed(spool: 
     assert (kept.reason, kept.model, kept.confidence) == ("unlabelled", None, None)
     status = bench.pipeline.status()
     assert (status.state, status.frames, status.errors) == ("waiting-for-model", 20, 1)
+
+
+@pytest.mark.parametrize(("address", "body"), [("signals:/s", b"\x93NUMPY..."), ("lines:/l", b"a line of text")])
+def test_without_a_model_signals_and_texts_are_kept_as_well(spool: Spool, address: str, body: bytes) -> None:
+    bench = Bench(spool, Answering())
+    bench.source.address = address
+    bench.run(body)
+    (kept,) = [row for row in bench.rows("samples") if isinstance(row, SampleRow)]
+    assert (kept.reason, kept.size) == ("unlabelled", len(body))
+    assert bench.pipeline.status().errors == 0
 
 
 def test_what_is_no_image_is_counted_and_told_when_it_persists(spool: Spool) -> None:
@@ -170,57 +115,59 @@ def test_drift_is_told_once_and_begins_anew_with_another_model(spool: Spool) -> 
     assert len(bench.rows("alerts")) == len(alerts)
 
 
-def test_a_line_that_fails_is_started_again_and_keeps_its_figures(
-    spool: Spool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(lines_module, "FIRST_PAUSE_S", 0.01)
-    attempts: list[ListSource] = []
-    failures: list[str] = []
-    counters = PipelineCounters()
-
-    def open_one() -> Source:
-        attempts.append(ListSource())
-        if len(attempts) < 4:
-            raise OSError("the camera is away")
-        attempts[-1].frames.append(Frame("frame", models.frame(1)))
-        return attempts[-1]
-
-    def build(source: Source) -> Pipeline:
-        return Pipeline(
-            name="camera",
-            source=source,
-            models=Answering(loaded(models.brightness_model())),
-            sink=spool,
-            chooser=SampleChooser(KeepRules(0.5, 0.0), seed=1),
-            drift=DriftMonitor(),
-            counters=counters,
-            changed=lambda: None,
-        )
-
-    config = PipelineConfig(name="camera", source="list:test")
-    line = Line(config, open_source=open_one, build=build, failed=failures.append, counters=counters)
-    status = wait_until(lambda: s if (s := line.status(has_model=True)).frames else None, 10, "the frame")
-    assert status.state == "running"
-    assert "the camera is away" in (status.last_error or "")
-    assert failures == ["the camera is away"]
-    line.ask_to_stop()
-    assert line.join(5)
-    assert attempts[-1].closed
+def test_several_workers_answer_every_frame_once(spool: Spool) -> None:
+    answering = Answering(loaded(models.brightness_model()))
+    bench = Bench(spool, answering, KeepRules(0.0, 0.0), workers=4)
+    bench.run(*(models.frame(number % 256) for number in range(300)), b"junk")
+    results = [row for row in bench.rows("results") if isinstance(row, ResultRow)]
+    assert sorted(row.frame for row in results) == sorted(f"frame-{number}" for number in range(300))
+    assert [row.seq for row in results] == list(range(300)), "the order of the rows is that of their numbers"
+    by_frame = {row.frame: row.label for row in results}
+    assert (by_frame["frame-10"], by_frame["frame-200"]) == ("dark", "bright")
+    status = bench.pipeline.status()
+    assert (status.frames, status.errors) == (300, 1)
+    assert len(answering.observed) == 300
 
 
-def test_an_unknown_source_leaves_the_line_failing(spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse() -> Source:
-        raise LinesideError("no such camera")
+def test_where_time_went_is_told_by_stage(spool: Spool) -> None:
+    bench = Bench(spool, Answering(loaded(models.brightness_model())))
+    assert bench.pipeline.status().stages_ms == {}
+    bench.run(*[models.frame(10)] * 5)
+    stages = bench.counters.stages()
+    assert tuple(stage.name for stage in stages) == STAGES
+    assert all(0 < stage.mean_ms <= stage.longest_ms for stage in stages)
+    assert bench.pipeline.status().stages_ms == {stage.name: round(stage.mean_ms, 3) for stage in stages}
+    slowest = max(row.latency_us for row in bench.rows("results") if isinstance(row, ResultRow))
+    answer_ms = sum(stage.mean_ms for stage in stages if stage.name in ("decode", "preprocess", "infer", "postprocess"))
+    assert answer_ms * 1000 <= slowest + 1
 
-    failed = threading.Event()
-    line = Line(
-        PipelineConfig(name="camera", source="list:test"),
-        open_source=refuse,
-        build=lambda source: Bench(spool, Answering()).pipeline,
-        failed=lambda _why: failed.set(),
-        counters=PipelineCounters(),
-    )
-    assert failed.wait(10)
-    wait_until(lambda: line.status(has_model=True).state == "failing", 5, "the state")
-    line.ask_to_stop()
-    assert line.join(5)
+
+def test_the_end_of_a_line_leaves_a_roll_up(spool: Spool) -> None:
+    bench = Bench(spool, Answering(loaded(models.brightness_model())), HARD_ONLY)
+    bench.run(models.frame(10), models.frame(127), b"junk", models.frame(250))
+    (row,) = [row for row in bench.rows("rollups") if isinstance(row, RollupRow)]
+    assert (row.pipeline, row.model, row.frames, row.errors, row.kept) == ("camera", MODEL, 3, 1, 1)
+    assert row.labels == {"dark": 2, "bright": 1}
+    assert (row.seq, row.shadow) == (0, None)
+
+
+def test_frames_that_a_camera_could_not_wait_with_are_in_the_ledger(spool: Spool) -> None:
+    bench = Bench(spool, Answering(loaded(models.brightness_model())))
+    bench.source.dropped = 7
+    bench.run(models.frame(10))
+    bench.source.dropped = 9
+    bench.run(models.frame(10))
+    losses = [row for row in bench.rows("losses") if isinstance(row, LossRow)]
+    assert {(row.stream, row.reason) for row in losses} == {("frames", "line.behind")}
+    assert sum(row.count for row in losses) == 9
+
+
+def test_a_frame_that_was_in_hand_while_the_model_changed_does_not_disturb_the_monitor(spool: Spool) -> None:
+    old, new = loaded(models.brightness_model()), loaded(models.brightness_model(), "ff" * 32)
+    answering = Answering(old)
+    bench = Bench(spool, answering, KeepRules(0.0, 0.0))
+    bench.run(*[models.frame(10)] * 30)
+    answering.switch_after = 5, new
+    bench.run(*[models.frame(10)] * 30)
+    seen = bench.pipeline.status().drift_reference
+    assert 0 < seen <= 25 / 150, "only what the new model answered counts"

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
+import json
 import signal
 import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from edge_runtime.config import SpoolLimits
 from edge_runtime.contracts import wire
-from edge_runtime.contracts.errors import NotFound
+from edge_runtime.contracts.errors import InputInvalid, NotFound
 from edge_runtime.contracts.rows import LossRow, ResultRow, SampleRow, Stream
 from edge_runtime.service import spool as spool_module
+from edge_runtime.service import spool_disk
 from edge_runtime.service.spool import Spool
-from tests.unit.edge.rows import BOX, NO_RESERVE, Clock, Reason, alert, loss, open_spool, result, sample
+from tests.unit.edge.rows import BOX, Clock, Reason, alert, loss, open_spool, result, rollup, sample
 from tests.waiting import wait_until
 
 KINDS = {"results": ResultRow, "samples": SampleRow, "losses": LossRow}
@@ -92,7 +96,7 @@ def test_the_bytes_of_an_acknowledged_sample_stay_while_there_is_room(spool: Spo
 
 
 def test_over_the_limit_the_fetched_and_the_least_worth_go_first(tmp_path: Path) -> None:
-    spool = open_spool(tmp_path, limits=SpoolLimits(max_sample_bytes=40, reserve_bytes=0))
+    spool = open_spool(tmp_path, limits=SpoolLimits(max_bytes=40, reserve_bytes=0))
     fetched = put(spool, b"fetched-01", "hard")
     spool.flush()
     spool.acknowledge("samples", spool.page("samples", 0, 10).cursor)
@@ -106,7 +110,7 @@ def test_over_the_limit_the_fetched_and_the_least_worth_go_first(tmp_path: Path)
     assert losses(spool) == []
     newest = put(spool, b"hard-00003")
     assert kept(spool) == [old_hard, chance, new_hard, newest]
-    assert losses(spool) == [("samples", 1, "limit.bytes")]
+    assert losses(spool) == [("samples", 1, "limit.total")]
     assert spool.status().sample_bytes == 40
     spool.close()
 
@@ -118,7 +122,8 @@ def test_what_is_too_old_goes_and_the_ledger_says_from_when_to_when(tmp_path: Pa
     spool.put_result(result(spool, "old"))
     clock.now_ms += 1000
     spool.put_result(result(spool, "old too"))
-    old = put(spool, b"old")
+    old = put(spool, b"old", "random")
+    hard = put(spool, b"hard")
     spool.flush()
     spool.close()
     clock.now_ms += 31 * 86_400_000
@@ -132,6 +137,98 @@ def test_what_is_too_old_goes_and_the_ledger_says_from_when_to_when(tmp_path: Pa
     assert (first.first_ms, first.last_ms) == (begin, begin + 1000)
     with pytest.raises(NotFound):
         spool.sample(old)
+    assert spool.sample(hard) == b"hard"
+    spool.close()
+
+
+class Seconds:
+    """The monotonic clock, moved by hand."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_a_wall_clock_that_leaps_while_the_box_runs_expires_nothing_and_blocks_nothing(tmp_path: Path) -> None:
+    clock, seconds = Clock(), Seconds()
+    spool = open_spool(tmp_path, clock=clock, monotonic=seconds)
+    spool.put_result(result(spool, "old"))
+    spool.flush()
+    for year_ms in (4_102_444_800_000, 5_000):
+        clock.now_ms = year_ms
+        seconds.now += 60
+        spool.put_alert(alert(spool))
+        spool.flush()
+    # An age is looked for at every one of these leaps: the second alert is there, so it was by now.
+    assert len(rows(spool, "results")) == 1
+    seconds.now += 31 * 86_400
+    spool.put_result(result(spool, "young"))
+    wait_until(lambda: len(rows(spool, "results")) == 1, 10, "the old one to go, in 1970 as in any year")
+    assert losses(spool) == [("results", 1, "limit.age")]
+    assert spool.status().alerts == 2
+    spool.close()
+
+
+@pytest.mark.parametrize("year_ms", [5_000, 4_102_444_800_000])
+def test_a_wall_clock_that_leapt_while_the_box_was_off_expires_nothing(tmp_path: Path, year_ms: int) -> None:
+    clock = Clock()
+    spool = open_spool(tmp_path, clock=clock)
+    spool.put_result(result(spool))
+    spool.close()
+    clock.now_ms = year_ms
+    spool = open_spool(tmp_path, clock=clock, boot="second")
+    spool.put_alert(alert(spool))
+    assert spool.flush()
+    wait_until(lambda: spool._disk._next_enforce_s > 0, 10, "the look at what is too old")
+    assert len(rows(spool, "results")) == 1
+    assert losses(spool) == []
+    spool.close()
+
+
+def test_a_precious_sample_takes_the_place_of_results_on_a_short_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    free = {"bytes": 1_000_000}
+    monkeypatch.setattr(spool_disk.SpoolDisk, "free_bytes", lambda _self: free["bytes"])
+    spool = open_spool(tmp_path, limits=SpoolLimits(reserve_bytes=900_000))
+    for i in range(100):
+        spool.put_result(result(spool, f"frame-{i}"))
+    spool.flush()
+    free["bytes"] = 900_000
+    assert spool.put_sample(sample(spool, b"x" * 5000, "hard"), b"x" * 5000)
+    free["bytes"] -= 5000
+    wait_until(lambda: spool.status().results < 100, 10, "results to make room")
+    told = losses(spool)
+    assert {(stream, reason) for stream, _, reason in told} == {("results", "disk.reserve")}
+    assert spool.status().samples == 1
+    spool.close()
+
+
+def test_a_spool_that_breaks_while_it_is_used_is_put_aside_and_loses_no_new_row(tmp_path: Path) -> None:
+    spool = open_spool(tmp_path)
+    put(spool, b"frame")
+    spool.put_alert(alert(spool))
+    spool.flush()
+    page = spool.page("samples", 0, 10)
+    tables = spool._disk._open_tables
+    assert tables is not None
+    tables.settle_log()
+    size = (tmp_path / "spool.db").stat().st_size
+    with (tmp_path / "spool.db").open("r+b") as file:
+        file.write(b"\xa5" * size)
+    tables._database.execute("PRAGMA shrink_memory")
+    for i in range(200):
+        spool.put_result(result(spool, f"frame-{i}"))
+    kept = put(spool, b"meanwhile")
+    wait_until(spool.flush, 20, "a new spool")
+    assert (tmp_path / "spool.db.damaged").exists()
+    assert sorted(row.seq for row in rows(spool, "results")) == list(range(200))
+    assert spool.sample(kept) == b"meanwhile"
+    assert spool.page("samples", page.cursor, 10).rows
+    told = [("alerts", 1, "spool.damaged"), ("samples", 1, "spool.damaged")]
+    wait_until(lambda: losses(spool) == told, 10, "the ledger")
     spool.close()
 
 
@@ -204,7 +301,7 @@ def test_a_spool_that_cannot_be_read_is_put_aside(tmp_path: Path) -> None:
     spool.close()
     (tmp_path / "spool.db").write_bytes(b"this is no database, whatever its name says" * 100)
     spool = open_spool(tmp_path, boot="second")
-    assert losses(spool) == [("samples", 1, "spool.damaged")]
+    wait_until(lambda: losses(spool) == [("samples", 1, "spool.damaged")], 10, "the ledger")
     assert (tmp_path / "spool.db.damaged").exists()
     spool.put_result(result(spool))
     spool.flush()
@@ -212,34 +309,172 @@ def test_a_spool_that_cannot_be_read_is_put_aside(tmp_path: Path) -> None:
     spool.close()
 
 
-def test_a_disk_that_refuses_for_a_while_costs_no_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(spool_module, "RETRY_S", 0.05)
-    monkeypatch.setattr(spool_module, "FLUSH_TIMEOUT_S", 0.3)
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(spool_module, "RETRY_S", 0.02)
+
+
+def fill(spool: Spool) -> None:
+    """Let SQLite say that the disk is full, as it does when there is no page left."""
+    spool.page("alerts", 0, 1)
+    tables = spool._disk._open_tables
+    assert tables is not None
+    tables._database.execute(f"PRAGMA max_page_count={tables._number('PRAGMA page_count')}")
+
+
+def empty(spool: Spool) -> None:
+    tables = spool._disk._open_tables
+    assert tables is not None
+    tables._database.execute("PRAGMA max_page_count=1000000")
+
+
+def put_until_full(spool: Spool) -> int:
+    """Results until the disk takes no more; how many."""
+    count = 0
+    while spool.flush():
+        for _ in range(50):
+            spool.put_result(result(spool, f"frame-{count}"))
+            count += 1
+    return count
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_full_disk_costs_no_row_while_memory_lasts_and_heals(tmp_path: Path) -> None:
     spool = open_spool(tmp_path)
-    blocker = sqlite3.connect(tmp_path / "spool.db", isolation_level=None)
-    spool.flush()
-    spool._database.execute("PRAGMA busy_timeout=10")
-    blocker.execute("BEGIN IMMEDIATE")
-    spool.put_result(result(spool))
-    assert not spool.flush()
-    blocker.execute("ROLLBACK")
-    blocker.close()
-    wait_until(spool.flush, 10, "the disk to take the row")
-    assert len(rows(spool, "results")) == 1
+    fill(spool)
+    count = put_until_full(spool)
+    spool.put_alert(alert(spool))
+    status = spool.status()
+    assert status.in_memory > 0
+    assert status.problem is not None
+    empty(spool)
+    wait_until(lambda: spool.status().problem is None, 10, "the disk to take the rows")
+    assert sorted(row.seq for row in rows(spool, "results", limit=5000)) == list(range(count))
+    kinds = [json.loads(bytes(raw))["kind"] for raw in spool.page("alerts", 0, 10).rows]
+    assert sorted(kinds) == ["disk.full", "drift.confidence"]
+    assert losses(spool) == []
     spool.close()
 
 
-def test_memory_is_bounded_while_the_disk_refuses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(spool_module, "MAX_PENDING", 100)
-    monkeypatch.setattr(spool_module, "COMMIT_EVERY_S", 60.0)
-    spool = open_spool(tmp_path, limits=NO_RESERVE)
+@pytest.mark.usefixtures("impatient")
+def test_what_memory_cannot_hold_is_counted_to_the_row(tmp_path: Path) -> None:
+    spool = open_spool(tmp_path, limits=SpoolLimits(reserve_bytes=0, memory_bytes=200_000))
+    fill(spool)
+    count = put_until_full(spool)
+    for i in range(2000):
+        spool.put_result(result(spool, f"later-{i}"))
+    spool.put_rollup(rollup(spool))
+    assert not spool.flush()
+    empty(spool)
+    wait_until(lambda: spool.status().problem is None, 10, "the disk to take the rows")
+    told = losses(spool)
+    assert {(stream, reason) for stream, _, reason in told} == {("results", "disk.full")}
+    lost = sum(number for _, number, _ in told)
+    assert lost > 0
+    assert spool.status().results + lost == count + 2000
+    assert spool.status().rollups == 1
+    assert rows(spool, "results", limit=5000)[-1].seq == count + 1999
+    spool.close()
+
+
+@pytest.mark.usefixtures("impatient")
+def test_on_a_full_disk_a_desktop_still_fetches_and_acknowledges_and_that_makes_room(tmp_path: Path) -> None:
+    spool = open_spool(tmp_path)
+    for i in range(2000):
+        spool.put_result(result(spool, f"before-{i}"))
     spool.flush()
-    spool.put_alert(alert(spool))
-    for i in range(150):
+    fill(spool)
+    count = 2000 + put_until_full(spool)
+    seen: list[int] = []
+
+    def collect() -> bool:
+        page = spool.page("results", 0, 5000)
+        seen.extend(json.loads(bytes(raw))["seq"] for raw in page.rows)
+        if page.rows:
+            spool.acknowledge("results", page.cursor)
+        return len(seen) == count
+
+    wait_until(collect, 10, "every row")
+    assert sorted(seen) == list(range(count))
+    spool.close()
+
+
+def test_a_row_that_cannot_be_stored_holds_up_nobody(spool: Spool) -> None:
+    poison = dataclasses.replace(result(spool), at_ms=2**70)
+    spool.put_result(poison)
+    wait_until(spool.flush, 10, "the poison to be counted")
+    spool.put_result(result(spool))
+    assert spool.flush()
+    assert [row.seq for row in rows(spool, "results")] == [1]
+    assert losses(spool) == [("results", 1, "spool.fault")]
+
+
+def test_nothing_is_dropped_for_an_acknowledgement_of_what_was_never_handed_out(tmp_path: Path) -> None:
+    spool = open_spool(tmp_path)
+    for i in range(10):
         spool.put_result(result(spool, f"frame-{i}"))
-    ((stream, lost, reason),) = losses(spool)
-    assert (stream, reason) == ("results", "disk.full")
-    status = spool.status()
-    assert (status.results + lost, status.alerts) == (150, 1)
-    assert rows(spool, "results")[-1].seq == 149
+    spool.flush()
+    page = spool.page("results", 0, 5)
+    with pytest.raises(InputInvalid, match="Nobody was given"):
+        spool.acknowledge("results", page.cursor + 1)
+    assert spool.status().results == 10
+    spool.close()
+    # A desktop that was cut off by a restart may still say what it has.
+    spool = open_spool(tmp_path, boot="second")
+    spool.acknowledge("results", page.cursor)
+    assert [row.seq for row in rows(spool, "results")] == [5, 6, 7, 8, 9]
+    spool.close()
+
+
+def test_a_spool_that_begins_anew_gives_out_no_cursor_twice(tmp_path: Path) -> None:
+    clock = Clock()
+    spool = open_spool(tmp_path, clock=clock)
+    spool.put_result(result(spool))
+    spool.flush()
+    before = spool.page("results", 0, 5).cursor
+    spool.close()
+    (tmp_path / "spool.db").unlink()
+    clock.now_ms += 1000
+    spool = open_spool(tmp_path, clock=clock, boot="second")
+    spool.put_result(result(spool, "anew"))
+    spool.flush()
+    assert [row.frame for row in rows(spool, "results", after=before) if isinstance(row, ResultRow)] == ["anew"]
+    spool.close()
+    (tmp_path / "spool.db").unlink()
+    # Even where the clock went back: a cursor that this spool never gave out stands for its beginning.
+    clock.now_ms = 5000
+    spool = open_spool(tmp_path, clock=clock, boot="third")
+    spool.put_result(result(spool, "in 1970"))
+    spool.flush()
+    page = spool.page("results", before, 5)
+    assert (len(page.rows), page.more) == (1, False)
+    assert page.cursor < before
+    with pytest.raises(InputInvalid):
+        spool.acknowledge("results", before)
+    spool.close()
+
+
+def test_a_spool_of_the_first_version_is_read_on(tmp_path: Path) -> None:
+    plain = "id INTEGER PRIMARY KEY AUTOINCREMENT, at_ms INT NOT NULL, body BLOB NOT NULL"
+    kept = b"frame"
+    name = hashlib.sha256(kept).hexdigest()
+    with closing(sqlite3.connect(tmp_path / "spool.db")) as database, database:
+        for table in ("results", "alerts", "losses"):
+            database.execute(f"CREATE TABLE {table} ({plain})")
+        database.execute(
+            f"CREATE TABLE samples ({plain}, sample TEXT NOT NULL UNIQUE, size INT NOT NULL, rank INT NOT NULL,"
+            " acked INT NOT NULL DEFAULT 0)"
+        )
+        database.execute("CREATE INDEX samples_by_worth ON samples (acked DESC, rank, id)")
+        database.execute("INSERT INTO results (at_ms, body) VALUES (1, '{}')")
+        database.execute("INSERT INTO samples (at_ms, body, sample, size, rank) VALUES (1, '{}', ?, 5, 2)", (name,))
+    (tmp_path / "samples" / name[:2]).mkdir(parents=True)
+    (tmp_path / "samples" / name[:2] / name).write_bytes(kept)
+    spool = open_spool(tmp_path)
+    spool.put_result(result(spool))
+    spool.flush()
+    assert len(spool.page("results", 0, 10).rows) == 2
+    assert spool.sample(name) == kept
+    assert (spool.status().samples, spool.status().sample_bytes) == (1, 5)
+    assert losses(spool) == []
     spool.close()

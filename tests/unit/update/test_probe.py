@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import os
+import platform
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from cloud_sync.release.gate import golden_cases
 from cloud_sync.release.pack import pack_bundle
 from edge_runtime.contracts.errors import BundleInvalid
 from edge_runtime.contracts.manifest import GoldenCase, GoldenRules
 from edge_runtime.contracts.status import ProbeReport
 from edge_runtime.update import probe as probe_module
-from edge_runtime.update.probe import ProbeFacts, judge_probe, probe
-from tests.fakes import models
+from edge_runtime.update.probe import ProbeFacts, judge_probe, probe, value_deltas
+from tests.fakes import models, tasks
+from tests.fakes.tasks import TaskCase
 
 
 def try_model(tmp_path: Path, model: bytes, *, timeout_s: float = 30.0, **changes: object) -> ProbeReport:
@@ -41,9 +46,21 @@ def test_a_good_model_passes(tmp_path: Path) -> None:
         (models.failing_model(), "failed on a frame"),
         (models.numberless_model(), "no number"),
         (models.greedy_model(), "more than 768 MiB of memory"),
+        (models.vast_model(), "more than 768 MiB of memory"),
+        (models.prying_model("answer"), "weights from another file"),
         (models.brightness_model(threshold=250.0), "1 of 2 golden cases"),
     ],
-    ids=["truncated", "empty", "zeros", "failing", "not a number", "4 GiB", "other answers"],
+    ids=[
+        "truncated",
+        "empty",
+        "zeros",
+        "failing",
+        "not a number",
+        "4 GiB",
+        "4 GiB at load",
+        "another file",
+        "other answers",
+    ],
 )
 def test_a_bad_model_is_a_plain_reason(tmp_path: Path, model: bytes, says: str) -> None:
     report = try_model(tmp_path, model)
@@ -51,10 +68,42 @@ def test_a_bad_model_is_a_plain_reason(tmp_path: Path, model: bytes, says: str) 
     assert says in " ".join(report.reasons)
 
 
+@pytest.mark.parametrize("make", tasks.CASES)
+def test_every_task_is_replayed(tmp_path: Path, make: Callable[[], TaskCase]) -> None:
+    case, path = make(), tmp_path / "candidate.bundle"
+    cases, golden = golden_cases(case.model, case.input, case.output, case.examples)
+    assert {each.label for each in cases} == {label for _, label in case.examples}
+    fields = {"task": case.task, "input": case.input, "output": case.output}
+    pack_bundle(path, models.manifest(golden=cases, **fields), case.model, golden)
+    report = probe(path)
+    assert report.passed, report.reasons
+    assert (report.golden_agreed, report.confidence_delta_p95, report.value_delta_p95) == (2, 0.0, 0.0)
+    if cases[0].value is not None:
+        off = tuple(replace(each, value=(each.value or 0.0) * 1.1 + 0.1) for each in cases)
+        pack_bundle(path, models.manifest(golden=off, **fields), case.model, golden)
+        report = probe(path)
+        assert report.value_delta_p95 > 0.05
+        assert "the value is off by up to" in report.reasons[0]
+
+
+def test_a_value_is_judged_by_what_is_typical() -> None:
+    assert value_deltas([]) == []
+    assert value_deltas([(0.0, 0.0)]) == [0.0]
+    assert value_deltas([(100.0, 100.0), (100.0, 105.0), (0.0, 5.0)]) == [0.0, 5 / 105, 0.05]
+    assert value_deltas([(0.0, 1.0)]) == [1.0]
+
+
 def test_a_model_that_loops_for_ever_is_ended(tmp_path: Path) -> None:
     report = try_model(tmp_path, models.endless_model(), timeout_s=2.0)
     assert not report.passed
     assert report.reasons == ("the model did not answer its frames within 2 s",)
+
+
+def test_a_model_that_crashes_the_runtime_takes_only_the_sandbox_along(tmp_path: Path) -> None:
+    report = try_model(tmp_path, models.crashing_model())
+    assert not report.passed
+    if platform.machine() in ("x86_64", "AMD64"):
+        assert report.reasons[0].startswith("the model crashed the sandbox with SIGFPE")
 
 
 def test_without_golden_cases_a_blank_frame_shows_whether_it_runs(tmp_path: Path) -> None:
@@ -120,6 +169,12 @@ FACTS = ProbeFacts(golden_total=2, golden_agreed=2, latency_ms_p95=5.0)
         (ProbeFacts(golden_total=2, golden_agreed=1), {}, 1),
         (ProbeFacts(golden_total=2, golden_agreed=1), {"golden_rules": GoldenRules(min_agreement=0.5)}, 0),
         (ProbeFacts(golden_total=2, golden_agreed=2, confidence_delta_p95=0.2), {}, 1),
+        (ProbeFacts(golden_total=2, golden_agreed=2, value_delta_p95=0.06), {}, 1),
+        (
+            ProbeFacts(golden_total=2, golden_agreed=2, value_delta_p95=0.06),
+            {"golden_rules": GoldenRules(max_value_delta=0.06)},
+            0,
+        ),
         (ProbeFacts(golden_total=2, golden_agreed=0, confidence_delta_p95=0.2), {"latency_budget_ms": 0.0}, 2),
         (ProbeFacts(golden_total=2, golden_agreed=2, problem="it crashed"), {}, 1),
     ],

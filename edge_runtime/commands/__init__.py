@@ -1,0 +1,35 @@
+"""The box's commands that take a while to import: only the one that was asked for is loaded.
+
+Each is a module of its name with ``add_parser(commands)`` and ``run(options) -> int``, the exit status.
+"""
+
+from __future__ import annotations
+
+import argparse
+from importlib import import_module
+from typing import TYPE_CHECKING, Protocol, cast
+
+if TYPE_CHECKING:
+    Parsers = argparse._SubParsersAction[argparse.ArgumentParser]
+
+COMMANDS = {
+    "pipeline": "run one pipeline over what a source has, and print where the time goes",
+    "serve": "answer programs with a model, over the Open Inference Protocol",
+    "bench": "find the best way to run a model on this box",
+}
+
+
+class Command(Protocol):
+    """What each module of this package offers."""
+
+    def add_parser(self, commands: Parsers) -> None:
+        """Add the command's own parser; it needs no ``help``, which stands above."""
+
+    def run(self, options: argparse.Namespace) -> int:
+        """Do it; returns the exit status and raises only LinesideError."""
+        ...
+
+
+def load(name: str) -> Command:
+    """The module behind one of :data:`COMMANDS`."""
+    return cast(Command, import_module(f"{__name__}.{name}"))

@@ -1,0 +1,354 @@
+"""``lineside-edge pipeline``: one pipeline over what a source has, and where the time goes."""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import math
+import os
+import signal
+import sys
+import threading
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, get_args
+
+import msgspec
+
+from edge_runtime.config import SpoolLimits
+from edge_runtime.contracts.errors import (
+    AlreadyExists,
+    FrameUnreadable,
+    InputInvalid,
+    LinesideError,
+    ModelUnusable,
+    NotFound,
+)
+from edge_runtime.contracts.manifest import ClassificationOutput
+from edge_runtime.inference.bare import bare_specs
+from edge_runtime.inference.counters import PipelineCounters, Stage
+from edge_runtime.inference.drift import DriftMonitor
+from edge_runtime.inference.engine import Engine
+from edge_runtime.inference.hard import KeepRules, SampleChooser
+from edge_runtime.inference.pipeline import LoadedModel, Pipeline
+from edge_runtime.inference.session import Tuning, cores, open_session
+from edge_runtime.model_files import read_model_file
+from edge_runtime.service.spool import Spool
+from edge_runtime.sources import open_source
+from edge_runtime.sources.base import Order, Source, SourceOptions
+
+if TYPE_CHECKING:
+    from edge_runtime.commands import Parsers
+
+MAX_WORKERS = 64
+MAX_LABELS_BYTES = 2**20
+NAMED = 20
+"""Unreadable frames that are named one by one; further ones are only counted."""
+NO_BOX = hashlib.sha256(b"lineside-edge pipeline").hexdigest()
+"""Stands for the box in the rows: no identity is needed for this."""
+PROGRESS_EVERY_S = 0.5
+_PLACES = ("folder", "lines", "replay", "signals", "video")
+"""Kinds of source whose location is a path."""
+_PAGE = 5_000
+
+
+def add_parser(commands: Parsers) -> None:
+    """The command's arguments."""
+    parser = commands.add_parser(
+        "pipeline",
+        description="Run one pipeline: take frames from a source, answer them with a model, keep the results. "
+        "A bare ONNX file gets RGB images, resized to its input, times 1/255; a bundle says for itself what it takes.",
+    )
+    parser.add_argument("--source", required=True, help="where frames come from: folder:DIR, or what else a box takes")
+    parser.add_argument("--model", type=Path, required=True, help="an ONNX file or a bundle")
+    parser.add_argument("--once", action="store_true", help="stop after what is there now; otherwise until Ctrl+C")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.add_argument("--workers", type=int, help="frames in hand at a time (default: one for each core)")
+    parser.add_argument("--mean", help="bare model: subtracted after the 1/255, as one number or R,G,B")
+    parser.add_argument("--std", help="bare model: divided by after that, as one number or R,G,B")
+    parser.add_argument("--labels", type=Path, help="bare classifier: a file with one label a line")
+    parser.add_argument("--out", type=Path, help="new folder for spool.db and results.jsonl (default: one named by the "
+                        "time, where you are)")  # fmt: skip
+    parser.add_argument("--fps", type=float, help="most frames a second to take")
+    parser.add_argument("--window", type=int, help="points in one window of a signal")
+    parser.add_argument("--hop", type=int, help="points from one window's begin to the next one's")
+    parser.add_argument("--order", choices=get_args(Order), help="in which order files are taken")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run it and print what came of it; the exit status."""
+    workers = cores() if options.workers is None else options.workers
+    if not 1 <= workers <= MAX_WORKERS:
+        raise InputInvalid(f"--workers is from 1 to {MAX_WORKERS}.")
+    model = load_model(options.model, mean=options.mean, std=options.std, labels=options.labels)
+    settings = SourceOptions(
+        pipeline="pipeline",
+        fps=options.fps,
+        window=options.window,
+        hop=options.hop,
+        order=options.order,
+        once=options.once,
+    )
+    counters = _Naming()
+    with _results_folder(options.out) as folder, TemporaryDirectory() as memory:
+        source = open_source(_absolute(options.source), Path(memory, "position.db"), settings)
+        with closing(source), closing(_open_spool(folder)) as spool:
+            pipeline = Pipeline(
+                name=settings.pipeline,
+                source=source,
+                models=_OneModel(model),
+                sink=spool,
+                chooser=SampleChooser(KeepRules(margin=0.0, random_share=0.0), seed=0),
+                drift=DriftMonitor(),
+                counters=counters,
+                changed=lambda: None,
+                workers=lambda: workers,
+            )
+            elapsed_s = _run_until_done(pipeline, source)
+            _write_lines(spool, folder / "results.jsonl")
+            alerts = [msgspec.json.decode(row)["message"] for row in spool.page("alerts", 0, _PAGE).rows]
+        status = pipeline.status()
+        if not status.frames and (status.errors or options.once):
+            raise _nothing(options.source, status.errors, counters.first)
+    report = Report(
+        frames=status.frames,
+        errors=status.errors,
+        elapsed_s=elapsed_s,
+        workers=workers,
+        stages=counters.stages(),
+        alerts=tuple(alerts),
+        results=folder / "spool.db",
+    )
+    sys.stdout.write(report.as_json() if options.json else report.as_text())
+    return 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """What came of a run."""
+
+    frames: int
+    """Answered ones."""
+    errors: int
+    elapsed_s: float
+    """From the first look at the source until everything was on disk."""
+    workers: int
+    stages: tuple[Stage, ...]
+    alerts: tuple[str, ...]
+    results: Path
+
+    @property
+    def frames_per_s(self) -> float:
+        return self.frames / self.elapsed_s if self.elapsed_s else 0.0
+
+    def as_json(self) -> str:
+        body = {
+            "frames": self.frames,
+            "errors": self.errors,
+            "frames_per_s": round(self.frames_per_s, 2),
+            "stages_ms": {stage.name: round(stage.mean_ms, 4) for stage in self.stages},
+            "results": str(self.results),
+        }
+        return f"{json.dumps(body)}\n"
+
+    def as_text(self) -> str:
+        with_workers = f"{self.workers} worker{'s' if self.workers > 1 else ''}"
+        lines = [
+            f"{self.frames:,} frames in {self.elapsed_s:.2f} s: {self.frames_per_s:,.1f} a second with {with_workers}.",
+            *([f"{self.errors:,} could not be answered."] if self.errors else []),
+            "",
+            f"{'stage':<12}{'mean ms':>10}{'longest':>10}{'share':>8}",
+        ]
+        total = math.fsum(stage.mean_ms for stage in self.stages) or 1.0
+        for stage in self.stages:
+            share = stage.mean_ms / total
+            lines.append(f"{stage.name:<12}{stage.mean_ms:>10.3f}{stage.longest_ms:>10.1f}{share:>8.1%}")
+        lines += ["", *(f"! {alert}" for alert in self.alerts), f"Results: {self.results}"]
+        return "\n".join(lines) + "\n"
+
+
+class _Naming(PipelineCounters):
+    """Names the first frames that could not be answered as they come."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first: str | None = None
+        self._named = 0
+
+    def error(self, message: str) -> None:
+        super().error(message)
+        self.first = self.first or message
+        self._named += 1
+        if self._named <= NAMED:
+            sys.stderr.write(f"{message}\n")
+        elif self._named == NAMED + 1:
+            sys.stderr.write("Further ones are only counted.\n")
+
+
+class _OneModel:
+    """The same model for every frame."""
+
+    def __init__(self, model: LoadedModel) -> None:
+        self._model = model
+
+    def current(self) -> LoadedModel:
+        return self._model
+
+    def observe(self, model: LoadedModel, *, latency_ms: float, ok: bool) -> None:
+        """Nobody is on trial here."""
+
+    def instead_of(self, model: LoadedModel) -> LoadedModel | None:
+        return None
+
+
+def load_model(path: Path, *, mean: str | None, std: str | None, labels: Path | None) -> LoadedModel:
+    """A model that has answered once: what it cannot do shows before the first frame.
+
+    :raises NotFound, ModelUnusable, BundleInvalid, BundleTampered: it cannot be run.
+    :raises InputInvalid: ``mean``, ``std`` or ``labels`` do not fit it.
+    """
+    file = read_model_file(path)
+    if file.bundle is not None:
+        if mean or std or labels:
+            raise InputInvalid("A bundle says for itself what it takes: --mean, --std and --labels are for ONNX files.")
+        manifest = file.bundle.manifest
+        model = LoadedModel(file.bundle.id, Engine(file.model, manifest.input, manifest.output))
+    else:
+        session = open_session(file.model, Tuning())
+        taken, given = bare_specs(session, mean=_figures(mean, "--mean"), std=_figures(std, "--std"))
+        if labels is not None:
+            if not isinstance(given, ClassificationOutput):
+                raise InputInvalid("--labels are for a classifier, and this model gives a number.")
+            given = msgspec.structs.replace(given, labels=_read_labels(labels, len(given.labels)))
+        model = LoadedModel(hashlib.sha256(file.model).hexdigest(), Engine(file.model, taken, given))
+    try:
+        model.engine.infer(model.engine.blank())
+    except LinesideError:
+        raise
+    except Exception as error:
+        raise ModelUnusable(f"{path.name} failed on an empty input: {error}") from error
+    return model
+
+
+def _figures(text: str | None, option: str) -> tuple[float, ...] | None:
+    if text is None:
+        return None
+    try:
+        figures = tuple(float(part) for part in text.split(","))
+    except ValueError:
+        figures = (math.nan,)
+    if not all(map(math.isfinite, figures)):
+        raise InputInvalid(f"{option} is one number or several with commas between them, not {text!r}.")
+    return figures
+
+
+def _read_labels(path: Path, number: int) -> tuple[str, ...]:
+    try:
+        with path.open("rb") as file:
+            body = file.read(MAX_LABELS_BYTES)
+        labels = tuple(line.strip()[:200] for line in body.decode("utf-8").splitlines() if line.strip())
+    except OSError as error:
+        raise InputInvalid(f"{path} cannot be read: {error.strerror}.") from error
+    except UnicodeDecodeError as error:
+        raise InputInvalid(f"{path} is not UTF-8 text.") from error
+    if len(labels) != number:
+        raise InputInvalid(f"{path} has {len(labels)} labels, and the model {number} outputs.")
+    return labels
+
+
+def _absolute(address: str) -> str:
+    """``folder:frames`` means the folder beside which the command was typed."""
+    kind, colon, location = address.partition(":")
+    if not colon:
+        raise InputInvalid(f"A source is written as kind:location, for instance folder:{address}.")
+    return f"{kind}:{Path(location).absolute()}" if kind in _PLACES and location else address
+
+
+@contextmanager
+def _results_folder(wanted: Path | None) -> Iterator[Path]:
+    """A new folder; nothing is left of it where the run came to nothing."""
+    folder = (wanted or Path(time.strftime("lineside-results-%Y%m%d-%H%M%S"))).absolute()
+    if wanted is None and folder.exists():
+        folder = folder.with_name(f"{folder.name}-{uuid.uuid4().hex[:6]}")
+    made = not folder.exists()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputInvalid(f"The folder {folder} cannot be made: {error.strerror}.") from error
+    if any(folder.iterdir()):
+        raise AlreadyExists(f"{folder} is not empty.", hint="Name a new folder for the results.")
+    try:
+        yield folder
+    except BaseException:
+        for name in os.listdir(folder):  # noqa: PTH208 - only files of ours, by name
+            with suppress(OSError):
+                (folder / name).unlink()
+        with suppress(OSError):
+            (folder / "samples").rmdir()
+        if made:
+            with suppress(OSError):
+                folder.rmdir()
+        raise
+
+
+def _open_spool(folder: Path) -> Spool:
+    limits = SpoolLimits(reserve_bytes=0)
+    return Spool(folder, box=NO_BOX, boot=uuid.uuid4().hex, limits=limits, now_ms=lambda: time.time_ns() // 1_000_000)
+
+
+def _run_until_done(pipeline: Pipeline, source: Source) -> float:
+    """Seconds until the source has finished or somebody pressed Ctrl+C; what a worker raised is raised here."""
+    stop, over = threading.Event(), threading.Event()
+    failure: list[Exception] = []
+
+    def work() -> None:
+        try:
+            pipeline.run(stop)
+        except Exception as error:  # noqa: BLE001 - raised below, where somebody sees it
+            failure.append(error)
+        finally:
+            over.set()
+
+    before = {number: signal.signal(number, lambda *_: stop.set()) for number in (signal.SIGINT, signal.SIGTERM)}
+    started = time.perf_counter()
+    thread = threading.Thread(target=work, name="pipeline", daemon=True)
+    thread.start()
+    try:
+        show = sys.stderr.isatty()
+        while not over.wait(PROGRESS_EVERY_S):
+            if show:
+                status = pipeline.status()
+                sys.stderr.write(f"\r\033[K{status.frames:,} frames, {status.frames_per_s:,.1f} a second")
+                if source.problem:
+                    sys.stderr.write(f"; {source.problem}")
+                sys.stderr.flush()
+        if show:
+            sys.stderr.write("\r\033[K")
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    if failure:
+        raise failure[0]
+    return time.perf_counter() - started
+
+
+def _write_lines(spool: Spool, path: Path) -> None:
+    """The results once more as JSON, one a line, for people and their tools."""
+    cursor, more = 0, True
+    with path.open("wb") as file:
+        while more:
+            page = spool.page("results", cursor, _PAGE)
+            file.writelines(bytes(row) + b"\n" for row in page.rows)
+            cursor, more = page.cursor, page.more
+
+
+def _nothing(source: str, errors: int, first: str | None) -> LinesideError:
+    if first is None:
+        return NotFound(f"There was nothing to read in {source}.", hint="Check the location and what lies there.")
+    return FrameUnreadable(f"None of the {errors} frames in {source} could be answered; the first: {first}")

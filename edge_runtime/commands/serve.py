@@ -1,0 +1,296 @@
+"""``lineside-edge serve``: answer programs with a model, over the Open Inference Protocol, until SIGTERM."""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import json
+import logging
+import os
+import queue
+import signal
+import sys
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from edge_runtime.config import Inference
+from edge_runtime.contracts import wire
+from edge_runtime.contracts.errors import InputInvalid, LinesideError, ProgramIncomplete
+
+if TYPE_CHECKING:
+    from edge_runtime.commands import Parsers
+    from edge_runtime.inference.session import Tuning
+    from edge_runtime.serving.model import ServedModel
+    from edge_runtime.serving.shelf import ModelShelf
+
+STOP_S = 10.0
+"""How long requests that are under way get to be answered; a second signal ends it at once."""
+BARE_VERSION = "1"
+"""Of a file that says nothing of its version."""
+MAX_NAME = 128
+SETTINGS = (
+    "http",
+    "grpc",
+    "token_file",
+    "max_body_bytes",
+    "max_connections",
+    "max_queue",
+    "header_timeout_s",
+)
+"""Options that are settings of ``edge.toml`` too."""
+_ZIP = b"PK\x03\x04"
+_log = logging.getLogger(__name__)
+
+
+class Listener(Protocol):
+    """What the HTTP and the gRPC listener have in common."""
+
+    address: tuple[str, int]
+
+    def start(self) -> None: ...
+
+    def ask_to_stop(self) -> None: ...
+
+    def close(self, timeout_s: float) -> None: ...
+
+
+def add_parser(commands: Parsers) -> None:
+    """The command's options; the limits' defaults are those of ``edge.toml``."""
+    defaults = Inference()
+    parser = commands.add_parser("serve", description="Answer programs with a model, until SIGTERM.")
+    parser.add_argument("models", metavar="MODEL", nargs="+", type=Path, help="an ONNX file, or a bundle")
+    parser.add_argument("--name", help="what clients call it (default: the file's name, or the bundle's own)")
+    parser.add_argument("--http", default=defaults.http, metavar="HOST:PORT", help="default: %(default)s; '' for none")
+    parser.add_argument("--grpc", default="", metavar="HOST:PORT", help="listen for gRPC too")
+    parser.add_argument("--token-file", default="", metavar="FILE", help="mode 0600: the token that clients must send")
+    parser.add_argument("--home", type=Path, help="the box's folder: run a model as `lineside-edge bench` found best")
+    parser.add_argument("--threads", type=int, help="of the runtime for one request (default: 1)")
+    parser.add_argument("--workers", type=int, help="requests at a time (default: the cores divided by the threads)")
+    parser.add_argument("--max-body-bytes", type=int, default=defaults.max_body_bytes)
+    parser.add_argument("--max-connections", type=int, default=defaults.max_connections)
+    parser.add_argument("--max-queue", type=int, default=defaults.max_queue, help="requests that wait for a worker")
+    parser.add_argument("--header-timeout-s", type=float, default=defaults.header_timeout_s)
+    parser.add_argument("--json", action="store_true", help="say that it is ready in JSON")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Serve until told to stop.
+
+    :raises InputInvalid: an option, a name or a file cannot be used.
+    :raises ModelUnusable, BundleInvalid, BundleTampered: a model cannot be loaded at the start.
+    :raises AlreadyExists: an address cannot be listened on.
+    """
+    settings, names = _checked(options)
+    events: Events = queue.SimpleQueue()
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, lambda given, _frame: events.put(given))
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s", stream=sys.stderr)
+
+    from edge_runtime.serving.shelf import ModelShelf
+
+    shelf = ModelShelf(workers=_workers(options), max_waiting=settings.max_queue)
+    listeners = _listeners(shelf, settings)
+    for listener in listeners.values():
+        listener.start()
+    try:
+        _Shop(shelf, listeners, names, options, events).run()
+    finally:
+        # From now on a signal ends the process at once.
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, signal.SIG_DFL)
+        for listener in listeners.values():
+            listener.ask_to_stop()
+        for listener in listeners.values():
+            listener.close(STOP_S)
+        if not shelf.pool.close(STOP_S):
+            _log.warning("a model did not come back from its last request")
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # A thread that is still inside the runtime would crash the interpreter's own way out.
+    os._exit(0)
+
+
+def _checked(options: argparse.Namespace) -> tuple[Inference, list[str]]:
+    """The listeners' settings, and what the models are called as far as the files' names tell."""
+    if any(number is not None and number < 1 for number in (options.threads, options.workers)):
+        raise InputInvalid("--threads and --workers count from one.")
+    if options.name and len(options.models) > 1:
+        raise InputInvalid("--name is for one model; several are called by their files' names.")
+    if not options.http and not options.grpc:
+        raise InputInvalid("There is nothing to listen on: give --http or --grpc an address.")
+    names = [model_name(options.name or path.stem) for path in options.models]
+    if len(set(names)) != len(names):
+        raise InputInvalid("Two of the models have the same name.")
+    settings = wire.from_dict({name: getattr(options, name) for name in SETTINGS}, Inference, what="options")
+    return settings, names
+
+
+@dataclass(frozen=True, slots=True)
+class _Loaded:
+    """What came of each file, in their order."""
+
+    outcomes: tuple[ServedModel | LinesideError, ...]
+
+
+Events = queue.SimpleQueue[int | _Loaded]
+"""Signals, which are only noted down by their handlers, and the news of the thread that loads."""
+
+
+class _Shop:
+    """Loads the models at the start and at every SIGHUP, in a thread of their own: what a model does while it is
+    loaded holds up neither the listeners nor a signal."""
+
+    def __init__(
+        self,
+        shelf: ModelShelf,
+        listeners: Mapping[str, Listener],
+        names: list[str],
+        options: argparse.Namespace,
+        events: Events,
+    ) -> None:
+        self._shelf, self._listeners, self._options, self._events = shelf, listeners, options, events
+        self._names = names
+        """Under which the models stand on the shelf, in the order of the files."""
+        for name in names:
+            shelf.loading(name)
+
+    def run(self) -> None:
+        """Until SIGTERM or SIGINT.
+
+        :raises LinesideError: a model cannot be loaded at the start.
+        """
+        is_ready, loading, again = False, True, False
+        self._load()
+        while True:
+            event = self._events.get()
+            if isinstance(event, _Loaded):
+                self._take(event, at_start=not is_ready)
+                if not is_ready:
+                    is_ready = True
+                    # What was loaded stays: the collector need not look through it again and again.
+                    gc.freeze()
+                    self._say_ready()
+                loading = again
+                if again:
+                    again = False
+                    self._load()
+            elif event != signal.SIGHUP:
+                return
+            elif loading:
+                again = True
+            else:
+                loading = True
+                self._load()
+
+    def _load(self) -> None:
+        def work() -> None:
+            self._events.put(_Loaded(tuple(load_file(path, self._options) for path in self._options.models)))
+
+        threading.Thread(target=work, name="loader", daemon=True).start()
+
+    def _take(self, loaded: _Loaded, *, at_start: bool) -> None:
+        for place, outcome in enumerate(loaded.outcomes):
+            before = self._names[place]
+            if isinstance(outcome, LinesideError):
+                if at_start:
+                    raise outcome
+                _log.error("%s stays as it is: %s", before, outcome.message)
+                self._shelf.fail(before, outcome.message)
+                continue
+            self._shelf.put(outcome)
+            self._names[place] = outcome.name
+            if outcome.name != before:
+                self._shelf.remove(before)
+            _log.info("%s, version %s, answers", outcome.name, outcome.version)
+
+    def _say_ready(self) -> None:
+        where = {kind: "{}:{}".format(*listener.address) for kind, listener in self._listeners.items()}
+        if self._options.json:
+            text = json.dumps({"ready": True, **where, "models": self._names, "pid": os.getpid()})
+        else:
+            text = f"ready: {', '.join(self._names)} at {', '.join(f'{kind}://{at}' for kind, at in where.items())}"
+        sys.stdout.write(text + "\n")
+        sys.stdout.flush()
+
+
+def load_file(path: Path, options: argparse.Namespace) -> ServedModel | LinesideError:
+    """The model in an ONNX file or a bundle, or why it cannot be served."""
+    from edge_runtime.serving.model import load_model
+
+    try:
+        name, version, model = _contents(path)
+        return load_model(options.name or name, version, model, _tuning(model, options))
+    except LinesideError as error:
+        return error
+    except Exception as error:  # noqa: BLE001 - it is told to whoever waits for the model
+        _log.exception("%s could not be loaded", path)
+        return LinesideError(f"{path.name} could not be loaded: {error}.")
+
+
+def _contents(path: Path) -> tuple[str, str, bytes]:
+    """Name, version and the model itself.
+
+    :raises InputInvalid, BundleInvalid, BundleTampered: the file cannot be read.
+    """
+    try:
+        model = path.read_bytes()
+    except OSError as error:
+        raise InputInvalid(f"{path} cannot be read: {error.strerror}.") from error
+    if not model.startswith(_ZIP):
+        return path.stem, BARE_VERSION, model
+    from edge_runtime.update.bundle import read_bundle
+
+    bundle = read_bundle(path)
+    return bundle.manifest.name, bundle.manifest.version, bundle.model
+
+
+def _tuning(model: bytes, options: argparse.Namespace) -> Tuning:
+    from edge_runtime.inference.session import Tuning
+
+    if options.home is not None and options.threads is None:
+        from edge_runtime.inference.autotune import TUNING_NAME, TuningStore
+
+        return TuningStore(options.home / TUNING_NAME).of(model)
+    return Tuning(threads=options.threads or 1)
+
+
+def _workers(options: argparse.Namespace) -> int:
+    """Requests at a time; of several models that were tuned the one that wants fewest decides."""
+    from edge_runtime.serving.shelf import available_cores
+
+    if options.workers is not None:
+        return int(options.workers)
+    if options.home is None or options.threads is not None:
+        return max(1, available_cores() // (options.threads or 1))
+    return min(_tuning(_contents(path)[2], options).workers for path in options.models)
+
+
+def model_name(name: str) -> str:
+    """A name by which clients can ask for a model.
+
+    :raises InputInvalid: it does not fit into a path.
+    """
+    if not name or len(name) > MAX_NAME or "/" in name or not name.isprintable():
+        raise InputInvalid(f"{name[:MAX_NAME]!r} cannot be a model's name.", hint="Give another one with --name.")
+    return name
+
+
+def _listeners(shelf: ModelShelf, settings: Inference) -> dict[str, Listener]:
+    listeners: dict[str, Listener] = {}
+    if settings.http:
+        from edge_runtime.serving.listener import InferenceServer
+
+        listeners["http"] = InferenceServer(shelf, settings)
+    if settings.grpc:
+        try:
+            from edge_runtime.serving.grpc import GrpcServer
+        except ImportError as error:
+            raise ProgramIncomplete(
+                f"gRPC needs a part that is not installed: {error.name or error}.",
+                hint="Install it: pip install 'lineside[grpc]'.",
+            ) from error
+        listeners["grpc"] = GrpcServer(shelf, settings)
+    return listeners

@@ -1,0 +1,123 @@
+"""The box's inference listeners: what programs beside the line ask the model that is on the line now."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Protocol
+
+from edge_runtime.config import Inference
+from edge_runtime.contracts.errors import LinesideError, ProgramIncomplete
+from edge_runtime.inference.pipeline import LoadedModel
+from edge_runtime.serving.application import Door
+from edge_runtime.serving.listener import InferenceServer
+from edge_runtime.serving.model import ServedModel
+from edge_runtime.serving.shelf import ModelShelf
+
+if TYPE_CHECKING:
+    from prometheus_client.registry import Collector
+
+RETRY_S = 10.0
+_log = logging.getLogger(__name__)
+
+
+class Listener(Protocol):
+    """What the HTTP and the gRPC listener have in common."""
+
+    address: tuple[str, int]
+
+    def start(self) -> None: ...
+    def ask_to_stop(self) -> None: ...
+    def close(self, timeout_s: float) -> None: ...
+
+
+class InferenceListeners:
+    """Opens what the configuration asks for; what cannot be opened now is tried again, and the line goes on without.
+
+    :param door: takes frames that are pushed to a pipeline.
+    :param collectors: whose figures ``/metrics`` shows besides the models' own; asked at the first scrape.
+    :param problem: told once why a listener cannot be opened.
+    """
+
+    def __init__(
+        self,
+        settings: Inference,
+        *,
+        door: Door,
+        collectors: Callable[[], Sequence[Collector]],
+        problem: Callable[[str], None],
+    ) -> None:
+        self._settings, self._door, self._collectors, self._problem = settings, door, collectors, problem
+        self._shelf = ModelShelf(max_waiting=settings.max_queue)
+        self._open: dict[str, Listener] = {}
+        self._missing = {kind: make for kind, listen, make in self._kinds() if listen}
+        self._next_try = 0.0
+        self._told: set[str] = set()
+        self._showing = threading.Lock()
+        self._shown: LoadedModel | None = None
+
+    @property
+    def addresses(self) -> dict[str, str]:
+        """``host:port`` of each listener that is open, by ``http`` and ``grpc``."""
+        return {kind: "{}:{}".format(*listener.address) for kind, listener in self._open.items()}
+
+    def tick(self) -> None:
+        """Open what is not open yet. Call a few times a second."""
+        if not self._missing or time.monotonic() < self._next_try:
+            return
+        self._next_try = time.monotonic() + RETRY_S
+        for kind, make in list(self._missing.items()):
+            try:
+                listener = make()
+            except LinesideError as error:
+                if kind not in self._told:
+                    self._told.add(kind)
+                    self._problem(f"{error.message} {error.hint}")
+                continue
+            listener.start()
+            self._open[kind] = listener
+            del self._missing[kind]
+            _log.info("programs are answered over %s at %s", kind, self.addresses[kind])
+
+    def show(self, model: LoadedModel | None) -> None:
+        """From now on this model answers; requests that were begun finish on the one before."""
+        with self._showing:
+            before = self._shown
+            if model is before:
+                return
+            self._shown = model
+            if model is not None:
+                try:
+                    self._shelf.put(ServedModel(model.name, model.version, model.engine.session))
+                except LinesideError as error:
+                    self._shelf.fail(model.name, error.message)
+            if before is not None and (model is None or model.name != before.name):
+                self._shelf.remove(before.name)
+
+    def ask_to_stop(self) -> None:
+        """Take no more requests and answer those under way; :meth:`close` waits for it."""
+        for listener in self._open.values():
+            listener.ask_to_stop()
+
+    def close(self, timeout_s: float) -> None:
+        for listener in self._open.values():
+            listener.close(timeout_s)
+        self._shelf.pool.close(timeout_s)
+
+    def _kinds(self) -> tuple[tuple[str, str, Callable[[], Listener]], ...]:
+        return ("http", self._settings.http, self._http), ("grpc", self._settings.grpc, self._grpc)
+
+    def _http(self) -> Listener:
+        return InferenceServer(self._shelf, self._settings, door=self._door, collectors=self._collectors)
+
+    def _grpc(self) -> Listener:
+        try:
+            from edge_runtime.serving.grpc import GrpcServer
+        except ImportError as error:
+            raise ProgramIncomplete(
+                f"gRPC needs a part that is not installed: {error.name or error}.",
+                hint="Install it: pip install 'lineside[grpc]'.",
+            ) from error
+        return GrpcServer(self._shelf, self._settings)

@@ -1,0 +1,65 @@
+"""Between the shadow's bundle, the thread in which it runs, and whoever asks for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from edge_runtime.contracts.errors import LinesideError
+from edge_runtime.contracts.status import ShadowStatus
+from edge_runtime.inference.pipeline import LoadedModel
+from edge_runtime.inference.shadow import Shadow
+from edge_runtime.service.models import Alert
+from edge_runtime.update.bundle import Bundle
+from edge_runtime.update.shadow import ShadowSlot
+
+
+class ShadowKeeper:
+    """The box's shadow model, one for all lines.
+
+    :param load: opens a bundle's model as the line's own are opened.
+    :param changed: called when :meth:`status` is not what it was.
+    """
+
+    def __init__(
+        self,
+        slot: ShadowSlot,
+        *,
+        load: Callable[[Bundle], LoadedModel],
+        alert: Alert,
+        changed: Callable[[], None],
+    ) -> None:
+        self._slot, self._load, self._alert, self._changed = slot, load, alert, changed
+        self.runner = Shadow(dropped=self._given_up)
+
+    def start(self) -> None:
+        """Take up again what was kept before the last stop."""
+        bundle = self._slot.recover()
+        if bundle is None:
+            return
+        try:
+            self.runner.put(self._load(bundle))
+        except LinesideError as error:
+            self._given_up(bundle.id, error.message)
+
+    def status(self) -> ShadowStatus | None:
+        return self._slot.status()
+
+    def choose(self, target: str | None) -> None:
+        """Let a delivered target see the lines, or nothing any more; takes as long as the sandbox does.
+
+        :raises LinesideError: refused, as an installation would be; what was there before goes on.
+        """
+        if target is None:
+            self.runner.put(None)
+            self._slot.clear()
+        else:
+            self.runner.put(self._load(self._slot.put(target)))
+        self._changed()
+
+    def close(self, timeout_s: float) -> None:
+        self.runner.close(timeout_s)
+
+    def _given_up(self, bundle: str, why: str) -> None:
+        self._slot.give_up(bundle, why)
+        self._alert("shadow.given-up", f"The shadow model sees no more frames. {why}", bundle, {})
+        self._changed()

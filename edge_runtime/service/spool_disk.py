@@ -1,0 +1,284 @@
+"""The part of the spool that lies on the disk: opened, healed, kept within its limits. Safe to use from any thread."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import sqlite3
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from edge_runtime.config import SpoolLimits
+from edge_runtime.contracts.errors import BoxRefused, DiskFull, LinesideError
+from edge_runtime.contracts.rows import STREAMS, LossRow, Stream
+from edge_runtime.service.spool_files import Ballast, SampleFiles
+from edge_runtime.service.spool_limits import CLASSES, Cut, SpoolClass, choose_cuts, oldest_age_ms, resumed_age_ms
+from edge_runtime.service.spool_memory import Batch, Gone
+from edge_runtime.service.spool_tables import Evicted, SpoolTables
+from edge_runtime.update.durable import about_room
+
+ENFORCE_EVERY_S = 10.0
+"""How often age and free disk are looked at; bytes are at every commit."""
+REMEMBER_EVERY_MS = 60_000
+"""How often the clock is written where nothing else is."""
+SHRINK_ABOVE_BYTES = 64 * 2**20
+SHRINK_BYTES = 16 * 2**20
+_BROKEN = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+_log = logging.getLogger(__name__)
+
+
+class SpoolDisk:
+    """Opens when it is first used, and again after every failure.
+
+    :param ledger: makes a loss a row of the ledger, with a key of its own.
+    :param lose: keeps a loss in memory until there is a ledger to write it to.
+    :param monotonic: seconds; ages are measured by it.
+    """
+
+    def __init__(
+        self,
+        home: Path,
+        files: SampleFiles,
+        *,
+        now_ms: Callable[[], int],
+        monotonic: Callable[[], float],
+        ledger: Callable[[Gone, str], LossRow],
+        lose: Callable[[Gone, str], None],
+    ) -> None:
+        self._path, self._folder, self._files = home / "spool.db", home / "samples", files
+        self._now_ms, self._monotonic, self._ledger, self._lose = now_ms, monotonic, ledger, lose
+        self._ballast = Ballast(home / "spool.ballast")
+        self._lock = threading.RLock()
+        self._open_tables: SpoolTables | None = None
+        self._served: dict[Stream, int] = {}
+        self._age_base_ms = self._remembered_ms = 0
+        self._opened_s = 0.0
+        self._next_enforce_s = 0.0
+        self._closed = self._damaged = False
+
+    def free_bytes(self) -> int:
+        """What the disk has left."""
+        return shutil.disk_usage(self._folder).free
+
+    def rows(self) -> dict[Stream, int]:
+        """Rows on the disk that no desktop has acknowledged."""
+        tables = self._open_tables
+        return dict(tables.totals.rows) if tables else dict.fromkeys(STREAMS, 0)
+
+    def stored(self) -> dict[SpoolClass, int]:
+        """Bytes on the disk by class."""
+        tables = self._open_tables
+        return dict(tables.totals.size) if tables else dict.fromkeys(CLASSES, 0)
+
+    def write(self, batch: Batch, limits: SpoolLimits) -> None:
+        """Put a batch on the disk, whole or not at all, and let go of what is too much then.
+
+        :raises sqlite3.Error: it was not taken.
+        """
+        with self._lock, self._usable() as tables:
+            if not batch.rows and not batch.losses:
+                return
+            with _transaction(tables):
+                tables.insert(batch.rows, age_ms=self._age_ms())
+                tables.insert_losses(batch.losses)
+                self._cut(tables, choose_cuts(tables.totals.size, limits, free_bytes=limits.reserve_bytes))
+            self._files.have_rows(entry.sample for entry in batch.rows if entry.sample)
+
+    def make_room(self) -> bool:
+        """Give up the ballast; False where there is none any more."""
+        return self._ballast.drop()
+
+    def has_room_again(self) -> bool:
+        """After :meth:`make_room`: whether the ballast could be laid down again. Until then its place is for what a
+        person must know, and for nothing else."""
+        with self._lock, self._usable() as tables:
+            # Or the log would grow where there is no room for it.
+            tables.settle_log()
+            return self._ballast.lay()
+
+    def enforce_soon(self) -> None:
+        """Look at the disk's free bytes at the next :meth:`enforce`."""
+        self._next_enforce_s = 0.0
+
+    def enforce(self, limits: SpoolLimits) -> None:
+        """From time to time, or after :meth:`enforce_soon`: let go of what is too old, and leave the reserve alone.
+
+        :raises sqlite3.Error: the disk did not take it.
+        """
+        with self._lock, self._usable() as tables:
+            if self._monotonic() < self._next_enforce_s:
+                return
+            self._next_enforce_s = self._monotonic() + ENFORCE_EVERY_S
+            age_ms = self._age_ms()
+            free = self.free_bytes() + tables.free_bytes()
+            with _transaction(tables):
+                for kind in reversed(CLASSES):
+                    evicted = tables.expire(kind, oldest_age_ms(kind, limits, age_ms=age_ms))
+                    self._let_go(tables, evicted, "limit.age")
+                self._cut(tables, choose_cuts(tables.totals.size, limits, free_bytes=free))
+                if age_ms - self._remembered_ms >= REMEMBER_EVERY_MS:
+                    tables.set_clock(age_ms, self._now_ms())
+                    self._remembered_ms = age_ms
+            if free < limits.reserve_bytes or tables.free_bytes() > SHRINK_ABOVE_BYTES:
+                tables.shrink(SHRINK_BYTES)
+            self._ballast.lay()
+
+    def page(self, stream: Stream, after: int, limit: int) -> tuple[list[tuple[int, bytes]], int]:
+        """Rows after a cursor, each with its own, and the cursor itself, which is 0 where it was given out by a spool
+        that is no more.
+
+        :raises DiskFull: the spool cannot be opened for want of room.
+        """
+        with self._lock, _plain(self._path), self._usable() as tables:
+            if after > tables.last_cursor(stream):
+                after = 0
+            found = tables.page(stream, after, limit)
+            return found, after
+
+    def hand_out(self, stream: Stream, through: int) -> None:
+        """Rows up to this cursor go to a desktop."""
+        with self._lock:
+            self._served[stream] = max(self._served.get(stream, 0), through)
+
+    def handed_out(self, stream: Stream) -> int:
+        """The last cursor that may have gone to a desktop.
+
+        :raises DiskFull: the spool cannot be opened for want of room.
+        """
+        with self._lock, _plain(self._path), self._usable():
+            return self._served[stream]
+
+    def acknowledge(self, stream: Stream, through: int) -> bool:
+        """Drop rows that are safe elsewhere; True where some are left for another call.
+
+        :raises DiskFull: there is no room even for that.
+        """
+        with self._lock, _plain(self._path), self._usable() as tables, _transaction(tables):
+            return tables.acknowledge(stream, through)
+
+    def forget(self, sample: str) -> None:
+        """Let go of a sample whose file is damaged.
+
+        :raises DiskFull: there is no room even for that.
+        """
+        with self._lock, _plain(self._path), self._usable() as tables, _transaction(tables):
+            self._let_go(tables, tables.forget_sample(sample), "sample.damaged")
+
+    def close(self) -> None:
+        with self._lock:
+            self._closed = True
+            tables, self._open_tables = self._open_tables, None
+            if tables is None:
+                return
+            with suppress(sqlite3.Error), _transaction(tables):
+                tables.set_clock(self._age_ms(), self._now_ms())
+            tables.close()
+
+    def _age_ms(self) -> int:
+        return self._age_base_ms + int((self._monotonic() - self._opened_s) * 1000)
+
+    def _cut(self, tables: SpoolTables, cuts: Iterable[Cut]) -> None:
+        for cut in cuts:
+            self._let_go(tables, tables.evict(cut.kind, cut.size), cut.reason)
+
+    def _let_go(self, tables: SpoolTables, evicted: Evicted, reason: str) -> None:
+        """Enter what was evicted in the ledger, and remove its files."""
+        if evicted.lost:
+            tables.insert_losses([self._ledger(evicted.lost, reason)])
+        # Before the commit: a row without its file is found at the next start, and counted once; a file without its
+        # row would be counted twice.
+        self._files.remove(evicted.samples)
+        if evicted.more:
+            self.enforce_soon()
+
+    @contextmanager
+    def _usable(self) -> Iterator[SpoolTables]:
+        """The tables, opened if need be; a file that proves to be broken is put aside."""
+        if self._closed:
+            raise BoxRefused("The box is stopping.")
+        try:
+            yield self._open_tables or self._open()
+        except sqlite3.DatabaseError as error:
+            if getattr(error, "sqlite_errorcode", 0) & 0xFF in _BROKEN:
+                self._put_aside(error)
+            raise
+
+    def _open(self) -> SpoolTables:
+        try:
+            tables = self._connect()
+        except sqlite3.DatabaseError as error:
+            if getattr(error, "sqlite_errorcode", 0) & 0xFF not in _BROKEN:
+                raise
+            self._put_aside(error)
+            tables = self._connect()
+        now_ms = self._now_ms()
+        clock = tables.clock()
+        self._age_base_ms = resumed_age_ms(clock[0], stopped_ms=clock[1], now_ms=now_ms) if clock else 0
+        self._opened_s = self._monotonic()
+        # What was handed out before a restart may be acknowledged after it.
+        self._served = {stream: tables.last_cursor(stream) for stream in STREAMS}
+        self._reconcile(tables)
+        self._open_tables = tables
+        return tables
+
+    def _connect(self) -> SpoolTables:
+        # A spool that has to begin anew begins above all that one before it gave out, if the clock is right at all.
+        by_clock = min(max(self._now_ms(), 0) // 1000, 2**32) << 20
+        first = max(by_clock, *self._served.values()) if self._served else by_clock
+        try:
+            return SpoolTables(self._path, first=first)
+        except sqlite3.Error as error:
+            if about_room(error, self._path) and self._ballast.drop():
+                return SpoolTables(self._path, first=first)
+            raise
+
+    def _put_aside(self, error: Exception) -> None:
+        _log.error("the spool cannot be read and is put aside: %s", error)
+        self._damaged = True
+        tables, self._open_tables = self._open_tables, None
+        if tables is not None:
+            tables.close()
+            now = self._now_ms()
+            for stream, rows in tables.totals.rows.items():
+                # Samples are counted by their files.
+                if rows and stream != "samples":
+                    self._lose(Gone(stream, rows, 0, now, now), "spool.damaged")
+        for suffix in ("", "-wal", "-shm"):
+            with suppress(FileNotFoundError):
+                broken = self._path.with_name(self._path.name + suffix)
+                broken.replace(broken.with_name(f"{broken.name}.damaged"))
+
+    def _reconcile(self, tables: SpoolTables) -> None:
+        """After a crash: files without a row go, and rows without a file."""
+        missing, orphans, size = self._files.reconcile(tables.samples())
+        with suppress(sqlite3.OperationalError), _transaction(tables):
+            for sample in missing:
+                self._let_go(tables, tables.forget_sample(sample), "sample.damaged")
+        if self._damaged or orphans:
+            now = self._now_ms()
+            self._lose(Gone("samples", orphans, size, now, now), "spool.damaged" if self._damaged else "power.cut")
+        self._damaged = False
+
+
+@contextmanager
+def _transaction(tables: SpoolTables) -> Iterator[None]:
+    tables.begin()
+    try:
+        yield
+        tables.commit()
+    except BaseException:
+        tables.roll_back()
+        raise
+
+
+@contextmanager
+def _plain(path: Path) -> Iterator[None]:
+    """Turn what SQLite says into errors for people."""
+    try:
+        yield
+    except (sqlite3.Error, OSError) as error:
+        if about_room(error, path):
+            raise DiskFull("The spool cannot be used: no space left.") from error
+        raise LinesideError(f"The spool cannot be used: {error}.") from error

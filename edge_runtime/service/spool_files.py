@@ -1,0 +1,123 @@
+"""The spool's files: the bytes of samples as ``samples/ab/SHA``, and a piece of disk that is kept for bad times."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import secrets
+import shutil
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+
+from edge_runtime.contracts.errors import NotFound
+
+BALLAST_BYTES = 2**20
+
+
+class SampleFiles:
+    """The folder of samples' bytes, each under the sha256 of its content."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._rowless: set[str] = set()
+        """Samples whose rows are not on the disk yet."""
+
+    def path(self, sample: str) -> Path:
+        return self._folder / sample[:2] / sample
+
+    def has(self, sample: str) -> bool:
+        return self.path(sample).exists()
+
+    def write(self, sample: str, data: bytes) -> None:
+        """Keep a sample's bytes. Not synced: after a power cut a file without its row goes, and the ledger says so.
+
+        :raises OSError: no room, or a broken disk.
+        """
+        self._rowless.add(sample)
+        path = self.path(sample)
+        part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            part.write_bytes(data)
+            part.replace(path)
+        except OSError:
+            part.unlink(missing_ok=True)
+            self._rowless.discard(sample)
+            raise
+
+    def read(self, sample: str) -> bytes | None:
+        """The bytes; None where they are not what the name says.
+
+        :raises NotFound: there are none.
+        """
+        try:
+            data = self.path(sample).read_bytes()
+        except OSError as error:
+            raise NotFound(f"The sample {sample[:12]}… is not on this box.") from error
+        return data if hashlib.sha256(data).hexdigest() == sample else None
+
+    def remove(self, samples: Iterable[str]) -> None:
+        for sample in samples:
+            self.path(sample).unlink(missing_ok=True)
+            self._rowless.discard(sample)
+
+    def have_rows(self, samples: Iterable[str]) -> None:
+        """The rows of these are on the disk."""
+        self._rowless.difference_update(samples)
+
+    def reconcile(self, known: set[str]) -> tuple[set[str], int, int]:
+        """Remove files that no row knows and none will.
+
+        :returns: rows without a file; how many files went, and their bytes.
+        """
+        found = list(self._folder.glob("*/*"))
+        # Only now: a file that is newer than the listing is not in it, and one that is older is named here.
+        rowless = self._rowless.copy()
+        here: set[str] = set()
+        count = size = 0
+        for path in found:
+            # An unfinished file bears the sample's name, too.
+            sample = path.name.removeprefix(".")[:64]
+            if path.name in known or sample in rowless:
+                here.add(sample)
+                continue
+            with suppress(FileNotFoundError):
+                size += path.stat().st_size
+                path.unlink()
+                count += not path.name.startswith(".")
+        return known - here, count, size
+
+
+class Ballast:
+    """A file that only takes room. Where the disk is full it goes, and the ledger and the alerts have a place."""
+
+    def __init__(self, path: Path, size: int = BALLAST_BYTES) -> None:
+        self._path, self._size = path, size
+
+    def lay(self) -> bool:
+        """Put it there; False where there is hardly more room than it takes."""
+        if self._path.exists():
+            return True
+        if shutil.disk_usage(self._path.parent).free < 3 * self._size:
+            return False
+        try:
+            handle = os.open(self._path, os.O_WRONLY | os.O_CREAT, 0o600)
+            try:
+                os.posix_fallocate(handle, 0, self._size)
+            finally:
+                os.close(handle)
+        except OSError as error:
+            self._path.unlink(missing_ok=True)
+            # A file system that cannot promise room goes without.
+            return error.errno in (errno.EOPNOTSUPP, errno.EINVAL)
+        return True
+
+    def drop(self) -> bool:
+        """Make room; False where it was not there."""
+        try:
+            self._path.unlink()
+        except OSError:
+            return False
+        return True

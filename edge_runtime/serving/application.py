@@ -1,0 +1,228 @@
+"""What the inference listener does with a request: who may ask, where it goes, on which thread it is answered."""
+
+from __future__ import annotations
+
+import hmac
+import logging
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Literal
+
+import msgspec
+
+from edge_runtime.contracts.errors import BoxRefused, InputInvalid, LinesideError, NotFound
+from edge_runtime.serving import metadata
+from edge_runtime.serving.bodies import Buffer, Wishes, decode_request, encode_answer, inflate
+from edge_runtime.serving.head import HttpRequest
+from edge_runtime.serving.http import HttpResponse, problem, refusal
+from edge_runtime.serving.messages import InferRequest
+from edge_runtime.serving.model import QUICK_S, ServedModel
+from edge_runtime.serving.routes import POSTED, Target, parse_target
+from edge_runtime.serving.shelf import ModelShelf, answer_decoded
+
+QUICK_BODY_BYTES = 64 * 1024
+"""A body up to this size is decoded in no time."""
+ALONE_S, ALONE_BODY_BYTES = 10e-3, 2**20
+"""What runs on the loop's thread, and up to which size, while there is nobody else to be kept waiting."""
+_OPEN: frozenset[str] = frozenset({"live", "ready"})
+"""Asked by things that know no token; the answer is one bit."""
+_log = logging.getLogger(__name__)
+
+Door = Callable[[str, bytes], Literal["taken", "full", "unknown"]]
+"""Hands a pushed frame to the pipeline of this name."""
+Metrics = Callable[[str, Callable[[HttpResponse], None]], None]
+"""Brings the figures for Prometheus later, in the form that this ``Accept`` header wants."""
+Deliver = Callable[[HttpResponse], None]
+
+
+class InferenceApplication:
+    """Handles requests on the loop's thread; what takes longer goes to the shelf's workers.
+
+    :param to_loop: calls something on the loop's thread, soon; from any thread.
+    :param alone: whether no other connection is open.
+    :param token: what must come as ``Authorization: Bearer``, or None where anybody may ask.
+    """
+
+    def __init__(
+        self,
+        shelf: ModelShelf,
+        *,
+        max_body_bytes: int,
+        token: str | None,
+        door: Door | None,
+        metrics: Metrics,
+        alone: Callable[[], bool],
+        to_loop: Callable[..., object],
+    ) -> None:
+        self._shelf, self._max_body = shelf, max_body_bytes
+        self._authorization = f"Bearer {token}".encode() if token is not None else None
+        self._door, self._metrics = door, metrics
+        self._alone, self._to_loop = alone, to_loop
+
+    def handle(self, request: HttpRequest, deliver: Deliver) -> HttpResponse | None:
+        """The answer, or None where ``deliver`` brings it later, on the loop's thread."""
+        try:
+            target = parse_target(request.head.target)
+            if self._authorization is not None and target.kind not in _OPEN and not self._may_ask(request):
+                return problem(401, "This needs the right token.", extra=b"WWW-Authenticate: Bearer\r\n")
+            posted = target.kind in POSTED
+            if request.head.method != (b"POST" if posted else b"GET"):
+                allowed = b"POST" if posted else b"GET"
+                return problem(405, f"This is for {allowed.decode()} only.", extra=b"Allow: %s\r\n" % allowed)
+            if target.kind == "infer":
+                return self._infer(target, request, deliver)
+            if target.kind == "metrics":
+                self._metrics(request.head.accept, deliver)
+                return None
+            return self._answer_at_once(target, request)
+        except Exception as error:  # noqa: BLE001 - a bug in one handler must not take the listener down
+            return _failed(request, error)
+
+    def _may_ask(self, request: HttpRequest) -> bool:
+        return hmac.compare_digest(request.head.authorization, self._authorization or b"")
+
+    def _answer_at_once(self, target: Target, request: HttpRequest) -> HttpResponse:
+        match target.kind:
+            case "live":
+                return HttpResponse(200)
+            case "ready":
+                return HttpResponse(200) if self._shelf.ready() else problem(503, self._why_not_ready())
+            case "server":
+                # Reading what is installed takes a module that takes a tenth of the start, and few ever ask.
+                from importlib.metadata import version
+
+                return _json(metadata.server_metadata(version("lineside")))
+            case "model":
+                return _json(metadata.model_metadata(self._shelf.model(target.name, target.version)))
+            case "model-ready":
+                self._shelf.model(target.name, target.version)
+                return HttpResponse(200)
+            case "config":
+                return _json(metadata.model_config(self._shelf.model(target.name, target.version)))
+            case "statistics":
+                return _json(metadata.model_statistics(self._models(target)))
+            case "index":
+                wanted = _index_request(self._plain_body(request))
+                return _json(metadata.model_index(self._shelf.index(), ready_only=wanted))
+            case _:
+                return self._push(target.name, self._plain_body(request))
+
+    def _models(self, target: Target) -> list[ServedModel]:
+        if target.name:
+            return [self._shelf.model(target.name, target.version)]
+        return [entry.model for entry in self._shelf.index() if entry.model]
+
+    def _why_not_ready(self) -> str:
+        entries = self._shelf.index()
+        if not entries:
+            return "There is no model yet."
+        waiting = [f"{each.name} is {each.state}" for each in entries if each.state != "ready"]
+        return f"{'; '.join(waiting) or 'All workers have been busy with the same requests for too long'}."
+
+    def _push(self, pipeline: str, frame: bytes) -> HttpResponse:
+        outcome = self._door(pipeline, frame) if self._door else "unknown"
+        if outcome == "unknown":
+            raise NotFound(f"There is no pipeline {pipeline[:100]!r} that takes frames.")
+        if outcome == "full":
+            raise BoxRefused(f"Pipeline {pipeline!r} has as many frames waiting as it may.")
+        return _json({"pipeline": pipeline, "state": "taken"}, 202)
+
+    def _plain_body(self, request: HttpRequest) -> bytes:
+        return bytes(self._inflated(request))
+
+    def _inflated(self, request: HttpRequest) -> Buffer:
+        encoding = request.head.encoding
+        return inflate(request.body, encoding, self._max_body) if encoding else request.body
+
+    def _infer(self, target: Target, request: HttpRequest, deliver: Deliver) -> HttpResponse | None:
+        model = self._shelf.model(target.name, target.version)
+        size, allowed_s, most = len(request.body), QUICK_S, QUICK_BODY_BYTES
+        if model.run_s > QUICK_S and self._alone() and self._shelf.pool.idle:
+            allowed_s = ALONE_S
+            # The JSON in it must be short all the same: that is what takes long to decode.
+            if (request.head.json_length or size) <= QUICK_BODY_BYTES:
+                most = ALONE_BODY_BYTES
+        if model.run_s > allowed_s or size > most or request.head.encoding:
+            self._submit(model, request, partial(self._decode_and_run, model, request), deliver)
+            return None
+        begin = time.perf_counter_ns()
+        try:
+            decoded, wishes = decode_request(model, request.body, request.head.json_length)
+        except LinesideError:
+            model.statistics.failed(time.perf_counter_ns() - request.arrived_ns)
+            raise
+        decode_ns = time.perf_counter_ns() - begin
+        if model.expected_s(decoded) > allowed_s:
+            self._submit(model, request, partial(_run, model, request, decoded, wishes, decode_ns), deliver)
+            return None
+        response = _run(model, request, decoded, wishes, decode_ns)
+        model.took((time.perf_counter_ns() - begin) / 1e9, allowed_s=allowed_s)
+        return response
+
+    def _decode_and_run(self, model: ServedModel, request: HttpRequest) -> HttpResponse:
+        """All of it on a worker."""
+        begin = time.perf_counter_ns()
+        try:
+            decoded, wishes = decode_request(model, self._inflated(request), request.head.json_length)
+        except Exception as error:  # noqa: BLE001 - the client learns of it, and the worker goes on
+            model.statistics.failed(time.perf_counter_ns() - request.arrived_ns)
+            return _failed(request, error)
+        return _run(model, request, decoded, wishes, time.perf_counter_ns() - begin)
+
+    def _submit(
+        self, model: ServedModel, request: HttpRequest, run: Callable[[], HttpResponse], deliver: Deliver
+    ) -> None:
+        def work() -> None:
+            self._to_loop(deliver, run())
+
+        try:
+            self._shelf.pool.submit(work)
+        except BoxRefused:
+            model.statistics.failed(time.perf_counter_ns() - request.arrived_ns)
+            raise
+
+
+def _run(
+    model: ServedModel, request: HttpRequest, decoded: InferRequest, wishes: Wishes, decode_ns: int
+) -> HttpResponse:
+    """The answer, whatever happens."""
+    queue_ns = time.perf_counter_ns() - request.arrived_ns - decode_ns
+    try:
+        body = answer_decoded(
+            model,
+            decoded,
+            encode_answer,
+            wishes,
+            arrived_ns=request.arrived_ns,
+            queue_ns=queue_ns,
+            decode_ns=decode_ns,
+        )
+    except Exception as error:  # noqa: BLE001 - the client learns of it, and the worker goes on
+        return _failed(request, error)
+    return HttpResponse(200, body.json, tensors=body.tensors)
+
+
+def _failed(request: HttpRequest, error: Exception) -> HttpResponse:
+    """An error as an answer; the log is told of those that nobody foresaw."""
+    if isinstance(error, LinesideError):
+        return refusal(error)
+    if isinstance(error, MemoryError):
+        return problem(503, "There is not enough memory for this request.")
+    where = (request.head.method + b" " + request.head.target[:200]).decode("latin-1")
+    _log.error("%s", where, exc_info=error)
+    return problem(500, "The server could not do this; its log says why.")
+
+
+def _index_request(body: bytes) -> bool:
+    """Whether only models that are ready are asked for."""
+    if not body.strip():
+        return False
+    try:
+        return bool(msgspec.json.decode(body, type=dict[str, object]).get("ready", False))
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise InputInvalid(f"The request cannot be read: {error}.") from error
+
+
+def _json(value: object, status: int = 200) -> HttpResponse:
+    return HttpResponse(status, msgspec.json.encode(value))

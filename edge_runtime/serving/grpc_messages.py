@@ -1,0 +1,151 @@
+"""Messages of the Open Inference Protocol over gRPC: read into requests, written from answers. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
+from importlib.resources import files
+from typing import Any
+
+import numpy as np
+from google.protobuf import descriptor_pb2, descriptor_pool, json_format, message_factory
+from google.protobuf.message import DecodeError, Message
+
+from edge_runtime.contracts.errors import InputInvalid
+from edge_runtime.serving.messages import InferAnswer, InferRequest
+from edge_runtime.serving.tensors import BYTES, Array, Signature, TensorSpec, check_shape, from_raw, to_raw
+
+SERVICE = "inference.GRPCInferenceService"
+DESCRIPTOR_NAME = "open_inference.binpb"
+_FIELDS: Mapping[str, str] = {
+    "BOOL": "bool_contents",
+    "INT8": "int_contents",
+    "INT16": "int_contents",
+    "INT32": "int_contents",
+    "INT64": "int64_contents",
+    "UINT8": "uint_contents",
+    "UINT16": "uint_contents",
+    "UINT32": "uint_contents",
+    "UINT64": "uint64_contents",
+    "FP32": "fp32_contents",
+    "FP64": "fp64_contents",
+    BYTES: "bytes_contents",
+}
+"""Where the values of a datatype stand; the half-precision ones come raw only."""
+
+
+@lru_cache(maxsize=1)
+def protocol() -> Mapping[str, Callable[..., Any]]:
+    """The protocol's messages by name. They live in a pool of their own: a client's generated modules, which are full
+    of the same names, may be loaded in the same process."""
+    body = files("edge_runtime.serving").joinpath(DESCRIPTOR_NAME).read_bytes()
+    described = descriptor_pb2.FileDescriptorSet.FromString(body)
+    pool = descriptor_pool.DescriptorPool()
+    for file in described.file:
+        pool.Add(file)
+    return {
+        message.name: message_factory.GetMessageClass(pool.FindMessageTypeByName(f"{file.package}.{message.name}"))
+        for file in described.file
+        for message in file.message_type
+    }
+
+
+def parse(kind: str, body: bytes) -> Any:
+    """A message of this kind.
+
+    :raises InputInvalid: the bytes are none.
+    """
+    message: Any = protocol()[kind]()
+    try:
+        message.ParseFromString(body)
+    except (DecodeError, RecursionError) as error:
+        raise InputInvalid(f"This is no {kind}.") from error
+    return message
+
+
+def plain_message(kind: str, values: Mapping[str, Any]) -> bytes:
+    """A message with these values, as bytes."""
+    message: Message = protocol()[kind]()
+    json_format.ParseDict(dict(values), message)
+    body: bytes = message.SerializeToString()
+    return body
+
+
+def decode_infer(signature: Signature, message: Any) -> InferRequest:
+    """Read one ModelInferRequest.
+
+    :raises InputInvalid: whatever is wrong with it, in plain words.
+    """
+    raw: Sequence[bytes] = message.raw_input_contents
+    if raw and len(raw) != len(message.inputs):
+        raise InputInvalid(
+            f"There are {len(message.inputs)} inputs and {len(raw)} raw contents: one for each, or none."
+        )
+    inputs: dict[str, Array] = {}
+    for place, given in enumerate(message.inputs):
+        spec = signature.input(given.name)
+        if given.name in inputs:
+            raise InputInvalid(f"Input {spec.name!r} comes twice.")
+        if given.datatype != spec.datatype.name:
+            raise InputInvalid(f"Input {spec.name!r} is {spec.datatype.name}, not {given.datatype[:40]!r}.")
+        _refuse_shared_memory(given)
+        if raw:
+            if given.HasField("contents"):
+                raise InputInvalid(f"Input {spec.name!r} has both contents and raw contents.")
+            inputs[spec.name] = from_raw(spec, list(given.shape), raw[place])
+        else:
+            inputs[spec.name] = _from_contents(spec, list(given.shape), given.contents)
+    for wanted in message.outputs:
+        _refuse_shared_memory(wanted)
+    return InferRequest(inputs, tuple([output.name for output in message.outputs]), message.id)
+
+
+def encode_infer(answer: InferAnswer) -> Any:
+    """A ModelInferResponse with raw contents.
+
+    :raises InputInvalid: an output holds what bytes cannot say.
+    """
+    message = protocol()["ModelInferResponse"](model_name=answer.model, model_version=answer.version, id=answer.id)
+    for spec, array in answer.outputs:
+        message.outputs.add(name=spec.name, datatype=spec.datatype.name, shape=array.shape)
+        message.raw_output_contents.append(bytes(to_raw(spec.datatype, array)))
+    return message
+
+
+def _from_contents(spec: TensorSpec, shape: Sequence[int], contents: Any) -> Array:
+    count = check_shape(spec, shape)
+    name = spec.datatype.name
+    field = _FIELDS.get(name)
+    if field is None:
+        raise InputInvalid(f"Input {spec.name!r} is {name}, which must come as raw contents.")
+    if other := [each.name for each, _ in contents.ListFields() if each.name != field]:
+        raise InputInvalid(f"Input {spec.name!r} is {name}: its values belong into {field}, not into {other[0]}.")
+    values = getattr(contents, field)
+    if len(values) != count:
+        raise InputInvalid(f"Input {spec.name!r} of shape {list(shape)} takes {count} values; {len(values)} came.")
+    if name == BYTES:
+        return _strings(spec, values).reshape(shape)
+    wide: Array = (
+        np.fromiter(values, np.int64 if field == "int_contents" else np.uint64, count)
+        if (field in ("int_contents", "uint_contents"))
+        else np.fromiter(values, spec.datatype.dtype, count)
+    )
+    array = wide.astype(spec.datatype.dtype, copy=False)
+    if array is not wide and not np.array_equal(array, wide):
+        raise InputInvalid(f"Input {spec.name!r} has a number that does not fit into {name}.")
+    return array.reshape(shape)
+
+
+def _strings(spec: TensorSpec, values: Sequence[bytes]) -> Array:
+    array = np.empty(len(values), object)
+    try:
+        for place, text in enumerate(values):
+            array[place] = text.decode()
+    except UnicodeDecodeError as error:
+        raise InputInvalid(f"Input {spec.name!r} has a string that is not UTF-8.") from error
+    return array
+
+
+def _refuse_shared_memory(tensor: Any) -> None:
+    if tensor.parameters and "shared_memory_region" in tensor.parameters:
+        raise InputInvalid("This server shares no memory with its clients.")

@@ -1,0 +1,233 @@
+"""What each call of the Open Inference Protocol over gRPC does: the models, workers and errors of the HTTP listener."""
+
+from __future__ import annotations
+
+import hmac
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from importlib.metadata import version
+from typing import Any
+
+import grpc
+
+from edge_runtime.contracts.errors import BoxRefused, InputInvalid, LinesideError, ModelUnusable, NotFound
+from edge_runtime.serving import metadata
+from edge_runtime.serving.grpc_messages import SERVICE, decode_infer, encode_infer, parse, plain_message, protocol
+from edge_runtime.serving.messages import InferAnswer
+from edge_runtime.serving.model import QUICK_S, ServedModel
+from edge_runtime.serving.patience import Patience
+from edge_runtime.serving.shelf import ModelShelf, answer, answer_decoded
+
+QUICK_BYTES = 64 * 1024
+"""Decoding a larger request takes too long to count as quick."""
+_OPEN = frozenset({"ServerLive", "ServerReady"})
+"""Asked by things that know no token; the answer is one bit."""
+_STATUS = (
+    (InputInvalid, grpc.StatusCode.INVALID_ARGUMENT),
+    (NotFound, grpc.StatusCode.NOT_FOUND),
+    (BoxRefused, grpc.StatusCode.UNAVAILABLE),
+    (ModelUnusable, grpc.StatusCode.UNAVAILABLE),
+)
+_NO_TOKEN = "This needs the right token."  # noqa: S105 - what is said to whoever has none
+_BUG = "The server could not do this; its log says why."
+_log = logging.getLogger(__name__)
+
+Call = Callable[[bytes], bytes]
+
+
+class GrpcService:
+    """Calls run on threads of the listener's; inference goes to the shelf's workers, and what is quick is done at once.
+
+    :param token: what must come as ``authorization: Bearer``, or None where anybody may ask.
+    :param patience: with clients that take their time to send their message.
+    :param most_bytes: of messages that may be in memory at a time.
+    :param streams: how many streams may be open, each of which holds a thread for as long as its client likes.
+    """
+
+    def __init__(
+        self, shelf: ModelShelf, *, token: str | None, patience: Patience, most_bytes: int, streams: int
+    ) -> None:
+        self._shelf, self._patience = shelf, patience
+        self._counting = threading.Lock()
+        self._free_bytes = most_bytes
+        self._authorization = f"Bearer {token}".encode() if token is not None else None
+        self._streams = threading.BoundedSemaphore(streams)
+        protocol()  # now, not while the first client waits
+
+    def handlers(self) -> grpc.GenericRpcHandler:
+        """All calls by name, for gRPC; they take and give bytes."""
+        calls: Mapping[str, Call] = {
+            "ServerLive": lambda _body: plain_message("ServerLiveResponse", {"live": True}),
+            "ServerReady": lambda _body: plain_message("ServerReadyResponse", {"ready": self._shelf.ready()}),
+            "ServerMetadata": self._server_metadata,
+            "ModelReady": self._model_ready,
+            "ModelMetadata": self._model_metadata,
+            "ModelConfig": self._model_config,
+            "ModelStatistics": self._model_statistics,
+            "RepositoryIndex": self._index,
+            "ModelInfer": self._infer,
+        }
+        unary = {name: grpc.stream_unary_rpc_method_handler(self._guarded(name, call)) for name, call in calls.items()}
+        stream = grpc.stream_stream_rpc_method_handler(self._stream)
+        return grpc.method_handlers_generic_handler(SERVICE, {**unary, "ModelStreamInfer": stream})
+
+    def _guarded(self, name: str, call: Call) -> Callable[[Iterator[bytes], grpc.ServicerContext], bytes]:
+        """``call`` for those who may ask.
+
+        On the wire a call with one message is a stream that ends after it. As a stream we see its begin, and need not
+        wait for ever for the rest.
+        """
+
+        def guarded(bodies: Iterator[bytes], context: grpc.ServicerContext) -> bytes:
+            if name not in _OPEN and not self._may_ask(context):
+                context.abort(grpc.StatusCode.UNAUTHENTICATED, _NO_TOKEN)
+            with self._patience.watch(context.cancel):
+                body = next(bodies, None)
+            try:
+                if body is None:
+                    raise InputInvalid("The call came without a message.")
+                with self._held(len(body)):
+                    return call(body)
+            except Exception as error:  # noqa: BLE001 - a bug in one call must not take the listener down
+                code, why = _status(name, error)
+            context.abort(code, why)
+            raise AssertionError("abort has raised")
+
+        return guarded
+
+    @contextmanager
+    def _held(self, size: int) -> Iterator[None]:
+        """While a message of this size is in memory.
+
+        :raises BoxRefused: there are too many large ones already.
+        """
+        with self._counting:
+            if self._free_bytes < size:
+                raise BoxRefused("Too many large messages are under way.", hint="Send this one again.")
+            self._free_bytes -= size
+        try:
+            yield
+        finally:
+            with self._counting:
+                self._free_bytes += size
+
+    def _stream(self, bodies: Iterator[bytes], context: grpc.ServicerContext) -> Iterator[bytes]:
+        """One answer for each request, in their order; an error is an answer too, and the stream goes on."""
+        if not self._may_ask(context):
+            context.abort(grpc.StatusCode.UNAUTHENTICATED, _NO_TOKEN)
+        if not self._streams.acquire(blocking=False):
+            context.abort(grpc.StatusCode.UNAVAILABLE, "As many streams are open as may be.")
+        # Clients that send nothing yet wait for this sign that they were let in.
+        context.send_initial_metadata(())
+        try:
+            response = protocol()["ModelStreamInferResponse"]
+            for body in bodies:
+                try:
+                    with self._held(len(body)):
+                        message = response(infer_response=self._answer(body, encode_infer))
+                except Exception as error:  # noqa: BLE001 - a bug in one call must not take the listener down
+                    message = response(error_message=_status("ModelStreamInfer", error)[1])
+                yield message.SerializeToString()
+        finally:
+            self._streams.release()
+
+    def _may_ask(self, context: grpc.ServicerContext) -> bool:
+        if self._authorization is None:
+            return True
+        given = dict(context.invocation_metadata()).get("authorization", "")
+        return hmac.compare_digest(given.encode() if isinstance(given, str) else given, self._authorization)
+
+    def _server_metadata(self, _body: bytes) -> bytes:
+        return plain_message("ServerMetadataResponse", metadata.server_metadata(version("lineside")))
+
+    def _model_ready(self, body: bytes) -> bytes:
+        asked = parse("ModelReadyRequest", body)
+        try:
+            self._shelf.model(asked.name, asked.version)
+        except (NotFound, ModelUnusable):
+            return plain_message("ModelReadyResponse", {"ready": False})
+        return plain_message("ModelReadyResponse", {"ready": True})
+
+    def _model_metadata(self, body: bytes) -> bytes:
+        asked = parse("ModelMetadataRequest", body)
+        facts = metadata.model_metadata(self._shelf.model(asked.name, asked.version))
+        return plain_message("ModelMetadataResponse", facts)
+
+    def _model_config(self, body: bytes) -> bytes:
+        asked = parse("ModelConfigRequest", body)
+        facts = metadata.model_config(self._shelf.model(asked.name, asked.version))
+        return plain_message("ModelConfigResponse", {"config": facts})
+
+    def _model_statistics(self, body: bytes) -> bytes:
+        asked = parse("ModelStatisticsRequest", body)
+        if asked.name:
+            models = [self._shelf.model(asked.name, asked.version)]
+        else:
+            models = [entry.model for entry in self._shelf.index() if entry.model]
+        return plain_message("ModelStatisticsResponse", metadata.model_statistics(models))
+
+    def _index(self, body: bytes) -> bytes:
+        asked = parse("RepositoryIndexRequest", body)
+        return plain_message(
+            "RepositoryIndexResponse", {"models": metadata.model_index(self._shelf.index(), ready_only=asked.ready)}
+        )
+
+    def _infer(self, body: bytes) -> bytes:
+        # To bytes on the worker already: that too is work, and the workers' number limits it.
+        encoded: bytes = self._answer(body, lambda answered: encode_infer(answered).SerializeToString())
+        return encoded
+
+    def _answer(self, body: bytes, encode: Callable[[InferAnswer], Any]) -> Any:
+        arrived_ns = time.perf_counter_ns()
+        message = parse("ModelInferRequest", body)
+        model = self._shelf.model(message.model_name, message.model_version)
+        if model.run_s <= QUICK_S and len(body) <= QUICK_BYTES:
+            return self._answer_quickly(model, message, encode, arrived_ns)
+
+        def run() -> Any:
+            return answer(model, lambda: decode_infer(model.signature, message), encode, arrived_ns=arrived_ns)
+
+        return self._work(model, run, arrived_ns)
+
+    def _answer_quickly(
+        self, model: ServedModel, message: Any, encode: Callable[[InferAnswer], Any], arrived_ns: int
+    ) -> Any:
+        """What is small enough is run on this thread, which is less work than handing it over."""
+        begin = time.perf_counter_ns()
+        try:
+            request = decode_infer(model.signature, message)
+        except LinesideError:
+            model.statistics.failed(time.perf_counter_ns() - arrived_ns)
+            raise
+        decode_ns = time.perf_counter_ns() - begin
+
+        def run() -> Any:
+            queue_ns = time.perf_counter_ns() - arrived_ns - decode_ns
+            return answer_decoded(model, request, encode, arrived_ns=arrived_ns, queue_ns=queue_ns, decode_ns=decode_ns)
+
+        if model.expected_s(request) > QUICK_S:
+            return self._work(model, run, arrived_ns)
+        answered = run()
+        model.took((time.perf_counter_ns() - begin) / 1e9, allowed_s=QUICK_S)
+        return answered
+
+    def _work(self, model: ServedModel, run: Callable[[], Any], arrived_ns: int) -> Any:
+        try:
+            return self._shelf.pool.run(run)
+        except BoxRefused:
+            model.statistics.failed(time.perf_counter_ns() - arrived_ns)
+            raise
+
+
+def _status(name: str, error: Exception) -> tuple[grpc.StatusCode, str]:
+    """An error as gRPC's code and words; the log is told of those that nobody foresaw."""
+    if isinstance(error, LinesideError):
+        code = next((code for kind, code in _STATUS if isinstance(error, kind)), grpc.StatusCode.INTERNAL)
+        return code, error.message
+    if isinstance(error, MemoryError):
+        return grpc.StatusCode.RESOURCE_EXHAUSTED, "There is not enough memory for this request."
+    _log.error("%s", name, exc_info=error)
+    return grpc.StatusCode.INTERNAL, _BUG

@@ -1,0 +1,206 @@
+"""One model that answers requests: its specs, its session, and whether it is so quick that no worker is needed."""
+
+from __future__ import annotations
+
+import ctypes
+import logging
+import math
+import time
+from collections.abc import Mapping, Sequence
+from statistics import median
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from edge_runtime.contracts.errors import InputInvalid, LinesideError, ModelUnusable
+from edge_runtime.serving.messages import InferAnswer, InferRequest
+from edge_runtime.serving.statistics import ModelStatistics
+from edge_runtime.serving.tensors import BF16, BY_RUNTIME, BYTES, Array, Signature, TensorSpec
+
+if TYPE_CHECKING:
+    import onnxruntime as ort
+
+    from edge_runtime.inference.session import Tuning
+
+QUICK_S = 150e-6
+"""A request that is expected to take no longer than this costs less than handing it to another thread and back."""
+WITHIN_FACTOR, WITHIN_AT_LEAST_S = 5.0, 5e-3
+"""How much longer than it was allowed a run may take before it counts against the model."""
+STRIKES = 3
+FORGIVE = 0.01
+"""Of a strike, for each run in time: one in a hundred is the box being busy, not the model."""
+WARM_UP_RUNS, WARM_UP_S = 20, 20e-3
+_BFLOAT16 = 16
+"""``onnx.TensorProto.BFLOAT16``."""
+_log = logging.getLogger(__name__)
+
+
+class ServedModel:
+    """A loaded model under the name and version by which clients ask for it; safe to call from several threads.
+
+    :raises ModelUnusable: an input, or every output, is of a kind that the protocol cannot carry.
+    """
+
+    def __init__(self, name: str, version: str, session: ort.InferenceSession) -> None:
+        self.name, self.version, self.session = name, version, session
+        self.statistics = ModelStatistics()
+        inputs = [_spec(node) for node in session.get_inputs()]
+        outputs = [_spec(node) for node in session.get_outputs()]
+        for node, spec in zip(session.get_inputs(), inputs, strict=True):
+            if spec is None:
+                raise ModelUnusable(f"Input {node.name!r} of {name} is a {node.type}, which no request can carry.")
+        # An output that is no tensor (a map of a scikit-learn model, say) is left out: others can still be asked for.
+        self.signature = Signature([spec for spec in inputs if spec], [spec for spec in outputs if spec])
+        self.inputs, self.outputs = self.signature.inputs, self.signature.outputs
+        if not self.outputs:
+            raise ModelUnusable(f"No output of {name} is a tensor of a type that an answer can carry.")
+        self._all = tuple(self.outputs)
+        self._by_value = any(spec.datatype.name == BF16 for spec in (*self.inputs.values(), *self.outputs.values()))
+        self._batched = all(spec.shape and not isinstance(spec.shape[0], int) for spec in self.inputs.values())
+        self._named_sizes = _named_sizes(self.inputs.values())
+        self.run_s = math.inf
+        """Median of a run on the smallest input, at load; infinite where the model would not run on a blank."""
+        self._blank_elements = 1
+        self._strikes = 0.0
+        self._measure()
+
+    def expected_s(self, request: InferRequest) -> float:
+        """About how long this will take: a blank's time, more for a larger input. Infinite where nobody knows."""
+        elements = 0
+        for array in request.inputs.values():
+            elements += array.size
+        return self.run_s * max(1.0, elements / self._blank_elements)
+
+    def took(self, run_s: float, *, allowed_s: float) -> None:
+        """Tell how long something took that was expected to stay within ``allowed_s``. A model can be quick on a blank
+        and slow on what it is really asked; one that is so more than now and then is not called quick again."""
+        if run_s > max(WITHIN_AT_LEAST_S, WITHIN_FACTOR * allowed_s):
+            self._strikes += 1
+            if self._strikes >= STRIKES:
+                self.run_s = math.inf
+                _log.info("%s is not always quick: workers run it from now on", self.name)
+        elif self._strikes:
+            self._strikes = max(0.0, self._strikes - FORGIVE)
+
+    def infer(self, request: InferRequest) -> InferAnswer:
+        """The model's answer.
+
+        :raises InputInvalid: an input is missing, one or an output is unknown, or sizes contradict each other.
+        :raises LinesideError: the model failed on this input.
+        """
+        inputs, wanted = request.inputs, request.outputs or self._all
+        if request.outputs or self._named_sizes or inputs.keys() != self.inputs.keys():
+            self._check(request, wanted)
+        try:
+            arrays = self._run_by_value(wanted, inputs) if self._by_value else self.session.run(wanted, inputs)
+        except Exception as error:
+            raise _explain(self.name, error) from error
+        outputs = self.outputs
+        answered = tuple([(outputs[name], array) for name, array in zip(wanted, arrays, strict=True)])
+        return InferAnswer(self.name, self.version, request.id, answered)
+
+    def rows(self, request: InferRequest) -> int:
+        """How many samples a request holds: its batch, where the model has one."""
+        for array in request.inputs.values():
+            return int(array.shape[0]) if self._batched else 1
+        return 1
+
+    def _check(self, request: InferRequest, wanted: Sequence[str]) -> None:
+        inputs = request.inputs
+        if inputs.keys() != self.inputs.keys():
+            for name in inputs:
+                self.signature.input(name)
+            missing = next(name for name in self.inputs if name not in inputs)
+            raise InputInvalid(f"Input {missing!r} of {self.name} is missing.")
+        if wanted is not self._all:
+            for name in wanted:
+                if name not in self.outputs:
+                    raise InputInvalid(f"{self.name} has no output {name[:100]!r}; it has {', '.join(self.outputs)}.")
+            if len(set(wanted)) != len(wanted):
+                raise InputInvalid("An output is asked for twice.")
+        for name, places in self._named_sizes.items():
+            sizes = {inputs[tensor].shape[axis] for tensor, axis in places if axis < inputs[tensor].ndim}
+            if len(sizes) > 1:
+                raise InputInvalid(f"The size {name!r} must be the same in all inputs; {sorted(sizes)} came.")
+
+    def _run_by_value(self, wanted: Sequence[str], feeds: Mapping[str, Array]) -> list[Array]:
+        """BF16 has no numpy type: such tensors go in and come out as bits."""
+        import onnxruntime as ort
+
+        values = {}
+        for name, array in feeds.items():
+            is_bf16 = self.inputs[name].datatype.name == BF16
+            values[name] = (
+                ort.OrtValue.ortvalue_from_numpy_with_onnx_type(np.ascontiguousarray(array), _BFLOAT16)
+                if is_bf16
+                else ort.OrtValue.ortvalue_from_numpy(array)
+            )
+        answers = self.session.run_with_ort_values(list(wanted), values)
+        return [_bits(value) if value.data_type() == "tensor(bfloat16)" else value.numpy() for value in answers]
+
+    def _measure(self) -> None:
+        """Run on blanks until it is warm; of a model that does not like them nobody knows how quick it is."""
+        request = InferRequest({name: _blank(spec) for name, spec in self.inputs.items()})
+        times: list[float] = []
+        try:
+            while len(times) < WARM_UP_RUNS and sum(times) < WARM_UP_S:
+                begin = time.perf_counter()
+                self.infer(request)
+                times.append(time.perf_counter() - begin)
+        except (LinesideError, MemoryError):
+            return
+        # The first runs allocate.
+        self.run_s = median(times[len(times) // 2 :])
+        self._blank_elements = max(1, sum(array.size for array in request.inputs.values()))
+
+
+def load_model(name: str, version: str, model: bytes, tuning: Tuning | None = None) -> ServedModel:
+    """A served model of an ONNX file's bytes.
+
+    :raises ModelUnusable: the runtime refuses it, or the protocol cannot carry its inputs or outputs.
+    """
+    # The runtime takes longest to import: a listener that is up already says meanwhile that it is not ready.
+    from edge_runtime.inference.session import Tuning, open_session
+
+    return ServedModel(name, version, open_session(model, tuning or Tuning()))
+
+
+def _spec(node: Any) -> TensorSpec | None:
+    datatype = BY_RUNTIME.get(node.type)
+    shape = tuple(size if isinstance(size, int) and size >= 0 else _size_name(size) for size in node.shape)
+    return TensorSpec(node.name, datatype, shape) if datatype else None
+
+
+def _size_name(size: object) -> str | None:
+    return size if isinstance(size, str) and size else None
+
+
+def _named_sizes(specs: Any) -> dict[str, list[tuple[str, int]]]:
+    """Where each named open size stands, of those that stand more than once."""
+    places: dict[str, list[tuple[str, int]]] = {}
+    for spec in specs:
+        for axis, size in enumerate(spec.shape):
+            if isinstance(size, str):
+                places.setdefault(size, []).append((spec.name, axis))
+    return {name: found for name, found in places.items() if len(found) > 1}
+
+
+def _blank(spec: TensorSpec) -> Array:
+    shape = [size if isinstance(size, int) else 1 for size in spec.shape]
+    if spec.datatype.name == BYTES:
+        return np.full(shape, "", object)
+    return np.zeros(shape, spec.datatype.dtype)
+
+
+def _bits(value: ort.OrtValue) -> Array:
+    """A copy of a BF16 tensor's bits; the runtime cannot make an array of it."""
+    raw = ctypes.string_at(value.data_ptr(), value.tensor_size_in_bytes()) if all(value.shape()) else b""
+    return np.frombuffer(raw, np.uint16).reshape(value.shape())
+
+
+def _explain(name: str, error: Exception) -> LinesideError:
+    """The runtime's complaint in one line: about the input where it says so, about the model otherwise."""
+    said = " ".join(str(error).split())[:300] or type(error).__name__
+    if type(error).__name__ == "InvalidArgument":
+        return InputInvalid(f"{name} cannot take this input: {said}")
+    return LinesideError(f"{name} failed on this input: {said}")

@@ -1,0 +1,103 @@
+"""A fixed number of workers and a queue with an end: who comes when it is full is told so at once."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from queue import SimpleQueue
+from typing import TypeVar
+
+from edge_runtime.contracts.errors import BoxRefused
+
+T = TypeVar("T")
+_log = logging.getLogger(__name__)
+
+
+class WorkerPool:
+    """Daemon threads: a model that never returns does not hold up the end of the program.
+
+    :param max_waiting: pieces of work that may wait while all workers are busy.
+    """
+
+    def __init__(self, workers: int, max_waiting: int) -> None:
+        self.workers = workers
+        self._most = workers + max_waiting
+        self._lock = threading.Lock()
+        self._under_way = 0
+        self._queue: SimpleQueue[Callable[[], object] | None] = SimpleQueue()
+        self._busy_since: list[float | None] = [None] * workers
+        self._threads = [
+            threading.Thread(target=self._run, args=(number,), name=f"inference-{number}", daemon=True)
+            for number in range(workers)
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    @property
+    def idle(self) -> bool:
+        """Nothing runs and nothing waits."""
+        return self._under_way == 0
+
+    @property
+    def waiting(self) -> int:
+        """Pieces of work that no worker has taken up yet."""
+        return max(0, self._under_way - self.workers)
+
+    def submit(self, work: Callable[[], object]) -> None:
+        """Do this as soon as a worker is free. ``work`` deals with its own errors and tells whom it concerns.
+
+        :raises BoxRefused: too much is waiting already.
+        """
+        with self._lock:
+            if self._under_way >= self._most:
+                raise BoxRefused("Too many requests are waiting for a worker.", hint="Ask again in a moment.")
+            self._under_way += 1
+        self._queue.put(work)
+
+    def run(self, work: Callable[[], T]) -> T:
+        """Do this on a worker and wait for it; what ``work`` raises is raised here.
+
+        :raises BoxRefused: too much is waiting already.
+        """
+        future: Future[T] = Future()
+
+        def settle() -> None:
+            try:
+                future.set_result(work())
+            except BaseException as error:  # noqa: BLE001 - it is handed to whoever waits for it
+                future.set_exception(error)
+
+        self.submit(settle)
+        return future.result()
+
+    def stuck_for(self) -> float:
+        """Seconds for which *every* worker has been at one and the same piece of work; 0 while any is free."""
+        since = list(self._busy_since)
+        newest = max((begin for begin in since if begin is not None), default=0.0)
+        return 0.0 if None in since else time.monotonic() - newest
+
+    def close(self, timeout_s: float) -> bool:
+        """Finish what was submitted, then end; False when that takes longer than this."""
+        for _ in self._threads:
+            self._queue.put(None)
+        deadline = time.monotonic() + timeout_s
+        for thread in self._threads:
+            thread.join(max(0.0, deadline - time.monotonic()))
+        return not any(thread.is_alive() for thread in self._threads)
+
+    def _run(self, number: int) -> None:
+        while (work := self._queue.get()) is not None:
+            self._busy_since[number] = time.monotonic()
+            try:
+                work()
+            except Exception:  # noqa: BLE001 - a piece of work that breaks its promise costs no worker
+                _log.exception("a piece of work failed without telling anybody")
+            finally:
+                self._busy_since[number] = None
+                with self._lock:
+                    self._under_way -= 1
+            # Nothing of an answered request is held until the next one comes.
+            del work

@@ -1,0 +1,75 @@
+"""The paths of the inference listener. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Literal
+from urllib.parse import unquote_to_bytes
+
+from edge_runtime.contracts.errors import InputInvalid, NotFound
+
+Kind = Literal[
+    "infer",
+    "live",
+    "ready",
+    "server",
+    "model",
+    "model-ready",
+    "config",
+    "statistics",
+    "index",
+    "frames",
+    "metrics",
+]
+POSTED: frozenset[Kind] = frozenset({"infer", "index", "frames"})
+"""All others are GET."""
+_FIXED: dict[tuple[str, ...], Kind] = {
+    ("v2",): "server",
+    ("v2", "health", "live"): "live",
+    ("v2", "health", "ready"): "ready",
+    ("v2", "models", "stats"): "statistics",
+    ("v2", "repository", "index"): "index",
+    ("metrics",): "metrics",
+}
+_OF_A_MODEL: dict[tuple[str, ...], Kind] = {
+    (): "model",
+    ("infer",): "infer",
+    ("ready",): "model-ready",
+    ("config",): "config",
+    ("stats",): "statistics",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What a path means."""
+
+    kind: Kind
+    name: str = ""
+    """Of the model or the pipeline."""
+    version: str = ""
+
+
+@lru_cache(maxsize=1024)
+def parse_target(target: bytes) -> Target:
+    """The meaning of a request target; its query counts for nothing.
+
+    :raises NotFound: there is no such path.
+    :raises InputInvalid: it is no text.
+    """
+    path = target.partition(b"?")[0]
+    try:
+        parts = tuple(unquote_to_bytes(part).decode() for part in path.strip(b"/").split(b"/"))
+    except UnicodeDecodeError as error:
+        raise InputInvalid("The path is not UTF-8.") from error
+    if kind := _FIXED.get(parts):
+        return Target(kind)
+    match parts:
+        case "v2", "models", name, "versions", version, *rest if tuple(rest) in _OF_A_MODEL:
+            return Target(_OF_A_MODEL[tuple(rest)], name, version)
+        case "v2", "models", name, *rest if tuple(rest) in _OF_A_MODEL:
+            return Target(_OF_A_MODEL[tuple(rest)], name)
+        case "v1", "pipelines", name, "frames":
+            return Target("frames", name)
+    raise NotFound(f"There is nothing at {path[:200].decode('ascii', 'replace')}.")

@@ -1,0 +1,135 @@
+"""Lines of text: of a log file that grows, or of a folder of finished text files."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import ClassVar
+
+from edge_runtime.contracts.errors import InputInvalid
+from edge_runtime.sources.base import Frame, Shown, SourceOptions
+from edge_runtime.sources.folder import check_path
+from edge_runtime.sources.tail import LogTail
+from edge_runtime.sources.watch import File, FileWatch, text_of
+
+MAX_LINE_BYTES = 64 * 1024
+MAX_FILE_BYTES = 32 * 2**20
+NOTE_S = 60.0
+"""How long it is told that a line was cut."""
+
+
+class LinesSource(Shown):
+    """Each line that is not empty is a frame, without its end, as the bytes that it is made of.
+
+    A file that another program writes to is followed over rotation and truncation, from its beginning and after a
+    restart from where it was left. Of a folder, the finished ``.txt`` files are read (how they are found,
+    :class:`FileWatch` says). Of a line that is longer than :data:`MAX_LINE_BYTES`, only so much is given.
+
+    :raises InputInvalid: not an absolute path.
+    """
+
+    takes: ClassVar[frozenset[str]] = frozenset({"order"})
+
+    @staticmethod
+    def check(location: str) -> None:
+        """:raises InputInvalid: not an absolute path."""
+        check_path(location)
+
+    def __init__(self, location: str, memory: Path, options: SourceOptions) -> None:
+        self.check(location)
+        self.address = f"lines:{location}"
+        path = Path(location)
+        if options.once and not path.exists():
+            raise InputInvalid(f"There is no file and no folder {location}.")
+        self._reader: LogTail | _Files
+        if path.is_dir():
+            self._reader = _Files(path, memory, options)
+        else:
+            self._reader = LogTail(path, memory, longest=MAX_LINE_BYTES, once=options.once)
+        self._cut_at: float | None = None
+
+    @property
+    def problem(self) -> str | None:
+        if self._reader.problem is None and self._cut_at is not None and time.monotonic() - self._cut_at < NOTE_S:
+            return f"A line of more than {MAX_LINE_BYTES} bytes was cut."
+        return self._reader.problem
+
+    @property
+    def finished(self) -> bool:
+        return self._reader.finished
+
+    def read(self, timeout_s: float) -> Frame | None:
+        if (found := self._reader.next(timeout_s)) is None:
+            return None
+        name, line = found
+        if len(line) > MAX_LINE_BYTES:
+            self._cut_at = time.monotonic()
+            line = line[:MAX_LINE_BYTES]
+        return Frame(name, line)
+
+    def commit(self) -> None:
+        self._reader.commit()
+
+    def close(self) -> None:
+        self._reader.close()
+
+
+class _Files:
+    """The lines of finished files."""
+
+    def __init__(self, folder: Path, memory: Path, options: SourceOptions) -> None:
+        self._watch = FileWatch(
+            folder,
+            memory,
+            limit=MAX_FILE_BYTES,
+            endings=(".txt",),
+            order=options.order or "time",
+            once=options.once,
+        )
+        self._file: File | None = None
+        self._lines: Iterator[tuple[str, bytes]] = iter(())
+        self._next: tuple[str, bytes] | None = None
+        self._unusable: str | None = None
+
+    @property
+    def problem(self) -> str | None:
+        return self._watch.problem or self._unusable
+
+    @property
+    def finished(self) -> bool:
+        return self._file is None and self._watch.finished
+
+    def next(self, timeout_s: float) -> tuple[str, bytes] | None:
+        deadline = time.monotonic() + timeout_s
+        while self._next is None:
+            if (file := self._watch.next(max(0.0, deadline - time.monotonic()))) is None:
+                return None
+            self._file, self._lines = file, _split(file)
+            self._unusable = None
+            if len(file.data) > MAX_FILE_BYTES:
+                self._unusable = f"{text_of(file.name)} is longer than {MAX_FILE_BYTES} bytes; the rest was left out."
+            self._advance()
+        line = self._next
+        self._advance()
+        return line
+
+    def commit(self) -> None:
+        self._watch.commit()
+
+    def close(self) -> None:
+        self._watch.close()
+
+    def _advance(self) -> None:
+        self._next = next(self._lines, None)
+        if self._next is None and self._file is not None:
+            # Only now: after a restart in the middle of a file all of it comes again.
+            self._watch.done(self._file)
+            self._file = None
+
+
+def _split(file: File) -> Iterator[tuple[str, bytes]]:
+    name = text_of(file.name)
+    for number, line in enumerate(file.data[:MAX_FILE_BYTES].split(b"\n"), 1):
+        if whole := line.removesuffix(b"\r"):
+            yield f"{name}:{number}", whole

@@ -1,0 +1,289 @@
+"""Finds the finished files of a folder into which other programs write, each once, also after a restart."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import stat
+import time
+from collections import deque
+from collections.abc import Callable, Iterable
+from operator import itemgetter
+from pathlib import Path
+from typing import NamedTuple
+
+from edge_runtime.contracts.errors import InputInvalid
+from edge_runtime.sources.base import Order
+from edge_runtime.sources.memory import open_memory, remember
+
+POLL_S = 0.05
+PATIENCE_S = 2.0
+"""How long a file that looks unfinished may stay as it is before it is taken to be finished."""
+RECHECK_S = 1.0
+"""How often files that were seen before are looked at for new content under the old name."""
+UNFINISHED = (".part", ".tmp")
+"""How names end of files that are not to be looked at yet."""
+_TICK_NS = 50_000_000
+_FORGET_ABOVE = 10_000
+_SIZE_BITS = 40
+_MAX_SIZE = (1 << _SIZE_BITS) - 1
+_MAX_TIME = (1 << 63) - 1
+_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK
+_TABLE = "CREATE TABLE IF NOT EXISTS seen (name BLOB PRIMARY KEY, mtime_ns INT, size INT) WITHOUT ROWID"
+
+
+class File(NamedTuple):
+    """A finished file; one that is longer than the limit is cut one byte behind it, one that is refused is empty."""
+
+    name: str
+    data: bytes
+    look: int
+
+
+class _Ready(NamedTuple):
+    """What sorts by time and then by name."""
+
+    mtime_ns: int
+    name: str
+    look: int
+    since: float | None
+    """When this content was first seen, where it may yet turn out to be cut off."""
+
+
+class _Pending(NamedTuple):
+    look: int
+    since: float
+    cut: bool
+    """It was read and its end was missing: no use to read it again before something changes."""
+
+
+class FileWatch:
+    """Gives whole files, in order of time or name among those that are there; the files are left alone.
+
+    A file is read when it has not changed for :data:`PATIENCE_S`, or when two looks at it, a poll apart, agree and
+    ``whole`` finds its end. Names that begin with a dot or end in ``.part`` or ``.tmp`` are not looked at, nor is
+    anything but regular files.
+
+    :param limit: bytes of a file that are read at most, and one more.
+    :param whole: tells a finished content from one that is cut off; None where contents do not show it.
+    :param endings: names (in lower case) that are looked at; all where it is empty.
+    :raises InputInvalid: what is to be read once is not there.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        memory: Path,
+        *,
+        limit: int,
+        whole: Callable[[bytes], bool] | None = None,
+        endings: tuple[str, ...] = (),
+        order: Order = "time",
+        once: bool = False,
+    ) -> None:
+        if once and not folder.is_dir():
+            raise InputInvalid(f"There is no folder {folder}.")
+        self._folder, self._limit, self._whole, self._once = folder, limit, whole, once
+        self._prefix = f"{folder}{os.sep}"
+        self._endings = endings
+        self._key = itemgetter(0, 1) if order == "time" else itemgetter(1)
+        self._memory = memory
+        self._database, self._seen = open_memory(memory, _TABLE, _load)
+        self._waiting: dict[str, _Pending] = {}
+        self._ready: deque[_Ready] = deque()
+        self._uncommitted: list[tuple[bytes, int, int]] = []
+        self._folder_time = -1
+        self._next_scan = self._next_recheck = self._look_s = 0.0
+        self._scanned = False
+        self.problem: str | None = None
+
+    @property
+    def finished(self) -> bool:
+        """What was to be read once has been handed over."""
+        return self._once and self._scanned and not (self._ready or self._waiting)
+
+    def next(self, timeout_s: float) -> File | None:
+        """The next finished file, or None when there is none in time; :meth:`done` must follow."""
+        deadline = time.monotonic() + timeout_s
+        while True:
+            while self._ready:
+                if (file := self._take(self._ready.popleft())) is not None:
+                    return file
+            now = time.monotonic()
+            if self.finished:
+                return None
+            if now >= self._next_scan:
+                self._scan(now)
+            elif now >= deadline:
+                return None
+            else:
+                time.sleep(max(0.0, min(self._next_scan, deadline) - now))
+
+    def done(self, file: File) -> None:
+        """All of this file has been handed on: :meth:`commit` may remember it."""
+        self._seen[file.name] = file.look
+        self._uncommitted.append((os.fsencode(file.name), *_apart(file.look)))
+
+    def commit(self) -> None:
+        """Remember for good what is done."""
+        if not self._uncommitted:
+            return
+        sql = "INSERT OR REPLACE INTO seen VALUES (?, ?, ?)"
+        if remember(self._database, self._memory, lambda: self._database.executemany(sql, self._uncommitted)):
+            self._uncommitted.clear()
+
+    def close(self) -> None:
+        self._database.close()
+
+    def _scan(self, now: float) -> None:
+        try:
+            self._look_around(now)
+            self.problem = None
+        except OSError as error:
+            self.problem = f"The folder {self._folder} cannot be read: {error.strerror or error}."
+            self._waiting.clear()
+            self._folder_time = -1
+        self._scanned = True
+        # However many files lie there, looking takes a tenth of a core at most.
+        self._next_scan = time.monotonic() + max(POLL_S, 10 * self._look_s)
+
+    def _look_around(self, now: float) -> None:
+        """Find what is new or finished."""
+        folder_time = self._folder.stat().st_mtime_ns
+        recheck = now >= self._next_recheck and not (self._once and self._scanned)
+        changed = folder_time != self._folder_time and not (self._once and self._scanned)
+        ready: list[_Ready] = []
+        if changed or recheck:
+            self._list(now, ready, everything=recheck)
+            # Another file may still arrive within the tick of the folder's own time.
+            self._folder_time = folder_time if time.time_ns() - folder_time > _TICK_NS else -1
+        for name, pending in list(self._waiting.items()):
+            if pending.since < now:
+                self._settle(name, pending, now, ready)
+        took = time.monotonic() - now
+        if recheck:
+            # Names that are written again are rare where there are very many: a fiftieth of a core is enough.
+            self._next_recheck = now + max(RECHECK_S, 50 * took)
+        else:
+            self._look_s = took
+        self._ready = deque(sorted(ready, key=self._key))
+
+    def _list(self, now: float, ready: list[_Ready], *, everything: bool) -> None:
+        names = os.listdir(self._folder)  # noqa: PTH208 - a Path for each of 100,000 names would cost a second
+        if len(self._seen) > 2 * len(names) + _FORGET_ABOVE:
+            self._forget(set(names))
+        seen, waiting = self._seen, self._waiting
+        # A clock that was put back makes files look young, which costs one more look at them.
+        settled_ns = time.time_ns() - int(PATIENCE_S * 1e9)
+        for name in names if everything else [name for name in names if name not in seen]:
+            if name in waiting or not self._wanted(name):
+                continue
+            try:
+                found = os.lstat(self._prefix + name)
+            except OSError:
+                continue
+            look = _look(found)
+            if look == seen.get(name) or not stat.S_ISREG(found.st_mode):
+                continue
+            if found.st_mtime_ns < settled_ns:
+                ready.append(_Ready(found.st_mtime_ns, name, look, None if self._once else now))
+            else:
+                waiting[name] = _Pending(look, now, cut=False)
+
+    def _wanted(self, name: str) -> bool:
+        if name.startswith(".") or name.endswith(UNFINISHED):
+            return False
+        return not self._endings or name.lower().endswith(self._endings)
+
+    def _settle(self, name: str, pending: _Pending, now: float, ready: list[_Ready]) -> None:
+        """Queue a file once it has stopped changing."""
+        try:
+            found = os.lstat(self._prefix + name)
+        except OSError:
+            del self._waiting[name]
+            return
+        if (look := _look(found)) != pending.look:
+            self._waiting[name] = _Pending(look, now, cut=False)
+        elif now - pending.since >= PATIENCE_S:
+            del self._waiting[name]
+            ready.append(_Ready(found.st_mtime_ns, name, look, None))
+        elif self._whole is not None and not pending.cut:
+            del self._waiting[name]
+            ready.append(_Ready(found.st_mtime_ns, name, look, pending.since))
+
+    def _take(self, ready: _Ready) -> File | None:
+        """Read a file; None where it is gone, being written again, or cut off and recent."""
+        name, look = ready.name, ready.look
+        try:
+            data, found = _read(self._prefix + name, look, self._limit)
+        except FileNotFoundError:
+            return None
+        except OSError:
+            # It cannot be read, but it is there. Some programs open a file to others only when it is finished; if
+            # not, an empty frame tells the line so.
+            data, found = b"", look
+        if found != look:
+            self._waiting[name] = _Pending(found, time.monotonic(), cut=False)
+            return None
+        if ready.since is not None and self._whole is not None and not self._whole(data):
+            self._waiting[name] = _Pending(look, ready.since, cut=True)
+            return None
+        return File(name, data, look)
+
+    def _forget(self, present: set[str]) -> None:
+        """Drop the memory of files that are gone; only of very many, so that an unmounted disk costs nothing."""
+        gone = [name for name in self._seen if name not in present]
+        self.commit()
+        rows = [(os.fsencode(name),) for name in gone]
+        sql = "DELETE FROM seen WHERE name = ?"
+        remember(self._database, self._memory, lambda: self._database.executemany(sql, rows))
+        # Also where the disk took neither: memory must not grow for as long as that lasts.
+        for name in gone:
+            del self._seen[name]
+        forgotten = {name for (name,) in rows}
+        self._uncommitted = [row for row in self._uncommitted if row[0] not in forgotten]
+
+
+def text_of(name: str) -> str:
+    """A file's name as text, whatever bytes it is made of."""
+    return name if name.isascii() else os.fsencode(name).decode("utf-8", "replace")
+
+
+def _read(path: str, look: int, limit: int) -> tuple[bytes, int]:
+    """Content of a regular file and how it looked meanwhile: other than ``look`` where it changed."""
+    handle = os.open(path, _FLAGS)
+    try:
+        opened = os.fstat(handle)
+        before = _look(opened)
+        if before != look:
+            return b"", before
+        most = min(opened.st_size, limit) + 1
+        data = os.read(handle, most)
+        if 0 < len(data) < min(opened.st_size, most):
+            data = b"".join(_rest(handle, data, most))
+        return data, _look(os.fstat(handle))
+    finally:
+        os.close(handle)
+
+
+def _rest(handle: int, data: bytes, most: int) -> Iterable[bytes]:
+    """A read may end early, on a network file system for one."""
+    left = most
+    while data:
+        yield data
+        left -= len(data)
+        data = os.read(handle, left)
+
+
+def _look(found: os.stat_result) -> int:
+    """Time and size as one number, which takes a third of a tuple's memory: there are very many of them."""
+    return min(found.st_mtime_ns, _MAX_TIME) << _SIZE_BITS | min(found.st_size, _MAX_SIZE)
+
+
+def _apart(look: int) -> tuple[int, int]:
+    return look >> _SIZE_BITS, look & _MAX_SIZE
+
+
+def _load(database: sqlite3.Connection) -> dict[str, int]:
+    rows = database.execute("SELECT name, mtime_ns, size FROM seen")
+    return {os.fsdecode(name): mtime_ns << _SIZE_BITS | size for name, mtime_ns, size in rows}

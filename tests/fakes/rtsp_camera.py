@@ -1,0 +1,106 @@
+"""A camera that speaks RTSP: JPEG pictures (RFC 2435) over the connection that asked for them, with a password."""
+
+from __future__ import annotations
+
+import base64
+import re
+import socketserver
+import struct
+import threading
+from types import TracebackType
+
+from tests.fakes.cameras import jpegs
+
+SDP = "v=0\r\no=- 0 0 IN IP4 127.0.0.1\r\ns=camera\r\nt=0 0\r\nm=video 0 RTP/AVP 26\r\na=control:track\r\n"
+WIDTH, HEIGHT = 64, 48
+
+
+def packets(jpeg: bytes, sequence: int, timestamp: int) -> list[bytes]:
+    """RTP packets of one picture, with its own quantization tables."""
+    tables = b"".join(table[1:] for table in re.findall(rb"\xff\xdb\x00\x43(.{65})", jpeg, re.DOTALL))
+    assert len(tables) == 128
+    scan = jpeg.index(b"\xff\xda")
+    data = jpeg[scan + 2 + int.from_bytes(jpeg[scan + 2 : scan + 4], "big") : -2]
+    found = []
+    for begin in range(0, len(data), 1000):
+        piece = data[begin : begin + 1000]
+        last = begin + len(piece) == len(data)
+        head = struct.pack(">BBHII", 0x80, 26 | last << 7, (sequence + len(found)) % 65536, timestamp, 1)
+        head += struct.pack(">IBBBB", begin, 1, 255, WIDTH // 8, HEIGHT // 8)
+        if begin == 0:
+            head += struct.pack(">BBH", 0, 0, len(tables)) + tables
+        found.append(head + piece)
+    return found
+
+
+class RtspCamera:
+    """Sends pictures to whoever knows the password."""
+
+    def __init__(self, *, user: str) -> None:
+        self.jpegs = jpegs()
+        self._closing = threading.Event()
+        camera = self
+        wanted = f"Basic {base64.b64encode(user.encode()).decode()}"
+
+        class Handler(socketserver.StreamRequestHandler):
+            def handle(self) -> None:
+                while (request := self._request()) is not None:
+                    method, url, fields = request
+                    if fields.get("authorization") != wanted:
+                        self._answer(fields, "401 Unauthorized", {"WWW-Authenticate": 'Basic realm="camera"'})
+                    elif method == "DESCRIBE":
+                        self._answer(
+                            fields, "200 OK", {"Content-Base": f"{url}/", "Content-Type": "application/sdp"}, SDP
+                        )
+                    elif method == "SETUP":
+                        self._answer(fields, "200 OK", {"Transport": "RTP/AVP/TCP;unicast;interleaved=0-1"})
+                    else:
+                        self._answer(fields, "200 OK", {})
+                    if method == "PLAY":
+                        camera._play(self.wfile.write)
+
+            def _request(self) -> tuple[str, str, dict[str, str]] | None:
+                first = self.rfile.readline().decode()
+                fields = {}
+                while line := self.rfile.readline().decode().strip():
+                    key, _, value = line.partition(":")
+                    fields[key.lower()] = value.strip()
+                words = first.split()
+                return (words[0], words[1], fields) if len(words) == 3 else None
+
+            def _answer(self, fields: dict[str, str], status: str, more: dict[str, str], body: str = "") -> None:
+                told = {"CSeq": fields.get("cseq", "0"), "Session": "1", **more, "Content-Length": str(len(body))}
+                lines = [f"RTSP/1.0 {status}", *(f"{key}: {value}" for key, value in told.items()), "", body]
+                self.wfile.write("\r\n".join(lines).encode())
+
+        class Server(socketserver.ThreadingTCPServer):
+            def handle_error(self, request: object, client_address: object) -> None:
+                """Whoever looks may leave at any time."""
+
+        self._server = Server(("127.0.0.1", 0), Handler)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
+        self._thread.start()
+        self.place = f"127.0.0.1:{self._server.server_address[1]}/live"
+
+    def _play(self, send: object) -> None:
+        assert callable(send)
+        sequence = number = 0
+        while not self._closing.wait(0.02):
+            for packet in packets(self.jpegs[number % len(self.jpegs)], sequence, number * 1800):
+                send(b"$\x00" + len(packet).to_bytes(2, "big") + packet)
+                sequence += 1
+            number += 1
+
+    def close(self) -> None:
+        self._closing.set()
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+    def __enter__(self) -> RtspCamera:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

@@ -1,0 +1,59 @@
+"""A box that has committed a model, made once: every test gets a copy of its home."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from edge_runtime.contracts.rows import STREAMS
+from edge_runtime.identity import Identity, create_identity
+from tests.fakes import models
+from tests.fakes.box_process import BoxProcess, install, make_box, wait_for_slot
+from tests.fakes.site import FakeSite
+from tests.waiting import wait_until
+
+
+@dataclass(frozen=True)
+class Committed:
+    """A stopped box with a model and an empty spool, and the desktop that it trusts."""
+
+    home: Path
+    facts: dict[str, str]
+    desktop: Identity
+    site: FakeSite
+
+    def copy(self, home: Path, frames: Path, config: str) -> BoxProcess:
+        """Another one at ``home``, not started, that watches ``frames``."""
+        shutil.copytree(self.home, home)
+        frames.mkdir(exist_ok=True)
+        (home / "edge.toml").write_text(config.format(frames=frames))
+        return BoxProcess(home, frames, self.facts)
+
+
+@pytest.fixture(scope="session")
+def committed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Committed]:
+    folder = tmp_path_factory.mktemp("committed")
+    site, desktop = FakeSite(folder / "site"), create_identity(folder / "desktop", "laptop")
+    box = make_box(folder, desktop, site)
+    box.start()
+    try:
+        with box.client(desktop) as client:
+            install(client, site, site.release("1.0.0"))
+            wait_for_slot(client, "1.0.0", "TRIAL")
+            for number in range(6):
+                box.put_frame(f"first-{number}.png", models.frame(number))
+            wait_for_slot(client, "1.0.0", "COMMITTED")
+            for stream in ("results", "samples"):
+                wait_until(lambda stream=stream: len(client.page(stream, 0).rows) == 6, 10, "the first answers")
+            for stream in STREAMS:
+                client.acknowledge(stream, client.page(stream, 0, 5000).cursor)
+        assert box.stop() == 0
+        yield Committed(box.home, box.facts, desktop, site)
+    finally:
+        if box.process is not None:
+            box.process.kill()
+            box.process.wait()

@@ -1,0 +1,173 @@
+"""What keeps a line running: its budget of restarts, and who notices that it is stuck."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edge_runtime.config import EdgeConfig, PipelineConfig
+from edge_runtime.contracts.errors import LinesideError
+from edge_runtime.inference.counters import PipelineCounters
+from edge_runtime.inference.drift import DriftMonitor
+from edge_runtime.inference.hard import SampleChooser
+from edge_runtime.inference.pipeline import Pipeline
+from edge_runtime.service import lines as lines_module
+from edge_runtime.service.lines import BUDGET, BUDGET_S, LONG_PAUSE_S, SOUND_AFTER_S, Line, RestartBudget
+from edge_runtime.service.lineup import LineUp
+from edge_runtime.service.spool import Spool
+from edge_runtime.sources.base import Frame, Source
+from tests.fakes import models
+from tests.unit.edge.line import HARD_ONLY, Answering, loaded
+from tests.unit.edge.rows import ListSource, open_spool
+from tests.waiting import wait_until
+
+
+@pytest.fixture
+def spool(tmp_path: Path) -> Iterator[Spool]:
+    opened = open_spool(tmp_path)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture(autouse=True)
+def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lines_module, "FIRST_PAUSE_S", 0.01)
+
+
+def start_line(
+    spool: Spool,
+    open_source: Callable[[], Source],
+    failed: Callable[[str], None],
+    model: bytes | None = None,
+) -> Line:
+    counters = PipelineCounters()
+
+    def build(source: Source) -> Pipeline:
+        return Pipeline(
+            name="camera",
+            source=source,
+            models=Answering(loaded(model or models.brightness_model())),
+            sink=spool,
+            chooser=SampleChooser(HARD_ONLY, seed=1),
+            drift=DriftMonitor(),
+            counters=counters,
+            changed=lambda: None,
+        )
+
+    config = PipelineConfig(name="camera", source="list:test")
+    return Line(config, open_source=open_source, build=build, failed=failed, counters=counters)
+
+
+def test_a_line_that_fails_is_started_again_and_keeps_its_figures(spool: Spool) -> None:
+    attempts: list[ListSource] = []
+    failures: list[str] = []
+
+    def open_one() -> Source:
+        attempts.append(ListSource())
+        if len(attempts) < BUDGET:
+            raise OSError("the camera is away")
+        attempts[-1].frames.append(Frame("frame", models.frame(1)))
+        return attempts[-1]
+
+    line = start_line(spool, open_one, failures.append)
+    status = wait_until(lambda: s if (s := line.status(has_model=True)).frames else None, 10, "the frame")
+    assert status.state == "running"
+    assert "the camera is away" in (status.last_error or "")
+    assert failures == [], "this many are not worth a person's time"
+    line.ask_to_stop()
+    assert line.join(5)
+    assert attempts[-1].closed
+
+
+def test_a_line_whose_budget_is_spent_says_so_once_and_goes_on_trying(
+    spool: Spool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lines_module, "LONG_PAUSE_S", 0.01)
+    attempts: list[None] = []
+    failures: list[str] = []
+
+    def refuse() -> Source:
+        attempts.append(None)
+        raise LinesideError("no such camera")
+
+    line = start_line(spool, refuse, failures.append)
+    wait_until(lambda: len(attempts) > BUDGET + 3, 10, "further attempts")
+    status = line.status(has_model=True)
+    assert status.state == "failing"
+    assert "no such camera" in (status.last_error or "")
+    (told,) = failures
+    assert f"{BUDGET} times" in told
+    line.ask_to_stop()
+    assert line.join(5)
+
+
+def test_a_source_at_its_end_ends_the_line_in_peace(spool: Spool) -> None:
+    source = ListSource()
+    source.frames.append(Frame("last", models.frame(1)))
+    source.finished = True
+    failures: list[str] = []
+    line = start_line(spool, lambda: source, failures.append)
+    assert line.join(10)
+    status = line.status(has_model=True)
+    assert (status.frames, status.state, status.last_error) == (1, "no-input", "Its source is at its end.")
+    assert (failures, source.closed) == ([], True)
+
+
+@given(st.lists(st.tuples(st.floats(0, 200), st.floats(0, 200)), max_size=40))
+def test_the_budget(attempts: list[tuple[float, float]]) -> None:
+    budget, now = RestartBudget(), 0.0
+    failures: list[float] = []
+    for ran_s, waited_s in attempts:
+        now += waited_s + ran_s
+        if ran_s > SOUND_AFTER_S:
+            failures.clear()
+        failures.append(now)
+        before = budget.spent
+        pause = budget.failed(now, ran_s=ran_s)
+        recent = sum(now - failure < BUDGET_S for failure in failures)
+        if recent >= BUDGET:
+            assert budget.spent
+        elif not before or ran_s > SOUND_AFTER_S:
+            assert not budget.spent
+        assert pause == LONG_PAUSE_S if budget.spent else 0 < pause < LONG_PAUSE_S
+
+
+class Stuck(ListSource):
+    """A camera whose driver never comes back, until somebody opens the gate."""
+
+    gate: threading.Event
+
+    def read(self, timeout_s: float) -> Frame | None:
+        self.gate.wait(20)
+        return None
+
+
+def test_a_stuck_line_is_named_and_the_others_are_not(spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
+    stuck = Stuck()
+    stuck.gate = threading.Event()
+    sources: dict[str, Source] = {"list:stuck": stuck, "list:well": ListSource()}
+    monkeypatch.setattr("edge_runtime.service.lineup.open_source", lambda address, *_: sources[address])
+    lines = LineUp(
+        memory=Path("unused"),
+        models=Answering(loaded(models.brightness_model())),
+        sink=spool,
+        seed=1,
+        failed=lambda *_: None,
+        changed=lambda: None,
+        workers=lambda: 2,
+    )
+    pipelines = tuple(PipelineConfig(name=address.partition(":")[2], source=address) for address in sources)
+    lines.apply(EdgeConfig(name="box", pipeline=pipelines))
+    try:
+        assert lines.stalled(20) == ()
+        wait_until(lambda: lines.stalled(0.6) == ("stuck",), 10, "the stuck one to be noticed")
+        stuck.gate.set()
+        wait_until(lambda: lines.stalled(0.6) == (), 10, "its recovery")
+    finally:
+        stuck.gate.set()
+        lines.stop(5)

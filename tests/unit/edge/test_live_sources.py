@@ -1,0 +1,282 @@
+"""Cameras and streams: real servers that hang, cut, freeze and come back, through the real OpenCV."""
+
+from __future__ import annotations
+
+import logging
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edge_runtime.contracts.errors import InputInvalid
+from edge_runtime.sources import capture, live, open_source, public_address
+from edge_runtime.sources.base import Frame, Source, SourceOptions
+from edge_runtime.sources.live import CameraSource, StreamSource
+from edge_runtime.sources.urls import check_url, without_secrets
+from tests.fakes.cameras import NetworkCamera
+from tests.fakes.rtsp_camera import RtspCamera
+from tests.waiting import wait_until
+
+
+@pytest.fixture(autouse=True)
+def _impatient(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    for name, seconds in {
+        "FIRST_PAUSE_S": 0.02,
+        "LONGEST_PAUSE_S": 0.1,
+        "FROZEN_AFTER_S": 0.3,
+        "SILENT_AFTER_S": 0.2,
+    }.items():
+        monkeypatch.setattr(live, name, seconds)
+    monkeypatch.setattr(capture, "OPEN_TIMEOUT_S", 1.0)
+    monkeypatch.setattr(capture, "READ_TIMEOUT_S", 1.0)
+    yield
+    wait_until(
+        lambda: not [thread for thread in threading.enumerate() if thread.name.startswith("read-")], 10, "threads"
+    )
+
+
+@pytest.fixture
+def camera() -> Iterator[NetworkCamera]:
+    with NetworkCamera() as opened:
+        yield opened
+
+
+def stream(url: str, **options: float) -> Source:
+    return open_source(f"stream:{url}", Path("unused"), SourceOptions(**options))
+
+
+def frame_of(source: Source) -> Frame:
+    return wait_until(lambda: source.read(0.1), 10, f"a picture; {source.problem}")
+
+
+def problem_of(source: Source, words: str) -> str:
+    return wait_until(lambda: words in (source.problem or "") and source.problem, 10, f"{words!r}; {source.problem}")
+
+
+def test_a_stream_gives_the_cameras_own_jpegs(camera: NetworkCamera) -> None:
+    source = stream(camera.url)
+    seen = [frame_of(source) for _ in range(5)]
+    assert all(frame.data in camera.jpegs for frame in seen)
+    assert len({frame.name for frame in seen}) == 5
+    assert source.problem is None
+    assert not source.finished
+    source.close()
+
+
+def test_what_nobody_takes_is_dropped_and_counted_and_the_newest_comes(camera: NetworkCamera) -> None:
+    source = stream(camera.url)
+    first = frame_of(source)
+    wait_until(lambda: source.dropped >= 20, 10, "pictures that nobody took")
+    second = frame_of(source)
+    passed = int(second.name.split("-")[1]) - int(first.name.split("-")[1])
+    assert passed > 20
+    source.close()
+
+
+def test_the_pace_is_kept_down(camera: NetworkCamera) -> None:
+    source = stream(camera.url, fps=10.0)
+    frame_of(source)
+    begun = time.monotonic()
+    for _ in range(4):
+        frame_of(source)
+    # At 100 pictures a second without it; no bound above, for the machine may be slow.
+    assert time.monotonic() - begun > 0.25
+    source.close()
+
+
+def test_a_stream_that_is_cut_is_opened_again_for_ever(camera: NetworkCamera) -> None:
+    source = stream(camera.url)
+    for _ in range(2):
+        frame_of(source)
+        camera.mode = "cut"
+        problem_of(source, "")
+        visits = camera.visits
+        wait_until(lambda before=visits: camera.visits > before + 2, 10, "attempts while it is away")
+        camera.mode = "live"
+        wait_until(lambda: source.read(0.1) and source.problem is None, 10, "pictures again")
+    source.close()
+
+
+def test_a_server_that_stops_and_starts_again_at_the_same_place() -> None:
+    with NetworkCamera() as first:
+        source = stream(first.url)
+        frame_of(source)
+    problem_of(source, "nothing listens there")
+    with NetworkCamera(port=first.port):
+        wait_until(lambda: source.read(0.1) and source.problem is None, 10, "pictures of the new server")
+        source.close()
+
+
+def test_a_stream_that_hangs_is_told_of_holds_up_nobody_and_goes_on(camera: NetworkCamera) -> None:
+    source = stream(camera.url)
+    frame_of(source)
+    camera.mode = "hang"
+    assert "no picture for" in problem_of(source, "has sent no picture")
+    wait_until(lambda: camera.visits > 1, 10, "the time-out and another attempt")
+    begun = time.monotonic()
+    assert source.read(0.05) is None
+    assert time.monotonic() - begun < 1
+    camera.mode = "live"
+    frame_of(source)
+    camera.mode = "hang"
+    begun = time.monotonic()
+    source.close()
+    assert time.monotonic() - begun < 2
+
+
+def test_a_frozen_picture_is_told_of_until_it_moves(camera: NetworkCamera) -> None:
+    source = stream(camera.url)
+    frame_of(source)
+    camera.mode = "frozen"
+    assert "the same to the last bit" in problem_of(source, "frozen")
+    assert source.read(1.0) is not None
+    camera.mode = "live"
+    wait_until(lambda: source.read(0.1) and source.problem is None, 10, "a picture that moves")
+    source.close()
+
+
+def test_a_password_opens_the_stream_and_is_shown_nowhere(
+    caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    with NetworkCamera(user="admin:s3cret") as camera:
+        place = f"127.0.0.1:{camera.port}/live.mjpg"
+        good = stream(f"http://admin:s3cret@{place}?token=s3cret")
+        frame_of(good)
+        assert good.address == f"stream:http://…@{place}?token=…"
+        good.close()
+        wrong = stream(f"http://admin:s3cret2@{place}?token=s3cret")
+        assert "refuses the user name or the password" in problem_of(wrong, "password")
+        missing = stream(f"http://{place}")
+        assert "wants a user name and a password" in problem_of(missing, "wants")
+        said = [wrong.address, wrong.problem, missing.problem, caplog.text, *capfd.readouterr()]
+        wrong.close()
+        missing.close()
+    assert "s3cret" not in " ".join(map(str, said))
+    assert public_address("stream:rtsp://u:s3cret@camera/live?pwd=s3cret") == "stream:rtsp://…@camera/live?pwd=…"
+    with pytest.raises(InputInvalid) as refused:
+        stream("rtsp://u:s3cret@:port/ /")
+    assert "s3cret" not in str(refused.value)
+
+
+def test_an_rtsp_camera_with_a_password() -> None:
+    with RtspCamera(user="viewer:s3cret") as camera:
+        source = stream(f"rtsp://viewer:s3cret@{camera.place}")
+        frame = frame_of(source)
+        scenes = [cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR) for jpeg in camera.jpegs]
+        shown = cv2.imdecode(np.frombuffer(frame.data, np.uint8), cv2.IMREAD_COLOR)
+        # The very picture: RTP carries a JPEG without its tables, and they were put back.
+        assert any(np.array_equal(shown, scene) for scene in scenes)
+        source.close()
+        wrong = stream(f"rtsp://viewer:wrong@{camera.place}")
+        assert "refuses the user name or the password" in problem_of(wrong, "password")
+        wrong.close()
+
+
+@pytest.mark.parametrize(
+    ("mode", "words"), [("junk", "no pictures that this box can read"), ("hang", "does not answer")]
+)
+def test_what_is_no_stream_is_named(
+    camera: NetworkCamera, mode: str, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("edge_runtime.sources.diagnosis.TIMEOUT_S", 0.3)
+    camera.mode = mode
+    source = stream(camera.url)
+    problem_of(source, words)
+    source.close()
+
+
+def test_a_camera_that_is_not_there_is_looked_for_again_and_stopping_is_prompt(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    source = open_source("camera:/dev/video77", Path("unused"), SourceOptions())
+    assert problem_of(source, "unplugged").startswith("There is no /dev/video77")
+    monkeypatch.setattr(live, "LONGEST_PAUSE_S", 60.0)
+    monkeypatch.setattr(live, "FIRST_PAUSE_S", 60.0)
+    begun = time.monotonic()
+    source.close()
+    assert time.monotonic() - begun < 5
+
+
+QUIET = """
+import logging, sys, time
+from pathlib import Path
+from edge_runtime.sources import open_source
+from edge_runtime.sources.base import SourceOptions
+
+logging.basicConfig(level=logging.DEBUG, stream=sys.stdout)
+for address, words in zip(sys.argv[1::2], sys.argv[2::2]):
+    source = open_source(address, Path(), SourceOptions())
+    deadline = time.monotonic() + 20
+    while words not in (source.problem or ""):
+        assert time.monotonic() < deadline, source.problem
+        source.read(0.02)
+    source.close()
+"""
+
+
+def test_the_log_has_our_words_and_nothing_else_is_printed(camera: NetworkCamera) -> None:
+    camera.mode = "junk"
+    with NetworkCamera(user="admin:right") as other:
+        wrong = other.url.replace("http://", "http://admin:s3cret@")
+        places = {"camera:77": "unplugged", f"stream:{camera.url}": "no pictures", f"stream:{wrong}": "password"}
+        told = [part for place in places.items() for part in place]
+        done = subprocess.run([sys.executable, "-c", QUIET, *told], capture_output=True, text=True, check=False)
+    assert done.stderr == ""
+    assert done.returncode == 0
+    assert "refuses the user name" in done.stdout
+    assert "s3cret" not in done.stdout
+
+
+@pytest.mark.parametrize("location", ["0", "12", "/dev/video0", "/dev/v4l/by-id/usb-Camera_1-video-index0"])
+def test_a_camera_is_a_number_or_a_device(location: str) -> None:
+    CameraSource.check(location)
+
+
+@pytest.mark.parametrize(
+    "location", ["", "-1", "front", "/dev/watchdog", "/dev/v4l/by-id/../../sda", "/dev/video0\n", "9999"]
+)
+def test_what_is_no_camera_is_refused(location: str) -> None:
+    with pytest.raises(InputInvalid):
+        CameraSource.check(location)
+
+
+@pytest.mark.parametrize(
+    "location",
+    [
+        "",
+        "camera/live",
+        "file:///etc/passwd",
+        "http://",
+        "rtsp://h:0/",
+        "http://h:99999/",
+        "http://h/a b",
+        "http://h/\n",
+        "concat:a|b",
+    ],
+)
+def test_what_is_no_stream_is_refused(location: str) -> None:
+    with pytest.raises(InputInvalid):
+        StreamSource.check(location)
+
+
+@given(
+    st.text(st.characters(min_codepoint=33, max_codepoint=126, exclude_characters="@/?#[]"), min_size=1),
+    st.text(st.characters(min_codepoint=33, max_codepoint=126, exclude_characters="&#"), min_size=1),
+)
+def test_no_secret_survives(password: str, token: str) -> None:
+    secret, value = f"Z{password}Z", f"Y{token}Y"
+    url = f"rtsp://user:{secret}@camera:554/live?pwd={value}"
+    check_url(url)
+    shown = without_secrets(url)
+    assert secret not in shown
+    assert value not in shown
+    assert shown.startswith("rtsp://…@camera:554/live?pwd=…")

@@ -1,0 +1,127 @@
+"""Which model answers: a swap, a tuning and a trial under frames that keep coming."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from edge_runtime.contracts import wire
+from edge_runtime.inference.autotune import TUNING_NAME
+from edge_runtime.inference.session import cores
+from edge_runtime.service import models as models_module
+from edge_runtime.service.models import ModelKeeper
+from tests.fakes import models
+from tests.fakes.site import FakeBox, FakeSite
+
+
+@pytest.fixture
+def box(tmp_path: Path) -> FakeBox:
+    site = FakeSite(tmp_path / "site")
+    box = FakeBox(tmp_path / "box", site)
+    box.commit(site.release("1.0.0"))
+    return box
+
+
+class Keeper:
+    """A keeper over a box's home, and what it told."""
+
+    def __init__(self, box: FakeBox) -> None:
+        self.alerts: list[str] = []
+        self.changes = 0
+        self.file = box.home / TUNING_NAME
+        self.keeper = ModelKeeper(box.installer, tunings=self.file, alert=self._alert, changed=self._change)
+        self.keeper.start()
+
+    def _alert(self, kind: str, message: str, model: str | None, facts: Mapping[str, float]) -> None:
+        self.alerts.append(kind)
+
+    def _change(self) -> None:
+        self.changes += 1
+
+    def tune(self, model: bytes, workers: int, **changes: object) -> None:
+        """What `lineside-edge bench --home` leaves."""
+        import hashlib
+
+        import onnxruntime as ort
+
+        stored = {
+            "model": hashlib.sha256(model).hexdigest(),
+            "runtime": ort.__version__,
+            "cores": cores(),
+            "provider": "CPUExecutionProvider",
+            "threads": 1,
+            "workers": workers,
+            "samples_per_s": 100.0,
+            "at_ms": 0,
+            **changes,
+        }
+        part = self.file.with_suffix(".part")
+        part.write_bytes(wire.encode({"tunings": [stored]}))
+        part.replace(self.file)
+
+
+def test_a_tuning_is_taken_up_while_frames_are_answered(box: FakeBox, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(models_module, "TUNING_EVERY_S", 0.0)
+    told = Keeper(box)
+    keeper = told.keeper
+    first = keeper.current()
+    assert first is not None
+    assert (first.name, first.version, keeper.workers()) == ("parts", "1.0.0", cores())
+    failures: list[str] = []
+    answered: list[object] = []
+    stop = threading.Event()
+
+    def answer() -> None:
+        while not stop.is_set():
+            model = keeper.current()
+            if model is None or model.engine.predict(models.frame(10)).label != "dark":
+                failures.append("no answer")
+            else:
+                keeper.observe(model, latency_ms=1.0, ok=True)
+                answered.append(model)
+
+    threads = [threading.Thread(target=answer) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    try:
+        for workers in (3, 5, 2):
+            told.tune(models.brightness_model(), workers)
+            before = keeper.current()
+            keeper.tick()
+            after = keeper.current()
+            assert after is not None
+            assert after is not before
+            assert (after.bundle, keeper.workers()) == (first.bundle, workers)
+            keeper.tick()
+            assert keeper.current() is after, "nothing was written since"
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join(10)
+    assert (failures, told.alerts) == ([], [])
+    assert answered
+    assert told.changes >= 4
+
+
+def test_a_tuning_that_does_not_hold_here_changes_nothing(box: FakeBox, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(models_module, "TUNING_EVERY_S", 0.0)
+    told = Keeper(box)
+    before = told.keeper.current()
+    told.tune(models.failing_model(), 7)
+    told.keeper.tick()
+    told.tune(models.brightness_model(), 7, runtime="0.0.1")
+    told.keeper.tick()
+    told.file.write_bytes(b"{ not JSON")
+    told.keeper.tick()
+    told.file.unlink()
+    told.keeper.tick()
+    assert told.keeper.current() is before
+    assert told.alerts == []
+
+
+def test_a_model_is_opened_as_it_was_tuned_before(box: FakeBox) -> None:
+    Keeper(box).tune(models.brightness_model(), 3)
+    assert Keeper(box).keeper.workers() == 3

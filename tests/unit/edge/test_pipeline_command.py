@@ -1,0 +1,204 @@
+"""`lineside-edge pipeline`, as it is typed."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from cloud_sync.release.pack import pack_bundle
+from edge_runtime.__main__ import main
+from edge_runtime.commands.pipeline import NAMED
+from edge_runtime.inference.counters import STAGES
+from tests.fakes import models
+from tests.waiting import wait_until
+
+KEYS = ["frames", "errors", "frames_per_s", "stages_ms", "results"]
+
+
+@pytest.fixture
+def frames(tmp_path: Path) -> Path:
+    folder = tmp_path / "frames"
+    folder.mkdir()
+    for number, brightness in enumerate((10, 100, 200, 250)):
+        (folder / f"frame-{number}.png").write_bytes(models.frame(brightness))
+    return folder
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    path = tmp_path / "brightness.onnx"
+    path.write_bytes(models.brightness_model())
+    return path
+
+
+def run(*arguments: object) -> int:
+    return main(["pipeline", *map(str, arguments)])
+
+
+def results(path: str) -> list[dict[str, Any]]:
+    with closing(sqlite3.connect(path)) as database:
+        return [json.loads(body) for (body,) in database.execute("SELECT body FROM results ORDER BY id")]
+
+
+def test_a_folder_once(frames: Path, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (frames / "junk.jpg").write_bytes(b"this is no image")
+    out = tmp_path / "out"
+    assert run("--source", f"folder:{frames}", "--model", model, "--once", "--json", "--out", out) == 0
+    said = capsys.readouterr()
+    report = json.loads(said.out)
+    assert list(report) == KEYS
+    assert (report["frames"], report["errors"], report["results"]) == (4, 1, str(out / "spool.db"))
+    assert report["frames_per_s"] > 0
+    assert tuple(report["stages_ms"]) == STAGES
+    assert "junk.jpg" in said.err
+    rows = results(report["results"])
+    assert {row["frame"]: row["label"] for row in rows} == {
+        "frame-0.png": "0",
+        "frame-1.png": "0",
+        "frame-2.png": "1",
+        "frame-3.png": "1",
+    }
+    assert [json.loads(line) for line in (out / "results.jsonl").read_text().splitlines()] == rows
+    assert sorted(path.name for path in frames.iterdir())[0] == "frame-0.png", "the frames are left alone"
+
+
+def test_what_a_person_reads(
+    frames: Path, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    labels = tmp_path / "labels.txt"
+    labels.write_text("dark\n\nbright\n")
+    assert run("--source", "folder:frames", "--model", model, "--once", "--labels", labels, "--workers", 1) == 0
+    text = capsys.readouterr().out
+    assert text.startswith("4 frames in ")
+    assert "with 1 worker." in text
+    assert all(f"\n{stage} " in text for stage in STAGES)
+    (folder,) = tmp_path.glob("lineside-results-*")
+    assert str(folder / "spool.db") in text
+    assert {row["label"] for row in results(str(folder / "spool.db"))} == {"dark", "bright"}
+
+
+def test_a_bundle_says_for_itself(frames: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    bundle = tmp_path / "parts.bundle"
+    digest, _ = pack_bundle(bundle, models.manifest(), models.brightness_model(), models.GOLDEN)
+    source = f"folder:{frames}"
+    assert run("--source", source, "--model", bundle, "--once", "--json", "--out", tmp_path / "out") == 0
+    rows = results(json.loads(capsys.readouterr().out)["results"])
+    assert ({row["label"] for row in rows}, {row["model"] for row in rows}) == ({"dark", "bright"}, {digest})
+    assert run("--source", source, "--model", bundle, "--once", "--mean", "0.5") == 1
+    assert "A bundle says for itself" in capsys.readouterr().err
+
+
+def test_many_that_cannot_be_read_are_counted_and_some_are_named(
+    frames: Path, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for number in range(NAMED + 15):
+        (frames / f"junk-{number}.png").write_bytes(b"junk")
+    assert run("--source", f"folder:{frames}", "--model", model, "--once", "--out", tmp_path / "out") == 0
+    said = capsys.readouterr()
+    assert f"{NAMED + 15} could not be answered" in said.out
+    assert len([line for line in said.err.splitlines() if line.startswith("junk-")]) == NAMED
+    assert "! A frame cannot be read" in said.out, "the alert is shown as well"
+
+
+@pytest.mark.parametrize("content", [b"junk", None])
+def test_nothing_to_read_is_an_error_and_leaves_nothing_behind(
+    content: bytes | None, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "nothing"
+    folder.mkdir()
+    if content:
+        (folder / "junk.png").write_bytes(content)
+    assert run("--source", f"folder:{folder}", "--model", model, "--once", "--json", "--out", tmp_path / "out") == 1
+    error = json.loads(capsys.readouterr().out)["error"]
+    assert error["code"] == ("frame.unreadable" if content else "item.not-found")
+    assert ("junk.png" in error["message"]) == bool(content)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("changes", "code", "words"),
+    [
+        ({"--source": "folder:nowhere-at-all"}, "input.invalid", "nowhere-at-all"),
+        ({"--source": "nowhere"}, "input.invalid", "kind:location"),
+        ({"--source": "carrier-pigeon:loft"}, "input.invalid", "carrier-pigeon"),
+        ({"--model": "missing.onnx"}, "item.not-found", "missing.onnx"),
+        ({"--mean": "0.5"}, "input.invalid", "uint8"),
+        ({"--std": "0.2,x"}, "input.invalid", "--std"),
+        ({"--workers": "0"}, "input.invalid", "--workers"),
+        ({"--labels": "missing.txt"}, "input.invalid", "missing.txt"),
+        ({"--fps": "3"}, "input.invalid", "fps"),
+    ],
+)
+def test_what_cannot_be_used_is_refused(
+    changes: dict[str, str],
+    code: str,
+    words: str,
+    frames: Path,
+    model: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    before = sorted(tmp_path.iterdir())
+    options = {"--source": f"folder:{frames}", "--model": str(model), **changes}
+    assert run("--once", "--json", *(word for pair in options.items() for word in pair)) == 1
+    error = json.loads(capsys.readouterr().out)["error"]
+    assert (error["code"], words in error["message"]) == (code, True), error
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_results_never_go_among_other_files(
+    frames: Path, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("--source", f"folder:{frames}", "--model", model, "--once", "--out", frames) == 1
+    assert "is not empty" in capsys.readouterr().err
+    assert len(list(frames.iterdir())) == 4
+
+
+def test_a_model_that_fails_says_so_before_the_first_frame(
+    frames: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "failing.onnx"
+    path.write_bytes(models.failing_model())
+    assert run("--source", f"folder:{frames}", "--model", path, "--once", "--json", "--out", tmp_path / "out") == 1
+    assert json.loads(capsys.readouterr().out)["error"]["code"] == "model.unusable"
+
+
+def test_without_once_it_follows_the_folder_until_it_is_told_to_stop(frames: Path, model: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    command = [sys.executable, "-m", "edge_runtime", "pipeline", "--source", f"folder:{frames}", "--model", str(model)]
+    process = subprocess.Popen([*command, "--json", "--out", str(out)], stdout=subprocess.PIPE, text=True)
+    try:
+        database = out / "spool.db"
+
+        def answered() -> int:
+            try:
+                return len(results(str(database)))
+            except sqlite3.OperationalError:
+                return 0  # it is just being made
+
+        wait_until(lambda: answered() == 4, 30, "the first frames")
+        rng = np.random.default_rng(1)
+        for number in rng.integers(0, 256, 3):
+            part = frames / f"late-{number}.png.part"
+            part.write_bytes(models.frame(int(number)))
+            part.rename(part.with_suffix(""))
+        wait_until(lambda: answered() == 7, 30, "what came later")
+        process.send_signal(signal.SIGINT)
+        report = json.loads(process.communicate(timeout=20)[0])
+    finally:
+        process.kill()
+        process.wait()
+    assert (process.returncode, report["frames"], report["errors"]) == (0, 7, 0)
+    assert len((out / "results.jsonl").read_text().splitlines()) == 7

@@ -1,0 +1,146 @@
+"""A second model beside the line: it is heard where it disagrees, and can do no harm."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from edge_runtime.contracts.rows import FoundObject, RollupRow, SampleRow, ShadowRow
+from edge_runtime.inference.answers import Prediction
+from edge_runtime.inference.hard import KeepRules
+from edge_runtime.inference.pipeline import LoadedModel
+from edge_runtime.inference.shadow import MAX_FAILURES, Answered, SecondOpinion, Shadow, agree
+from edge_runtime.service.spool import Spool
+from edge_runtime.sources.base import Frame
+from tests.fakes import models
+from tests.unit.edge.line import Answering, Bench, loaded
+from tests.unit.edge.rows import MODEL, open_spool
+from tests.waiting import wait_until
+
+SHADOW = "5a" * 32
+NOTHING = KeepRules(0.0, 0.0)
+
+
+@pytest.fixture
+def spool(tmp_path: Path) -> Iterator[Spool]:
+    opened = open_spool(tmp_path)
+    yield opened
+    opened.close()
+
+
+class Gate:
+    """An engine that waits to be let through before it answers as another does."""
+
+    def __init__(self, model: LoadedModel) -> None:
+        self._engine = model.engine
+        self.open, self.entered = threading.Event(), threading.Event()
+
+    def predict(self, data: bytes) -> Prediction:
+        self.entered.set()
+        assert self.open.wait(20)
+        return self._engine.predict(data)
+
+
+def answered(brightness: int = 10, label: str = "dark") -> Answered:
+    frame = Frame("frame", models.frame(brightness))
+    return Answered(frame=frame, digest="00" * 32, model=MODEL, prediction=Prediction(label, 0.9, 0.8), latency_us=100)
+
+
+def idle(shadow: Shadow) -> Shadow:
+    wait_until(lambda: not shadow.busy, 10, "the shadow to be free")
+    return shadow
+
+
+def test_only_disagreements_are_kept_and_both_latencies(spool: Spool) -> None:
+    shadow = Shadow(dropped=lambda *_: None)
+    shadow.put(loaded(models.brightness_model(threshold=60.0), SHADOW))
+    bench = Bench(spool, Answering(loaded(models.brightness_model())), NOTHING, shadow=shadow)
+    opinions: list[SecondOpinion] = []
+    for brightness in (10, 100, 250):
+        seen = answered(brightness, "bright" if brightness > 128 else "dark")
+        idle(shadow).offer(
+            seen, 1.0, lambda opinion, seen=seen: (bench.pipeline.compare(seen, opinion), opinions.append(opinion))
+        )
+    idle(shadow)
+    shadow.close(5)
+    assert [opinion.agreed for opinion in opinions] == [True, False, True]
+    bench.run()
+    (row,) = [row for row in bench.rows("shadows") if isinstance(row, ShadowRow)]
+    assert (row.model, row.shadow, row.label, row.shadow_label) == (MODEL, SHADOW, "dark", "bright")
+    assert (row.latency_us, row.shadow_latency_us) == (100, opinions[1].latency_us)
+    (kept,) = [row for row in bench.rows("samples") if isinstance(row, SampleRow)]
+    assert (kept.reason, kept.label, kept.model) == ("disagreement", "dark", MODEL)
+    (minute,) = [row for row in bench.rows("rollups") if isinstance(row, RollupRow)]
+    assert (minute.shadow, minute.shadow_frames, minute.shadow_agreed) == (SHADOW, 3, 2)
+    assert minute.shadow_latency_us_p50 > 0
+
+
+def test_a_line_with_time_to_spare_shows_its_frames(spool: Spool) -> None:
+    shadow = Shadow(dropped=lambda *_: None)
+    shadow.put(loaded(models.brightness_model(threshold=60.0), SHADOW))
+    bench = Bench(spool, Answering(loaded(models.brightness_model())), NOTHING, shadow=shadow)
+    bench.run(models.frame(100))
+    idle(shadow)
+    shadow.close(5)
+    assert len(bench.rows("results")) == len(bench.rows("shadows")) == 1
+
+
+def test_a_shadow_that_is_slow_holds_up_nothing(spool: Spool) -> None:
+    shadow = Shadow(dropped=lambda *_: None)
+    gate = Gate(loaded(models.brightness_model(threshold=60.0)))
+    shadow.put(LoadedModel(SHADOW, gate))
+    bench = Bench(spool, Answering(loaded(models.brightness_model())), NOTHING, shadow=shadow)
+    bench.run(*[models.frame(100)] * 40)
+    assert gate.entered.wait(10)
+    assert len(bench.rows("results")) == 40, "the line went on while the shadow thought about its first frame"
+    gate.open.set()
+    idle(shadow)
+    shadow.close(5)
+    assert len(bench.rows("shadows")) == 1
+
+
+def test_a_line_that_lags_shows_nothing() -> None:
+    shadow = Shadow(dropped=lambda *_: None)
+    told: list[SecondOpinion] = []
+    shadow.offer(answered(), 1.0, told.append)
+    shadow.put(loaded(models.brightness_model(), SHADOW))
+    shadow.offer(answered(), 0.1, told.append)
+    idle(shadow).offer(answered(), 1.0, told.append)
+    idle(shadow)
+    assert len(told) == 1
+    shadow.put(loaded(models.brightness_model(), MODEL))
+    shadow.offer(answered(), 1.0, told.append)
+    idle(shadow)
+    assert len(told) == 1, "a model need not be compared with itself"
+    shadow.close(5)
+
+
+def test_a_shadow_that_keeps_failing_is_given_up(spool: Spool) -> None:
+    dropped: list[tuple[str, str]] = []
+    shadow = Shadow(dropped=lambda bundle, why: dropped.append((bundle, why)))
+    told: list[SecondOpinion] = []
+    shadow.put(loaded(models.failing_model(), SHADOW))
+    for _ in range(MAX_FAILURES - 1):
+        idle(shadow).offer(answered(), 1.0, told.append)
+    assert idle(shadow).current is not None
+    shadow.offer(answered(), 1.0, told.append)
+    assert idle(shadow).current is None
+    assert (told, [bundle for bundle, _ in dropped]) == ([], [SHADOW])
+    assert f"{MAX_FAILURES} frames" in dropped[0][1]
+    shadow.close(5)
+
+
+def test_what_agreement_is() -> None:
+    def thing(label: str) -> FoundObject:
+        return FoundObject(label=label, score=0.9, x=0.1, y=0.1, width=0.2, height=0.2)
+
+    none, screw = Prediction("screw", 0.9, 0.5), Prediction("screw", 0.8, 0.5, objects=(thing("screw"),))
+    both = Prediction("screw", 0.8, 0.5, objects=(thing("nut"), thing("screw")))
+    assert agree(screw, Prediction("screw", 0.4, 0.1, objects=(thing("screw"),)))
+    assert agree(both, Prediction("screw", 0.4, 0.1, objects=(thing("screw"), thing("nut"))))
+    assert not agree(screw, both)
+    assert not agree(screw, none)
+    assert not agree(none, Prediction("nut", 0.9, 0.5))

@@ -1,0 +1,118 @@
+"""Small real models for the listeners' tests, and a session that a test can hold up."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import onnx.parser
+from onnx import TensorProto, helper
+
+ONNX_TYPES = {
+    "FP16": "FLOAT16", "FP32": "FLOAT", "FP64": "DOUBLE", "BF16": "BFLOAT16", "BYTES": "STRING",
+}  # fmt: skip
+"""Where the protocol and ONNX do not use the same word."""
+
+PAIR = """\
+<ir_version: 10, opset_import: ["": 21]>
+pair (int32[n, 3] left, int32[n, 3] right) => (int32[n, 3] sum, int32[n, 3] difference) {
+    sum = Add(left, right)
+    difference = Sub(left, right)
+}
+"""
+RATIO = """\
+<ir_version: 10, opset_import: ["": 21]>
+ratio (float[n] above, float[n] below) => (float[n] ratio) {
+    ratio = Div(above, below)
+}
+"""
+PICK = """\
+<ir_version: 10, opset_import: ["": 21]>
+pick (float[n] values, int64[k] places) => (float[k] picked) {
+    picked = Gather(values, places)
+}
+"""
+"""Fails while it runs, where a place is not there."""
+SEQUENCE = """\
+<ir_version: 10, opset_import: ["": 21]>
+pieces (float[n] values) => (seq(float[m]) pieces, float[n] same) {
+    pieces = SplitToSequence(values)
+    same = Identity(values)
+}
+"""
+SCORES = """\
+<ir_version: 10, opset_import: ["": 21]>
+digits (float[n, 4] pixels) => (float[n, 2] scores) <float[4, 2] w = {1, 0, 1, 0, 1, 0, 1, 1}> {
+    scores = MatMul(pixels, w)
+}
+"""
+CONSTANT = """\
+<ir_version: 10, opset_import: ["": 21]>
+always (float[n] asked) => (float[1] said) <float[1] word = {{{word}}}> {{
+    zero = Sub(asked, asked)
+    none = ReduceMax <keepdims = 0> (zero)
+    said = Add(none, word)
+}}
+"""
+
+
+def parsed(text: str) -> bytes:
+    """The model that this text describes."""
+    return bytes(onnx.parser.parse_model(text).SerializeToString())
+
+
+def always(word: float) -> bytes:
+    """Says this number, whatever it is asked."""
+    return parsed(CONSTANT.format(word=word))
+
+
+def echo(datatype: str, shape: Sequence[int | str] = ("n", "m")) -> bytes:
+    """Input ``x`` comes out as ``y``."""
+    kind = TensorProto.DataType.Value(ONNX_TYPES.get(datatype, datatype))
+    graph = helper.make_graph(
+        [helper.make_node("Identity", ["x"], ["y"])],
+        "echo",
+        [helper.make_tensor_value_info("x", kind, shape)],
+        [helper.make_tensor_value_info("y", kind, shape)],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10)
+    return bytes(model.SerializeToString())
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """An input or output as ONNX Runtime describes it."""
+
+    name: str
+    type: str
+    shape: tuple[int | str | None, ...]
+
+
+class HeldSession:
+    """Answers ``y = x`` only while its gate is open, and says when somebody is inside."""
+
+    def __init__(self) -> None:
+        self.gate = threading.Event()
+        self.gate.set()
+        self.inside = 0
+        self.threads: list[str] = []
+        """Names of those that ran it."""
+        self._lock = threading.Lock()
+
+    def get_inputs(self) -> list[Node]:
+        return [Node("x", "tensor(float)", ("n",))]
+
+    def get_outputs(self) -> list[Node]:
+        return [Node("y", "tensor(float)", ("n",))]
+
+    def run(self, names: Sequence[str], feeds: Mapping[str, Any]) -> list[Any]:
+        with self._lock:
+            self.inside += 1
+            self.threads.append(threading.current_thread().name)
+        assert self.gate.wait(30)
+        with self._lock:
+            self.inside -= 1
+        return [np.array(feeds["x"]) for _ in names]

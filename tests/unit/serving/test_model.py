@@ -1,0 +1,128 @@
+"""Models as the listeners see them: every datatype, and what they refuse."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import ml_dtypes
+import numpy as np
+import pytest
+
+from edge_runtime.contracts.errors import InputInvalid, LinesideError, ModelUnusable
+from edge_runtime.serving import model as served
+from edge_runtime.serving.messages import InferRequest
+from edge_runtime.serving.model import ServedModel, load_model
+from edge_runtime.serving.tensors import DATATYPES
+from tests.unit.serving import onnx_models as models
+
+
+def sample(datatype: str) -> Any:
+    """Two rows of what this datatype holds, its extremes among them."""
+    dtype = DATATYPES[datatype].dtype
+    if datatype == "BYTES":
+        return np.array([["", "é\0"], ["a" * 300, "漢"]], object)
+    if datatype == "BF16":
+        return np.array([[1.5, -0.0], [np.inf, np.nan]], ml_dtypes.bfloat16).view(np.uint16)
+    if dtype.kind == "f":
+        return np.array([[np.finfo(dtype).max, -0.0], [np.inf, np.nan]], dtype)
+    if dtype.kind == "b":
+        return np.array([[True, False], [False, True]])
+    return np.array([[np.iinfo(dtype).min, np.iinfo(dtype).max], [0, 1]], dtype)
+
+
+@pytest.mark.parametrize("datatype", DATATYPES)
+def test_every_datatype_goes_through(datatype: str) -> None:
+    model = load_model("echo", "1", models.echo(datatype))
+    wanted = sample(datatype)
+    for rows in (wanted, wanted[:1], wanted[:0]):
+        answer = model.infer(InferRequest({"x": rows}, id="7"))
+        [(spec, array)] = answer.outputs
+        assert (answer.model, answer.version, answer.id, spec.name, spec.datatype.name) == (
+            "echo",
+            "1",
+            "7",
+            "y",
+            datatype,
+        )
+        np.testing.assert_array_equal(array, rows, strict=True)
+
+
+def test_several_inputs_and_outputs_in_the_order_asked_for() -> None:
+    model = load_model("pair", "1", models.parsed(models.PAIR))
+    left, right = np.array([[5, 6, 7]], np.int32), np.array([[1, 2, 3]], np.int32)
+    inputs = {"right": right, "left": left}
+    asked = model.infer(InferRequest(inputs, ("difference", "sum"))).outputs
+    assert [(spec.name, array.tolist()) for spec, array in asked] == [
+        ("difference", [[4, 4, 4]]),
+        ("sum", [[6, 8, 10]]),
+    ]
+    assert [spec.name for spec, _ in model.infer(InferRequest(inputs)).outputs] == ["sum", "difference"]
+    assert model.rows(InferRequest({"left": np.zeros((4, 3)), "right": np.zeros((4, 3))})) == 4
+    for request, complaint in (
+        (InferRequest({"left": left}), "'right' of pair is missing"),
+        (InferRequest({**inputs, "third": left}), "no input 'third'; the model has left, right"),
+        (InferRequest(inputs, ("sum", "product")), "no output 'product'; it has sum, difference"),
+        (InferRequest(inputs, ("sum", "sum")), "asked for twice"),
+        (InferRequest({"left": left, "right": np.zeros((2, 3), np.int32)}), r"size 'n' must be the same.*\[1, 2\]"),
+    ):
+        with pytest.raises(InputInvalid, match=complaint):
+            model.infer(request)
+
+
+def test_a_failure_inside_the_model_is_one_plain_line() -> None:
+    model = load_model("pick", "1", models.parsed(models.PICK))
+    request = InferRequest({"values": np.zeros(2, np.float32), "places": np.array([9])})
+    with pytest.raises(LinesideError, match=r"^.*pick (failed on|cannot take) this input: .*") as caught:
+        model.infer(request)
+    assert "\n" not in caught.value.message
+    good = InferRequest({"values": np.array([3, 4], np.float32), "places": np.array([1])})
+    assert model.infer(good).outputs[0][1].tolist() == [4]
+
+
+def test_outputs_that_are_no_tensors_are_left_out() -> None:
+    model = load_model("pieces", "1", models.parsed(models.SEQUENCE))
+    assert list(model.outputs) == ["same"]
+    with pytest.raises(InputInvalid, match="no output 'pieces'"):
+        model.infer(InferRequest({"values": np.zeros(2, np.float32)}, ("pieces",)))
+
+
+def test_a_model_whose_tensors_no_request_can_carry_is_refused() -> None:
+    with pytest.raises(ModelUnusable, match=r"Input 'x' of echo is a tensor\(float8e4m3fn\)"):
+        load_model("echo", "1", models.echo("FLOAT8E4M3FN"))
+    with pytest.raises(ModelUnusable, match="refused the model"):
+        load_model("echo", "1", b"no model")
+
+
+def test_a_larger_input_is_expected_to_take_longer() -> None:
+    model = load_model("echo", "1", models.echo("FP32"))
+    assert 0 < model.run_s < 1
+    one, many = (InferRequest({"x": np.zeros((rows, 1), np.float32)}) for rows in (1, 1000))
+    assert model.expected_s(one) == model.run_s
+    assert model.expected_s(many) == pytest.approx(1000 * model.run_s)
+
+
+def test_who_is_slow_more_than_now_and_then_is_not_called_quick() -> None:
+    model = load_model("echo", "1", models.echo("FP32"))
+    request = InferRequest({"x": np.zeros((1, 1), np.float32)})
+    for _ in range(20):
+        for _ in range(served.STRIKES - 1):
+            model.took(0.1, allowed_s=0.001)
+        assert model.expected_s(request) < 1
+        for _ in range(300):
+            model.took(0.004, allowed_s=0.001)
+    for _ in range(served.STRIKES):
+        model.took(0.1, allowed_s=0.001)
+    assert model.expected_s(request) == math.inf
+
+
+def test_a_model_that_cannot_run_on_a_blank_is_served_by_workers() -> None:
+    class Choosy(models.HeldSession):
+        def run(self, names: Any, feeds: Any) -> Any:
+            if not feeds["x"].any():
+                raise RuntimeError("all zero")
+            return super().run(names, feeds)
+
+    model = ServedModel("choosy", "1", Choosy())  # type: ignore[arg-type]
+    assert model.run_s == math.inf
+    assert model.infer(InferRequest({"x": np.ones(1, np.float32)})).outputs[0][1].tolist() == [1]

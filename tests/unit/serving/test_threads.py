@@ -1,0 +1,65 @@
+"""Threads that mostly wait, and the patience with what they wait for."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from edge_runtime.serving.patience import Patience
+from edge_runtime.serving.threads import DaemonThreads
+from tests.waiting import wait_until
+
+
+@settings(max_examples=25, deadline=None)
+@given(most=st.integers(1, 4), number=st.integers(1, 12))
+def test_as_many_threads_as_are_needed_and_no_more(most: int, number: int) -> None:
+    threads = DaemonThreads(most, "test")
+    gate, names = threading.Event(), set()
+
+    def work(value: int) -> int:
+        names.add(threading.current_thread().name)
+        assert gate.wait(10)
+        return value
+
+    futures = [threads.submit(work, value) for value in range(number)]
+    wait_until(lambda: len(names) == min(most, number), 10, "the threads to begin")
+    gate.set()
+    assert [future.result(10) for future in futures] == list(range(number))
+    assert len(names) == min(most, number)
+
+
+def test_an_idle_thread_is_used_again_and_errors_are_handed_over() -> None:
+    threads = DaemonThreads(4, "test")
+    names = set()
+    for _ in range(10):
+        names.add(threads.submit(lambda: threading.current_thread().name).result(10))
+        wait_until(lambda: threads._unclaimed == 1, 10, "the thread to be idle again")
+    assert names == {"test-1"}
+    with pytest.raises(ZeroDivisionError):
+        threads.submit(lambda: 1 / 0).result(10)
+    assert threading.main_thread().daemon is False
+    assert all(thread.daemon for thread in threading.enumerate() if thread.name.startswith("test-"))
+
+
+def test_what_takes_too_long_is_given_up_once() -> None:
+    patience = Patience(0.05, look_every_s=0.01)
+    patience.start()
+    given_up: list[str] = []
+    late = threading.Event()
+
+    def give_up() -> None:
+        given_up.append("late")
+        late.set()
+
+    try:
+        with patience.watch(lambda: given_up.append("quick")):
+            pass
+        with patience.watch(give_up):
+            assert late.wait(10)
+        assert given_up == ["late"]
+        assert not patience._waits
+    finally:
+        patience.close()
