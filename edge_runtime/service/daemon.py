@@ -115,7 +115,11 @@ class Daemon:
             problem=lambda why: self._alert("inference.not-listening", why, None, {}),
         )
         self._models = ModelKeeper(
-            self._installer, tunings=home / TUNING_NAME, alert=self._alert, changed=self._models_changed
+            self._installer,
+            tunings=home / TUNING_NAME,
+            alert=self._alert,
+            audit=self._spool.audit,
+            changed=self._models_changed,
         )
         self._shadows = ShadowKeeper(
             ShadowSlot(home, inbox=self._inbox, installer=self._installer),

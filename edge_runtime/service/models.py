@@ -31,11 +31,20 @@ class ModelKeeper:
     """Between the installer, which decides, and the lines, which ask for every frame.
 
     :param tunings: the file in which ``lineside-edge bench`` keeps how models run best on this box.
+    :param audit: notes (kind, message) of what the box decided by itself.
     :param changed: called when the slots or the answering model are not what they were.
     """
 
-    def __init__(self, installer: Installer, *, tunings: Path, alert: Alert, changed: Callable[[], None]) -> None:
-        self._installer, self._alert, self._changed = installer, alert, changed
+    def __init__(
+        self,
+        installer: Installer,
+        *,
+        tunings: Path,
+        alert: Alert,
+        audit: Callable[[str, str], None],
+        changed: Callable[[], None],
+    ) -> None:
+        self._installer, self._alert, self._audit, self._changed = installer, alert, audit, changed
         self._tuning_file, self._tunings = tunings, TuningStore(tunings)
         self._tuned: tuple[int, int] | None = None
         self._next_look = 0.0
@@ -168,7 +177,11 @@ class ModelKeeper:
         if state == "ROLLED_BACK" and tried is not None:
             reasons = {slot.bundle: slot.reason for slot in self._installer.slots() if slot.state == "ROLLED_BACK"}
             reason = reasons.get(tried.bundle) or "the trial on the line failed"
-            self._alert("update.rolled-back", f"The new model was taken off the line: {reason}.", tried.bundle, {})
+            message = f"{tried.name} {tried.version} was taken off the line: {reason}."
+            self._alert("update.rolled-back", message, tried.bundle, {})
+            self._audit("update.rolled-back", message)
+        elif tried is not None:
+            self._audit("update.committed", f"{tried.name} {tried.version} ({tried.bundle[:12]})")
         self._switch()
 
     def _switch(self) -> None:

@@ -30,13 +30,19 @@ class Keeper:
 
     def __init__(self, box: FakeBox) -> None:
         self.alerts: list[str] = []
+        self.notes: list[tuple[str, str]] = []
         self.changes = 0
         self.file = box.home / TUNING_NAME
-        self.keeper = ModelKeeper(box.installer, tunings=self.file, alert=self._alert, changed=self._change)
+        self.keeper = ModelKeeper(
+            box.installer, tunings=self.file, alert=self._alert, audit=self._note, changed=self._change
+        )
         self.keeper.start()
 
     def _alert(self, kind: str, message: str, model: str | None, facts: Mapping[str, float]) -> None:
         self.alerts.append(kind)
+
+    def _note(self, kind: str, message: str) -> None:
+        self.notes.append((kind, message))
 
     def _change(self) -> None:
         self.changes += 1
@@ -125,3 +131,27 @@ def test_a_tuning_that_does_not_hold_here_changes_nothing(box: FakeBox, monkeypa
 def test_a_model_is_opened_as_it_was_tuned_before(box: FakeBox) -> None:
     Keeper(box).tune(models.brightness_model(), 3)
     assert Keeper(box).keeper.workers() == 3
+
+
+def test_what_the_box_decides_by_itself_is_noted(box: FakeBox) -> None:
+    keeper = Keeper(box)
+    following = box.site.release("1.0.1")
+    box.deliver(following)
+    keeper.keeper.install(following.target)
+    tried = keeper.keeper.current()
+    assert tried is not None
+    for _ in range(20):
+        keeper.keeper.observe(tried, latency_ms=1.0, ok=True)
+    assert keeper.notes == [("update.committed", f"parts 1.0.1 ({following.bundle[:12]})")]
+
+    third = box.site.release("1.0.2")
+    box.deliver(third)
+    keeper.keeper.install(third.target)
+    tried = keeper.keeper.current()
+    assert tried is not None
+    for _ in range(20):
+        keeper.keeper.observe(tried, latency_ms=0.0, ok=False)
+    kind, message = keeper.notes[-1]
+    assert kind == "update.rolled-back"
+    assert message.startswith("parts 1.0.2 was taken off the line: ")
+    assert keeper.alerts == ["update.rolled-back"]
