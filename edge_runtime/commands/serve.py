@@ -14,15 +14,16 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from edge_runtime.config import Inference
 from edge_runtime.contracts import wire
-from edge_runtime.contracts.errors import InputInvalid, LinesideError, ProgramIncomplete
+from edge_runtime.contracts.errors import InputInvalid, LinesideError
 
 if TYPE_CHECKING:
     from edge_runtime.commands import Parsers
     from edge_runtime.inference.session import Tuning
+    from edge_runtime.serving.listeners import Listener
     from edge_runtime.serving.model import ServedModel
     from edge_runtime.serving.shelf import ModelShelf
 
@@ -43,18 +44,6 @@ SETTINGS = (
 """Options that are settings of ``edge.toml`` too."""
 _ZIP = b"PK\x03\x04"
 _log = logging.getLogger(__name__)
-
-
-class Listener(Protocol):
-    """What the HTTP and the gRPC listener have in common."""
-
-    address: tuple[str, int]
-
-    def start(self) -> None: ...
-
-    def ask_to_stop(self) -> None: ...
-
-    def close(self, timeout_s: float) -> None: ...
 
 
 def add_parser(commands: Parsers) -> None:
@@ -285,12 +274,7 @@ def _listeners(shelf: ModelShelf, settings: Inference) -> dict[str, Listener]:
 
         listeners["http"] = InferenceServer(shelf, settings)
     if settings.grpc:
-        try:
-            from edge_runtime.serving.grpc import GrpcServer
-        except ImportError as error:
-            raise ProgramIncomplete(
-                f"gRPC needs a part that is not installed: {error.name or error}.",
-                hint="Install it: pip install 'lineside[grpc]'.",
-            ) from error
-        listeners["grpc"] = GrpcServer(shelf, settings)
+        from edge_runtime.serving.listeners import open_grpc
+
+        listeners["grpc"] = open_grpc(shelf, settings)
     return listeners

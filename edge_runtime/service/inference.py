@@ -6,13 +6,14 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from edge_runtime.config import Inference
-from edge_runtime.contracts.errors import LinesideError, ProgramIncomplete
+from edge_runtime.contracts.errors import LinesideError
 from edge_runtime.inference.pipeline import LoadedModel
 from edge_runtime.serving.application import Door
 from edge_runtime.serving.listener import InferenceServer
+from edge_runtime.serving.listeners import Listener, open_grpc
 from edge_runtime.serving.model import ServedModel
 from edge_runtime.serving.shelf import ModelShelf
 
@@ -21,16 +22,6 @@ if TYPE_CHECKING:
 
 RETRY_S = 10.0
 _log = logging.getLogger(__name__)
-
-
-class Listener(Protocol):
-    """What the HTTP and the gRPC listener have in common."""
-
-    address: tuple[str, int]
-
-    def start(self) -> None: ...
-    def ask_to_stop(self) -> None: ...
-    def close(self, timeout_s: float) -> None: ...
 
 
 class InferenceListeners:
@@ -113,11 +104,4 @@ class InferenceListeners:
         return InferenceServer(self._shelf, self._settings, door=self._door, collectors=self._collectors)
 
     def _grpc(self) -> Listener:
-        try:
-            from edge_runtime.serving.grpc import GrpcServer
-        except ImportError as error:
-            raise ProgramIncomplete(
-                f"gRPC needs a part that is not installed: {error.name or error}.",
-                hint="Install it: pip install 'lineside[grpc]'.",
-            ) from error
-        return GrpcServer(self._shelf, self._settings)
+        return open_grpc(self._shelf, self._settings)

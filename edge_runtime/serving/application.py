@@ -25,6 +25,8 @@ QUICK_BODY_BYTES = 64 * 1024
 """A body up to this size is decoded in no time."""
 ALONE_S, ALONE_BODY_BYTES = 10e-3, 2**20
 """What runs on the loop's thread, and up to which size, while there is nobody else to be kept waiting."""
+UNPACKED_HERE_BYTES = 4 * 2**20
+"""What is compressed and no inference is unpacked on the loop's thread, up to this size."""
 _OPEN: frozenset[str] = frozenset({"live", "ready"})
 """Asked by things that know no token; the answer is one bit."""
 _log = logging.getLogger(__name__)
@@ -69,7 +71,10 @@ class InferenceApplication:
             posted = target.kind in POSTED
             if request.head.method != (b"POST" if posted else b"GET"):
                 allowed = b"POST" if posted else b"GET"
-                return problem(405, f"This is for {allowed.decode()} only.", extra=b"Allow: %s\r\n" % allowed)
+                # Who asks for a head alone would take the body for the next answer.
+                alone = request.head.method == b"HEAD"
+                extra = b"Allow: %s\r\n" % allowed
+                return problem(405, f"This is for {allowed.decode()} only.", close=alone, extra=extra)
             if target.kind == "infer":
                 return self._infer(target, request, deliver)
             if target.kind == "metrics":
@@ -129,11 +134,11 @@ class InferenceApplication:
         return _json({"pipeline": pipeline, "state": "taken"}, 202)
 
     def _plain_body(self, request: HttpRequest) -> bytes:
-        return bytes(self._inflated(request))
+        return bytes(self._inflated(request, min(self._max_body, UNPACKED_HERE_BYTES)))
 
-    def _inflated(self, request: HttpRequest) -> Buffer:
+    def _inflated(self, request: HttpRequest, most: int) -> Buffer:
         encoding = request.head.encoding
-        return inflate(request.body, encoding, self._max_body) if encoding else request.body
+        return inflate(request.body, encoding, most) if encoding else request.body
 
     def _infer(self, target: Target, request: HttpRequest, deliver: Deliver) -> HttpResponse | None:
         model = self._shelf.model(target.name, target.version)
@@ -164,7 +169,7 @@ class InferenceApplication:
         """All of it on a worker."""
         begin = time.perf_counter_ns()
         try:
-            decoded, wishes = decode_request(model, self._inflated(request), request.head.json_length)
+            decoded, wishes = decode_request(model, self._inflated(request, self._max_body), request.head.json_length)
         except Exception as error:  # noqa: BLE001 - the client learns of it, and the worker goes on
             model.statistics.failed(time.perf_counter_ns() - request.arrived_ns)
             return _failed(request, error)

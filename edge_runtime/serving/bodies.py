@@ -172,9 +172,9 @@ def encode_answer(answer: InferAnswer, wishes: Wishes) -> AnswerBody:
         else:
             values[len(said)] = to_values(spec.datatype, array)
         said.append((spec.name, spec.datatype.name, array.shape, size))
-    if values:
-        return AnswerBody(_write_json(answer.model, answer.version, answer.id, tuple(said), values), tensors)
-    return AnswerBody(_kept_json(answer.model, answer.version, answer.id, tuple(said)), tensors)
+    if values or answer.id:
+        return AnswerBody(_write_json(answer.model, answer.version, tuple(said), answer.id, values), tensors)
+    return AnswerBody(_kept_json(answer.model, answer.version, tuple(said)), tensors)
 
 
 def inflate(body: Buffer, encoding: str, most: int) -> bytes:
@@ -235,8 +235,8 @@ _kept_plan = lru_cache(maxsize=256)(_read_plan)
 def _write_json(
     model: str,
     version: str,
-    request_id: str,
     tensors: tuple[tuple[str, str, tuple[int, ...], int], ...],
+    request_id: str = "",
     values: Mapping[int, list[Any]] = MappingProxyType({}),
 ) -> bytes:
     """The JSON of an answer. Tensors as name, datatype, shape and number of bytes behind it; values by place."""
@@ -248,7 +248,7 @@ def _write_json(
 
 
 _kept_json = lru_cache(maxsize=256)(_write_json)
-"""In front of binary tensors, where it is mostly the same."""
+"""In front of binary tensors, where it is mostly the same; never with what a client may make long, such as its id."""
 
 
 def _values(spec: TensorSpec, data: Raw) -> list[Any]:

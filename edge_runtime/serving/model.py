@@ -42,7 +42,12 @@ class ServedModel:
     """
 
     def __init__(self, name: str, version: str, session: ort.InferenceSession) -> None:
+        import onnxruntime as ort
+
         self.name, self.version, self.session = name, version, session
+        # Made once: with none given the runtime makes some for every run, which a small model notices.
+        self._options = ort.RunOptions()
+        self._options.log_severity_level = 4
         self.statistics = ModelStatistics()
         inputs = [_spec(node) for node in session.get_inputs()]
         outputs = [_spec(node) for node in session.get_outputs()]
@@ -92,7 +97,7 @@ class ServedModel:
         if request.outputs or self._named_sizes or inputs.keys() != self.inputs.keys():
             self._check(request, wanted)
         try:
-            arrays = self._run_by_value(wanted, inputs) if self._by_value else self.session.run(wanted, inputs)
+            arrays = self._run_by_value(wanted, inputs) if self._by_value else self._run(wanted, inputs)
         except Exception as error:
             raise _explain(self.name, error) from error
         outputs = self.outputs
@@ -122,6 +127,10 @@ class ServedModel:
             sizes = {inputs[tensor].shape[axis] for tensor, axis in places if axis < inputs[tensor].ndim}
             if len(sizes) > 1:
                 raise InputInvalid(f"The size {name!r} must be the same in all inputs; {sorted(sizes)} came.")
+
+    def _run(self, wanted: Sequence[str], feeds: Mapping[str, Array]) -> Sequence[Array]:
+        arrays: Sequence[Array] = self.session.run(wanted, feeds, self._options)
+        return arrays
 
     def _run_by_value(self, wanted: Sequence[str], feeds: Mapping[str, Array]) -> list[Array]:
         """BF16 has no numpy type: such tensors go in and come out as bits."""

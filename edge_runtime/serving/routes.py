@@ -24,6 +24,7 @@ Kind = Literal[
 ]
 POSTED: frozenset[Kind] = frozenset({"infer", "index", "frames"})
 """All others are GET."""
+MAX_KEPT_BYTES = 256
 _FIXED: dict[tuple[str, ...], Kind] = {
     ("v2",): "server",
     ("v2", "health", "live"): "live",
@@ -51,7 +52,6 @@ class Target:
     version: str = ""
 
 
-@lru_cache(maxsize=1024)
 def parse_target(target: bytes) -> Target:
     """The meaning of a request target; its query counts for nothing.
 
@@ -59,6 +59,10 @@ def parse_target(target: bytes) -> Target:
     :raises InputInvalid: it is no text.
     """
     path = target.partition(b"?")[0]
+    return _kept(path) if len(path) <= MAX_KEPT_BYTES else _parse(path)
+
+
+def _parse(path: bytes) -> Target:
     try:
         parts = tuple(unquote_to_bytes(part).decode() for part in path.strip(b"/").split(b"/"))
     except UnicodeDecodeError as error:
@@ -73,3 +77,6 @@ def parse_target(target: bytes) -> Target:
         case "v1", "pipelines", name, "frames":
             return Target("frames", name)
     raise NotFound(f"There is nothing at {path[:200].decode('ascii', 'replace')}.")
+
+
+_kept = lru_cache(maxsize=512)(_parse)

@@ -108,7 +108,7 @@ class HeldSession:
     def get_outputs(self) -> list[Node]:
         return [Node("y", "tensor(float)", ("n",))]
 
-    def run(self, names: Sequence[str], feeds: Mapping[str, Any]) -> list[Any]:
+    def run(self, names: Sequence[str], feeds: Mapping[str, Any], _options: object) -> list[Any]:
         with self._lock:
             self.inside += 1
             self.threads.append(threading.current_thread().name)

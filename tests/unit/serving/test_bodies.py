@@ -278,3 +278,17 @@ def test_compressed_bodies_are_unpacked_within_bounds() -> None:
     ):
         with pytest.raises(InputInvalid, match=complaint):
             inflate(body, encoding, 1000)
+
+
+def test_what_a_client_can_make_long_is_not_kept() -> None:
+    """Else a few hundred requests would fill the memory."""
+    model, array = Model(), np.zeros((1, 1), np.float32)
+    before = bodies._kept_json.cache_info().currsize
+    for number in range(20):
+        encode_answer(InferAnswer("m", "1", f"{number}" * 100, ((model.y, array),)), Wishes(True))
+    assert bodies._kept_json.cache_info().currsize == before
+    before = bodies._kept_plan.cache_info().currsize
+    for number in range(20):
+        text = json.dumps({**plain(), "id": f"{number:5}" * 500}).encode()
+        decode_request(model, text, len(text))
+    assert bodies._kept_plan.cache_info().currsize == before

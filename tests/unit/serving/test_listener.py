@@ -598,6 +598,8 @@ def test_frames_are_handed_to_the_door() -> None:
         frame = bytes(range(256)) * 100
         assert served.ask("/v1/pipelines/camera/frames", frame).status == 202
         assert served.ask("/v1/pipelines/camera/frames", gzip.compress(frame), "Content-Encoding: gzip").status == 202
+        bomb = gzip.compress(bytes(5 * 2**20))
+        assert served.ask("/v1/pipelines/camera/frames", bomb, "Content-Encoding: gzip").status == 400
         assert served.ask("/v1/pipelines/busy/frames", frame).status == 429
         assert served.ask("/v1/pipelines/other/frames", frame).status == 404
         assert taken[:2] == [("camera", frame)] * 2

@@ -118,10 +118,10 @@ def test_who_is_slow_more_than_now_and_then_is_not_called_quick() -> None:
 
 def test_a_model_that_cannot_run_on_a_blank_is_served_by_workers() -> None:
     class Choosy(models.HeldSession):
-        def run(self, names: Any, feeds: Any) -> Any:
+        def run(self, names: Any, feeds: Any, options: Any) -> Any:
             if not feeds["x"].any():
                 raise RuntimeError("all zero")
-            return super().run(names, feeds)
+            return super().run(names, feeds, options)
 
     model = ServedModel("choosy", "1", Choosy())  # type: ignore[arg-type]
     assert model.run_s == math.inf
