@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from edge_runtime.contracts.errors import ConfigInvalid, NotFound
-from edge_runtime.contracts.rows import Count, Name, Share
+from edge_runtime.contracts.rows import Name, Share
 
 MAX_CONFIG_BYTES = 256 * 1024
 CONFIG_NAME = "edge.toml"
@@ -60,6 +60,10 @@ thin = 1                        # at most every n-th frame counts; where frames 
 """
 
 
+MAX_NUMBER = 2**53
+"""What every reader of a configuration, and of its JSON, still counts exactly."""
+Size = Annotated[int, Meta(ge=0, le=MAX_NUMBER)]
+"""In bytes."""
 Listen = Annotated[str, Meta(pattern=r"^(\[[0-9a-fA-F:.]+\]|[^:\s\[\]]+):[0-9]{1,5}\Z")]
 """``host:port``; port 0 takes any free one."""
 MaybeListen = Annotated[str, Meta(pattern=r"^((\[[0-9a-fA-F:.]+\]|[^:\s\[\]]+):[0-9]{1,5})?\Z")]
@@ -92,18 +96,18 @@ class Inference(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     token_file: str = ""
     """A file (mode 0600) whose one line must come as ``Authorization: Bearer …``; needed where other machines may
     ask."""
-    max_body_bytes: Annotated[int, Meta(ge=1024)] = 64 * 2**20
-    max_connections: Annotated[int, Meta(ge=1)] = 256
-    header_timeout_s: Annotated[float, Meta(gt=0)] = 5.0
+    max_body_bytes: Annotated[int, Meta(ge=1024, le=MAX_NUMBER)] = 64 * 2**20
+    max_connections: Annotated[int, Meta(ge=1, le=2**20)] = 256
+    header_timeout_s: Annotated[float, Meta(gt=0, le=86_400)] = 5.0
     """A request must arrive whole in this time, headers and body, as long as it does not keep moving."""
-    max_queue: Annotated[int, Meta(ge=1)] = 64
+    max_queue: Annotated[int, Meta(ge=1, le=2**20)] = 64
     """Requests that may wait for a worker; the next one is told to come back later."""
 
 
 class ClassLimits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What one class of the spool may keep; what is not given is the class's own default."""
 
-    max_bytes: Count | None = None
+    max_bytes: Size | None = None
     max_age_days: Annotated[float, Meta(gt=0, le=36_500)] | None = None
 
 
@@ -130,10 +134,10 @@ _CLASS_LIMITS = {
 class SpoolLimits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How much the box may keep for a desktop that has not come by; classes stand from the most precious down."""
 
-    max_bytes: Count = 1024 * _MIB
+    max_bytes: Size = 1024 * _MIB
     """All that is kept, samples' files and rows' contents."""
-    reserve_bytes: Count = 512 * _MIB
-    memory_bytes: Annotated[int, Meta(ge=64 * 1024)] = 16 * _MIB
+    reserve_bytes: Size = 512 * _MIB
+    memory_bytes: Annotated[int, Meta(ge=64 * 1024, le=MAX_NUMBER)] = 16 * _MIB
     """For rows that wait until a full disk takes them. A change takes effect at the next start."""
     audits: ClassLimits = ClassLimits()
     alerts: ClassLimits = ClassLimits()
@@ -179,16 +183,16 @@ class PipelineConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 class Update(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How long a new model is on trial. A change takes effect at the next start."""
 
-    trial_frames: Annotated[int, Meta(ge=1)] = 40
-    trial_seconds: Annotated[float, Meta(gt=0)] = 15.0
+    trial_frames: Annotated[int, Meta(ge=1, le=MAX_NUMBER)] = 40
+    trial_seconds: Annotated[float, Meta(gt=0, le=31_536_000)] = 15.0
 
 
 class Drift(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What the drift monitor compares, in thinned frames."""
 
-    reference: Annotated[int, Meta(ge=30)] = 150
-    window: Annotated[int, Meta(ge=20)] = 60
-    thin: Annotated[int, Meta(ge=1)] = 1
+    reference: Annotated[int, Meta(ge=30, le=2**31)] = 150
+    window: Annotated[int, Meta(ge=20, le=2**31)] = 60
+    thin: Annotated[int, Meta(ge=1, le=2**31)] = 1
 
 
 class EdgeConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -218,14 +222,28 @@ def parse_config(text: str) -> EdgeConfig:
         config = msgspec.convert(body, type=EdgeConfig)
     except (msgspec.ValidationError, RecursionError) as error:
         raise _explain(text, str(error)) from error
+    _check_names(config, text)
+    for field, listen in (
+        ("management.listen", config.management.listen),
+        ("inference.http", config.inference.http),
+        ("inference.grpc", config.inference.grpc),
+    ):
+        if listen and split_address(listen)[1] > 65535:
+            raise config_error(text, field, "a port is at most 65535")
+    return config
+
+
+def _check_names(config: EdgeConfig, text: str) -> None:
     seen: set[str] = set()
     for position, pipeline in enumerate(config.pipeline):
         if pipeline.name in seen:
             raise config_error(text, f"pipeline[{position}].name", f"two pipelines are called {pipeline.name!r}")
+        # A frame that is pushed goes to one of them; which one, nobody could tell.
+        if pipeline.source in seen:
+            raise config_error(text, f"pipeline[{position}].source", f"two pipelines read {pipeline.source!r}")
         seen.add(pipeline.name)
-    if config.management.address[1] > 65535:
-        raise config_error(text, "management.listen", "a port is at most 65535")
-    return config
+        if pipeline.source.startswith("push:"):
+            seen.add(pipeline.source)
 
 
 def load_config(path: Path) -> EdgeConfig:

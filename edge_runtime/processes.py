@@ -1,7 +1,8 @@
-"""How Lineside starts a part of itself in a process of its own."""
+"""This process and others: its cores, and how Lineside starts a part of itself in a process of its own."""
 
 from __future__ import annotations
 
+import os
 import sys
 
 RUN_MODULE = "--run-module"
@@ -16,3 +17,8 @@ def python_command(module: str, *arguments: str) -> list[str]:
     if getattr(sys, "frozen", False):
         return [sys.executable, RUN_MODULE, module, *arguments]
     return [sys.executable, "-P", "-m", module, *arguments]
+
+
+def cores() -> int:
+    """How many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

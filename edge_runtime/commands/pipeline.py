@@ -5,8 +5,10 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import logging
 import math
 import os
+import re
 import signal
 import sys
 import threading
@@ -48,6 +50,7 @@ if TYPE_CHECKING:
 
 MAX_WORKERS = 64
 MAX_LABELS_BYTES = 2**20
+MAX_SIDE = 8192
 NAMED = 20
 """Unreadable frames that are named one by one; further ones are only counted."""
 NO_BOX = hashlib.sha256(b"lineside-edge pipeline").hexdigest()
@@ -56,6 +59,7 @@ PROGRESS_EVERY_S = 0.5
 _PLACES = ("folder", "lines", "replay", "signals", "video")
 """Kinds of source whose location is a path."""
 _PAGE = 5_000
+_SIZE = re.compile(r"([1-9][0-9]{0,4})[xX×]([1-9][0-9]{0,4})", re.ASCII)
 
 
 def add_parser(commands: Parsers) -> None:
@@ -72,6 +76,7 @@ def add_parser(commands: Parsers) -> None:
     parser.add_argument("--workers", type=int, help="frames in hand at a time (default: one for each core)")
     parser.add_argument("--mean", help="bare model: subtracted after the 1/255, as one number or R,G,B")
     parser.add_argument("--std", help="bare model: divided by after that, as one number or R,G,B")
+    parser.add_argument("--size", help="bare model that leaves it open: to which WIDTHxHEIGHT images are resized")
     parser.add_argument("--labels", type=Path, help="bare classifier: a file with one label a line")
     parser.add_argument("--out", type=Path, help="new folder for spool.db and results.jsonl (default: one named by the "
                         "time, where you are)")  # fmt: skip
@@ -86,7 +91,7 @@ def run(options: argparse.Namespace) -> int:
     workers = cores() if options.workers is None else options.workers
     if not 1 <= workers <= MAX_WORKERS:
         raise InputInvalid(f"--workers is from 1 to {MAX_WORKERS}.")
-    model = load_model(options.model, mean=options.mean, std=options.std, labels=options.labels)
+    model = load_model(options.model, mean=options.mean, std=options.std, size=options.size, labels=options.labels)
     settings = SourceOptions(
         pipeline="pipeline",
         fps=options.fps,
@@ -115,7 +120,7 @@ def run(options: argparse.Namespace) -> int:
             alerts = [msgspec.json.decode(row)["message"] for row in spool.page("alerts", 0, _PAGE).rows]
         status = pipeline.status()
         if not status.frames and (status.errors or options.once):
-            raise _nothing(options.source, status.errors, counters.first)
+            raise _nothing(options.source, status.errors, counters.first, source.problem)
     report = Report(
         frames=status.frames,
         errors=status.errors,
@@ -207,21 +212,25 @@ class _OneModel:
         return None
 
 
-def load_model(path: Path, *, mean: str | None, std: str | None, labels: Path | None) -> LoadedModel:
+def load_model(
+    path: Path, *, mean: str | None, std: str | None, labels: Path | None, size: str | None = None
+) -> LoadedModel:
     """A model that has answered once: what it cannot do shows before the first frame.
 
     :raises NotFound, ModelUnusable, BundleInvalid, BundleTampered: it cannot be run.
-    :raises InputInvalid: ``mean``, ``std`` or ``labels`` do not fit it.
+    :raises InputInvalid: ``mean``, ``std``, ``size`` or ``labels`` do not fit it.
     """
     file = read_model_file(path)
     if file.bundle is not None:
-        if mean or std or labels:
-            raise InputInvalid("A bundle says for itself what it takes: --mean, --std and --labels are for ONNX files.")
+        if mean or std or size or labels:
+            raise InputInvalid(
+                "A bundle says for itself what it takes: --mean, --std, --size and --labels are for ONNX files."
+            )
         manifest = file.bundle.manifest
         model = LoadedModel(file.bundle.id, Engine(file.model, manifest.input, manifest.output))
     else:
         session = open_session(file.model, Tuning())
-        taken, given = bare_specs(session, mean=_figures(mean, "--mean"), std=_figures(std, "--std"))
+        taken, given = bare_specs(session, mean=_figures(mean, "--mean"), std=_figures(std, "--std"), size=_size(size))
         if labels is not None:
             if not isinstance(given, ClassificationOutput):
                 raise InputInvalid("--labels are for a classifier, and this model gives a number.")
@@ -246,6 +255,15 @@ def _figures(text: str | None, option: str) -> tuple[float, ...] | None:
     if not all(map(math.isfinite, figures)):
         raise InputInvalid(f"{option} is one number or several with commas between them, not {text!r}.")
     return figures
+
+
+def _size(text: str | None) -> tuple[int, int] | None:
+    if text is None:
+        return None
+    match = _SIZE.fullmatch(text)
+    if match is None or max(int(match[1]), int(match[2])) > MAX_SIDE:
+        raise InputInvalid(f"--size is WIDTHxHEIGHT, for instance 224x224, {MAX_SIDE} at most, not {text!r}.")
+    return int(match[1]), int(match[2])
 
 
 def _read_labels(path: Path, number: int) -> tuple[str, ...]:
@@ -315,6 +333,9 @@ def _run_until_done(pipeline: Pipeline, source: Source) -> float:
         finally:
             over.set()
 
+    # What it logs about a frame has been told already; without this, Python writes it out a second time.
+    log, told = logging.getLogger(Pipeline.__module__), logging.NullHandler()
+    log.addHandler(told)
     before = {number: signal.signal(number, lambda *_: stop.set()) for number in (signal.SIGINT, signal.SIGTERM)}
     started = time.perf_counter()
     thread = threading.Thread(target=work, name="pipeline", daemon=True)
@@ -333,6 +354,7 @@ def _run_until_done(pipeline: Pipeline, source: Source) -> float:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+        log.removeHandler(told)
     if failure:
         raise failure[0]
     return time.perf_counter() - started
@@ -348,7 +370,9 @@ def _write_lines(spool: Spool, path: Path) -> None:
             cursor, more = page.cursor, page.more
 
 
-def _nothing(source: str, errors: int, first: str | None) -> LinesideError:
+def _nothing(source: str, errors: int, first: str | None, problem: str | None) -> LinesideError:
+    if first is None and problem is not None:
+        return InputInvalid(f"Nothing could be read in {source}: {problem}")
     if first is None:
         return NotFound(f"There was nothing to read in {source}.", hint="Check the location and what lies there.")
     return FrameUnreadable(f"None of the {errors} frames in {source} could be answered; the first: {first}")

@@ -11,14 +11,18 @@ import queue
 import signal
 import sys
 import threading
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edge_runtime.config import Inference
+import msgspec
+
+from edge_runtime.config import Inference, MaybeListen
 from edge_runtime.contracts import wire
 from edge_runtime.contracts.errors import InputInvalid, LinesideError
+from edge_runtime.processes import cores
 
 if TYPE_CHECKING:
     from edge_runtime.commands import Parsers
@@ -32,6 +36,8 @@ STOP_S = 10.0
 BARE_VERSION = "1"
 """Of a file that says nothing of its version."""
 MAX_NAME = 128
+TAKEN = "stats"
+"""``/v2/models/stats`` are the figures of all models."""
 SETTINGS = (
     "http",
     "grpc",
@@ -111,10 +117,24 @@ def _checked(options: argparse.Namespace) -> tuple[Inference, list[str]]:
     if not options.http and not options.grpc:
         raise InputInvalid("There is nothing to listen on: give --http or --grpc an address.")
     names = [model_name(options.name or path.stem) for path in options.models]
-    if len(set(names)) != len(names):
-        raise InputInvalid("Two of the models have the same name.")
+    for name, count in Counter(names).items():
+        if count > 1:
+            raise InputInvalid(f"Two of the models have the same name, {name}.")
+    for option in ("http", "grpc"):
+        _check_address(option, getattr(options, option))
     settings = wire.from_dict({name: getattr(options, name) for name in SETTINGS}, Inference, what="options")
     return settings, names
+
+
+def _check_address(option: str, given: str) -> None:
+    try:
+        msgspec.convert(given, MaybeListen)
+    except msgspec.ValidationError as error:
+        raise InputInvalid(f"--{option} wants HOST:PORT, for instance 127.0.0.1:8000; {given[:100]!r} came.") from error
+
+
+def _shown(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +216,7 @@ class _Shop:
             _log.info("%s, version %s, answers", outcome.name, outcome.version)
 
     def _say_ready(self) -> None:
-        where = {kind: "{}:{}".format(*listener.address) for kind, listener in self._listeners.items()}
+        where = {kind: _shown(*listener.address) for kind, listener in self._listeners.items()}
         if self._options.json:
             text = json.dumps({"ready": True, **where, "models": self._names, "pid": os.getpid()})
         else:
@@ -211,7 +231,7 @@ def load_file(path: Path, options: argparse.Namespace) -> ServedModel | Lineside
 
     try:
         name, version, model = _contents(path)
-        return load_model(options.name or name, version, model, _tuning(model, options))
+        return load_model(model_name(options.name or name), version, model, _tuning(model, options))
     except LinesideError as error:
         return error
     except Exception as error:  # noqa: BLE001 - it is told to whoever waits for the model
@@ -248,21 +268,19 @@ def _tuning(model: bytes, options: argparse.Namespace) -> Tuning:
 
 def _workers(options: argparse.Namespace) -> int:
     """Requests at a time; of several models that were tuned the one that wants fewest decides."""
-    from edge_runtime.serving.shelf import available_cores
-
     if options.workers is not None:
         return int(options.workers)
     if options.home is None or options.threads is not None:
-        return max(1, available_cores() // (options.threads or 1))
+        return max(1, cores() // (options.threads or 1))
     return min(_tuning(_contents(path)[2], options).workers for path in options.models)
 
 
 def model_name(name: str) -> str:
     """A name by which clients can ask for a model.
 
-    :raises InputInvalid: it does not fit into a path.
+    :raises InputInvalid: it does not fit into a path, or means something else there.
     """
-    if not name or len(name) > MAX_NAME or "/" in name or not name.isprintable():
+    if not name or len(name) > MAX_NAME or "/" in name or not name.isprintable() or name == TAKEN:
         raise InputInvalid(f"{name[:MAX_NAME]!r} cannot be a model's name.", hint="Give another one with --name.")
     return name
 

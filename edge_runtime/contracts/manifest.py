@@ -34,11 +34,11 @@ class ImageInput(Struct, frozen=True, kw_only=True, tag_field="kind", tag="image
     colour: Literal["RGB", "BGR", "GRAY"]
     resize: Literal["stretch", "letterbox", "centre-crop"] = "stretch"
     layout: Literal["NCHW", "NHWC"] = "NCHW"
-    dtype: Literal["uint8", "float32"] = "uint8"
+    dtype: Literal["uint8", "float16", "float32"] = "uint8"
     scale: float = 1.0
     mean: tuple[float, ...] = (0.0,)
     std: tuple[float, ...] = (1.0,)
-    """``(x * scale - mean) / std``, applied by the runtime only where dtype is float32. One for all channels, or one
+    """``(x * scale - mean) / std``, applied by the runtime only where dtype is a float. One for all channels, or one
     each in the order of ``colour``."""
 
     def __post_init__(self) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -23,12 +23,21 @@ _HINT = "Pack it into a bundle, whose manifest says what cannot be seen from out
 _EXACT = 1e-3
 """How far from 1 a row of probabilities may be: int8 models round."""
 _TRIES = 4
+_PIXELS: dict[str, Literal["uint8", "float16", "float32"]] = {
+    "tensor(uint8)": "uint8",
+    "tensor(float16)": "float16",
+    "tensor(float)": "float32",
+}
 
 Figures = tuple[float, ...]
 
 
 def bare_specs(
-    session: ort.InferenceSession, *, mean: Figures | None = None, std: Figures | None = None
+    session: ort.InferenceSession,
+    *,
+    mean: Figures | None = None,
+    std: Figures | None = None,
+    size: tuple[int, int] | None = None,
 ) -> tuple[InputSpec, OutputSpec]:
     """An input and an output with which an :class:`edge_runtime.inference.engine.Engine` can run the model.
 
@@ -38,47 +47,72 @@ def bare_specs(
     is a regression.
 
     :param mean, std: subtracted and divided by, one for all channels or one each; for images after the 1/255.
+    :param size: width and height of the images, for a model that leaves them open.
     :raises ModelUnusable: it cannot be told what the model takes or gives.
-    :raises InputInvalid: ``mean`` and ``std`` do not fit the model.
+    :raises InputInvalid: ``mean``, ``std`` or ``size`` do not fit the model.
     """
     inputs, outputs = session.get_inputs(), session.get_outputs()
     if len(inputs) != 1 or len(outputs) != 1:
         raise ModelUnusable(f"The model has {len(inputs)} inputs and {len(outputs)} outputs.", hint=_HINT)
     try:
-        taken = _input(inputs[0].name, list(inputs[0].shape), inputs[0].type, mean, std)
+        taken = _input(inputs[0].name, list(inputs[0].shape), inputs[0].type, mean, std, size)
     except ValueError as error:
         raise InputInvalid(f"These mean and std do not fit the model: {error}.") from error
     return taken, _output(session, outputs[0].name, taken)
 
 
-def _input(name: str, shape: list[Any], dtype: str, mean: Figures | None, std: Figures | None) -> InputSpec:
+def _input(
+    name: str, shape: list[Any], dtype: str, mean: Figures | None, std: Figures | None, size: tuple[int, int] | None
+) -> InputSpec:
+    sizes = shape[1:]
+    image = len(shape) == 4 and dtype in _PIXELS and (sizes[0] in (1, 3) or sizes[2] in (1, 3))
+    if size and not image:
+        raise InputInvalid("--size is for models of images, and this one takes something else.")
+    if image:
+        return _image(name, sizes, _PIXELS[dtype], mean, std, size)
     shift, spread = mean or (0.0,), std or (1.0,)
     if dtype == "tensor(string)" and len(shape) == 2 and shape[1] in (1, None) and not (mean or std):
         return TextInput(name=name)
-    sizes = shape[1:]
-    if not all(isinstance(size, int) for size in sizes):
+    if not all(isinstance(length, int) for length in sizes):
         raise ModelUnusable(f"The model's input {name!r} leaves its size open: {shape}.", hint=_HINT)
     if len(shape) == 3 and dtype == "tensor(float)":
         return SignalInput(name=name, channels=sizes[0], length=sizes[1], mean=shift, std=spread)
-    if len(shape) == 4 and dtype in ("tensor(float)", "tensor(uint8)") and (sizes[0] in (1, 3) or sizes[2] in (1, 3)):
-        if dtype == "tensor(uint8)" and (mean or std):
-            raise InputInvalid("The model takes the pixels as they are (uint8): it has no use for mean and std.")
-        planes = sizes[0] in (1, 3)
-        channels, height, width = sizes if planes else (sizes[2], sizes[0], sizes[1])
-        return ImageInput(
-            name=name,
-            width=width,
-            height=height,
-            colour="RGB" if channels == 3 else "GRAY",
-            layout="NCHW" if planes else "NHWC",
-            dtype="float32" if dtype == "tensor(float)" else "uint8",
-            scale=1 / 255,
-            mean=shift,
-            std=spread,
-        )
     raise ModelUnusable(
         f"An input {dtype} of {shape} may be many things: {name!r} is not plainly an image, a signal or a text.",
         hint=_HINT,
+    )
+
+
+def _image(
+    name: str,
+    sizes: list[Any],
+    dtype: Literal["uint8", "float16", "float32"],
+    mean: Figures | None,
+    std: Figures | None,
+    size: tuple[int, int] | None,
+) -> ImageInput:
+    if dtype == "uint8" and (mean or std):
+        raise InputInvalid("The model takes the pixels as they are (uint8): it has no use for mean and std.")
+    planes = sizes[0] in (1, 3)
+    channels, high, wide = sizes if planes else (sizes[2], sizes[0], sizes[1])
+    width, height = size or (wide, high)
+    if not (isinstance(width, int) and isinstance(height, int)):
+        raise ModelUnusable(
+            f"The model's input {name!r} leaves the size of its images open: say it with --size WIDTHxHEIGHT.",
+            hint=_HINT,
+        )
+    if any(isinstance(has, int) and has != wanted for has, wanted in ((wide, width), (high, height))):
+        raise InputInvalid(f"The model takes images of {wide}x{high}, not of the --size {width}x{height}.")
+    return ImageInput(
+        name=name,
+        width=width,
+        height=height,
+        colour="RGB" if channels == 3 else "GRAY",
+        layout="NCHW" if planes else "NHWC",
+        dtype=dtype,
+        scale=1 / 255,
+        mean=mean or (0.0,),
+        std=std or (1.0,),
     )
 
 
@@ -102,7 +136,7 @@ def _answer(session: ort.InferenceSession, name: str, taken: InputSpec, number: 
     tensor: npt.NDArray[Any]
     if isinstance(taken, ImageInput):
         pixels = rng.integers(0, 256 if number else 1, (1, *taken.shape))
-        tensor = pixels.astype(np.uint8) if taken.dtype == "uint8" else pixels.astype(np.float32) / 255
+        tensor = (pixels if taken.dtype == "uint8" else pixels / 255).astype(taken.dtype)
     elif isinstance(taken, SignalInput):
         tensor = (rng.normal(0, 1 if number else 0, (1, taken.channels, taken.length))).astype(np.float32)
     else:

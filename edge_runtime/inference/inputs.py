@@ -73,7 +73,7 @@ class ImageReader:
 
     def check(self, shape: list[Any], dtype: str) -> None:
         spec = self._spec
-        _check("an image", shape, dtype, spec.shape, "uint8" if spec.dtype == "uint8" else "float")
+        _check("an image", shape, dtype, spec.shape, "float" if spec.dtype == "float32" else spec.dtype)
 
     def read(self, data: bytes) -> Prepared:
         image = decode_image(data, self._spec)

@@ -180,6 +180,8 @@ class Pipeline:
     def _handle(self, frame: Frame, read_ns: int) -> None:
         model = self._models.current()
         try:
+            if frame.problem is not None:
+                raise FrameUnreadable(frame.problem)
             if model is None:
                 self._keep_unlabelled(frame)
             else:

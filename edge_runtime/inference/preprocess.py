@@ -161,10 +161,10 @@ def _resize(image: Image, width: int, height: int) -> Image:
 
 
 def to_tensor(image: Image, spec: ImageInput) -> npt.NDArray[Any]:
-    """An image as one input tensor, shape (1, C, H, W) or (1, H, W, C), uint8 or float32, as ``spec`` says."""
+    """An image as one input tensor, shape (1, C, H, W) or (1, H, W, C), uint8, float16 or float32, as ``spec`` says."""
     fitted = _fit(image, view_of(image.shape[1], image.shape[0], spec))
-    tables = _tables(spec) if spec.dtype == "float32" else None
-    tensor = np.empty((1, *spec.shape), spec.dtype)
+    tables = _tables(spec) if spec.dtype != "uint8" else None
+    tensor = np.empty((1, *spec.shape), np.uint8 if tables is None else np.float32)
     planes = tensor[0] if spec.layout == "NCHW" else tensor[0].transpose(2, 0, 1)
     if spec.colour == "GRAY":
         planes[0] = fitted if tables is None else cv2.LUT(fitted, tables[0])
@@ -179,7 +179,7 @@ def to_tensor(image: Image, spec: ImageInput) -> npt.NDArray[Any]:
             split = cv2.split(fitted)
             for plane, channel, table in zip(planes, order, tables, strict=True):
                 cv2.LUT(split[channel], table, plane)
-    return tensor
+    return tensor.astype(spec.dtype, copy=False)
 
 
 @lru_cache(maxsize=16)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import logging
-import os
 import re
 import threading
 from collections import Counter
@@ -19,15 +18,11 @@ from edge_runtime.contracts.errors import LinesideError, ModelUnusable
 from edge_runtime.inference.examples import example_feeds
 from edge_runtime.inference.external import refuse_external_data
 from edge_runtime.inference.providers import CPU, candidates, chain, short_name, shortfall, traits
+from edge_runtime.processes import cores as cores
 
 MAX_REASON_CHARS = 300
 _PLACE = re.compile(r"^\S+\.(cc|cpp|h):\d+ .*?\) ")
 _log = logging.getLogger(__name__)
-
-
-def cores() -> int:
-    """How many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

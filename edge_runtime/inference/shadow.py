@@ -24,6 +24,8 @@ ENOUGH_SLACK = 0.3
 """A line whose workers wait for frames during less of their time than this has none to spare."""
 MAX_FAILURES = 10
 """In a row, after which the shadow is given up."""
+PATIENCE_S = 30.0
+"""With one frame, after which the shadow counts as hung."""
 _log = logging.getLogger(__name__)
 
 
@@ -49,37 +51,51 @@ class SecondOpinion:
     agreed: bool
 
 
+@dataclass(slots=True, eq=False)
+class _Seat:
+    """A model and the thread in which it sees its frames; the next model gets another."""
+
+    model: LoadedModel
+    task: tuple[Answered, Callable[[SecondOpinion], None]] | None = None
+    busy_since_s: float | None = None
+    failures: int = 0
+    closing: bool = False
+    thread: threading.Thread | None = None
+
+
 class Shadow:
     """Safe to use from any thread.
 
-    :param dropped: told (bundle, why) when a model kept failing and is shown no more frames.
+    :param dropped: told (bundle, why) when a model kept failing, or hung, and is shown no more frames; on a thread
+        that no line waits for.
+    :param patience_s: time for one frame, after which a model counts as hung. Its thread cannot be ended and is left
+        to itself.
     """
 
-    def __init__(self, *, dropped: Callable[[str, str], None]) -> None:
-        self._dropped = dropped
+    def __init__(self, *, dropped: Callable[[str, str], None], patience_s: float = PATIENCE_S) -> None:
+        self._dropped, self._patience_s = dropped, patience_s
         self._lock = threading.Condition()
-        self._model: LoadedModel | None = None
-        self._task: tuple[LoadedModel, Answered, Callable[[SecondOpinion], None]] | None = None
-        self._busy = self._closing = False
-        self._failures = 0
-        self._thread: threading.Thread | None = None
+        self._seat: _Seat | None = None
 
     def put(self, model: LoadedModel | None) -> None:
         """From now on this model sees the frames, or none does."""
         with self._lock:
-            self._model, self._failures = model, 0
-            if model is not None and self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="shadow", daemon=True)
-                self._thread.start()
+            self._vacate()
+            if model is not None:
+                seat = self._seat = _Seat(model)
+                seat.thread = threading.Thread(target=self._run, args=(seat,), name="shadow", daemon=True)
+                seat.thread.start()
 
     @property
     def current(self) -> LoadedModel | None:
-        return self._model
+        seat = self._seat
+        return seat.model if seat else None
 
     @property
     def busy(self) -> bool:
         """It has a frame in hand."""
-        return self._busy
+        seat = self._seat
+        return seat is not None and seat.busy_since_s is not None
 
     def offer(self, answered: Answered, slack: float, tell: Callable[[SecondOpinion], None]) -> None:
         """Show it a frame if it is free and the line has time to spare; returns at once.
@@ -87,50 +103,78 @@ class Shadow:
         :param slack: share of its time that the line lately spent waiting for frames.
         :param tell: called on the shadow's thread.
         """
-        if self._model is None or self._busy or slack < ENOUGH_SLACK:
+        seat = self._seat
+        if seat is None:
+            return
+        since_s = seat.busy_since_s
+        if since_s is not None:
+            if time.monotonic() - since_s > self._patience_s:
+                self._hung(seat, since_s)
+            return
+        # A model beside itself has nothing to say.
+        if slack < ENOUGH_SLACK or seat.model.bundle == answered.model:
             return
         with self._lock:
-            # A model beside itself has nothing to say.
-            if self._model is None or self._busy or self._model.bundle == answered.model:
-                return
-            self._busy, self._task = True, (self._model, answered, tell)
-            self._lock.notify_all()
+            if seat is self._seat and seat.busy_since_s is None:
+                seat.busy_since_s, seat.task = time.monotonic(), (answered, tell)
+                self._lock.notify_all()
 
     def close(self, timeout_s: float) -> None:
         """Finish the frame in hand and end."""
         with self._lock:
-            self._closing = True
-            self._lock.notify_all()
-        if self._thread is not None:
-            self._thread.join(timeout_s)
+            seat = self._seat
+            if seat is not None:
+                seat.closing = True
+                self._lock.notify_all()
+        if seat is not None and seat.thread is not None:
+            seat.thread.join(timeout_s)
 
-    def _run(self) -> None:
+    def _vacate(self) -> None:
+        """Under the lock: who sits there ends with the frame in hand, whenever that is."""
+        if self._seat is not None:
+            self._seat.closing = True
+            self._seat = None
+            self._lock.notify_all()
+
+    def _run(self, seat: _Seat) -> None:
         while True:
             with self._lock:
-                self._lock.wait_for(lambda: self._task or self._closing)
-                task, self._task = self._task, None
+                self._lock.wait_for(lambda: seat.task or seat.closing)
+                task, seat.task = seat.task, None
             if task is None:
                 return
-            model, answered, tell = task
+            answered, tell = task
             try:
-                tell(_opinion(model, answered))
+                opinion = _opinion(seat.model, answered)
+                if seat is self._seat:
+                    tell(opinion)
             except Exception as error:  # noqa: BLE001 - whatever a shadow does, the line goes on
-                self._failed(model, error)
+                self._failed(seat, error)
             else:
-                self._failures = 0
+                seat.failures = 0
             with self._lock:
-                self._busy = False
+                seat.busy_since_s = None
 
-    def _failed(self, model: LoadedModel, error: Exception) -> None:
+    def _failed(self, seat: _Seat, error: Exception) -> None:
         with self._lock:
-            if self._model is not model:
+            seat.failures += 1
+            if seat is not self._seat or seat.failures < MAX_FAILURES:
                 return
-            self._failures += 1
-            if self._failures < MAX_FAILURES:
+            self._vacate()
+        _log.warning("the shadow model %s was given up: %s", seat.model.bundle[:12], error)
+        self._dropped(seat.model.bundle, f"It failed on {MAX_FAILURES} frames in a row: {error}")
+
+    def _hung(self, seat: _Seat, since_s: float) -> None:
+        with self._lock:
+            if seat is not self._seat or seat.busy_since_s != since_s:
                 return
-            self._model = None
-        _log.warning("the shadow model %s was given up: %s", model.bundle[:12], error)
-        self._dropped(model.bundle, f"It failed on {MAX_FAILURES} frames in a row: {error}")
+            self._vacate()
+        _log.warning("the shadow model %s was given up: it hangs in a frame", seat.model.bundle[:12])
+        why = f"It took more than {self._patience_s:.0f} s for one frame."
+        # To remember it means to write a file, for which the line that found out must not wait.
+        threading.Thread(
+            target=self._dropped, args=(seat.model.bundle, why), name="shadow-given-up", daemon=True
+        ).start()
 
 
 def _opinion(model: LoadedModel, answered: Answered) -> SecondOpinion:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import logging
 import signal
+import sys
 import threading
 import time
 import uuid
@@ -14,9 +15,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edge_runtime.config import CONFIG_NAME, KEYS, load_config, parse_config
-from edge_runtime.contracts.errors import AlreadyExists, LinesideError
-from edge_runtime.contracts.rows import AlertRow
+from edge_runtime.config import CONFIG_NAME, KEYS, Management, config_error, load_config, parse_config
+from edge_runtime.contracts.errors import AlreadyExists, ConfigInvalid, LinesideError
+from edge_runtime.contracts.rows import AlertRow, LossRow
 from edge_runtime.contracts.status import Announcement, BoxStatus, PipelineStatus
 from edge_runtime.enrolment import address_file, read_home, tell_address
 from edge_runtime.identity import load_identity
@@ -26,7 +27,7 @@ from edge_runtime.service.api import BoxApi
 from edge_runtime.service.inference import InferenceListeners
 from edge_runtime.service.lineup import LineUp
 from edge_runtime.service.logs import LogRing, start_logging, stop_logging
-from edge_runtime.service.management import ManagementApp, ManagementServer
+from edge_runtime.service.management import ManagementApp, ManagementDoor, ManagementServer, listening_socket
 from edge_runtime.service.models import ModelKeeper
 from edge_runtime.service.serial import Serial
 from edge_runtime.service.shadows import ShadowKeeper
@@ -63,7 +64,7 @@ def run(home: Path) -> int:
 
     :raises NotFound: the box was not initialised.
     :raises ConfigInvalid: ``edge.toml`` cannot be used.
-    :raises AlreadyExists: another daemon runs in this home, or the port is taken.
+    :raises AlreadyExists: another daemon runs in this home.
     """
     read_home(home)
     stop = threading.Event()
@@ -107,7 +108,7 @@ class Daemon:
         self._spool = Spool(
             home, box=self._identity.fingerprint, boot=self._boot, limits=self._config.spool, now_ms=now_ms
         )
-        self._board = PushBoard()
+        self._board = PushBoard(self._pushed_in_vain)
         self._inference = InferenceListeners(
             self._config.inference,
             door=self._board.offer,
@@ -151,46 +152,54 @@ class Daemon:
             configurable=self,
             start_install=self._start_install,
         )
+        self._announcer: Announcer | None = None
+        self._management = ManagementDoor(self._listen, opened=self._listening, problem=self._not_listening)
+        self._listens = self._config.management
+        """What the listener was opened with; the configuration in force may say otherwise already."""
         self._app = ManagementApp(api.routes(), trust=self._trust, serial=self._serial, slow=self._slow)
 
     def run(self) -> int:
         """Serve until told to stop; the process's exit status."""
         where = address_file(self._home)
-        announcer: Announcer | None = None
         try:
-            server = self._listen()
             try:
                 self._inference.tick()
                 self._models.start()
                 self._shadows.start()
+                self._check_lines()
                 self._lines.apply(self._config)
                 self._spool.audit("box.started", f"lineside-edge {version('lineside')}")
-                server.start()
-                host, port = server.address
-                tell_address(self._home, host, port)
-                _log.info("box %s listens on %s port %d", self._identity.fingerprint[:12], host, port)
-                if self._config.management.announce:
-                    announcer = Announcer(self._announcement(host, port))
-                self._keep_house(announcer, host, port)
+                self._management.tick()
+                self._keep_house()
             finally:
                 self._stopping = True
                 self._watchdog.tell(Pulse(stopping=True), time.monotonic())
                 where.unlink(missing_ok=True)
-                server.ask_to_stop()
+                self._management.ask_to_stop()
                 self._inference.ask_to_stop()
-                if announcer:
-                    announcer.ask_to_stop()
+                if self._announcer:
+                    self._announcer.ask_to_stop()
                 self._serial.close()
                 self._lines.stop(STOP_S)
                 self._shadows.close(STOP_S)
-                server.close(STOP_S)
+                self._management.close(STOP_S)
                 self._inference.close(STOP_S)
-                if announcer:
-                    announcer.close(STOP_S)
+                self._board.keep(())
+                if self._announcer:
+                    self._announcer.close(STOP_S)
         finally:
             self._spool.close()
             _log.info("stopped")
         return self._exit_status
+
+    def _check_lines(self) -> None:
+        """A section that cannot work is told of with its line; it does not keep the others from running."""
+        try:
+            check_pipelines(self._config, self.config_text())
+        except ConfigInvalid as error:
+            _log.error("%s", error)
+            sys.stderr.write(f"{error.message} The other lines run. {error.hint}\n")
+            self._alert("config.invalid", error.message, None, {})
 
     def status(self) -> BoxStatus:
         # The serial first: what changes after it was read is told by the next one.
@@ -216,13 +225,16 @@ class Daemon:
         return (self._home / CONFIG_NAME).read_text("utf-8")
 
     def reconfigure(self, text: str) -> None:
-        """Check a configuration, put it in force and restart the lines; listener and trials follow at the next start.
+        """Check a configuration, put it in force and restart the lines that it changes.
+
+        Listeners and trials follow at the next start.
 
         :raises ConfigInvalid: nothing was changed.
         """
         config = parse_config(text)
         check_pipelines(config, text)
         with self._configuring:
+            self._check_listen(config.management, text)
             write_durably(self._home / CONFIG_NAME, [text.encode()])
             self._config = config
             self._spool.limits = config.spool
@@ -231,20 +243,46 @@ class Daemon:
         _log.info("a new configuration is in force")
 
     def _listen(self) -> ManagementServer:
+        return ManagementServer(
+            self._app,
+            identity=self._identity,
+            trust=self._trust,
+            address=self._listens.address,
+            ended=self._listener_ended,
+        )
+
+    def _listening(self, host: str, port: int) -> None:
+        tell_address(self._home, host, port)
+        _log.info("box %s listens on %s port %d", self._identity.fingerprint[:12], host, port)
+        if self._listens.announce:
+            self._announcer = Announcer(self._announcement(host, port))
+
+    def _not_listening(self, error: LinesideError) -> None:
+        # The lines matter more than who looks after them; whoever started this by hand sees it at once.
+        sys.stderr.write(f"{error.message} It is tried again; the lines run meanwhile. {error.hint}\n")
+        _log.error("no desktop can reach the box: %s", error)
+        self._alert("management.not-listening", f"{error.message} {error.hint}", None, {})
+
+    def _check_listen(self, wanted: Management, text: str) -> None:
+        """:raises ConfigInvalid: a new address for desktops that could not be listened on: the box would be lost."""
+        if wanted.listen in (self._listens.listen, self._config.management.listen):
+            return
+        host, port = wanted.address
+        own = self._management.address
         try:
-            return ManagementServer(
-                self._app,
-                identity=self._identity,
-                trust=self._trust,
-                address=self._config.management.address,
-                ended=self._listener_ended,
+            # The port that this box itself holds is free at its next start: only the host is in question.
+            listening_socket((host, 0 if own and own[1] == port else port)).close()
+        except LinesideError as error:
+            raise config_error(text, "management.listen", error.message) from error
+
+    def _pushed_in_vain(self, count: int, size: int) -> None:
+        stamp = self._spool.stamp("losses")
+        at_ms = stamp["at_ms"]
+        self._spool.put_loss(
+            LossRow(
+                **stamp, stream="frames", count=count, bytes=size, first_ms=at_ms, last_ms=at_ms, reason="push.dropped"
             )
-        except OSError as error:
-            listen = self._config.management.listen
-            raise AlreadyExists(
-                f"The box cannot listen on {listen}: {error.strerror or error}.",
-                hint="Stop the program that uses this port, or change `listen` in edge.toml.",
-            ) from error
+        )
 
     def _listener_ended(self) -> None:
         if not self._stopping:
@@ -274,7 +312,7 @@ class Daemon:
         self._spool.put_alert(AlertRow(**stamp, kind=kind, message=message, model=model, facts=dict(facts)))
         self._serial.bump()
 
-    def _keep_house(self, announcer: Announcer | None, host: str, port: int) -> None:
+    def _keep_house(self) -> None:
         """Until told to stop: let time end a trial, tell what has changed."""
         where = address_file(self._home)
         told: object = None
@@ -282,10 +320,12 @@ class Daemon:
         while not self._stop.wait(TICK_S):
             self._models.tick()
             self._inference.tick()
-            if not where.exists():
-                tell_address(self._home, host, port)
-            if announcer:
-                announcer.update(self._announcement(host, port))
+            self._management.tick()
+            if address := self._management.address:
+                if not where.exists():
+                    tell_address(self._home, *address)
+                if self._announcer:
+                    self._announcer.update(self._announcement(*address))
             now = time.monotonic()
             lines = self._lines.status()
             self._watchdog.tell(self._pulse(lines), now)

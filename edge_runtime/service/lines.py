@@ -21,6 +21,9 @@ BUDGET, BUDGET_S = 5, 60.0
 LONG_PAUSE_S = 60.0
 SOUND_AFTER_S = 60.0
 """A pipeline that ran this long has got over its last failure."""
+WAITING_S = 0.1
+"""How often a line that waits for another one's end looks whether it is to stop itself."""
+_HELD = "Its source is still held by what ran before the last change of the configuration."
 _log = logging.getLogger(__name__)
 
 
@@ -49,6 +52,7 @@ class Line:
     :param open_source: called anew for every attempt.
     :param build: makes the pipeline around an open source.
     :param failed: told why, once whenever its budget of restarts is spent.
+    :param after: a line that was told to stop and that has this one's source: begin only once it has ended.
     """
 
     def __init__(
@@ -59,10 +63,12 @@ class Line:
         build: Callable[[Source], Pipeline],
         failed: Callable[[str], None],
         counters: PipelineCounters,
+        after: Line | None = None,
     ) -> None:
         self.config = config
         self.counters = counters
         self._open_source, self._build, self._failed = open_source, build, failed
+        self._after = after
         self._pipeline: Pipeline | None = None
         self._budget = RestartBudget()
         self._since: float | None = None
@@ -78,7 +84,11 @@ class Line:
     def join(self, timeout_s: float) -> bool:
         """Wait for the thread's end after :meth:`ask_to_stop`; False when it takes longer than this."""
         self._thread.join(timeout_s)
-        return not self._thread.is_alive()
+        return not self.alive
+
+    @property
+    def alive(self) -> bool:
+        return self._thread.is_alive()
 
     @property
     def last_beat(self) -> float:
@@ -94,11 +104,14 @@ class Line:
             self.config.name,
             public_address(self.config.source),
             has_model=has_model,
-            problem=self._ended or self.counters.last_failure,
+            problem=_HELD if self._after is not None else self._ended or self.counters.last_failure,
             failing=self._budget.spent,
         )
 
     def _run(self) -> None:
+        while (before := self._after) is not None and not self._stop.is_set():
+            if before.join(WAITING_S):
+                self._after = None
         pause_s = 0.0
         while not self._stop.wait(pause_s):
             started = self._since = time.monotonic()

@@ -1,11 +1,12 @@
-"""All lines of the box, as the configuration in force says; another configuration restarts them."""
+"""All lines of the box, as the configuration in force says; another one restarts those that it changes."""
 
 from __future__ import annotations
 
 import hashlib
+import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from edge_runtime.config import Drift, EdgeConfig, PipelineConfig
@@ -18,9 +19,11 @@ from edge_runtime.inference.shadow import Shadow
 from edge_runtime.service.lines import Line
 from edge_runtime.sources import open_source, options_of
 from edge_runtime.sources.base import Source
+from edge_runtime.sources.push import ADDRESS as PUSH
 from edge_runtime.sources.push import PushBoard
 
 STOP_TIMEOUT_S = 5.0
+_log = logging.getLogger(__name__)
 
 
 class LineUp:
@@ -53,40 +56,64 @@ class LineUp:
         self._failed, self._changed = failed, changed
         self._lock = threading.Lock()
         self._lines: tuple[Line, ...] = ()
+        self._drift = Drift()
+        """What the lines were started with."""
+        self._leaving: tuple[Line, ...] = ()
+        """Lines that were told to stop and have not ended."""
         self._counters: dict[str, PipelineCounters] = {}
 
     def apply(self, config: EdgeConfig) -> None:
-        """Stop the lines that run and start those of ``config``; their counters go on by name."""
+        """Stop the lines that ``config`` has no more or in other words, and start what it has; the rest runs on.
+
+        Counters go on by name. A line that does not end in time keeps its source: what needs it waits for it.
+        """
         with self._lock:
-            self._stop(STOP_TIMEOUT_S)
-            self._lines = tuple(self._start(pipeline, config.drift) for pipeline in config.pipeline)
+            same = {line.config for line in self._lines} if config.drift == self._drift else set()
+            staying = {line.config: line for line in self._lines if line.config in same.intersection(config.pipeline)}
+            self._stop([line for line in self._lines if line.config not in staying], STOP_TIMEOUT_S)
+            if self._board is not None:
+                # After the stop: until then the old lines answer what waits for them.
+                sources = (pipeline.source for pipeline in config.pipeline)
+                self._board.keep({source.removeprefix(PUSH) for source in sources if source.startswith(PUSH)})
+            self._drift = config.drift
+            self._lines = tuple(staying.get(pipeline) or self._start(pipeline) for pipeline in config.pipeline)
 
     def stop(self, timeout_s: float) -> None:
         """Stop all lines; each finishes the frame it has in hand."""
         with self._lock:
-            self._stop(timeout_s)
+            self._stop(self._lines, timeout_s)
+            self._lines = ()
 
     def status(self) -> tuple[PipelineStatus, ...]:
         has_model = self._models.current() is not None
         return tuple(line.status(has_model=has_model) for line in self._lines)
 
     def stalled(self, after_s: float) -> tuple[str, ...]:
-        """Names of the lines of which a worker has shown no sign of life for so many seconds."""
+        """Names of the lines of which a worker has shown no sign of life for so many seconds; also of those that were
+        told to stop and do not."""
         now = time.monotonic()
-        return tuple(line.config.name for line in self._lines if now - line.last_beat > after_s)
+        lines = (*self._lines, *(line for line in self._leaving if line.alive))
+        return tuple(dict.fromkeys(line.config.name for line in lines if now - line.last_beat > after_s))
 
     def changes(self) -> int:
         """Goes up when :meth:`status` shows other figures."""
         return sum(line.counters.changes for line in self._lines)
 
-    def _stop(self, timeout_s: float) -> None:
-        for line in self._lines:
+    def _stop(self, lines: Sequence[Line], timeout_s: float) -> None:
+        for line in lines:
             line.ask_to_stop()
-        for line in self._lines:
-            line.join(timeout_s)
-        self._lines = ()
+        until = time.monotonic() + timeout_s
+        # Noted before they leave `_lines`: the watchdog must not lose sight of one that hangs.
+        self._leaving = tuple(line for line in (*self._leaving, *lines) if line.alive)
+        for line in lines:
+            if not line.join(max(0.0, until - time.monotonic())):
+                _log.warning("pipeline %s does not end", line.config.name)
+        self._leaving = tuple(line for line in self._leaving if line.alive)
 
-    def _start(self, config: PipelineConfig, drift: Drift) -> Line:
+    def _start(self, config: PipelineConfig) -> Line:
+        drift = self._drift
+        same = ((line.config.name, line.config.source) for line in self._leaving)
+        holder = dict(zip(same, self._leaving, strict=True)).get((config.name, config.source))
         counters = self._counters.setdefault(config.name, PipelineCounters())
         # The position belongs to the source: another folder under the same name begins anew.
         place = hashlib.sha256(config.source.encode()).hexdigest()[:12]
@@ -115,4 +142,5 @@ class LineUp:
             build=build,
             failed=lambda why: self._failed(config.name, why),
             counters=counters,
+            after=holder,
         )

@@ -7,6 +7,7 @@ import logging
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -14,7 +15,7 @@ from typing import Any
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from edge_runtime.contracts.errors import BoxRefused, InputInvalid, LinesideError
+from edge_runtime.contracts.errors import AlreadyExists, BoxRefused, InputInvalid, LinesideError
 from edge_runtime.identity import Identity, server_context
 from edge_runtime.service.api import waiting_time
 from edge_runtime.service.http import Request, Response, Route, Routes, parse_query, refusal
@@ -26,6 +27,8 @@ MAX_CONNECTIONS = 64
 BODY_TIMEOUT_S = 30.0
 KEEP_ALIVE_S = 75
 WORKERS = 6
+RETRY_S = 10.0
+"""How often an address that cannot be listened on is tried again."""
 _log = logging.getLogger(__name__)
 
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -113,7 +116,7 @@ class ManagementServer:
     """The listener in a thread of its own.
 
     :param ended: called when the thread ends, for whatever reason.
-    :raises OSError: the address cannot be listened on.
+    :raises AlreadyExists: the address cannot be listened on.
     """
 
     def __init__(
@@ -127,9 +130,7 @@ class ManagementServer:
     ) -> None:
         self._app = app
         self._ended = ended
-        family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
-        both = address[0] == "::" and socket.has_dualstack_ipv6()
-        self._socket = socket.create_server(address, family=family, backlog=MAX_CONNECTIONS, dualstack_ipv6=both)
+        self._socket = listening_socket(address)
         self.address: tuple[str, int] = self._socket.getsockname()[:2]
         config = uvicorn.Config(
             app,
@@ -171,6 +172,71 @@ class ManagementServer:
             _log.exception("the management listener failed")
         finally:
             self._ended()
+
+
+class ManagementDoor:
+    """Opens the listener; where that cannot be done now it is tried again, and the box goes on without.
+
+    :param make: the listener, not started; raises LinesideError where its address cannot be used.
+    :param opened: told once at which host and port it listens.
+    :param problem: told once why it cannot.
+    """
+
+    def __init__(
+        self,
+        make: Callable[[], ManagementServer],
+        *,
+        opened: Callable[[str, int], None],
+        problem: Callable[[LinesideError], None],
+    ) -> None:
+        self._make, self._opened, self._problem = make, opened, problem
+        self._server: ManagementServer | None = None
+        self._next_try = 0.0
+        self._told = False
+
+    @property
+    def address(self) -> tuple[str, int] | None:
+        """Host and port, once it is open."""
+        return self._server.address if self._server else None
+
+    def tick(self) -> None:
+        """Open it if it is not open yet. Call a few times a second."""
+        if self._server is not None or time.monotonic() < self._next_try:
+            return
+        self._next_try = time.monotonic() + RETRY_S
+        try:
+            server = self._make()
+        except LinesideError as error:
+            if not self._told:
+                self._told = True
+                self._problem(error)
+            return
+        self._server = server
+        server.start()
+        self._opened(*server.address)
+
+    def ask_to_stop(self) -> None:
+        if self._server:
+            self._server.ask_to_stop()
+
+    def close(self, timeout_s: float) -> None:
+        """As :meth:`ManagementServer.close`."""
+        if self._server:
+            self._server.close(timeout_s)
+
+
+def listening_socket(address: tuple[str, int]) -> socket.socket:
+    """:raises AlreadyExists: the address cannot be listened on: taken, or none of this machine's."""
+    family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
+    both = address[0] == "::" and socket.has_dualstack_ipv6()
+    try:
+        return socket.create_server(address, family=family, backlog=MAX_CONNECTIONS, dualstack_ipv6=both)
+    except (OSError, UnicodeError) as error:
+        why = (error.strerror if isinstance(error, OSError) else None) or error
+        raise AlreadyExists(
+            f"The box cannot listen on {address[0]} port {address[1]}: {why}.",
+            hint="Stop the program that uses this port, or change `listen` in edge.toml.",
+        ) from error
 
 
 def _context(identity: Identity, trust: TrustStore) -> ssl.SSLContext:

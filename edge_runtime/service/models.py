@@ -7,6 +7,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +26,16 @@ _log = logging.getLogger(__name__)
 
 Alert = Callable[[str, str, str | None, Mapping[str, float]], None]
 """kind, message, bundle id, figures."""
+
+
+@dataclass(frozen=True, slots=True)
+class _OnLine:
+    """Who answers; replaced as a whole, so that a frame never sees the half of a switch."""
+
+    model: LoadedModel | None = None
+    on_trial: bool = False
+    previous: LoadedModel | None = None
+    """Who answered before the one on trial."""
 
 
 class ModelKeeper:
@@ -50,9 +61,7 @@ class ModelKeeper:
         self._next_look = 0.0
         self._switching = threading.Lock()
         self._counting = threading.Lock()
-        self._current: LoadedModel | None = None
-        self._previous: LoadedModel | None = None
-        self._on_trial = False
+        self._line = _OnLine()
         self._latencies: deque[float] = deque(maxlen=BASELINE_FRAMES)
         self._frames = self._errors = 0
 
@@ -63,11 +72,11 @@ class ModelKeeper:
         self._switch()
 
     def current(self) -> LoadedModel | None:
-        return self._current
+        return self._line.model
 
     def workers(self) -> int:
         """How many frames at a time the answering model handles best; one where there is none."""
-        current = self._current
+        current = self._line.model
         return current.engine.tuning.workers if current else 1
 
     def load(self, bundle: Bundle) -> LoadedModel:
@@ -83,15 +92,15 @@ class ModelKeeper:
 
     def instead_of(self, model: LoadedModel) -> LoadedModel | None:
         """Who answers a frame on which ``model`` failed: its successor, or on trial the model before it."""
-        current = self._current
-        if current is not None and current.bundle != model.bundle:
-            return current
-        return self._previous if self._on_trial else None
+        line = self._line
+        if line.model is not None and line.model.bundle != model.bundle:
+            return line.model
+        return line.previous
 
     def observe(self, model: LoadedModel, *, latency_ms: float, ok: bool) -> None:
         """A live frame was answered, or could not be."""
-        current = self._current
-        if current is None or model.bundle != current.bundle:
+        line = self._line
+        if line.model is None or model.bundle != line.model.bundle:
             return
         with self._counting:
             self._frames += 1
@@ -99,14 +108,16 @@ class ModelKeeper:
                 self._latencies.append(latency_ms)
             else:
                 self._errors += 1
-        if self._on_trial:
-            self._decided(self._installer.observe(latency_ms=latency_ms, ok=ok, now_s=time.monotonic()))
+        if line.on_trial:
+            now = time.monotonic()
+            self._decided(self._installer.observe(model.bundle, latency_ms=latency_ms, ok=ok, now_s=now))
 
     def tick(self) -> None:
         """Call a few times a second: time ends a trial too, and a tuning may have been found."""
         now = time.monotonic()
-        if self._on_trial:
-            self._decided(self._installer.tick(now))
+        line = self._line
+        if line.model is not None and line.on_trial:
+            self._decided(self._installer.tick(line.model.bundle, now))
         if now >= self._next_look:
             self._next_look = now + TUNING_EVERY_S
             self._look_for_tuning()
@@ -127,7 +138,7 @@ class ModelKeeper:
 
         :raises NotFound: there is none.
         """
-        before = self._current
+        before = self._line.model
         self._installer.roll_back(reason)
         self._switch()
         self._alert("update.rolled-back", reason, before.bundle if before else None, {})
@@ -143,19 +154,20 @@ class ModelKeeper:
             return
         self._tuned = written
         with self._switching:
-            current = self._current
+            current = self._line.model
             try:
                 bundle = self._installer.active() if current else None
                 if bundle is None or current is None or bundle.id != current.bundle:
                     return
                 if self._tunings.of(bundle.model) == current.engine.tuning:
                     return
-                self._current = self.load(bundle)
+                tuned = self.load(bundle)
+                self._line = replace(self._line, model=tuned)
             except LinesideError as error:
                 _log.error("the model goes on as it was tuned before: %s", error)
                 return
             self._forget_figures()
-        _log.info("the model on the line was tuned anew: %s", self._current.engine.tuning)
+        _log.info("the model on the line was tuned anew: %s", tuned.engine.tuning)
         self._changed()
 
     def _baseline(self) -> TrialReport | None:
@@ -173,7 +185,7 @@ class ModelKeeper:
     def _decided(self, state: SlotState | None) -> None:
         if state is None:
             return
-        tried = self._current
+        tried = self._line.model
         if state == "ROLLED_BACK" and tried is not None:
             reasons = {slot.bundle: slot.reason for slot in self._installer.slots() if slot.state == "ROLLED_BACK"}
             reason = reasons.get(tried.bundle) or "the trial on the line failed"
@@ -189,9 +201,7 @@ class ModelKeeper:
         with self._switching:
             while True:
                 try:
-                    bundle = self._installer.active()
-                    self._on_trial = any(slot.state == "TRIAL" for slot in self._installer.slots())
-                    self._put_on_line(bundle)
+                    self._put_on_line(self._installer.active())
                     break
                 except LinesideError as error:
                     _log.error("the model cannot be loaded: %s", error)
@@ -200,21 +210,29 @@ class ModelKeeper:
                         self._installer.roll_back(f"it could not be loaded: {error.message}")
                     except NotFound:
                         break
+                    except (LinesideError, OSError) as stuck:
+                        message = f"The way back to the model before could not be taken: {stuck}"
+                        _log.error("%s", message)
+                        self._alert("model.unusable", message, None, {})
+                        break
         self._changed()
 
     def _put_on_line(self, bundle: Bundle | None) -> None:
-        current = self._current
+        line = self._line
+        current = line.model
+        on_trial = bundle is not None and any(
+            slot.state == "TRIAL" and slot.bundle == bundle.id for slot in self._installer.slots()
+        )
         if bundle is not None and current is not None and bundle.id == current.bundle:
-            if not self._on_trial:
-                self._previous = None
+            self._line = _OnLine(current, on_trial, line.previous if on_trial else None)
             return
         if bundle is None:
             loaded = None
-        elif self._previous is not None and self._previous.bundle == bundle.id:
-            loaded = self._previous
+        elif line.previous is not None and line.previous.bundle == bundle.id:
+            loaded = line.previous
         else:
             loaded = self.load(bundle)
-        self._previous = current if self._on_trial else None
         self._forget_figures()
-        self._current = loaded
+        # Only now: until it is loaded the model before it answers, and its frames are not the trial's.
+        self._line = _OnLine(loaded, on_trial, current if on_trial else None)
         _log.info("model on the line: %s", loaded.bundle if loaded else "none")

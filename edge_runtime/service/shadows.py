@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 
 from edge_runtime.contracts.errors import LinesideError
@@ -11,6 +12,8 @@ from edge_runtime.inference.shadow import Shadow
 from edge_runtime.service.models import Alert
 from edge_runtime.update.bundle import Bundle
 from edge_runtime.update.shadow import ShadowSlot
+
+_log = logging.getLogger(__name__)
 
 
 class ShadowKeeper:
@@ -32,14 +35,18 @@ class ShadowKeeper:
         self.runner = Shadow(dropped=self._given_up)
 
     def start(self) -> None:
-        """Take up again what was kept before the last stop."""
-        bundle = self._slot.recover()
+        """Take up again what was kept before the last stop; whatever is wrong with it, the box goes on without."""
+        try:
+            bundle = self._slot.recover()
+        except (LinesideError, OSError) as error:
+            self._alert("shadow.given-up", f"The shadow model is damaged and was let go. {_words(error)}", None, {})
+            return
         if bundle is None:
             return
         try:
             self.runner.put(self._load(bundle))
-        except LinesideError as error:
-            self._given_up(bundle.id, error.message)
+        except Exception as error:  # noqa: BLE001 - nothing that answers for nothing may keep the box from starting
+            self._given_up(bundle.id, _words(error))
 
     def status(self) -> ShadowStatus | None:
         return self._slot.status()
@@ -60,6 +67,14 @@ class ShadowKeeper:
         self.runner.close(timeout_s)
 
     def _given_up(self, bundle: str, why: str) -> None:
-        self._slot.give_up(bundle, why)
+        try:
+            self._slot.give_up(bundle, why)
+        except (LinesideError, OSError) as error:
+            _log.error("that the shadow was given up could not be written: %s", error)
+            why = f"{why} This could not be written down, so the next start takes it up again: {_words(error)}"
         self._alert("shadow.given-up", f"The shadow model sees no more frames. {why}", bundle, {})
         self._changed()
+
+
+def _words(error: Exception) -> str:
+    return error.message if isinstance(error, LinesideError) else str(error)

@@ -33,11 +33,10 @@ from edge_runtime.contracts.rows import (
 )
 from edge_runtime.contracts.status import SpoolStatus
 from edge_runtime.inference.pipeline import Stamp
-from edge_runtime.service.spool_disk import SpoolDisk
+from edge_runtime.service.spool_disk import SpoolDisk, is_damage, lacks_room
 from edge_runtime.service.spool_files import SampleFiles
 from edge_runtime.service.spool_limits import SAMPLE_CLASSES, has_room
 from edge_runtime.service.spool_memory import Gone, Waiting
-from edge_runtime.update.durable import about_room
 
 COMMIT_EVERY_S = 0.1
 RETRY_S = 1.0
@@ -81,10 +80,15 @@ class Spool:
         self._box, self._boot, self._now_ms = box, boot, now_ms
         self.limits = limits
         home.mkdir(parents=True, exist_ok=True)
-        (home / "samples").mkdir(exist_ok=True)
         self._home, self._files = home, SampleFiles(home / "samples")
         self._disk = SpoolDisk(
-            home, self._files, now_ms=now_ms, monotonic=monotonic, ledger=self._loss, lose=self._lose
+            home,
+            self._files,
+            now_ms=now_ms,
+            monotonic=monotonic,
+            ledger=self._loss,
+            lose=self._lose,
+            alert=self._alert,
         )
         self._lock = threading.Condition()
         self._sequences: dict[Stream, int] = dict.fromkeys(STREAMS, 0)
@@ -93,6 +97,8 @@ class Spool:
         self._closing = False
         self._problem: str | None = None
         """Why the disk does not take rows at the moment."""
+        self._alerted: set[str] = set()
+        """Kinds of alerts that this problem has raised already."""
         self._thread = threading.Thread(target=self._write_until_closed, name="spool", daemon=True)
         self._thread.start()
 
@@ -133,6 +139,9 @@ class Spool:
         gone = Gone("samples", 1, len(data), row.at_ms, row.at_ms)
         kind = SAMPLE_CLASSES[row.reason]
         free, stored = self._disk.free_bytes(), self._disk.stored()
+        if free is None:
+            # The disk does not say; then the file itself finds out.
+            free = self.limits.reserve_bytes + len(data)
         if self._problem is not None:
             self._lose(gone, "disk.full")
             return False
@@ -207,7 +216,7 @@ class Spool:
         return SpoolStatus(
             **rows,
             sample_bytes=sum(stored[kind] for kind in set(SAMPLE_CLASSES.values())),
-            disk_free_bytes=self._disk.free_bytes(),
+            disk_free_bytes=self._disk.free_bytes() or 0,
             in_memory=len(self._waiting),
             problem=self._problem,
         )
@@ -222,6 +231,11 @@ class Spool:
     def _put(self, stream: Stream, row: Row) -> None:
         with self._lock:
             self._waiting.add(stream, row)
+
+    def _alert(self, kind: str, message: str) -> None:
+        free = self._disk.free_bytes()
+        facts = {} if free is None else {"free_bytes": float(free)}
+        self.put_alert(AlertRow(**self.stamp("alerts"), kind=kind, message=message, facts=facts))
 
     def _lose(self, gone: Gone, reason: str) -> None:
         self.put_loss(self._loss(gone, reason))
@@ -263,7 +277,7 @@ class Spool:
                 return False
             while len(self._waiting):
                 self._write(most=CAREFUL_ROWS)
-        except (sqlite3.Error, OSError) as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, nobody else would write the rows that wait
             self._refused(error)
             return False
         return True
@@ -287,22 +301,28 @@ class Spool:
 
     def _refused(self, error: Exception) -> None:
         """The disk does not take rows: they wait in memory from now on, but for what a person must know at once."""
-        full = about_room(error, self._home / "spool.db")
+        path = self._home / "spool.db"
         with self._lock:
-            first, self._problem = self._problem is None, str(error)
+            first, self._problem = self._problem is None, str(error) or repr(error)
             self._lock.notify_all()
-        if not first:
+        if first:
+            _log.error("the spool cannot be written, rows wait in memory: %s", error, exc_info=error)
+        # What is damaged has been put aside, with an alert of its own.
+        full = lacks_room(error, path)
+        kind = "disk.full" if full else "disk.refused"
+        if kind in self._alerted or (is_damage(error, path) and not full):
             return
-        _log.error("the spool cannot be written, rows wait in memory: %s", error)
-        if full:
-            message = "The disk has no room left. Rows wait in memory; what it cannot hold is in the loss ledger."
-            facts = {"free_bytes": float(self._disk.free_bytes())}
-            self.put_alert(AlertRow(**self.stamp("alerts"), kind="disk.full", message=message, facts=facts))
-            if self._disk.make_room():
-                _log.warning("the spool's ballast was given up")
+        self._alerted.add(kind)
+        rest = "Rows wait in memory; what it cannot hold is in the loss ledger."
+        self._alert(
+            kind, f"{'The disk has no room left' if full else f'The disk takes no rows: {str(error)[:200]}'}. {rest}"
+        )
+        if full and self._disk.make_room():
+            _log.warning("the spool's ballast was given up")
 
     def _healed(self) -> None:
         with self._lock:
             before, self._problem = self._problem, None
+        self._alerted.clear()
         if before is not None:
             _log.info("the spool is written again")

@@ -11,8 +11,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from edge_runtime.config import SpoolLimits
-from edge_runtime.contracts.errors import BoxRefused, DiskFull, LinesideError
-from edge_runtime.contracts.rows import STREAMS, LossRow, Stream
+from edge_runtime.contracts import wire
+from edge_runtime.contracts.errors import BoxRefused, DiskFull, InputInvalid, LinesideError
+from edge_runtime.contracts.rows import ROW_TYPES, STREAMS, LossRow, Stream
 from edge_runtime.service.spool_files import Ballast, SampleFiles
 from edge_runtime.service.spool_limits import CLASSES, Cut, SpoolClass, choose_cuts, oldest_age_ms, resumed_age_ms
 from edge_runtime.service.spool_memory import Batch, Gone
@@ -25,7 +26,17 @@ REMEMBER_EVERY_MS = 60_000
 """How often the clock is written where nothing else is."""
 SHRINK_ABOVE_BYTES = 64 * 2**20
 SHRINK_BYTES = 16 * 2**20
-_BROKEN = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+_BROKEN = frozenset(
+    {
+        sqlite3.SQLITE_CORRUPT,
+        sqlite3.SQLITE_NOTADB,
+        # A table or a column is missing, or holds what the schema forbids.
+        sqlite3.SQLITE_ERROR,
+        sqlite3.SQLITE_SCHEMA,
+        sqlite3.SQLITE_CONSTRAINT,
+        sqlite3.SQLITE_MISMATCH,
+    }
+)
 _log = logging.getLogger(__name__)
 
 
@@ -34,6 +45,7 @@ class SpoolDisk:
 
     :param ledger: makes a loss a row of the ledger, with a key of its own.
     :param lose: keeps a loss in memory until there is a ledger to write it to.
+    :param alert: tells a person, by kind and message.
     :param monotonic: seconds; ages are measured by it.
     """
 
@@ -46,9 +58,11 @@ class SpoolDisk:
         monotonic: Callable[[], float],
         ledger: Callable[[Gone, str], LossRow],
         lose: Callable[[Gone, str], None],
+        alert: Callable[[str, str], None],
     ) -> None:
         self._path, self._folder, self._files = home / "spool.db", home / "samples", files
         self._now_ms, self._monotonic, self._ledger, self._lose = now_ms, monotonic, ledger, lose
+        self._alert = alert
         self._ballast = Ballast(home / "spool.ballast")
         self._lock = threading.RLock()
         self._open_tables: SpoolTables | None = None
@@ -58,9 +72,12 @@ class SpoolDisk:
         self._next_enforce_s = 0.0
         self._closed = self._damaged = False
 
-    def free_bytes(self) -> int:
-        """What the disk has left."""
-        return shutil.disk_usage(self._folder).free
+    def free_bytes(self) -> int | None:
+        """What the disk has left; None where it does not say."""
+        try:
+            return shutil.disk_usage(self._path.parent).free
+        except OSError:
+            return None
 
     def rows(self) -> dict[Stream, int]:
         """Rows on the disk that no desktop has acknowledged."""
@@ -76,13 +93,18 @@ class SpoolDisk:
         """Put a batch on the disk, whole or not at all, and let go of what is too much then.
 
         :raises sqlite3.Error: it was not taken.
+        :raises InputInvalid: some row of it can never be taken.
         """
         with self._lock, self._usable() as tables:
             if not batch.rows and not batch.losses:
                 return
             with _transaction(tables):
-                tables.insert(batch.rows, age_ms=self._age_ms())
-                tables.insert_losses(batch.losses)
+                try:
+                    tables.insert(batch.rows, age_ms=self._age_ms())
+                    tables.insert_losses(batch.losses)
+                except (OverflowError, sqlite3.DataError, sqlite3.IntegrityError, sqlite3.InterfaceError) as error:
+                    # The rows are at fault, not the file.
+                    raise InputInvalid(f"A row cannot be stored: {error}.") from error
                 self._cut(tables, choose_cuts(tables.totals.size, limits, free_bytes=limits.reserve_bytes))
             self._files.have_rows(entry.sample for entry in batch.rows if entry.sample)
 
@@ -112,7 +134,9 @@ class SpoolDisk:
                 return
             self._next_enforce_s = self._monotonic() + ENFORCE_EVERY_S
             age_ms = self._age_ms()
-            free = self.free_bytes() + tables.free_bytes()
+            left = self.free_bytes()
+            # A disk that does not say what it has left is no reason to let anything go.
+            free = limits.reserve_bytes if left is None else left + tables.free_bytes()
             with _transaction(tables):
                 for kind in reversed(CLASSES):
                     evicted = tables.expire(kind, oldest_age_ms(kind, limits, age_ms=age_ms))
@@ -127,15 +151,24 @@ class SpoolDisk:
 
     def page(self, stream: Stream, after: int, limit: int) -> tuple[list[tuple[int, bytes]], int]:
         """Rows after a cursor, each with its own, and the cursor itself, which is 0 where it was given out by a spool
-        that is no more.
+        that is no more. Rows that cannot be read are passed over and dropped, and the ledger says so.
 
         :raises DiskFull: the spool cannot be opened for want of room.
         """
         with self._lock, _plain(self._path), self._usable() as tables:
             if after > tables.last_cursor(stream):
                 after = 0
-            found = tables.page(stream, after, limit)
-            return found, after
+            good: list[tuple[int, bytes]] = []
+            position = after
+            while (wanted := limit - len(good)) > 0:
+                found = tables.page(stream, position, wanted)
+                rotten = {rowid for rowid, body in found if not _readable(stream, body)}
+                good += [row for row in found if row[0] not in rotten]
+                if not rotten:
+                    break
+                self._drop_rotten(tables, stream, rotten)
+                position = found[-1][0]
+            return good, after
 
     def hand_out(self, stream: Stream, through: int) -> None:
         """Rows up to this cursor go to a desktop."""
@@ -176,6 +209,18 @@ class SpoolDisk:
                 tables.set_clock(self._age_ms(), self._now_ms())
             tables.close()
 
+    def _drop_rotten(self, tables: SpoolTables, stream: Stream, rotten: Iterable[int]) -> None:
+        _log.error("rows of the stream %s cannot be read and are dropped", stream)
+        now = self._now_ms()
+        # Where the disk takes nothing they are passed over again the next time.
+        with suppress(sqlite3.OperationalError), _transaction(tables):
+            for rowid in rotten:
+                if stream == "samples":
+                    self._let_go(tables, tables.forget_sample_row(rowid), "spool.damaged")
+                else:
+                    tables.forget_row(stream, rowid)
+                    self._let_go(tables, Evicted((), Gone(stream, 1, 0, now, now)), "spool.damaged")
+
     def _age_ms(self) -> int:
         return self._age_base_ms + int((self._monotonic() - self._opened_s) * 1000)
 
@@ -195,21 +240,29 @@ class SpoolDisk:
 
     @contextmanager
     def _usable(self) -> Iterator[SpoolTables]:
-        """The tables, opened if need be; a file that proves to be broken is put aside."""
+        """The tables, opened if need be; a file that proves to be broken is put aside.
+
+        :raises sqlite3.Error: it is broken, or the disk refused something.
+        """
         if self._closed:
             raise BoxRefused("The box is stopping.")
         try:
             yield self._open_tables or self._open()
-        except sqlite3.DatabaseError as error:
-            if getattr(error, "sqlite_errorcode", 0) & 0xFF in _BROKEN:
-                self._put_aside(error)
-            raise
+        except Exception as error:
+            if not is_damage(error, self._path):
+                raise
+            self._put_aside(error)
+            if isinstance(error, sqlite3.Error):
+                raise
+            damage = sqlite3.DatabaseError(f"the spool holds what no spool writes: {error!r}")
+            damage.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+            raise damage from error
 
     def _open(self) -> SpoolTables:
         try:
             tables = self._connect()
-        except sqlite3.DatabaseError as error:
-            if getattr(error, "sqlite_errorcode", 0) & 0xFF not in _BROKEN:
+        except Exception as error:
+            if not is_damage(error, self._path):
                 raise
             self._put_aside(error)
             tables = self._connect()
@@ -230,7 +283,7 @@ class SpoolDisk:
         try:
             return SpoolTables(self._path, first=first)
         except sqlite3.Error as error:
-            if about_room(error, self._path) and self._ballast.drop():
+            if lacks_room(error, self._path) and self._ballast.drop():
                 return SpoolTables(self._path, first=first)
             raise
 
@@ -239,20 +292,29 @@ class SpoolDisk:
         self._damaged = True
         tables, self._open_tables = self._open_tables, None
         if tables is not None:
-            tables.close()
-            now = self._now_ms()
-            for stream, rows in tables.totals.rows.items():
-                # Samples are counted by their files.
-                if rows and stream != "samples":
-                    self._lose(Gone(stream, rows, 0, now, now), "spool.damaged")
+            with suppress(sqlite3.Error):
+                tables.close()
         for suffix in ("", "-wal", "-shm"):
             with suppress(FileNotFoundError):
                 broken = self._path.with_name(self._path.name + suffix)
                 broken.replace(broken.with_name(f"{broken.name}.damaged"))
+        # Only now: where the file cannot even be put aside this comes again.
+        now = self._now_ms()
+        for stream in STREAMS:
+            # Samples are counted by their files. A count of 0 says that nobody knows how many there were.
+            known = tables.totals.rows[stream] if tables else None
+            if known != 0 and stream != "samples":
+                self._lose(Gone(stream, max(known or 0, 0), 0, now, now), "spool.damaged")
+        message = "The spool was damaged and has begun anew; what it held is in the loss ledger."
+        self._alert("spool.damaged", f"{message} The file is kept as {self._path.name}.damaged.")
 
     def _reconcile(self, tables: SpoolTables) -> None:
         """After a crash: files without a row go, and rows without a file."""
-        missing, orphans, size = self._files.reconcile(tables.samples())
+        try:
+            missing, orphans, size = self._files.reconcile(tables.samples())
+        except OSError as error:
+            _log.error("the folder of samples cannot be used: %s", error)
+            missing, orphans, size = set(), 0, 0
         with suppress(sqlite3.OperationalError), _transaction(tables):
             for sample in missing:
                 self._let_go(tables, tables.forget_sample(sample), "sample.damaged")
@@ -260,6 +322,37 @@ class SpoolDisk:
             now = self._now_ms()
             self._lose(Gone("samples", orphans, size, now, now), "spool.damaged" if self._damaged else "power.cut")
         self._damaged = False
+
+
+def is_damage(error: Exception, path: Path) -> bool:
+    """Whether an error shows that the file itself is at fault, and not the disk, its caller or a want of memory."""
+    if not isinstance(error, sqlite3.Error):
+        return not isinstance(error, OSError | LinesideError | MemoryError)
+    code = getattr(error, "sqlite_errorcode", None)
+    if code is None:
+        # Python's own: a text that is none.
+        return isinstance(error, sqlite3.OperationalError)
+    if code & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+        return True
+    return code & 0xFF in _BROKEN and not lacks_room(error, path)
+
+
+def lacks_room(error: BaseException, path: Path) -> bool:
+    """Whether an error comes from a full disk under ``path``; False where the disk does not say."""
+    try:
+        return about_room(error, path)
+    except OSError:
+        return False
+
+
+def _readable(stream: Stream, body: object) -> bool:
+    if not isinstance(body, bytes | str):
+        return False
+    try:
+        wire.decode(body, ROW_TYPES[stream])
+    except InputInvalid:
+        return False
+    return True
 
 
 @contextmanager
@@ -279,6 +372,6 @@ def _plain(path: Path) -> Iterator[None]:
     try:
         yield
     except (sqlite3.Error, OSError) as error:
-        if about_room(error, path):
+        if lacks_room(error, path):
             raise DiskFull("The spool cannot be used: no space left.") from error
         raise LinesideError(f"The spool cannot be used: {error}.") from error

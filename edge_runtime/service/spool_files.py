@@ -28,7 +28,10 @@ class SampleFiles:
         return self._folder / sample[:2] / sample
 
     def has(self, sample: str) -> bool:
-        return self.path(sample).exists()
+        try:
+            return self.path(sample).exists()
+        except OSError:
+            return False
 
     def write(self, sample: str, data: bytes) -> None:
         """Keep a sample's bytes. Not synced: after a power cut a file without its row goes, and the ledger says so.
@@ -43,7 +46,8 @@ class SampleFiles:
             part.write_bytes(data)
             part.replace(path)
         except OSError:
-            part.unlink(missing_ok=True)
+            with suppress(OSError):
+                part.unlink(missing_ok=True)
             self._rowless.discard(sample)
             raise
 
@@ -60,7 +64,9 @@ class SampleFiles:
 
     def remove(self, samples: Iterable[str]) -> None:
         for sample in samples:
-            self.path(sample).unlink(missing_ok=True)
+            # What cannot be removed now goes at the next start.
+            with suppress(OSError):
+                self.path(sample).unlink(missing_ok=True)
             self._rowless.discard(sample)
 
     def have_rows(self, samples: Iterable[str]) -> None:
@@ -71,7 +77,11 @@ class SampleFiles:
         """Remove files that no row knows and none will.
 
         :returns: rows without a file; how many files went, and their bytes.
+        :raises OSError: the folder is neither there nor can be made, or cannot be read.
         """
+        self._folder.mkdir(parents=True, exist_ok=True)
+        # A glob takes a folder that it may not read for an empty one, and every row would be without a file.
+        next(self._folder.iterdir(), None)
         found = list(self._folder.glob("*/*"))
         # Only now: a file that is newer than the listing is not in it, and one that is older is named here.
         rowless = self._rowless.copy()
@@ -83,7 +93,7 @@ class SampleFiles:
             if path.name in known or sample in rowless:
                 here.add(sample)
                 continue
-            with suppress(FileNotFoundError):
+            with suppress(OSError):
                 size += path.stat().st_size
                 path.unlink()
                 count += not path.name.startswith(".")

@@ -45,6 +45,11 @@ _OLDEST = {
     stream: f"SELECT id, length(body), at_ms, age_ms FROM {stream} WHERE id <= ? ORDER BY id LIMIT ?"  # noqa: S608 - names of ours
     for stream in STREAMS
 }
+_ONE = {
+    stream: f"SELECT id, length(body) FROM {stream} WHERE id = ?"  # noqa: S608 - names of ours
+    for stream in STREAMS
+}
+_DELETE_ONE = {stream: f"DELETE FROM {stream} WHERE id = ?" for stream in STREAMS}  # noqa: S608 - names of ours
 _DELETE = {stream: f"DELETE FROM {stream} WHERE id <= ?" for stream in STREAMS}  # noqa: S608 - names of ours
 _TOTAL = {
     stream: f"SELECT count(*), coalesce(sum(length(body)), 0) FROM {stream}"  # noqa: S608 - names of ours
@@ -89,6 +94,7 @@ class SpoolTables:
 
     :param first: what cursors begin with in a new file; a desktop must not have seen them before.
     :raises sqlite3.Error: it cannot be opened, is damaged, or there is no room.
+    :raises ValueError: it is a database, but not a spool, or holds what no spool writes.
     """
 
     def __init__(self, path: Path, *, first: int) -> None:
@@ -96,6 +102,8 @@ class SpoolTables:
         try:
             self._open(first)
             self.totals = self._before = self._count()
+            # What is rotten shows here, before anything relies on it.
+            self.clock(), self.samples()
         except BaseException:
             self._database.close()
             raise
@@ -103,6 +111,9 @@ class SpoolTables:
 
     def _open(self, first: int) -> None:
         self._database.execute(f"PRAGMA journal_size_limit={WAL_BYTES}")
+        names = {name for (name,) in self._database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        if strange := {name for name in names if not name.startswith("sqlite_")} - {*STREAMS, "clock"}:
+            raise ValueError(f"it has tables that no spool has: {', '.join(sorted(strange))[:200]}")
         if self._number("PRAGMA user_version") == _VERSION:
             return
         self._database.execute("BEGIN IMMEDIATE")
@@ -128,8 +139,12 @@ class SpoolTables:
         for acked, rank, rows, size in self._database.execute(
             "SELECT acked, rank, count(*), sum(size) FROM samples GROUP BY acked, rank"
         ):
+            if acked not in (0, 1) or rank not in _KIND_OF_RANK or not isinstance(size, int) or size < 0:
+                raise ValueError(f"it has samples of the rank {rank!r}, acknowledged {acked!r}, of {size!r} bytes")
             totals.size["fetched_samples" if acked else _KIND_OF_RANK[rank]] += size
             totals.rows["samples"] += 0 if acked else rows
+        if any(self.last_cursor(stream) >= _NEVER for stream in STREAMS):
+            raise ValueError("it has given out its last cursor")
         return totals
 
     def _number(self, sql: str, parameters: Sequence[object] = ()) -> int:
@@ -296,6 +311,18 @@ class SpoolTables:
     def forget_sample(self, sample: str) -> Evicted:
         """Let go of one sample whose file is not what it should be."""
         return self._drop_samples(self._database.execute(f"{_SAMPLE} WHERE sample = ?", (sample,)).fetchall())
+
+    def forget_row(self, stream: Stream, rowid: int) -> None:
+        """Let go of one row, of a stream other than samples, that cannot be read."""
+        for _, size in self._database.execute(_ONE[stream], (rowid,)).fetchall():
+            self._database.execute(_DELETE_ONE[stream], (rowid,))
+            self.totals.rows[stream] -= 1
+            if stream in _KIND_OF:
+                self.totals.size[_KIND_OF[stream]] -= size
+
+    def forget_sample_row(self, rowid: int) -> Evicted:
+        """Let go of one sample whose row cannot be read."""
+        return self._drop_samples(self._database.execute(f"{_SAMPLE} WHERE id = ?", (rowid,)).fetchall())
 
     def samples(self) -> set[str]:
         return {sample for (sample,) in self._database.execute("SELECT sample FROM samples")}

@@ -17,8 +17,9 @@ from edge_runtime.serving.bodies import Buffer, Wishes, decode_request, encode_a
 from edge_runtime.serving.head import HttpRequest
 from edge_runtime.serving.http import HttpResponse, problem, refusal
 from edge_runtime.serving.messages import InferRequest
-from edge_runtime.serving.model import QUICK_S, ServedModel
+from edge_runtime.serving.model import QUICK_S, WITHIN_FACTOR, ServedModel
 from edge_runtime.serving.routes import POSTED, Target, parse_target
+from edge_runtime.serving.runs import QUICK_RUN_S, Run, RunEnded
 from edge_runtime.serving.shelf import ModelShelf, answer_decoded
 
 QUICK_BODY_BYTES = 64 * 1024
@@ -68,6 +69,8 @@ class InferenceApplication:
             target = parse_target(request.head.target)
             if self._authorization is not None and target.kind not in _OPEN and not self._may_ask(request):
                 return problem(401, "This needs the right token.", extra=b"WWW-Authenticate: Bearer\r\n")
+            if request.head.method == b"HEAD" and target.kind in _OPEN:
+                return msgspec.structs.replace(self._answer_at_once(target, request), bodiless=True)
             posted = target.kind in POSTED
             if request.head.method != (b"POST" if posted else b"GET"):
                 allowed = b"POST" if posted else b"GET"
@@ -161,11 +164,18 @@ class InferenceApplication:
         if model.expected_s(decoded) > allowed_s:
             self._submit(model, request, partial(_run, model, request, decoded, wishes, decode_ns), deliver)
             return None
-        response = _run(model, request, decoded, wishes, decode_ns)
+        limit_s = max(QUICK_RUN_S, WITHIN_FACTOR * allowed_s)
+        try:
+            quick = self._shelf.pool.runs.new(limit_s, quick=True)
+            response = _run(model, request, decoded, wishes, decode_ns, quick)
+        except RunEnded:
+            model.never_quick()
+            self._submit(model, request, partial(_run, model, request, decoded, wishes, decode_ns), deliver)
+            return None
         model.took((time.perf_counter_ns() - begin) / 1e9, allowed_s=allowed_s)
         return response
 
-    def _decode_and_run(self, model: ServedModel, request: HttpRequest) -> HttpResponse:
+    def _decode_and_run(self, model: ServedModel, request: HttpRequest, run: Run) -> HttpResponse:
         """All of it on a worker."""
         begin = time.perf_counter_ns()
         try:
@@ -173,25 +183,30 @@ class InferenceApplication:
         except Exception as error:  # noqa: BLE001 - the client learns of it, and the worker goes on
             model.statistics.failed(time.perf_counter_ns() - request.arrived_ns)
             return _failed(request, error)
-        return _run(model, request, decoded, wishes, time.perf_counter_ns() - begin)
+        return _run(model, request, decoded, wishes, time.perf_counter_ns() - begin, run)
 
     def _submit(
-        self, model: ServedModel, request: HttpRequest, run: Callable[[], HttpResponse], deliver: Deliver
+        self, model: ServedModel, request: HttpRequest, work: Callable[[Run], HttpResponse], deliver: Deliver
     ) -> None:
-        def work() -> None:
-            self._to_loop(deliver, run())
+        run = request.run = self._shelf.pool.runs.new()
+
+        def work_and_deliver() -> None:
+            self._to_loop(deliver, work(run))
 
         try:
-            self._shelf.pool.submit(work)
+            self._shelf.pool.submit(work_and_deliver)
         except BoxRefused:
             model.statistics.failed(time.perf_counter_ns() - request.arrived_ns)
             raise
 
 
 def _run(
-    model: ServedModel, request: HttpRequest, decoded: InferRequest, wishes: Wishes, decode_ns: int
+    model: ServedModel, request: HttpRequest, decoded: InferRequest, wishes: Wishes, decode_ns: int, run: Run
 ) -> HttpResponse:
-    """The answer, whatever happens."""
+    """The answer, whatever happens.
+
+    :raises RunEnded: a quick run was ended, and must be begun again on a worker.
+    """
     queue_ns = time.perf_counter_ns() - request.arrived_ns - decode_ns
     try:
         body = answer_decoded(
@@ -202,7 +217,12 @@ def _run(
             arrived_ns=request.arrived_ns,
             queue_ns=queue_ns,
             decode_ns=decode_ns,
+            run=run,
         )
+    except RunEnded as error:
+        if run.quick:
+            raise
+        return problem(504, str(error))
     except Exception as error:  # noqa: BLE001 - the client learns of it, and the worker goes on
         return _failed(request, error)
     return HttpResponse(200, body.json, tensors=body.tensors)

@@ -93,6 +93,8 @@ class Connection(asyncio.BufferedProtocol):
             if isinstance(each, HttpRequest):
                 self._host.release(each.held)
         self._waiting.clear()
+        if self._answering is not None and self._answering.run is not None:
+            self._answering.run.leave()
         self._forget_body()
         self._host.closed(self)
 

@@ -19,6 +19,7 @@ from edge_runtime.serving.grpc_messages import SERVICE, decode_infer, encode_inf
 from edge_runtime.serving.messages import InferAnswer
 from edge_runtime.serving.model import QUICK_S, ServedModel
 from edge_runtime.serving.patience import Patience
+from edge_runtime.serving.runs import QUICK_RUN_S, Run, RunEnded
 from edge_runtime.serving.shelf import ModelShelf, answer, answer_decoded
 
 QUICK_BYTES = 64 * 1024
@@ -36,6 +37,29 @@ _BUG = "The server could not do this; its log says why."
 _log = logging.getLogger(__name__)
 
 Call = Callable[[bytes], bytes]
+
+
+class _Caller:
+    """Whoever waits for answers, of one call or of all those of a stream; its run ends when he goes."""
+
+    def __init__(self, context: grpc.ServicerContext) -> None:
+        self._context = context
+        self._run: Run | None = None
+        self._is_known = self._is_gone = False
+
+    def waits_for(self, run: Run) -> None:
+        self._run = run
+        if not self._is_known:
+            self._is_known = True
+            # False: it is too late to be told.
+            self._is_gone = not self._context.add_callback(self._leave)
+        if self._is_gone:
+            run.leave()
+
+    def _leave(self) -> None:
+        self._is_gone = True
+        if self._run is not None:
+            self._run.leave()
 
 
 class GrpcService:
@@ -68,13 +92,16 @@ class GrpcService:
             "ModelConfig": self._model_config,
             "ModelStatistics": self._model_statistics,
             "RepositoryIndex": self._index,
-            "ModelInfer": self._infer,
         }
-        unary = {name: grpc.stream_unary_rpc_method_handler(self._guarded(name, call)) for name, call in calls.items()}
+        asked = {name: self._guarded(name, _whoever_asks(call)) for name, call in calls.items()}
+        asked["ModelInfer"] = self._guarded("ModelInfer", self._infer)
+        unary = {name: grpc.stream_unary_rpc_method_handler(behaviour) for name, behaviour in asked.items()}
         stream = grpc.stream_stream_rpc_method_handler(self._stream)
         return grpc.method_handlers_generic_handler(SERVICE, {**unary, "ModelStreamInfer": stream})
 
-    def _guarded(self, name: str, call: Call) -> Callable[[Iterator[bytes], grpc.ServicerContext], bytes]:
+    def _guarded(
+        self, name: str, call: Callable[[bytes, _Caller], bytes]
+    ) -> Callable[[Iterator[bytes], grpc.ServicerContext], bytes]:
         """``call`` for those who may ask.
 
         On the wire a call with one message is a stream that ends after it. As a stream we see its begin, and need not
@@ -90,7 +117,7 @@ class GrpcService:
                 if body is None:
                     raise InputInvalid("The call came without a message.")
                 with self._held(len(body)):
-                    return call(body)
+                    return call(body, _Caller(context))
             except Exception as error:  # noqa: BLE001 - a bug in one call must not take the listener down
                 code, why = _status(name, error)
             context.abort(code, why)
@@ -123,11 +150,11 @@ class GrpcService:
         # Clients that send nothing yet wait for this sign that they were let in.
         context.send_initial_metadata(())
         try:
-            response = protocol()["ModelStreamInferResponse"]
+            response, caller = protocol()["ModelStreamInferResponse"], _Caller(context)
             for body in bodies:
                 try:
                     with self._held(len(body)):
-                        message = response(infer_response=self._answer(body, encode_infer))
+                        message = response(infer_response=self._answer(body, encode_infer, caller))
                 except Exception as error:  # noqa: BLE001 - a bug in one call must not take the listener down
                     message = response(error_message=_status("ModelStreamInfer", error)[1])
                 yield message.SerializeToString()
@@ -175,25 +202,25 @@ class GrpcService:
             "RepositoryIndexResponse", {"models": metadata.model_index(self._shelf.index(), ready_only=asked.ready)}
         )
 
-    def _infer(self, body: bytes) -> bytes:
+    def _infer(self, body: bytes, caller: _Caller) -> bytes:
         # To bytes on the worker already: that too is work, and the workers' number limits it.
-        encoded: bytes = self._answer(body, lambda answered: encode_infer(answered).SerializeToString())
+        encoded: bytes = self._answer(body, lambda answered: encode_infer(answered).SerializeToString(), caller)
         return encoded
 
-    def _answer(self, body: bytes, encode: Callable[[InferAnswer], Any]) -> Any:
+    def _answer(self, body: bytes, encode: Callable[[InferAnswer], Any], caller: _Caller) -> Any:
         arrived_ns = time.perf_counter_ns()
         message = parse("ModelInferRequest", body)
         model = self._shelf.model(message.model_name, message.model_version)
         if model.run_s <= QUICK_S and len(body) <= QUICK_BYTES:
-            return self._answer_quickly(model, message, encode, arrived_ns)
+            return self._answer_quickly(model, message, encode, arrived_ns, caller)
 
-        def run() -> Any:
-            return answer(model, lambda: decode_infer(model.signature, message), encode, arrived_ns=arrived_ns)
+        def work(run: Run) -> Any:
+            return answer(model, lambda: decode_infer(model.signature, message), encode, arrived_ns=arrived_ns, run=run)
 
-        return self._work(model, run, arrived_ns)
+        return self._work(model, work, arrived_ns, caller)
 
     def _answer_quickly(
-        self, model: ServedModel, message: Any, encode: Callable[[InferAnswer], Any], arrived_ns: int
+        self, model: ServedModel, message: Any, encode: Callable[[InferAnswer], Any], arrived_ns: int, caller: _Caller
     ) -> Any:
         """What is small enough is run on this thread, which is less work than handing it over."""
         begin = time.perf_counter_ns()
@@ -204,22 +231,34 @@ class GrpcService:
             raise
         decode_ns = time.perf_counter_ns() - begin
 
-        def run() -> Any:
+        def work(run: Run) -> Any:
             queue_ns = time.perf_counter_ns() - arrived_ns - decode_ns
-            return answer_decoded(model, request, encode, arrived_ns=arrived_ns, queue_ns=queue_ns, decode_ns=decode_ns)
+            return answer_decoded(
+                model, request, encode, arrived_ns=arrived_ns, queue_ns=queue_ns, decode_ns=decode_ns, run=run
+            )
 
         if model.expected_s(request) > QUICK_S:
-            return self._work(model, run, arrived_ns)
-        answered = run()
+            return self._work(model, work, arrived_ns, caller)
+        try:
+            answered = work(self._shelf.pool.runs.new(QUICK_RUN_S, quick=True))
+        except RunEnded:
+            model.never_quick()
+            return self._work(model, work, arrived_ns, caller)
         model.took((time.perf_counter_ns() - begin) / 1e9, allowed_s=QUICK_S)
         return answered
 
-    def _work(self, model: ServedModel, run: Callable[[], Any], arrived_ns: int) -> Any:
+    def _work(self, model: ServedModel, work: Callable[[Run], Any], arrived_ns: int, caller: _Caller) -> Any:
+        run = self._shelf.pool.runs.new()
+        caller.waits_for(run)
         try:
-            return self._shelf.pool.run(run)
+            return self._shelf.pool.run(lambda: work(run))
         except BoxRefused:
             model.statistics.failed(time.perf_counter_ns() - arrived_ns)
             raise
+
+
+def _whoever_asks(call: Call) -> Callable[[bytes, _Caller], bytes]:
+    return lambda body, _caller: call(body)
 
 
 def _status(name: str, error: Exception) -> tuple[grpc.StatusCode, str]:
@@ -227,6 +266,8 @@ def _status(name: str, error: Exception) -> tuple[grpc.StatusCode, str]:
     if isinstance(error, LinesideError):
         code = next((code for kind, code in _STATUS if isinstance(error, kind)), grpc.StatusCode.INTERNAL)
         return code, error.message
+    if isinstance(error, RunEnded):
+        return grpc.StatusCode.DEADLINE_EXCEEDED, str(error)
     if isinstance(error, MemoryError):
         return grpc.StatusCode.RESOURCE_EXHAUSTED, "There is not enough memory for this request."
     _log.error("%s", name, exc_info=error)

@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from edge_runtime.serving.bodies import Buffer
 from edge_runtime.serving.http import HttpResponse, problem
+from edge_runtime.serving.runs import Run
 
 MAX_HEAD_BYTES = 16 * 1024
 MAX_HEADERS = 100
@@ -43,6 +44,8 @@ class HttpRequest(Struct):
     held: int = 0
     """Bytes that the listener has counted for the body and wants back."""
     keep_alive: bool = True
+    run: Run | None = None
+    """On a worker, or on its way to one."""
 
 
 def read_head(block: bytes, max_body_bytes: int) -> Head | HttpResponse:

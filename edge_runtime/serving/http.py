@@ -33,6 +33,7 @@ _REASONS = {
     431: b"Request Header Fields Too Large",
     500: b"Internal Server Error",
     503: b"Service Unavailable",
+    504: b"Gateway Timeout",
 }
 _STATUS = ((InputInvalid, 400), (NotFound, 404), (BoxRefused, 429), (ModelUnusable, 503))
 
@@ -47,6 +48,8 @@ class HttpResponse(Struct):
     tensors: Sequence[Buffer] = ()
     extra: bytes = b""
     """More header lines, each ended by CRLF."""
+    bodiless: bool = False
+    """Whether a head alone was asked for: it says how long the body would be."""
     close: bool = False
     """Whether the connection is of no more use."""
 
@@ -59,6 +62,8 @@ def render(response: HttpResponse, *, keep_alive: bool) -> list[Buffer]:
         length += len(tensor)
     json_length = len(body) if tensors else -1
     head = _head(response.status, response.media, response.extra, length, json_length, keep_alive)
+    if response.bodiless:
+        return [head]
     if length <= SMALL_BYTES:
         return [b"".join((head, body, *tensors))]
     return [head, body, *tensors]

@@ -14,6 +14,7 @@ import numpy as np
 
 from edge_runtime.contracts.errors import InputInvalid, LinesideError, ModelUnusable
 from edge_runtime.serving.messages import InferAnswer, InferRequest
+from edge_runtime.serving.runs import Run, RunEnded
 from edge_runtime.serving.statistics import ModelStatistics
 from edge_runtime.serving.tensors import BF16, BY_RUNTIME, BYTES, Array, Signature, TensorSpec
 
@@ -45,9 +46,7 @@ class ServedModel:
         import onnxruntime as ort
 
         self.name, self.version, self.session = name, version, session
-        # Made once: with none given the runtime makes some for every run, which a small model notices.
-        self._options = ort.RunOptions()
-        self._options.log_severity_level = 4
+        self._new_options = ort.RunOptions
         self.statistics = ModelStatistics()
         inputs = [_spec(node) for node in session.get_inputs()]
         outputs = [_spec(node) for node in session.get_outputs()]
@@ -82,24 +81,40 @@ class ServedModel:
         if run_s > max(WITHIN_AT_LEAST_S, WITHIN_FACTOR * allowed_s):
             self._strikes += 1
             if self._strikes >= STRIKES:
-                self.run_s = math.inf
-                _log.info("%s is not always quick: workers run it from now on", self.name)
+                self.never_quick()
         elif self._strikes:
             self._strikes = max(0.0, self._strikes - FORGIVE)
 
-    def infer(self, request: InferRequest) -> InferAnswer:
+    def never_quick(self) -> None:
+        """From now on workers run it."""
+        self.run_s = math.inf
+        _log.info("%s is not always quick: workers run it from now on", self.name)
+
+    def infer(self, request: InferRequest, run: Run | None = None) -> InferAnswer:
         """The model's answer.
+
+        :param run: by which it can be ended; none: it takes as long as it likes.
 
         :raises InputInvalid: an input is missing, one or an output is unknown, or sizes contradict each other.
         :raises LinesideError: the model failed on this input.
+        :raises RunEnded: the run was ended.
         """
         inputs, wanted = request.inputs, request.outputs or self._all
         if request.outputs or self._named_sizes or inputs.keys() != self.inputs.keys():
             self._check(request, wanted)
+        options = self._new_options()
+        options.log_severity_level = 4
         try:
-            arrays = self._run_by_value(wanted, inputs) if self._by_value else self._run(wanted, inputs)
+            if run is not None:
+                run.start(options)
+            arrays = (self._run_by_value if self._by_value else self._run)(wanted, inputs, options)
         except Exception as error:
+            if run is not None and run.why:
+                raise RunEnded(f"{self.name} was stopped: {run.why}.") from error
             raise _explain(self.name, error) from error
+        finally:
+            if run is not None:
+                run.stop()
         outputs = self.outputs
         answered = tuple([(outputs[name], array) for name, array in zip(wanted, arrays, strict=True)])
         return InferAnswer(self.name, self.version, request.id, answered)
@@ -128,11 +143,11 @@ class ServedModel:
             if len(sizes) > 1:
                 raise InputInvalid(f"The size {name!r} must be the same in all inputs; {sorted(sizes)} came.")
 
-    def _run(self, wanted: Sequence[str], feeds: Mapping[str, Array]) -> Sequence[Array]:
-        arrays: Sequence[Array] = self.session.run(wanted, feeds, self._options)
+    def _run(self, wanted: Sequence[str], feeds: Mapping[str, Array], options: ort.RunOptions) -> Sequence[Array]:
+        arrays: Sequence[Array] = self.session.run(wanted, feeds, options)
         return arrays
 
-    def _run_by_value(self, wanted: Sequence[str], feeds: Mapping[str, Array]) -> list[Array]:
+    def _run_by_value(self, wanted: Sequence[str], feeds: Mapping[str, Array], options: ort.RunOptions) -> list[Array]:
         """BF16 has no numpy type: such tensors go in and come out as bits."""
         import onnxruntime as ort
 
@@ -144,7 +159,7 @@ class ServedModel:
                 if is_bf16
                 else ort.OrtValue.ortvalue_from_numpy(array)
             )
-        answers = self.session.run_with_ort_values(list(wanted), values)
+        answers = self.session.run_with_ort_values(list(wanted), values, options)
         return [_bits(value) if value.data_type() == "tensor(bfloat16)" else value.numpy() for value in answers]
 
     def _measure(self) -> None:
@@ -157,6 +172,8 @@ class ServedModel:
                 self.infer(request)
                 times.append(time.perf_counter() - begin)
         except (LinesideError, MemoryError):
+            return
+        if any(_may_steer(spec) for spec in self.inputs.values()):
             return
         # The first runs allocate.
         self.run_s = median(times[len(times) // 2 :])
@@ -194,6 +211,12 @@ def _named_sizes(specs: Any) -> dict[str, list[tuple[str, int]]]:
     return {name: found for name, found in places.items() if len(found) > 1}
 
 
+def _may_steer(spec: TensorSpec) -> bool:
+    """Whether the values of this input may say how much there is to do: a count, a shape, or a text of any length."""
+    datatype = spec.datatype
+    return datatype.name == BYTES or (len(spec.shape) <= 1 and datatype.dtype.kind in "iu" and datatype.name != BF16)
+
+
 def _blank(spec: TensorSpec) -> Array:
     shape = [size if isinstance(size, int) else 1 for size in spec.shape]
     if spec.datatype.name == BYTES:
@@ -209,7 +232,9 @@ def _bits(value: ort.OrtValue) -> Array:
 
 def _explain(name: str, error: Exception) -> LinesideError:
     """The runtime's complaint in one line: about the input where it says so, about the model otherwise."""
-    said = " ".join(str(error).split())[:300] or type(error).__name__
+    from edge_runtime.inference.session import reason_of
+
+    said = reason_of(error)
     if type(error).__name__ == "InvalidArgument":
         return InputInvalid(f"{name} cannot take this input: {said}")
     return LinesideError(f"{name} failed on this input: {said}")

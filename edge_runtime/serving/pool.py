@@ -11,6 +11,7 @@ from queue import SimpleQueue
 from typing import TypeVar
 
 from edge_runtime.contracts.errors import BoxRefused
+from edge_runtime.serving.runs import Runs
 
 T = TypeVar("T")
 _log = logging.getLogger(__name__)
@@ -24,6 +25,8 @@ class WorkerPool:
 
     def __init__(self, workers: int, max_waiting: int) -> None:
         self.workers = workers
+        self.runs = Runs()
+        """Those on listeners' own threads too."""
         self._most = workers + max_waiting
         self._lock = threading.Lock()
         self._under_way = 0
@@ -74,10 +77,11 @@ class WorkerPool:
         return future.result()
 
     def stuck_for(self) -> float:
-        """Seconds for which *every* worker has been at one and the same piece of work; 0 while any is free."""
+        """Seconds for which *every* worker has been at one and the same piece of work, or a listener's own thread at
+        one run; 0 while any worker, and every listener, is free."""
         since = list(self._busy_since)
         newest = max((begin for begin in since if begin is not None), default=0.0)
-        return 0.0 if None in since else time.monotonic() - newest
+        return max(self.runs.quick_for(), 0.0 if None in since else time.monotonic() - newest)
 
     def close(self, timeout_s: float) -> bool:
         """Finish what was submitted, then end; False when that takes longer than this."""
@@ -86,6 +90,7 @@ class WorkerPool:
         deadline = time.monotonic() + timeout_s
         for thread in self._threads:
             thread.join(max(0.0, deadline - time.monotonic()))
+        self.runs.close()
         return not any(thread.is_alive() for thread in self._threads)
 
     def _run(self, number: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
@@ -33,6 +34,8 @@ _FIXED: dict[tuple[str, ...], Kind] = {
     ("v2", "repository", "index"): "index",
     ("metrics",): "metrics",
 }
+_ORIGIN = re.compile(rb"https?://[^/?#]*", re.IGNORECASE)
+"""In front of the path in the form that is sent to proxies, which every server must take."""
 _OF_A_MODEL: dict[tuple[str, ...], Kind] = {
     (): "model",
     ("infer",): "infer",
@@ -58,6 +61,8 @@ def parse_target(target: bytes) -> Target:
     :raises NotFound: there is no such path.
     :raises InputInvalid: it is no text.
     """
+    if not target.startswith(b"/") and (origin := _ORIGIN.match(target)):
+        target = target[origin.end() :]
     path = target.partition(b"?")[0]
     return _kept(path) if len(path) <= MAX_KEPT_BYTES else _parse(path)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from collections.abc import Callable
@@ -10,9 +9,11 @@ from dataclasses import dataclass, replace
 from typing import Literal, TypeVar, TypeVarTuple, Unpack
 
 from edge_runtime.contracts.errors import ModelUnusable, NotFound
+from edge_runtime.processes import cores
 from edge_runtime.serving.messages import InferAnswer, InferRequest
 from edge_runtime.serving.model import ServedModel
 from edge_runtime.serving.pool import WorkerPool
+from edge_runtime.serving.runs import Run, RunEnded
 
 State = Literal["loading", "ready", "failed"]
 STUCK_S = 30.0
@@ -41,7 +42,7 @@ class ModelShelf:
     """
 
     def __init__(self, *, workers: int | None = None, max_waiting: int = 64) -> None:
-        self.pool = WorkerPool(workers or available_cores(), max_waiting)
+        self.pool = WorkerPool(workers or cores(), max_waiting)
         self._changing = threading.Lock()
         self._entries: dict[str, Entry] = {}
 
@@ -118,7 +119,12 @@ class ModelShelf:
 
 
 def answer(
-    model: ServedModel, decode: Callable[[], InferRequest], encode: Callable[[InferAnswer], T], *, arrived_ns: int
+    model: ServedModel,
+    decode: Callable[[], InferRequest],
+    encode: Callable[[InferAnswer], T],
+    *,
+    arrived_ns: int,
+    run: Run | None = None,
 ) -> T:
     """Decode, infer, encode on this thread, and count it, well or badly ended.
 
@@ -133,7 +139,7 @@ def answer(
         raise
     decoded = time.perf_counter_ns()
     return answer_decoded(
-        model, request, encode, arrived_ns=arrived_ns, queue_ns=begin - arrived_ns, decode_ns=decoded - begin
+        model, request, encode, arrived_ns=arrived_ns, queue_ns=begin - arrived_ns, decode_ns=decoded - begin, run=run
     )
 
 
@@ -145,17 +151,21 @@ def answer_decoded(
     arrived_ns: int,
     queue_ns: int,
     decode_ns: int,
+    run: Run | None = None,
 ) -> T:
     """As :func:`answer`, for a request that was decoded before, and how long it had waited and been decoded.
 
     :param how: what else ``encode`` wants.
+    :raises RunEnded: the run was ended; of a quick one nothing is counted, as it is begun again on a worker.
     """
     begin = time.perf_counter_ns()
     try:
-        answered = model.infer(request)
+        answered = model.infer(request, run)
         ran = time.perf_counter_ns()
         body = encode(answered, *how)
-    except Exception:
+    except Exception as error:
+        if isinstance(error, RunEnded) and run is not None and run.quick:
+            raise
         model.statistics.failed(time.perf_counter_ns() - arrived_ns)
         raise
     end = time.perf_counter_ns()
@@ -168,10 +178,3 @@ def answer_decoded(
         encode_ns=end - ran,
     )
     return body
-
-
-def available_cores() -> int:
-    """Cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

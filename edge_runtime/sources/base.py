@@ -27,6 +27,8 @@ class Frame:
     name: str
     """The source's own name of it."""
     data: bytes
+    problem: str | None = None
+    """Why there is nothing to decode in it, where the source knows more than the bytes tell."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

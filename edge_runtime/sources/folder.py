@@ -51,7 +51,7 @@ class FolderSource(Shown):
         if (file := self._watch.next(timeout_s)) is None:
             return None
         self._watch.done(file)
-        return Frame(text_of(file.name), file.data)
+        return Frame(text_of(file.name), file.data, file.problem)
 
     def commit(self) -> None:
         self._watch.commit()

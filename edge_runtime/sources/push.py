@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import threading
 from collections import deque
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Literal
 
@@ -13,38 +14,103 @@ from edge_runtime.sources.base import Frame, Shown, SourceOptions
 
 MAX_WAITING = 64
 MAX_WAITING_BYTES = 64 * 2**20
+ADDRESS = "push:"
+"""How the address of such a source begins."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+Offered = Literal["taken", "full", "unknown"]
+
+
+class PushQueue:
+    """What was pushed under one name and waits for its turn; it outlives the source that reads it."""
+
+    def __init__(self) -> None:
+        self._waiting: deque[bytes] = deque()
+        self._bytes = self._given = 0
+        self._closed = False
+        self._changed = threading.Condition()
+
+    def put(self, data: bytes) -> Offered:
+        """What :meth:`PushBoard.offer` says of this queue; a frame that is larger than it fits an empty one."""
+        with self._changed:
+            if self._closed:
+                return "unknown"
+            if len(self._waiting) >= MAX_WAITING or (self._waiting and self._bytes + len(data) > MAX_WAITING_BYTES):
+                return "full"
+            self._waiting.append(data)
+            self._bytes += len(data)
+            self._changed.notify()
+        return "taken"
+
+    def take(self, timeout_s: float) -> tuple[int, bytes] | None:
+        """The next frame and its number, from 1; None when none came in time."""
+        with self._changed:
+            if not self._changed.wait_for(lambda: self._waiting, timeout_s):
+                return None
+            data = self._waiting.popleft()
+            self._bytes -= len(data)
+            self._given += 1
+            return self._given, data
+
+    def close(self) -> tuple[int, int]:
+        """Take no more and drop what waits; how many frames that were, and their bytes."""
+        with self._changed:
+            self._closed = True
+            dropped = len(self._waiting), self._bytes
+            self._waiting.clear()
+            self._bytes = 0
+        return dropped
 
 
 class PushBoard:
-    """Where pushed frames meet the pipelines that wait for them; safe to call from several threads."""
+    """Where pushed frames meet the pipelines that wait for them; safe to call from several threads.
 
-    def __init__(self) -> None:
+    :param dropped: told how many frames, and how many bytes, were taken and will never be answered.
+    """
+
+    def __init__(self, dropped: Callable[[int, int], None] = lambda _count, _size: None) -> None:
+        self._dropped = dropped
         self._lock = threading.Lock()
-        self._sources: dict[str, PushSource] = {}
+        self._queues: dict[str, PushQueue] = {}
+        self._readers: dict[str, PushSource] = {}
 
-    def offer(self, pipeline: str, data: bytes) -> Literal["taken", "full", "unknown"]:
+    def offer(self, pipeline: str, data: bytes) -> Offered:
         """Hand a frame in. ``taken`` means that it waits in memory for its turn, not that it has been answered.
 
         :param pipeline: the name behind ``push:``.
         """
         with self._lock:
-            source = self._sources.get(pipeline)
-        if source is None:
-            return "unknown"
-        return source.put(data)
+            queue = self._queues.get(pipeline)
+        return "unknown" if queue is None else queue.put(data)
 
-    def add(self, source: PushSource) -> None:
-        """:raises InputInvalid: another source takes what is pushed under this name."""
+    def keep(self, names: Collection[str]) -> None:
+        """From now on these names take frames, whether or not somebody reads them yet, and no others do."""
         with self._lock:
-            if source.name in self._sources:
+            gone = [self._queues.pop(name) for name in list(self._queues) if name not in names]
+            for name in names:
+                self._queues.setdefault(name, PushQueue())
+            # Whoever still reads a queue that is gone has no claim to the name, should that come back.
+            self._readers = {name: reader for name, reader in self._readers.items() if name in self._queues}
+        for queue in gone:
+            count, size = queue.close()
+            if count:
+                self._dropped(count, size)
+
+    def add(self, source: PushSource) -> PushQueue:
+        """The queue of the source's name, with all that waits in it already.
+
+        :raises InputInvalid: another source takes what is pushed under this name.
+        """
+        with self._lock:
+            if source.name in self._readers:
                 raise InputInvalid(f"Another pipeline takes what is pushed to {source.name!r}.")
-            self._sources[source.name] = source
+            self._readers[source.name] = source
+            return self._queues.setdefault(source.name, PushQueue())
 
     def remove(self, source: PushSource) -> None:
+        """Somebody else may read under this name now; what waits goes on waiting."""
         with self._lock:
-            if self._sources.get(source.name) is source:
-                del self._sources[source.name]
+            if self._readers.get(source.name) is source:
+                del self._readers[source.name]
 
 
 class PushSource(Shown):
@@ -64,45 +130,18 @@ class PushSource(Shown):
         if options.board is None or options.once:
             raise InputInvalid("Only a running box takes pushed frames.")
         self.name = location
-        self.address = f"push:{location}"
+        self.address = f"{ADDRESS}{location}"
         self.problem = None
-        self._waiting: deque[bytes] = deque()
-        self._bytes = self._taken = 0
-        self._closed = False
-        self._changed = threading.Condition()
+        self.finished = False
         self._board = options.board
-        self._board.add(self)
-
-    @property
-    def finished(self) -> bool:
-        return self._closed
-
-    def put(self, data: bytes) -> Literal["taken", "full", "unknown"]:
-        """What :meth:`PushBoard.offer` says of this source; a frame that is larger than the queue fits an empty one."""
-        with self._changed:
-            if self._closed:
-                return "unknown"
-            if len(self._waiting) >= MAX_WAITING or (self._waiting and self._bytes + len(data) > MAX_WAITING_BYTES):
-                return "full"
-            self._waiting.append(data)
-            self._bytes += len(data)
-            self._changed.notify()
-        return "taken"
+        self._queue = self._board.add(self)
 
     def read(self, timeout_s: float) -> Frame | None:
-        with self._changed:
-            if not self._changed.wait_for(lambda: self._waiting, timeout_s):
-                return None
-            data = self._waiting.popleft()
-            self._bytes -= len(data)
-            self._taken += 1
-            return Frame(f"{self.name}-{self._taken:06}", data)
+        taken = self._queue.take(timeout_s)
+        return None if taken is None else Frame(f"{self.name}-{taken[0]:06}", taken[1])
 
     def commit(self) -> None:
         """Nothing to remember: a frame that was pushed comes no second time."""
 
     def close(self) -> None:
         self._board.remove(self)
-        with self._changed:
-            self._closed = True
-            self._waiting.clear()

@@ -24,7 +24,7 @@ class SignalsSource(Shown):
 
     A frame is the ``.npy`` of float32 (channels, window). What is left at a file's end and is shorter than a window
     is not looked at. A file without a single window, or that cannot be read, is one empty frame, so that it is
-    counted, and :attr:`problem` says why.
+    counted; its :attr:`Frame.problem` says why, and so does :attr:`problem` until the next file.
 
     :raises InputInvalid: not an absolute path, or no window is given.
     """
@@ -89,14 +89,16 @@ class SignalsSource(Shown):
         name = text_of(file.name)
         self._unusable = None
         try:
+            if file.problem is not None:
+                raise FrameUnreadable(file.problem)
             if len(file.data) > MAX_FILE_BYTES:
                 raise FrameUnreadable(f"The file is longer than {MAX_FILE_BYTES} bytes.")
             points = read_table(file.data)
             if len(points) < self._window:
-                raise FrameUnreadable(f"The file has {len(points)} points, and a window has {self._window}.")
+                raise FrameUnreadable(f"The file has {len(points)} points, a window takes {self._window}.")
         except FrameUnreadable as error:
             self._unusable = f"{name}: {error.message}"
-            yield Frame(name, b"")
+            yield Frame(name, b"", error.message)
             return
         for begin in range(0, len(points) - self._window + 1, self._hop):
             yield Frame(f"{name}@{begin}", npy(points[begin : begin + self._window]))

@@ -50,8 +50,10 @@ def _numpy(data: bytes) -> npt.NDArray[Any]:
         shape, by_column, dtype = read(file, max_header_size=_MAX_HEADER)
     except Exception as error:
         raise FrameUnreadable("The NumPy file's header is damaged.") from error
-    if dtype.kind not in "biuf" or len(shape) > 2:
-        raise FrameUnreadable(f"The NumPy file has an array of {dtype} in {len(shape)} dimensions, not of numbers.")
+    if dtype.kind not in "biuf":
+        raise FrameUnreadable(f"The NumPy file has an array of {str(dtype)[:80]}, not of plain real numbers.")
+    if len(shape) > 2:
+        raise FrameUnreadable(f"The NumPy file's array has {len(shape)} dimensions: points and channels are two.")
     body = memoryview(data)[file.tell() :]
     if math.prod(shape) * dtype.itemsize != len(body):
         raise FrameUnreadable(f"The NumPy file is cut off, or is not the array of {shape} that it claims to be.")

@@ -38,6 +38,8 @@ class File(NamedTuple):
     name: str
     data: bytes
     look: int
+    problem: str | None = None
+    """Why it is empty, where it is refused."""
 
 
 class _Ready(NamedTuple):
@@ -48,6 +50,15 @@ class _Ready(NamedTuple):
     look: int
     since: float | None
     """When this content was first seen, where it may yet turn out to be cut off."""
+    ctime_ns: int
+
+
+class _Refused(NamedTuple):
+    """A file that was there and could not be read: rights that change leave the content's time as it was."""
+
+    look: int
+    ctime_ns: int
+    problem: str
 
 
 class _Pending(NamedTuple):
@@ -62,12 +73,12 @@ class FileWatch:
 
     A file is read when it has not changed for :data:`PATIENCE_S`, or when two looks at it, a poll apart, agree and
     ``whole`` finds its end. Names that begin with a dot or end in ``.part`` or ``.tmp`` are not looked at, nor is
-    anything but regular files.
+    anything but regular files. One that may not be read comes as refused, and again when its rights have changed.
 
     :param limit: bytes of a file that are read at most, and one more.
     :param whole: tells a finished content from one that is cut off; None where contents do not show it.
     :param endings: names (in lower case) that are looked at; all where it is empty.
-    :raises InputInvalid: what is to be read once is not there.
+    :raises InputInvalid: what is to be read once is not there or cannot be read.
     """
 
     def __init__(
@@ -81,8 +92,8 @@ class FileWatch:
         order: Order = "time",
         once: bool = False,
     ) -> None:
-        if once and not folder.is_dir():
-            raise InputInvalid(f"There is no folder {folder}.")
+        if once:
+            _refuse_without(folder)
         self._folder, self._limit, self._whole, self._once = folder, limit, whole, once
         self._prefix = f"{folder}{os.sep}"
         self._endings = endings
@@ -95,7 +106,13 @@ class FileWatch:
         self._folder_time = -1
         self._next_scan = self._next_recheck = self._look_s = 0.0
         self._scanned = False
-        self.problem: str | None = None
+        self._trouble: str | None = None
+        self._refused: dict[str, _Refused] = {}
+
+    @property
+    def problem(self) -> str | None:
+        """What is wrong with the folder, or else with a file in it."""
+        return self._trouble or next((refused.problem for refused in self._refused.copy().values()), None)
 
     @property
     def finished(self) -> bool:
@@ -103,7 +120,10 @@ class FileWatch:
         return self._once and self._scanned and not (self._ready or self._waiting)
 
     def next(self, timeout_s: float) -> File | None:
-        """The next finished file, or None when there is none in time; :meth:`done` must follow."""
+        """The next finished file, or None when there is none in time; :meth:`done` must follow.
+
+        :raises InputInvalid: the folder is to be read once, and cannot be.
+        """
         deadline = time.monotonic() + timeout_s
         while True:
             while self._ready:
@@ -120,7 +140,9 @@ class FileWatch:
                 time.sleep(max(0.0, min(self._next_scan, deadline) - now))
 
     def done(self, file: File) -> None:
-        """All of this file has been handed on: :meth:`commit` may remember it."""
+        """All of this file has been handed on: :meth:`commit` may remember it, unless there was nothing to read."""
+        if file.problem is not None:
+            return
         self._seen[file.name] = file.look
         self._uncommitted.append((os.fsencode(file.name), *_apart(file.look)))
 
@@ -138,9 +160,11 @@ class FileWatch:
     def _scan(self, now: float) -> None:
         try:
             self._look_around(now)
-            self.problem = None
+            self._trouble = None
         except OSError as error:
-            self.problem = f"The folder {self._folder} cannot be read: {error.strerror or error}."
+            self._trouble = _unreadable(self._folder, error)
+            if self._once and not self._scanned:
+                raise InputInvalid(self._trouble) from error
             self._waiting.clear()
             self._folder_time = -1
         self._scanned = True
@@ -172,7 +196,10 @@ class FileWatch:
         names = os.listdir(self._folder)  # noqa: PTH208 - a Path for each of 100,000 names would cost a second
         if len(self._seen) > 2 * len(names) + _FORGET_ABOVE:
             self._forget(set(names))
-        seen, waiting = self._seen, self._waiting
+        seen, waiting, refused = self._seen, self._waiting, self._refused
+        if refused and everything:
+            for name in refused.keys() - set(names):
+                del refused[name]
         # A clock that was put back makes files look young, which costs one more look at them.
         settled_ns = time.time_ns() - int(PATIENCE_S * 1e9)
         for name in names if everything else [name for name in names if name not in seen]:
@@ -180,13 +207,21 @@ class FileWatch:
                 continue
             try:
                 found = os.lstat(self._prefix + name)
+            except PermissionError:
+                # That one may not look at a file is the folder's doing, and true for all of them.
+                raise
             except OSError:
                 continue
             look = _look(found)
             if look == seen.get(name) or not stat.S_ISREG(found.st_mode):
                 continue
+            if (known := refused.get(name)) is not None:
+                if known[:2] == (look, found.st_ctime_ns):
+                    continue
+                del refused[name]
             if found.st_mtime_ns < settled_ns:
-                ready.append(_Ready(found.st_mtime_ns, name, look, None if self._once else now))
+                since = None if self._once else now
+                ready.append(_Ready(found.st_mtime_ns, name, look, since, found.st_ctime_ns))
             else:
                 waiting[name] = _Pending(look, now, cut=False)
 
@@ -206,29 +241,34 @@ class FileWatch:
             self._waiting[name] = _Pending(look, now, cut=False)
         elif now - pending.since >= PATIENCE_S:
             del self._waiting[name]
-            ready.append(_Ready(found.st_mtime_ns, name, look, None))
+            ready.append(_Ready(found.st_mtime_ns, name, look, None, found.st_ctime_ns))
         elif self._whole is not None and not pending.cut:
             del self._waiting[name]
-            ready.append(_Ready(found.st_mtime_ns, name, look, pending.since))
+            ready.append(_Ready(found.st_mtime_ns, name, look, pending.since, found.st_ctime_ns))
 
     def _take(self, ready: _Ready) -> File | None:
         """Read a file; None where it is gone, being written again, or cut off and recent."""
         name, look = ready.name, ready.look
+        problem = None
         try:
             data, found = _read(self._prefix + name, look, self._limit)
         except FileNotFoundError:
             return None
-        except OSError:
+        except OSError as error:
             # It cannot be read, but it is there. Some programs open a file to others only when it is finished; if
             # not, an empty frame tells the line so.
             data, found = b"", look
+            problem = f"The file cannot be read: {error.strerror or error}."
         if found != look:
             self._waiting[name] = _Pending(found, time.monotonic(), cut=False)
             return None
         if ready.since is not None and self._whole is not None and not self._whole(data):
             self._waiting[name] = _Pending(look, ready.since, cut=True)
             return None
-        return File(name, data, look)
+        if problem is not None:
+            # The time of before the attempt: rights that changed since then are news.
+            self._refused[name] = _Refused(look, ready.ctime_ns, f"{text_of(name)}: {problem}")
+        return File(name, data, look, problem)
 
     def _forget(self, present: set[str]) -> None:
         """Drop the memory of files that are gone; only of very many, so that an unmounted disk costs nothing."""
@@ -247,6 +287,19 @@ class FileWatch:
 def text_of(name: str) -> str:
     """A file's name as text, whatever bytes it is made of."""
     return name if name.isascii() else os.fsencode(name).decode("utf-8", "replace")
+
+
+def _refuse_without(folder: Path) -> None:
+    try:
+        there = folder.is_dir()
+    except OSError as error:
+        raise InputInvalid(_unreadable(folder, error)) from error
+    if not there:
+        raise InputInvalid(f"There is no folder {folder}.")
+
+
+def _unreadable(folder: Path, error: OSError) -> str:
+    return f"The folder {folder} cannot be read: {error.strerror or error}."
 
 
 def _read(path: str, look: int, limit: int) -> tuple[bytes, int]:

@@ -203,21 +203,25 @@ class Installer:
             self._trial = Trial(self._trial_frames, self._trial_seconds, bundle.manifest.latency_budget_ms, baseline)
             self._save(machine.begin_trial(self._table))
 
-    def observe(self, *, latency_ms: float, ok: bool, now_s: float) -> SlotState | None:
+    def observe(self, bundle: str, *, latency_ms: float, ok: bool, now_s: float) -> SlotState | None:
         """Count a live frame of a trial.
 
+        :param bundle: who answered it; another model's frame says nothing about the one on trial.
         :param now_s: a monotonic clock, seconds.
         :returns: ``COMMITTED`` or ``ROLLED_BACK`` where this frame decided; ask :meth:`active` again then.
         """
         with self._lock:
-            if self._trial is None:
-                return None
-            return self._conclude(self._trial.observe(latency_ms=latency_ms, ok=ok, now_s=now_s))
+            trial = self._trial_of(bundle)
+            return self._conclude(trial.observe(latency_ms=latency_ms, ok=ok, now_s=now_s)) if trial else None
 
-    def tick(self, now_s: float) -> SlotState | None:
-        """Let time decide a trial; returns as :meth:`observe` does. Call about once a second."""
+    def tick(self, bundle: str, now_s: float) -> SlotState | None:
+        """Let time decide a trial; returns as :meth:`observe` does. Call about once a second.
+
+        :param bundle: who answers on the line now; the trial's time runs from the first call with the model on trial.
+        """
         with self._lock:
-            return self._conclude(self._trial.tick(now_s)) if self._trial else None
+            trial = self._trial_of(bundle)
+            return self._conclude(trial.tick(now_s)) if trial else None
 
     def roll_back(self, reason: str) -> None:
         """End a trial, or go back from the committed model to the one before it.
@@ -235,6 +239,9 @@ class Installer:
             if reverted.committed:
                 self._read_file(reverted, reverted.committed)
             self._save(reverted)
+
+    def _trial_of(self, bundle: str) -> Trial | None:
+        return self._trial if self._trial and self._table.slot(self._candidate()).bundle == bundle else None
 
     def _conclude(self, verdict: Verdict | None) -> SlotState | None:
         if verdict is None:

@@ -8,7 +8,7 @@ import threading
 from pathlib import Path
 
 from edge_runtime.contracts import wire
-from edge_runtime.contracts.errors import BundleTampered, InputInvalid, LinesideError, ProbeFailed
+from edge_runtime.contracts.errors import BundleTampered, LinesideError, ProbeFailed
 from edge_runtime.contracts.rows import Digest
 from edge_runtime.contracts.status import ShadowStatus
 from edge_runtime.update.bundle import Bundle, read_bundle
@@ -42,23 +42,26 @@ class ShadowSlot:
         self._kept: _Kept | None = None
 
     def recover(self) -> Bundle | None:
-        """Call once at start: the bundle that was kept, where it is whole and was not given up."""
+        """Call once at start: the bundle that was kept, where it is whole and was not given up.
+
+        :raises LinesideError, OSError: it is damaged or cannot be read, and is kept no longer.
+        """
         if not self._folder.is_dir():
             return None
-        remove_unfinished(self._folder)
         with self._lock:
             try:
                 with self._state.open("rb") as file:
                     self._kept = wire.decode(file.read(MAX_STATE_BYTES), _Kept, what="shadow's state")
                 bundle = self._read(self._kept)
             except FileNotFoundError:
-                self._forget()
+                self._tidy()
                 return None
-            except (InputInvalid, BundleTampered, OSError) as error:
+            except (LinesideError, OSError) as error:
                 _log.error("the shadow model is damaged and was let go: %s", error)
-                self._forget()
-                return None
-            self._sweep()
+                self._kept = None
+                self._tidy()
+                raise
+            self._tidy()
             return bundle if self._kept.status.state == "running" else None
 
     def status(self) -> ShadowStatus | None:
@@ -98,12 +101,16 @@ class ShadowSlot:
             return bundle
 
     def give_up(self, bundle: str, reason: str) -> None:
-        """It did badly: remember that, and do not take it up again by itself."""
+        """It did badly: remember that, and do not take it up again by itself.
+
+        :raises DiskFull, OSError: it is known until the next start only.
+        """
         with self._lock:
             if self._kept is None or self._kept.status.bundle != bundle:
                 return
             status = dataclasses.replace(self._kept.status, state="given-up", reason=reason[:500])
-            self._keep(dataclasses.replace(self._kept, status=status))
+            self._kept = dataclasses.replace(self._kept, status=status)
+            self._keep(self._kept)
 
     def clear(self) -> None:
         """Keep none any more."""
@@ -121,9 +128,19 @@ class ShadowSlot:
         self._kept = kept
 
     def _forget(self) -> None:
-        self._state.unlink(missing_ok=True)
         self._kept = None
+        self._state.unlink(missing_ok=True)
         self._sweep()
+
+    def _tidy(self) -> None:
+        """At a start: what a disk that takes no changes keeps lying about is in nobody's way."""
+        try:
+            remove_unfinished(self._folder)
+            if self._kept is None:
+                self._forget()
+            self._sweep()
+        except OSError as error:
+            _log.error("the shadow's folder could not be tidied: %s", error)
 
     def _sweep(self) -> None:
         """Remove the bundles that are no longer the one."""

@@ -30,7 +30,8 @@ class Trial:
     """The figures of one trial.
 
     :param frames: live frames after which it ends.
-    :param seconds: time after which it ends, from the first call of :meth:`observe` or :meth:`tick`.
+    :param seconds: time after which it ends, from the first call of :meth:`observe` or :meth:`tick`, which come
+        only once the model is on the line.
     :param budget_ms: the manifest's latency budget, p95.
     :param baseline: how the model before it did on the same line.
     """

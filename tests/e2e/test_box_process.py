@@ -6,7 +6,9 @@ import hashlib
 import http.client
 import json
 import signal
+import socket
 import ssl
+import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
@@ -19,7 +21,7 @@ from edge_runtime.contracts.errors import BoxRefused, BoxUnreachable, ConfigInva
 from edge_runtime.contracts.rows import AlertRow, AuditRow, LossRow, ResultRow, SampleRow
 from edge_runtime.identity import Identity, client_context, create_identity
 from tests.fakes import models
-from tests.fakes.box_process import CONFIG, BoxProcess, edge, install, make_box, trust, wait_for_slot
+from tests.fakes.box_process import CONFIG, EDGE, BoxProcess, edge, install, make_box, trust, wait_for_slot
 from tests.fakes.site import FakeSite
 from tests.waiting import wait_until
 
@@ -219,6 +221,46 @@ def test_a_second_daemon_in_the_same_home_is_refused(box: BoxProcess) -> None:
     assert "[item.exists]" in second.stderr
 
 
+def test_lines_run_while_the_port_for_desktops_is_taken_and_pushed_frames_are_accounted_for(
+    box: BoxProcess, desktop: Identity
+) -> None:
+    assert box.stop() == 0
+    with socket.create_server(("127.0.0.1", 0)) as taken, socket.create_server(("127.0.0.1", 0)) as free:
+        port, inference = taken.getsockname()[1], free.getsockname()[1]
+        free.close()
+        config = CONFIG.format(frames=box.frames).replace('http = ""', f'http = "127.0.0.1:{inference}"')
+        door = '[[pipeline]]\nname = "door"\nsource = "push:door"\n'
+        (box.home / "edge.toml").write_text(config.replace("127.0.0.1:0", f"127.0.0.1:{port}") + door)
+        process = subprocess.Popen([*EDGE, "run", "--home", str(box.home)], stderr=subprocess.PIPE, text=True)
+        try:
+            assert process.stderr is not None
+            assert f"cannot listen on 127.0.0.1 port {port}" in process.stderr.readline()
+            accepted = 0
+            connection = http.client.HTTPConnection("127.0.0.1", inference, timeout=20)
+            with suppress(http.client.HTTPException, OSError):
+                while True:
+                    connection.request("POST", "/v1/pipelines/door/frames", b"frame %d" % accepted)
+                    with connection.getresponse() as response:
+                        response.read()
+                        assert response.status in (202, 429, 503)
+                        accepted += response.status == 202
+                    if accepted == 100:
+                        process.send_signal(signal.SIGTERM)
+            connection.close()
+            assert accepted >= 100
+            assert process.wait(10) == 0
+        finally:
+            process.kill()
+            process.communicate()
+    (box.home / "edge.toml").write_text(CONFIG.format(frames=box.frames))
+    box.start()
+    with box.client(desktop) as client:
+        alerts = [row for row in client.page("alerts", 0).rows if isinstance(row, AlertRow)]
+        assert "management.not-listening" in {alert.kind for alert in alerts}
+        lost = sum(row.count for row in client.page("losses", 0).rows if isinstance(row, LossRow))
+        assert lost + len(client.page("samples", 0, limit=10_000).rows) >= accepted
+
+
 def test_a_long_poll_ends_with_news_and_the_configuration_can_be_changed(
     box: BoxProcess, desktop: Identity, tmp_path: Path
 ) -> None:
@@ -237,6 +279,11 @@ def test_a_long_poll_ends_with_news_and_the_configuration_can_be_changed(
         before = client.status()
         with pytest.raises(ConfigInvalid, match=r"line 11, pipeline\[0\].source: there is no source of kind 'webcam'"):
             put_config(CONFIG.format(frames="/x").replace("folder:", "webcam:"))
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            for listen in (f"127.0.0.1:{taken.getsockname()[1]}", "192.0.2.1:7443"):
+                with pytest.raises(ConfigInvalid, match=r"line 3, management.listen: the box cannot listen on"):
+                    put_config(CONFIG.format(frames="/x").replace("127.0.0.1:0", listen))
+        assert "127.0.0.1:0" in (box.home / "edge.toml").read_text()
         moved = tmp_path / "moved"
         put_config(CONFIG.format(frames=moved).replace("line-2", "line-3"))
         after = client.status(since=before.serial, wait_s=20)

@@ -316,6 +316,13 @@ def test_a_name_a_token_and_limits(tmp_path: Path) -> None:
             client.infer("line 2", [tensor("x", np.ones(2000, np.float32), "FP32")], headers=known)
 
 
+def test_addresses_of_ipv6_can_be_used_as_they_are_printed(tmp_path: Path) -> None:
+    file = tmp_path / "echo.onnx"
+    file.write_bytes(models.echo("FP32", ["n"]))
+    with serve(tmp_path, file, "--grpc", "[::1]:0") as server:
+        assert re.fullmatch(r"\[::1\]:[0-9]+", server.facts["grpc"])
+
+
 def test_what_cannot_be_served_is_a_plain_error(tmp_path: Path) -> None:
     good, bad, torn = tmp_path / "good.onnx", tmp_path / "bad.onnx", tmp_path / "torn.bundle"
     good.write_bytes(models.always(1))
@@ -336,12 +343,13 @@ def test_what_cannot_be_served_is_a_plain_error(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        (("none.onnx", "--http", "nonsense"), "http"),
+        (("none.onnx", "--http", "nonsense"), "--http wants HOST:PORT, for instance 127.0.0.1:8000"),
         (("none.onnx", "--http", ""), "nothing to listen on"),
         (("none.onnx", "--max-body-bytes", "1"), "max_body_bytes"),
         (("none.onnx", "--threads", "0"), "count from one"),
-        (("a/none.onnx", "b/none.onnx"), "same name"),
+        (("a/none.onnx", "b/none.onnx"), "same name, none."),
         (("a.onnx", "b.onnx", "--name", "x"), "--name is for one"),
+        (("some/stats.onnx",), "'stats' cannot be a model's name"),
         (("none.onnx", "--name", "a/b"), "cannot be a model's name"),
     ],
 )

@@ -70,8 +70,10 @@ def main(home: Path, target: str, step: int, moment: str) -> None:
         patch.object(installer_module, "write_durably", steps.around(steps.half_written)),
     ):
         box.install(target, baseline=None)
+        tried = box.active()
+        assert tried is not None
         for index in range(5):
-            box.observe(latency_ms=1.0, ok=True, now_s=index / 10)
+            box.observe(tried.id, latency_ms=1.0, ok=True, now_s=index / 10)
 
 
 if __name__ == "__main__":

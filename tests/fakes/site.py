@@ -86,7 +86,7 @@ class FakeBox:
         self.deliver(delivery)
         self.installer.install(delivery.target, baseline=None)
         for index in range(20):
-            self.installer.observe(latency_ms=1.0, ok=True, now_s=float(index) / 100)
+            self.installer.observe(delivery.bundle, latency_ms=1.0, ok=True, now_s=float(index) / 100)
         assert self.active() == delivery.bundle
 
     def active(self) -> str | None:

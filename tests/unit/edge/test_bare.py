@@ -49,6 +49,8 @@ def means(
         (means(["n", 20, 30, 3], axes=(1, 2)), ("NHWC", "RGB", 30, 20, "float32")),
         (means([1, 20, 30, 1], axes=(2, 3)), ("NHWC", "GRAY", 30, 20, "float32")),
         (means([1, 1, 20, 30], dtype=TensorProto.UINT8, axes=(1, 2)), ("NCHW", "GRAY", 30, 20, "uint8")),
+        (means(["n", 3, 20, 30], dtype=TensorProto.FLOAT16, axes=(2, 3)), ("NCHW", "RGB", 30, 20, "float16")),
+        (means(["n", 20, 30, 3], dtype=TensorProto.FLOAT16, axes=(1, 2)), ("NHWC", "RGB", 30, 20, "float16")),
     ],
 )
 def test_an_image_model_is_told_by_its_shape(model: bytes, taken: tuple[Any, ...]) -> None:
@@ -59,6 +61,29 @@ def test_an_image_model_is_told_by_its_shape(model: bytes, taken: tuple[Any, ...
     assert output.kind == "logits"
     engine = Engine(model, spec, output)
     assert engine.predict(models.frame(200)).label in output.labels
+
+
+def test_a_model_that_leaves_the_size_open_is_told_it() -> None:
+    model = means(["n", 3, "h", "w"], axes=(2, 3))
+    spec, output = bare_specs(session(model), size=(30, 20))
+    assert isinstance(spec, ImageInput)
+    assert (spec.width, spec.height, spec.shape) == (30, 20, (3, 20, 30))
+    assert Engine(model, spec, output).predict(models.frame(200)).label in ("0", "1", "2")
+    half = bare_specs(session(means(["n", "h", 30, 3], axes=(1, 2))), size=(30, 20))[0]
+    assert isinstance(half, ImageInput)
+    assert half.shape == (20, 30, 3)
+    for fixed, says in ((means(["n", 3, 20, "w"], axes=(2, 3)), "not of the --size"), (tasks.signal().model, "--size")):
+        with pytest.raises(InputInvalid, match=says):
+            bare_specs(session(fixed), size=(20, 30))
+
+
+def test_half_precision_gets_the_same_pixels() -> None:
+    tensors = []
+    for dtype in (TensorProto.FLOAT, TensorProto.FLOAT16):
+        model = means(["n", 3, 8, 8], dtype=dtype, axes=(2, 3))
+        tensors.append(Engine(model, *bare_specs(session(model), mean=(0.5,))).prepare(models.frame(200)).tensor)
+    assert [tensor.dtype for tensor in tensors] == [np.float32, np.float16]
+    np.testing.assert_allclose(tensors[1].astype(np.float32), tensors[0], atol=1e-3)
 
 
 def test_scores_that_sum_to_one_get_no_softmax() -> None:
@@ -108,7 +133,8 @@ def two_inputs() -> bytes:
         (tasks.text_codes().model, "many things"),
         (means(["n", 7, 8, 8], axes=(2, 3)), "many things"),
         (means(["n", 12], axes=(1,)), "many things"),
-        (means(["n", 3, "h", "w"], axes=(2, 3)), "leaves its size open"),
+        (means(["n", 3, "h", "w"], axes=(2, 3)), "--size WIDTHxHEIGHT"),
+        (means(["n", 3, 8, "w"], axes=(2, 3)), "--size WIDTHxHEIGHT"),
         (two_inputs(), "2 inputs and 1 outputs"),
         (models.failing_model(), "failed on a first input"),
     ],

@@ -14,6 +14,7 @@ from edge_runtime.contracts.errors import InputInvalid
 from edge_runtime.sources import memory, open_source, watch
 from edge_runtime.sources.base import Frame, SourceOptions, media_type
 from edge_runtime.sources.folder import FolderSource
+from tests.unit.edge.nobody import as_nobody
 from tests.waiting import wait_until
 
 JPEG = b"\xff\xd8\xff\xe0 some image \xff\xd9"
@@ -157,6 +158,72 @@ def test_a_folder_may_go_and_come_back(source: FolderSource, folder: Path) -> No
     put(folder, "b.jpg")
     assert take(source, 1)[0].name == "b.jpg"
     assert source.problem is None
+
+
+def test_a_file_that_is_opened_to_others_late_comes_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watch, "RECHECK_S", 0.1)
+    with as_nobody() as place:
+        folder = place / "frames"
+        folder.mkdir()
+        put(folder, "late.jpg", at_s=1000)
+        (folder / "late.jpg").chmod(0o000)
+        source = FolderSource(str(folder), place / "memory.db", SourceOptions())
+        (refused,) = take(source, 1)
+        assert (refused.name, refused.data) == ("late.jpg", b"")
+        assert refused.problem == "The file cannot be read: Permission denied."
+        assert source.problem == f"late.jpg: {refused.problem}"
+        source.commit()
+        assert source.read(0.4) is None, "it is told once"
+        (folder / "late.jpg").chmod(0o600)
+        (frame,) = take(source, 1)
+        assert (frame.data, frame.problem, source.problem) == (JPEG, None, None)
+        source.commit()
+        (folder / "late.jpg").chmod(0o640)
+        assert source.read(0.4) is None, "what was read does not come again for its rights alone"
+        put(folder, "gone.jpg", at_s=1000)
+        (folder / "gone.jpg").chmod(0o000)
+        assert take(source, 1)[0].problem is not None
+        (folder / "gone.jpg").unlink()
+        wait_until(lambda: source.read(0.1) is None and source.problem is None, 10, "the file to be forgotten")
+        source.close()
+
+
+def test_a_refused_file_may_come_after_a_restart() -> None:
+    with as_nobody() as place:
+        folder = place / "frames"
+        folder.mkdir()
+        put(folder, "late.jpg", at_s=1000)
+        for mode, wanted in ((0o000, b""), (0o600, JPEG)):
+            (folder / "late.jpg").chmod(mode)
+            source = FolderSource(str(folder), place / "memory.db", SourceOptions(once=True))
+            assert take(source, 1)[0].data == wanted
+            assert source.finished
+            source.commit()
+            source.close()
+
+
+@pytest.mark.parametrize("mode", [0o000, 0o444])
+def test_a_scan_that_failed_has_not_finished(mode: int) -> None:
+    with as_nobody() as place:
+        folder = place / "frames"
+        folder.mkdir()
+        put(folder, "a.jpg", at_s=1000)
+        folder.chmod(mode)
+        source = FolderSource(str(folder), place / "memory.db", SourceOptions(once=True))
+        with pytest.raises(InputInvalid, match="Permission denied"):
+            source.read(0.1)
+        assert not source.finished
+        assert str(folder) in str(source.problem)
+        folder.chmod(0o700)
+        assert take(source, 1)[0].name == "a.jpg"
+        assert source.problem is None
+        folder.parent.chmod(0o000)
+        try:
+            with pytest.raises(InputInvalid, match="Permission denied"):
+                FolderSource(str(folder), place / "other.db", SourceOptions(once=True))
+        finally:
+            folder.parent.chmod(0o700)
+        source.close()
 
 
 def test_names_that_are_no_text_do_not_stop_the_line(source: FolderSource, folder: Path) -> None:

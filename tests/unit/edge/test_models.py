@@ -9,10 +9,14 @@ from pathlib import Path
 import pytest
 
 from edge_runtime.contracts import wire
+from edge_runtime.contracts.errors import DatabaseDamaged, DiskFull, LinesideError, ModelUnusable
 from edge_runtime.inference.autotune import TUNING_NAME
+from edge_runtime.inference.pipeline import LoadedModel
 from edge_runtime.inference.session import cores
 from edge_runtime.service import models as models_module
 from edge_runtime.service.models import ModelKeeper
+from edge_runtime.update.bundle import Bundle
+from edge_runtime.update.slots import SlotStore, SlotTable
 from tests.fakes import models
 from tests.fakes.site import FakeBox, FakeSite
 
@@ -155,3 +159,50 @@ def test_what_the_box_decides_by_itself_is_noted(box: FakeBox) -> None:
     assert kind == "update.rolled-back"
     assert message.startswith("parts 1.0.2 was taken off the line: ")
     assert keeper.alerts == ["update.rolled-back"]
+
+
+def test_only_answers_of_the_new_model_count_for_its_trial(box: FakeBox, monkeypatch: pytest.MonkeyPatch) -> None:
+    told = Keeper(box)
+    keeper, old = told.keeper, told.keeper.current()
+    assert old is not None
+    following = box.site.release("1.0.1")
+    box.deliver(following)
+    load, clock = keeper.load, [0.0]
+    monkeypatch.setattr("edge_runtime.service.models.time.monotonic", lambda: clock[0])
+
+    def slowly(bundle: Bundle) -> LoadedModel:
+        for _ in range(40):
+            keeper.observe(old, latency_ms=1.0, ok=True)
+            keeper.tick()
+            clock[0] += 1.0
+        return load(bundle)
+
+    monkeypatch.setattr(keeper, "load", slowly)
+    keeper.install(following.target)
+    (trial,) = [slot for slot in box.installer.slots() if slot.state == "TRIAL"]
+    assert (trial.trial and trial.trial.frames, told.notes) == (0, [])
+    keeper.tick()
+    assert told.notes == [], "its time begins on the line"
+    clock[0] += 11.0
+    keeper.tick()
+    assert [kind for kind, _ in told.notes] == ["update.committed"]
+
+
+@pytest.mark.parametrize("wrong", [DiskFull("no space left"), DatabaseDamaged("the state cannot be used")])
+def test_a_way_back_that_cannot_be_written_ends_nothing(
+    box: FakeBox, monkeypatch: pytest.MonkeyPatch, wrong: LinesideError
+) -> None:
+    box.commit(box.site.release("1.0.1"))
+
+    def no_save(_store: SlotStore, _table: SlotTable) -> None:
+        raise wrong
+
+    def unusable(_keeper: ModelKeeper, _bundle: Bundle) -> LoadedModel:
+        raise ModelUnusable("it cannot be opened")
+
+    monkeypatch.setattr(SlotStore, "save", no_save)
+    monkeypatch.setattr(ModelKeeper, "load", unusable)
+    told = Keeper(box)
+    assert told.keeper.current() is None
+    assert told.alerts == ["model.unusable", "model.unusable"]
+    assert told.changes == 1

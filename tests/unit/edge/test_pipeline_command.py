@@ -7,6 +7,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,8 @@ from cloud_sync.release.pack import pack_bundle
 from edge_runtime.__main__ import main
 from edge_runtime.commands.pipeline import NAMED
 from edge_runtime.inference.counters import STAGES
-from tests.fakes import models
+from tests.fakes import models, tasks
+from tests.unit.edge.nobody import as_nobody
 from tests.waiting import wait_until
 
 KEYS = ["frames", "errors", "frames_per_s", "stages_ms", "results"]
@@ -38,6 +40,12 @@ def model(tmp_path: Path) -> Path:
     path = tmp_path / "brightness.onnx"
     path.write_bytes(models.brightness_model())
     return path
+
+
+@pytest.fixture
+def nobody() -> Iterator[Path]:
+    with as_nobody() as folder:
+        yield folder
 
 
 def run(*arguments: object) -> int:
@@ -134,6 +142,9 @@ def test_nothing_to_read_is_an_error_and_leaves_nothing_behind(
         ({"--model": "missing.onnx"}, "item.not-found", "missing.onnx"),
         ({"--mean": "0.5"}, "input.invalid", "uint8"),
         ({"--std": "0.2,x"}, "input.invalid", "--std"),
+        ({"--size": "224"}, "input.invalid", "WIDTHxHEIGHT"),
+        ({"--size": "9000x9"}, "input.invalid", "8192 at most"),
+        ({"--size": "7x7"}, "input.invalid", "not of the --size"),
         ({"--workers": "0"}, "input.invalid", "--workers"),
         ({"--labels": "missing.txt"}, "input.invalid", "missing.txt"),
         ({"--fps": "3"}, "input.invalid", "fps"),
@@ -156,6 +167,64 @@ def test_what_cannot_be_used_is_refused(
     error = json.loads(capsys.readouterr().out)["error"]
     assert (error["code"], words in error["message"]) == (code, True), error
     assert sorted(tmp_path.iterdir()) == before
+
+
+def test_each_bad_frame_is_told_once(frames: Path, model: Path, tmp_path: Path) -> None:
+    (frames / "junk.png").write_bytes(b"junk")
+    command = [sys.executable, "-m", "edge_runtime", "pipeline", "--source", f"folder:{frames}", "--model", str(model)]
+    said = subprocess.run(
+        [*command, "--once", "--out", str(tmp_path / "out")], capture_output=True, text=True, timeout=60
+    )
+    assert said.returncode == 0
+    assert len([line for line in said.stderr.splitlines() if "junk.png" in line]) == 1, said.stderr
+
+
+@pytest.mark.parametrize("mode", [0o000, 0o444, 0o111])
+def test_a_folder_that_may_not_be_read_is_not_an_empty_one(
+    mode: int, nobody: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run_model = nobody / "model.onnx"
+    run_model.write_bytes(models.brightness_model())
+    folder = nobody / "frames"
+    folder.mkdir()
+    (folder / "frame.png").write_bytes(models.frame(10))
+    folder.chmod(mode)
+    out = nobody / "out"
+    try:
+        assert run("--source", f"folder:{folder}", "--model", run_model, "--once", "--json", "--out", out) == 1
+    finally:
+        folder.chmod(0o700)
+    error = json.loads(capsys.readouterr().out)["error"]
+    assert (error["code"], "cannot be read: Permission denied" in error["message"]) == ("input.invalid", True), error
+    assert not out.exists()
+
+
+def test_what_is_wrong_with_a_source_that_gave_nothing_is_told(
+    nobody: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model, log = nobody / "model.onnx", nobody / "machine.log"
+    model.write_bytes(tasks.text_strings().model)
+    log.write_text("all is well\n")
+    log.chmod(0o000)
+    assert run("--source", f"lines:{log}", "--model", model, "--once", "--json", "--out", nobody / "out") == 1
+    error = json.loads(capsys.readouterr().out)["error"]
+    assert (error["code"], "Permission denied" in error["message"]) == ("input.invalid", True), error
+
+
+def test_why_a_signal_cannot_be_answered_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    case = tasks.signal()
+    model, folder = tmp_path / "signal.onnx", tmp_path / "runs"
+    model.write_bytes(case.model)
+    folder.mkdir()
+    (folder / "short.csv").write_text("1\n2\n")
+    np.save(folder / "cube.npy", np.zeros((2, 2, 2)))
+    np.save(folder / "objects.npy", np.array([None, {}], object), allow_pickle=True)
+    source = f"signals:{folder}"
+    assert run("--source", source, "--model", model, "--once", "--window", 8, "--out", tmp_path / "out") == 1
+    said = capsys.readouterr().err
+    for words in ("2 points, a window takes 8", "cube.npy: The NumPy file's array has 3 dim", "objects.npy: The NumPy"):
+        assert words in said
+    assert "The window is empty" not in said
 
 
 def test_results_never_go_among_other_files(

@@ -55,14 +55,39 @@ def test_bytes_are_bounded_but_one_large_frame_always_fits_an_empty_queue(
     source.close()
 
 
-def test_nobody_takes_what_is_for_a_pipeline_that_is_not_there_or_no_longer(board: PushBoard) -> None:
+def test_nobody_takes_what_is_for_a_pipeline_that_is_not_there_or_no_longer() -> None:
+    dropped: list[tuple[int, int]] = []
+    board = PushBoard(lambda count, size: dropped.append((count, size)))
     assert board.offer("door", b"x") == "unknown"
+    board.keep(["door"])
+    assert board.offer("door", b"xyz") == board.offer("door", b"xy") == "taken"
     source = opened(board)
-    board.offer("door", b"x")
-    source.close()
+    board.keep(["window"])
     assert board.offer("door", b"x") == "unknown"
+    assert source.read(0.0) is None
+    board.keep(["door"])
     again = opened(board)
+    source.close()
+    with pytest.raises(InputInvalid, match="Another pipeline"):
+        opened(board)
     assert again.read(0.0) is None
+    again.close()
+    board.keep(())
+    assert dropped == [(2, 5)]
+
+
+def test_what_was_taken_outlives_the_source_that_was_to_read_it(board: PushBoard) -> None:
+    source = opened(board)
+    assert [board.offer("door", b"%d" % i) for i in range(2)] == ["taken"] * 2
+    assert source.read(0.0) is not None
+    source.close()
+    assert [board.offer("door", b"%d" % (2 + i)) for i in range(MAX_WAITING)] == ["taken"] * (MAX_WAITING - 1) + [
+        "full"
+    ]
+    board.keep(["door"])
+    again = opened(board)
+    frames = [again.read(0.0) for _ in range(2)]
+    assert [(frame.name, frame.data) for frame in frames if frame] == [("door-000002", b"1"), ("door-000003", b"2")]
     again.close()
 
 

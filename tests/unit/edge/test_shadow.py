@@ -127,9 +127,50 @@ def test_a_shadow_that_keeps_failing_is_given_up(spool: Spool) -> None:
         idle(shadow).offer(answered(), 1.0, told.append)
     assert idle(shadow).current is not None
     shadow.offer(answered(), 1.0, told.append)
-    assert idle(shadow).current is None
+    wait_until(lambda: bool(dropped), 10, "the shadow to be given up")
+    assert shadow.current is None
     assert (told, [bundle for bundle, _ in dropped]) == ([], [SHADOW])
     assert f"{MAX_FAILURES} frames" in dropped[0][1]
+    shadow.close(5)
+
+
+def test_a_shadow_that_hangs_is_given_up_and_its_successor_sees_frames() -> None:
+    dropped: list[tuple[str, str]] = []
+    shadow = Shadow(dropped=lambda bundle, why: dropped.append((bundle, why)), patience_s=0.05)
+    gate = Gate(loaded(models.brightness_model(), SHADOW))
+    told: list[SecondOpinion] = []
+    shadow.put(LoadedModel(SHADOW, gate))
+    shadow.offer(answered(), 1.0, told.append)
+    assert gate.entered.wait(10)
+
+    def noticed() -> bool:
+        shadow.offer(answered(), 0.0, told.append)
+        return bool(dropped)
+
+    wait_until(noticed, 10, "the hung shadow to be noticed, though the line has no time to spare")
+    assert (shadow.current, shadow.busy, [bundle for bundle, _ in dropped]) == (None, False, [SHADOW])
+    successor = "5b" * 32
+    shadow.put(loaded(models.brightness_model(), successor))
+    shadow.offer(answered(), 1.0, told.append)
+    wait_until(lambda: bool(told), 10, "the successor's opinion")
+    gate.open.set()
+    idle(shadow).offer(answered(), 1.0, told.append)
+    wait_until(lambda: len(told) == 2, 10, "another of its opinions")
+    assert [opinion.shadow for opinion in told] == [successor] * 2, "what was given up has no say any more"
+    shadow.close(5)
+
+
+def test_a_successor_need_not_wait_for_the_frame_in_hand() -> None:
+    shadow = Shadow(dropped=lambda *_: None)
+    gate = Gate(loaded(models.brightness_model(), SHADOW))
+    told: list[SecondOpinion] = []
+    shadow.put(LoadedModel(SHADOW, gate))
+    shadow.offer(answered(), 1.0, told.append)
+    assert gate.entered.wait(10)
+    shadow.put(loaded(models.brightness_model(), "5b" * 32))
+    shadow.offer(answered(), 1.0, told.append)
+    wait_until(lambda: bool(told), 10, "the successor's opinion")
+    gate.open.set()
     shadow.close(5)
 
 

@@ -163,7 +163,7 @@ def test_a_bad_file_is_one_empty_frame_with_a_reason_and_the_next_one_is_read(fo
         told.append((frame.name, len(frame.data) > 0, source.problem))
     assert told[0][:2] == ("a.npy", False)
     assert "cut off" in str(told[0][2])
-    assert told[1] == ("b.csv", False, "b.csv: The file has 2 points, and a window has 4.")
+    assert told[1] == ("b.csv", False, "b.csv: The file has 2 points, a window takes 4.")
     assert told[2] == ("c.csv@0", True, None)
     assert source.read(0.0) is None
     assert source.finished

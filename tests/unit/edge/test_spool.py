@@ -206,32 +206,6 @@ def test_a_precious_sample_takes_the_place_of_results_on_a_short_disk(
     spool.close()
 
 
-def test_a_spool_that_breaks_while_it_is_used_is_put_aside_and_loses_no_new_row(tmp_path: Path) -> None:
-    spool = open_spool(tmp_path)
-    put(spool, b"frame")
-    spool.put_alert(alert(spool))
-    spool.flush()
-    page = spool.page("samples", 0, 10)
-    tables = spool._disk._open_tables
-    assert tables is not None
-    tables.settle_log()
-    size = (tmp_path / "spool.db").stat().st_size
-    with (tmp_path / "spool.db").open("r+b") as file:
-        file.write(b"\xa5" * size)
-    tables._database.execute("PRAGMA shrink_memory")
-    for i in range(200):
-        spool.put_result(result(spool, f"frame-{i}"))
-    kept = put(spool, b"meanwhile")
-    wait_until(spool.flush, 20, "a new spool")
-    assert (tmp_path / "spool.db.damaged").exists()
-    assert sorted(row.seq for row in rows(spool, "results")) == list(range(200))
-    assert spool.sample(kept) == b"meanwhile"
-    assert spool.page("samples", page.cursor, 10).rows
-    told = [("alerts", 1, "spool.damaged"), ("samples", 1, "spool.damaged")]
-    wait_until(lambda: losses(spool) == told, 10, "the ledger")
-    spool.close()
-
-
 def test_nothing_is_kept_on_the_reserve(tmp_path: Path) -> None:
     spool = open_spool(tmp_path, limits=SpoolLimits(reserve_bytes=2**60))
     assert not spool.put_sample(sample(spool, b"frame"), b"frame")
@@ -292,20 +266,6 @@ os.kill(os.getpid(), signal.SIGKILL)
     keys = {(row.box, row.boot, row.seq) for row in rows(spool, "results")}
     assert len(keys) == len(rows(spool, "results"))
     assert (BOX, "second", 0) in keys
-    spool.close()
-
-
-def test_a_spool_that_cannot_be_read_is_put_aside(tmp_path: Path) -> None:
-    spool = open_spool(tmp_path)
-    put(spool, b"frame")
-    spool.close()
-    (tmp_path / "spool.db").write_bytes(b"this is no database, whatever its name says" * 100)
-    spool = open_spool(tmp_path, boot="second")
-    wait_until(lambda: losses(spool) == [("samples", 1, "spool.damaged")], 10, "the ledger")
-    assert (tmp_path / "spool.db.damaged").exists()
-    spool.put_result(result(spool))
-    spool.flush()
-    assert len(rows(spool, "results")) == 1
     spool.close()
 
 
@@ -466,7 +426,10 @@ def test_a_spool_of_the_first_version_is_read_on(tmp_path: Path) -> None:
             " acked INT NOT NULL DEFAULT 0)"
         )
         database.execute("CREATE INDEX samples_by_worth ON samples (acked DESC, rank, id)")
-        database.execute("INSERT INTO results (at_ms, body) VALUES (1, '{}')")
+        first = b'{"box":"%s","boot":"b","seq":0,"at_ms":1,"pipeline":"p","frame":"f","sample":"%s","model":"%s",'
+        first += b'"label":"l","confidence":0.5,"margin":0.5,"latency_us":1}'
+        digests = (BOX.encode(), name.encode(), b"cd" * 32)
+        database.execute("INSERT INTO results (at_ms, body) VALUES (1, ?)", (first % digests,))
         database.execute("INSERT INTO samples (at_ms, body, sample, size, rank) VALUES (1, '{}', ?, 5, 2)", (name,))
     (tmp_path / "samples" / name[:2]).mkdir(parents=True)
     (tmp_path / "samples" / name[:2] / name).write_bytes(kept)

@@ -82,6 +82,34 @@ def echo(datatype: str, shape: Sequence[int | str] = ("n", "m")) -> bytes:
     return bytes(model.SerializeToString())
 
 
+def counting(kind: int = TensorProto.FLOAT, shape: Sequence[int | str] = ("n",)) -> bytes:
+    """Counts from 0 to the largest value of ``x``, one at a time, and says ``y``, the last number."""
+    number, truth = TensorProto.INT64, TensorProto.BOOL
+    body = helper.make_graph(
+        [helper.make_node("Identity", ["go"], ["on"]), helper.make_node("Add", ["so_far", "one"], ["next"])],
+        "body",
+        [
+            helper.make_tensor_value_info("turn", number, []),
+            helper.make_tensor_value_info("go", truth, []),
+            helper.make_tensor_value_info("so_far", number, []),
+        ],
+        [helper.make_tensor_value_info("on", truth, []), helper.make_tensor_value_info("next", number, [])],
+    )
+    graph = helper.make_graph(
+        [
+            helper.make_node("Cast", ["x"], ["whole"], to=number),
+            helper.make_node("ReduceMax", ["whole"], ["times"], keepdims=0),
+            helper.make_node("Loop", ["times", "", "zero"], ["y"], body=body),
+        ],
+        "counting",
+        [helper.make_tensor_value_info("x", kind, shape)],
+        [helper.make_tensor_value_info("y", number, [])],
+        [helper.make_tensor("zero", number, [], [0]), helper.make_tensor("one", number, [], [1])],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10)
+    return bytes(model.SerializeToString())
+
+
 @dataclass(frozen=True, slots=True)
 class Node:
     """An input or output as ONNX Runtime describes it."""

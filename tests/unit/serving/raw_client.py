@@ -64,6 +64,10 @@ class RawClient:
             return True
         return not self._read
 
+    def head(self) -> bytes:
+        """The next answer's head alone, where no body comes."""
+        return self._until(b"\r\n\r\n")
+
     def _until(self, mark: bytes) -> bytes:
         while mark not in self._read:
             self._more()

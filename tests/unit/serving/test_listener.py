@@ -628,3 +628,27 @@ def test_metadata_and_figures(served: Served) -> None:
     text = served.ask("/metrics").body.decode()
     assert f'nv_inference_count{{model="echo",version="1"}} {after["inference_count"]}.0' in text
     assert json.dumps(after["name"]) in text
+
+
+def test_a_head_of_health_has_no_body_and_the_next_answer_is_whole(served: Served) -> None:
+    served.shelf.loading("late")
+    try:
+        with served.client() as client:
+            heads = b"".join(request(f"/v2/health/{kind}", method="HEAD") for kind in ("live", "ready"))
+            client.send(heads)
+            # The length is that of the body that does not come.
+            assert client.head().startswith(b"HTTP/1.1 200 ")
+            ready = client.head()
+            assert ready.startswith(b"HTTP/1.1 503 ")
+            length = len('{"error":"late is loading."}')
+            assert b"Content-Length: %d" % length in ready
+            client.send(request(ECHO, echo_body(4)))
+            assert values(client.answer()) == [4]
+    finally:
+        served.shelf.remove("late")
+
+
+@pytest.mark.parametrize("origin", ["http://box", "HTTP://box:8000", "https://[::1]:8000"])
+def test_a_target_may_name_the_server(served: Served, origin: str) -> None:
+    assert values(served.ask(origin + ECHO, echo_body(3))) == [3]
+    assert served.ask(origin).status == 404

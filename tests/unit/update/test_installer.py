@@ -43,8 +43,8 @@ def test_an_empty_box_has_no_model(box: FakeBox) -> None:
     assert box.installer.active() is None
     assert box.installer.floors() == {}
     assert [slot.state for slot in box.installer.slots()] == ["EMPTY", "EMPTY"]
-    assert box.installer.tick(0.0) is None
-    assert box.installer.observe(latency_ms=1, ok=True, now_s=0) is None
+    assert box.installer.tick("00" * 32, 0.0) is None
+    assert box.installer.observe("00" * 32, latency_ms=1, ok=True, now_s=0) is None
 
 
 def test_a_model_comes_onto_the_line_and_the_next_one_after_it(box: FakeBox, site: FakeSite) -> None:
@@ -59,12 +59,12 @@ def test_a_model_comes_onto_the_line_and_the_next_one_after_it(box: FakeBox, sit
     assert box.active() == second.bundle, "on trial it answers already"
     assert box.installer.floors() == {"parts": first.manifest.release}, "the floor rises with the commit only"
     for index in range(19):
-        assert box.installer.observe(latency_ms=3.0, ok=True, now_s=index / 10) is None
+        assert box.installer.observe(second.bundle, latency_ms=3.0, ok=True, now_s=index / 10) is None
     figures = slot_of(box, second).trial
     assert figures is not None
     assert (figures.frames, figures.baseline_latency_ms_p95) == (19, 2.0)
-    assert box.installer.observe(latency_ms=3.0, ok=True, now_s=2.0) == "COMMITTED"
-    assert box.installer.observe(latency_ms=3.0, ok=True, now_s=2.1) is None
+    assert box.installer.observe(second.bundle, latency_ms=3.0, ok=True, now_s=2.0) == "COMMITTED"
+    assert box.installer.observe(second.bundle, latency_ms=3.0, ok=True, now_s=2.1) is None
     assert box.installer.floors() == {"parts": second.manifest.release}
     assert slot_of(box, first).state == "COMMITTED"
     probe = slot_of(box, second).probe
@@ -85,8 +85,8 @@ def test_the_same_bundle_again_is_no_work(box: FakeBox, site: FakeSite) -> None:
     box.deliver(release)
     box.installer.install(release.target, baseline=None)
     box.installer.install(release.target, baseline=None)
-    assert box.installer.tick(0.0) is None
-    assert box.installer.tick(11.0) == "COMMITTED"
+    assert box.installer.tick(release.bundle, 0.0) is None
+    assert box.installer.tick(release.bundle, 11.0) == "COMMITTED"
     before = box.installer.slots()
     box.installer.install(release.target, baseline=None)
     assert box.installer.slots() == before
@@ -97,7 +97,7 @@ def test_a_slow_model_is_rolled_back_and_remembered(box: FakeBox, site: FakeSite
     box.commit(good)
     box.deliver(slow)
     box.installer.install(slow.target, baseline=TrialReport(frames=50, errors=0, latency_ms_p95=2.0))
-    decided = [box.installer.observe(latency_ms=300.0, ok=True, now_s=index / 10) for index in range(20)]
+    decided = [box.installer.observe(slow.bundle, latency_ms=300.0, ok=True, now_s=index / 10) for index in range(20)]
     assert decided[-1] == "ROLLED_BACK"
     assert box.active() == good.bundle
     reason = slot_of(box, slow).reason
@@ -240,9 +240,9 @@ def test_a_full_disk_holds_up_neither_the_line_nor_the_way_back(
     with monkeypatch.context() as full:
         full.setattr(SlotStore, "save", no_space)
         for index in range(25):
-            assert box.installer.observe(latency_ms=1.0, ok=True, now_s=index / 100) is None
+            assert box.installer.observe(good_too.bundle, latency_ms=1.0, ok=True, now_s=index / 100) is None
         assert slot_of(box, good_too).state == "TRIAL"
-    assert box.installer.observe(latency_ms=1.0, ok=True, now_s=1.0) == "COMMITTED"
+    assert box.installer.observe(good_too.bundle, latency_ms=1.0, ok=True, now_s=1.0) == "COMMITTED"
     box.deliver(slow)
     with monkeypatch.context() as full:
         full.setattr(SlotStore, "save", no_space)

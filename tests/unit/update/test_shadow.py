@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from edge_runtime.contracts.errors import BundleTampered, LinesideError, NotFound, ProbeFailed, TrustRefused
+from edge_runtime.contracts.errors import (
+    BundleTampered,
+    LinesideError,
+    ModelUnusable,
+    NotFound,
+    ProbeFailed,
+    TrustRefused,
+)
 from edge_runtime.contracts.status import ProbeReport
-from edge_runtime.update.bundle import read_bundle
+from edge_runtime.inference.pipeline import LoadedModel
+from edge_runtime.service.shadows import ShadowKeeper
+from edge_runtime.update.bundle import Bundle, read_bundle
 from edge_runtime.update.shadow import ShadowSlot
 from tests.fakes import models
 from tests.fakes.site import FakeBox, FakeSite
@@ -165,7 +176,70 @@ def test_what_was_damaged_is_let_go(box: FakeBox, site: FakeSite, what: str) -> 
     path = box.home / "shadow" / (what if what == "shadow.json" else f"{release.sha256}.bundle")
     path.write_bytes(b"{" + path.read_bytes()[1:-1])
     slot = ShadowSlot(box.home, inbox=box.inbox, installer=box.installer)
+    with pytest.raises(LinesideError):
+        slot.recover()
     assert (slot.recover(), slot.status(), files(box)) == (None, None, [])
+
+
+def start(box: FakeBox, load: Callable[[Bundle], LoadedModel]) -> tuple[ShadowKeeper, list[tuple[str, str]]]:
+    """A keeper as the daemon starts it, and the alerts of that."""
+    alerts: list[tuple[str, str]] = []
+    keeper = ShadowKeeper(
+        ShadowSlot(box.home, inbox=box.inbox, installer=box.installer),
+        load=load,
+        alert=lambda kind, message, model, facts: alerts.append((kind, message)),
+        changed=lambda: None,
+    )
+    keeper.start()
+    return keeper, alerts
+
+
+def unusable(bundle: Bundle) -> LoadedModel:
+    raise ModelUnusable("it cannot be opened")
+
+
+@pytest.mark.parametrize("damage", ["no bundle", "no state that could be read or removed"])
+@pytest.mark.usefixtures("trusting")
+def test_the_box_starts_without_a_damaged_shadow(box: FakeBox, site: FakeSite, damage: str) -> None:
+    release = site.release("1.0.0")
+    box.deliver(release)
+    slot_of(box).put(release.target)
+    state = box.home / "shadow" / "shadow.json"
+    if damage == "no bundle":
+        rubbish = b"the right digest of the wrong thing"
+        digest = hashlib.sha256(rubbish).hexdigest()
+        (state.parent / f"{digest}.bundle").write_bytes(rubbish)
+        state.write_bytes(state.read_bytes().replace(release.sha256.encode(), digest.encode()))
+    else:
+        state.unlink()
+        state.mkdir()
+    keeper, alerts = start(box, unusable)
+    assert (keeper.runner.current, keeper.status()) == (None, None)
+    assert [kind for kind, _ in alerts] == ["shadow.given-up"]
+    keeper.close(5)
+
+
+@pytest.mark.usefixtures("trusting")
+def test_a_shadow_is_given_up_though_that_cannot_be_written(box: FakeBox, site: FakeSite) -> None:
+    release = site.release("1.0.0")
+    box.deliver(release)
+    slot_of(box).put(release.target)
+
+    def unusable_and_no_disk(bundle: Bundle) -> LoadedModel:
+        state = box.home / "shadow" / "shadow.json"
+        state.unlink()
+        state.mkdir()
+        raise ModelUnusable("it cannot be opened")
+
+    keeper, alerts = start(box, unusable_and_no_disk)
+    ((kind, message),) = alerts
+    assert kind == "shadow.given-up"
+    assert "cannot be opened" in message
+    assert "could not be written" in message
+    status = keeper.status()
+    assert status is not None
+    assert status.state == "given-up"
+    keeper.close(5)
 
 
 @pytest.mark.usefixtures("trusting")

@@ -1,0 +1,121 @@
+"""Runs of models that are under way, and the one thread that ends those that take too long or that nobody wants."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import onnxruntime as ort
+
+MAX_RUN_S = 30
+"""What a run on a worker may take."""
+QUICK_RUN_S = 20e-3
+"""What a run on a listener's own thread may take: everybody else waits for it."""
+LOOK_EVERY_S = 10e-3
+LINGER_S = 1.0
+"""How long the thread looks on after the last run. Waking it costs more than a small model's run."""
+
+
+class RunEnded(Exception):
+    """A run was ended before the model had answered; says why."""
+
+
+class Run:
+    """One run of a model. The runtime looks between two nodes of the graph, those of a loop's body among them, whether
+    it is to end; a single node that takes long is not interrupted."""
+
+    __slots__ = ("_options", "_runs", "begun", "limit_s", "quick", "why")
+
+    def __init__(self, runs: Runs, limit_s: float, *, quick: bool) -> None:
+        self._runs, self.limit_s, self.quick = runs, limit_s, quick
+        self._options: ort.RunOptions | None = None
+        self.begun = 0.0
+        """``time.monotonic()``."""
+        self.why = ""
+        """Why it was ended; empty while nobody has."""
+
+    def start(self, options: ort.RunOptions) -> None:
+        """From now on it takes its time; ``options`` are this run's alone.
+
+        :raises RunEnded: it was ended while it waited.
+        """
+        self._options = options
+        if self.why:
+            raise RunEnded(self.why)
+        self.begun = time.monotonic()
+        self._runs.add(self)
+
+    def stop(self) -> None:
+        """The model has answered, or failed."""
+        self._runs.discard(self)
+
+    def end(self, why: str) -> None:
+        """Have it end soon; from any thread, at any time."""
+        self.why = why
+        if self._options is not None:
+            self._options.terminate = True
+
+    def leave(self) -> None:
+        """Whoever asked is gone."""
+        self.end("nobody waits for its answer any more")
+
+
+class Runs:
+    """Watches over all runs of a shelf."""
+
+    def __init__(self) -> None:
+        self._under_way: set[Run] = set()
+        self._wake = threading.Event()
+        self._is_asleep = self._is_closed = False
+        self._thread = threading.Thread(target=self._watch, name="runs", daemon=True)
+        self._thread.start()
+
+    def new(self, limit_s: float = MAX_RUN_S, *, quick: bool = False) -> Run:
+        """A run that may take so long once it has started.
+
+        :param quick: it is on a listener's own thread.
+        """
+        return Run(self, limit_s, quick=quick)
+
+    def add(self, run: Run) -> None:
+        self._under_way.add(run)
+        # In this order, as the thread says first that it sleeps and then looks once more.
+        if self._is_asleep:
+            self._wake.set()
+
+    def discard(self, run: Run) -> None:
+        self._under_way.discard(run)
+
+    def quick_for(self) -> float:
+        """Seconds for which the oldest run on a listener's own thread has been under way; 0 where there is none."""
+        oldest = min((run.begun for run in self._under_way.copy() if run.quick), default=None)
+        return 0.0 if oldest is None else time.monotonic() - oldest
+
+    def close(self) -> None:
+        """End the thread; runs that are under way have no limit from now on."""
+        self._is_closed = True
+        self._wake.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        last = time.monotonic()
+        while not self._is_closed:
+            now = time.monotonic()
+            # A copy in one step: others come and go meanwhile.
+            under_way = self._under_way.copy()
+            for run in under_way:
+                if not run.why and now - run.begun > run.limit_s:
+                    run.end(f"it has not answered within {run.limit_s:g} s")
+            if under_way:
+                last = now
+            if now - last < LINGER_S:
+                time.sleep(LOOK_EVERY_S)
+                continue
+            self._is_asleep = True
+            if not self._under_way and not self._is_closed:
+                self._wake.wait()
+            self._wake.clear()
+            self._is_asleep = False
+            last = time.monotonic()

@@ -1,0 +1,262 @@
+"""A spool that is damaged, in whole or in a row, or whose disk refuses: told of, and never in anybody's way."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from edge_runtime.contracts.rows import STREAMS, Stream
+from edge_runtime.service import spool as spool_module
+from edge_runtime.service.spool import Spool
+from tests.unit.edge.rows import Reason, alert, open_spool, result, sample
+from tests.waiting import wait_until
+
+UNCOUNTED = [stream for stream in STREAMS if stream != "samples"]
+"""What a file that nobody can read held is not known; samples are counted by their files."""
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(spool_module, "RETRY_S", 0.02)
+
+
+@pytest.fixture
+def spool(tmp_path: Path) -> Iterator[Spool]:
+    opened = open_spool(tmp_path)
+    yield opened
+    opened.close()
+
+
+def sequence(spool: Spool, stream: Stream) -> list[int]:
+    return [json.loads(bytes(raw))["seq"] for raw in spool.page(stream, 0, 1000).rows]
+
+
+def losses(spool: Spool) -> list[tuple[str, int, str]]:
+    spool.flush()
+    told = [json.loads(bytes(raw)) for raw in spool.page("losses", 0, 1000).rows]
+    return [(row["stream"], row["count"], row["reason"]) for row in told]
+
+
+def alerts(spool: Spool) -> list[str]:
+    return [json.loads(bytes(raw))["kind"] for raw in spool.page("alerts", 0, 1000).rows]
+
+
+def put(spool: Spool, data: bytes, reason: Reason = "hard") -> str:
+    assert spool.put_sample(sample(spool, data, reason), data)
+    return hashlib.sha256(data).hexdigest()
+
+
+def spoil(home: Path, *statements: str) -> None:
+    """Change the file behind the spool's back, as another program might, or a bad block."""
+    with closing(sqlite3.connect(home / "spool.db")) as database, database:
+        for statement in statements:
+            database.execute(statement)
+
+
+def test_a_spool_that_breaks_while_it_is_used_is_put_aside_and_loses_no_new_row(tmp_path: Path) -> None:
+    spool = open_spool(tmp_path)
+    put(spool, b"frame")
+    spool.put_alert(alert(spool))
+    spool.flush()
+    page = spool.page("samples", 0, 10)
+    tables = spool._disk._open_tables
+    assert tables is not None
+    tables.settle_log()
+    size = (tmp_path / "spool.db").stat().st_size
+    with (tmp_path / "spool.db").open("r+b") as file:
+        file.write(b"\xa5" * size)
+    tables._database.execute("PRAGMA shrink_memory")
+    for i in range(200):
+        spool.put_result(result(spool, f"frame-{i}"))
+    kept = put(spool, b"meanwhile")
+    wait_until(spool.flush, 20, "a new spool")
+    assert (tmp_path / "spool.db.damaged").exists()
+    assert sorted(sequence(spool, "results")) == list(range(200))
+    assert spool.sample(kept) == b"meanwhile"
+    assert spool.page("samples", page.cursor, 10).rows
+    told = [("alerts", 1, "spool.damaged"), ("samples", 1, "spool.damaged")]
+    wait_until(lambda: losses(spool) == told, 10, "the ledger")
+    assert alerts(spool) == ["spool.damaged"]
+    spool.close()
+
+
+def test_a_spool_that_cannot_be_read_is_put_aside(tmp_path: Path) -> None:
+    spool = open_spool(tmp_path)
+    put(spool, b"frame")
+    spool.close()
+    (tmp_path / "spool.db").write_bytes(b"this is no database, whatever its name says" * 100)
+    spool = open_spool(tmp_path, boot="second")
+    told = [("samples", 1, "spool.damaged"), *((stream, 0, "spool.damaged") for stream in UNCOUNTED)]
+    wait_until(lambda: sorted(losses(spool)) == sorted(told), 10, "the ledger")
+    assert (tmp_path / "spool.db.damaged").exists()
+    assert alerts(spool) == ["spool.damaged"]
+    spool.put_result(result(spool))
+    spool.flush()
+    assert len(sequence(spool, "results")) == 1
+    spool.close()
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE samples SET rank = 9",
+        "UPDATE samples SET size = 'much'",
+        "UPDATE samples SET sample = CAST(x'ff' AS TEXT)",
+        "UPDATE sqlite_sequence SET seq = 9223372036854775807",
+        "DROP TABLE clock",
+        "DROP TABLE results",
+    ],
+)
+def test_a_database_that_is_sound_but_no_spool_is_put_aside(tmp_path: Path, statement: str) -> None:
+    spool = open_spool(tmp_path)
+    put(spool, b"frame")
+    spool.close()
+    spoil(tmp_path, statement)
+    spool = open_spool(tmp_path, boot="second")
+    spool.put_result(result(spool))
+    wait_until(spool.flush, 10, "a new spool")
+    wait_until(lambda: alerts(spool) == ["spool.damaged"], 10, "the alert")
+    assert ("results", 0, "spool.damaged") in losses(spool)
+    assert (tmp_path / "spool.db.damaged").exists()
+    assert spool.status().results == 1
+    spool.close()
+
+
+@pytest.mark.parametrize("version", [0, 1])
+def test_a_database_of_somebody_else_is_put_aside(tmp_path: Path, version: int) -> None:
+    spoil(tmp_path, "CREATE TABLE other (x)", f"PRAGMA user_version={version}")
+    spool = open_spool(tmp_path)
+    spool.put_result(result(spool))
+    wait_until(spool.flush, 10, "a new spool")
+    with closing(sqlite3.connect(tmp_path / "spool.db.damaged")) as kept:
+        assert kept.execute("SELECT name FROM sqlite_master").fetchall() == [("other",)]
+    wait_until(lambda: alerts(spool) == ["spool.damaged"], 10, "the alert")
+    spool.close()
+
+
+@pytest.mark.parametrize("statement", ["UPDATE samples SET rank = 9", "DROP TABLE results"])
+def test_a_spool_that_rots_while_it_is_used_begins_anew_and_the_writer_goes_on(
+    tmp_path: Path, spool: Spool, statement: str
+) -> None:
+    put(spool, b"frame")
+    spool.put_result(result(spool))
+    spool.put_alert(alert(spool))
+    wait_until(spool.flush, 10, "the rows")
+    name = hashlib.sha256(b"frame").hexdigest()
+    spoil(tmp_path, statement)
+    # The damage shows as soon as the sample is to go, or the next row is to come.
+    (tmp_path / "samples" / name[:2] / name).write_bytes(b"other")
+    with pytest.raises(Exception, match=r"cannot be used|damaged"):
+        spool.sample(name)
+    spool.put_result(result(spool))
+    wait_until(spool.flush, 10, "a new spool")
+    assert sequence(spool, "results") == [1]
+    wait_until(lambda: alerts(spool) == ["spool.damaged"], 10, "the alert")
+    assert {("results", 1, "spool.damaged"), ("alerts", 1, "spool.damaged")} <= set(losses(spool))
+    assert spool._thread.is_alive()
+    assert spool.status().problem is None
+
+
+@pytest.mark.parametrize("body", ["x'ff00'", "'{}'", "17", "'{\"box\": 1}'"])
+def test_a_row_that_cannot_be_read_holds_up_nobody_behind_it(tmp_path: Path, spool: Spool, body: str) -> None:
+    for number in range(10):
+        spool.put_result(result(spool, f"frame-{number}"))
+    assert spool.flush()
+    spoil(tmp_path, f"UPDATE results SET body = {body} WHERE id % 10 < 4")
+    first = spool.page("results", 0, 3)
+    assert len(first.rows) == 3
+    assert len(sequence(spool, "results")) == 6
+    spool.acknowledge("results", spool.page("results", 0, 100).cursor)
+    assert spool.status().results == 0
+    assert (
+        sum(count for stream, count, reason in losses(spool) if (stream, reason) == ("results", "spool.damaged")) == 4
+    )
+
+
+def test_a_sample_and_a_loss_that_cannot_be_read_are_dropped_too(tmp_path: Path, spool: Spool) -> None:
+    rotten = put(spool, b"rotten")
+    spool.put_loss(spool._loss(spool_module.Gone("frames", 1, 1, 1, 1), "frame.unreadable"))
+    assert spool.flush()
+    put(spool, b"sound")
+    assert spool.flush()
+    spoil(
+        tmp_path,
+        "UPDATE samples SET body = 'x' WHERE id = (SELECT min(id) FROM samples)",
+        "UPDATE losses SET body = 'x'",
+    )
+    assert len(spool.page("samples", 0, 10).rows) == 1
+    assert not (tmp_path / "samples" / rotten[:2] / rotten).exists()
+    told = {("samples", 1, "spool.damaged"), ("losses", 1, "spool.damaged")}
+    wait_until(lambda: set(losses(spool)) == told, 10, "the ledger")
+    assert spool.status().samples == 1
+
+
+@pytest.mark.parametrize("instead", ["nothing", "a file"])
+def test_samples_that_vanish_while_running_stop_nobody(tmp_path: Path, spool: Spool, instead: str) -> None:
+    put(spool, b"before")
+    assert spool.flush()
+    shutil.rmtree(tmp_path / "samples")
+    if instead == "a file":
+        (tmp_path / "samples").write_bytes(b"")
+    row = sample(spool, b"after")
+    assert spool.put_sample(row, b"after") == (instead == "nothing")
+    spool.put_result(result(spool))
+    spool._disk.enforce_soon()
+    assert spool.flush()
+    assert spool.status().results == 1
+    assert spool.status().disk_free_bytes > 0
+    assert losses(spool) == ([] if instead == "nothing" else [("samples", 1, "disk.full")])
+
+
+def test_a_home_that_vanishes_stops_nobody(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    spool = open_spool(home)
+    put(spool, b"before")
+    assert spool.flush()
+    home.rename(tmp_path / "elsewhere")
+    assert spool.status().disk_free_bytes == 0
+    home.write_bytes(b"")
+    assert not spool.put_sample(sample(spool, b"after"), b"after")
+    spool._disk.enforce_soon()
+    spool.put_result(result(spool))
+    wait_until(lambda: spool.status().problem is not None, 10, "the writer to notice")
+    assert spool._thread.is_alive()
+    spool.close()
+
+
+def test_a_samples_folder_that_cannot_be_read_at_the_start_costs_no_row(tmp_path: Path) -> None:
+    spool = open_spool(tmp_path)
+    put(spool, b"frame")
+    spool.close()
+    (tmp_path / "samples").rename(tmp_path / "elsewhere")
+    (tmp_path / "samples").write_bytes(b"")
+    spool = open_spool(tmp_path, boot="second")
+    assert len(spool.page("samples", 0, 10).rows) == 1
+    assert losses(spool) == []
+    spool.close()
+
+
+def test_a_disk_that_refuses_raises_one_alert_an_episode(tmp_path: Path, spool: Spool) -> None:
+    spool.put_alert(alert(spool))
+    assert spool.flush()
+    for episode in (1, 2):
+        tables = spool._disk._open_tables
+        assert tables is not None
+        tables._database.execute("PRAGMA query_only=ON")
+        spool.put_result(result(spool))
+        wait_until(lambda: spool.status().problem is not None, 10, "the refusal")
+        assert not spool.flush()
+        assert spool.status().in_memory >= 2
+        tables._database.execute("PRAGMA query_only=OFF")
+        wait_until(lambda: spool.status().problem is None, 10, "the disk to take the rows")
+        wait_until(spool.flush, 10, "the rows")
+        assert alerts(spool) == ["drift.confidence", *["disk.refused"] * episode]
+    assert losses(spool) == []
+    assert sequence(spool, "results") == [0, 1]
