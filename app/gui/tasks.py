@@ -17,6 +17,7 @@ from typing import Any, Literal, TypeVar
 from PySide6.QtCore import QObject, Qt, QTimer, Signal
 from shiboken6 import Shiboken
 
+from app.gui.garbage import GuiGarbage
 from app.usecases.progress import CancelToken, Progress, ProgressEvent
 from edge_runtime.contracts.errors import Cancelled
 
@@ -141,6 +142,7 @@ class Tasks(QObject):
         self._delivered.connect(self._deliver, Qt.ConnectionType.QueuedConnection)
         self._looking = QTimer(self, interval=PROGRESS_MS)
         self._looking.timeout.connect(self._look)
+        self._garbage = GuiGarbage(self)
 
     @property
     def jobs(self) -> tuple[Job, ...]:
@@ -257,6 +259,7 @@ class Tasks(QObject):
         if drained:
             for pool in (self._queries, self._commands):
                 pool.shutdown(wait=True)
+            self._garbage.hand_back()
         return drained
 
     def _submit(

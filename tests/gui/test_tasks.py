@@ -177,3 +177,23 @@ def test_tray_hears_of_jobs(qtbot: QtBot, tasks: Tasks, in_tray: bool) -> None:
     with qtbot.waitSignal(job.ended):
         pass
     assert heard == ([job] if in_tray else [])
+
+
+def test_a_worker_never_collects_what_belongs_to_the_gui_thread(tasks: Tasks, qtbot: QtBot) -> None:
+    ended_on: list[int | None] = []
+    here = threading.get_ident()
+
+    class Cycle:
+        def __init__(self) -> None:
+            self.itself = self
+
+        def __del__(self) -> None:
+            ended_on.append(threading.get_ident())
+
+    def allocate() -> int:
+        return len([Cycle() for _ in range(20_000)])
+
+    owner = QObject()
+    tasks.run_query(allocate, lambda _made: None, owner=owner)
+    qtbot.waitUntil(lambda: len(ended_on) == 20_000, timeout=20_000)
+    assert set(ended_on) == {here}
