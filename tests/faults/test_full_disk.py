@@ -176,7 +176,7 @@ def test_a_disk_that_fills_up_stops_nothing_and_is_told_exactly(
         disk.fill()
         put(box, 0, 400)
         answered(client, 400)
-        alerts = wait_until(lambda: fetch(client, "alerts"), 10, "the alert, while the disk is full")
+        alerts = wait_until(lambda: fetch(client, "alerts"), 30, "the alert, while the disk is full")
         assert [row.kind for row in alerts if isinstance(row, AlertRow)] == ["disk.full"]
         assert client.status().spool.problem is not None
         heal(client, disk)
