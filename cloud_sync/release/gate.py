@@ -18,7 +18,7 @@ _EXACT = 1e-9
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GateRules:
-    """The allowances. Shares of 1."""
+    """The allowances. Shares of 1. A loss of one sample is allowed always: on a small split it says nothing."""
 
     max_quantization_loss: float = 0.02
     max_baseline_loss: float = 0.01
@@ -45,17 +45,20 @@ def judge(
     :param baseline_accuracy: of the model that runs now, on the same split; None where there is none.
     """
     reasons = []
+    one_sample = 1.0 / samples if samples else 0.0
+    quantization_loss = max(rules.max_quantization_loss, one_sample)
+    baseline_loss = max(rules.max_baseline_loss, one_sample)
     if samples < rules.min_samples:
         reasons.append(f"The held-out split has {samples} samples; at least {rules.min_samples} are needed to judge.")
-    if fp32_accuracy - int8_accuracy > rules.max_quantization_loss + _EXACT:
+    if fp32_accuracy - int8_accuracy > quantization_loss + _EXACT:
         reasons.append(
             f"Quantization costs {_points(fp32_accuracy - int8_accuracy)} of accuracy "
-            f"({fp32_accuracy:.1%} to {int8_accuracy:.1%}); at most {_points(rules.max_quantization_loss)} are allowed."
+            f"({fp32_accuracy:.1%} to {int8_accuracy:.1%}); at most {_points(quantization_loss)} are allowed."
         )
-    if baseline_accuracy is not None and baseline_accuracy - int8_accuracy > rules.max_baseline_loss + _EXACT:
+    if baseline_accuracy is not None and baseline_accuracy - int8_accuracy > baseline_loss + _EXACT:
         reasons.append(
             f"It is {_points(baseline_accuracy - int8_accuracy)} worse than the model that runs now "
-            f"({baseline_accuracy:.1%} to {int8_accuracy:.1%}); at most {_points(rules.max_baseline_loss)} is allowed."
+            f"({baseline_accuracy:.1%} to {int8_accuracy:.1%}); at most {_points(baseline_loss)} are allowed."
         )
     needed = majority_share + rules.min_above_majority * (1.0 - majority_share)
     if int8_accuracy < needed - _EXACT:

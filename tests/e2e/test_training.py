@@ -21,7 +21,9 @@ FRAMES = 240
 @pytest.fixture
 def site(tmp_path: Path) -> Iterator[Context]:
     with sites.create_site(tmp_path / "desktop", "Test site", "correct horse") as ctx:
-        write_training_folder(tmp_path / "pictures", load_digits(), FRAMES, seed=3)
+        # Two digits that nobody takes for one another: what is tested here must not hang on a frame at the fence.
+        digits = [digit for digit in load_digits() if digit.label in "01"]
+        write_training_folder(tmp_path / "pictures", digits, FRAMES, seed=3)
         samples.import_folder(ctx, tmp_path / "pictures")
         yield ctx
         bursts.stop_all(ctx)
@@ -37,7 +39,7 @@ def test_training_needs_no_object_store_and_a_later_one_gets_everything(site: Co
     quote = bursts.quote_burst(site, quick("first"))
     assert (quote.worst_case_usd, quote.samples) == (0.0, FRAMES)
 
-    started = bursts.start_burst(site, quick("first", params={"epochs": 40}))
+    started = bursts.start_burst(site, quick("first", params={"epochs": 10}))
     finished = bursts.follow_burst(site, started.burst)
     assert finished.state == "FINISHING"
     model = models.import_result(site, finished.burst, name="counter")
@@ -64,7 +66,8 @@ def test_training_needs_no_object_store_and_a_later_one_gets_everything(site: Co
 
 def test_a_model_that_has_learned_nothing_is_refused_and_cannot_be_released(site: Context) -> None:
     datasets.freeze_dataset(site, "first")
-    burst = bursts.follow_burst(site, bursts.start_burst(site, quick("first", params={"epochs": 1})).burst)
+    params = {"epochs": 1, "learning_rate": 1e-9}
+    burst = bursts.follow_burst(site, bursts.start_burst(site, quick("first", params=params)).burst)
     model = models.import_result(site, burst.burst, name="counter")
     assert model.state == "refused"
     assert model.gate is not None
