@@ -18,8 +18,11 @@ INTRODUCTION = """\
 # Performance
 
 Written by `make bench`. Each row does the same work twice in one run, by turns: with Lineside's own code, and with the
-reference that is named. The ratio says more than the figures, which are those of one machine on one day.
+reference that is named. The ratio says more than the figures, which are those of one machine on one day. A goal without a unit is
+one for the ratio.
 """
+NOTES = "## What stands in the way"
+"""From this heading on the page is written by hand, and stays."""
 
 
 def processor() -> str:
@@ -39,14 +42,27 @@ def number(value: float) -> str:
 
 def table(figures: Sequence[Figure]) -> str:
     """The figures as Markdown."""
-    rows = ["| what | Lineside | reference | | ratio | better |", "|---|---:|---:|---|---:|---|"]
-    for each in figures:
-        better = "higher" if each.higher_is_better else "lower"
-        rows.append(
-            f"| {each.what} | {number(each.ours)} {each.unit} | {number(each.theirs)} {each.unit} | {each.reference} "
-            f"| {each.ratio:.2f} | {better} |"
-        )
-    return "\n".join(rows)
+    rows = ["| what | Lineside | reference | | ratio | goal | |", "|---|---:|---:|---|---:|---|---|"]
+    return "\n".join([*rows, *(row(each) for each in figures)])
+
+
+def row(figure: Figure) -> str:
+    ours, theirs = (f"{number(value)} {figure.unit}" for value in (figure.ours, figure.theirs))
+    met = "" if figure.goal is None else "met" if figure.met else "**missed**"
+    return f"| {figure.what} | {ours} | {theirs} | {figure.reference} | {figure.ratio:.2f} | {goal(figure)} | {met} |"
+
+
+def goal(figure: Figure) -> str:
+    """What the figure is to reach, in words; without a goal, which way is better."""
+    if figure.goal is None:
+        return "higher is better" if figure.higher_is_better else "lower is better"
+    sign = "≥" if figure.higher_is_better else "≤"
+    parts = []
+    if figure.goal.ratio is not None:
+        parts.append(f"{sign} {figure.goal.ratio:g}")
+    if figure.goal.figure is not None:
+        parts.append(f"{sign} {number(figure.goal.figure)} {figure.unit}")
+    return " and ".join(parts)
 
 
 def main() -> None:
@@ -63,7 +79,8 @@ def main() -> None:
         f"{today}, {processor()}, {os.cpu_count()} cores, Python {platform.python_version()}, "
         f"onnxruntime {version('onnxruntime')}."
     )
-    REPORT.write_text(f"{INTRODUCTION}\n{where}\n\n{table(figures)}\n", encoding="utf-8")
+    _, heading, notes = REPORT.read_text(encoding="utf-8").partition(NOTES)
+    REPORT.write_text(f"{INTRODUCTION}\n{where}\n\n{table(figures)}\n\n{heading}{notes}", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -9,6 +9,14 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Goal:
+    """What a figure is to reach: a ratio of the reference, or a figure where only that means anything to a user."""
+
+    ratio: float | None = None
+    figure: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Figure:
     """One row of the table."""
 
@@ -19,10 +27,23 @@ class Figure:
     ours: float
     theirs: float
     higher_is_better: bool
+    goal: Goal | None = None
 
     @property
     def ratio(self) -> float:
         return self.ours / self.theirs
+
+    @property
+    def met(self) -> bool:
+        """Whether it reaches its goal; always where it has none."""
+        if self.goal is None:
+            return True
+        pairs = (self.ratio, self.goal.ratio), (self.ours, self.goal.figure)
+        return all(
+            reached >= wanted if self.higher_is_better else reached <= wanted
+            for reached, wanted in pairs
+            if wanted is not None
+        )
 
 
 def seconds(work: Callable[[], object]) -> float:

@@ -18,7 +18,7 @@ import numpy as np
 
 from edge_runtime.serving.grpc_messages import protocol
 from tests.bench import mobilenet
-from tests.bench.measure import Figure
+from tests.bench.measure import Figure, Goal
 from tests.bench.raw_loop import raw_loop
 from tests.fakes.serve_process import serve
 
@@ -55,6 +55,7 @@ def measure() -> list[Figure]:
             ours=middle[str(connections)],
             theirs=middle["raw1" if connections == 1 else "raw2"],
             higher_is_better=True,
+            goal=Goal(ratio=0.6),
         )
         for connections in CONNECTIONS
     ]
