@@ -169,7 +169,7 @@ class InferenceApplication:
             quick = self._shelf.pool.runs.new(limit_s, quick=True)
             response = _run(model, request, decoded, wishes, decode_ns, quick)
         except RunEnded:
-            model.never_quick()
+            model.took((time.perf_counter_ns() - begin) / 1e9, allowed_s=allowed_s)
             self._submit(model, request, partial(_run, model, request, decoded, wishes, decode_ns), deliver)
             return None
         model.took((time.perf_counter_ns() - begin) / 1e9, allowed_s=allowed_s)

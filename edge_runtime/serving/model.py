@@ -77,18 +77,14 @@ class ServedModel:
 
     def took(self, run_s: float, *, allowed_s: float) -> None:
         """Tell how long something took that was expected to stay within ``allowed_s``. A model can be quick on a blank
-        and slow on what it is really asked; one that is so more than now and then is not called quick again."""
+        and slow on what it is really asked; one that is so more than now and then is run by workers from then on."""
         if run_s > max(WITHIN_AT_LEAST_S, WITHIN_FACTOR * allowed_s):
             self._strikes += 1
             if self._strikes >= STRIKES:
-                self.never_quick()
+                self.run_s = math.inf
+                _log.info("%s is not always quick: workers run it from now on", self.name)
         elif self._strikes:
             self._strikes = max(0.0, self._strikes - FORGIVE)
-
-    def never_quick(self) -> None:
-        """From now on workers run it."""
-        self.run_s = math.inf
-        _log.info("%s is not always quick: workers run it from now on", self.name)
 
     def infer(self, request: InferRequest, run: Run | None = None) -> InferAnswer:
         """The model's answer.

@@ -18,8 +18,8 @@ INTRODUCTION = """\
 # Performance
 
 Written by `make bench`. Each row does the same work twice in one run, by turns: with Lineside's own code, and with the
-reference that is named. The ratio says more than the figures, which are those of one machine on one day. A goal without a unit is
-one for the ratio.
+reference that is named. The ratio says more than the figures, which are those of one machine on one day. A goal without
+a unit is one for the ratio.
 """
 NOTES = "## What stands in the way"
 """From this heading on the page is written by hand, and stays."""
