@@ -59,6 +59,7 @@ class Reading:
 
     at_s: float
     memory_bytes: int
+    """What it has taken for itself; pages of files come and go as the kernel pleases."""
     descriptors: int
     frames: int
 
@@ -126,9 +127,10 @@ def collect(client: BoxClient) -> None:
 
 
 def read(process: int, started: float, frames: int) -> Reading:
-    pages = int(Path(f"/proc/{process}/statm").read_text().split()[1])
+    status = dict(line.split(":", 1) for line in Path(f"/proc/{process}/status").read_text().splitlines())
+    memory_kib = sum(int(status[name].split()[0]) for name in ("RssAnon", "VmSwap"))
     descriptors = len(list(Path(f"/proc/{process}/fd").iterdir()))
-    return Reading(time.monotonic() - started, pages * os.sysconf("SC_PAGE_SIZE"), descriptors, frames)
+    return Reading(time.monotonic() - started, memory_kib * 1024, descriptors, frames)
 
 
 def repeat(work: Callable[[], object], stop: threading.Event) -> threading.Thread:
