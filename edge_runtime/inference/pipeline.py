@@ -22,6 +22,7 @@ from edge_runtime.inference.drift import DriftMonitor
 from edge_runtime.inference.engine import Engine
 from edge_runtime.inference.hard import SampleChooser
 from edge_runtime.inference.health import Finding, Look, look_at
+from edge_runtime.inference.in_hand import GIVEN_UP_AFTER, InHand, frame_key
 from edge_runtime.inference.inputs import Prepared
 from edge_runtime.inference.preprocess import decode_image
 from edge_runtime.inference.rollup import Minute, Rollups
@@ -31,6 +32,8 @@ from edge_runtime.sources.base import Frame, Source, media_type
 UNLABELLED_EVERY_S = 1.0
 REFUSED_ALERT = 10
 """Frames in a row without an answer after which a person should know."""
+GIVEN_UP = "frame.given-up"
+"""The alert, and the ledger's reason, of a frame that brought the box down."""
 _ANY_IMAGE = ImageInput(name="any", width=32, height=32, colour="GRAY")
 _log = logging.getLogger(__name__)
 
@@ -81,6 +84,7 @@ class Pipeline:
 
     :param workers: frames in hand at a time, as a number that may change; each worker takes its own the whole way.
     :param shadow: a second model to show the frames to, where there is one.
+    :param in_hand: where it is written down which frames are in hand; closed at the end of :meth:`run`.
     """
 
     def __init__(
@@ -96,12 +100,20 @@ class Pipeline:
         changed: Callable[[], None],
         workers: Callable[[], int] = lambda: 1,
         shadow: Shadow | None = None,
+        in_hand: InHand | None = None,
     ) -> None:
         self.name = name
         self._source, self._models, self._sink = source, models, sink
         self._chooser, self._drift, self._counters, self._changed = chooser, drift, counters, changed
         self._shadow = shadow
-        self._crew = Crew(f"line-{name}", source, workers=workers, handle=self._handle, settle=self._settle)
+        self._in_hand = in_hand or InHand(None)
+        self._crew = Crew(
+            f"line-{name}",
+            source,
+            workers=lambda: 1 if self._in_hand.careful else workers(),
+            handle=self._handle,
+            settle=self._settle,
+        )
         self._writing = threading.Lock()
         """Held from a result's number to its row, so that both have the same order."""
         self._lock = threading.Lock()
@@ -119,6 +131,11 @@ class Pipeline:
             with self._lock:
                 minutes = self._rollups.close(time.monotonic())
             self._put_rollups(minutes)
+            self._in_hand.close()
+
+    def let_go(self) -> None:
+        """The process ends now, by order: frames that were only just taken up are not to blame for it."""
+        self._in_hand.stop()
 
     @property
     def last_beat(self) -> float:
@@ -179,21 +196,26 @@ class Pipeline:
 
     def _handle(self, frame: Frame, read_ns: int) -> None:
         model = self._models.current()
-        try:
-            if frame.problem is not None:
-                raise FrameUnreadable(frame.problem)
-            if model is None:
-                self._keep_unlabelled(frame)
-            else:
-                self._answer(frame, model, read_ns)
-        except (FrameUnreadable, ModelUnusable) as error:
-            self._refuse(frame, model, error)
-
-    def _answer(self, frame: Frame, model: LoadedModel, read_ns: int) -> None:
-        clock = time.perf_counter_ns
-        begun = clock()
+        begun = time.perf_counter_ns()
         # What looks at the frame's bytes or pixels comes before the model, which drives them out of the caches.
         digest = hashlib.sha256(frame.data).hexdigest()
+        key = frame_key(model.bundle if model else "", frame.name, digest)
+        if (ends := self._in_hand.ends(key)) >= GIVEN_UP_AFTER:
+            self._give_up(frame, model, ends)
+            return
+        with self._in_hand.holding(key):
+            try:
+                if frame.problem is not None:
+                    raise FrameUnreadable(frame.problem)
+                if model is None:
+                    self._keep_unlabelled(frame, digest)
+                else:
+                    self._answer(frame, digest, model, read_ns, begun)
+            except (FrameUnreadable, ModelUnusable) as error:
+                self._refuse(frame, model, error)
+
+    def _answer(self, frame: Frame, digest: str, model: LoadedModel, read_ns: int, begun: int) -> None:
+        clock = time.perf_counter_ns
         started = clock()
         prepared = model.engine.prepare(frame.data)
         ready = clock()
@@ -280,7 +302,7 @@ class Pipeline:
         if self._shadow is not None and self._shadow.current is not None:
             self._shadow.offer(seen, self._crew.slack, lambda opinion: self.compare(seen, opinion))
 
-    def _keep_unlabelled(self, frame: Frame) -> None:
+    def _keep_unlabelled(self, frame: Frame, digest: str) -> None:
         # Of texts and signals nobody can tell without a model whether they are sound.
         if media_type(frame.data) != "application/x-npy" and not self._source.address.startswith("lines:"):
             decode_image(frame.data, _ANY_IMAGE)
@@ -290,7 +312,7 @@ class Pipeline:
             if keep := now >= self._next_unlabelled:
                 self._next_unlabelled = now + UNLABELLED_EVERY_S
         if keep:
-            self._keep(frame, hashlib.sha256(frame.data).hexdigest(), "unlabelled", None, None)
+            self._keep(frame, digest, "unlabelled", None, None)
         self._counters.frame()
 
     def _keep(
@@ -321,13 +343,25 @@ class Pipeline:
             with self._lock:
                 self._rollups.kept(model, time.monotonic(), row.at_ms)
 
+    def _give_up(self, frame: Frame, model: LoadedModel | None, ends: int) -> None:
+        """Leave a frame out that hung or crashed the whole box."""
+        self._count_error(frame, model, GIVEN_UP)
+        message = f"{frame.name} was left out: the box came to an unclean end with it in hand, {ends} times."
+        self._counters.error(message)
+        _log.error("%s: %s", self.name, message)
+        self._alert(GIVEN_UP, message, model.bundle if model else None, {"ends": float(ends)})
+
+    def _count_error(self, frame: Frame, model: LoadedModel | None, reason: str) -> None:
+        at_ms = self._lose(1, len(frame.data), reason)
+        if model is not None:
+            with self._lock:
+                self._rollups.error(model.bundle, time.monotonic(), at_ms)
+
     def _refuse(self, frame: Frame, model: LoadedModel | None, error: FrameUnreadable | ModelUnusable) -> None:
-        at_ms = self._lose(1, len(frame.data), error.code)
+        self._count_error(frame, model, error.code)
         with self._lock:
             self._refused += 1
             refused = self._refused
-            if model is not None:
-                self._rollups.error(model.bundle, time.monotonic(), at_ms)
         self._counters.error(f"{frame.name}: {error.message}")
         if refused == 1:
             _log.warning("%s: %s: %s", self.name, frame.name, error)

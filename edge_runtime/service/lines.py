@@ -86,6 +86,11 @@ class Line:
         self._thread.join(timeout_s)
         return not self.alive
 
+    def let_go(self) -> None:
+        """The process ends now, whether or not the line has."""
+        if (pipeline := self._pipeline) is not None:
+            pipeline.let_go()
+
     @property
     def alive(self) -> bool:
         return self._thread.is_alive()

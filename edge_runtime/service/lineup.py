@@ -14,6 +14,7 @@ from edge_runtime.contracts.status import PipelineStatus
 from edge_runtime.inference.counters import PipelineCounters
 from edge_runtime.inference.drift import DriftMonitor
 from edge_runtime.inference.hard import KeepRules, SampleChooser
+from edge_runtime.inference.in_hand import InHand
 from edge_runtime.inference.pipeline import Models, Pipeline, Sink
 from edge_runtime.inference.shadow import Shadow
 from edge_runtime.service.lines import Line
@@ -79,9 +80,11 @@ class LineUp:
             self._lines = tuple(staying.get(pipeline) or self._start(pipeline) for pipeline in config.pipeline)
 
     def stop(self, timeout_s: float) -> None:
-        """Stop all lines; each finishes the frame it has in hand."""
+        """Stop all lines for good; each finishes the frame it has in hand, if it does so in time."""
         with self._lock:
             self._stop(self._lines, timeout_s)
+            for line in self._leaving:
+                line.let_go()
             self._lines = ()
 
     def status(self) -> tuple[PipelineStatus, ...]:
@@ -134,6 +137,7 @@ class LineUp:
                 changed=self._changed,
                 workers=workers,
                 shadow=self._shadow,
+                in_hand=InHand(memory.with_suffix(".hand")),
             )
 
         return Line(

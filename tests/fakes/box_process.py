@@ -48,8 +48,12 @@ class BoxProcess:
     facts: dict[str, str]
     process: subprocess.Popen[bytes] | None = None
 
-    def start(self) -> None:
+    def run(self) -> None:
+        """Begin, and wait for nothing."""
         self.process = subprocess.Popen([*EDGE, "run", "--home", str(self.home)])
+
+    def start(self) -> None:
+        self.run()
         wait_until(self._address.exists, 30, "the box's address file")
 
     @property

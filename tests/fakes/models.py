@@ -147,6 +147,36 @@ def crashing_model() -> bytes:
     )
 
 
+def brittle_model() -> bytes:
+    """Says what :func:`brightness_model` says, and does what :func:`crashing_model` does on a frame that is all but
+    white."""
+    return _model(
+        [
+            helper.make_node("Cast", ["frame"], ["pixels"], to=TensorProto.FLOAT),
+            helper.make_node("ReduceMean", ["pixels", "axes"], ["mean"], keepdims=0),
+            helper.make_node("Sub", ["mean", "threshold"], ["above"]),
+            helper.make_node("Reshape", ["above", "column"], ["tall"]),
+            helper.make_node("MatMul", ["tall", "weights"], ["said"]),
+            helper.make_node("ReduceMax", ["pixels"], ["most"], keepdims=0),
+            helper.make_node("Greater", ["most", "white"], ["glare"]),
+            helper.make_node("Where", ["glare", "minus", "one"], ["divisor"]),
+            helper.make_node("Mod", ["smallest", "divisor"], ["rest"]),
+            helper.make_node("Cast", ["rest"], ["nothing"], to=TensorProto.FLOAT),
+            helper.make_node("Add", ["said", "nothing"], ["logits"]),
+        ],
+        {
+            "axes": np.array([1, 2, 3], np.int64),
+            "threshold": np.array(128.0, np.float32),
+            "column": np.array([-1, 1], np.int64),
+            "weights": np.array([[-0.05, 0.05]], np.float32),
+            "white": np.array(250.0, np.float32),
+            "minus": np.array(-1, np.int32),
+            "one": np.array(1, np.int32),
+            "smallest": np.array(-(2**31), np.int32),
+        },
+    )
+
+
 def prying_model(path: str) -> bytes:
     """Wants to read its weights from another file."""
     model = onnx.load_from_string(brightness_model())

@@ -36,6 +36,11 @@ def spool(tmp_path: Path) -> Iterator[Spool]:
     opened.close()
 
 
+@pytest.fixture
+def memory(tmp_path: Path) -> Path:
+    return tmp_path / "sources"
+
+
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lines_module, "FIRST_PAUSE_S", 0.01)
@@ -88,7 +93,7 @@ def test_a_line_that_fails_is_started_again_and_keeps_its_figures(spool: Spool) 
 
 
 def test_a_line_whose_budget_is_spent_says_so_once_and_goes_on_trying(
-    spool: Spool, monkeypatch: pytest.MonkeyPatch
+    spool: Spool, memory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(lines_module, "LONG_PAUSE_S", 0.01)
     attempts: list[None] = []
@@ -150,13 +155,15 @@ class Stuck(ListSource):
         return None
 
 
-def test_a_stuck_line_is_named_and_the_others_are_not(spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stuck_line_is_named_and_the_others_are_not(
+    spool: Spool, memory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     stuck = Stuck()
     stuck.gate = threading.Event()
     sources: dict[str, Source] = {"list:stuck": stuck, "list:well": ListSource()}
     monkeypatch.setattr("edge_runtime.service.lineup.open_source", lambda address, *_: sources[address])
     lines = LineUp(
-        memory=Path("unused"),
+        memory=memory,
         models=Answering(loaded(models.brightness_model())),
         sink=spool,
         seed=1,
@@ -176,9 +183,9 @@ def test_a_stuck_line_is_named_and_the_others_are_not(spool: Spool, monkeypatch:
         lines.stop(5)
 
 
-def line_up(spool: Spool, board: PushBoard | None = None) -> LineUp:
+def line_up(spool: Spool, memory: Path, board: PushBoard | None = None) -> LineUp:
     return LineUp(
-        memory=Path("unused"),
+        memory=memory,
         models=Answering(loaded(models.brightness_model())),
         sink=spool,
         seed=1,
@@ -189,7 +196,7 @@ def line_up(spool: Spool, board: PushBoard | None = None) -> LineUp:
 
 
 def test_another_configuration_restarts_only_the_lines_that_it_changes(
-    spool: Spool, monkeypatch: pytest.MonkeyPatch
+    spool: Spool, memory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     opened: list[str] = []
 
@@ -198,7 +205,7 @@ def test_another_configuration_restarts_only_the_lines_that_it_changes(
         return ListSource()
 
     monkeypatch.setattr(lineup_module, "open_source", open_one)
-    lines = line_up(spool)
+    lines = line_up(spool, memory)
     one, two = PipelineConfig(name="one", source="list:1"), PipelineConfig(name="two", source="list:2")
     other = PipelineConfig(name="two", source="list:2", keep_random=0.5)
     try:
@@ -217,9 +224,9 @@ def test_another_configuration_restarts_only_the_lines_that_it_changes(
     assert sorted(opened) == ["list:1", "list:1", "list:2", "list:2", "list:2"]
 
 
-def test_pushed_frames_are_taken_and_answered_across_a_restart_of_their_line(spool: Spool) -> None:
+def test_pushed_frames_are_taken_and_answered_across_a_restart_of_their_line(spool: Spool, memory: Path) -> None:
     board = PushBoard()
-    lines = line_up(spool, board)
+    lines = line_up(spool, memory, board)
     taken, stop = [0], threading.Event()
 
     def push() -> None:
@@ -249,14 +256,14 @@ def test_pushed_frames_are_taken_and_answered_across_a_restart_of_their_line(spo
 
 
 def test_a_line_that_does_not_end_stays_known_and_keeps_its_source_to_itself(
-    spool: Spool, monkeypatch: pytest.MonkeyPatch
+    spool: Spool, memory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(lineup_module, "STOP_TIMEOUT_S", 0.05)
     stuck = Stuck()
     stuck.gate = threading.Event()
     sources: list[Source] = [stuck, ListSource()]
     monkeypatch.setattr(lineup_module, "open_source", lambda *_: sources.pop(0))
-    lines = line_up(spool)
+    lines = line_up(spool, memory)
     line = PipelineConfig(name="camera", source="list:camera")
     try:
         lines.apply(EdgeConfig(name="box", pipeline=(line,)))
