@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,18 +44,23 @@ def address_file(home: Path) -> Path:
 
 
 def tell_address(home: Path, host: str, port: int) -> bool:
-    """Write down where this process listens; False where the disk has no room even for that."""
-    where = address_file(home)
+    """Write down where this process listens; False where the disk does not take even that."""
     body = json.dumps({"host": host, "port": port, "pid": os.getpid()}).encode()
     for _attempt in range(2):
         try:
-            write_durably(where, [body])
-        except DiskFull:
+            write_durably(address_file(home), [body])
+        except (DiskFull, OSError):
             # What a process before this one wrote is wrong anyway, and may take just the room that is needed.
-            where.unlink(missing_ok=True)
+            forget_address(home)
         else:
             return True
     return False
+
+
+def forget_address(home: Path) -> None:
+    """This process listens no more."""
+    with suppress(OSError):
+        address_file(home).unlink(missing_ok=True)
 
 
 def create_home(home: Path, *, name: str, config: str | None = None) -> BoxHome:

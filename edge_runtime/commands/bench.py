@@ -32,7 +32,7 @@ from edge_runtime.inference.survey import Survey
 from edge_runtime.inference.trials import TrialFacts, TrialOrder, run_trial
 from edge_runtime.model_files import ModelFile, read_model_file
 from edge_runtime.update.bundle import read_bundle
-from edge_runtime.update.slots import SlotStore
+from edge_runtime.update.slot_store import SlotStore
 
 if TYPE_CHECKING:
     from edge_runtime.commands import Parsers

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import fcntl
 import logging
+import os
 import signal
 import sys
 import threading
 import time
 import uuid
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,7 +20,7 @@ from edge_runtime.config import CONFIG_NAME, KEYS, Management, config_error, loa
 from edge_runtime.contracts.errors import AlreadyExists, ConfigInvalid, LinesideError
 from edge_runtime.contracts.rows import AlertRow, LossRow
 from edge_runtime.contracts.status import Announcement, BoxStatus, PipelineStatus
-from edge_runtime.enrolment import address_file, read_home, tell_address
+from edge_runtime.enrolment import address_file, forget_address, read_home, tell_address
 from edge_runtime.identity import load_identity
 from edge_runtime.inference.autotune import TUNING_NAME
 from edge_runtime.service.announce import Announcer
@@ -37,7 +38,7 @@ from edge_runtime.service.watchdog import Pulse, Watchdog
 from edge_runtime.service.worker import Worker
 from edge_runtime.sources import check_pipelines
 from edge_runtime.sources.push import PushBoard
-from edge_runtime.update.durable import write_durably
+from edge_runtime.update.durable import is_read_only, make_folder, write_durably
 from edge_runtime.update.inbox import Inbox
 from edge_runtime.update.installer import Installer
 from edge_runtime.update.shadow import ShadowSlot
@@ -160,9 +161,9 @@ class Daemon:
 
     def run(self) -> int:
         """Serve until told to stop; the process's exit status."""
-        where = address_file(self._home)
         try:
             try:
+                self._check_home()
                 self._inference.tick()
                 self._models.start()
                 self._shadows.start()
@@ -174,7 +175,7 @@ class Daemon:
             finally:
                 self._stopping = True
                 self._watchdog.tell(Pulse(stopping=True), time.monotonic())
-                where.unlink(missing_ok=True)
+                forget_address(self._home)
                 self._management.ask_to_stop()
                 self._inference.ask_to_stop()
                 if self._announcer:
@@ -191,6 +192,13 @@ class Daemon:
             self._spool.close()
             _log.info("stopped")
         return self._exit_status
+
+    def _check_home(self) -> None:
+        """Nothing can be written: the line matters more, but whoever looks must learn of it."""
+        if is_read_only(self._home):
+            message = f"The box's folder {self._home} is read-only: it infers, but what it sees waits in memory alone."
+            _log.error("%s", message)
+            sys.stderr.write(f"{message} Mount it writable, or give this user the right to write there.\n")
 
     def _check_lines(self) -> None:
         """A section that cannot work is told of with its line; it does not keep the others from running."""
@@ -356,8 +364,8 @@ class Daemon:
 @contextmanager
 def _only_one(home: Path) -> Iterator[None]:
     """Hold the lock of this home; the system lets it go with the process, however that ends."""
-    (home / "run").mkdir(parents=True, exist_ok=True)
-    with (home / "run" / "lock").open("w") as lock:
+    lock = _open_lock(home)
+    try:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
@@ -365,3 +373,15 @@ def _only_one(home: Path) -> Iterator[None]:
                 f"A box runs in {home} already.", hint="Stop it first; one home belongs to one daemon."
             ) from error
         yield
+    finally:
+        os.close(lock)
+
+
+def _open_lock(home: Path) -> int:
+    """The file that is locked; where nothing can be written, as it lies there, or else the folder itself."""
+    make_folder(home / "run")
+    path = home / "run" / "lock"
+    for target, flags in ((path, os.O_RDWR | os.O_CREAT), (path, os.O_RDONLY)):
+        with suppress(OSError):
+            return os.open(target, flags | os.O_CLOEXEC, 0o644)
+    return os.open(home, os.O_RDONLY | os.O_CLOEXEC)

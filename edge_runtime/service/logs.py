@@ -10,6 +10,8 @@ from contextlib import suppress
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
+from edge_runtime.update.durable import make_folder
+
 RING_LINES = 2_000
 FILE_BYTES = 2**20
 FILES = 3
@@ -66,7 +68,7 @@ class LogFile(RotatingFileHandler):
 
 def start_logging(folder: Path) -> LogRing:
     """Send everything from INFO up to ``folder/edge.log`` and to the ring, until :func:`stop_logging`."""
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     ring = LogRing()
     file = LogFile(folder / "edge.log", maxBytes=FILE_BYTES, backupCount=FILES, encoding="utf-8", delay=True)
     root = logging.getLogger()

@@ -67,6 +67,9 @@ class ModelKeeper:
 
     def start(self) -> None:
         """Undo what a power cut interrupted and load the model that was committed."""
+        if (problem := self._installer.problem) is not None:
+            self._alert("state.unreadable", problem, None, {})
+            self._audit("state.unreadable", problem)
         for damage in self._installer.recover():
             self._alert("model.damaged", f"A committed model's file is damaged and was given up: {damage}", None, {})
         self._switch()

@@ -33,10 +33,11 @@ from edge_runtime.contracts.rows import (
 )
 from edge_runtime.contracts.status import SpoolStatus
 from edge_runtime.inference.pipeline import Stamp
-from edge_runtime.service.spool_disk import SpoolDisk, is_damage, lacks_room
+from edge_runtime.service.spool_disk import SpoolDisk
 from edge_runtime.service.spool_files import SampleFiles
 from edge_runtime.service.spool_limits import SAMPLE_CLASSES, has_room
 from edge_runtime.service.spool_memory import Gone, Waiting
+from edge_runtime.update.durable import is_damage, is_read_only, lacks_room
 
 COMMIT_EVERY_S = 0.1
 RETRY_S = 1.0
@@ -302,11 +303,13 @@ class Spool:
     def _refused(self, error: Exception) -> None:
         """The disk does not take rows: they wait in memory from now on, but for what a person must know at once."""
         path = self._home / "spool.db"
+        # SQLite only says that it cannot open a file.
+        why = f"the folder {self._home} is read-only" if is_read_only(self._home) else str(error) or repr(error)
         with self._lock:
-            first, self._problem = self._problem is None, str(error) or repr(error)
+            first, self._problem = self._problem is None, why
             self._lock.notify_all()
         if first:
-            _log.error("the spool cannot be written, rows wait in memory: %s", error, exc_info=error)
+            _log.error("the spool cannot be written, rows wait in memory: %s", why, exc_info=error)
         # What is damaged has been put aside, with an alert of its own.
         full = lacks_room(error, path)
         kind = "disk.full" if full else "disk.refused"
@@ -314,9 +317,7 @@ class Spool:
             return
         self._alerted.add(kind)
         rest = "Rows wait in memory; what it cannot hold is in the loss ledger."
-        self._alert(
-            kind, f"{'The disk has no room left' if full else f'The disk takes no rows: {str(error)[:200]}'}. {rest}"
-        )
+        self._alert(kind, f"{'The disk has no room left' if full else f'The disk takes no rows: {why[:200]}'}. {rest}")
         if full and self._disk.make_room():
             _log.warning("the spool's ballast was given up")
 

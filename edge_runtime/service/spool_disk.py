@@ -18,7 +18,7 @@ from edge_runtime.service.spool_files import Ballast, SampleFiles
 from edge_runtime.service.spool_limits import CLASSES, Cut, SpoolClass, choose_cuts, oldest_age_ms, resumed_age_ms
 from edge_runtime.service.spool_memory import Batch, Gone
 from edge_runtime.service.spool_tables import Evicted, SpoolTables
-from edge_runtime.update.durable import about_room
+from edge_runtime.update.durable import is_damage, lacks_room, put_aside
 
 ENFORCE_EVERY_S = 10.0
 """How often age and free disk are looked at; bytes are at every commit."""
@@ -26,17 +26,6 @@ REMEMBER_EVERY_MS = 60_000
 """How often the clock is written where nothing else is."""
 SHRINK_ABOVE_BYTES = 64 * 2**20
 SHRINK_BYTES = 16 * 2**20
-_BROKEN = frozenset(
-    {
-        sqlite3.SQLITE_CORRUPT,
-        sqlite3.SQLITE_NOTADB,
-        # A table or a column is missing, or holds what the schema forbids.
-        sqlite3.SQLITE_ERROR,
-        sqlite3.SQLITE_SCHEMA,
-        sqlite3.SQLITE_CONSTRAINT,
-        sqlite3.SQLITE_MISMATCH,
-    }
-)
 _log = logging.getLogger(__name__)
 
 
@@ -71,6 +60,8 @@ class SpoolDisk:
         self._opened_s = 0.0
         self._next_enforce_s = 0.0
         self._closed = self._damaged = False
+        # Made when a spool is opened for the first time.
+        self._had_one = self._folder.exists()
 
     def free_bytes(self) -> int | None:
         """What the disk has left; None where it does not say."""
@@ -260,6 +251,8 @@ class SpoolDisk:
 
     def _open(self) -> SpoolTables:
         try:
+            if self._is_emptied():
+                raise ValueError("it is an empty file, and was none before")
             tables = self._connect()
         except Exception as error:
             if not is_damage(error, self._path):
@@ -275,6 +268,15 @@ class SpoolDisk:
         self._reconcile(tables)
         self._open_tables = tables
         return tables
+
+    def _is_emptied(self) -> bool:
+        """SQLite takes a file without a byte for a new database; a power cut or a disk that failed may have left it."""
+        try:
+            # Where that was told already, it is the new one, for which there was no room.
+            told = self._damaged or not (self._had_one or self._served)
+            return not told and self._path.stat().st_size == 0
+        except OSError:
+            return False
 
     def _connect(self) -> SpoolTables:
         # A spool that has to begin anew begins above all that one before it gave out, if the clock is right at all.
@@ -294,10 +296,7 @@ class SpoolDisk:
         if tables is not None:
             with suppress(sqlite3.Error):
                 tables.close()
-        for suffix in ("", "-wal", "-shm"):
-            with suppress(FileNotFoundError):
-                broken = self._path.with_name(self._path.name + suffix)
-                broken.replace(broken.with_name(f"{broken.name}.damaged"))
+        put_aside(self._path)
         # Only now: where the file cannot even be put aside this comes again.
         now = self._now_ms()
         for stream in STREAMS:
@@ -322,27 +321,6 @@ class SpoolDisk:
             now = self._now_ms()
             self._lose(Gone("samples", orphans, size, now, now), "spool.damaged" if self._damaged else "power.cut")
         self._damaged = False
-
-
-def is_damage(error: Exception, path: Path) -> bool:
-    """Whether an error shows that the file itself is at fault, and not the disk, its caller or a want of memory."""
-    if not isinstance(error, sqlite3.Error):
-        return not isinstance(error, OSError | LinesideError | MemoryError)
-    code = getattr(error, "sqlite_errorcode", None)
-    if code is None:
-        # Python's own: a text that is none.
-        return isinstance(error, sqlite3.OperationalError)
-    if code & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
-        return True
-    return code & 0xFF in _BROKEN and not lacks_room(error, path)
-
-
-def lacks_room(error: BaseException, path: Path) -> bool:
-    """Whether an error comes from a full disk under ``path``; False where the disk does not say."""
-    try:
-        return about_room(error, path)
-    except OSError:
-        return False
 
 
 def _readable(stream: Stream, body: object) -> bool:

@@ -9,7 +9,7 @@ from pathlib import Path
 from edge_runtime.contracts.errors import InputInvalid, LinesideError, TrustRefused
 from edge_runtime.enrolment import MAX_ROOT_BYTES
 from edge_runtime.identity import MAX_CERTIFICATE_BYTES, certificate_der, fingerprint_of
-from edge_runtime.update.durable import write_durably
+from edge_runtime.update.durable import make_folder, write_durably
 
 _log = logging.getLogger(__name__)
 
@@ -20,7 +20,7 @@ class TrustStore:
     def __init__(self, home: Path) -> None:
         self._desktops = home / "trust" / "desktops"
         self._root = home / "trust" / "root.json"
-        self._desktops.mkdir(parents=True, exist_ok=True)
+        make_folder(self._desktops)
         self._lock = threading.Lock()
         self._seen: frozenset[tuple[str, int, int]] = frozenset()
         self._pinned: dict[str, bytes] = {}

@@ -3,20 +3,42 @@
 from __future__ import annotations
 
 import errno
+import logging
 import os
 import secrets
 import shutil
 import sqlite3
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
-from edge_runtime.contracts.errors import DiskFull
+from edge_runtime.contracts.errors import DiskFull, LinesideError
 
 TEMPORARY = ".part"
 """How the name of an unfinished file ends."""
 FULL_BELOW_BYTES = 256 * 1024
 _CHUNK = 2**20
+_BROKEN = frozenset(
+    {
+        sqlite3.SQLITE_CORRUPT,
+        sqlite3.SQLITE_NOTADB,
+        # A table or a column is missing, or holds what the schema forbids.
+        sqlite3.SQLITE_ERROR,
+        sqlite3.SQLITE_SCHEMA,
+        sqlite3.SQLITE_CONSTRAINT,
+        sqlite3.SQLITE_MISMATCH,
+    }
+)
+_log = logging.getLogger(__name__)
+
+
+def make_folder(folder: Path) -> None:
+    """At a start: where the disk does not take it, whoever needs it later says so."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        _log.error("%s cannot be made: %s", folder, error)
 
 
 def write_durably(path: Path, chunks: Iterable[bytes], *, mode: int = 0o644) -> None:
@@ -36,7 +58,8 @@ def write_durably(path: Path, chunks: Iterable[bytes], *, mode: int = 0o644) -> 
         temporary.replace(path)
         sync_folder(path.parent)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise DiskFull(f"{path.name} could not be written to {path.parent}: no space left.") from error
         raise
@@ -51,6 +74,43 @@ def about_room(error: BaseException, path: Path) -> bool:
     """Whether an error comes from a full disk under ``path``; SQLite may then speak of any input or output error."""
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     return code == sqlite3.SQLITE_FULL or getattr(error, "errno", 0) in (errno.ENOSPC, errno.EDQUOT) or is_full(path)
+
+
+def is_read_only(folder: Path) -> bool:
+    """Whether this process cannot change what is in ``folder``: mounted so, forbidden, or not there at all."""
+    return not os.access(folder, os.W_OK)
+
+
+def lacks_room(error: BaseException, path: Path) -> bool:
+    """As :func:`about_room`; False where the disk does not say."""
+    try:
+        return about_room(error, path)
+    except OSError:
+        return False
+
+
+def is_damage(error: Exception, path: Path) -> bool:
+    """Whether an error shows that a database itself is at fault, and not the disk, its caller or a want of memory."""
+    if not isinstance(error, sqlite3.Error):
+        return not isinstance(error, OSError | LinesideError | MemoryError)
+    code = getattr(error, "sqlite_errorcode", None)
+    if code is None:
+        # Python's own: a text that is none.
+        return isinstance(error, sqlite3.OperationalError)
+    if code & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+        return True
+    return code & 0xFF in _BROKEN and not lacks_room(error, path)
+
+
+def put_aside(path: Path) -> None:
+    """Keep a damaged file, and what SQLite has beside it, under a name that ends in ``.damaged``.
+
+    :raises OSError: it cannot be done.
+    """
+    for suffix in ("", "-wal", "-shm"):
+        with suppress(FileNotFoundError):
+            broken = path.with_name(path.name + suffix)
+            broken.replace(broken.with_name(f"{broken.name}.damaged"))
 
 
 def open_database(
@@ -110,6 +170,7 @@ def read_chunks(path: Path) -> Iterator[bytes]:
 
 
 def remove_unfinished(folder: Path) -> None:
-    """Remove what :func:`write_durably` left in ``folder`` when the power went."""
+    """Remove what :func:`write_durably` left in ``folder`` when the power went; what stays is in nobody's way."""
     for leftover in folder.glob(f".*{TEMPORARY}"):
-        leftover.unlink(missing_ok=True)
+        with suppress(OSError):
+            leftover.unlink(missing_ok=True)

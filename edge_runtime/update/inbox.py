@@ -11,7 +11,7 @@ from pathlib import Path
 
 from edge_runtime.contracts.errors import DiskFull, InputInvalid, NotFound, ObjectCorrupt
 from edge_runtime.update.bundle import MAX_BUNDLE_BYTES
-from edge_runtime.update.durable import read_chunks, remove_unfinished, sync_folder, write_durably
+from edge_runtime.update.durable import make_folder, read_chunks, remove_unfinished, sync_folder, write_durably
 
 MAX_METADATA_BYTES = 2**20
 _DIGEST = re.compile(r"[0-9a-f]{64}")
@@ -26,8 +26,8 @@ class Inbox:
     def __init__(self, folder: Path) -> None:
         self._objects = folder / "objects"
         self._metadata = folder / "metadata"
-        self._objects.mkdir(parents=True, exist_ok=True)
-        self._metadata.mkdir(parents=True, exist_ok=True)
+        make_folder(self._objects)
+        make_folder(self._metadata)
         self._lock = threading.Lock()
         remove_unfinished(self._metadata)
 

@@ -7,6 +7,7 @@ import hashlib
 import logging
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,6 @@ from edge_runtime.contracts.errors import (
     BoxRefused,
     BundleInvalid,
     BundleTampered,
-    DiskFull,
     LinesideError,
     NotFound,
     ProbeFailed,
@@ -23,10 +23,11 @@ from edge_runtime.contracts.errors import (
 from edge_runtime.contracts.status import ProbeReport, SlotState, SlotStatus, TrialReport
 from edge_runtime.update import slots as machine
 from edge_runtime.update.bundle import Bundle, read_bundle
-from edge_runtime.update.durable import read_chunks, remove_unfinished, write_durably
+from edge_runtime.update.durable import make_folder, read_chunks, remove_unfinished, write_durably
 from edge_runtime.update.inbox import Inbox
 from edge_runtime.update.probe import probe
-from edge_runtime.update.slots import SlotName, SlotStore, SlotTable, TrustFloor
+from edge_runtime.update.slot_store import SlotStore, looked_into
+from edge_runtime.update.slots import SlotName, SlotTable, TrustFloor
 from edge_runtime.update.trial import Trial, Verdict
 
 if TYPE_CHECKING:
@@ -43,21 +44,23 @@ class Installer:
     :param now_ms: the box's clock, milliseconds since 1970.
     :param trial_frames: live frames after which a trial is decided.
     :param trial_seconds: time after which it is decided, whatever came.
-    :raises DatabaseDamaged: the update state cannot be read.
     """
 
     def __init__(
         self, home: Path, *, inbox: Inbox, now_ms: Callable[[], int], trial_frames: int, trial_seconds: float
     ) -> None:
         self._folder = home / "slots"
-        self._folder.mkdir(parents=True, exist_ok=True)
+        make_folder(self._folder)
         self._inbox = inbox
         self._now_ms = now_ms
         self._trial_frames = trial_frames
         self._trial_seconds = trial_seconds
         self._trust = home / "trust"
         self._store = SlotStore(home / "state.db")
-        self._table = self._store.load()
+        opened = self._store.open()
+        self._table = opened.table
+        self.problem = opened.problem
+        """What was wrong with the update state at the start, in words."""
         self._lock = threading.RLock()
         self._installing = threading.Lock()
         self._trial: Trial | None = None
@@ -77,7 +80,9 @@ class Installer:
                 self._save_if_possible(recovered)
             for slot in (self._table.a, self._table.b):
                 if slot.file is not None:
-                    self._inbox.discard(slot.file)
+                    # What a disk that takes no changes keeps lying about is in nobody's way.
+                    with suppress(OSError):
+                        self._inbox.discard(slot.file)
             while self._table.committed is not None:
                 try:
                     self._read_slot(self._table.committed)
@@ -166,7 +171,8 @@ class Installer:
         # Only now: the TUF client takes a while to load, and with it whatever cloud library lies about.
         from edge_runtime.update.verify import Verifier
 
-        table = self._table
+        with self._lock:
+            table = self._table = looked_into(self._table, self._store)
         verifier = Verifier(self._trust, self._inbox)
         return verifier.verify(target, floors=table.floors, now_ms=self._now_ms(), newest=table.trust)
 
@@ -318,11 +324,11 @@ class Installer:
         self._table = table
 
     def _save_if_possible(self, table: SlotTable) -> None:
-        """At a start: what a full disk does not take, the next start finds out again."""
+        """At a start: what the disk does not take, the next start finds out again."""
         self._table = table
         try:
             self._store.save(table)
-        except DiskFull as error:
+        except LinesideError as error:
             log.error("the slots could not be written: %s", error)
 
 

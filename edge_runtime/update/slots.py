@@ -1,4 +1,4 @@
-"""The box's two model slots: a pure machine, and the one row in which it stands.
+"""The box's two model slots: a pure machine.
 
 ``EMPTY → STAGED → VERIFIED → PROBED → TRIAL → COMMITTED``; from the middle ones ``REJECTED``, from TRIAL and by
 hand ``ROLLED_BACK``. Every function takes a table and gives the next one; nothing here reads a file or a clock.
@@ -7,17 +7,11 @@ hand ``ROLLED_BACK``. Every function takes a table and gives the next one; nothi
 from __future__ import annotations
 
 import dataclasses
-import sqlite3
-from contextlib import closing
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Final, Literal
 
-from edge_runtime.contracts import wire
-from edge_runtime.contracts.errors import DatabaseDamaged, DiskFull, InputInvalid
 from edge_runtime.contracts.rows import Count, Digest
 from edge_runtime.contracts.status import ProbeReport, SlotState, SlotStatus, TrialReport
-from edge_runtime.update.durable import about_room, open_database
 
 SlotName = Literal["a", "b"]
 IN_FLIGHT: Final = ("STAGED", "VERIFIED", "PROBED", "TRIAL")
@@ -74,6 +68,8 @@ class SlotTable:
     floors: dict[str, Count] = field(default_factory=dict)
     refused: tuple[Refused, ...] = ()
     trust: TrustFloor = field(default_factory=TrustFloor)
+    lost: bool = False
+    """It began anew because what stood here before was lost: what was accepted before is not known."""
 
     def slot(self, name: SlotName) -> Slot:
         return self.a if name == "a" else self.b
@@ -241,54 +237,3 @@ def _retire(table: SlotTable, where: SlotName, reason: str, trial: TrialReport |
 
 def _put(table: SlotTable, where: SlotName, slot: Slot) -> SlotTable:
     return dataclasses.replace(table, a=slot) if where == "a" else dataclasses.replace(table, b=slot)
-
-
-class SlotStore:
-    """The table as one row of SQLite, written so that it lasts through a power cut before :meth:`save` returns."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with closing(self._connect()) as connection, connection:
-                connection.execute(
-                    "CREATE TABLE IF NOT EXISTS model_slots (id INTEGER PRIMARY KEY CHECK (id = 1), body BLOB NOT NULL)"
-                )
-        except sqlite3.DatabaseError as error:
-            raise self._explained(error) from error
-
-    def load(self) -> SlotTable:
-        """:raises DatabaseDamaged: the row or the file cannot be read."""
-        try:
-            with closing(self._connect()) as connection:
-                row = connection.execute("SELECT body FROM model_slots WHERE id = 1").fetchone()
-            return wire.decode(row[0], SlotTable, what="slot table") if row else SlotTable()
-        except (sqlite3.DatabaseError, InputInvalid) as error:
-            raise self._explained(error) from error
-
-    def save(self, table: SlotTable) -> None:
-        """Write ``table``; it is on the disk when this returns.
-
-        :raises DiskFull: no room; the row is as it was.
-        :raises DatabaseDamaged: the file cannot be written.
-        """
-        try:
-            with closing(self._connect()) as connection, connection:
-                connection.execute(
-                    "INSERT INTO model_slots (id, body) VALUES (1, ?) "
-                    "ON CONFLICT (id) DO UPDATE SET body = excluded.body",
-                    (wire.encode(table),),
-                )
-        except sqlite3.DatabaseError as error:
-            raise self._explained(error) from error
-
-    def _connect(self) -> sqlite3.Connection:
-        return open_database(self._path, synchronous="FULL", timeout_s=10)
-
-    def _explained(self, error: Exception) -> DiskFull | DatabaseDamaged:
-        if about_room(error, self._path):
-            return DiskFull("The box's update state cannot be opened or written: no space left.")
-        return DatabaseDamaged(
-            f"The box's update state in {self._path.name} cannot be used: {error}.",
-            hint="Inference is stopped on this box only. Keep the file for the report, remove it, and install again.",
-        )

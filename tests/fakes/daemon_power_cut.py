@@ -14,7 +14,7 @@ from unittest.mock import patch
 from edge_runtime.service import daemon
 from edge_runtime.update import installer as installer_module
 from edge_runtime.update.installer import Installer
-from edge_runtime.update.slots import SlotStore
+from edge_runtime.update.slot_store import SlotStore
 from tests.fakes.power_cut import Steps
 
 

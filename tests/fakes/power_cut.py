@@ -19,7 +19,7 @@ from edge_runtime.update import installer as installer_module
 from edge_runtime.update.durable import write_durably
 from edge_runtime.update.inbox import Inbox
 from edge_runtime.update.installer import Installer
-from edge_runtime.update.slots import SlotStore
+from edge_runtime.update.slot_store import SlotStore
 
 
 def cut_the_power() -> None:

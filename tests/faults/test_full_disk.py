@@ -2,102 +2,25 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import signal
-import socket
-import subprocess
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from app.fleet.client import BoxClient
-from edge_runtime.contracts.errors import BoxRefused, BoxUnreachable
 from edge_runtime.contracts.rows import AlertRow, LossRow, ResultRow, Row, SampleRow, Stream
 from edge_runtime.identity import Identity
-from tests.fakes import models
-from tests.fakes.box_process import CONFIG, EDGE, BoxProcess
+from tests.fakes import models, small_disk
+from tests.fakes.box_process import CONFIG
+from tests.fakes.small_disk import SmallBox, SmallDisk, free_port
 from tests.faults.conftest import Committed
 from tests.waiting import wait_until
 
-DISK_BYTES = 16 * 2**20
 SMALL_MEMORY = CONFIG.replace("reserve_bytes = 0", "reserve_bytes = 0\nmemory_bytes = 65536")
 
-pytestmark = [
-    pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="mounting a small disk needs root"),
-    pytest.mark.skipif(not (shutil.which("unshare") and shutil.which("nsenter")), reason="needs unshare and nsenter"),
-]
-
-
-class SmallDisk:
-    """A tmpfs that only its own mount namespace sees; :attr:`view` is how everybody else gets at it."""
-
-    def __init__(self, folder: Path) -> None:
-        folder.mkdir()
-        self.folder = folder
-        mount = f"mount -t tmpfs -o size={DISK_BYTES} tmpfs {folder} && echo mounted && exec cat"
-        self._keeper = subprocess.Popen(
-            ["unshare", "--mount", "sh", "-c", mount], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-        )
-        assert self._keeper.stdout is not None
-        assert self._keeper.stdout.readline() == b"mounted\n"
-        self.view = Path(f"/proc/{self._keeper.pid}/root{folder}")
-        self.inside = ["nsenter", "--target", str(self._keeper.pid), "--mount"]
-        self._fillers = 0
-
-    def fill(self) -> None:
-        """Take the last byte."""
-        self._fillers += 1
-        with suppress(OSError), (self.view / f"filler-{self._fillers}").open("wb", buffering=0) as file:
-            while True:
-                file.write(b"\0" * 65536 if self.free >= 65536 else b"\0")
-        assert self.free == 0
-
-    @property
-    def free(self) -> int:
-        return shutil.disk_usage(self.view).free
-
-    def clear(self) -> None:
-        """Give back what :meth:`fill` took."""
-        for filler in self.view.glob("filler-*"):
-            filler.unlink()
-
-    def close(self) -> None:
-        self._keeper.communicate()
-
-
-@dataclass
-class SmallBox(BoxProcess):
-    """A box whose home lies on the small disk; :attr:`home` is the view of it from outside.
-
-    Its port is its own, for a full disk may have no room to tell it.
-    """
-
-    own_port: int = 0
-
-    @property
-    def port(self) -> int:
-        return self.own_port
-
-    def run_on(self, disk: SmallDisk, desktop: Identity) -> None:
-        self.process = subprocess.Popen([*disk.inside, *EDGE, "run", "--home", str(disk.folder / "box")])
-        wait_until(lambda: self._answers(desktop), 30, "the box")
-
-    def _answers(self, desktop: Identity) -> bool:
-        assert self.process is not None
-        assert self.process.poll() is None, "the box does not run on a full disk"
-        with suppress(BoxUnreachable, BoxRefused), self.client(desktop) as client:
-            return client.status().uptime_s > 0
-        return False
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
+pytestmark = small_disk.needed
 
 
 @pytest.fixture
@@ -130,6 +53,17 @@ def box(tmp_path: Path, disk: SmallDisk, committed: Committed) -> Iterator[Small
 
 def fetch(client: BoxClient, stream: Stream) -> tuple[Row, ...]:
     return client.page(stream, 0, 5000).rows
+
+
+def fill_up(client: BoxClient, box: SmallBox, disk: SmallDisk) -> None:
+    """Once the box has written what it says at its start, and put something by for bad times."""
+
+    def settled() -> bool:
+        spool = client.status().spool
+        return spool.audits > 0 and spool.in_memory == 0 and (box.home / "spool.ballast").exists()
+
+    wait_until(settled, 20, "the box to have said what it has to say")
+    disk.fill()
 
 
 def put(box: SmallBox, first: int, count: int) -> None:
@@ -172,8 +106,7 @@ def test_a_disk_that_fills_up_stops_nothing_and_is_told_exactly(
     box: SmallBox, disk: SmallDisk, desktop: Identity
 ) -> None:
     with box.client(desktop) as client:
-        wait_until((box.home / "spool.ballast").exists, 20, "the box to put something by")
-        disk.fill()
+        fill_up(client, box, disk)
         put(box, 0, 400)
         answered(client, 400)
         alerts = wait_until(lambda: fetch(client, "alerts"), 30, "the alert, while the disk is full")
@@ -195,11 +128,11 @@ def test_a_box_starts_on_a_full_disk_and_infers(
     box: SmallBox, disk: SmallDisk, desktop: Identity, end: signal.Signals
 ) -> None:
     with box.client(desktop) as client:
-        disk.fill()
+        fill_up(client, box, disk)
         put(box, 0, 20)
         answered(client, 20)
         # What the box puts by for bad times is used up as well.
-        wait_until(lambda: fetch(client, "alerts"), 10, "the alert")
+        wait_until(lambda: fetch(client, "alerts"), 30, "the alert")
     box.stop(end)
     disk.fill()
     box.run_on(disk, desktop)
@@ -209,7 +142,7 @@ def test_a_box_starts_on_a_full_disk_and_infers(
         put(box, 20, 20)
         answered(client, 40)
         assert client.status().slots[0].state == "COMMITTED"
-        assert client.status().spool.problem is not None
+        wait_until(lambda: client.status().spool.problem is not None, 10, "the spool to notice")
         heal(client, disk)
         frames = Counter(row.frame for row in fetch(client, "results") if isinstance(row, ResultRow))
         assert set(frames) == {f"frame-{number:05}.png" for number in range(40)}

@@ -40,7 +40,8 @@ from edge_runtime.inference.providers import CPU
 from edge_runtime.inference.session import Tuning, cores
 from edge_runtime.inference.survey import LEAST_S, NO_TIME, Survey
 from edge_runtime.inference.trials import TrialFacts, TrialOrder, read_answer, run_trial
-from edge_runtime.update.slots import Slot, SlotStore, SlotTable
+from edge_runtime.update.slot_store import SlotStore
+from edge_runtime.update.slots import Slot, SlotTable
 from tests.fakes import models
 
 CUDA = "CUDAExecutionProvider"

@@ -16,7 +16,8 @@ from edge_runtime.inference.session import cores
 from edge_runtime.service import models as models_module
 from edge_runtime.service.models import ModelKeeper
 from edge_runtime.update.bundle import Bundle
-from edge_runtime.update.slots import SlotStore, SlotTable
+from edge_runtime.update.slot_store import SlotStore
+from edge_runtime.update.slots import SlotTable
 from tests.fakes import models
 from tests.fakes.site import FakeBox, FakeSite
 

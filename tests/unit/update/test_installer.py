@@ -20,7 +20,8 @@ from edge_runtime.contracts.errors import (
     TrustRefused,
 )
 from edge_runtime.contracts.status import SlotStatus, TrialReport
-from edge_runtime.update.slots import SlotStore, SlotTable
+from edge_runtime.update.slot_store import SlotStore
+from edge_runtime.update.slots import SlotTable
 from tests.fakes import models
 from tests.fakes.site import Delivery, FakeBox, FakeSite
 

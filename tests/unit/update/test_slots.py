@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import sqlite3
-from contextlib import closing
-from pathlib import Path
-
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from edge_runtime.contracts import wire
-from edge_runtime.contracts.errors import DatabaseDamaged
 from edge_runtime.contracts.status import ProbeReport, TrialReport
 from edge_runtime.update import slots
-from edge_runtime.update.slots import IN_FLIGHT, MAX_REMEMBERED, SlotRule, SlotStore, SlotTable, TrustFloor
+from edge_runtime.update.slots import IN_FLIGHT, MAX_REMEMBERED, SlotRule, SlotTable, TrustFloor
 
 TRIAL = TrialReport(frames=10, errors=0, latency_ms_p95=1.0)
 
@@ -202,31 +197,3 @@ def test_the_memory_has_an_end() -> None:
     assert len(table.refused) == MAX_REMEMBERED
     assert table.why_refused(digest(0)) is None
     assert table.why_refused(digest(MAX_REMEMBERED + 9)) == f"reason {MAX_REMEMBERED + 9}"
-
-
-def test_the_store_keeps_the_table(tmp_path: Path) -> None:
-    path = tmp_path / "state.db"
-    assert SlotStore(path).load() == SlotTable()
-    table = on_trial(SlotTable(), 3)
-    SlotStore(path).save(table)
-    assert SlotStore(path).load() == table
-
-
-def test_the_store_is_written_through(tmp_path: Path) -> None:
-    store = SlotStore(tmp_path / "state.db")
-    with closing(store._connect()) as connection:
-        assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
-        assert connection.execute("PRAGMA synchronous").fetchone() == (2,), "FULL"
-
-
-def test_a_damaged_store_is_told_as_such(tmp_path: Path) -> None:
-    path = tmp_path / "state.db"
-    path.write_bytes(b"not a database, but long enough to look like one" * 30)
-    with pytest.raises(DatabaseDamaged, match=r"state\.db"):
-        SlotStore(path)
-    other = tmp_path / "other.db"
-    store = SlotStore(other)
-    with closing(sqlite3.connect(other)) as connection, connection:
-        connection.execute("INSERT INTO model_slots VALUES (1, '{\"a\": 7}')")
-    with pytest.raises(DatabaseDamaged):
-        store.load()
