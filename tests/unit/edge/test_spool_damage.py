@@ -103,6 +103,31 @@ def test_a_spool_that_cannot_be_read_is_put_aside(tmp_path: Path) -> None:
     spool.close()
 
 
+def test_a_spool_without_a_byte_is_told_of_as_any_other_damage(tmp_path: Path) -> None:
+    spool = open_spool(tmp_path)
+    put(spool, b"frame")
+    spool.close()
+    (tmp_path / "spool.db").write_bytes(b"")
+    spool = open_spool(tmp_path, boot="second")
+    told = [("samples", 1, "spool.damaged"), *((stream, 0, "spool.damaged") for stream in UNCOUNTED)]
+    wait_until(lambda: sorted(losses(spool)) == sorted(told), 10, "the ledger")
+    assert alerts(spool) == ["spool.damaged"]
+    spool.close()
+    spool = open_spool(tmp_path, boot="third")
+    assert spool.flush()
+    assert alerts(spool) == ["spool.damaged"], "told once"
+    spool.close()
+
+
+def test_a_spool_without_a_byte_where_there_never_was_one_is_no_damage(tmp_path: Path) -> None:
+    (tmp_path / "spool.db").write_bytes(b"")
+    spool = open_spool(tmp_path)
+    spool.put_result(result(spool))
+    assert spool.flush()
+    assert (losses(spool), alerts(spool)) == ([], [])
+    spool.close()
+
+
 @pytest.mark.parametrize(
     "statement",
     [
@@ -253,7 +278,7 @@ def test_a_disk_that_refuses_raises_one_alert_an_episode(tmp_path: Path, spool: 
         spool.put_result(result(spool))
         wait_until(lambda: spool.status().problem is not None, 10, "the refusal")
         assert not spool.flush()
-        assert spool.status().in_memory >= 2
+        wait_until(lambda: spool.status().in_memory >= 2, 10, "the alert to wait beside the row")
         tables._database.execute("PRAGMA query_only=OFF")
         wait_until(lambda: spool.status().problem is None, 10, "the disk to take the rows")
         wait_until(spool.flush, 10, "the rows")
