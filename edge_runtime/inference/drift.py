@@ -19,14 +19,16 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import Counter, deque
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from statistics import fmean, median
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
 import numpy as np
 import numpy.typing as npt
 
+from edge_runtime.contracts.errors import InputInvalid
 from edge_runtime.inference.answers import Prediction
+from edge_runtime.inference.drift_memory import DriftMemory, LargestMemory, WatchMemory
 from edge_runtime.inference.health import Finding, HealthMonitor, Look
 from edge_runtime.inference.two_samples import Series, g_test, kolmogorov_smirnov, memory
 
@@ -77,6 +79,27 @@ class DriftMonitor:
         self._health = HealthMonitor()
         self._watches: dict[str, _Watch[Any]] = {}
 
+    def memory(self) -> DriftMemory:
+        """Everything that was learned of the line, for :meth:`recall`; not how the last pictures looked."""
+        watches = {kind: watch.memory() for kind, watch in self._watches.items()}
+        return DriftMemory(plan=self._plan, frames=self._frames, found=self._found, watches=watches)
+
+    def recall(self, memory: DriftMemory) -> None:
+        """Go on where ``memory`` was taken.
+
+        :raises InputInvalid: it is not of a monitor like this one; everything is forgotten.
+        """
+        self.reset()
+        if memory.plan != self._plan:
+            raise InputInvalid("It is of other settings of drift.")
+        watches: dict[str, _Watch[Any]] = {}
+        for kind, of_watch in memory.watches.items():
+            if (make := _KINDS.get(kind)) is None:
+                raise InputInvalid(f"There is no drift of kind {kind[:50]!r}.")
+            watches[kind] = make(kind, *self._plan)
+            watches[kind].recall(of_watch)
+        self._watches, self._frames, self._found = watches, memory.frames, memory.found
+
     @property
     def progress(self) -> float:
         """How much of the reference has been gathered, 0 to 1; it may fall back to a half when a memory is found."""
@@ -93,14 +116,14 @@ class DriftMonitor:
         :param look: how the frame looks, where it is an image.
         """
         self._frames += 1
-        found = [self._watch("drift.classes", _Classes).observe(prediction.label)]
+        found = [self._watch("drift.classes").observe(prediction.label)]
         if prediction.telling == "value" and prediction.value is not None:
-            found.append(self._watch("drift.value", _Value).observe(prediction.value))
+            found.append(self._watch("drift.value").observe(prediction.value))
         else:
-            found.append(self._watch("drift.confidence", _Confidence).observe(prediction.confidence))
+            found.append(self._watch("drift.confidence").observe(prediction.confidence))
         if look is not None:
-            found.append(self._watch("input.brightness", _Brightness).observe(look.brightness))
-            found.append(self._watch("input.blur", _Sharpness).observe(look.sharpness))
+            found.append(self._watch("input.brightness").observe(look.brightness))
+            found.append(self._watch("input.blur").observe(look.sharpness))
         findings = [finding for finding in found if finding is not None]
         if findings:
             self._found = True
@@ -108,15 +131,18 @@ class DriftMonitor:
                 finding.facts["frames"] = float(self._frames)
         return findings + (self._health.observe(look) if look is not None else [])
 
-    def _watch(self, kind: str, make: type[_Watch[T]]) -> _Watch[T]:
+    def _watch(self, kind: str) -> _Watch[Any]:
         watch = self._watches.get(kind)
         if watch is None:
-            watch = self._watches[kind] = make(kind, *self._plan)
+            watch = self._watches[kind] = _KINDS[kind](kind, *self._plan)
         return watch
 
 
 class _Watch(ABC, Generic[T]):
     """One series: its reference, its latest points, its own thinning."""
+
+    point: type[float] | type[str]
+    """Of what it is a series."""
 
     def __init__(self, kind: str, reference: int, window: int, thin: int) -> None:
         self.kind = kind
@@ -131,6 +157,35 @@ class _Watch(ABC, Generic[T]):
         self._row = 0
         held_back = _BEFORE * _TESTS_A_WINDOW
         self._usual, self._usual_step = _Largest(held_back), _Largest(held_back)
+
+    def memory(self) -> WatchMemory:
+        return WatchMemory(
+            thin=self._thin,
+            points=self._points,
+            reference=tuple(map(self.point, self._reference)),
+            latest=tuple(map(self.point, self._latest)),
+            until_test=self._until_test,
+            evidence=self._evidence,
+            full=self._full,
+            done=self._done,
+            row=self._row,
+            usual=self._usual.memory(),
+            usual_step=self._usual_step.memory(),
+        )
+
+    def recall(self, memory: WatchMemory) -> None:
+        """:raises InputInvalid: no such series could have come to be."""
+        most = self._latest.maxlen if memory.full else 0
+        lengths = len(memory.reference) == self._size if memory.full else len(memory.reference) < self._size
+        sound = all(type(point) is self.point for point in (*memory.reference, *memory.latest))
+        if not (sound and lengths and len(memory.latest) <= (most or 0) and memory.until_test <= self._window):
+            raise InputInvalid(f"It is no memory of {self.kind}.")
+        self._thin, self._points, self._until_test = memory.thin, memory.points, memory.until_test
+        self._reference, self._evidence = cast(list[T], list(memory.reference)), memory.evidence
+        self._latest.extend(cast(tuple[T, ...], memory.latest))
+        self._full, self._done, self._row = memory.full, memory.done, memory.row
+        self._usual.recall(memory.usual)
+        self._usual_step.recall(memory.usual_step)
 
     @property
     def progress(self) -> float:
@@ -225,8 +280,17 @@ class _Largest:
             self.value = max(self.value, self._latest[0])
         self._latest.append(number)
 
+    def memory(self) -> LargestMemory:
+        return LargestMemory(value=self.value, latest=tuple(self._latest))
+
+    def recall(self, memory: LargestMemory) -> None:
+        self.value = memory.value
+        self._latest.extend(memory.latest)
+
 
 class _Numbers(_Watch[float]):
+    point = float
+
     def columns(self, points: list[float]) -> npt.NDArray[Any]:
         # Ranks are what the test goes by; a few outliers would hide how much all the others resemble each other.
         _, level, counts = np.unique(points, return_inverse=True, return_counts=True)
@@ -270,6 +334,8 @@ class _Sharpness(_Numbers):
 
 
 class _Classes(_Watch[str]):
+    point = str
+
     def _too_short(self, reference: list[str]) -> bool:
         # One class alone may be a line that has no other, or one batch of many.
         return self._points < ONE_CLASS * self._size and len(set(reference)) == 1
@@ -299,3 +365,12 @@ class _Classes(_Watch[str]):
         labels = sorted(rows[0] | rows[1])
         before, now = (np.array([row[label] for label in labels], np.float64) for row in rows)
         return labels, before, now
+
+
+_KINDS: Mapping[str, type[_Watch[Any]]] = {
+    "drift.classes": _Classes,
+    "drift.value": _Value,
+    "drift.confidence": _Confidence,
+    "input.brightness": _Brightness,
+    "input.blur": _Sharpness,
+}

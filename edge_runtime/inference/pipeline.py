@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, Protocol, TypedDict
 
-from edge_runtime.contracts.errors import FrameUnreadable, ModelUnusable
+from edge_runtime.contracts.errors import FrameUnreadable, InputInvalid, ModelUnusable
 from edge_runtime.contracts.manifest import ImageInput
 from edge_runtime.contracts.rows import AlertRow, LossRow, ResultRow, RollupRow, SampleRow, ShadowRow, Stream
 from edge_runtime.contracts.status import PipelineStatus
@@ -19,6 +19,7 @@ from edge_runtime.inference.answers import Prediction
 from edge_runtime.inference.counters import PipelineCounters
 from edge_runtime.inference.crew import Crew
 from edge_runtime.inference.drift import DriftMonitor
+from edge_runtime.inference.drift_memory import DriftFile
 from edge_runtime.inference.engine import Engine
 from edge_runtime.inference.hard import SampleChooser
 from edge_runtime.inference.health import Finding, Look, look_at
@@ -32,6 +33,7 @@ from edge_runtime.sources.base import Frame, Source, media_type
 UNLABELLED_EVERY_S = 1.0
 REFUSED_ALERT = 10
 """Frames in a row without an answer after which a person should know."""
+DRIFT_EVERY_S = 60.0
 GIVEN_UP = "frame.given-up"
 """The alert, and the ledger's reason, of a frame that brought the box down."""
 _ANY_IMAGE = ImageInput(name="any", width=32, height=32, colour="GRAY")
@@ -84,6 +86,7 @@ class Pipeline:
 
     :param workers: frames in hand at a time, as a number that may change; each worker takes its own the whole way.
     :param shadow: a second model to show the frames to, where there is one.
+    :param drift_file: where what ``drift`` has learned outlives this pipeline.
     :param in_hand: where it is written down which frames are in hand; closed at the end of :meth:`run`.
     """
 
@@ -100,12 +103,16 @@ class Pipeline:
         changed: Callable[[], None],
         workers: Callable[[], int] = lambda: 1,
         shadow: Shadow | None = None,
+        drift_file: DriftFile | None = None,
         in_hand: InHand | None = None,
     ) -> None:
         self.name = name
         self._source, self._models, self._sink = source, models, sink
         self._chooser, self._drift, self._counters, self._changed = chooser, drift, counters, changed
         self._shadow = shadow
+        self._drift_file = drift_file or DriftFile(None)
+        self._drift_saved = False, False
+        self._next_drift_save = 0.0
         self._in_hand = in_hand or InHand(None)
         self._crew = Crew(
             f"line-{name}",
@@ -131,6 +138,7 @@ class Pipeline:
             with self._lock:
                 minutes = self._rollups.close(time.monotonic())
             self._put_rollups(minutes)
+            self._save_drift(last=True)
             self._in_hand.close()
 
     def let_go(self) -> None:
@@ -192,6 +200,7 @@ class Pipeline:
         self._put_rollups(minutes)
         if dropped > 0:
             self._lose(dropped, 0, "line.behind")
+        self._save_drift()
         return self._sink.flush()
 
     def _handle(self, frame: Frame, read_ns: int) -> None:
@@ -292,7 +301,7 @@ class Pipeline:
             if current is not None and model == current.bundle:
                 if model != self._watched:
                     self._watched = model
-                    self._drift.reset()
+                    self._recall_drift(model)
                 findings = self._drift.observe(prediction, look)
         if reason:
             self._keep(seen.frame, seen.digest, reason, model, prediction)
@@ -301,6 +310,29 @@ class Pipeline:
             self._alert(finding.kind, finding.message, model, finding.facts)
         if self._shadow is not None and self._shadow.current is not None:
             self._shadow.offer(seen, self._crew.slack, lambda opinion: self.compare(seen, opinion))
+
+    def _recall_drift(self, model: str) -> None:
+        """Another model answers, or the line has only begun: what is known of how it was, if anything."""
+        self._drift.reset()
+        if (memory := self._drift_file.load(model)) is not None:
+            try:
+                self._drift.recall(memory)
+            except InputInvalid as error:
+                _log.warning("%s: what was known of drift does not fit: %s", self.name, error)
+                self._drift_file.drop()
+        self._next_drift_save = time.monotonic() + DRIFT_EVERY_S
+        self._drift_saved = self._drift.progress == 1.0, self._drift.found
+
+    def _save_drift(self, *, last: bool = False) -> None:
+        """From time to time, and at once where the reference is complete or something was found."""
+        with self._lock:
+            model, now = self._watched, time.monotonic()
+            news = self._drift.progress == 1.0, self._drift.found
+            if model is None or not (last or now >= self._next_drift_save or news != self._drift_saved):
+                return
+            self._next_drift_save, self._drift_saved = now + DRIFT_EVERY_S, news
+            memory = self._drift.memory()
+        self._drift_file.save(model, memory)
 
     def _keep_unlabelled(self, frame: Frame, digest: str) -> None:
         # Of texts and signals nobody can tell without a model whether they are sound.

@@ -13,6 +13,7 @@ from edge_runtime.config import Drift, EdgeConfig, PipelineConfig
 from edge_runtime.contracts.status import PipelineStatus
 from edge_runtime.inference.counters import PipelineCounters
 from edge_runtime.inference.drift import DriftMonitor
+from edge_runtime.inference.drift_memory import DriftFile
 from edge_runtime.inference.hard import KeepRules, SampleChooser
 from edge_runtime.inference.in_hand import InHand
 from edge_runtime.inference.pipeline import Models, Pipeline, Sink
@@ -137,6 +138,7 @@ class LineUp:
                 changed=self._changed,
                 workers=workers,
                 shadow=self._shadow,
+                drift_file=DriftFile(memory.with_suffix(".drift")),
                 in_hand=InHand(memory.with_suffix(".hand")),
             )
 
