@@ -334,16 +334,16 @@ def test_a_trial_measures(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("model", "says"),
+    ("model", "timeout_s", "says"),
     [
-        (b"junk", "refused the model"),
-        (models.failing_model(), "it failed"),
-        (models.endless_model(), "did not end within 2 s"),
+        (b"junk", 60, "refused the model"),
+        (models.failing_model(), 60, "it failed"),
+        (models.endless_model(), 2, "did not end within 2 s"),
     ],
     ids=["junk", "failing", "endless"],
 )
-def test_what_goes_wrong_in_a_trial_is_its_reason(tmp_path: Path, model: bytes, says: str) -> None:
-    facts = run_trial(order(tmp_path, model, workers=1), timeout_s=2)
+def test_what_goes_wrong_in_a_trial_is_its_reason(tmp_path: Path, model: bytes, timeout_s: float, says: str) -> None:
+    facts = run_trial(order(tmp_path, model, workers=1), timeout_s=timeout_s)
     assert says in str(facts.problem)
 
 
