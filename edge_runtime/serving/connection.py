@@ -20,6 +20,9 @@ READ_BYTES = 16 * 1024
 SLOWEST_BYTES_S = 16 * 1024
 """A body, or an answer on its way out, that moves more slowly than this is given up."""
 IDLE_S = 75.0
+GONE_S = 1.0
+"""How long a run goes on for a client that has ended its side: long enough for the answer to a quick model to reach
+those who do so with their last word, and no longer, as most of them have gone for good."""
 _EMPTY_LINE = b"\r\n"
 
 
@@ -70,6 +73,8 @@ class Connection(asyncio.BufferedProtocol):
         self._reading_paused = False
         self._leaving = False
         """Nothing that still comes is of interest."""
+        self._ended_at: float | None = None
+        """When the client ended its side."""
         self._served = False
         self._since = time.monotonic()
         """Begin of the request that is arriving, or of the silence before it."""
@@ -99,7 +104,8 @@ class Connection(asyncio.BufferedProtocol):
         self._host.closed(self)
 
     def eof_received(self) -> bool:
-        """Nothing more will come; what was asked is answered still."""
+        """Nothing more will come; what was asked is answered still, if that does not take long."""
+        self._ended_at = time.monotonic()
         for each in (self._answering, *self._waiting):
             if isinstance(each, HttpRequest):
                 each.keep_alive = False
@@ -329,6 +335,9 @@ class Connection(asyncio.BufferedProtocol):
                 transport.abort()
             return
         if self._answering is not None:
+            run = self._answering.run
+            if run is not None and self._ended_at is not None and now - self._ended_at > GONE_S:
+                run.end("its client has ended the connection")
             return
         silence = now - self._since
         if self._leaving:

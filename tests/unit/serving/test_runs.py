@@ -147,19 +147,34 @@ def asked(number: float) -> triton.InferInput:
     return given
 
 
-def test_a_worker_is_free_again_when_its_client_has_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("reset", [False, True], ids=["closed", "reset"])
+def test_a_worker_is_free_again_when_its_clients_have_gone(monkeypatch: pytest.MonkeyPatch, reset: bool) -> None:
     with serving(monkeypatch, 600.0) as (shelf, http, grpc):
         shelf.model("count").run_s = math.inf
-        with RawClient(http.address) as client:
+        clients = [RawClient(http.address) for _ in range(3)]
+        for client in clients:
             client.send(request(COUNT, echo_body(FOR_EVER)))
-            wait_until(lambda: not shelf.pool.idle, 10, "the run to begin")
-            # Gone at once, with all it has: no mere end of what it sends.
-            client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        wait_until(lambda: shelf.pool.idle, 10, "the run to be given up")
+        wait_until(lambda: shelf.pool.waiting == 2, 10, "a run to begin and two to wait")
+        for client in clients:
+            if reset:
+                client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            client.socket.close()
+        wait_until(lambda: shelf.pool.idle and not http._connections, 10, "the runs to be given up")
         with triton.InferenceServerClient(url(grpc)) as caller:
             with pytest.raises(InferenceServerException):
                 caller.infer("count", [asked(FOR_EVER)], client_timeout=0.3)
             wait_until(lambda: shelf.pool.idle, 10, "the call to be given up")
+
+
+def test_who_says_no_more_and_waits_too_long_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    with serving(monkeypatch, 600.0) as (shelf, http, _), RawClient(http.address) as client:
+        shelf.model("count").run_s = math.inf
+        client.send(request(COUNT, echo_body(FOR_EVER)))
+        client.socket.shutdown(socket.SHUT_WR)
+        answer = client.answer()
+        assert answer.status == 504
+        assert answer.json == {"error": "count was stopped: its client has ended the connection."}
+        assert client.ended()
 
 
 def test_a_stuck_quick_run_shows() -> None:
