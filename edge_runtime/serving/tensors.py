@@ -158,7 +158,10 @@ def from_values(spec: TensorSpec, shape: Sequence[int], values: list[Any]) -> Ar
     except OverflowError as error:
         raise InputInvalid(f"Input {spec.name!r} has a number that does not fit into {name}.") from error
     except ValueError as error:
-        raise InputInvalid(f"Input {spec.name!r} has rows of different lengths.") from error
+        raise InputInvalid(
+            f"Input {spec.name!r} of shape {list(shape)} takes {count} values, flat or nested in that shape; "
+            "its rows are of other lengths, or nested otherwise."
+        ) from error
     if array.size != count or (array.ndim != 1 and array.shape != tuple(shape)):
         raise InputInvalid(
             f"Input {spec.name!r} of shape {list(shape)} takes {count} values, flat or nested in that shape; "
@@ -219,11 +222,13 @@ def _flatten(values: list[Any], shape: Sequence[int]) -> list[Any]:
 
     :raises ValueError: they have another shape.
     """
-    if len(values) != shape[0]:
+    if not shape or len(values) != shape[0]:
         raise ValueError(shape)
-    if len(shape) == 1:
-        return values
-    return [text for row in values for text in _flatten(row, shape[1:])]
+    if len(shape) > 1:
+        return [text for row in values for text in _flatten(row, shape[1:])]
+    if any(isinstance(each, list) for each in values):
+        raise ValueError(shape)
+    return values
 
 
 def _to_bf16(array: Array) -> Array:

@@ -183,6 +183,36 @@ def test_values_of_another_shape_are_refused(datatype: str, shape: list[int], va
         from_values(spec(datatype), shape, worded(values) if datatype == "BYTES" else values)
 
 
+@pytest.mark.parametrize(
+    ("shape", "values"),
+    [
+        ([1, 1], [[["a"]]]),
+        ([1, 1], [[[]]]),
+        ([1, 2], [[["a", "b"]]]),
+        ([2], [["a"], ["b"]]),
+        ([1], [[[["a"]]]]),
+        ([], [["a"]]),
+        ([], [[]]),
+        ([0], [[]]),
+        ([1, 0], [[[]]]),
+    ],
+    ids=str,
+)
+def test_strings_that_are_nested_too_deeply_are_refused(shape: list[int], values: list[Any]) -> None:
+    free = spec("BYTES", ("n",) * len(shape))
+    with pytest.raises(InputInvalid, match="nested in that shape"):
+        from_values(free, shape, values)
+
+
+@given(TEXTS.filter(bool))
+def test_strings_may_be_flat_or_nested(texts: list[str]) -> None:
+    column = [[text] for text in texts]
+    for values in (texts, column):
+        assert from_values(spec("BYTES"), [len(texts), 1], values).tolist() == column
+    assert from_values(spec("BYTES", ()), [], texts[:1]).item() == texts[0]
+    assert from_values(spec("BYTES"), [len(texts), 0], [[] for _ in texts]).size == 0
+
+
 def test_what_json_cannot_say_is_not_said() -> None:
     for datatype, array in (
         ("FP32", np.array([1, np.nan], np.float32)),
