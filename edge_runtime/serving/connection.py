@@ -19,6 +19,10 @@ READ_BYTES = 16 * 1024
 """What is read at a time while nobody knows yet how much will come."""
 SLOWEST_BYTES_S = 16 * 1024
 """A body, or an answer on its way out, that moves more slowly than this is given up."""
+SHORT_BYTES_S = 2**20
+"""The same while memory for them is short: then others wait for what the slow ones hold."""
+STEPS = 64
+"""A body's memory is counted as it fills up, in this many steps of the largest one: what is announced costs nothing."""
 IDLE_S = 75.0
 GONE_S = 1.0
 """How long a run goes on for a client that has ended its side: long enough for the answer to a quick model to reach
@@ -35,6 +39,10 @@ class Host(Protocol):
     patience_s: float
     stopping: bool
 
+    @property
+    def is_short(self) -> bool:
+        """Whether there is little memory left for bodies and answers."""
+
     def opened(self, connection: Connection) -> HttpResponse | None:
         """A new connection; the refusal where there are too many."""
 
@@ -42,10 +50,13 @@ class Host(Protocol):
         """It is gone."""
 
     def reserve(self, size: int) -> bool:
-        """Whether another body of this size may be held in memory."""
+        """Whether so much more of a body may be held in memory."""
+
+    def reserve_answer(self, size: int) -> bool:
+        """Whether an answer of this size, which is there already, may wait in memory for its client to take it."""
 
     def release(self, size: int) -> None:
-        """A reserved body is not held any more."""
+        """What was reserved is not held any more."""
 
     def handle(self, request: HttpRequest, deliver: Callable[[HttpResponse], None]) -> HttpResponse | None:
         """The answer, or None where ``deliver`` brings it later."""
@@ -69,6 +80,8 @@ class Connection(asyncio.BufferedProtocol):
         """Bytes in the room."""
         self._held = 0
         """Bytes that are reserved for the body that is arriving."""
+        self._owed = 0
+        """Bytes that are reserved for a large answer until the client has taken all of it."""
         self._owes_continue = False
         self._reading_paused = False
         self._leaving = False
@@ -85,10 +98,12 @@ class Connection(asyncio.BufferedProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
+        # The last byte that waits holds the whole answer, so we are told when it is gone.
+        self._transport.set_write_buffer_limits(0)
         if refusal := self._host.opened(self):
             # Not worth any more of what there is too little of.
             self._leaving = True
-            self._write(render(refusal, keep_alive=False))
+            self._write(render(refusal, keep_alive=False)[0])
             self._transport.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -101,6 +116,7 @@ class Connection(asyncio.BufferedProtocol):
         if self._answering is not None and self._answering.run is not None:
             self._answering.run.leave()
         self._forget_body()
+        self._settle()
         self._host.closed(self)
 
     def eof_received(self) -> bool:
@@ -117,6 +133,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def resume_writing(self) -> None:
         self._stalled = None
+        self._settle()
         self._advance()
 
     def get_buffer(self, sizehint: int) -> bytearray | memoryview:
@@ -132,7 +149,7 @@ class Connection(asyncio.BufferedProtocol):
             self._take(bytes(memoryview(self._host.read_buffer)[:nbytes]))
         else:
             self._received += nbytes
-            if self._received == len(self._room):
+            if self._hold_room(self._room) and self._received == len(self._room):
                 self._complete(self._room)
         self._advance()
         if self._waiting or (early and self._answering is not None):
@@ -197,13 +214,18 @@ class Connection(asyncio.BufferedProtocol):
 
     def _make_room(self, head: Head, begin: bytes) -> None:
         """The head is here, the body is not or not all of it."""
-        if not self._hold(head.length):
-            return
         # Laid so that the first binary tensor stands where numbers are read fastest; blocks begin at a multiple of 16.
         ahead = -(head.json_length or 0) % 16
         self._room = np.empty(head.length + 16, np.uint8)[ahead : ahead + head.length].data
         self._room[: len(begin)] = begin
         self._received = len(begin)
+        self._hold_room(self._room)
+
+    def _hold_room(self, room: memoryview) -> bool:
+        """Reserve memory for what has come of a body, and a step ahead; as :meth:`_hold`."""
+        if self._received < self._held or self._held == len(room):
+            return True
+        return self._hold(min(self._received + self._host.max_body_bytes // STEPS, len(room)))
 
     def _hold(self, size: int) -> bool:
         """Reserve memory for so much of a body; False, and the request refused, where there is none."""
@@ -232,7 +254,7 @@ class Connection(asyncio.BufferedProtocol):
         """Who wants to be asked for the body is asked, once it is his turn."""
         if self._owes_continue and self._head is not None and self._answering is None and not self._waiting:
             self._owes_continue = False
-            self._write([b"HTTP/1.1 100 Continue\r\n\r\n"])
+            self._write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     def _refuse(self, response: HttpResponse) -> None:
         """Answer what came before, then this, and listen no more."""
@@ -280,7 +302,11 @@ class Connection(asyncio.BufferedProtocol):
         self._respond(response, keep_alive=request.keep_alive and not response.close and not self._host.stopping)
 
     def _respond(self, response: HttpResponse, *, keep_alive: bool) -> None:
-        self._write(render(response, keep_alive=keep_alive))
+        pieces = render(response, keep_alive=keep_alive)
+        if len(pieces) == 1:
+            self._write(pieces[0])
+        else:
+            self._write_large(pieces, keep_alive=keep_alive)
         if not self._arriving:
             self._since = time.monotonic()
         if keep_alive or self._transport is None:
@@ -294,12 +320,28 @@ class Connection(asyncio.BufferedProtocol):
             self._transport.write_eof()
         self._resume_reading()
 
-    def _write(self, pieces: list[Buffer]) -> None:
+    def _write(self, piece: Buffer) -> None:
         if self._transport is not None:
-            if len(pieces) == 1:
-                self._transport.write(pieces[0])
-            else:
-                self._transport.writelines(pieces)
+            self._transport.write(piece)
+
+    def _write_large(self, pieces: list[Buffer], *, keep_alive: bool) -> None:
+        """What the system does not take at once stays in memory, and is counted there until the client has taken it."""
+        if self._transport is None:
+            return
+        size = sum(map(len, pieces))
+        if not self._host.reserve_answer(size):
+            busy = problem(429, "Too many large answers wait for their clients to read them; ask again.")
+            self._write(render(busy, keep_alive=keep_alive)[0])
+            return
+        self._owed = size
+        self._transport.writelines(pieces)
+        if self._stalled is None:
+            self._settle()
+
+    def _settle(self) -> None:
+        """The client has taken its answer, or never will."""
+        self._host.release(self._owed)
+        self._owed = 0
 
     def _pause_reading(self) -> None:
         if not self._reading_paused and self._transport is not None:
@@ -328,10 +370,11 @@ class Connection(asyncio.BufferedProtocol):
         transport, patience = self._transport, self._host.patience_s
         if transport is None:
             return
+        pace = SHORT_BYTES_S if self._host.is_short else SLOWEST_BYTES_S
         if self._stalled is not None:
             begin, size = self._stalled
             taken = max(0, size - transport.get_write_buffer_size())
-            if now - begin > patience + taken / SLOWEST_BYTES_S:
+            if now - begin > patience + taken / pace:
                 transport.abort()
             return
         if self._answering is not None:
@@ -345,7 +388,7 @@ class Connection(asyncio.BufferedProtocol):
                 transport.abort()
         elif self._arriving:
             moved = self._chunks.raw if self._chunks is not None else self._received if self._room is not None else 0
-            if silence > patience + moved / SLOWEST_BYTES_S:
+            if silence > patience + moved / pace:
                 self._refuse(problem(408, "The request did not arrive in time.", close=True))
         elif silence > (IDLE_S if self._served else patience):
             transport.close()

@@ -25,7 +25,11 @@ if TYPE_CHECKING:
     from prometheus_client.registry import Collector
 
 BODIES_IN_HAND = 4
-"""How many bodies of the largest size may be in memory at a time, over all connections."""
+"""How many bodies of the largest size may be in memory at a time, over all connections; large answers count too."""
+LEAST_IN_HAND_BYTES = 64 * 2**20
+"""The same where bodies are small: answers need not be."""
+SHORT_PART = 4
+"""When no more than one such part of it is left, memory is short."""
 LOOK_EVERY_S = 0.25
 _LOOPBACK = ("127.", "::1", "localhost")
 _log = logging.getLogger(__name__)
@@ -56,7 +60,8 @@ class InferenceServer:
         self.read_buffer = bytearray(READ_BYTES)
         self.stopping = False
         self._max_connections = settings.max_connections
-        self._free_bytes = BODIES_IN_HAND * settings.max_body_bytes
+        self._free_bytes = max(BODIES_IN_HAND * settings.max_body_bytes, LEAST_IN_HAND_BYTES)
+        self._short_bytes = self._free_bytes // SHORT_PART
         self._connections: set[Connection] = set()
         self._shelf, self._collectors = shelf, collectors
         self._socket = _bind(host, port)
@@ -97,6 +102,10 @@ class InferenceServer:
 
     # -- what connections ask, on the loop's thread
 
+    @property
+    def is_short(self) -> bool:
+        return self._free_bytes <= self._short_bytes
+
     def opened(self, connection: Connection) -> HttpResponse | None:
         if len(self._connections) >= self._max_connections:
             return problem(503, f"{self._max_connections} connections are open, which is the most.")
@@ -110,6 +119,13 @@ class InferenceServer:
 
     def reserve(self, size: int) -> bool:
         if size > self._free_bytes:
+            return False
+        self._free_bytes -= size
+        return True
+
+    def reserve_answer(self, size: int) -> bool:
+        # It may be larger than all there is: then it is the last one for a while.
+        if self._free_bytes <= 0:
             return False
         self._free_bytes -= size
         return True

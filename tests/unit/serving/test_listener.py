@@ -9,7 +9,7 @@ import socket
 import threading
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -22,6 +22,7 @@ from hypothesis import strategies as st
 
 from edge_runtime.config import Inference
 from edge_runtime.contracts.errors import AlreadyExists, InputInvalid
+from edge_runtime.serving import listener
 from edge_runtime.serving.listener import InferenceServer
 from edge_runtime.serving.model import ServedModel, load_model
 from edge_runtime.serving.shelf import ModelShelf
@@ -402,16 +403,73 @@ def test_too_many_connections_are_told_so() -> None:
                 assert client.send(request("/v2/health/live")).answer().status == 200
 
 
-def test_the_bodies_of_all_connections_together_have_a_limit() -> None:
-    with serving(max_body_bytes=100_000) as served:
+@contextmanager
+def short_of_memory(monkeypatch: pytest.MonkeyPatch, **settings: Any) -> Iterator[Served]:
+    """There is room for four of the largest bodies, however small those are."""
+    monkeypatch.setattr(listener, "LEAST_IN_HAND_BYTES", 0)
+    with serving(**{"header_timeout_s": 60.0, **settings}) as served:
+        yield served
+
+
+def test_a_body_that_is_only_announced_takes_nothing_from_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    with short_of_memory(monkeypatch, max_body_bytes=100_000) as served, ExitStack() as clients:
+        for _ in range(20):
+            client = clients.enter_context(served.client())
+            client.send(request(ECHO, bytes(100_000))[:1000])
+        wait_until(lambda: len(served.server._connections) == 20, 10, "all of them to be there")
+        body, header = binary_echo(np.ones(24_000, np.float32))
+        assert served.ask(ECHO, body, header).status == 200
+
+
+def test_the_bodies_of_all_connections_together_have_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    with short_of_memory(monkeypatch, max_body_bytes=100_000) as served:
         clients = [served.client() for _ in range(5)]
         for client in clients[:4]:
-            client.send(request(ECHO, bytes(100_000))[:50_000])
-        wait_until(lambda: served.server._free_bytes == 0, 10, "four bodies to be under way")
-        assert clients[4].send(request(ECHO, bytes(100_000))[:50_000]).answer().status == 429
+            client.send(request(ECHO, bytes(100_000))[:90_000])
+        wait_until(lambda: served.server._free_bytes < 50_000, 10, "four bodies to be under way")
+        assert clients[4].send(request(ECHO, bytes(100_000))[:90_000]).answer().status == 429
         for client in clients:
             client.socket.close()
         wait_until(lambda: served.server._free_bytes == 400_000, 10, "the memory to be given back")
+
+
+def test_who_is_slow_makes_way_while_memory_is_short(monkeypatch: pytest.MonkeyPatch) -> None:
+    size = 2**20
+    with (
+        short_of_memory(monkeypatch, max_body_bytes=size, header_timeout_s=0.2) as served,
+        ExitStack() as clients,
+    ):
+        for _ in range(4):
+            # As much as gives one client alone more than a minute.
+            clients.enter_context(served.client()).send(request(ECHO, bytes(size))[:-1])
+        wait_until(lambda: served.server.is_short, 10, "the bodies to be under way")
+        wait_until(lambda: served.server._free_bytes >= size, 20, "one of them to make way")
+        assert served.ask(ECHO, bytes(size)).status == 400, "there is room for it, whatever it is"
+
+
+def test_answers_that_are_not_read_have_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listener, "BODIES_IN_HAND", 2)
+    most, size = 16 * 2**20, 12 * 2**20
+    body, header = binary_echo(np.zeros(size // 4, np.float32))
+    length = header.rpartition(" ")[2]
+    # Small where it comes in, so that answers alone are what takes memory.
+    asked = request(ECHO, gzip.compress(body), "Content-Encoding: gzip", f"Inference-Header-Content-Length: {length}")
+    with short_of_memory(monkeypatch, max_body_bytes=most) as served:
+        free = served.server._free_bytes
+        with ExitStack() as clients:
+            readers = [clients.enter_context(served.client(receive_buffer=2**16)) for _ in range(3)]
+            for number, reader in enumerate(readers, 1):
+                reader.send(asked)
+                taken = number * size
+                wait_until(lambda taken=taken: served.server._free_bytes <= free - taken, 20, "the answer to wait")
+            with served.client() as another:
+                answer = another.send(asked).answer()
+                assert (answer.status, answer.headers["retry-after"]) == (429, "1")
+                assert values(another.send(request(ECHO, echo_body(1))).answer()) == [1], "small ones go on"
+                assert len(readers[0].answer().body) > size
+                wait_until(lambda: served.server._free_bytes > 0, 10, "its memory to be given back")
+                assert another.send(asked).answer().status == 200
+        wait_until(lambda: served.server._free_bytes == free, 10, "all memory to be given back")
 
 
 @pytest.mark.parametrize(
