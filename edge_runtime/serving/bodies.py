@@ -46,6 +46,7 @@ class _Parameters(Struct, frozen=True):
     """Those of an input; what we do not know is passed over."""
 
     binary_data_size: Annotated[int, Meta(ge=0)] | UnsetType = UNSET
+    shared_memory_region: str | None = None
 
 
 class _Input(Struct):
@@ -58,6 +59,7 @@ class _Input(Struct):
 
 class _OutputParameters(Struct, frozen=True):
     binary_data: bool | None = None
+    classification: int | None = None
     shared_memory_region: str | None = None
 
 
@@ -205,8 +207,10 @@ def _read_plan(signature: Signature, text: Buffer) -> _Plan:
         message = _DECODER.decode(text)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise _unreadable(text, error) from error
-    if any(output.parameters.shared_memory_region is not None for output in message.outputs):
+    if any(each.parameters.shared_memory_region is not None for each in (*message.inputs, *message.outputs)):
         raise InputInvalid("This server shares no memory with its clients.")
+    if any(output.parameters.classification for output in message.outputs):
+        raise InputInvalid("This server does not classify: ask for the whole output, without classification.")
     tensors: list[tuple[TensorSpec, tuple[int, ...], int, int | Raw]] = []
     for given in message.inputs:
         spec = signature.input(given.name)

@@ -125,7 +125,7 @@ def test_json_and_binary_inputs_go_together_and_what_is_unknown_is_passed_over()
                 {"name": "flag", "shape": [1], "datatype": "BOOL", "data": [True], "parameters": {"new": {"a": [1]}}},
                 {"name": "x", "shape": [1, 2], "datatype": "FP32", "parameters": {"binary_data_size": 8}},
             ],
-            "outputs": [{"name": "y", "parameters": {"binary_data": False, "classification": 3}}],
+            "outputs": [{"name": "y", "parameters": {"binary_data": False, "classification": 0, "new": 3}}],
             "parameters": {"binary_data_output": True, "priority": 1, "sequence_id": "s"},
             "later": None,
         }
@@ -144,6 +144,23 @@ def test_all_outputs_are_binary_when_the_request_says_so() -> None:
     assert b"".join(encoded.tensors) == struct.pack("<2f", 1.5, -2)
 
 
+def test_what_tritons_client_asks_for_and_we_do_not_do_is_said() -> None:
+    given_input = InferInput("x", [1, 2], "FP32")
+    given_input.set_data_from_numpy(np.ones((1, 2), np.float32))
+    shared = InferInput("x", [1, 2], "FP32")
+    shared.set_shared_memory("region", 8)
+    shared_output = InferRequestedOutput("y")
+    shared_output.set_shared_memory("region", 8)
+    for inputs, outputs, complaint in (
+        ([given_input], [InferRequestedOutput("y", class_count=2)], "does not classify"),
+        ([given_input], [shared_output], "shares no memory"),
+        ([shared], None, "shares no memory"),
+    ):
+        body, length = InferenceServerClient.generate_request_body(inputs, outputs=outputs)
+        with pytest.raises(InputInvalid, match=complaint):
+            decode_request(Model(), body, length)
+
+
 @pytest.mark.parametrize(
     ("body", "complaint"),
     [
@@ -159,7 +176,7 @@ def test_all_outputs_are_binary_when_the_request_says_so() -> None:
         (plain(parameters={"binary_data_size": -8}, data=None), "not of the protocol"),
         (plain(parameters={"binary_data_size": 2**70}, data=None), "takes 8 bytes|claim"),
         (plain(parameters={"binary_data_size": 8}, data=None), "0 follow the JSON"),
-        (plain(parameters={"shared_memory_region": "r", "shared_memory_byte_size": 8}, data=None), "needs either"),
+        (plain(parameters={"shared_memory_region": "r", "shared_memory_byte_size": 8}, data=None), "shares no memory"),
         (plain(data="text"), "data of input 'x' is not FP32"),
         (plain(data=[True, 1]), "data of input 'x' is not FP32"),
         (plain(data=[1, [2]]), "data of input 'x' is not FP32"),
@@ -167,6 +184,7 @@ def test_all_outputs_are_binary_when_the_request_says_so() -> None:
         (plain(data=[["1", "2"]]), "data of input 'x' is not FP32"),
         ({"inputs": plain()["inputs"] * 2}, "comes twice"),
         ({**plain(), "outputs": [{"name": "y", "parameters": {"shared_memory_region": "r"}}]}, "shares no memory"),
+        ({**plain(), "outputs": [{"name": "y", "parameters": {"classification": 2}}]}, "does not classify"),
         ({**plain(), "id": 7}, "not of the protocol"),
         ({"outputs": []}, "not of the protocol"),
         ([], "not of the protocol"),
