@@ -30,6 +30,8 @@ UNPACKED_HERE_BYTES = 4 * 2**20
 """What is compressed and no inference is unpacked on the loop's thread, up to this size."""
 _OPEN: frozenset[str] = frozenset({"live", "ready"})
 """Asked by things that know no token; the answer is one bit."""
+_ALLOWED = ((b"GET", b"HEAD"), (b"POST",))
+"""Methods of what is read, and of what is posted."""
 _log = logging.getLogger(__name__)
 
 Door = Callable[[str, bytes], Literal["taken", "full", "unknown"]]
@@ -59,7 +61,7 @@ class InferenceApplication:
         to_loop: Callable[..., object],
     ) -> None:
         self._shelf, self._max_body = shelf, max_body_bytes
-        self._authorization = f"Bearer {token}".encode() if token is not None else None
+        self._token = token.encode() if token is not None else None
         self._door, self._metrics = door, metrics
         self._alone, self._to_loop = alone, to_loop
 
@@ -67,17 +69,12 @@ class InferenceApplication:
         """The answer, or None where ``deliver`` brings it later, on the loop's thread."""
         try:
             target = parse_target(request.head.target)
-            if self._authorization is not None and target.kind not in _OPEN and not self._may_ask(request):
+            if self._token is not None and target.kind not in _OPEN and not self._may_ask(request):
                 return problem(401, "This needs the right token.", extra=b"WWW-Authenticate: Bearer\r\n")
-            if request.head.method == b"HEAD" and target.kind in _OPEN:
-                return msgspec.structs.replace(self._answer_at_once(target, request), bodiless=True)
-            posted = target.kind in POSTED
-            if request.head.method != (b"POST" if posted else b"GET"):
-                allowed = b"POST" if posted else b"GET"
-                # Who asks for a head alone would take the body for the next answer.
-                alone = request.head.method == b"HEAD"
-                extra = b"Allow: %s\r\n" % allowed
-                return problem(405, f"This is for {allowed.decode()} only.", close=alone, extra=extra)
+            allowed = _ALLOWED[target.kind in POSTED]
+            if request.head.method not in allowed:
+                extra = b"Allow: %s\r\n" % b", ".join(allowed)
+                return problem(405, f"This is for {allowed[0].decode()} only.", extra=extra)
             if target.kind == "infer":
                 return self._infer(target, request, deliver)
             if target.kind == "metrics":
@@ -88,7 +85,8 @@ class InferenceApplication:
             return _failed(request, error)
 
     def _may_ask(self, request: HttpRequest) -> bool:
-        return hmac.compare_digest(request.head.authorization, self._authorization or b"")
+        scheme, _, token = request.head.authorization.partition(b" ")
+        return hmac.compare_digest(token, self._token or b"") and scheme.lower() == b"bearer"
 
     def _answer_at_once(self, target: Target, request: HttpRequest) -> HttpResponse:
         match target.kind:

@@ -45,7 +45,7 @@ class Specs(Protocol):
 class _Parameters(Struct, frozen=True):
     """Those of an input; what we do not know is passed over."""
 
-    binary_data_size: Annotated[int, Meta(ge=0)] | UnsetType = UNSET
+    binary_data_size: Annotated[int, Meta(ge=0)] | None = None
     shared_memory_region: str | None = None
 
 
@@ -53,7 +53,7 @@ class _Input(Struct):
     name: str
     shape: Annotated[list[int], Meta(max_length=MAX_RANK)]
     datatype: str
-    parameters: _Parameters = _Parameters()
+    parameters: _Parameters | None = None
     data: Raw | UnsetType = UNSET
 
 
@@ -65,18 +65,19 @@ class _OutputParameters(Struct, frozen=True):
 
 class _Output(Struct):
     name: str
-    parameters: _OutputParameters = _OutputParameters()
+    parameters: _OutputParameters | None = None
 
 
 class _RequestParameters(Struct, frozen=True):
-    binary_data_output: bool = False
+    binary_data_output: bool | None = None
 
 
 class _Request(Struct):
     inputs: list[_Input]
-    outputs: list[_Output] = []
-    id: str = ""
-    parameters: _RequestParameters = _RequestParameters()
+    # Clients that write down what they leave out write null.
+    outputs: list[_Output] | None = None
+    id: str | None = None
+    parameters: _RequestParameters | None = None
 
 
 class _AnswerTensor(Struct, omit_defaults=True):
@@ -133,6 +134,8 @@ def decode_request(model: Specs, body: Buffer, json_length: int | None) -> tuple
     """
     if json_length is None:
         plan = _read_plan(model.signature, body)
+    elif json_length < 0:
+        raise InputInvalid("Inference-Header-Content-Length is no number of bytes.")
     elif not 0 < json_length <= len(body):
         raise InputInvalid(f"Inference-Header-Content-Length is {json_length}; the body has {len(body)} bytes.")
     elif json_length <= MAX_KEPT_BYTES:
@@ -207,10 +210,8 @@ def _read_plan(signature: Signature, text: Buffer) -> _Plan:
         message = _DECODER.decode(text)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise _unreadable(text, error) from error
-    if any(each.parameters.shared_memory_region is not None for each in (*message.inputs, *message.outputs)):
-        raise InputInvalid("This server shares no memory with its clients.")
-    if any(output.parameters.classification for output in message.outputs):
-        raise InputInvalid("This server does not classify: ask for the whole output, without classification.")
+    outputs = message.outputs or ()
+    _refuse_what_we_lack(message.inputs, outputs)
     tensors: list[tuple[TensorSpec, tuple[int, ...], int, int | Raw]] = []
     for given in message.inputs:
         spec = signature.input(given.name)
@@ -218,17 +219,17 @@ def _read_plan(signature: Signature, text: Buffer) -> _Plan:
             raise InputInvalid(f"Input {spec.name!r} comes twice.")
         if given.datatype != spec.datatype.name:
             raise InputInvalid(f"Input {spec.name!r} is {spec.datatype.name}, not {given.datatype[:40]!r}.")
-        size, data = given.parameters.binary_data_size, given.data
-        if isinstance(size, int) == isinstance(data, Raw):
+        size, data = given.parameters.binary_data_size if given.parameters else None, given.data
+        if (size is not None) == isinstance(data, Raw):
             raise InputInvalid(f"Input {spec.name!r} needs either data or a binary_data_size.")
         count = check_shape(spec, given.shape)
         tensors.append((spec, tuple(given.shape), count, data if isinstance(data, Raw) else cast("int", size)))
     return _Plan(
         tuple(tensors),
         sum(each[3] for each in tensors if isinstance(each[3], int)),
-        tuple([output.name for output in message.outputs]),
-        _wishes(message),
-        message.id,
+        tuple([output.name for output in outputs]),
+        _wishes(message.parameters, outputs),
+        message.id or "",
     )
 
 
@@ -281,15 +282,26 @@ def _values_decoder(datatype: Datatype, depth: int) -> msgspec.json.Decoder[Any]
     return msgspec.json.Decoder(kind)
 
 
-def _wishes(message: _Request) -> Wishes:
-    default = message.parameters.binary_data_output
-    if not message.outputs:
-        return Wishes(default)
-    each = [output.parameters.binary_data for output in message.outputs]
+def _refuse_what_we_lack(inputs: Sequence[_Input], outputs: Sequence[_Output]) -> None:
+    """What another server would do, and whose absence would make the answer another one."""
+    tensors: tuple[_Input | _Output, ...] = (*inputs, *outputs)
+    for tensor in tensors:
+        if tensor.parameters and tensor.parameters.shared_memory_region is not None:
+            raise InputInvalid("This server shares no memory with its clients.")
+    for output in outputs:
+        if output.parameters and output.parameters.classification:
+            raise InputInvalid("This server does not classify: ask for the whole output, without classification.")
+
+
+def _wishes(parameters: _RequestParameters | None, outputs: Sequence[_Output]) -> Wishes:
+    default = bool(parameters and parameters.binary_data_output)
+    each = [output.parameters.binary_data if output.parameters else None for output in outputs]
     return Wishes(default, tuple([default if one is None else one for one in each]))
 
 
 def _unreadable(text: Buffer, error: Exception) -> InputInvalid:
+    if not text:
+        return InputInvalid("The body is empty: an inference takes JSON with its inputs.")
     if isinstance(error, RecursionError):
         return InputInvalid("The JSON is nested too deeply.")
     if isinstance(error, msgspec.ValidationError):

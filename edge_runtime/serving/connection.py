@@ -28,6 +28,7 @@ GONE_S = 1.0
 """How long a run goes on for a client that has ended its side: long enough for the answer to a quick model to reach
 those who do so with their last word, and no longer, as most of them have gone for good."""
 _EMPTY_LINE = b"\r\n"
+_TOO_MUCH = problem(429, "Too many large answers wait for their clients to read them; ask again.")
 
 
 class Host(Protocol):
@@ -299,14 +300,19 @@ class Connection(asyncio.BufferedProtocol):
         self._served = True
         if request.held:
             self._host.release(request.held)
-        self._respond(response, keep_alive=request.keep_alive and not response.close and not self._host.stopping)
+        keep_alive = request.keep_alive and not response.close and not self._host.stopping
+        self._respond(response, keep_alive=keep_alive, asked=request.head)
 
-    def _respond(self, response: HttpResponse, *, keep_alive: bool) -> None:
-        pieces = render(response, keep_alive=keep_alive)
+    def _respond(self, response: HttpResponse, *, keep_alive: bool, asked: Head | None = None) -> None:
+        if asked is None:
+            pieces = render(response, keep_alive=keep_alive)
+        else:
+            bodiless = asked.method == b"HEAD"
+            pieces = render(response, keep_alive=keep_alive, says_so=asked.is_old, bodiless=bodiless)
         if len(pieces) == 1:
             self._write(pieces[0])
         else:
-            self._write_large(pieces, keep_alive=keep_alive)
+            self._write_large(pieces, render(_TOO_MUCH, keep_alive=keep_alive)[0])
         if not self._arriving:
             self._since = time.monotonic()
         if keep_alive or self._transport is None:
@@ -324,14 +330,14 @@ class Connection(asyncio.BufferedProtocol):
         if self._transport is not None:
             self._transport.write(piece)
 
-    def _write_large(self, pieces: list[Buffer], *, keep_alive: bool) -> None:
-        """What the system does not take at once stays in memory, and is counted there until the client has taken it."""
+    def _write_large(self, pieces: list[Buffer], instead: Buffer) -> None:
+        """What the system does not take at once stays in memory, and is counted there until the client has taken it;
+        where there is none, the client gets something else."""
         if self._transport is None:
             return
         size = sum(map(len, pieces))
         if not self._host.reserve_answer(size):
-            busy = problem(429, "Too many large answers wait for their clients to read them; ask again.")
-            self._write(render(busy, keep_alive=keep_alive)[0])
+            self._write(instead)
             return
         self._owed = size
         self._transport.writelines(pieces)

@@ -23,6 +23,8 @@ class Head(Struct, frozen=True):
     method: bytes
     target: bytes
     keep_alive: bool
+    is_old: bool = False
+    """HTTP/1.0, where a connection stays open only if both sides say so."""
     length: int = 0
     """Bytes of the body that follows; 0 where it comes in chunks."""
     chunked: bool = False
@@ -72,7 +74,9 @@ class _Reader:
         self.target += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self.headers[name.lower()] = value
+        name = name.lower()
+        # Said twice is said in one list.
+        self.headers[name] = self.headers[name] + b", " + value if name in self.headers else value
         self.count += 1
 
     def on_headers_complete(self) -> None:
@@ -97,6 +101,8 @@ def _read(block: bytes, max_body_bytes: int) -> Head | HttpResponse:
         return problem(431, f"A request may have {MAX_HEADERS} headers.", close=True)
     headers = reader.headers
     chunked = b"transfer-encoding" in headers
+    if chunked and headers[b"transfer-encoding"].lower() != b"chunked":
+        return problem(501, "Of transfer encodings only chunked is known here.", close=True)
     length = 0 if chunked else int(headers.get(b"content-length", b"0"))
     if length > max_body_bytes:
         return problem(413, f"A body may have {max_body_bytes} bytes; this one has {length}.", close=True)
@@ -105,6 +111,7 @@ def _read(block: bytes, max_body_bytes: int) -> Head | HttpResponse:
         method=reader.parser.get_method(),
         target=reader.target,
         keep_alive=reader.keep_alive,
+        is_old=reader.version == "1.0",
         length=length,
         chunked=chunked,
         wants_continue=headers.get(b"expect", b"").lower() == b"100-continue" and (chunked or length > 0),

@@ -32,6 +32,7 @@ _REASONS = {
     429: b"Too Many Requests",
     431: b"Request Header Fields Too Large",
     500: b"Internal Server Error",
+    501: b"Not Implemented",
     503: b"Service Unavailable",
     504: b"Gateway Timeout",
 }
@@ -48,21 +49,23 @@ class HttpResponse(Struct):
     tensors: Sequence[Buffer] = ()
     extra: bytes = b""
     """More header lines, each ended by CRLF."""
-    bodiless: bool = False
-    """Whether a head alone was asked for: it says how long the body would be."""
     close: bool = False
     """Whether the connection is of no more use."""
 
 
-def render(response: HttpResponse, *, keep_alive: bool) -> list[Buffer]:
-    """The bytes of a response: one piece where it is small, else head and body in pieces that are not copied."""
+def render(response: HttpResponse, *, keep_alive: bool, says_so: bool = False, bodiless: bool = False) -> list[Buffer]:
+    """The bytes of a response: one piece where it is small, else head and body in pieces that are not copied.
+
+    :param says_so: whether it must be said that the connection stays open.
+    :param bodiless: whether a head alone was asked for: it says how long the body would be.
+    """
     body, tensors = response.body, response.tensors
     length = len(body)
     for tensor in tensors:
         length += len(tensor)
     json_length = len(body) if tensors else -1
-    head = _head(response.status, response.media, response.extra, length, json_length, keep_alive)
-    if response.bodiless:
+    head = _head(response.status, response.media, response.extra, length, json_length, keep_alive, says_so)
+    if bodiless:
         return [head]
     if length <= SMALL_BYTES:
         return [b"".join((head, body, *tensors))]
@@ -70,7 +73,9 @@ def render(response: HttpResponse, *, keep_alive: bool) -> list[Buffer]:
 
 
 @lru_cache(maxsize=256)
-def _head(status: int, media: bytes, extra: bytes, length: int, json_length: int, keep_alive: bool) -> bytes:
+def _head(
+    status: int, media: bytes, extra: bytes, length: int, json_length: int, keep_alive: bool, says_so: bool
+) -> bytes:
     """Most answers of a model are of the same length."""
     return b"HTTP/1.1 %d %s\r\nContent-Type: %s\r\nContent-Length: %d\r\n%s%s%s\r\n" % (
         status,
@@ -79,7 +84,7 @@ def _head(status: int, media: bytes, extra: bytes, length: int, json_length: int
         length,
         b"" if json_length < 0 else b"Inference-Header-Content-Length: %d\r\n" % json_length,
         extra,
-        b"" if keep_alive else b"Connection: close\r\n",
+        b"Connection: close\r\n" if not keep_alive else b"Connection: keep-alive\r\n" if says_so else b"",
     )
 
 

@@ -136,6 +136,22 @@ def test_json_and_binary_inputs_go_together_and_what_is_unknown_is_passed_over()
     assert wishes == Wishes(True, (False,))
 
 
+def test_null_is_as_good_as_left_out() -> None:
+    for without in (
+        {"id": None},
+        {"outputs": None},
+        {"parameters": None},
+        {"parameters": {"binary_data_output": None}},
+    ):
+        request, wishes = decode({**plain(), **without})
+        assert (request.id, request.outputs, wishes) == ("", (), Wishes(False)), without
+    tensor = plain()["inputs"][0]
+    for parameters in (None, {"binary_data_size": None, "shared_memory_region": None}):
+        asked = {"inputs": [{**tensor, "parameters": parameters}], "outputs": [{"name": "y", "parameters": None}]}
+        request, wishes = decode(asked)
+        assert (request.outputs, wishes) == (("y",), Wishes(False, (False,)))
+
+
 def test_all_outputs_are_binary_when_the_request_says_so() -> None:
     request, wishes = decode({**plain(), "parameters": {"binary_data_output": True}})
     assert request.outputs == ()
@@ -203,7 +219,7 @@ OPENING = b'{"inputs":[{"name":"x","shape":[1,1],"datatype":"FP32","data":'
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
-        (b"", "cannot be read"),
+        (b"", "body is empty"),
         (b'{"inputs":', "cannot be read"),
         (b'{"inputs": [\xff]}', "cannot be read|not of the protocol"),
         (OPENING + b"[NaN]}]}", "not finite"),
@@ -221,7 +237,7 @@ def test_hostile_json_is_refused(text: bytes, complaint: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("json_length", "complaint"), [(0, "is 0"), (-1, "is -1"), (10**9, "the body has"), (5, "cannot be read")]
+    ("json_length", "complaint"), [(0, "is 0"), (-1, "is no number"), (10**9, "the body has"), (5, "cannot be read")]
 )
 def test_a_json_length_that_is_not_the_jsons_is_refused(json_length: int, complaint: str) -> None:
     with pytest.raises(InputInvalid, match=complaint):

@@ -150,7 +150,11 @@ def test_what_a_head_says() -> None:
     assert head("Transfer-Encoding: chunked").chunked
     assert not head("Connection: close").keep_alive
     assert not head(version="1.0").keep_alive
-    assert head("Connection: keep-alive", version="1.0").keep_alive
+    assert not head().is_old
+    old = head("Connection: keep-alive", version="1.0")
+    assert (old.keep_alive, old.is_old) == (True, True)
+    assert head("Transfer-Encoding: Chunked").chunked
+    assert head("Accept: a/b", "Accept: c/d").accept == "a/b, c/d"
     assert head("Content-Encoding: GZip").encoding == "gzip"
     assert head("Content-Encoding: identity").encoding == ""
     assert [
@@ -176,6 +180,9 @@ def test_what_a_head_says() -> None:
         (request("/", b"", "Content-Length: 1", "Transfer-Encoding: chunked", method="POST"), 400),
         (request("/", b"", "Transfer-Encoding: gzip", method="POST"), 400),
         (request("/", b"", "Transfer-Encoding: chunked, gzip", method="POST"), 400),
+        (request("/", b"", "Transfer-Encoding: gzip, chunked", method="POST"), 501),
+        (request("/", b"", "Transfer-Encoding: gzip", "Transfer-Encoding: chunked", method="POST"), 501),
+        (request("/", b"", "Transfer-Encoding: chunked, chunked", method="POST"), 400),
         (request("/", b"", "X : y"), 400),
         (request("/", b"", "X: a\0b"), 400),
         (request("/", version="3.1"), 400),

@@ -144,6 +144,12 @@ def test_who_wants_the_connection_closed_gets_it_closed(
                 assert answer.headers["connection"] == "close"
                 assert client.ended()
                 return
+            # A client of this age takes it for closed unless it is told.
+            assert answer.headers["connection"] == "keep-alive"
+
+
+def test_what_is_usual_is_not_said(served: Served) -> None:
+    assert "connection" not in served.ask(ECHO, echo_body(1)).headers
 
 
 def test_who_has_said_everything_is_still_answered(served: Served) -> None:
@@ -600,10 +606,16 @@ def test_a_token_is_asked_for(tmp_path: Path) -> None:
     secret.chmod(0o600)
     with serving(token_file=str(secret)) as served:
         for target in ("/v2", "/metrics", "/v2/models/echo"):
-            for header in ("X: y", "Authorization: Bearer wrong", "Authorization: 0123456789abcdef"):
+            for header in (
+                "X: y",
+                "Authorization: Bearer wrong",
+                "Authorization: 0123456789abcdef",
+                "Authorization: Basic 0123456789abcdef",
+            ):
                 answer = served.ask(target, b"", header)
                 assert (answer.status, answer.headers["www-authenticate"]) == (401, "Bearer")
-            assert served.ask(target, b"", "Authorization: Bearer 0123456789abcdef").status == 200
+            for scheme in ("Bearer", "bearer"):
+                assert served.ask(target, b"", f"Authorization: {scheme} 0123456789abcdef").status == 200
         assert served.ask(ECHO, echo_body(1)).status == 401
         assert served.ask("/v2/health/live").status == served.ask("/v2/health/ready").status == 200
 
@@ -704,6 +716,31 @@ def test_a_head_of_health_has_no_body_and_the_next_answer_is_whole(served: Serve
             assert values(client.answer()) == [4]
     finally:
         served.shelf.remove("late")
+
+
+@pytest.mark.parametrize(
+    ("target", "status"),
+    [
+        ("/v2", 200),
+        ("/v2/models/echo", 200),
+        ("/v2/models/stats", 200),
+        ("/metrics", 200),
+        ("/v2/models/none", 404),
+        (ECHO, 405),
+    ],
+)
+def test_a_head_is_answered_without_a_body(served: Served, target: str, status: int) -> None:
+    with served.client() as client:
+        head = client.send(request(target, method="HEAD")).head()
+        assert head.startswith(b"HTTP/1.1 %d " % status)
+        assert b"Content-Length: " in head
+        assert values(client.send(request(ECHO, echo_body(4))).answer()) == [4]
+
+
+def test_a_question_without_a_body_is_told_so(served: Served) -> None:
+    for target in (ECHO, HELD):
+        answer = served.ask(target, b"", "Content-Length: 0", method="POST")
+        assert (answer.status, "The body is empty" in answer.json["error"]) == (400, True)
 
 
 @pytest.mark.parametrize("origin", ["http://box", "HTTP://box:8000", "https://[::1]:8000"])
