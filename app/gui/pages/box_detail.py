@@ -103,7 +103,7 @@ class BoxDetail(QWidget):
         def work() -> Seen:
             return Seen(
                 results.page_results(context, box, limit=RECENT).rows,
-                boxes.list_alerts(context, box, ALERTS),
+                boxes.page_alerts(context, box, limit=ALERTS).rows,
                 {model.model: model.version for model in models.list_models(context)},
             )
 
