@@ -19,11 +19,12 @@ from app.store import spool
 from app.store.records import Box, Burst, CurvePoint, Model, Rollout, RolloutBox
 from app.usecases import datasets, samples, sites
 from edge_runtime.contracts.manifest import GateReport
-from edge_runtime.contracts.rows import AlertRow, ResultRow, SampleRow
+from edge_runtime.contracts.rows import AlertRow, AuditRow, LossRow, ResultRow, RollupRow, SampleRow, ShadowRow
 from edge_runtime.contracts.status import (
     BoxStatus,
     PipelineStatus,
     ProbeReport,
+    ShadowStatus,
     SlotStatus,
     SpoolStatus,
     TrialReport,
@@ -39,6 +40,7 @@ def digest(text: str) -> str:
 
 
 OLD_MODEL, NEW_MODEL = digest("model 1.0.0"), digest("model 1.1.0")
+SHADOW_MODEL = digest("model 1.0.5")
 BURST_DONE, BURST_RUNNING = "5b1f0f2e-3f0a-4a52-9d3c-0d6a8b9c1e11", "8c2d1a4b-6e7f-4b1a-8f2e-1a2b3c4d5e6f"
 
 
@@ -56,7 +58,15 @@ def picture(number: int) -> bytes:
     return encoded.tobytes()
 
 
-def add_box(context: Context, folder: Path, name: str, *, drifting: bool = False, problem: str | None = None) -> Box:
+def add_box(
+    context: Context,
+    folder: Path,
+    name: str,
+    *,
+    drifting: bool = False,
+    shadowed: bool = False,
+    problem: str | None = None,
+) -> Box:
     """Enrol a box that is not running, with a status as if it had just answered."""
     identity = create_identity(folder / name, name)
     box = Box(
@@ -85,7 +95,8 @@ def add_box(context: Context, folder: Path, name: str, *, drifting: bool = False
                 kept=311,
                 frames_per_s=25.2,
                 drift=drifting,
-                drift_reference=1.0,
+                drift_reference=1.0 if drifting else 0.43,
+                stages_ms={"read": 0.2, "decode": 0.7, "preprocess": 0.1, "infer": 1.2, "postprocess": 0.1},
                 last_error="frame-000231.jpg is not a readable image." if drifting else None,
             ),
         ),
@@ -100,9 +111,24 @@ def add_box(context: Context, folder: Path, name: str, *, drifting: bool = False
                 active=True,
                 trial=TrialReport(frames=40, errors=0, latency_ms_p95=1.4),
             ),
-            SlotStatus(slot="b", state="EMPTY"),
+            SlotStatus(slot="b", state="COMMITTED", bundle=digest("model 0.9.0"), name="digit-counter", version="0.9.0")
+            if shadowed
+            else SlotStatus(slot="b", state="EMPTY"),
         ),
-        spool=SpoolStatus(results=120, samples=9, sample_bytes=41_000, disk_free_bytes=52_000_000_000),
+        shadow=ShadowStatus(
+            target="digit-counter/1.0.5.bundle",
+            bundle=SHADOW_MODEL,
+            name="digit-counter",
+            version="1.0.5",
+            release=2,
+            state="running",
+        )
+        if shadowed
+        else None,
+        inference={"http": "192.168.1.20:8000", "grpc": "192.168.1.20:8001"} if shadowed else {},
+        spool=SpoolStatus(
+            results=120, samples=9, audits=1, rollups=3, sample_bytes=41_000, disk_free_bytes=52_000_000_000
+        ),
     )
     box_store.set_status(context.database, box.box, status=status, seen_ms=NOW_MS)
     if problem:
@@ -149,6 +175,105 @@ def add_alert(context: Context, box: Box, at_ms: int) -> None:
         facts={"frames": 37.0, "p_value": 1e-9},
     )
     spool.collect(context.database, "alerts", [alert], 1, box.box)
+
+
+def add_minutes(context: Context, box: Box, count: int, *, shadow: str | None = None) -> None:
+    """Minutes of two pipelines, with a gap in the middle; the shadow model sees the second half."""
+    rng = np.random.default_rng(2)
+    rows = []
+    for number in range(count):
+        late = number >= count // 2
+        for at, (pipeline, rate) in enumerate((("camera", 1500), ("scanner", 240))):
+            frames = int(rng.normal(rate, rate / 30))
+            watched = frames if shadow and late and pipeline == "camera" else 0
+            rows.append(
+                RollupRow(
+                    box=box.box,
+                    boot="b1",
+                    seq=2 * number + at,
+                    at_ms=NOW_MS + (number + (20 if late else 0)) * 60_000,
+                    span_ms=60_000,
+                    pipeline=pipeline,
+                    model=OLD_MODEL,
+                    frames=frames,
+                    errors=int(rng.poisson(6)) if number % 17 == 3 else 0,
+                    kept=int(rng.poisson(3)),
+                    confidence_mean=float(np.clip(rng.normal(0.94, 0.02), 0, 1)),
+                    latency_us_p50=int(rng.normal(1300, 60)),
+                    latency_us_p99=int(rng.normal(3600, 500)),
+                    labels={"ok": frames - 40, "scratch": 28, "dent": 12},
+                    shadow=shadow if watched else None,
+                    shadow_frames=watched,
+                    shadow_agreed=int(watched * rng.normal(0.975, 0.008)),
+                    shadow_latency_us_p50=1900 if watched else 0,
+                )
+            )
+    spool.collect(context.database, "rollups", rows, len(rows), box.box)
+
+
+def add_disagreements(context: Context, box: Box, count: int) -> None:
+    """Frames on which a shadow model said otherwise."""
+    rows = [
+        ShadowRow(
+            box=box.box,
+            boot="b1",
+            seq=number,
+            at_ms=NOW_MS + number * 7000,
+            pipeline="camera",
+            frame=f"frame-{number * 41:06d}.jpg",
+            sample=digest(f"{box.name} differs {number}"),
+            model=OLD_MODEL,
+            shadow=SHADOW_MODEL,
+            label="ok",
+            shadow_label="scratch" if number % 3 else "dent",
+            confidence=0.61,
+            shadow_confidence=0.58 + number % 30 / 100,
+            latency_us=1300,
+            shadow_latency_us=1900,
+        )
+        for number in range(count)
+    ]
+    spool.collect(context.database, "shadows", rows, count, box.box)
+
+
+def add_audits(context: Context, box: Box) -> None:
+    """What was done to a box, by whom."""
+    here = context.identity.fingerprint
+    told = (
+        ("box.started", "box", "lineside-edge 0.1.0"),
+        ("config.changed", here, f"edge.toml with the sha256 {digest('edge.toml')} is in force."),
+        ("update.asked", here, "digit-counter/1.0.0.bundle"),
+        ("update.committed", "box", f"digit-counter 1.0.0 ({OLD_MODEL[:12]})"),
+        ("shadow.chosen", digest("another desktop"), "digit-counter/1.0.5.bundle"),
+    )
+    rows = [
+        AuditRow(
+            box=box.box, boot="b1", seq=number, at_ms=NOW_MS + number * 90_000, kind=kind, who=who, message=message
+        )
+        for number, (kind, who, message) in enumerate(told)
+    ]
+    spool.collect(context.database, "audits", rows, len(rows), box.box)
+
+
+def add_losses(context: Context, box: Box) -> None:
+    """What a box had to let go."""
+    told = (("results", 48_211, 9_642_200, "limit.age"), ("frames", 12, 0, "line.behind"))
+    rows = [
+        LossRow(
+            box=box.box,
+            boot="b1",
+            seq=number,
+            at_ms=NOW_MS + number * 3_600_000,
+            stream=stream,
+            count=count,
+            bytes=size,
+            first_ms=NOW_MS - 7_200_000,
+            last_ms=NOW_MS - 3_600_000,
+            reason=reason,
+        )
+        for number, (stream, count, size, reason) in enumerate(told)
+    ]
+    spool.collect(context.database, "losses", rows, len(rows), box.box)
 
 
 def add_samples(context: Context, box: Box, count: int, *, start: int = 0) -> list[str]:
@@ -314,7 +439,7 @@ def add_rollouts(context: Context, boxes: list[Box]) -> None:
 def fill(context: Context, folder: Path, *, results: int = 900, kept: int = 60) -> list[Box]:
     """Something on every page; returns the boxes by name."""
     boxes = [
-        add_box(context, folder, "line-1"),
+        add_box(context, folder, "line-1", shadowed=True),
         add_box(context, folder, "line-2", drifting=True),
         add_box(
             context, folder, "packing-north", problem="The box does not answer: connection refused at 127.0.0.1:7443."
@@ -322,6 +447,10 @@ def fill(context: Context, folder: Path, *, results: int = 900, kept: int = 60) 
     ]
     add_results(context, boxes[0], results)
     add_results(context, boxes[1], results)
+    add_minutes(context, boxes[0], 180, shadow=SHADOW_MODEL)
+    add_disagreements(context, boxes[0], 130)
+    add_audits(context, boxes[0])
+    add_losses(context, boxes[0])
     add_alert(context, boxes[1], NOW_MS + results * 400 * 2 // 3 + 15_000)
     ids = add_samples(context, boxes[1], kept)
     samples.label_samples(context, {sample: str(number % 10) for number, sample in enumerate(ids[: kept * 2 // 3])})
