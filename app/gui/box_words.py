@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from PySide6.QtCore import QCoreApplication
 
 from app.gui.i18n import QT_TRANSLATE_NOOP
@@ -89,9 +91,11 @@ def loss_reason(reason: str) -> str:
     return _translated(_REASONS.get(reason, reason))
 
 
-def stage_word(stage: str) -> str:
-    """A stage of a frame's way through a pipeline."""
-    return _translated(_STAGES.get(stage, stage))
+def stages_words(stages_ms: Mapping[str, float]) -> str:
+    """Milliseconds by stage, in the order of a frame's way through a pipeline."""
+    order = list(_STAGES)
+    stages = sorted(stages_ms, key=lambda stage: order.index(stage) if stage in order else len(order))
+    return " · ".join(f"{_translated(_STAGES.get(stage, stage))} {stages_ms[stage]:.1f}" for stage in stages)
 
 
 def kind_words() -> list[str]:

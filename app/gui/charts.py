@@ -91,7 +91,7 @@ class Chart(QWidget):
         self._lines[number][0].setData(np.asarray(xs, dtype=float), drawn)
         if self._from_zero:
             self._tops[number] = float(np.nanmax(drawn, initial=0.0))
-            self._plot.setYRange(0, max(self._tops.values()) or 1.0, padding=0.06)
+            self._plot.setYRange(0, max(self._tops.values()) or 1.0, padding=0.1)
 
     def set_dots(self, number: int, xs: Sequence[float], ys: Sequence[float]) -> None:
         self._dots[number][0].setData(np.asarray(xs, dtype=float), np.asarray(ys, dtype=float))

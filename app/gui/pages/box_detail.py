@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtWidgets import QWidget
 
 from app.gui import formats
-from app.gui.box_words import kind_state, stage_word
+from app.gui.box_words import kind_state, stages_words
 from app.gui.charts import Chart, Mark, changes, rolling_mean, without_crowding
 from app.gui.dialogs import Confirm
 from app.gui.pages.box_actions import RollBack
@@ -54,7 +54,7 @@ class BoxDetail(QWidget):
         self.refresh = Button(self.tr("Refresh"), "refresh", clicked=self._refresh)
         self.collect = Button(self.tr("Collect now"), "collect", clicked=self.collect_now)
         self.forget = Button("", "close", kind="ghost", tip=self.tr("Forget this box…"), clicked=self.ask_to_forget)
-        self.look_back = Button(self.tr("Look back…"), "activity", clicked=lambda: page.look_back())
+        self.look_back = Button(self.tr("History"), "activity", clicked=lambda: page.look_back())
         self.look_back.setToolTip(self.tr("Minutes, shadow model, alerts, what was done to it, losses"))
         self.shadow = ShadowPanel(page)
         self.send_back = Button(self.tr("Send back…"), "undo", clicked=self.ask_to_send_back)
@@ -64,7 +64,8 @@ class BoxDetail(QWidget):
         self.chart = Chart(self.tr("Confidence over time"), times=True, share=True)
         self._dots = self.chart.add_dots("muted")
         self._mean = self.chart.add_line("accent", 2.5)
-        self.chart_card = card(label(self.tr("What the model said"), "section"), self.chart, gap=8)
+        self._unheard = label(self.tr("No result was collected yet."), "muted")
+        self.chart_card = card(label(self.tr("What the model said"), "section"), self._unheard, self.chart, gap=8)
         """Shown by the page, where there is room for its width."""
         panel = [
             card(
@@ -184,12 +185,12 @@ class BoxDetail(QWidget):
         self._page.session.tasks.run_command(self.tr("Collect from {name}").format(name=box.name), work, owner=self)
 
     def _facts_of(self, box: Box) -> list[tuple[str, str]]:
-        facts = [(self.tr("Address"), box.address), (self.tr("Fingerprint"), formats.short(box.box, 24))]
+        facts = [(self.tr("Address"), box.address), (self.tr("Fingerprint"), formats.short(box.box, 20))]
         if box.status is not None:
             spool = box.status.spool
-            answers = "\n".join(f"{where} ({name.upper()})" for name, where in box.status.inference.items())
+            answers = "\n".join(f"{where} {name.upper()}" for name, where in sorted(box.status.inference.items()))
             facts += [
-                (self.tr("Answers programs"), answers or self.tr("no: it is not set up to")),
+                (self.tr("Inference"), answers or self.tr("Off")),
                 (self.tr("Version"), box.status.version),
                 (self.tr("Running for"), formats.duration(box.status.uptime_s)),
                 (
@@ -235,8 +236,7 @@ class BoxDetail(QWidget):
         )
         lines = [Line(text=pipeline.source), Line(text=words)]
         if pipeline.stages_ms:
-            stages = "  ".join(f"{stage_word(stage)} {ms:.1f}" for stage, ms in pipeline.stages_ms.items())
-            lines.append(Line(text=self.tr("ms a frame: {stages}").format(stages=stages)))
+            lines.append(Line(text=self.tr("ms a frame: {stages}").format(stages=stages_words(pipeline.stages_ms))))
         if 0 < pipeline.drift_reference < 1:
             learned = formats.percent(pipeline.drift_reference, 0)
             lines.append(Line(text=self.tr("Learns what is normal, to notice drift: {share}").format(share=learned)))
@@ -263,6 +263,8 @@ class BoxDetail(QWidget):
         rows = seen.results[::-1]
         times = [row.at_ms / 1000 for row in rows]
         confidences = [row.confidence for row in rows]
+        self.chart.setVisible(bool(rows))
+        self._unheard.setVisible(not rows)
         self.chart.set_dots(self._dots, times, confidences)
         self.chart.set_line(self._mean, times, rolling_mean(confidences))
         marks = [

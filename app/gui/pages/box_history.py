@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from PySide6.QtCore import Signal
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QStackedWidget, QWidget
 
 from app.gui import formats
@@ -48,7 +48,7 @@ class BoxHistory(QWidget):
                 (self.tr("Minutes"), "minutes"),
                 (self.tr("Shadow model"), "shadow"),
                 (self.tr("Alerts"), "alerts"),
-                (self.tr("Done to it"), "audits"),
+                (self.tr("Audit"), "audits"),
                 (self.tr("Losses"), "losses"),
             ],
         )
@@ -56,7 +56,10 @@ class BoxHistory(QWidget):
         for topic in (self.minutes, self.shadow, self.alerts, self.audits, self.losses):
             self._stack.addWidget(topic)
         self.choice.chosen.connect(lambda _topic: self.reload())
-        whole = column(row(self.back, self._name, self._chip, 1, gap=12), row(self.choice, 1), self._stack, gap=16)
+        who = row(self.back, self._name, gap=12)
+        who.addWidget(self._chip, 0, Qt.AlignmentFlag.AlignVCenter)
+        who.addStretch(1)
+        whole = column(who, row(self.choice, 1), self._stack, gap=16)
         whole.setStretch(2, 1)
         self.setLayout(whole)
 
@@ -129,7 +132,7 @@ class BoxHistory(QWidget):
         when, what, who = self.tr("When"), self.tr("What"), self.tr("Who")
         return StreamTable(
             self._page,
-            self.tr("Done to it"),
+            self.tr("Audit"),
             [
                 Column[AuditRow](title=when, text=lambda one: formats.clock(one.at_ms), width=text_width(when, MOMENT)),
                 Column[AuditRow](
@@ -150,16 +153,16 @@ class BoxHistory(QWidget):
                 ),
             ],
             lambda box, cursor, limit: boxes.page_audits(self._page.context, box, cursor=cursor, limit=limit),
-            lambda one: self.tr("{message}\nBy {who}.").format(message=one.message, who=one.who),
+            lambda one: "\n".join((one.message, self._who(one.who, in_full=True))),
             Empty("shield", self.tr("Nothing that was done to this box was collected yet."), self._collect_button()),
         )
 
-    def _who(self, who: str) -> str:
+    def _who(self, who: str, *, in_full: bool = False) -> str:
         if who == "box":
             return self.tr("The box itself")
         if who == self._page.context.identity.fingerprint:
             return self.tr("This desktop")
-        return formats.short(who)
+        return who if in_full else formats.short(who)
 
 
 class LossesTab(QWidget):

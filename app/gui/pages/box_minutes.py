@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from PySide6.QtWidgets import QWidget
+from PySide6.QtWidgets import QGridLayout, QWidget
 
 from app.gui import formats
 from app.gui.charts import Chart
@@ -27,6 +27,8 @@ CHARTED = 1440
 """Minutes on the charts: a day of one pipeline."""
 CHART_HEIGHT = 128
 MINUTE_MS = 60_000
+PIPELINE_WIDTH = 240
+MOST_ANSWERS = 5
 MOMENT = "2026-12-28 23:59:59"
 
 
@@ -83,13 +85,16 @@ class MinutesTab(QWidget):
         charts = row(self.frames, self.latency, self.errors, gap=16)
         for number in range(3):
             charts.setStretch(number, 1)
-        self.charts = card(self.pipeline, charts, gap=8)
+        self.pipeline.setMinimumWidth(PIPELINE_WIDTH)
+        self.charts = card(row(self.pipeline, 1), charts, gap=8)
         self.stream: StreamTable[RollupRow] = StreamTable(
             page,
             self.tr("Minutes"),
             self._columns(),
             lambda box, cursor, limit: boxes.page_rollups(page.context, box, cursor=cursor, limit=limit),
-            None,
+            lambda one: self.tr("{pipeline} answered: {answers}").format(
+                pipeline=one.pipeline, answers=_answers(one) or formats.NONE
+            ),
             Empty(
                 "activity",
                 self.tr("No minute of this box was collected yet."),
@@ -197,10 +202,11 @@ class ShadowTab(QWidget):
         self.baseline = Figure(self.tr("ms, answering"))
         self.chart = Chart(self.tr("Share that agreed, by minute"), times=True, share=True, height=CHART_HEIGHT)
         self._agreed = self.chart.add_line("info")
-        figures = row(
-            column(row(self.agreed, 1, self.frames, gap=16), row(self.latency, 1, self.baseline, gap=16), 1, gap=8),
-            gap=24,
-        )
+        grid = QGridLayout()
+        grid.setHorizontalSpacing(24)
+        for number, figure in enumerate((self.agreed, self.frames, self.latency, self.baseline)):
+            grid.addWidget(figure, number // 2, number % 2)
+        figures = row(column(grid, 1), gap=32)
         figures.addWidget(self.chart, 1)
         self.summary = card(row(self._chip, 1), figures, gap=8)
         self.start = Button(
@@ -214,7 +220,7 @@ class ShadowTab(QWidget):
             self._in_full,
             Empty(
                 "gauge",
-                self.tr("No disagreement: here comes every frame on which a shadow model says otherwise."),
+                self.tr("No frame yet on which a shadow model said otherwise."),
                 self.start,
             ),
         )
@@ -239,7 +245,7 @@ class ShadowTab(QWidget):
     def _standing(self, box: Box) -> State:
         shadow = box.status.shadow if box.status else None
         if shadow is None:
-            return State("idle", "idle", self.tr("No shadow model now: these are the figures of the last one"))
+            return State("idle", "idle", self.tr("None now: figures of the last one"))
         shown = state(f"shadow.{shadow.state}") if box.problem is None else state("last-known")
         return State(shown.icon, shown.tone, f"{shown.word}: {shadow.name} {shadow.version}")
 
@@ -297,6 +303,6 @@ def _said(answer: str, confidence: float) -> str:
 
 
 def _answers(minute: RollupRow) -> str:
-    """The most frequent answers."""
-    most = sorted(minute.labels.items(), key=lambda item: -item[1])[:5]
+    """The most frequent answers, the most frequent first."""
+    most = sorted(minute.labels.items(), key=lambda item: -item[1])[:MOST_ANSWERS]
     return ", ".join(f"{answer} × {formats.count(count)}" for answer, count in most)

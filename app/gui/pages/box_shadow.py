@@ -41,7 +41,8 @@ class ShadowPanel(QWidget):
             row(label(self.tr("Shadow model"), "section"), 1, self._chip),
             self._name,
             self._words,
-            row(self.start, self.end, self.look, self.undo, 1),
+            row(self.start, self.end, 1),
+            row(self.look, self.undo, 1),
             gap=8,
         )
         self.setLayout(inside)

@@ -39,7 +39,7 @@ class StreamTable(QWidget, Generic[T]):
         name: str,
         columns: Sequence[Column[T]],
         fetch: Fetch[T],
-        words: Callable[[T], str] | None,
+        words: Callable[[T], str],
         empty: Empty,
     ) -> None:
         super().__init__()
@@ -83,6 +83,5 @@ class StreamTable(QWidget, Generic[T]):
         self._stack.setCurrentIndex(0 if self.model.rowCount() else 1)
 
     def _picked(self, row: T | None) -> None:
-        if self._words is not None:
-            self.full.setText(self._words(row) if row is not None else "")
-            self.full.setVisible(row is not None)
+        self.full.setText(self._words(row) if row is not None else "")
+        self.full.setVisible(row is not None)

@@ -177,7 +177,7 @@ class BoxesPage(Page):
         box: Box | None = self.table.record
         if box is None:
             return []
-        look = self.tr("Look back on box {name}").format(name=box.name)
+        look = self.tr("History of box {name}").format(name=box.name)
         shadow = self.tr("Start a shadow run on {name}…").format(name=box.name)
         forget = self.tr("Forget box {name}…").format(name=box.name)
         return [
