@@ -1666,6 +1666,10 @@
         <translation>当前没有：以下是上一个的数据</translation>
     </message>
     <message>
+        <source>{state}: {model}</source>
+        <translation>{state}：{model}</translation>
+    </message>
+    <message>
         <source>When</source>
         <translation>时间</translation>
     </message>
@@ -2317,7 +2321,7 @@
     </message>
     <message>
         <source>Frames</source>
-        <translation>帧数</translation>
+        <translation>帧</translation>
     </message>
     <message>
         <source>Its class had no room left on the box.</source>

@@ -247,7 +247,8 @@ class ShadowTab(QWidget):
         if shadow is None:
             return State("idle", "idle", self.tr("None now: figures of the last one"))
         shown = state(f"shadow.{shadow.state}") if box.problem is None else state("last-known")
-        return State(shown.icon, shown.tone, f"{shown.word}: {shadow.name} {shadow.version}")
+        words = self.tr("{state}: {model}").format(state=shown.word, model=f"{shadow.name} {shadow.version}")
+        return State(shown.icon, shown.tone, words)
 
     def _arrived(self, box: str, rows: tuple[RollupRow, ...]) -> None:
         if box != self._box:

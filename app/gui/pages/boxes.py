@@ -160,10 +160,13 @@ class BoxesPage(Page):
 
     def _picked(self, box: Box | None) -> None:
         self.detail.show_box(box)
-        if box is None:
-            self.show_list()
-        elif self.is_looking_back:
+        if not self.is_looking_back:
+            return
+        if box is not None and self.history.box is not None and box.box == self.history.box.box:
             self.history.show_box(box)
+        else:
+            # The box that was looked back on is gone: nobody asked for another one's history.
+            self.show_list()
 
     def commands(self) -> list[Command]:
         return [

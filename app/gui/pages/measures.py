@@ -13,7 +13,7 @@ CELL_ROOM = 26
 """What the style sheet and the view leave free beside a cell's words."""
 ICON_ROOM = 24
 """A state's icon and the gap behind it."""
-HEADER_ROOM = 36
+HEADER_ROOM = 40
 HEADER_FONT = 12
 
 
