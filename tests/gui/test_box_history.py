@@ -91,13 +91,13 @@ def test_every_stream_of_a_box_is_shown_a_page_at_a_time(
         shown.table.scrollToBottom()
         full_bench.settle()
     assert list(shown.model.rows) == list(stored)
-    assert not page.toolbar.isVisible()
+    assert not page.header.isVisible()
     shown.table.selectRow(0)
     assert shown.full.isVisible()
     assert shown.full.text()
     full_bench.qtbot.keyClick(page.history, Qt.Key.Key_Escape)
     assert page.table.isVisible()
-    assert page.toolbar.isVisible()
+    assert page.header.isVisible()
     assert errors == []
 
 

@@ -55,10 +55,12 @@ class Page(QWidget):
         full = QWidget()
         full.setLayout(self.body)
         self._stack.addWidget(full)
-        self.toolbar = QWidget()
-        self.toolbar.setLayout(self.buttons)
-        header = row(column(label(title, "title"), self.subtitle, gap=0), 1, self.toolbar, gap=16)
-        box = column(header, gap=16)
+        self._toolbar = QWidget()
+        self._toolbar.setLayout(self.buttons)
+        self.header = QWidget()
+        """Title and toolbar; hidden where what is shown has a header of its own."""
+        self.header.setLayout(row(column(label(title, "title"), self.subtitle, gap=0), 1, self._toolbar, gap=16))
+        box = column(self.header, gap=16)
         box.addWidget(self._stack, 1)
         box.setContentsMargins(24, 16, 24, 16)
         self.setLayout(box)
@@ -85,7 +87,7 @@ class Page(QWidget):
     def show_empty(self, nothing: bool) -> None:
         self._stack.setCurrentIndex(1 if nothing and self._stack.count() > 1 else 0)
         # An empty page has one button, and that is in its middle.
-        self.toolbar.setVisible(not self.is_empty)
+        self._toolbar.setVisible(not self.is_empty)
 
     @property
     def is_empty(self) -> bool:

@@ -67,14 +67,16 @@ class BoxDetail(QWidget):
         self._unheard = label(self.tr("No result was collected yet."), "muted")
         self.chart_card = card(label(self.tr("What the model said"), "section"), self._unheard, self.chart, gap=8)
         """Shown by the page, where there is room for its width."""
+        last = row(self.look_back, self.forget)
+        last.setStretch(0, 1)
         panel = [
             card(
                 row(self._name, 1, self._chip),
                 self._problem,
                 self._disk,
                 self._facts,
-                row(self.refresh, self.collect, 1, self.forget),
-                self.look_back,
+                row(self.refresh, self.collect, 1),
+                last,
                 gap=12,
             ),
             card(label(self.tr("Model slots"), "section"), self._slots, row(self.send_back, 1), gap=12),

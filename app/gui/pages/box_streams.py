@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Generic, Protocol, TypeVar
 
-from PySide6.QtWidgets import QStackedWidget, QWidget
+from PySide6.QtWidgets import QWidget
 
 from app.gui.pages.base import Page as WindowPage
 from app.gui.tables import Column, DataTable, PagedModel
@@ -57,18 +57,15 @@ class StreamTable(QWidget, Generic[T]):
         self.full = label("", "muted", wrap=True, selectable=True)
         self.full.setAccessibleName(name)
         self.full.hide()
-        filled = QWidget()
-        filled.setLayout(column(self.table, self.full, gap=8))
-        self._stack = QStackedWidget()
-        self._stack.addWidget(filled)
-        self._stack.addWidget(empty)
-        self.setLayout(column(self._stack))
+        empty.hide()
+        # Not in a stack: there the table could never be lower than what is shown instead of it.
+        self.setLayout(column(self.table, self.full, empty, gap=8))
         self.model.loaded.connect(self._loaded)
         self.table.picked.connect(self._picked)
 
     @property
     def is_empty(self) -> bool:
-        return self._stack.currentIndex() == 1
+        return not self.empty.isHidden()
 
     def show_box(self, box: str) -> None:
         """Show this box's rows, as they are now."""
@@ -80,7 +77,11 @@ class StreamTable(QWidget, Generic[T]):
         self.model.use(lambda cursor, limit: fetch(box, cursor, limit))
 
     def _loaded(self) -> None:
-        self._stack.setCurrentIndex(0 if self.model.rowCount() else 1)
+        nothing = not self.model.rowCount()
+        self.table.setVisible(not nothing)
+        self.empty.setVisible(nothing)
+        if nothing:
+            self.full.hide()
 
     def _picked(self, row: T | None) -> None:
         self.full.setText(self._words(row) if row is not None else "")

@@ -147,7 +147,7 @@ class BoxesPage(Page):
         if box is None:
             return
         self._views.setCurrentWidget(self.history)
-        self.toolbar.hide()
+        self.header.hide()
         self.history.look(box, topic)
         self.history.back.setFocus()
 
@@ -155,7 +155,7 @@ class BoxesPage(Page):
         """Back to all boxes."""
         if self.is_looking_back:
             self._views.setCurrentIndex(0)
-            self.toolbar.show()
+            self.header.show()
             self.table.setFocus()
 
     def _picked(self, box: Box | None) -> None:
@@ -208,11 +208,6 @@ class BoxesPage(Page):
         dialog.enrolled.connect(self.table.pick)
         dialog.open()
         return dialog
-
-    def show_empty(self, nothing: bool) -> None:
-        super().show_empty(nothing)
-        if self.is_looking_back:
-            self.toolbar.hide()
 
     def _loaded(self) -> None:
         rows = self.model.rows
