@@ -11,7 +11,7 @@ from app.gui import formats
 from app.gui.box_words import kind_state, kind_words, loss_reason, stream_word
 from app.gui.pages.box_minutes import MOMENT, MinutesTab, ShadowTab
 from app.gui.pages.box_streams import StreamTable
-from app.gui.pages.measures import text_width
+from app.gui.pages.measures import roomy_width
 from app.gui.states import box_state
 from app.gui.tables import Column
 from app.gui.widgets import Button, Chip, Empty, Facts, Segments, card, column, label, row
@@ -110,12 +110,14 @@ class BoxHistory(QWidget):
             self._page,
             self.tr("Alerts"),
             [
-                Column[AlertRow](title=when, text=lambda one: formats.clock(one.at_ms), width=text_width(when, MOMENT)),
+                Column[AlertRow](
+                    title=when, text=lambda one: formats.clock(one.at_ms), width=roomy_width(when, MOMENT)
+                ),
                 Column[AlertRow](
                     title=what,
                     text=lambda one: kind_state(one.kind).word,
                     state=lambda one: kind_state(one.kind),
-                    width=text_width(what, *kind_words(), icon=True),
+                    width=roomy_width(what, *kind_words(), icon=True),
                     tip=lambda one: one.kind,
                 ),
                 Column[AlertRow](
@@ -134,18 +136,20 @@ class BoxHistory(QWidget):
             self._page,
             self.tr("Audit"),
             [
-                Column[AuditRow](title=when, text=lambda one: formats.clock(one.at_ms), width=text_width(when, MOMENT)),
+                Column[AuditRow](
+                    title=when, text=lambda one: formats.clock(one.at_ms), width=roomy_width(when, MOMENT)
+                ),
                 Column[AuditRow](
                     title=what,
                     text=lambda one: kind_state(one.kind).word,
                     state=lambda one: kind_state(one.kind),
-                    width=text_width(what, *kind_words(), icon=True),
+                    width=roomy_width(what, *kind_words(), icon=True),
                     tip=lambda one: one.kind,
                 ),
                 Column[AuditRow](
                     title=who,
                     text=lambda one: self._who(one.who),
-                    width=text_width(who, self.tr("This desktop"), self.tr("The box itself"), "0123456789ab"),
+                    width=roomy_width(who, self.tr("This desktop"), self.tr("The box itself"), "0123456789ab"),
                     tip=lambda one: one.who,
                 ),
                 Column[AuditRow](
@@ -179,26 +183,26 @@ class LossesTab(QWidget):
             page,
             self.tr("Losses"),
             [
-                Column[LossRow](title=when, text=lambda one: formats.clock(one.at_ms), width=text_width(when, MOMENT)),
+                Column[LossRow](title=when, text=lambda one: formats.clock(one.at_ms), width=roomy_width(when, MOMENT)),
                 Column[LossRow](title=self.tr("What"), text=lambda one: stream_word(one.stream), width=136),
                 Column[LossRow](
                     title=count,
                     text=lambda one: formats.count(one.count),
                     number=True,
-                    width=text_width(count, "1,000,000"),
+                    width=roomy_width(count, "1,000,000"),
                 ),
                 Column[LossRow](
                     title=size,
                     text=lambda one: formats.size(one.bytes),
                     number=True,
-                    width=text_width(size, "999.9 MB"),
+                    width=roomy_width(size, "999.9 MB"),
                     spare=1,
                 ),
                 Column[LossRow](
-                    title=first, text=lambda one: formats.clock(one.first_ms), width=text_width(first, MOMENT), spare=3
+                    title=first, text=lambda one: formats.clock(one.first_ms), width=roomy_width(first, MOMENT), spare=3
                 ),
                 Column[LossRow](
-                    title=last, text=lambda one: formats.clock(one.last_ms), width=text_width(last, MOMENT), spare=2
+                    title=last, text=lambda one: formats.clock(one.last_ms), width=roomy_width(last, MOMENT), spare=2
                 ),
                 Column[LossRow](
                     title=self.tr("Why"), text=lambda one: loss_reason(one.reason), width=160, stretch=True

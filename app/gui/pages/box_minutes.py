@@ -12,7 +12,7 @@ from PySide6.QtWidgets import QGridLayout, QWidget
 from app.gui import formats
 from app.gui.charts import Chart
 from app.gui.pages.box_streams import StreamTable
-from app.gui.pages.measures import text_width
+from app.gui.pages.measures import roomy_width
 from app.gui.states import State, state
 from app.gui.tables import Column
 from app.gui.widgets import Button, Chip, Empty, Figure, card, column, dropdown, row
@@ -153,34 +153,37 @@ class MinutesTab(QWidget):
         when, frames, errors, kept = self.tr("Minute"), self.tr("Frames"), self.tr("Errors"), self.tr("Kept")
         sure, p50, p99 = self.tr("Confidence"), self.tr("Median ms"), self.tr("1 in 100 ms")
         return [
-            Column(title=when, text=lambda one: formats.clock(one.at_ms)[:16], width=text_width(when, MOMENT[:16])),
+            Column(title=when, text=lambda one: formats.clock(one.at_ms)[:16], width=roomy_width(when, MOMENT[:16])),
             Column(title=self.tr("Pipeline"), text=lambda one: one.pipeline, width=120, spare=1),
             Column(title=self.tr("Model"), text=lambda one: self._version(one.model), width=96, spare=3),
             Column(
                 title=frames,
                 text=lambda one: formats.count(one.frames),
                 number=True,
-                width=text_width(frames, "10,000"),
+                width=roomy_width(frames, "10,000"),
             ),
             Column(
-                title=errors, text=lambda one: formats.count(one.errors), number=True, width=text_width(errors, "1,000")
+                title=errors,
+                text=lambda one: formats.count(one.errors),
+                number=True,
+                width=roomy_width(errors, "1,000"),
             ),
             Column(
                 title=kept,
                 text=lambda one: formats.count(one.kept),
                 number=True,
-                width=text_width(kept, "1,000"),
+                width=roomy_width(kept, "1,000"),
                 spare=4,
             ),
             Column(
                 title=sure,
                 text=lambda one: formats.percent(one.confidence_mean),
                 number=True,
-                width=text_width(sure, "100.0 %"),
+                width=roomy_width(sure, "100.0 %"),
                 spare=2,
             ),
-            Column(title=p50, text=lambda one: ms(one.latency_us_p50), number=True, width=text_width(p50, "1000.0")),
-            Column(title=p99, text=lambda one: ms(one.latency_us_p99), number=True, width=text_width(p99, "1000.0")),
+            Column(title=p50, text=lambda one: ms(one.latency_us_p50), number=True, width=roomy_width(p50, "1000.0")),
+            Column(title=p99, text=lambda one: ms(one.latency_us_p99), number=True, width=roomy_width(p99, "1000.0")),
             Column(title=self.tr("Answers"), text=_answers, width=120, spare=5, stretch=True, tip=_answers),
         ]
 
@@ -269,7 +272,7 @@ class ShadowTab(QWidget):
     def _columns(self) -> list[Column[ShadowRow]]:
         when, took, shadow_took = self.tr("When"), self.tr("ms"), self.tr("Shadow ms")
         return [
-            Column(title=when, text=lambda one: formats.clock(one.at_ms), width=text_width(when, MOMENT)),
+            Column(title=when, text=lambda one: formats.clock(one.at_ms), width=roomy_width(when, MOMENT)),
             Column(title=self.tr("Pipeline"), text=lambda one: one.pipeline, width=104, spare=2),
             Column(title=self.tr("Frame"), text=lambda one: one.frame, width=160, spare=1, stretch=True),
             Column(title=self.tr("Answered"), text=lambda one: _said(one.label, one.confidence), width=152),
@@ -279,13 +282,13 @@ class ShadowTab(QWidget):
                 width=152,
             ),
             Column(
-                title=took, text=lambda one: ms(one.latency_us), number=True, width=text_width(took, "100.0"), spare=3
+                title=took, text=lambda one: ms(one.latency_us), number=True, width=roomy_width(took, "100.0"), spare=3
             ),
             Column(
                 title=shadow_took,
                 text=lambda one: ms(one.shadow_latency_us),
                 number=True,
-                width=text_width(shadow_took, "100.0"),
+                width=roomy_width(shadow_took, "100.0"),
                 spare=4,
             ),
         ]
