@@ -33,6 +33,8 @@ _KINDS: dict[str, tuple[str, Tone, str]] = {
     "spool.damaged": ("bad", "bad", QT_TRANSLATE_NOOP("boxes", "Spool damaged")),
     "inference.not-listening": ("bad", "bad", QT_TRANSLATE_NOOP("boxes", "Answers no programs")),
     "management.not-listening": ("bad", "bad", QT_TRANSLATE_NOOP("boxes", "Cannot be managed")),
+    "frame.given-up": ("warn", "warn", QT_TRANSLATE_NOOP("boxes", "Frame left out")),
+    "state.unreadable": ("bad", "bad", QT_TRANSLATE_NOOP("boxes", "Update state damaged")),
     # audits; the first is an alert too
     "update.rolled-back": ("undo", "warn", QT_TRANSLATE_NOOP("boxes", "Rolled back")),
     "update.asked": ("rollouts", "info", QT_TRANSLATE_NOOP("boxes", "Update asked for")),
@@ -63,6 +65,7 @@ _REASONS = {
     "sample.damaged": QT_TRANSLATE_NOOP("boxes", "A sample's file was damaged."),
     "spool.damaged": QT_TRANSLATE_NOOP("boxes", "The spool's file was damaged."),
     "spool.fault": QT_TRANSLATE_NOOP("boxes", "A fault of the program: please report it."),
+    "frame.given-up": QT_TRANSLATE_NOOP("boxes", "A frame that hung or crashed the box twice was left out."),
     "frame.unreadable": QT_TRANSLATE_NOOP("boxes", "The frame was not a readable picture."),
 }
 _STAGES = {

@@ -2268,6 +2268,14 @@
         <translation>无法管理</translation>
     </message>
     <message>
+        <source>Frame left out</source>
+        <translation>跳过的帧</translation>
+    </message>
+    <message>
+        <source>Update state damaged</source>
+        <translation>更新状态损坏</translation>
+    </message>
+    <message>
         <source>Rolled back</source>
         <translation>已退回</translation>
     </message>
@@ -2366,6 +2374,10 @@
     <message>
         <source>A fault of the program: please report it.</source>
         <translation>程序故障：请上报。</translation>
+    </message>
+    <message>
+        <source>A frame that hung or crashed the box twice was left out.</source>
+        <translation>有一帧两次使边缘盒卡死或崩溃，已被跳过。</translation>
     </message>
     <message>
         <source>The frame was not a readable picture.</source>
