@@ -72,6 +72,10 @@ def _shadow_of(box: Box) -> str | None:
     return " ".join(f"{shadow.name} {shadow.version} {shadow.state} {shadow.reason or ''}".split())
 
 
+def _inference(box: Box) -> str | None:
+    return ", ".join(f"{name} {where}" for name, where in box.status.inference.items()) if box.status else None
+
+
 _BRIEF: Columns[Box] = {
     "NAME": lambda box: box.name,
     "BOX": lambda box: text.short(box.box),
@@ -94,6 +98,7 @@ _FULL: Columns[Box] = {
     "pipelines": _lines,
     "slots": _slots,
     "shadow": _shadow_of,
+    "answers programs": _inference,
     "version": lambda box: box.status.version if box.status else None,
     "its disk": lambda box: box.status.spool.problem if box.status else None,
     "waiting there": lambda box: (

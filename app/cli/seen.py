@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from app.cli import text
-from app.cli.commands import Topic
+from app.cli.commands import Topic, add_paging
 from app.cli.session import Columns, Session
 
 if TYPE_CHECKING:
+    from app.store.records import Page
     from edge_runtime.contracts.rows import AlertRow, AuditRow, LossRow, RollupRow, ShadowRow
 
 
@@ -59,11 +60,11 @@ _LOSSES: Columns[LossRow] = {
     "REASON": lambda row: row.reason,
 }
 _LISTINGS: Mapping[str, Listing] = {
-    "alerts": Listing("the newest alerts", "No alerts.", "list_alerts", _ALERTS),
-    "audits": Listing("what was done to boxes, and by whom", "Nothing was done yet.", "list_audits", _AUDITS),
-    "rollups": Listing("the newest minutes of each pipeline", "No roll-ups.", "list_rollups", _ROLLUPS),
-    "shadows": Listing("frames that a shadow model saw otherwise", "No disagreement.", "list_shadows", _SHADOWS),
-    "losses": Listing("what boxes had to let go, and why", "Nothing was lost.", "list_losses", _LOSSES),
+    "alerts": Listing("the newest alerts", "No alerts.", "page_alerts", _ALERTS),
+    "audits": Listing("what was done to boxes, and by whom", "Nothing was done yet.", "page_audits", _AUDITS),
+    "rollups": Listing("the newest minutes of each pipeline", "No roll-ups.", "page_rollups", _ROLLUPS),
+    "shadows": Listing("frames that a shadow model saw otherwise", "No disagreement.", "page_shadows", _SHADOWS),
+    "losses": Listing("what boxes had to let go, and why", "Nothing was lost.", "page_losses", _LOSSES),
 }
 
 
@@ -72,7 +73,7 @@ def add_listings(topic: Topic) -> None:
     for name, listing in _LISTINGS.items():
         verb = topic.verb(name, _lister(name, listing), listing.help)
         verb.add_argument("box", nargs="?", help="name or id (default: all)")
-        verb.add_argument("--limit", type=int, default=100, metavar="N", help="at most so many (default: 100)")
+        add_paging(verb)
 
 
 def _lister(name: str, listing: Listing) -> Callable[[argparse.Namespace, Session], None]:
@@ -81,13 +82,14 @@ def _lister(name: str, listing: Listing) -> Callable[[argparse.Namespace, Sessio
 
         with session.open() as ctx:
             names = {box.box: box.name for box in boxes.list_boxes(ctx)}
-            rows: Sequence[Any] = getattr(boxes, listing.fetch)(ctx, arguments.box, arguments.limit)
+            fetch: Callable[..., Page[Any]] = getattr(boxes, listing.fetch)
+            page = fetch(ctx, arguments.box, cursor=arguments.cursor, limit=arguments.limit)
             columns: Columns[Any] = {
                 "WHEN": lambda row: text.moment(row.at_ms),
                 "BOX": lambda row: names.get(row.box, text.short(row.box)),
                 **listing.columns,
             }
-            session.rows(name, rows, columns, empty=listing.empty)
+            session.rows(name, page.rows, columns, empty=listing.empty, cursor=page.cursor)
 
     return run
 

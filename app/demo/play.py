@@ -202,7 +202,7 @@ class _Run:
         last = self._frames(station) + DRIFT_PATIENCE_FRAMES
         self._wait_for_pipeline(station, lambda pipeline: pipeline.drift or pipeline.frames > last)
         self._collect()
-        alerts = [a for a in boxes.list_alerts(self.ctx, station.name) if a.kind.startswith(("drift.", "input."))]
+        alerts = [a for a in boxes.page_alerts(self.ctx, station.name).rows if a.kind.startswith(("drift.", "input."))]
         since = [alert for alert in alerts if alert.at_ms >= self.changed_ms]
         return since[-1] if since else None
 

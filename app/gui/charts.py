@@ -1,4 +1,4 @@
-"""Two charts: curves over a burst's steps, and confidence over time. Colours follow the theme."""
+"""Charts: curves over a burst's steps, and what boxes measured over time. Colours follow the theme."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from PySide6.QtGui import QColor
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from app.gui.theme import Tone, tokens
-from app.gui.widgets import label
+from app.gui.widgets import label, row
 
 HEIGHT = 176
 MARK_ROOM = 0.08
@@ -33,9 +33,16 @@ class Mark:
 
 
 class Chart(QWidget):
-    """A titled plot without interaction: nothing in it can be dragged out of sight."""
+    """A titled plot without interaction: nothing in it can be dragged out of sight.
 
-    def __init__(self, title: str, *, times: bool = False, share: bool = False) -> None:
+    :param times: the x axis shows seconds since 1970 as times of day.
+    :param share: the y axis goes from 0 to 1.
+    :param from_zero: the y axis begins at 0.
+    """
+
+    def __init__(
+        self, title: str, *, times: bool = False, share: bool = False, from_zero: bool = False, height: int = HEIGHT
+    ) -> None:
         super().__init__()
         self.setAccessibleName(title)
         axes = {"bottom": pg.DateAxisItem()} if times else None
@@ -44,22 +51,29 @@ class Chart(QWidget):
         self._plot.setMouseEnabled(x=False, y=False)
         self._plot.hideButtons()
         self._plot.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        self._plot.setFixedHeight(HEIGHT)
+        self._plot.setFixedHeight(height)
         if share:
             self._plot.setYRange(0, 1, padding=0.02)
-        self._lines: list[tuple[Any, Tone, float]] = []
+        self._from_zero = from_zero
+        self._tops: dict[int, float] = {}
+        self._lines: list[tuple[Any, Tone, float, bool]] = []
         self._dots: list[tuple[Any, Tone]] = []
         self._marks: list[tuple[Any, Tone]] = []
         box = QVBoxLayout(self)
         box.setContentsMargins(0, 0, 0, 0)
         box.setSpacing(4)
-        box.addWidget(label(title, "caption"))
+        self._legend = row(label(title, "caption"), 1, gap=12)
+        box.addLayout(self._legend)
         box.addWidget(self._plot, 1)
         self._tint()
 
-    def add_line(self, tone: Tone, width: float = 2.0) -> int:
-        """A new line; returns its number for :meth:`set_line`."""
-        self._lines.append((self._plot.plot([], []), tone, width))
+    def add_line(self, tone: Tone, width: float = 2.0, *, name: str = "", dashed: bool = False) -> int:
+        """A new line, with a ``name`` in the legend; returns its number for :meth:`set_line`."""
+        self._lines.append((self._plot.plot([], [], connect="finite"), tone, width, dashed))
+        if name:
+            shown = label(f"{'╌╌' if dashed else '━━'} {name}", "caption")
+            shown.setProperty("tone", tone)
+            self._legend.addWidget(shown)
         self._tint()
         return len(self._lines) - 1
 
@@ -72,7 +86,12 @@ class Chart(QWidget):
         return len(self._dots) - 1
 
     def set_line(self, number: int, xs: Sequence[float], ys: Sequence[float]) -> None:
-        self._lines[number][0].setData(np.asarray(xs, dtype=float), np.asarray(ys, dtype=float))
+        """Draw these; a NaN interrupts the line."""
+        drawn = np.asarray(ys, dtype=float)
+        self._lines[number][0].setData(np.asarray(xs, dtype=float), drawn)
+        if self._from_zero:
+            self._tops[number] = float(np.nanmax(drawn, initial=0.0))
+            self._plot.setYRange(0, max(self._tops.values()) or 1.0, padding=0.1)
 
     def set_dots(self, number: int, xs: Sequence[float], ys: Sequence[float]) -> None:
         self._dots[number][0].setData(np.asarray(xs, dtype=float), np.asarray(ys, dtype=float))
@@ -100,9 +119,11 @@ class Chart(QWidget):
             axis.setPen(pg.mkPen(now.border_strong))
             axis.setTextPen(pg.mkPen(now.muted))
             axis.setStyle(tickLength=-4)
+            axis.enableAutoSIPrefix(False)
         self._plot.showGrid(x=False, y=True, alpha=0.15)
-        for drawn, tone, width in self._lines:
-            drawn.setPen(pg.mkPen(now.tone(tone), width=width))
+        for drawn, tone, width, dashed in self._lines:
+            style = Qt.PenStyle.DashLine if dashed else Qt.PenStyle.SolidLine
+            drawn.setPen(pg.mkPen(now.tone(tone), width=width, style=style))
         for dots, tone in self._dots:
             colour = QColor(now.tone(tone))
             colour.setAlpha(70)

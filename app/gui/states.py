@@ -77,6 +77,10 @@ _WORDS: dict[str, tuple[str, Tone, str]] = {
     "new": ("idle", "idle", QT_TRANSLATE_NOOP("states", "Not heard yet")),
     "last-known": ("question", "idle", QT_TRANSLATE_NOOP("states", "Last known")),
     "no-pipeline": ("idle", "idle", QT_TRANSLATE_NOOP("states", "No pipeline")),
+    # shadow models
+    "shadow.running": ("play", "info", QT_TRANSLATE_NOOP("states", "Watching")),
+    "shadow.given-up": ("stop", "warn", QT_TRANSLATE_NOOP("states", "Given up")),
+    "shadow.none": ("idle", "idle", QT_TRANSLATE_NOOP("states", "None")),
     # the object store
     "store.none": ("cloud-off", "idle", QT_TRANSLATE_NOOP("states", "No object store")),
     "store.offline": ("cloud-off", "warn", QT_TRANSLATE_NOOP("states", "Offline")),

@@ -150,6 +150,12 @@ _MORE_STREAMS = (
     "CREATE INDEX losses_by_time ON losses (at_ms)",
 )
 
+_STREAMS_BY_BOX = tuple(
+    f"CREATE INDEX {stream}_by_box ON {stream} (box, at_ms, boot, seq)"
+    for stream in ("audits", "alerts", "shadows", "rollups", "losses")
+)
+"""One box's rows are turned over page by page, however many the others have."""
+
 
 def _foundation(database: sqlite_utils.Database) -> None:
     for statement in _FOUNDATION:
@@ -161,4 +167,13 @@ def _more_streams(database: sqlite_utils.Database) -> None:
         database.execute(statement)
 
 
-STEPS = (Step("0001_foundation", _foundation), Step("0002_more_streams", _more_streams))
+def _streams_by_box(database: sqlite_utils.Database) -> None:
+    for statement in _STREAMS_BY_BOX:
+        database.execute(statement)
+
+
+STEPS = (
+    Step("0001_foundation", _foundation),
+    Step("0002_more_streams", _more_streams),
+    Step("0003_streams_by_box", _streams_by_box),
+)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from types import MappingProxyType
+from typing import Any, TypeVar
 
 from app.store.database import Database
 from app.store.lookup import check_limit, join_cursor, split_cursor, to_json
@@ -25,6 +26,8 @@ from edge_runtime.contracts.rows import (
     ShadowRow,
     Stream,
 )
+
+R = TypeVar("R")
 
 _JSON: Mapping[Stream, tuple[str, ...]] = {
     "results": ("objects", "areas"),
@@ -122,41 +125,56 @@ def count_results(db: Database, box: str | None = None) -> int:
     return count
 
 
-def list_alerts(db: Database, box: str | None = None, limit: int = 100) -> list[AlertRow]:
-    """The newest alerts, of one box or all."""
-    return [
-        AlertRow(**{**dict(row), "facts": wire.decode(row["facts"], dict[str, float], what="alert's facts")})
-        for row in _newest(db, "alerts", box, limit)
-    ]
+def page_alerts(db: Database, box: str | None = None, cursor: str | None = None, limit: int = 100) -> Page[AlertRow]:
+    """Alerts of one box or all, newest first."""
+    return _page(db, "alerts", AlertRow, box, cursor, limit, {"facts": dict[str, float]})
 
 
-def list_audits(db: Database, box: str | None = None, limit: int = 100) -> list[AuditRow]:
-    """What was done last to one box or all."""
-    return [AuditRow(**row) for row in _newest(db, "audits", box, limit)]
+def page_audits(db: Database, box: str | None = None, cursor: str | None = None, limit: int = 100) -> Page[AuditRow]:
+    """What was done to one box or all, newest first."""
+    return _page(db, "audits", AuditRow, box, cursor, limit)
 
 
-def list_shadows(db: Database, box: str | None = None, limit: int = 100) -> list[ShadowRow]:
-    """The newest frames on which a shadow model said otherwise."""
-    return [ShadowRow(**row) for row in _newest(db, "shadows", box, limit)]
+def page_shadows(db: Database, box: str | None = None, cursor: str | None = None, limit: int = 100) -> Page[ShadowRow]:
+    """Frames on which a shadow model said otherwise, newest first."""
+    return _page(db, "shadows", ShadowRow, box, cursor, limit)
 
 
-def list_rollups(db: Database, box: str | None = None, limit: int = 100) -> list[RollupRow]:
-    """The newest minutes of one box's pipelines, or of all."""
-    return [
-        RollupRow(**{**dict(row), "labels": wire.decode(row["labels"], dict[str, int], what="roll-up's labels")})
-        for row in _newest(db, "rollups", box, limit)
-    ]
+def page_rollups(db: Database, box: str | None = None, cursor: str | None = None, limit: int = 100) -> Page[RollupRow]:
+    """Minutes of one box's pipelines, or of all, newest first."""
+    return _page(db, "rollups", RollupRow, box, cursor, limit, {"labels": dict[str, int]})
 
 
-def list_losses(db: Database, box: str | None = None, limit: int = 100) -> list[LossRow]:
-    """The newest entries of the loss ledgers."""
-    return [LossRow(**row) for row in _newest(db, "losses", box, limit)]
+def page_losses(db: Database, box: str | None = None, cursor: str | None = None, limit: int = 100) -> Page[LossRow]:
+    """Entries of the loss ledgers, newest first."""
+    return _page(db, "losses", LossRow, box, cursor, limit)
 
 
-def _newest(db: Database, table: Stream, box: str | None, limit: int) -> list[sqlite3.Row]:
-    where = "?1 IS NULL OR box = ?1"
-    sql = f"SELECT * FROM {table} WHERE {where} ORDER BY at_ms DESC, boot DESC, seq DESC LIMIT ?2"  # noqa: S608 - names of ours
-    return db.read(sql, (box, check_limit(limit)))
+def _page(
+    db: Database,
+    stream: Stream,
+    kind: Callable[..., R],
+    box: str | None,
+    cursor: str | None,
+    limit: int,
+    decoded: Mapping[str, Any] = MappingProxyType({}),
+) -> Page[R]:
+    """A page of a stream, newest first. ``decoded``: what the columns that hold JSON are."""
+    at_ms, seq, of, boot = split_cursor(cursor, (int, int, str, str)) if cursor else (2**62, 0, "", "")
+    where = "box = ? AND " if box else ""
+    rows = db.read(
+        f"SELECT * FROM {stream} WHERE {where}(at_ms, box, boot, seq) < (?, ?, ?, ?)"  # noqa: S608 - names of ours
+        " ORDER BY at_ms DESC, box DESC, boot DESC, seq DESC LIMIT ?",
+        (*([box] if box else []), at_ms, of, boot, seq, check_limit(limit) + 1),
+    )
+    last = rows[limit - 1] if len(rows) > limit else None
+    return Page(
+        rows=tuple(
+            kind(**{**dict(row), **{name: wire.decode(row[name], what, what=name) for name, what in decoded.items()}})
+            for row in rows[:limit]
+        ),
+        cursor=join_cursor(last["at_ms"], last["seq"], last["box"], last["boot"]) if last else None,
+    )
 
 
 def _result(row: sqlite3.Row) -> ResultRow:

@@ -14,7 +14,7 @@ from app.fleet.discovery import discover as listen
 from app.store import boxes as box_store
 from app.store import samples as sample_store
 from app.store import spool as spool_store
-from app.store.records import Box
+from app.store.records import Box, Page
 from app.usecases.progress import CancelToken, Progress, ProgressEvent, silent
 from edge_runtime.contracts.errors import AlreadyExists, LinesideError, NotFound
 from edge_runtime.contracts.rows import STREAMS, AlertRow, AuditRow, LossRow, RollupRow, ShadowRow
@@ -208,29 +208,37 @@ def _fetch(ctx: Context, client: BoxClient, sample: str) -> bytes | None:
         return None
 
 
-def list_alerts(ctx: Context, name: str | None = None, limit: int = 100) -> list[AlertRow]:
-    """The newest alerts of one box or all."""
-    return spool_store.list_alerts(ctx.database, box=_id_of(ctx, name), limit=limit)
+def page_alerts(
+    ctx: Context, name: str | None = None, *, cursor: str | None = None, limit: int = 100
+) -> Page[AlertRow]:
+    """Alerts of one box or all, newest first."""
+    return spool_store.page_alerts(ctx.database, _id_of(ctx, name), cursor, limit)
 
 
-def list_audits(ctx: Context, name: str | None = None, limit: int = 100) -> list[AuditRow]:
-    """What was done last to one box or all, by whom."""
-    return spool_store.list_audits(ctx.database, box=_id_of(ctx, name), limit=limit)
+def page_audits(
+    ctx: Context, name: str | None = None, *, cursor: str | None = None, limit: int = 100
+) -> Page[AuditRow]:
+    """What was done to one box or all, and by whom, newest first."""
+    return spool_store.page_audits(ctx.database, _id_of(ctx, name), cursor, limit)
 
 
-def list_shadows(ctx: Context, name: str | None = None, limit: int = 100) -> list[ShadowRow]:
-    """The newest frames on which the shadow model of one box, or of any, said otherwise."""
-    return spool_store.list_shadows(ctx.database, box=_id_of(ctx, name), limit=limit)
+def page_shadows(
+    ctx: Context, name: str | None = None, *, cursor: str | None = None, limit: int = 100
+) -> Page[ShadowRow]:
+    """Frames on which the shadow model of one box, or of any, said otherwise, newest first."""
+    return spool_store.page_shadows(ctx.database, _id_of(ctx, name), cursor, limit)
 
 
-def list_rollups(ctx: Context, name: str | None = None, limit: int = 100) -> list[RollupRow]:
-    """The newest minutes of the pipelines of one box or all."""
-    return spool_store.list_rollups(ctx.database, box=_id_of(ctx, name), limit=limit)
+def page_rollups(
+    ctx: Context, name: str | None = None, *, cursor: str | None = None, limit: int = 100
+) -> Page[RollupRow]:
+    """Minutes of the pipelines of one box or all, newest first."""
+    return spool_store.page_rollups(ctx.database, _id_of(ctx, name), cursor, limit)
 
 
-def list_losses(ctx: Context, name: str | None = None, limit: int = 100) -> list[LossRow]:
-    """What one box or all had to let go last, and why."""
-    return spool_store.list_losses(ctx.database, box=_id_of(ctx, name), limit=limit)
+def page_losses(ctx: Context, name: str | None = None, *, cursor: str | None = None, limit: int = 100) -> Page[LossRow]:
+    """What one box or all had to let go, and why, newest first."""
+    return spool_store.page_losses(ctx.database, _id_of(ctx, name), cursor, limit)
 
 
 def roll_back(ctx: Context, name: str, reason: str) -> Box:

@@ -169,8 +169,28 @@
         <translation>尚无消息。</translation>
     </message>
     <message>
+        <source>History</source>
+        <translation>历史</translation>
+    </message>
+    <message>
+        <source>Minutes, shadow model, alerts, what was done to it, losses</source>
+        <translation>分钟汇总、影子模型、告警、审计、丢失</translation>
+    </message>
+    <message>
+        <source>Send back…</source>
+        <translation>退回…</translation>
+    </message>
+    <message>
         <source>No pipeline is configured.</source>
         <translation>未配置流水线。</translation>
+    </message>
+    <message>
+        <source>No result was collected yet.</source>
+        <translation>尚未收取任何结果。</translation>
+    </message>
+    <message>
+        <source>Its disk takes no rows: {problem}</source>
+        <translation>它的磁盘无法写入记录：{problem}</translation>
     </message>
     <message>
         <source>Forget this box?</source>
@@ -183,6 +203,10 @@
     <message>
         <source>Forget box</source>
         <translation>移除</translation>
+    </message>
+    <message>
+        <source>Send {name} back</source>
+        <translation>退回 {name}</translation>
     </message>
     <message>
         <source>Refresh {name}</source>
@@ -199,6 +223,18 @@
     <message>
         <source>Fingerprint</source>
         <translation>指纹</translation>
+    </message>
+    <message>
+        <source>Inference</source>
+        <translation>推理接口</translation>
+    </message>
+    <message>
+        <source>Off</source>
+        <translation>未启用</translation>
+    </message>
+    <message>
+        <source>Version</source>
+        <translation>版本</translation>
     </message>
     <message>
         <source>Running for</source>
@@ -225,6 +261,14 @@
         <translation>当前为产线作答</translation>
     </message>
     <message>
+        <source>ms a frame: {stages}</source>
+        <translation>每帧毫秒：{stages}</translation>
+    </message>
+    <message>
+        <source>Learns what is normal, to notice drift: {share}</source>
+        <translation>正在学习正常状态以发现漂移：{share}</translation>
+    </message>
+    <message>
         <source>drift</source>
         <translation>漂移</translation>
     </message>
@@ -247,6 +291,77 @@
     <message>
         <source>Results: {results}, samples: {samples} ({size})</source>
         <translation>{results} 条结果，{samples} 个样本（{size}）</translation>
+    </message>
+</context>
+<context>
+    <name>BoxHistory</name>
+    <message>
+        <source>All boxes</source>
+        <translation>所有边缘盒</translation>
+    </message>
+    <message>
+        <source>What to look back on</source>
+        <translation>查看哪类历史</translation>
+    </message>
+    <message>
+        <source>Minutes</source>
+        <translation>分钟汇总</translation>
+    </message>
+    <message>
+        <source>Shadow model</source>
+        <translation>影子模型</translation>
+    </message>
+    <message>
+        <source>Alerts</source>
+        <translation>告警</translation>
+    </message>
+    <message>
+        <source>Audit</source>
+        <translation>审计</translation>
+    </message>
+    <message>
+        <source>Losses</source>
+        <translation>丢失</translation>
+    </message>
+    <message>
+        <source>Collect now</source>
+        <translation>立即收取</translation>
+    </message>
+    <message>
+        <source>When</source>
+        <translation>时间</translation>
+    </message>
+    <message>
+        <source>What</source>
+        <translation>事件</translation>
+    </message>
+    <message>
+        <source>Pipeline</source>
+        <translation>流水线</translation>
+    </message>
+    <message>
+        <source>Message</source>
+        <translation>说明</translation>
+    </message>
+    <message>
+        <source>No alerts: nothing on this box asks for attention.</source>
+        <translation>没有告警：此边缘盒没有需要留意的情况。</translation>
+    </message>
+    <message>
+        <source>Who</source>
+        <translation>操作人</translation>
+    </message>
+    <message>
+        <source>This desktop</source>
+        <translation>本机</translation>
+    </message>
+    <message>
+        <source>The box itself</source>
+        <translation>边缘盒自身</translation>
+    </message>
+    <message>
+        <source>Nothing that was done to this box was collected yet.</source>
+        <translation>尚未收取此边缘盒的审计记录。</translation>
     </message>
 </context>
 <context>
@@ -310,6 +425,14 @@
     <message>
         <source>Collect from all boxes</source>
         <translation>从所有边缘盒收取</translation>
+    </message>
+    <message>
+        <source>History of box {name}</source>
+        <translation>边缘盒 {name} 的历史</translation>
+    </message>
+    <message>
+        <source>Start a shadow run on {name}…</source>
+        <translation>在 {name} 上开始影子运行…</translation>
     </message>
     <message>
         <source>Refresh boxes</source>
@@ -616,6 +739,61 @@
     </message>
 </context>
 <context>
+    <name>LossesTab</name>
+    <message>
+        <source>Waits on the box</source>
+        <translation>盒上待收取</translation>
+    </message>
+    <message>
+        <source>When</source>
+        <translation>时间</translation>
+    </message>
+    <message>
+        <source>How many</source>
+        <translation>数量</translation>
+    </message>
+    <message>
+        <source>Size</source>
+        <translation>大小</translation>
+    </message>
+    <message>
+        <source>From</source>
+        <translation>起</translation>
+    </message>
+    <message>
+        <source>To</source>
+        <translation>止</translation>
+    </message>
+    <message>
+        <source>Losses</source>
+        <translation>丢失</translation>
+    </message>
+    <message>
+        <source>What</source>
+        <translation>内容</translation>
+    </message>
+    <message>
+        <source>Why</source>
+        <translation>原因</translation>
+    </message>
+    <message>
+        <source>{why} From {first} to {last}. [{reason}]</source>
+        <translation>{why}从 {first} 到 {last}。[{reason}]</translation>
+    </message>
+    <message>
+        <source>Nothing was lost. What a box must let go before it is collected will stand here.</source>
+        <translation>没有丢失。边缘盒在被收取之前不得不舍弃的内容会列在这里。</translation>
+    </message>
+    <message>
+        <source>Collect now</source>
+        <translation>立即收取</translation>
+    </message>
+    <message>
+        <source>Not on disk yet</source>
+        <translation>尚未写盘</translation>
+    </message>
+</context>
+<context>
     <name>MainWindow</name>
     <message>
         <source>Starting…</source>
@@ -656,6 +834,85 @@
     <message>
         <source>Model {name} {version}</source>
         <translation>模型 {name} {version}</translation>
+    </message>
+</context>
+<context>
+    <name>MinutesTab</name>
+    <message>
+        <source>Pipeline</source>
+        <translation>流水线</translation>
+    </message>
+    <message>
+        <source>Frames per minute</source>
+        <translation>每分钟帧数</translation>
+    </message>
+    <message>
+        <source>Latency in ms</source>
+        <translation>延迟（毫秒）</translation>
+    </message>
+    <message>
+        <source>median</source>
+        <translation>中位数</translation>
+    </message>
+    <message>
+        <source>1 in 100</source>
+        <translation>最慢 1%</translation>
+    </message>
+    <message>
+        <source>Errors per minute</source>
+        <translation>每分钟错误数</translation>
+    </message>
+    <message>
+        <source>Minutes</source>
+        <translation>分钟汇总</translation>
+    </message>
+    <message>
+        <source>{pipeline} answered: {answers}</source>
+        <translation>{pipeline} 的回答：{answers}</translation>
+    </message>
+    <message>
+        <source>No minute of this box was collected yet.</source>
+        <translation>尚未收取此边缘盒的分钟汇总。</translation>
+    </message>
+    <message>
+        <source>Collect now</source>
+        <translation>立即收取</translation>
+    </message>
+    <message>
+        <source>Minute</source>
+        <translation>分钟</translation>
+    </message>
+    <message>
+        <source>Frames</source>
+        <translation>帧数</translation>
+    </message>
+    <message>
+        <source>Errors</source>
+        <translation>错误</translation>
+    </message>
+    <message>
+        <source>Kept</source>
+        <translation>留存</translation>
+    </message>
+    <message>
+        <source>Confidence</source>
+        <translation>置信度</translation>
+    </message>
+    <message>
+        <source>Median ms</source>
+        <translation>中位毫秒</translation>
+    </message>
+    <message>
+        <source>1 in 100 ms</source>
+        <translation>最慢 1% 毫秒</translation>
+    </message>
+    <message>
+        <source>Model</source>
+        <translation>模型</translation>
+    </message>
+    <message>
+        <source>Answers</source>
+        <translation>回答</translation>
     </message>
 </context>
 <context>
@@ -868,6 +1125,13 @@
     </message>
 </context>
 <context>
+    <name>PathField</name>
+    <message>
+        <source>Browse…</source>
+        <translation>浏览…</translation>
+    </message>
+</context>
+<context>
     <name>ProveOnBox</name>
     <message>
         <source>Prove {name} {version}</source>
@@ -888,6 +1152,33 @@
     <message>
         <source>Prove {version} on {box}</source>
         <translation>在 {box} 上验证 {version}</translation>
+    </message>
+</context>
+<context>
+    <name>RollBack</name>
+    <message>
+        <source>Send {box} back?</source>
+        <translation>退回 {box}？</translation>
+    </message>
+    <message>
+        <source>{before} answers for the line again instead of {answers}.</source>
+        <translation>将由 {before} 代替 {answers} 重新为产线作答。</translation>
+    </message>
+    <message>
+        <source>Send back</source>
+        <translation>退回</translation>
+    </message>
+    <message>
+        <source>Reason</source>
+        <translation>原因</translation>
+    </message>
+    <message>
+        <source>Kept on the box and in the activity.</source>
+        <translation>保存在边缘盒和活动记录中。</translation>
+    </message>
+    <message>
+        <source>Say why: whoever comes next will ask.</source>
+        <translation>请写明原因：下一位接手的人会问。</translation>
     </message>
 </context>
 <context>
@@ -1294,6 +1585,124 @@
     </message>
 </context>
 <context>
+    <name>ShadowPanel</name>
+    <message>
+        <source>Start a shadow run…</source>
+        <translation>开始影子运行…</translation>
+    </message>
+    <message>
+        <source>End shadow run</source>
+        <translation>结束影子运行</translation>
+    </message>
+    <message>
+        <source>Disagreements</source>
+        <translation>分歧</translation>
+    </message>
+    <message>
+        <source>Undo</source>
+        <translation>撤销</translation>
+    </message>
+    <message>
+        <source>Shadow model</source>
+        <translation>影子模型</translation>
+    </message>
+    <message>
+        <source>Shadow {model} on {box}</source>
+        <translation>在 {box} 上影子运行 {model}</translation>
+    </message>
+    <message>
+        <source>End the shadow run on {box}</source>
+        <translation>结束 {box} 的影子运行</translation>
+    </message>
+    <message>
+        <source>Undo: shadow run on {box}</source>
+        <translation>撤销：{box} 的影子运行</translation>
+    </message>
+    <message>
+        <source>No second model watches this line.</source>
+        <translation>没有第二个模型在旁观此产线。</translation>
+    </message>
+    <message>
+        <source>Sees what the line sees and answers for nothing.</source>
+        <translation>看到产线所见的画面，但不作答。</translation>
+    </message>
+</context>
+<context>
+    <name>ShadowTab</name>
+    <message>
+        <source>agreed</source>
+        <translation>一致</translation>
+    </message>
+    <message>
+        <source>frames compared</source>
+        <translation>已比较帧数</translation>
+    </message>
+    <message>
+        <source>ms, shadow</source>
+        <translation>毫秒，影子</translation>
+    </message>
+    <message>
+        <source>ms, answering</source>
+        <translation>毫秒，作答</translation>
+    </message>
+    <message>
+        <source>Share that agreed, by minute</source>
+        <translation>每分钟一致的比例</translation>
+    </message>
+    <message>
+        <source>Start a shadow run…</source>
+        <translation>开始影子运行…</translation>
+    </message>
+    <message>
+        <source>Disagreements</source>
+        <translation>分歧</translation>
+    </message>
+    <message>
+        <source>No frame yet on which a shadow model said otherwise.</source>
+        <translation>还没有影子模型判断不同的帧。</translation>
+    </message>
+    <message>
+        <source>None now: figures of the last one</source>
+        <translation>当前没有：以下是上一个的数据</translation>
+    </message>
+    <message>
+        <source>{state}: {model}</source>
+        <translation>{state}：{model}</translation>
+    </message>
+    <message>
+        <source>When</source>
+        <translation>时间</translation>
+    </message>
+    <message>
+        <source>ms</source>
+        <translation>毫秒</translation>
+    </message>
+    <message>
+        <source>Shadow ms</source>
+        <translation>影子毫秒</translation>
+    </message>
+    <message>
+        <source>Pipeline</source>
+        <translation>流水线</translation>
+    </message>
+    <message>
+        <source>Frame</source>
+        <translation>帧</translation>
+    </message>
+    <message>
+        <source>Answered</source>
+        <translation>作答</translation>
+    </message>
+    <message>
+        <source>Shadow said</source>
+        <translation>影子判断</translation>
+    </message>
+    <message>
+        <source>{frame}: answered {label}, the shadow said {other}. Sample {sample}.</source>
+        <translation>{frame}：作答为 {label}，影子判断为 {other}。样本 {sample}。</translation>
+    </message>
+</context>
+<context>
     <name>StartBurst</name>
     <message>
         <source>Start a burst</source>
@@ -1421,6 +1830,33 @@
     <message>
         <source>No box is enrolled yet. Add one on the page Boxes.</source>
         <translation>还没有登记边缘盒。请在“边缘盒”页添加。</translation>
+    </message>
+</context>
+<context>
+    <name>StartShadow</name>
+    <message>
+        <source>Start a shadow run</source>
+        <translation>开始影子运行</translation>
+    </message>
+    <message>
+        <source>The model sees what {box} sees, but answers for nothing. Frames on which the two disagree are kept.</source>
+        <translation>模型看到 {box} 所见的画面，但不作答。两者判断不同的帧会被留存。</translation>
+    </message>
+    <message>
+        <source>Start shadow run</source>
+        <translation>开始影子运行</translation>
+    </message>
+    <message>
+        <source>Released model</source>
+        <translation>已签发的模型</translation>
+    </message>
+    <message>
+        <source>The box tries it in its sandbox first, and may refuse it.</source>
+        <translation>边缘盒会先在沙箱中试用，也可能拒绝它。</translation>
+    </message>
+    <message>
+        <source>No other model is released yet. Release one on the page Models.</source>
+        <translation>还没有其他已签发的模型。请在“模型”页面签发一个。</translation>
     </message>
 </context>
 <context>
@@ -1628,6 +2064,25 @@
     </message>
 </context>
 <context>
+    <name>TrainingSettings</name>
+    <message>
+        <source>Bursts on this machine run in this Python, which must have Lineside&apos;s training extra; a change counts from the next burst.</source>
+        <translation>本机训练使用此 Python，其中须装有 Lineside 的训练组件；更改在下次训练后生效。</translation>
+    </message>
+    <message>
+        <source>Give the whole path of a Python program on this machine.</source>
+        <translation>请填写本机 Python 程序的完整路径。</translation>
+    </message>
+    <message>
+        <source>Python for training</source>
+        <translation>用于训练的 Python</translation>
+    </message>
+    <message>
+        <source>the one that runs Lineside</source>
+        <translation>运行 Lineside 的那个</translation>
+    </message>
+</context>
+<context>
     <name>Wizard</name>
     <message>
         <source>For instance: Plant North</source>
@@ -1724,6 +2179,237 @@
     <message>
         <source>The demo trains a model; this installation brings no PyTorch to train with.</source>
         <translation>演示需要训练模型，而此安装不带训练所需的 PyTorch。</translation>
+    </message>
+</context>
+<context>
+    <name>boxes</name>
+    <message>
+        <source>Drift: less sure</source>
+        <translation>漂移：把握下降</translation>
+    </message>
+    <message>
+        <source>Drift: other answers</source>
+        <translation>漂移：答案分布变化</translation>
+    </message>
+    <message>
+        <source>Drift: other values</source>
+        <translation>漂移：数值变化</translation>
+    </message>
+    <message>
+        <source>Input: brightness</source>
+        <translation>输入：亮度</translation>
+    </message>
+    <message>
+        <source>Input: out of focus</source>
+        <translation>输入：失焦</translation>
+    </message>
+    <message>
+        <source>Input: sees nothing</source>
+        <translation>输入：看不见</translation>
+    </message>
+    <message>
+        <source>Input: frozen picture</source>
+        <translation>输入：画面静止</translation>
+    </message>
+    <message>
+        <source>Input: unreadable</source>
+        <translation>输入：无法读取</translation>
+    </message>
+    <message>
+        <source>Model fails</source>
+        <translation>模型出错</translation>
+    </message>
+    <message>
+        <source>Model damaged</source>
+        <translation>模型损坏</translation>
+    </message>
+    <message>
+        <source>Model unusable</source>
+        <translation>模型无法使用</translation>
+    </message>
+    <message>
+        <source>Slower provider</source>
+        <translation>改用较慢的后端</translation>
+    </message>
+    <message>
+        <source>Update refused</source>
+        <translation>拒绝更新</translation>
+    </message>
+    <message>
+        <source>Shadow given up</source>
+        <translation>放弃影子模型</translation>
+    </message>
+    <message>
+        <source>Pipeline fails</source>
+        <translation>流水线出错</translation>
+    </message>
+    <message>
+        <source>Configuration refused</source>
+        <translation>拒绝配置</translation>
+    </message>
+    <message>
+        <source>Disk full</source>
+        <translation>磁盘已满</translation>
+    </message>
+    <message>
+        <source>Disk takes nothing</source>
+        <translation>磁盘无法写入</translation>
+    </message>
+    <message>
+        <source>Spool damaged</source>
+        <translation>暂存区损坏</translation>
+    </message>
+    <message>
+        <source>Answers no programs</source>
+        <translation>推理接口未开启</translation>
+    </message>
+    <message>
+        <source>Cannot be managed</source>
+        <translation>无法管理</translation>
+    </message>
+    <message>
+        <source>Frame left out</source>
+        <translation>跳过的帧</translation>
+    </message>
+    <message>
+        <source>Update state damaged</source>
+        <translation>更新状态损坏</translation>
+    </message>
+    <message>
+        <source>Rolled back</source>
+        <translation>已退回</translation>
+    </message>
+    <message>
+        <source>Update asked for</source>
+        <translation>请求更新</translation>
+    </message>
+    <message>
+        <source>Model committed</source>
+        <translation>模型已启用</translation>
+    </message>
+    <message>
+        <source>Shadow chosen</source>
+        <translation>选定影子模型</translation>
+    </message>
+    <message>
+        <source>Configured</source>
+        <translation>更改配置</translation>
+    </message>
+    <message>
+        <source>Started</source>
+        <translation>启动</translation>
+    </message>
+    <message>
+        <source>Results</source>
+        <translation>结果</translation>
+    </message>
+    <message>
+        <source>Samples</source>
+        <translation>样本</translation>
+    </message>
+    <message>
+        <source>Alerts</source>
+        <translation>告警</translation>
+    </message>
+    <message>
+        <source>Audits</source>
+        <translation>审计</translation>
+    </message>
+    <message>
+        <source>Shadow answers</source>
+        <translation>影子分歧</translation>
+    </message>
+    <message>
+        <source>Minutes</source>
+        <translation>分钟汇总</translation>
+    </message>
+    <message>
+        <source>Losses</source>
+        <translation>丢失</translation>
+    </message>
+    <message>
+        <source>Frames</source>
+        <translation>帧</translation>
+    </message>
+    <message>
+        <source>Its class had no room left on the box.</source>
+        <translation>盒上该类别已没有空间。</translation>
+    </message>
+    <message>
+        <source>The spool had no room left.</source>
+        <translation>暂存区已没有空间。</translation>
+    </message>
+    <message>
+        <source>Nobody collected it in time.</source>
+        <translation>没有及时收取。</translation>
+    </message>
+    <message>
+        <source>The disk ran short.</source>
+        <translation>磁盘空间不足。</translation>
+    </message>
+    <message>
+        <source>The disk was full, and memory could not hold it either.</source>
+        <translation>磁盘已满，内存也放不下。</translation>
+    </message>
+    <message>
+        <source>Pushed frames were not taken up before the box stopped.</source>
+        <translation>推送的帧在边缘盒停止前未被处理。</translation>
+    </message>
+    <message>
+        <source>The camera gave more pictures than the line could take.</source>
+        <translation>相机画面多于产线的处理能力。</translation>
+    </message>
+    <message>
+        <source>The power went while it was being written.</source>
+        <translation>写入时断电。</translation>
+    </message>
+    <message>
+        <source>A sample&apos;s file was damaged.</source>
+        <translation>样本文件损坏。</translation>
+    </message>
+    <message>
+        <source>The spool&apos;s file was damaged.</source>
+        <translation>暂存区文件损坏。</translation>
+    </message>
+    <message>
+        <source>A fault of the program: please report it.</source>
+        <translation>程序故障：请上报。</translation>
+    </message>
+    <message>
+        <source>A frame that hung or crashed the box twice was left out.</source>
+        <translation>有一帧两次使边缘盒卡死或崩溃，已被跳过。</translation>
+    </message>
+    <message>
+        <source>The frame was not a readable picture.</source>
+        <translation>该帧不是可读的图像。</translation>
+    </message>
+    <message>
+        <source>read</source>
+        <translation>读取</translation>
+    </message>
+    <message>
+        <source>decode</source>
+        <translation>解码</translation>
+    </message>
+    <message>
+        <source>prepare</source>
+        <translation>预处理</translation>
+    </message>
+    <message>
+        <source>infer</source>
+        <translation>推理</translation>
+    </message>
+    <message>
+        <source>interpret</source>
+        <translation>后处理</translation>
+    </message>
+    <message>
+        <source>keep</source>
+        <translation>保存</translation>
+    </message>
+    <message>
+        <source>watch</source>
+        <translation>监测</translation>
     </message>
 </context>
 <context>
@@ -2207,6 +2893,18 @@
         <translation>无流水线</translation>
     </message>
     <message>
+        <source>Watching</source>
+        <translation>旁观中</translation>
+    </message>
+    <message>
+        <source>Given up</source>
+        <translation>已放弃</translation>
+    </message>
+    <message>
+        <source>None</source>
+        <translation>无</translation>
+    </message>
+    <message>
         <source>No object store</source>
         <translation>无对象存储</translation>
     </message>
@@ -2324,32 +3022,6 @@
     <message>
         <source>Done</source>
         <translation>完成</translation>
-    </message>
-</context>
-<context>
-    <name>PathField</name>
-    <message>
-        <source>Browse…</source>
-        <translation>浏览…</translation>
-    </message>
-</context>
-<context>
-    <name>TrainingSettings</name>
-    <message>
-        <source>Bursts on this machine run in this Python, which must have Lineside&apos;s training extra; a change counts from the next burst.</source>
-        <translation>本机训练使用此 Python，其中须装有 Lineside 的训练组件；更改在下次训练后生效。</translation>
-    </message>
-    <message>
-        <source>Give the whole path of a Python program on this machine.</source>
-        <translation>请填写本机 Python 程序的完整路径。</translation>
-    </message>
-    <message>
-        <source>Python for training</source>
-        <translation>用于训练的 Python</translation>
-    </message>
-    <message>
-        <source>the one that runs Lineside</source>
-        <translation>运行 Lineside 的那个</translation>
     </message>
 </context>
 </TS>

@@ -131,7 +131,7 @@ def test_a_shadow_tells_where_it_disagrees_and_outlives_a_restart(
 
     def disagreements() -> bool:
         boxes.collect(site)
-        return bool(boxes.list_shadows(site))
+        return bool(boxes.page_shadows(site).rows)
 
     # The frames come all at once, and the shadow sees only those for which it has time.
     for extra in range(40):
@@ -139,7 +139,7 @@ def test_a_shadow_tells_where_it_disagrees_and_outlives_a_restart(
         if disagreements():
             break
     wait_until(disagreements, 10, "a frame on which they differ")
-    row = boxes.list_shadows(site)[0]
+    row = boxes.page_shadows(site).rows[0]
     assert (row.model, row.shadow, row.label, row.shadow_label) == (running.model, candidate.model, "dark", "bright")
 
     box.stop()

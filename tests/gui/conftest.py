@@ -24,6 +24,7 @@ from app.gui.tasks import Tasks
 from app.gui.theme import Theme
 from app.gui.window import MainWindow
 from tests.gui.filling import fill, new_site
+from tests.gui.history import add_history
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -94,7 +95,7 @@ def full_template(site_template: Path, tmp_path_factory: pytest.TempPathFactory)
     folder = tmp_path_factory.mktemp("full")
     shutil.copytree(site_template, folder / "site")
     with open_context(folder / "site") as context:
-        fill(context, folder)
+        add_history(context, fill(context, folder)[0])
     return folder / "site"
 
 

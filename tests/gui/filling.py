@@ -24,6 +24,7 @@ from edge_runtime.contracts.status import (
     BoxStatus,
     PipelineStatus,
     ProbeReport,
+    ShadowStatus,
     SlotStatus,
     SpoolStatus,
     TrialReport,
@@ -39,6 +40,7 @@ def digest(text: str) -> str:
 
 
 OLD_MODEL, NEW_MODEL = digest("model 1.0.0"), digest("model 1.1.0")
+SHADOW_MODEL = digest("model 1.0.5")
 BURST_DONE, BURST_RUNNING = "5b1f0f2e-3f0a-4a52-9d3c-0d6a8b9c1e11", "8c2d1a4b-6e7f-4b1a-8f2e-1a2b3c4d5e6f"
 
 
@@ -56,7 +58,15 @@ def picture(number: int) -> bytes:
     return encoded.tobytes()
 
 
-def add_box(context: Context, folder: Path, name: str, *, drifting: bool = False, problem: str | None = None) -> Box:
+def add_box(
+    context: Context,
+    folder: Path,
+    name: str,
+    *,
+    drifting: bool = False,
+    shadowed: bool = False,
+    problem: str | None = None,
+) -> Box:
     """Enrol a box that is not running, with a status as if it had just answered."""
     identity = create_identity(folder / name, name)
     box = Box(
@@ -85,7 +95,8 @@ def add_box(context: Context, folder: Path, name: str, *, drifting: bool = False
                 kept=311,
                 frames_per_s=25.2,
                 drift=drifting,
-                drift_reference=1.0,
+                drift_reference=1.0 if drifting else 0.43,
+                stages_ms={"read": 0.2, "decode": 0.7, "preprocess": 0.1, "infer": 1.2, "postprocess": 0.1},
                 last_error="frame-000231.jpg is not a readable image." if drifting else None,
             ),
         ),
@@ -100,9 +111,24 @@ def add_box(context: Context, folder: Path, name: str, *, drifting: bool = False
                 active=True,
                 trial=TrialReport(frames=40, errors=0, latency_ms_p95=1.4),
             ),
-            SlotStatus(slot="b", state="EMPTY"),
+            SlotStatus(slot="b", state="COMMITTED", bundle=digest("model 0.9.0"), name="digit-counter", version="0.9.0")
+            if shadowed
+            else SlotStatus(slot="b", state="EMPTY"),
         ),
-        spool=SpoolStatus(results=120, samples=9, sample_bytes=41_000, disk_free_bytes=52_000_000_000),
+        shadow=ShadowStatus(
+            target="digit-counter/1.0.5.bundle",
+            bundle=SHADOW_MODEL,
+            name="digit-counter",
+            version="1.0.5",
+            release=2,
+            state="running",
+        )
+        if shadowed
+        else None,
+        inference={"http": "192.168.1.20:8000", "grpc": "192.168.1.20:8001"} if shadowed else {},
+        spool=SpoolStatus(
+            results=120, samples=9, audits=1, rollups=3, sample_bytes=41_000, disk_free_bytes=52_000_000_000
+        ),
     )
     box_store.set_status(context.database, box.box, status=status, seen_ms=NOW_MS)
     if problem:
@@ -314,7 +340,7 @@ def add_rollouts(context: Context, boxes: list[Box]) -> None:
 def fill(context: Context, folder: Path, *, results: int = 900, kept: int = 60) -> list[Box]:
     """Something on every page; returns the boxes by name."""
     boxes = [
-        add_box(context, folder, "line-1"),
+        add_box(context, folder, "line-1", shadowed=True),
         add_box(context, folder, "line-2", drifting=True),
         add_box(
             context, folder, "packing-north", problem="The box does not answer: connection refused at 127.0.0.1:7443."

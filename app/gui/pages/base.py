@@ -57,8 +57,10 @@ class Page(QWidget):
         self._stack.addWidget(full)
         self._toolbar = QWidget()
         self._toolbar.setLayout(self.buttons)
-        header = row(column(label(title, "title"), self.subtitle, gap=0), 1, self._toolbar, gap=16)
-        box = column(header, gap=16)
+        self.header = QWidget()
+        """Title and toolbar; hidden where what is shown has a header of its own."""
+        self.header.setLayout(row(column(label(title, "title"), self.subtitle, gap=0), 1, self._toolbar, gap=16))
+        box = column(self.header, gap=16)
         box.addWidget(self._stack, 1)
         box.setContentsMargins(24, 16, 24, 16)
         self.setLayout(box)

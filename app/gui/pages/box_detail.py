@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING
 from PySide6.QtWidgets import QWidget
 
 from app.gui import formats
+from app.gui.box_words import kind_state, stages_words
 from app.gui.charts import Chart, Mark, changes, rolling_mean, without_crowding
 from app.gui.dialogs import Confirm
+from app.gui.pages.box_actions import RollBack
+from app.gui.pages.box_shadow import ShadowPanel
 from app.gui.pages.entries import Entries, Entry, Line
-from app.gui.states import State, box_state, slot_state, state
+from app.gui.states import box_state, slot_state, state
 from app.gui.widgets import Button, Chip, Facts, card, column, label, row
 from app.store.records import Box
 from app.usecases import boxes, models, results
@@ -47,26 +50,37 @@ class BoxDetail(QWidget):
         self._chip = Chip()
         self._problem = label("", "bad", wrap=True, selectable=True)
         self._facts = Facts()
+        self._disk = label("", "bad", wrap=True, selectable=True)
         self.refresh = Button(self.tr("Refresh"), "refresh", clicked=self._refresh)
-        self.collect = Button(self.tr("Collect now"), "collect", clicked=self._collect)
+        self.collect = Button(self.tr("Collect now"), "collect", clicked=self.collect_now)
         self.forget = Button("", "close", kind="ghost", tip=self.tr("Forget this box…"), clicked=self.ask_to_forget)
+        self.look_back = Button(self.tr("History"), "activity", clicked=lambda: page.look_back())
+        self.look_back.setToolTip(self.tr("Minutes, shadow model, alerts, what was done to it, losses"))
+        self.shadow = ShadowPanel(page)
+        self.send_back = Button(self.tr("Send back…"), "undo", clicked=self.ask_to_send_back)
         self._slots = Entries(self.tr("Not heard yet."))
         self._pipelines = Entries(self.tr("No pipeline is configured."))
         self._alerts = Entries(self.tr("No alerts."))
         self.chart = Chart(self.tr("Confidence over time"), times=True, share=True)
         self._dots = self.chart.add_dots("muted")
         self._mean = self.chart.add_line("accent", 2.5)
-        self.chart_card = card(label(self.tr("What the model said"), "section"), self.chart, gap=8)
+        self._unheard = label(self.tr("No result was collected yet."), "muted")
+        self.chart_card = card(label(self.tr("What the model said"), "section"), self._unheard, self.chart, gap=8)
         """Shown by the page, where there is room for its width."""
+        last = row(self.look_back, self.forget)
+        last.setStretch(0, 1)
         panel = [
             card(
                 row(self._name, 1, self._chip),
                 self._problem,
+                self._disk,
                 self._facts,
-                row(self.refresh, self.collect, 1, self.forget),
+                row(self.refresh, self.collect, 1),
+                last,
                 gap=12,
             ),
-            card(label(self.tr("Model slots"), "section"), self._slots, gap=12),
+            card(label(self.tr("Model slots"), "section"), self._slots, row(self.send_back, 1), gap=12),
+            card(self.shadow),
             card(label(self.tr("Pipelines"), "section"), self._pipelines, gap=12),
             card(label(self.tr("Alerts"), "section"), self._alerts, gap=12),
         ]
@@ -86,7 +100,12 @@ class BoxDetail(QWidget):
         self._chip.set_state(box_state(box))
         self._problem.setText(box.problem or "")
         self._problem.setVisible(box.problem is not None)
+        disk = box.status.spool.problem if box.status else None
+        self._disk.setText(self.tr("Its disk takes no rows: {problem}").format(problem=disk) if disk else "")
+        self._disk.setVisible(disk is not None)
         self._facts.show_facts(self._facts_of(box))
+        self.shadow.show_box(box)
+        self.send_back.setVisible(_way_back(box) is not None)
         heard = box.problem is None
         self._slots.show_entries([self._slot(slot, heard=heard) for slot in (box.status.slots if box.status else ())])
         pipelines = box.status.pipelines if box.status else ()
@@ -103,7 +122,7 @@ class BoxDetail(QWidget):
         def work() -> Seen:
             return Seen(
                 results.page_results(context, box, limit=RECENT).rows,
-                boxes.list_alerts(context, box, ALERTS),
+                boxes.page_alerts(context, box, limit=ALERTS).rows,
                 {model.model: model.version for model in models.list_models(context)},
             )
 
@@ -129,6 +148,24 @@ class BoxDetail(QWidget):
         )
         dialog.open()
 
+    def ask_to_send_back(self) -> RollBack | None:
+        """Ask why, and send the box back to the model before; None where there is none."""
+        way = _way_back(self._box) if self._box is not None else None
+        if self._box is None or way is None:
+            return None
+        context, box = self._page.context, self._box
+        answers, before = (f"{slot.name} {slot.version}" for slot in way)
+        dialog = RollBack(self, box, answers=answers, before=before)
+        dialog.reasoned.connect(
+            lambda reason: self._page.session.tasks.run_command(
+                self.tr("Send {name} back").format(name=box.name),
+                lambda _progress, _cancel: boxes.roll_back(context, box.box, reason),
+                owner=self,
+            )
+        )
+        dialog.open()
+        return dialog
+
     def _refresh(self) -> None:
         if self._box is not None:
             context, box = self._page.context, self._box
@@ -138,7 +175,8 @@ class BoxDetail(QWidget):
                 owner=self,
             )
 
-    def _collect(self) -> None:
+    def collect_now(self) -> None:
+        """Bring over what waits on the box."""
         if self._box is None:
             return
         context, box = self._page.context, self._box
@@ -149,10 +187,13 @@ class BoxDetail(QWidget):
         self._page.session.tasks.run_command(self.tr("Collect from {name}").format(name=box.name), work, owner=self)
 
     def _facts_of(self, box: Box) -> list[tuple[str, str]]:
-        facts = [(self.tr("Address"), box.address), (self.tr("Fingerprint"), formats.short(box.box, 24))]
+        facts = [(self.tr("Address"), box.address), (self.tr("Fingerprint"), formats.short(box.box, 20))]
         if box.status is not None:
             spool = box.status.spool
+            answers = "\n".join(f"{where} {name.upper()}" for name, where in sorted(box.status.inference.items()))
             facts += [
+                (self.tr("Inference"), answers or self.tr("Off")),
+                (self.tr("Version"), box.status.version),
                 (self.tr("Running for"), formats.duration(box.status.uptime_s)),
                 (
                     self.tr("Waiting there"),
@@ -195,11 +236,18 @@ class BoxDetail(QWidget):
             kept=formats.count(pipeline.kept),
             errors=formats.count(pipeline.errors),
         )
-        last = (Line(text=pipeline.last_error),) if pipeline.last_error else ()
+        lines = [Line(text=pipeline.source), Line(text=words)]
+        if pipeline.stages_ms:
+            lines.append(Line(text=self.tr("ms a frame: {stages}").format(stages=stages_words(pipeline.stages_ms))))
+        if 0 < pipeline.drift_reference < 1:
+            learned = formats.percent(pipeline.drift_reference, 0)
+            lines.append(Line(text=self.tr("Learns what is normal, to notice drift: {share}").format(share=learned)))
+        if pipeline.last_error:
+            lines.append(Line(text=pipeline.last_error))
         return Entry(
             key=pipeline.name,
             title=pipeline.name,
-            lines=(Line(text=words), *last),
+            lines=tuple(lines),
             chip=state("drift" if pipeline.drift else pipeline.state) if heard else state("last-known"),
         )
 
@@ -207,8 +255,8 @@ class BoxDetail(QWidget):
         return Entry(
             key=f"{alert.boot} {alert.seq}",
             title=alert.message,
-            lines=(Line(text=f"{formats.clock(alert.at_ms)}  ·  {alert.kind}"),),
-            icon=State("drift" if alert.kind.startswith("drift.") else "warn", "warn", alert.kind),
+            lines=(Line(text=f"{formats.clock(alert.at_ms)}  ·  {kind_state(alert.kind).word}"),),
+            icon=kind_state(alert.kind),
         )
 
     def _show_seen(self, box: str, seen: Seen) -> None:
@@ -217,6 +265,8 @@ class BoxDetail(QWidget):
         rows = seen.results[::-1]
         times = [row.at_ms / 1000 for row in rows]
         confidences = [row.confidence for row in rows]
+        self.chart.setVisible(bool(rows))
+        self._unheard.setVisible(not rows)
         self.chart.set_dots(self._dots, times, confidences)
         self.chart.set_line(self._mean, times, rolling_mean(confidences))
         marks = [
@@ -231,3 +281,11 @@ class BoxDetail(QWidget):
             ]
         self.chart.set_marks(without_crowding(marks, times[-1] - times[0]) if times else [])
         self._alerts.show_entries([self._alert(alert) for alert in seen.alerts])
+
+
+def _way_back(box: Box) -> tuple[SlotStatus, SlotStatus] | None:
+    """The slot that answers and the one that would instead; None where there is no model to go back to."""
+    slots = box.status.slots if box.status else ()
+    answers = next((slot for slot in slots if slot.active), None)
+    before = next((slot for slot in slots if not slot.active and slot.state == "COMMITTED"), None)
+    return (answers, before) if answers and before else None

@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import ClassVar
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QSplitter, QWidget
+from PySide6.QtGui import QKeySequence, QShortcut
+from PySide6.QtWidgets import QSplitter, QStackedWidget, QWidget
 
 from app.gui import formats
 from app.gui.pages.add_box import AddBox
 from app.gui.pages.base import Command, Page, scrolled
 from app.gui.pages.box_detail import BoxDetail
+from app.gui.pages.box_history import BoxHistory, Topic
 from app.gui.pages.measures import state_width, text_width
 from app.gui.session import Session
 from app.gui.states import BOX_STATES, State, box_state, state
@@ -47,7 +49,9 @@ def waiting(box: Box) -> int | None:
 
 
 class BoxesPage(Page):
-    tables: ClassVar[frozenset[str]] = frozenset({"boxes", "box_status", "alerts", "results"})
+    tables: ClassVar[frozenset[str]] = frozenset(
+        {"boxes", "box_status", "alerts", "audits", "losses", "results", "rollups", "shadows"}
+    )
 
     def __init__(self, session: Session) -> None:
         super().__init__(session, self.tr("Boxes"))
@@ -105,7 +109,11 @@ class BoxesPage(Page):
         split.setStretchFactor(0, 3)
         split.setStretchFactor(1, 2)
         split.setSizes([732, 356])
-        self.body.addWidget(split, 1)
+        self.history = BoxHistory(self)
+        self._views = QStackedWidget()
+        self._views.addWidget(split)
+        self._views.addWidget(self.history)
+        self.body.addWidget(self._views, 1)
         self.set_empty(
             Empty(
                 "boxes",
@@ -114,14 +122,51 @@ class BoxesPage(Page):
             )
         )
         self.model.loaded.connect(self._loaded)
-        self.table.picked.connect(self.detail.show_box)
+        self.table.picked.connect(self._picked)
+        self.table.activated.connect(lambda _index: self.look_back())
+        self.history.left.connect(self.show_list)
+        QShortcut(QKeySequence.StandardKey.Cancel, self.history, self.show_list)
 
     def reload(self) -> None:
         self.model.reload()
         self.detail.reload()
+        if self.is_looking_back:
+            self.history.reload()
 
     def pick(self, key: str) -> None:
+        self.show_list()
         self.table.pick(key)
+
+    @property
+    def is_looking_back(self) -> bool:
+        return self._views.currentWidget() is self.history
+
+    def look_back(self, topic: Topic | None = None) -> None:
+        """Show what was collected of the picked box, with the whole width."""
+        box: Box | None = self.table.record
+        if box is None:
+            return
+        self._views.setCurrentWidget(self.history)
+        self.header.hide()
+        self.history.look(box, topic)
+        self.history.back.setFocus()
+
+    def show_list(self) -> None:
+        """Back to all boxes."""
+        if self.is_looking_back:
+            self._views.setCurrentIndex(0)
+            self.header.show()
+            self.table.setFocus()
+
+    def _picked(self, box: Box | None) -> None:
+        self.detail.show_box(box)
+        if not self.is_looking_back:
+            return
+        if box is not None and self.history.box is not None and box.box == self.history.box.box:
+            self.history.show_box(box)
+        else:
+            # The box that was looked back on is gone: nobody asked for another one's history.
+            self.show_list()
 
     def commands(self) -> list[Command]:
         return [
@@ -135,8 +180,14 @@ class BoxesPage(Page):
         box: Box | None = self.table.record
         if box is None:
             return []
-        title = self.tr("Forget box {name}…").format(name=box.name)
-        return [Command(title=title, icon="close", run=self.detail.ask_to_forget)]
+        look = self.tr("History of box {name}").format(name=box.name)
+        shadow = self.tr("Start a shadow run on {name}…").format(name=box.name)
+        forget = self.tr("Forget box {name}…").format(name=box.name)
+        return [
+            Command(title=look, icon="activity", run=self.look_back),
+            Command(title=shadow, icon="play", run=self.detail.shadow.ask_to_start),
+            Command(title=forget, icon="close", run=self.detail.ask_to_forget),
+        ]
 
     def refresh_boxes(self) -> None:
         context = self.context

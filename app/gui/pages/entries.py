@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QLabel, QVBoxLayout, QWidget
 
 from app.gui.states import State
@@ -68,11 +69,14 @@ class _Row(QWidget):
         self._icon = IconLabel("idle")
         self._title = label("", wrap=True, selectable=True)
         self._lines: list[QLabel] = []
-        self._words: QVBoxLayout = column(self._title, gap=2)
+        # Below the title and the chip: a narrow panel has no room for words beside a chip.
+        self._words: QVBoxLayout = column(gap=2)
         self._chip = Chip()
+        head = row(gap=12)
+        head.addWidget(self._title, 1)
+        head.addWidget(self._chip, 0, Qt.AlignmentFlag.AlignTop)
         box = row(column(self._icon, 1), gap=12)
-        box.addLayout(self._words, 1)
-        box.addLayout(column(self._chip, 1))
+        box.addLayout(column(head, self._words, gap=2), 1)
         self.setLayout(box)
 
     def show_entry(self, entry: Entry) -> None:

@@ -15,6 +15,7 @@ ICON_ROOM = 24
 """A state's icon and the gap behind it."""
 HEADER_ROOM = 36
 HEADER_FONT = 12
+ROUNDING = 8
 
 
 def text_width(title: str, *words: str, icon: bool = False) -> int:
@@ -25,6 +26,11 @@ def text_width(title: str, *words: str, icon: bool = False) -> int:
     body = QFontMetrics(QApplication.font())
     cell = max((body.horizontalAdvance(word) for word in words), default=0) + CELL_ROOM + (ICON_ROOM if icon else 0)
     return max(cell, QFontMetrics(heading).horizontalAdvance(title) + HEADER_ROOM)
+
+
+def roomy_width(title: str, *words: str, icon: bool = False) -> int:
+    """As :func:`text_width` where the page's whole width is there: whatever a font's rounding adds has room too."""
+    return text_width(title, *words, icon=icon) + ROUNDING
 
 
 def state_width(title: str, keys: Iterable[str]) -> int:

@@ -14,7 +14,7 @@ import pytest
 
 from app.store import boxes, migrations, samples, schema, spool
 from app.store.database import Database
-from app.store.records import Box
+from app.store.records import Box, Page
 from edge_runtime.contracts.errors import InputInvalid, NotFound
 from edge_runtime.contracts.rows import (
     AlertRow,
@@ -89,9 +89,8 @@ def test_alerts_and_losses_are_kept(db: Database, enrolled: Box) -> None:
     )
     spool.collect(db, "alerts", alerts, 3, enrolled.box)
     spool.collect(db, "losses", [loss], 1, enrolled.box)
-    assert spool.list_alerts(db) == alerts[::-1]
-    assert spool.list_alerts(db, box=enrolled.box, limit=1) == [alerts[2]]
-    assert spool.list_alerts(db, box=digest("other")) == []
+    assert spool.page_alerts(db).rows == tuple(alerts[::-1])
+    assert spool.page_alerts(db, box=digest("other")).rows == ()
     assert db.read("SELECT count, reason FROM losses")[0]["count"] == 4
 
 
@@ -172,21 +171,34 @@ def loss(box: str, seq: int) -> LossRow:
 @pytest.mark.parametrize(
     ("stream", "make", "read"),
     [
-        ("audits", audit, spool.list_audits),
-        ("shadows", shadow, spool.list_shadows),
-        ("rollups", rollup, spool.list_rollups),
-        ("losses", loss, spool.list_losses),
+        ("audits", audit, spool.page_audits),
+        ("shadows", shadow, spool.page_shadows),
+        ("rollups", rollup, spool.page_rollups),
+        ("losses", loss, spool.page_losses),
     ],
 )
 def test_every_stream_comes_back_newest_first_and_once(
-    db: Database, enrolled: Box, stream: Stream, make: Callable[[str, int], Row], read: Callable[..., list[Row]]
+    db: Database, enrolled: Box, stream: Stream, make: Callable[[str, int], Row], read: Callable[..., Page[Row]]
 ) -> None:
     rows = [make(enrolled.box, seq) for seq in range(5)]
     assert spool.collect(db, stream, rows, 5, enrolled.box) == 5
     assert spool.collect(db, stream, rows, 5, enrolled.box) == 0
-    assert read(db) == read(db, box=enrolled.box) == rows[::-1]
-    assert read(db, box=enrolled.box, limit=2) == rows[:2:-1]
-    assert read(db, box=digest("other")) == []
+    assert read(db) == read(db, box=enrolled.box) == Page(rows=tuple(rows[::-1]))
+    assert read(db, box=digest("other")).rows == ()
+    for box in (None, enrolled.box):
+        first = read(db, box, limit=3)
+        assert first.rows + read(db, box, first.cursor, limit=3).rows == tuple(rows[::-1])
+    with pytest.raises(InputInvalid, match="position"):
+        read(db, cursor="1:2")
+
+
+def test_one_boxes_page_needs_no_look_at_the_others_rows(db: Database) -> None:
+    plan = db.read(
+        "EXPLAIN QUERY PLAN SELECT * FROM rollups WHERE box = ? AND (at_ms, box, boot, seq) < (?, ?, ?, ?)"
+        " ORDER BY at_ms DESC, box DESC, boot DESC, seq DESC LIMIT ?",
+        (digest("box"), 2**62, "", "", 0, 100),
+    )
+    assert ["rollups_by_box" in row["detail"] and "box=?" in row["detail"] for row in plan] == [True]
 
 
 def test_a_result_keeps_what_its_task_found(db: Database, enrolled: Box) -> None:
