@@ -25,6 +25,10 @@ MESSAGES_IN_HAND = 4
 """How many messages of the largest size may be in memory at a time, over all connections."""
 SLOWEST_BYTES_S = 2**20
 """A message may take as long as the largest one at this rate; how it moves meanwhile, gRPC does not tell."""
+SLOW_CALLS = 32
+"""How many calls may take that long at a time, each of which holds a thread."""
+CROWDED_S = 1.0
+"""Where more calls wait for their message, the oldest of them may take no longer than this."""
 SPARE_THREADS = 8
 """For questions that need no worker while all others wait for one."""
 MAX_METADATA_BYTES = 16 * 1024
@@ -48,9 +52,14 @@ class GrpcServer:
         token = read_token(settings.token_file) if settings.token_file else None
         if token is None and not settings.grpc.startswith(_LOOPBACK):
             _log.warning("anybody who reaches %s may ask for inference: there is no token_file", settings.grpc)
-        threads = shelf.pool.workers + settings.max_queue + SPARE_THREADS
+        answering = shelf.pool.workers + settings.max_queue
+        threads = answering + SLOW_CALLS + SPARE_THREADS
         most_bytes = min(settings.max_body_bytes + ENVELOPE_BYTES, 2**31 - 1)
-        self._patience = Patience(settings.header_timeout_s + most_bytes / SLOWEST_BYTES_S)
+        self._patience = Patience(
+            settings.header_timeout_s + most_bytes / SLOWEST_BYTES_S,
+            crowd=SLOW_CALLS,
+            in_crowd_s=min(CROWDED_S, settings.header_timeout_s),
+        )
         self._ended: threading.Event | None = None
         self._server = grpc.server(
             DaemonThreads(threads, "grpc"),
@@ -62,7 +71,7 @@ class GrpcServer:
             token=token,
             patience=self._patience,
             most_bytes=MESSAGES_IN_HAND * most_bytes,
-            streams=max(1, (threads - SPARE_THREADS) // 2),
+            streams=max(1, answering // 2),
         )
         self._server.add_generic_rpc_handlers([service.handlers()])
         try:

@@ -7,7 +7,7 @@ import queue
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -535,6 +535,36 @@ def test_who_sends_nothing_is_not_waited_for(shelf: ModelShelf) -> None:
                 call(iter([]), timeout=20)
             assert empty.value.code() == INVALID
     finally:
+        server.ask_to_stop()
+        server.close(5)
+
+
+def test_many_silent_calls_do_not_hold_up_others(shelf: ModelShelf) -> None:
+    """Messages of the usual size may take over a minute; who sends none must not keep all threads for so long."""
+    server = started(shelf)
+    silent = threading.Event()
+
+    def nothing() -> Iterator[bytes]:
+        silent.wait(60)
+        yield from ()
+
+    apart = [("grpc.use_local_subchannel_pool", 1)]
+    try:
+        with ExitStack() as stack:
+            channels = [stack.enter_context(grpc.insecure_channel(address(server), apart)) for _ in range(3)]
+            calls = [
+                channel.stream_unary(f"/{SERVICE}/ModelInfer").future(nothing())
+                for channel in channels
+                for _ in range(60)
+            ]
+            client = stack.enter_context(triton.InferenceServerClient(address(server)))
+            wait_until(lambda: any(call.done() for call in calls), 20, "the first of them to be given up")
+            assert client.is_server_live(client_timeout=20)
+            assert client.infer("bright", [tensor("frame", "UINT8", frame(1))], client_timeout=20)
+            assert not all(call.done() for call in calls), "those that are no crowd may still send"
+            silent.set()
+    finally:
+        silent.set()
         server.ask_to_stop()
         server.close(5)
 
