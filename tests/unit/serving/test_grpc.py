@@ -178,6 +178,21 @@ def test_several_inputs_and_chosen_outputs(client: triton.InferenceServerClient)
     assert answer.as_numpy("out_FP32") is None
 
 
+def test_classes_are_not_ranked(client: triton.InferenceServerClient) -> None:
+    """Where that was passed over, a client would take scores for its classes."""
+    ranked = triton.InferRequestedOutput("logits", class_count=2)
+    with pytest.raises(InferenceServerException, match="ranks no classes: ask for 'logits' as it is") as refused:
+        client.infer("bright", [tensor("frame", "UINT8", frame(1))], outputs=[ranked])
+    assert refused.value.status() == "StatusCode.INVALID_ARGUMENT"
+
+
+def test_shared_memory_is_refused_as_that(client: triton.InferenceServerClient) -> None:
+    shared = triton.InferInput("in_INT64", [1, 1], "INT64")
+    shared.set_shared_memory("mine", 8)
+    with pytest.raises(InferenceServerException, match="shares no memory"):
+        client.infer("pair", [shared, tensor("in_FP32", "FP32", np.ones((1, 1), np.float32))])
+
+
 def test_asynchronous_calls_and_streams(client: triton.InferenceServerClient) -> None:
     answers: queue.Queue[tuple[Any, Any]] = queue.Queue()
 
@@ -283,6 +298,15 @@ WRONG = {
     ),
     "shared memory": (
         frame_request(parameters={"shared_memory_region": {"string_param": "mine"}}),
+        INVALID,
+        "shares no memory",
+    ),
+    "shared memory without contents": (
+        request("pair", raw_input_contents=[bytes(4)], inputs=[
+            {"name": "in_INT64", "datatype": "INT64", "shape": [1, 1],
+             "parameters": {"shared_memory_region": {"string_param": "mine"}}},
+            {"name": "in_FP32", "datatype": "FP32", "shape": [1, 1]},
+        ]),
         INVALID,
         "shares no memory",
     ),
