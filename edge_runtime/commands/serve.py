@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from edge_runtime.config import Inference, MaybeListen
+from edge_runtime.config import Inference, MaybeListen, join_address
 from edge_runtime.contracts import wire
 from edge_runtime.contracts.errors import InputInvalid, LinesideError
 from edge_runtime.processes import cores
@@ -134,10 +134,6 @@ def _check_address(option: str, given: str) -> None:
         msgspec.convert(given, MaybeListen)
     except msgspec.ValidationError as error:
         raise InputInvalid(f"--{option} wants HOST:PORT, for instance 127.0.0.1:8000; {given[:100]!r} came.") from error
-
-
-def _shown(host: str, port: int) -> str:
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,7 +250,7 @@ class _Shop:
 
     def _say_ready(self) -> None:
         names = [self._names[place] for place in sorted(self._answering)]
-        where = {kind: _shown(*listener.address) for kind, listener in self._listeners.items()}
+        where = {kind: join_address(*listener.address) for kind, listener in self._listeners.items()}
         if self._options.json:
             text = json.dumps({"ready": True, **where, "models": names, "pid": os.getpid()})
         else:

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from edge_runtime.config import Inference
+from edge_runtime.config import Inference, join_address
 from edge_runtime.contracts.errors import LinesideError
 from edge_runtime.inference.pipeline import LoadedModel
 from edge_runtime.serving.application import Door
@@ -52,7 +52,7 @@ class InferenceListeners:
     @property
     def addresses(self) -> dict[str, str]:
         """``host:port`` of each listener that is open, by ``http`` and ``grpc``."""
-        return {kind: "{}:{}".format(*listener.address) for kind, listener in self._open.items()}
+        return {kind: join_address(*listener.address) for kind, listener in self._open.items()}
 
     def tick(self) -> None:
         """Open what is not open yet. Call a few times a second."""
@@ -80,6 +80,7 @@ class InferenceListeners:
                 return
             self._shown = model
             if model is not None:
+                self._shelf.pool.resize(model.engine.tuning.workers)
                 try:
                     self._shelf.put(ServedModel(model.name, model.version, model.engine.session))
                 except LinesideError as error:

@@ -11,9 +11,10 @@ os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 
 import grpc
 
-from edge_runtime.config import Inference, split_address
+from edge_runtime.config import Inference, is_loopback, split_address
 from edge_runtime.contracts.errors import AlreadyExists
 from edge_runtime.serving.grpc_service import GrpcService
+from edge_runtime.serving.listeners import check_address
 from edge_runtime.serving.patience import Patience
 from edge_runtime.serving.shelf import ModelShelf
 from edge_runtime.serving.threads import DaemonThreads
@@ -36,21 +37,21 @@ KEEPALIVE_MS = 60_000
 """A client that has gone without a word is noticed after about this time."""
 STOPPING_S = 3600.0
 """Longer than anybody waits in :meth:`GrpcServer.close`, which is what decides."""
-_LOOPBACK = ("127.", "[::1]", "localhost")
 _log = logging.getLogger(__name__)
 
 
 class GrpcServer:
     """gRPC for programs that want answers; listens from :meth:`start` on.
 
-    :raises AlreadyExists: the address cannot be listened on.
-    :raises InputInvalid: the token's file cannot be used.
+    :raises AlreadyExists: the address is in use.
+    :raises InputInvalid: the address is none of this machine's, or the token's file cannot be used.
     """
 
     def __init__(self, shelf: ModelShelf, settings: Inference) -> None:
         host, port = split_address(settings.grpc)
+        check_address(host, port)
         token = read_token(settings.token_file) if settings.token_file else None
-        if token is None and not settings.grpc.startswith(_LOOPBACK):
+        if token is None and not is_loopback(host):
             _log.warning("anybody who reaches %s may ask for inference: there is no token_file", settings.grpc)
         answering = shelf.pool.workers + settings.max_queue
         threads = answering + SLOW_CALLS + SPARE_THREADS
@@ -78,7 +79,7 @@ class GrpcServer:
             bound = self._server.add_insecure_port(settings.grpc)
         except RuntimeError as error:
             raise AlreadyExists(
-                f"The box cannot listen on {host} port {port}: the address is in use, or not this machine's.",
+                f"The box cannot listen on {host} port {port}: the address is in use.",
                 hint="Stop the program that uses this port, or choose another address.",
             ) from error
         self.address: tuple[str, int] = (host, bound)

@@ -362,6 +362,7 @@ def test_what_cannot_be_served_is_a_plain_error(tmp_path: Path) -> None:
             ((bad, torn, "--http", "127.0.0.1:0"), "model.unusable", "refused the model"),
             ((torn, "--http", "127.0.0.1:0"), "bundle.invalid", "not a whole bundle"),
             ((good, "--http", f"127.0.0.1:{taken.getsockname()[1]}"), "item.exists", "cannot listen"),
+            ((good, "--http", "nosuch.invalid:80"), "input.invalid", "cannot listen on nosuch.invalid port 80"),
         ):
             failed = serve_and_fail(*arguments)
             assert failed.returncode == 1, failed
