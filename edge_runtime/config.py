@@ -129,6 +129,8 @@ class Inference(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A request must arrive whole in this time, headers and body, as long as it does not keep moving."""
     max_queue: Annotated[int, Meta(ge=1, le=2**20)] = 64
     """Requests that may wait for a worker; the next one is told to come back later."""
+    max_run_s: Annotated[float, Meta(gt=0, le=86_400)] = 30.0
+    """A run of a model that takes longer is ended."""
 
 
 class ClassLimits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -49,6 +49,7 @@ SETTINGS = (
     "max_connections",
     "max_queue",
     "header_timeout_s",
+    "max_run_s",
 )
 """Options that are settings of ``edge.toml`` too."""
 _ZIP = b"PK\x03\x04"
@@ -71,6 +72,7 @@ def add_parser(commands: Parsers) -> None:
     parser.add_argument("--max-connections", type=int, default=defaults.max_connections)
     parser.add_argument("--max-queue", type=int, default=defaults.max_queue, help="requests that wait for a worker")
     parser.add_argument("--header-timeout-s", type=float, default=defaults.header_timeout_s)
+    parser.add_argument("--max-run-s", type=float, default=defaults.max_run_s, help="that a model may take")
     parser.add_argument("--json", action="store_true", help="say that it is ready in JSON")
 
 
@@ -89,7 +91,7 @@ def run(options: argparse.Namespace) -> int:
 
     from edge_runtime.serving.shelf import ModelShelf
 
-    shelf = ModelShelf(workers=_workers(options), max_waiting=settings.max_queue)
+    shelf = ModelShelf(workers=_workers(options), max_waiting=settings.max_queue, max_run_s=settings.max_run_s)
     listeners = _listeners(shelf, settings)
     for listener in listeners.values():
         listener.start()

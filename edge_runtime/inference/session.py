@@ -78,7 +78,7 @@ def open_model(model: bytes, tuning: Tuning, *, available: Sequence[str] | None 
 
 
 def reason_of(error: BaseException) -> str:
-    """The first line of what ONNX Runtime complains about, without the place in its source and what was checked there."""
+    """The first line of what ONNX Runtime complains about, without where in its source and what was checked."""
     lines = str(error).strip().splitlines()
     if not lines:
         return type(error).__name__

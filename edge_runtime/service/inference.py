@@ -41,7 +41,7 @@ class InferenceListeners:
         problem: Callable[[str], None],
     ) -> None:
         self._settings, self._door, self._collectors, self._problem = settings, door, collectors, problem
-        self._shelf = ModelShelf(max_waiting=settings.max_queue)
+        self._shelf = ModelShelf(max_waiting=settings.max_queue, max_run_s=settings.max_run_s)
         self._open: dict[str, Listener] = {}
         self._missing = {kind: make for kind, listen, make in self._kinds() if listen}
         self._next_try = 0.0

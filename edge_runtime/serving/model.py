@@ -174,11 +174,11 @@ class ServedModel:
         knows how quick it is."""
         request = InferRequest({name: _blank(spec) for name, spec in self.inputs.items()})
         times: list[float] = []
-        runs = Runs()
+        runs = Runs(BLANK_RUN_S)
         try:
             while len(times) < WARM_UP_RUNS and sum(times) < WARM_UP_S:
                 begin = time.perf_counter()
-                self.infer(request, runs.new(BLANK_RUN_S))
+                self.infer(request, runs.new())
                 times.append(time.perf_counter() - begin)
         except (LinesideError, MemoryError, RunEnded) as error:
             _log.info("%s does not run on a blank: %s", self.name, error)

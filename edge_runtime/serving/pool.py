@@ -22,11 +22,12 @@ class WorkerPool:
     """Daemon threads: a model that never returns does not hold up the end of the program.
 
     :param max_waiting: pieces of work that may wait while all workers are busy.
+    :param max_run_s: what a model's run on a worker may take.
     """
 
-    def __init__(self, workers: int, max_waiting: int) -> None:
+    def __init__(self, workers: int, max_waiting: int, *, max_run_s: float = 30.0) -> None:
         self.workers, self._max_waiting = 0, max_waiting
-        self.runs = Runs()
+        self.runs = Runs(max_run_s)
         """Those on listeners' own threads too."""
         self._lock = threading.Lock()
         self._under_way = 0

@@ -20,7 +20,8 @@ State = Literal["loading", "ready", "failed"]
 PAST_VERSIONS = 4
 """Of how many versions that answer no more the figures are kept."""
 STUCK_S = 30.0
-"""When every worker has been at one request for so long, the box no longer calls itself ready."""
+"""When every worker has been at one request for so long, and longer than a run may take, the box no longer calls itself
+ready."""
 T = TypeVar("T")
 How = TypeVarTuple("How")
 
@@ -42,10 +43,11 @@ class ModelShelf:
 
     :param workers: how many requests run at a time; none: one for each core.
     :param max_waiting: requests that may wait for a worker.
+    :param max_run_s: what a model's run on a worker may take.
     """
 
-    def __init__(self, *, workers: int | None = None, max_waiting: int = 64) -> None:
-        self.pool = WorkerPool(workers or cores(), max_waiting)
+    def __init__(self, *, workers: int | None = None, max_waiting: int = 64, max_run_s: float = 30.0) -> None:
+        self.pool = WorkerPool(workers or cores(), max_waiting, max_run_s=max_run_s)
         self._changing = threading.Lock()
         self._entries: dict[str, Entry] = {}
         self._past: dict[tuple[str, str], ModelStatistics] = {}
@@ -126,7 +128,7 @@ class ModelShelf:
         """Whether everything on the shelf can answer: something is there, nothing loads or failed, workers work."""
         entries = self._entries.values()
         usable = bool(entries) and all(entry.state == "ready" for entry in entries)
-        return usable and self.pool.stuck_for() < STUCK_S
+        return usable and self.pool.stuck_for() < max(STUCK_S, self.pool.runs.max_run_s)
 
     def _lay_aside(self, entry: Entry | None) -> None:
         """Keep what was counted of one that answers no more: totals that vanish look as if nothing had been asked."""

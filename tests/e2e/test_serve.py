@@ -345,6 +345,15 @@ def test_a_name_a_token_and_limits(tmp_path: Path) -> None:
             client.infer("line 2", [tensor("x", np.ones(2000, np.float32), "FP32")], headers=known)
 
 
+def test_how_long_a_model_may_take_can_be_said(tmp_path: Path) -> None:
+    file = tmp_path / "count.onnx"
+    file.write_bytes(models.counting())
+    with serve(tmp_path, file, "--max-run-s", "0.2") as server, RawClient(server.address) as client:
+        answer = client.send(request("/v2/models/count/infer", echo_body(2e9))).answer()
+        assert (answer.status, answer.json["error"]) == (504, "count was stopped: it has not answered within 0.2 s.")
+        assert client.send(request("/v2/models/count/infer", echo_body(7))).answer().status == 200
+
+
 def test_addresses_of_ipv6_can_be_used_as_they_are_printed(tmp_path: Path) -> None:
     file = tmp_path / "echo.onnx"
     file.write_bytes(models.echo("FP32", ["n"]))
@@ -376,6 +385,7 @@ def test_what_cannot_be_served_is_a_plain_error(tmp_path: Path) -> None:
         (("none.onnx", "--http", "nonsense"), "--http wants HOST:PORT, for instance 127.0.0.1:8000"),
         (("none.onnx", "--http", ""), "nothing to listen on"),
         (("none.onnx", "--max-body-bytes", "1"), "max_body_bytes"),
+        (("none.onnx", "--max-run-s", "0"), "max_run_s"),
         (("none.onnx", "--threads", "0"), "count from one"),
         (("a/none.onnx", "b/none.onnx"), "same name, none."),
         (("a.onnx", "b.onnx", "--name", "x"), "--name is for one"),

@@ -67,6 +67,7 @@ def test_pipelines_are_read_in_order() -> None:
         ('name = "x"\n[inference]\nhttp = "127.0.0.1:65536"\n', r"line 3, inference.http: a port is at most 65535"),
         ('name = "x"\n[inference]\ngrpc = "[::1]:99999"\n', r"line 3, inference.grpc: a port is at most 65535"),
         ('name = "x"\n[inference]\nheader_timeout_s = inf\n', r"line 3, inference.header_timeout_s"),
+        ('name = "x"\n[inference]\nmax_run_s = 0\n', r"line 3, inference.max_run_s"),
         ('name = "x"\n[update]\ntrial_seconds = inf\n', r"line 3, update.trial_seconds"),
         ('name = "x"\n[update]\ntrial_seconds = nan\n', r"line 3, update.trial_seconds"),
         (f'name = "x"\n[update]\ntrial_frames = {2**53 + 1}\n', r"line 3, update.trial_frames"),

@@ -129,9 +129,9 @@ _NODE = (
     ("said", "reason"),
     [
         (
-            _NODE + "/src/onnxruntime/core/providers/cpu/tensor/reshape_helper.h:49 onnxruntime::ReshapeHelper::"
-            "ReshapeHelper(const onnxruntime::TensorShape&, onnxruntime::TensorShapeVector&, bool) requested_shape_size "
-            "!= 0 && (input_shape_size % requested_shape_size) == 0 was false. The input tensor cannot be reshaped to "
+            _NODE + "/src/core/providers/cpu/tensor/reshape_helper.h:49 onnxruntime::ReshapeHelper::"
+            "ReshapeHelper(const onnxruntime::TensorShape&, onnxruntime::TensorShapeVector&, bool) requested_shape_size"
+            " != 0 && (input_shape_size % requested_shape_size) == 0 was false. The input tensor cannot be reshaped to "
             "the requested shape. Input shape:{5,4}, requested shape:{-1,3}\n",
             "The input tensor cannot be reshaped to the requested shape. Input shape:{5,4}, requested shape:{-1,3}",
         ),
@@ -142,8 +142,8 @@ _NODE = (
             "Tensor shape.Size() must be >= 0",
         ),
         (
-            "/src/ort_value.h:97 const T& OrtValue::Get() const [with T = TensorSeq] IsIt() was false. Trying to get it",
-            "Trying to get it",
+            "/src/ort_value.h:97 const T& OrtValue::Get() const [with T = TensorSeq] IsIt() was false. Trying it",
+            "Trying it",
         ),
         (_NODE + "indices element out of data bounds, idx=9", "indices element out of data bounds, idx=9"),
         ("[ONNXRuntimeError] : 2 : INVALID_ARGUMENT : Got invalid dimensions", "Got invalid dimensions"),

@@ -158,7 +158,7 @@ def test_states_of_a_model() -> None:
 
 def test_not_ready_while_no_worker_comes_back(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shelf_module, "STUCK_S", 0.01)
-    shelf, gate = ModelShelf(workers=1), threading.Event()
+    shelf, gate = ModelShelf(workers=1, max_run_s=0.02), threading.Event()
     shelf.put(load_model("m", "1", models.always(1)))
     assert shelf.ready()
     shelf.pool.submit(lambda: gate.wait(30))
