@@ -6,7 +6,6 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import Future
 from itertools import count, islice
 from queue import SimpleQueue
 from typing import TypeVar
@@ -77,16 +76,25 @@ class WorkerPool:
 
         :raises BoxRefused: too much is waiting already.
         """
-        future: Future[T] = Future()
+        answers: list[T] = []
+        errors: list[BaseException] = []
+        done = threading.Lock()
+        done.acquire()
 
         def settle() -> None:
             try:
-                future.set_result(work())
+                answers.append(work())
             except BaseException as error:  # noqa: BLE001 - it is handed to whoever waits for it
-                future.set_exception(error)
+                errors.append(error)
+            done.release()
 
         self.submit(settle)
-        return future.result()
+        done.acquire()
+        if errors:
+            # Out of the list, and not held by a future: an error's traceback holds the request, and whoever held both
+            # would leave them to the collector.
+            raise errors.pop()
+        return answers[0]
 
     def stuck_for(self) -> float:
         """Seconds for which *every* worker has been at one and the same piece of work, or a listener's own thread at

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import threading
+import weakref
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -61,6 +64,29 @@ def test_work_that_fails_costs_no_worker(pool: WorkerPool, caplog: pytest.LogCap
     wait_until(lambda: pool.idle, 10, "the broken work to end")
     assert "without telling anybody" in caplog.text
     assert [pool.run(lambda: 1) for _ in range(4)] == [1] * 4
+
+
+def test_work_that_fails_leaves_nothing_to_the_collector(pool: WorkerPool) -> None:
+    """A request that was refused may be large."""
+
+    class Request:
+        pass
+
+    held: list[weakref.ref[Request]] = []
+
+    def work() -> None:
+        request = Request()
+        held.append(weakref.ref(request))
+        raise ValueError("refused")
+
+    gc.collect()
+    gc.disable()
+    try:
+        with suppress(ValueError):
+            pool.run(work)
+        wait_until(lambda: held[0]() is None, 10, "the request to be forgotten")
+    finally:
+        gc.enable()
 
 
 def test_stuck_is_when_all_workers_are(pool: WorkerPool) -> None:
