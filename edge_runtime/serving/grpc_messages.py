@@ -151,4 +151,4 @@ def _refuse_parameters(message: Any) -> None:
             raise InputInvalid("This server shares no memory with its clients.")
     for wanted in message.outputs:
         if wanted.parameters and "classification" in wanted.parameters:
-            raise InputInvalid(f"This server ranks no classes: ask for {wanted.name[:100]!r} as it is and rank them.")
+            raise InputInvalid("This server does not classify: ask for the whole output, without classification.")

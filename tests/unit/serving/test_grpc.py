@@ -181,7 +181,7 @@ def test_several_inputs_and_chosen_outputs(client: triton.InferenceServerClient)
 def test_classes_are_not_ranked(client: triton.InferenceServerClient) -> None:
     """Where that was passed over, a client would take scores for its classes."""
     ranked = triton.InferRequestedOutput("logits", class_count=2)
-    with pytest.raises(InferenceServerException, match="ranks no classes: ask for 'logits' as it is") as refused:
+    with pytest.raises(InferenceServerException, match="does not classify: ask for the whole output") as refused:
         client.infer("bright", [tensor("frame", "UINT8", frame(1))], outputs=[ranked])
     assert refused.value.status() == "StatusCode.INVALID_ARGUMENT"
 
