@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 import tomllib
 from pathlib import Path
@@ -64,9 +65,20 @@ MAX_NUMBER = 2**53
 """What every reader of a configuration, and of its JSON, still counts exactly."""
 Size = Annotated[int, Meta(ge=0, le=MAX_NUMBER)]
 """In bytes."""
-Listen = Annotated[str, Meta(pattern=r"^(\[[0-9a-fA-F:.]+\]|[^:\s\[\]]+):[0-9]{1,5}\Z")]
+_HOST_PORT = r"(\[[0-9a-fA-F:.]+\]|[^:\s\[\]]+):[0-9]{1,5}"
+_LISTEN, _MAYBE_LISTEN = rf"^{_HOST_PORT}\Z", rf"^({_HOST_PORT})?\Z"
+_PIPELINE_NAME = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}\Z"
+_SOURCE = r"^[a-z][a-z0-9-]*:.+\Z"
+_WANTED = {
+    _LISTEN: "wants host:port, for instance 0.0.0.0:7443",
+    _MAYBE_LISTEN: 'wants host:port, for instance 127.0.0.1:8000, or "" for none',
+    _PIPELINE_NAME: "wants up to 64 letters, digits, hyphens and underscores, a letter or digit first",
+    _SOURCE: "wants kind:location, for instance folder:/var/lib/camera/frames",
+}
+"""In a person's words."""
+Listen = Annotated[str, Meta(pattern=_LISTEN)]
 """``host:port``; port 0 takes any free one."""
-MaybeListen = Annotated[str, Meta(pattern=r"^((\[[0-9a-fA-F:.]+\]|[^:\s\[\]]+):[0-9]{1,5})?\Z")]
+MaybeListen = Annotated[str, Meta(pattern=_MAYBE_LISTEN)]
 """As :data:`Listen`, or nothing."""
 
 
@@ -74,6 +86,21 @@ def split_address(listen: str) -> tuple[str, int]:
     """Host and port of a checked ``host:port``."""
     host, _, port = listen.rpartition(":")
     return host.strip("[]"), int(port)
+
+
+def join_address(host: str, port: int) -> str:
+    """``host:port``, as :func:`split_address` takes it apart."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def is_loopback(host: str) -> bool:
+    """Whether programs on this machine alone reach it."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 class Management(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -102,6 +129,8 @@ class Inference(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A request must arrive whole in this time, headers and body, as long as it does not keep moving."""
     max_queue: Annotated[int, Meta(ge=1, le=2**20)] = 64
     """Requests that may wait for a worker; the next one is told to come back later."""
+    max_run_s: Annotated[float, Meta(gt=0, le=86_400)] = 30.0
+    """A run of a model that takes longer is ended."""
 
 
 class ClassLimits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -162,8 +191,8 @@ class SpoolLimits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 class PipelineConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One line: where its frames come from and which of them are kept."""
 
-    name: Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}\Z")]
-    source: Annotated[str, Meta(pattern=r"^[a-z][a-z0-9-]*:.+\Z")]
+    name: Annotated[str, Meta(pattern=_PIPELINE_NAME)]
+    source: Annotated[str, Meta(pattern=_SOURCE)]
     """``kind:location``; the kinds are those registered as ``lineside.sources``."""
     keep_random: Share = 0.05
     keep_margin: Share = 0.5
@@ -275,6 +304,8 @@ def _explain(text: str, complaint: str) -> ConfigInvalid:
         problem = "there is no such field"
     elif missing := re.search(r"missing required field `([^`]*)`", problem):
         problem = f"`{missing[1]}` is missing"
+    elif "matching regex" in problem:
+        problem = next((wanted for pattern, wanted in _WANTED.items() if repr(pattern) in problem), problem)
     return config_error(text, field or "the file", problem)
 
 

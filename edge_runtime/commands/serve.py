@@ -13,13 +13,14 @@ import sys
 import threading
 from collections import Counter
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from edge_runtime.config import Inference, MaybeListen
+from edge_runtime.config import Inference, MaybeListen, join_address
 from edge_runtime.contracts import wire
 from edge_runtime.contracts.errors import InputInvalid, LinesideError
 from edge_runtime.processes import cores
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 
 STOP_S = 10.0
 """How long requests that are under way get to be answered; a second signal ends it at once."""
+TURN_S = 5.0
+"""How long the next model waits for one that is being loaded."""
 BARE_VERSION = "1"
 """Of a file that says nothing of its version."""
 MAX_NAME = 128
@@ -46,6 +49,7 @@ SETTINGS = (
     "max_connections",
     "max_queue",
     "header_timeout_s",
+    "max_run_s",
 )
 """Options that are settings of ``edge.toml`` too."""
 _ZIP = b"PK\x03\x04"
@@ -68,6 +72,7 @@ def add_parser(commands: Parsers) -> None:
     parser.add_argument("--max-connections", type=int, default=defaults.max_connections)
     parser.add_argument("--max-queue", type=int, default=defaults.max_queue, help="requests that wait for a worker")
     parser.add_argument("--header-timeout-s", type=float, default=defaults.header_timeout_s)
+    parser.add_argument("--max-run-s", type=float, default=defaults.max_run_s, help="that a model may take")
     parser.add_argument("--json", action="store_true", help="say that it is ready in JSON")
 
 
@@ -75,7 +80,7 @@ def run(options: argparse.Namespace) -> int:
     """Serve until told to stop.
 
     :raises InputInvalid: an option, a name or a file cannot be used.
-    :raises ModelUnusable, BundleInvalid, BundleTampered: a model cannot be loaded at the start.
+    :raises ModelUnusable, BundleInvalid, BundleTampered: no model can be loaded at the start.
     :raises AlreadyExists: an address cannot be listened on.
     """
     settings, names = _checked(options)
@@ -86,7 +91,7 @@ def run(options: argparse.Namespace) -> int:
 
     from edge_runtime.serving.shelf import ModelShelf
 
-    shelf = ModelShelf(workers=_workers(options), max_waiting=settings.max_queue)
+    shelf = ModelShelf(workers=_workers(options), max_waiting=settings.max_queue, max_run_s=settings.max_run_s)
     listeners = _listeners(shelf, settings)
     for listener in listeners.values():
         listener.start()
@@ -133,24 +138,27 @@ def _check_address(option: str, given: str) -> None:
         raise InputInvalid(f"--{option} wants HOST:PORT, for instance 127.0.0.1:8000; {given[:100]!r} came.") from error
 
 
-def _shown(host: str, port: int) -> str:
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+@dataclass(frozen=True, slots=True)
+class _Loaded:
+    """What came of one file."""
+
+    round: int
+    place: int
+    outcome: ServedModel | LinesideError
 
 
 @dataclass(frozen=True, slots=True)
-class _Loaded:
-    """What came of each file, in their order."""
-
-    outcomes: tuple[ServedModel | LinesideError, ...]
+class _RoundOver:
+    """Every file has been begun; what has not ended by now holds nobody up."""
 
 
-Events = queue.SimpleQueue[int | _Loaded]
-"""Signals, which are only noted down by their handlers, and the news of the thread that loads."""
+Events = queue.SimpleQueue[int | _Loaded | _RoundOver]
+"""Signals, which are only noted down by their handlers, and the news of the threads that load."""
 
 
 class _Shop:
-    """Loads the models at the start and at every SIGHUP, in a thread of their own: what a model does while it is
-    loaded holds up neither the listeners nor a signal."""
+    """Loads the models at the start and at every SIGHUP, each in a thread of its own: what a model does while it is
+    loaded holds up neither the listeners nor a signal, nor for long another model."""
 
     def __init__(
         self,
@@ -163,64 +171,92 @@ class _Shop:
         self._shelf, self._listeners, self._options, self._events = shelf, listeners, options, events
         self._names = names
         """Under which the models stand on the shelf, in the order of the files."""
+        self._round, self._taken = 0, [0] * len(names)
+        """The newest attempt to load the files, and the one from which each file's news are."""
+        self._answering: set[int] = set()
+        self._failed: dict[int, LinesideError] = {}
         for name in names:
             shelf.loading(name)
 
     def run(self) -> None:
         """Until SIGTERM or SIGINT.
 
-        :raises LinesideError: a model cannot be loaded at the start.
+        :raises LinesideError: no model can be loaded at the start.
         """
         is_ready, loading, again = False, True, False
         self._load()
         while True:
             event = self._events.get()
             if isinstance(event, _Loaded):
-                self._take(event, at_start=not is_ready)
-                if not is_ready:
-                    is_ready = True
-                    # What was loaded stays: the collector need not look through it again and again.
-                    gc.freeze()
-                    self._say_ready()
-                loading = again
-                if again:
-                    again = False
-                    self._load()
+                self._take(event)
+            elif isinstance(event, _RoundOver):
+                loading = False
             elif event != signal.SIGHUP:
                 return
-            elif loading:
-                again = True
             else:
-                loading = True
+                again = True
+            if not loading and not is_ready:
+                is_ready = self._is_ready()
+            if again and not loading:
+                loading, again = True, False
                 self._load()
 
     def _load(self) -> None:
+        """One file after the other, so that no one is measured while another is loaded, but for those that hang."""
+        self._round += 1
+        this_round = self._round
+
+        def load(place: int, path: Path) -> None:
+            self._events.put(_Loaded(this_round, place, load_file(path, self._options)))
+
         def work() -> None:
-            self._events.put(_Loaded(tuple(load_file(path, self._options) for path in self._options.models)))
+            for place, path in enumerate(self._options.models):
+                thread = threading.Thread(target=load, args=(place, path), name=f"loader-{place}", daemon=True)
+                thread.start()
+                thread.join(TURN_S)
+            self._events.put(_RoundOver())
 
         threading.Thread(target=work, name="loader", daemon=True).start()
 
-    def _take(self, loaded: _Loaded, *, at_start: bool) -> None:
-        for place, outcome in enumerate(loaded.outcomes):
-            before = self._names[place]
-            if isinstance(outcome, LinesideError):
-                if at_start:
-                    raise outcome
-                _log.error("%s stays as it is: %s", before, outcome.message)
-                self._shelf.fail(before, outcome.message)
-                continue
-            self._shelf.put(outcome)
-            self._names[place] = outcome.name
-            if outcome.name != before:
-                self._shelf.remove(before)
-            _log.info("%s, version %s, answers", outcome.name, outcome.version)
+    def _take(self, loaded: _Loaded) -> None:
+        place, outcome = loaded.place, loaded.outcome
+        if loaded.round < self._taken[place]:
+            return
+        self._taken[place] = loaded.round
+        before = self._names[place]
+        if isinstance(outcome, LinesideError):
+            self._failed[place] = outcome
+            _log.error("%s cannot be loaded: %s", before, outcome.message)
+            self._shelf.fail(before, outcome.message)
+            return
+        self._answering.add(place)
+        self._shelf.put(outcome)
+        self._names[place] = outcome.name
+        if outcome.name != before:
+            self._shelf.remove(before)
+        _log.info("%s, version %s, answers", outcome.name, outcome.version)
+
+    def _is_ready(self) -> bool:
+        """Whether a model answers; said once.
+
+        :raises LinesideError: none ever will.
+        """
+        if not self._answering:
+            if len(self._failed) == len(self._names):
+                raise self._failed[0]
+            return False
+        # What was loaded stays: the collector need not look through it again and again.
+        gc.freeze()
+        self._say_ready()
+        return True
 
     def _say_ready(self) -> None:
-        where = {kind: _shown(*listener.address) for kind, listener in self._listeners.items()}
+        names = [self._names[place] for place in sorted(self._answering)]
+        where = {kind: join_address(*listener.address) for kind, listener in self._listeners.items()}
         if self._options.json:
-            text = json.dumps({"ready": True, **where, "models": self._names, "pid": os.getpid()})
+            text = json.dumps({"ready": True, **where, "models": names, "pid": os.getpid()})
         else:
-            text = f"ready: {', '.join(self._names)} at {', '.join(f'{kind}://{at}' for kind, at in where.items())}"
+            text = f"ready: {', '.join(names)} at {', '.join(f'{kind}://{at}' for kind, at in where.items())}"
         sys.stdout.write(text + "\n")
         sys.stdout.flush()
 
@@ -272,7 +308,11 @@ def _workers(options: argparse.Namespace) -> int:
         return int(options.workers)
     if options.home is None or options.threads is not None:
         return max(1, cores() // (options.threads or 1))
-    return min(_tuning(_contents(path)[2], options).workers for path in options.models)
+    workers = []
+    for path in options.models:
+        with suppress(LinesideError):  # what cannot be read is told of when it is loaded
+            workers.append(_tuning(_contents(path)[2], options).workers)
+    return min(workers, default=cores())
 
 
 def model_name(name: str) -> str:

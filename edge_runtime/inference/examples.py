@@ -17,6 +17,7 @@ _LENGTH = 128
 _TILE = 32
 # What image classifiers are usually trained with; a uint8 model that normalises in its graph then sees the same image.
 _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+_SHAPE_HINT = "Give the input's name, and a size for each of its axes that fits what the model declares."
 _DTYPES: Mapping[str, Any] = {
     "tensor(float)": np.float32,
     "tensor(float16)": np.float16,
@@ -66,7 +67,9 @@ def example_feeds(
     given = dict(shapes or {})
     feeds = {declared.name: _example(declared, given.pop(declared.name, None), batch, seed) for declared in inputs}
     if given:
-        raise InputInvalid(f"The model has no input {next(iter(given))!r}; its inputs are {', '.join(feeds)}.")
+        raise InputInvalid(
+            f"The model has no input {next(iter(given))!r}; its inputs are {', '.join(feeds)}.", hint=_SHAPE_HINT
+        )
     return feeds
 
 
@@ -88,7 +91,9 @@ def concrete_shape(declared: Sequence[int | str | None], given: tuple[int, ...] 
             not isinstance(size, int) or size == wanted for size, wanted in zip(declared, given, strict=True)
         )
         if not fits:
-            raise InputInvalid(f"The model declares {_words(declared)}; {_words(given)} does not fit.")
+            raise InputInvalid(
+                f"The model declares {_words(declared)}; {_words(given)} does not fit.", hint=_SHAPE_HINT
+            )
         return given
     shape = []
     for axis, size in enumerate(declared):
@@ -106,10 +111,16 @@ def concrete_shape(declared: Sequence[int | str | None], given: tuple[int, ...] 
 def _example(declared: Declared, given: tuple[int, ...] | None, batch: int, seed: int) -> Array:
     dtype = _DTYPES.get(declared.type)
     if dtype is None:
-        raise InputInvalid(f"The input {declared.name!r} is a {declared.type}, for which no example can be made up.")
+        raise InputInvalid(
+            f"The input {declared.name!r} is a {declared.type}, for which no example can be made up.",
+            hint="The model may be served all the same; measure a variant of it with inputs of another type.",
+        )
     shape = concrete_shape(declared.shape, given, batch)
     if math.prod(shape) > MAX_EXAMPLE_ELEMENTS:
-        raise InputInvalid(f"The input {declared.name!r} would have {math.prod(shape)} elements; give a smaller shape.")
+        raise InputInvalid(
+            f"The input {declared.name!r} would have {math.prod(shape)} elements; give a smaller shape.",
+            hint=_SHAPE_HINT,
+        )
     rng = np.random.default_rng(seed)
     if dtype is np.object_:
         return np.full(shape, "a line of text", dtype)

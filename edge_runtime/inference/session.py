@@ -21,7 +21,12 @@ from edge_runtime.inference.providers import CPU, candidates, chain, short_name,
 from edge_runtime.processes import cores as cores
 
 MAX_REASON_CHARS = 300
-_PLACE = re.compile(r"^\S+\.(cc|cpp|h):\d+ .*?\) ")
+_PREFACE = re.compile(r"^(.* Status Message: )?(\[ONNXRuntimeError\] : \d+ : [A-Z_]+ : )?")
+_PLACE = re.compile(
+    r"^.*\S\.(?:cc|cpp|cu|cuh|h|hpp):\d+ "  # the last of several
+    r"(?:[\w:<>~*&, ]*\((?:[^()]|\([^()]*\))*\)(?: const)?(?: \[with [^\]]*\])?|\w+) "
+)
+_CONDITION = re.compile(r"^.*? was false\. (?=\S)")
 _log = logging.getLogger(__name__)
 
 
@@ -73,9 +78,14 @@ def open_model(model: bytes, tuning: Tuning, *, available: Sequence[str] | None 
 
 
 def reason_of(error: BaseException) -> str:
-    """The first line of what ONNX Runtime complains about, without the place in its source."""
+    """The first line of what ONNX Runtime complains about, without where in its source and what was checked."""
     lines = str(error).strip().splitlines()
-    return _PLACE.sub("", lines[0])[:MAX_REASON_CHARS] if lines else type(error).__name__
+    if not lines:
+        return type(error).__name__
+    said = lines[0]
+    for what in (_PLACE, _PREFACE, _CONDITION):
+        said = what.sub("", said)
+    return said[:MAX_REASON_CHARS]
 
 
 def first_run(run: Callable[[Any], object], make_feeds: Callable[[], Mapping[str, Any]]) -> str | None:

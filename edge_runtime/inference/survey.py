@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from edge_runtime.contracts.errors import ModelUnusable
+from edge_runtime.contracts.errors import InputInvalid, ModelUnusable
 from edge_runtime.inference.autotune import (
     Configuration,
     Measurement,
@@ -58,6 +58,7 @@ class Survey:
         """A row for each configuration, also for those that failed or had no time.
 
         :raises ModelUnusable: the first model does not run at all.
+        :raises InputInvalid: it cannot be run on what it is to be measured with.
         """
         self._began = self.clock()
         batched = self._look_at_variants()
@@ -75,7 +76,8 @@ class Survey:
         for variant in self.variants:
             facts = self._try(Configuration(variant=variant), first_s)
             if facts.problem is not None and variant == self.variants[0]:
-                raise ModelUnusable(f"{variant}: {facts.problem}.")
+                why = f"{variant}: {facts.problem}."
+                raise InputInvalid(why, hint=facts.hint) if facts.hint is not None else ModelUnusable(why)
             if facts.open_batch:
                 batched.append(variant)
         return batched

@@ -52,6 +52,8 @@ class TrialFacts:
     answers: tuple[str, ...] = ()
     problem: str | None = None
     """Why it could not be measured to the end."""
+    hint: str | None = None
+    """What to do about it, where not the model but what it is to be measured with is at fault."""
 
 
 def run_trial(order: TrialOrder, *, timeout_s: float) -> TrialFacts:

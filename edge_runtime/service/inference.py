@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from edge_runtime.config import Inference
+from edge_runtime.config import Inference, join_address
 from edge_runtime.contracts.errors import LinesideError
 from edge_runtime.inference.pipeline import LoadedModel
 from edge_runtime.serving.application import Door
@@ -41,7 +41,7 @@ class InferenceListeners:
         problem: Callable[[str], None],
     ) -> None:
         self._settings, self._door, self._collectors, self._problem = settings, door, collectors, problem
-        self._shelf = ModelShelf(max_waiting=settings.max_queue)
+        self._shelf = ModelShelf(max_waiting=settings.max_queue, max_run_s=settings.max_run_s)
         self._open: dict[str, Listener] = {}
         self._missing = {kind: make for kind, listen, make in self._kinds() if listen}
         self._next_try = 0.0
@@ -52,7 +52,7 @@ class InferenceListeners:
     @property
     def addresses(self) -> dict[str, str]:
         """``host:port`` of each listener that is open, by ``http`` and ``grpc``."""
-        return {kind: "{}:{}".format(*listener.address) for kind, listener in self._open.items()}
+        return {kind: join_address(*listener.address) for kind, listener in self._open.items()}
 
     def tick(self) -> None:
         """Open what is not open yet. Call a few times a second."""
@@ -80,6 +80,7 @@ class InferenceListeners:
                 return
             self._shown = model
             if model is not None:
+                self._shelf.pool.resize(model.engine.tuning.workers)
                 try:
                     self._shelf.put(ServedModel(model.name, model.version, model.engine.session))
                 except LinesideError as error:

@@ -83,14 +83,16 @@ class ModelKeeper:
         return current.engine.tuning.workers if current else 1
 
     def load(self, bundle: Bundle) -> LoadedModel:
-        """Open a bundle's model as it runs best on this box.
+        """Open a bundle's model as it runs best on this box; where that cannot be had, an alert says why.
 
         :raises ModelUnusable: it cannot be opened.
         """
         manifest = bundle.manifest
-        engine = Engine(bundle.model, manifest.input, manifest.output, tuning=self._tunings.of(bundle.model))
-        if engine.fallback:
-            self._alert("model.fallback", engine.fallback, bundle.id, {})
+        tuning, outdated = self._tunings.look_up(bundle.model)
+        engine = Engine(bundle.model, manifest.input, manifest.output, tuning=tuning)
+        if why := outdated or engine.fallback:
+            _log.warning("%s %s does not run as it was tuned: %s", manifest.name, manifest.version, why)
+            self._alert("model.fallback", why, bundle.id, {})
         return LoadedModel(bundle.id, engine, manifest.name, manifest.version)
 
     def instead_of(self, model: LoadedModel) -> LoadedModel | None:

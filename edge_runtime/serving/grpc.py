@@ -11,9 +11,10 @@ os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 
 import grpc
 
-from edge_runtime.config import Inference, split_address
+from edge_runtime.config import Inference, is_loopback, split_address
 from edge_runtime.contracts.errors import AlreadyExists
 from edge_runtime.serving.grpc_service import GrpcService
+from edge_runtime.serving.listeners import check_address
 from edge_runtime.serving.patience import Patience
 from edge_runtime.serving.shelf import ModelShelf
 from edge_runtime.serving.threads import DaemonThreads
@@ -25,6 +26,10 @@ MESSAGES_IN_HAND = 4
 """How many messages of the largest size may be in memory at a time, over all connections."""
 SLOWEST_BYTES_S = 2**20
 """A message may take as long as the largest one at this rate; how it moves meanwhile, gRPC does not tell."""
+SLOW_CALLS = 32
+"""How many calls may take that long at a time, each of which holds a thread."""
+CROWDED_S = 1.0
+"""Where more calls wait for their message, the oldest of them may take no longer than this."""
 SPARE_THREADS = 8
 """For questions that need no worker while all others wait for one."""
 MAX_METADATA_BYTES = 16 * 1024
@@ -32,25 +37,30 @@ KEEPALIVE_MS = 60_000
 """A client that has gone without a word is noticed after about this time."""
 STOPPING_S = 3600.0
 """Longer than anybody waits in :meth:`GrpcServer.close`, which is what decides."""
-_LOOPBACK = ("127.", "[::1]", "localhost")
 _log = logging.getLogger(__name__)
 
 
 class GrpcServer:
     """gRPC for programs that want answers; listens from :meth:`start` on.
 
-    :raises AlreadyExists: the address cannot be listened on.
-    :raises InputInvalid: the token's file cannot be used.
+    :raises AlreadyExists: the address is in use.
+    :raises InputInvalid: the address is none of this machine's, or the token's file cannot be used.
     """
 
     def __init__(self, shelf: ModelShelf, settings: Inference) -> None:
         host, port = split_address(settings.grpc)
+        check_address(host, port)
         token = read_token(settings.token_file) if settings.token_file else None
-        if token is None and not settings.grpc.startswith(_LOOPBACK):
+        if token is None and not is_loopback(host):
             _log.warning("anybody who reaches %s may ask for inference: there is no token_file", settings.grpc)
-        threads = shelf.pool.workers + settings.max_queue + SPARE_THREADS
+        answering = shelf.pool.workers + settings.max_queue
+        threads = answering + SLOW_CALLS + SPARE_THREADS
         most_bytes = min(settings.max_body_bytes + ENVELOPE_BYTES, 2**31 - 1)
-        self._patience = Patience(settings.header_timeout_s + most_bytes / SLOWEST_BYTES_S)
+        self._patience = Patience(
+            settings.header_timeout_s + most_bytes / SLOWEST_BYTES_S,
+            crowd=SLOW_CALLS,
+            in_crowd_s=min(CROWDED_S, settings.header_timeout_s),
+        )
         self._ended: threading.Event | None = None
         self._server = grpc.server(
             DaemonThreads(threads, "grpc"),
@@ -62,14 +72,14 @@ class GrpcServer:
             token=token,
             patience=self._patience,
             most_bytes=MESSAGES_IN_HAND * most_bytes,
-            streams=max(1, (threads - SPARE_THREADS) // 2),
+            streams=max(1, answering // 2),
         )
         self._server.add_generic_rpc_handlers([service.handlers()])
         try:
             bound = self._server.add_insecure_port(settings.grpc)
         except RuntimeError as error:
             raise AlreadyExists(
-                f"The box cannot listen on {host} port {port}: the address is in use, or not this machine's.",
+                f"The box cannot listen on {host} port {port}: the address is in use.",
                 hint="Stop the program that uses this port, or choose another address.",
             ) from error
         self.address: tuple[str, int] = (host, bound)

@@ -76,6 +76,7 @@ def decode_infer(signature: Signature, message: Any) -> InferRequest:
 
     :raises InputInvalid: whatever is wrong with it, in plain words.
     """
+    _refuse_parameters(message)
     raw: Sequence[bytes] = message.raw_input_contents
     if raw and len(raw) != len(message.inputs):
         raise InputInvalid(
@@ -88,15 +89,12 @@ def decode_infer(signature: Signature, message: Any) -> InferRequest:
             raise InputInvalid(f"Input {spec.name!r} comes twice.")
         if given.datatype != spec.datatype.name:
             raise InputInvalid(f"Input {spec.name!r} is {spec.datatype.name}, not {given.datatype[:40]!r}.")
-        _refuse_shared_memory(given)
         if raw:
             if given.HasField("contents"):
                 raise InputInvalid(f"Input {spec.name!r} has both contents and raw contents.")
             inputs[spec.name] = from_raw(spec, list(given.shape), raw[place])
         else:
             inputs[spec.name] = _from_contents(spec, list(given.shape), given.contents)
-    for wanted in message.outputs:
-        _refuse_shared_memory(wanted)
     return InferRequest(inputs, tuple([output.name for output in message.outputs]), message.id)
 
 
@@ -146,6 +144,11 @@ def _strings(spec: TensorSpec, values: Sequence[bytes]) -> Array:
     return array
 
 
-def _refuse_shared_memory(tensor: Any) -> None:
-    if tensor.parameters and "shared_memory_region" in tensor.parameters:
-        raise InputInvalid("This server shares no memory with its clients.")
+def _refuse_parameters(message: Any) -> None:
+    """Those that would change what the answer means; all others are passed over."""
+    for tensor in (*message.inputs, *message.outputs):
+        if tensor.parameters and "shared_memory_region" in tensor.parameters:
+            raise InputInvalid("This server shares no memory with its clients.")
+    for wanted in message.outputs:
+        if wanted.parameters and "classification" in wanted.parameters:
+            raise InputInvalid("This server does not classify: ask for the whole output, without classification.")

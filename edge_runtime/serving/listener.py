@@ -12,12 +12,13 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from edge_runtime.config import Inference, split_address
-from edge_runtime.contracts.errors import AlreadyExists, InputInvalid
+from edge_runtime.config import Inference, is_loopback, split_address
+from edge_runtime.contracts.errors import AlreadyExists
 from edge_runtime.serving.application import Door, InferenceApplication
 from edge_runtime.serving.connection import READ_BYTES, Connection
 from edge_runtime.serving.head import HttpRequest
 from edge_runtime.serving.http import HttpResponse, problem
+from edge_runtime.serving.listeners import check_address
 from edge_runtime.serving.shelf import ModelShelf
 from edge_runtime.serving.token import read_token
 
@@ -31,7 +32,6 @@ LEAST_IN_HAND_BYTES = 64 * 2**20
 SHORT_PART = 4
 """When no more than one such part of it is left, memory is short."""
 LOOK_EVERY_S = 0.25
-_LOOPBACK = ("127.", "::1", "localhost")
 _log = logging.getLogger(__name__)
 
 
@@ -54,7 +54,7 @@ class InferenceServer:
     ) -> None:
         host, port = split_address(settings.http)
         token = read_token(settings.token_file) if settings.token_file else None
-        if token is None and not host.startswith(_LOOPBACK):
+        if token is None and not is_loopback(host):
             _log.warning("anybody who reaches %s may ask for inference: there is no token_file", settings.http)
         self.max_body_bytes, self.patience_s = settings.max_body_bytes, settings.header_timeout_s
         self.read_buffer = bytearray(READ_BYTES)
@@ -223,8 +223,7 @@ def _new_loop() -> asyncio.AbstractEventLoop:
 
 
 def _bind(host: str, port: int) -> socket.socket:
-    if port > 65535:
-        raise InputInvalid(f"{port} is no port: the highest is 65535.")
+    check_address(host, port)
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     both = host == "::" and socket.has_dualstack_ipv6()
     try:

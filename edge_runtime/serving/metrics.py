@@ -32,7 +32,7 @@ _TRITON: tuple[tuple[str, str, Callable[[Totals], float]], ...] = (
 
 
 class ModelCollector(Collector):
-    """Reads the counters of every model on the shelf."""
+    """Reads the counters of every model on the shelf, and of those that were there lately."""
 
     def __init__(self, shelf: ModelShelf) -> None:
         self._shelf = shelf
@@ -46,7 +46,7 @@ class ModelCollector(Collector):
         waiting = GaugeMetricFamily("lineside_inference_waiting", "Requests that no worker has taken up yet")
         waiting.add_metric((), self._shelf.pool.waiting)
         yield waiting
-        read = [((each.name, each.version), *each.model.statistics.read()) for each in entries if each.model]
+        read = [(labels, *statistics.read()) for labels, statistics in self._shelf.counted()]
         yield from _own(read)
         # Triton counts without the suffix that the text format demands of a counter, hence no type.
         for name, meaning, value in _TRITON:

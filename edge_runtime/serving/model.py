@@ -14,7 +14,7 @@ import numpy as np
 
 from edge_runtime.contracts.errors import InputInvalid, LinesideError, ModelUnusable
 from edge_runtime.serving.messages import InferAnswer, InferRequest
-from edge_runtime.serving.runs import Run, RunEnded
+from edge_runtime.serving.runs import Run, RunEnded, Runs
 from edge_runtime.serving.statistics import ModelStatistics
 from edge_runtime.serving.tensors import BF16, BY_RUNTIME, BYTES, Array, Signature, TensorSpec
 
@@ -31,6 +31,8 @@ STRIKES = 3
 FORGIVE = 0.01
 """Of a strike, for each run in time: one in a hundred is the box being busy, not the model."""
 WARM_UP_RUNS, WARM_UP_S = 20, 20e-3
+BLANK_RUN_S = 10.0
+"""What a run on a blank may take. The first one on a device may have much to prepare."""
 _BFLOAT16 = 16
 """``onnx.TensorProto.BFLOAT16``."""
 _log = logging.getLogger(__name__)
@@ -54,12 +56,19 @@ class ServedModel:
             if spec is None:
                 raise ModelUnusable(f"Input {node.name!r} of {name} is a {node.type}, which no request can carry.")
         # An output that is no tensor (a map of a scikit-learn model, say) is left out: others can still be asked for.
-        self.signature = Signature([spec for spec in inputs if spec], [spec for spec in outputs if spec])
+        # So is one of BF16 where text goes in: the runtime has no way to take the one and give the other.
+        takes_text = any(spec.datatype.name == BYTES for spec in inputs if spec)
+        self.signature = Signature(
+            [spec for spec in inputs if spec],
+            [spec for spec in outputs if spec and not (takes_text and spec.datatype.name == BF16)],
+        )
         self.inputs, self.outputs = self.signature.inputs, self.signature.outputs
         if not self.outputs:
-            raise ModelUnusable(f"No output of {name} is a tensor of a type that an answer can carry.")
+            beside = " beside text that goes in" if takes_text else ""
+            raise ModelUnusable(f"No output of {name} is a tensor of a type that an answer can carry{beside}.")
         self._all = tuple(self.outputs)
-        self._by_value = any(spec.datatype.name == BF16 for spec in (*self.inputs.values(), *self.outputs.values()))
+        self._bf16_inputs, self._bf16_outputs = _bf16(self.inputs), _bf16(self.outputs)
+        self._has_bf16 = bool(self._bf16_inputs or self._bf16_outputs)
         self._batched = all(spec.shape and not isinstance(spec.shape[0], int) for spec in self.inputs.values())
         self._named_sizes = _named_sizes(self.inputs.values())
         self.run_s = math.inf
@@ -103,7 +112,7 @@ class ServedModel:
         try:
             if run is not None:
                 run.start(options)
-            arrays = (self._run_by_value if self._by_value else self._run)(wanted, inputs, options)
+            arrays = (self._run_bf16 if self._has_bf16 else self._run)(wanted, inputs, options)
         except Exception as error:
             if run is not None and run.why:
                 raise RunEnded(f"{self.name} was stopped: {run.why}.") from error
@@ -143,32 +152,39 @@ class ServedModel:
         arrays: Sequence[Array] = self.session.run(wanted, feeds, options)
         return arrays
 
-    def _run_by_value(self, wanted: Sequence[str], feeds: Mapping[str, Array], options: ort.RunOptions) -> list[Array]:
+    def _run_bf16(self, wanted: Sequence[str], feeds: Mapping[str, Array], options: ort.RunOptions) -> Sequence[Array]:
         """BF16 has no numpy type: such tensors go in and come out as bits."""
         import onnxruntime as ort
 
-        values = {}
-        for name, array in feeds.items():
-            is_bf16 = self.inputs[name].datatype.name == BF16
-            values[name] = (
-                ort.OrtValue.ortvalue_from_numpy_with_onnx_type(np.ascontiguousarray(array), _BFLOAT16)
-                if is_bf16
-                else ort.OrtValue.ortvalue_from_numpy(array)
-            )
-        answers = self.session.run_with_ort_values(list(wanted), values, options)
-        return [_bits(value) if value.data_type() == "tensor(bfloat16)" else value.numpy() for value in answers]
+        given: dict[str, Any] = dict(feeds)
+        for name in self._bf16_inputs:
+            given[name] = ort.OrtValue.ortvalue_from_numpy_with_onnx_type(np.ascontiguousarray(feeds[name]), _BFLOAT16)
+        if self._bf16_outputs.isdisjoint(wanted):
+            return self._run(wanted, given, options)
+        for name in feeds.keys() - self._bf16_inputs:
+            given[name] = ort.OrtValue.ortvalue_from_numpy(feeds[name])
+        answers = self.session.run_with_ort_values(list(wanted), given, options)
+        return [
+            _bits(value) if name in self._bf16_outputs else value.numpy()
+            for name, value in zip(wanted, answers, strict=True)
+        ]
 
     def _measure(self) -> None:
-        """Run on blanks until it is warm; of a model that does not like them nobody knows how quick it is."""
+        """Run on blanks until it is warm; of a model that does not like them, or does not come back from them, nobody
+        knows how quick it is."""
         request = InferRequest({name: _blank(spec) for name, spec in self.inputs.items()})
         times: list[float] = []
+        runs = Runs(BLANK_RUN_S)
         try:
             while len(times) < WARM_UP_RUNS and sum(times) < WARM_UP_S:
                 begin = time.perf_counter()
-                self.infer(request)
+                self.infer(request, runs.new())
                 times.append(time.perf_counter() - begin)
-        except (LinesideError, MemoryError):
+        except (LinesideError, MemoryError, RunEnded) as error:
+            _log.info("%s does not run on a blank: %s", self.name, error)
             return
+        finally:
+            runs.close()
         if any(_may_steer(spec) for spec in self.inputs.values()):
             return
         # The first runs allocate.
@@ -205,6 +221,10 @@ def _named_sizes(specs: Any) -> dict[str, list[tuple[str, int]]]:
             if isinstance(size, str):
                 places.setdefault(size, []).append((spec.name, axis))
     return {name: found for name, found in places.items() if len(found) > 1}
+
+
+def _bf16(specs: Mapping[str, TensorSpec]) -> frozenset[str]:
+    return frozenset(name for name, spec in specs.items() if spec.datatype.name == BF16)
 
 
 def _may_steer(spec: TensorSpec) -> bool:

@@ -1,4 +1,4 @@
-"""A fixed number of workers and a queue with an end: who comes when it is full is told so at once."""
+"""A number of workers and a queue with an end: who comes when it is full is told so at once."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import Future
+from itertools import count, islice
 from queue import SimpleQueue
 from typing import TypeVar
 
@@ -21,23 +21,34 @@ class WorkerPool:
     """Daemon threads: a model that never returns does not hold up the end of the program.
 
     :param max_waiting: pieces of work that may wait while all workers are busy.
+    :param max_run_s: what a model's run on a worker may take.
     """
 
-    def __init__(self, workers: int, max_waiting: int) -> None:
-        self.workers = workers
-        self.runs = Runs()
+    def __init__(self, workers: int, max_waiting: int, *, max_run_s: float = 30.0) -> None:
+        self.workers, self._max_waiting = 0, max_waiting
+        self.runs = Runs(max_run_s)
         """Those on listeners' own threads too."""
-        self._most = workers + max_waiting
         self._lock = threading.Lock()
         self._under_way = 0
         self._queue: SimpleQueue[Callable[[], object] | None] = SimpleQueue()
-        self._busy_since: list[float | None] = [None] * workers
-        self._threads = [
-            threading.Thread(target=self._run, args=(number,), name=f"inference-{number}", daemon=True)
-            for number in range(workers)
-        ]
-        for thread in self._threads:
-            thread.start()
+        self._numbers = count()
+        self._busy_since: dict[int, float | None] = {}
+        self._threads: list[threading.Thread] = []
+        self.resize(workers)
+
+    def resize(self, workers: int) -> None:
+        """From now on so many; of those that are too many each ends what it is at, and what was submitted before."""
+        with self._lock:
+            more, self.workers = workers - self.workers, workers
+            self._most = workers + self._max_waiting
+            self._threads = [thread for thread in self._threads if thread.is_alive()]
+            for number in islice(self._numbers, max(0, more)):
+                self._busy_since[number] = None
+                thread = threading.Thread(target=self._run, args=(number,), name=f"inference-{number}", daemon=True)
+                self._threads.append(thread)
+                thread.start()
+        for _ in range(-more):
+            self._queue.put(None)
 
     @property
     def idle(self) -> bool:
@@ -65,23 +76,32 @@ class WorkerPool:
 
         :raises BoxRefused: too much is waiting already.
         """
-        future: Future[T] = Future()
+        answers: list[T] = []
+        errors: list[BaseException] = []
+        done = threading.Lock()
+        done.acquire()
 
         def settle() -> None:
             try:
-                future.set_result(work())
+                answers.append(work())
             except BaseException as error:  # noqa: BLE001 - it is handed to whoever waits for it
-                future.set_exception(error)
+                errors.append(error)
+            done.release()
 
         self.submit(settle)
-        return future.result()
+        done.acquire()
+        if errors:
+            # Out of the list, and not held by a future: an error's traceback holds the request, and whoever held both
+            # would leave them to the collector.
+            raise errors.pop()
+        return answers[0]
 
     def stuck_for(self) -> float:
         """Seconds for which *every* worker has been at one and the same piece of work, or a listener's own thread at
         one run; 0 while any worker, and every listener, is free."""
-        since = list(self._busy_since)
+        since = list(self._busy_since.values())
         newest = max((begin for begin in since if begin is not None), default=0.0)
-        return max(self.runs.quick_for(), 0.0 if None in since else time.monotonic() - newest)
+        return max(self.runs.quick_for(), 0.0 if not since or None in since else time.monotonic() - newest)
 
     def close(self, timeout_s: float) -> bool:
         """Finish what was submitted, then end; False when that takes longer than this."""
@@ -106,3 +126,4 @@ class WorkerPool:
                     self._under_way -= 1
             # Nothing of an answered request is held until the next one comes.
             del work
+        del self._busy_since[number]

@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import onnxruntime as ort
 
-MAX_RUN_S = 30
-"""What a run on a worker may take."""
 QUICK_RUN_S = 20e-3
 """What a run on a listener's own thread may take: everybody else waits for it."""
 LOOK_EVERY_S = 10e-3
@@ -63,21 +61,25 @@ class Run:
 
 
 class Runs:
-    """Watches over all runs of a shelf."""
+    """Watches over all runs of a shelf.
 
-    def __init__(self) -> None:
+    :param max_run_s: what a run may take of which nobody says otherwise.
+    """
+
+    def __init__(self, max_run_s: float) -> None:
+        self.max_run_s = max_run_s
         self._under_way: set[Run] = set()
         self._wake = threading.Event()
         self._is_asleep = self._is_closed = False
         self._thread = threading.Thread(target=self._watch, name="runs", daemon=True)
         self._thread.start()
 
-    def new(self, limit_s: float = MAX_RUN_S, *, quick: bool = False) -> Run:
+    def new(self, limit_s: float | None = None, *, quick: bool = False) -> Run:
         """A run that may take so long once it has started.
 
         :param quick: it is on a listener's own thread.
         """
-        return Run(self, limit_s, quick=quick)
+        return Run(self, limit_s or self.max_run_s, quick=quick)
 
     def add(self, run: Run) -> None:
         self._under_way.add(run)

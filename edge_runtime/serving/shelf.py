@@ -14,10 +14,14 @@ from edge_runtime.serving.messages import InferAnswer, InferRequest
 from edge_runtime.serving.model import ServedModel
 from edge_runtime.serving.pool import WorkerPool
 from edge_runtime.serving.runs import Run, RunEnded
+from edge_runtime.serving.statistics import ModelStatistics
 
 State = Literal["loading", "ready", "failed"]
+PAST_VERSIONS = 4
+"""Of how many versions that answer no more the figures are kept."""
 STUCK_S = 30.0
-"""When every worker has been at one request for so long, the box no longer calls itself ready."""
+"""When every worker has been at one request for so long, and longer than a run may take, the box no longer calls itself
+ready."""
 T = TypeVar("T")
 How = TypeVarTuple("How")
 
@@ -39,12 +43,15 @@ class ModelShelf:
 
     :param workers: how many requests run at a time; none: one for each core.
     :param max_waiting: requests that may wait for a worker.
+    :param max_run_s: what a model's run on a worker may take.
     """
 
-    def __init__(self, *, workers: int | None = None, max_waiting: int = 64) -> None:
-        self.pool = WorkerPool(workers or cores(), max_waiting)
+    def __init__(self, *, workers: int | None = None, max_waiting: int = 64, max_run_s: float = 30.0) -> None:
+        self.pool = WorkerPool(workers or cores(), max_waiting, max_run_s=max_run_s)
         self._changing = threading.Lock()
         self._entries: dict[str, Entry] = {}
+        self._past: dict[tuple[str, str], ModelStatistics] = {}
+        """Of versions that answer no more, the latest last."""
 
     def loading(self, name: str, version: str = "") -> None:
         """A model of this name is on its way; one that answers already goes on answering."""
@@ -57,9 +64,12 @@ class ModelShelf:
         """From now on this one answers under its name; requests that were begun finish on the one before."""
         with self._changing:
             old = self._entries.get(model.name)
+            # What is counted by name and version goes on, with what is still under way on the old model.
             if old is not None and old.model is not None and old.version == model.version:
-                # What is counted by name and version goes on, with what is still under way on the old model.
                 model.statistics = old.model.statistics
+            else:
+                model.statistics = self._past.pop((model.name, model.version), model.statistics)
+                self._lay_aside(old)
             self._set(Entry(model.name, model.version, "ready", model=model))
 
     def fail(self, name: str, reason: str) -> None:
@@ -75,12 +85,18 @@ class ModelShelf:
         """Nobody may ask for it any more; requests that were begun are answered."""
         with self._changing:
             entries = dict(self._entries)
-            entries.pop(name, None)
+            self._lay_aside(entries.pop(name, None))
             self._entries = entries
 
     def index(self) -> tuple[Entry, ...]:
         """Everything on the shelf, by name."""
         return tuple(sorted(self._entries.values(), key=lambda entry: entry.name))
+
+    def counted(self) -> list[tuple[tuple[str, str], ModelStatistics]]:
+        """What was counted, by name and version; of the last few versions that answer no more, too."""
+        with self._changing:
+            present = [((each.name, each.version), each.model.statistics) for each in self.index() if each.model]
+            return [*present, *self._past.items()]
 
     def entry(self, name: str, version: str = "") -> Entry:
         """What stands under a name.
@@ -112,7 +128,14 @@ class ModelShelf:
         """Whether everything on the shelf can answer: something is there, nothing loads or failed, workers work."""
         entries = self._entries.values()
         usable = bool(entries) and all(entry.state == "ready" for entry in entries)
-        return usable and self.pool.stuck_for() < STUCK_S
+        return usable and self.pool.stuck_for() < max(STUCK_S, self.pool.runs.max_run_s)
+
+    def _lay_aside(self, entry: Entry | None) -> None:
+        """Keep what was counted of one that answers no more: totals that vanish look as if nothing had been asked."""
+        if entry is not None and entry.model is not None:
+            self._past[entry.name, entry.version] = entry.model.statistics
+            if len(self._past) > PAST_VERSIONS:
+                del self._past[next(iter(self._past))]
 
     def _set(self, entry: Entry) -> None:
         self._entries = {**self._entries, entry.name: entry}

@@ -275,7 +275,36 @@ def test_a_file_that_is_no_model_keeps_the_one_that_answers(tmp_path: Path) -> N
         server.reload()
         wait_until(lambda: word(client) == 2, 20, "the good one")
         assert index()["reason"] == ""
-    assert "stays as it is" in server.complaints.read_text()
+    assert "word cannot be loaded" in server.complaints.read_text()
+
+
+def states(client: RawClient) -> dict[str, str]:
+    return {each["name"]: each["state"] for each in client.send(request("/v2/repository/index", b"{}")).answer().json}
+
+
+def test_a_model_that_fails_holds_up_no_other(tmp_path: Path) -> None:
+    bad, word_file = tmp_path / "bad.onnx", tmp_path / "word.onnx"
+    bad.write_bytes(b"no model")
+    word_file.write_bytes(models.always(1))
+    with serve(tmp_path, bad, tmp_path / "none.onnx", word_file) as server, RawClient(server.address) as client:
+        assert server.facts["models"] == ["word"]
+        assert states(client) == {"bad": "UNAVAILABLE", "none": "UNAVAILABLE", "word": "READY"}
+        assert word(client) == 1
+        assert client.send(request("/v2/health/ready")).answer().status == 503
+        for path in (bad, tmp_path / "none.onnx"):
+            path.write_bytes(models.always(2))
+        server.reload()
+        wait_until(lambda: set(states(client).values()) == {"READY"}, 20, "all of them")
+
+
+def test_a_model_that_hangs_holds_up_no_other(tmp_path: Path) -> None:
+    """Its runs on a blank are ended, and it is served as one of which nobody knows how long it takes."""
+    endless, word_file = tmp_path / "endless.onnx", tmp_path / "word.onnx"
+    endless.write_bytes(models.parsed(models.ENDLESS))
+    word_file.write_bytes(models.always(1))
+    with serve(tmp_path, endless, word_file) as server, RawClient(server.address) as client:
+        assert word(client) == 1
+        wait_until(lambda: states(client) == {"endless": "READY", "word": "READY"}, 30, "the other one")
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -316,6 +345,15 @@ def test_a_name_a_token_and_limits(tmp_path: Path) -> None:
             client.infer("line 2", [tensor("x", np.ones(2000, np.float32), "FP32")], headers=known)
 
 
+def test_how_long_a_model_may_take_can_be_said(tmp_path: Path) -> None:
+    file = tmp_path / "count.onnx"
+    file.write_bytes(models.counting())
+    with serve(tmp_path, file, "--max-run-s", "0.2") as server, RawClient(server.address) as client:
+        answer = client.send(request("/v2/models/count/infer", echo_body(2e9))).answer()
+        assert (answer.status, answer.json["error"]) == (504, "count was stopped: it has not answered within 0.2 s.")
+        assert client.send(request("/v2/models/count/infer", echo_body(7))).answer().status == 200
+
+
 def test_addresses_of_ipv6_can_be_used_as_they_are_printed(tmp_path: Path) -> None:
     file = tmp_path / "echo.onnx"
     file.write_bytes(models.echo("FP32", ["n"]))
@@ -330,9 +368,10 @@ def test_what_cannot_be_served_is_a_plain_error(tmp_path: Path) -> None:
     torn.write_bytes(b"PK\x03\x04 and nothing more")
     with socket.create_server(("127.0.0.1", 0)) as taken:
         for arguments, code, complaint in (
-            ((good, bad, "--http", "127.0.0.1:0"), "model.unusable", "refused the model"),
+            ((bad, torn, "--http", "127.0.0.1:0"), "model.unusable", "refused the model"),
             ((torn, "--http", "127.0.0.1:0"), "bundle.invalid", "not a whole bundle"),
             ((good, "--http", f"127.0.0.1:{taken.getsockname()[1]}"), "item.exists", "cannot listen"),
+            ((good, "--http", "nosuch.invalid:80"), "input.invalid", "cannot listen on nosuch.invalid port 80"),
         ):
             failed = serve_and_fail(*arguments)
             assert failed.returncode == 1, failed
@@ -346,6 +385,7 @@ def test_what_cannot_be_served_is_a_plain_error(tmp_path: Path) -> None:
         (("none.onnx", "--http", "nonsense"), "--http wants HOST:PORT, for instance 127.0.0.1:8000"),
         (("none.onnx", "--http", ""), "nothing to listen on"),
         (("none.onnx", "--max-body-bytes", "1"), "max_body_bytes"),
+        (("none.onnx", "--max-run-s", "0"), "max_run_s"),
         (("none.onnx", "--threads", "0"), "count from one"),
         (("a/none.onnx", "b/none.onnx"), "same name, none."),
         (("a.onnx", "b.onnx", "--name", "x"), "--name is for one"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 import signal
 import sys
 from collections.abc import Callable
@@ -39,10 +40,12 @@ from edge_runtime.inference.autotune import (
 from edge_runtime.inference.providers import CPU
 from edge_runtime.inference.session import Tuning, cores
 from edge_runtime.inference.survey import LEAST_S, NO_TIME, Survey
+from edge_runtime.inference.trial_child import too_much_memory
 from edge_runtime.inference.trials import TrialFacts, TrialOrder, read_answer, run_trial
 from edge_runtime.update.slot_store import SlotStore
 from edge_runtime.update.slots import Slot, SlotTable
 from tests.fakes import models
+from tests.unit.serving.onnx_models import echo
 
 CUDA = "CUDAExecutionProvider"
 
@@ -356,7 +359,19 @@ def test_a_trial_that_wants_more_memory_than_there_is(tmp_path: Path, monkeypatc
     )
     monkeypatch.setattr(trials, "python_command", lambda _module, *rest: [sys.executable, "-c", script, *rest])
     facts = run_trial(order(tmp_path, models.greedy_model(), workers=1, batch=1), timeout_s=60)
-    assert "more memory than" in str(facts.problem)
+    figures = r"it held \d+ MB, (asked for \d+ MB more, )?may take 0 MB"
+    assert re.fullmatch(f"it needs more memory than this box has free: {figures}", str(facts.problem))
+
+
+@pytest.mark.parametrize(
+    ("said", "used", "allowed", "figures"),
+    [
+        ("requested buffer of size 4000000", 9_000_000, None, "it held 9 MB, asked for 4 MB more"),
+        ("Unable to allocate 763. MiB for", 0, 5_000_000, "it asked for 763 MiB more, may take 5 MB"),
+    ],
+)
+def test_figures_of_too_much_memory(said: str, used: int, allowed: int | None, figures: str) -> None:
+    assert too_much_memory(said, used, allowed) == f"it needs more memory than this box has free: {figures}"
 
 
 @pytest.mark.parametrize(
@@ -436,6 +451,8 @@ def test_what_cannot_be_measured_is_an_error(tmp_path: Path, capsys: pytest.Capt
     junk, good, bundle = tmp_path / "junk.onnx", tmp_path / "good.onnx", tmp_path / "parts.bundle"
     junk.write_bytes(b"this is no model")
     good.write_bytes(models.brightness_model())
+    bits = tmp_path / "bits.onnx"
+    bits.write_bytes(echo("BF16"))
     pack_bundle(bundle, models.manifest(), models.brightness_model(threshold=99), models.GOLDEN)
     home = installed_home(tmp_path, bundle)
     (tmp_path / "empty.onnx").write_bytes(b"")
@@ -451,6 +468,9 @@ def test_what_cannot_be_measured_is_an_error(tmp_path: Path, capsys: pytest.Capt
         ([good, "--variant", good], "input.invalid"),
         ([good, "--seconds", "0"], "input.invalid"),
         ([good, "--shape", "frame=1x1"], "input.invalid"),
+        ([good, "--shape", "frame:1x2"], "input.invalid"),
+        ([good, "--shape", "picture:1x1x8x8"], "input.invalid"),
+        ([bits], "input.invalid"),
     ):
         status, said = run_command(capsys, *arguments)
         assert (status, said["error"]["code"]) == (1, code), arguments

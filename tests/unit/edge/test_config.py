@@ -6,7 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from edge_runtime.config import TEMPLATE, SpoolLimits, load_config, parse_config
+from edge_runtime.config import (
+    TEMPLATE,
+    SpoolLimits,
+    is_loopback,
+    join_address,
+    load_config,
+    parse_config,
+    split_address,
+)
 from edge_runtime.contracts.errors import ConfigInvalid, NotFound
 from edge_runtime.service.spool_limits import CLASSES
 
@@ -43,20 +51,23 @@ def test_pipelines_are_read_in_order() -> None:
         ('name = "x"\n[spool]\nresults = {max_bytes = -1}\n', r"line 3, spool.results.max_bytes: expected `int` >= 0"),
         ('name = "x"\n[spool.samples]\nmax_bytes = 1\n', r"line 2, spool.samples: there is no such field"),
         (TWO_LINES.replace("source = ", "sorce = ", 2), r"line 4, pipeline\[0\].sorce: there is no such field"),
+        (TWO_LINES.replace('"b"', '"b/c"'), r"line 6, pipeline\[1\].name: wants up to 64 letters"),
         (TWO_LINES + "keep_margin = 2.0\n", r"line 8, pipeline\[1\].keep_margin: expected `float` <= 1"),
         (TWO_LINES + "keep_random = nan\n", r"keep_random"),
         (TWO_LINES.replace('"b"', '"a"'), r"line 6, pipeline\[1\].name: two pipelines are called 'a'"),
-        (TWO_LINES.replace("folder:/b", "/b"), r"line 7, pipeline\[1\].source"),
+        (TWO_LINES.replace("folder:/b", "/b"), r"line 7, pipeline\[1\].source: wants kind:location, for inst"),
         ('name = "x"\n[[pipeline]]\nname = "a"\n', r"line 2, pipeline\[0\]: `source` is missing"),
         ("name = 3", r"line 1, name: expected `str`, got `int`"),
         ("", r"the file: `name` is missing"),
         ('name = "x"\n[typo]\n', r"line 2, typo: there is no such field"),
         ('name = "x"\n[drift]\nwindow = 1\n', r"line 3, drift.window"),
-        ('name = "x"\n[management]\nlisten = "0.0.0.0"\n', r"line 3, management.listen"),
+        ('name = "x"\n[management]\nlisten = "0.0.0.0"\n', r"line 3, management.listen: wants host:port, for"),
+        ('name = "x"\n[inference]\nhttp = "foo"\n', r'line 3, inference.http: wants host:port, .* or "" for none'),
         ('name = "x"\n[management]\nlisten = "0.0.0.0:99999"\n', r"line 3, management.listen: a port is at most 65535"),
         ('name = "x"\n[inference]\nhttp = "127.0.0.1:65536"\n', r"line 3, inference.http: a port is at most 65535"),
         ('name = "x"\n[inference]\ngrpc = "[::1]:99999"\n', r"line 3, inference.grpc: a port is at most 65535"),
         ('name = "x"\n[inference]\nheader_timeout_s = inf\n', r"line 3, inference.header_timeout_s"),
+        ('name = "x"\n[inference]\nmax_run_s = 0\n', r"line 3, inference.max_run_s"),
         ('name = "x"\n[update]\ntrial_seconds = inf\n', r"line 3, update.trial_seconds"),
         ('name = "x"\n[update]\ntrial_seconds = nan\n', r"line 3, update.trial_seconds"),
         (f'name = "x"\n[update]\ntrial_frames = {2**53 + 1}\n', r"line 3, update.trial_frames"),
@@ -97,3 +108,15 @@ def test_a_class_of_the_spool_keeps_its_defaults_where_nothing_is_said() -> None
 def test_the_classes_of_the_spool_fit_into_its_budget() -> None:
     limits = SpoolLimits()
     assert sum(limits.of(kind).max_bytes for kind in CLASSES if kind != "fetched_samples") <= limits.max_bytes
+
+
+def test_addresses() -> None:
+    for text, parts in (
+        ("127.0.0.1:80", ("127.0.0.1", 80)),
+        ("[::1]:80", ("::1", 80)),
+        ("box.local:0", ("box.local", 0)),
+    ):
+        assert split_address(text) == parts
+        assert join_address(*parts) == text
+    assert [is_loopback(host) for host in ("127.0.0.1", "127.9.9.9", "::1", "localhost")] == [True] * 4
+    assert [is_loopback(host) for host in ("0.0.0.0", "::1234", "::", "127.example", "box")] == [False] * 5

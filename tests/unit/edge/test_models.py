@@ -35,6 +35,7 @@ class Keeper:
 
     def __init__(self, box: FakeBox) -> None:
         self.alerts: list[str] = []
+        self.messages: list[str] = []
         self.notes: list[tuple[str, str]] = []
         self.changes = 0
         self.file = box.home / TUNING_NAME
@@ -45,6 +46,7 @@ class Keeper:
 
     def _alert(self, kind: str, message: str, model: str | None, facts: Mapping[str, float]) -> None:
         self.alerts.append(kind)
+        self.messages.append(message)
 
     def _note(self, kind: str, message: str) -> None:
         self.notes.append((kind, message))
@@ -136,6 +138,21 @@ def test_a_tuning_that_does_not_hold_here_changes_nothing(box: FakeBox, monkeypa
 def test_a_model_is_opened_as_it_was_tuned_before(box: FakeBox) -> None:
     Keeper(box).tune(models.brightness_model(), 3)
     assert Keeper(box).keeper.workers() == 3
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"provider": "GoneExecutionProvider"}, "no longer offers gone"),
+        ({"runtime": "0.0.1"}, "measured with onnxruntime 0.0.1"),
+    ],
+)
+def test_a_tuning_that_no_longer_holds_is_told_of(box: FakeBox, changes: dict[str, str], why: str) -> None:
+    Keeper(box).tune(models.brightness_model(), 3, **changes)
+    told = Keeper(box)
+    assert told.alerts == ["model.fallback"]
+    assert why in told.messages[0]
+    assert told.keeper.workers() == cores()
 
 
 def test_what_the_box_decides_by_itself_is_noted(box: FakeBox) -> None:

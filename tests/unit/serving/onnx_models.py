@@ -59,6 +59,28 @@ always (float[n] asked) => (float[1] said) <float[1] word = {{{word}}}> {{
 """
 
 
+ENDLESS = """\
+<ir_version: 10, opset_import: ["": 21]>
+endless (float[n] x) => (float y, float[n] same) <bool yes = {1}, float zero = {0}> {
+    same = Identity (x)
+    y = Loop ("", yes, zero) <body = body (int64 turn, bool go, float so_far) => (bool on, float next)
+        <float one = {1}> {
+        on = Identity (go)
+        next = Add (so_far, one)
+    }>
+}
+"""
+"""Counts without end."""
+TEXT_TO_BF16 = """\
+<ir_version: 10, opset_import: ["": 21]>
+length (string[n] text) => (bfloat16[n] number) {
+    wide = Cast <to = 1> (text)
+    number = Cast <to = 16> (wide)
+}
+"""
+"""Nothing that it says can be carried, as text goes in."""
+
+
 def parsed(text: str) -> bytes:
     """The model that this text describes."""
     return bytes(onnx.parser.parse_model(text).SerializeToString())
@@ -77,6 +99,19 @@ def echo(datatype: str, shape: Sequence[int | str] = ("n", "m")) -> bytes:
         "echo",
         [helper.make_tensor_value_info("x", kind, shape)],
         [helper.make_tensor_value_info("y", kind, shape)],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10)
+    return bytes(model.SerializeToString())
+
+
+def echoes(*datatypes: str) -> bytes:
+    """For each datatype an input ``in_…`` of any shape with two axes, which comes out as ``out_…``."""
+    kinds = {name: TensorProto.DataType.Value(ONNX_TYPES.get(name, name)) for name in datatypes}
+    graph = helper.make_graph(
+        [helper.make_node("Identity", [f"in_{name}"], [f"out_{name}"]) for name in kinds],
+        "echoes",
+        [helper.make_tensor_value_info(f"in_{name}", kind, ["n", f"m_{name}"]) for name, kind in kinds.items()],
+        [helper.make_tensor_value_info(f"out_{name}", kind, ["n", f"m_{name}"]) for name, kind in kinds.items()],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10)
     return bytes(model.SerializeToString())

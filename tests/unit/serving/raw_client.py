@@ -26,7 +26,7 @@ class RawClient:
     """One connection; everything that is read has 20 seconds to come."""
 
     def __init__(self, address: tuple[str, int], *, receive_buffer: int | None = None) -> None:
-        self.socket = socket.socket()
+        self.socket = socket.socket(socket.AF_INET6 if ":" in address[0] else socket.AF_INET)
         if receive_buffer:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         self.socket.settimeout(20)

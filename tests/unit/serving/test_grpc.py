@@ -7,7 +7,7 @@ import queue
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -178,6 +178,21 @@ def test_several_inputs_and_chosen_outputs(client: triton.InferenceServerClient)
     assert answer.as_numpy("out_FP32") is None
 
 
+def test_classes_are_not_ranked(client: triton.InferenceServerClient) -> None:
+    """Where that was passed over, a client would take scores for its classes."""
+    ranked = triton.InferRequestedOutput("logits", class_count=2)
+    with pytest.raises(InferenceServerException, match="does not classify: ask for the whole output") as refused:
+        client.infer("bright", [tensor("frame", "UINT8", frame(1))], outputs=[ranked])
+    assert refused.value.status() == "StatusCode.INVALID_ARGUMENT"
+
+
+def test_shared_memory_is_refused_as_that(client: triton.InferenceServerClient) -> None:
+    shared = triton.InferInput("in_INT64", [1, 1], "INT64")
+    shared.set_shared_memory("mine", 8)
+    with pytest.raises(InferenceServerException, match="shares no memory"):
+        client.infer("pair", [shared, tensor("in_FP32", "FP32", np.ones((1, 1), np.float32))])
+
+
 def test_asynchronous_calls_and_streams(client: triton.InferenceServerClient) -> None:
     answers: queue.Queue[tuple[Any, Any]] = queue.Queue()
 
@@ -283,6 +298,15 @@ WRONG = {
     ),
     "shared memory": (
         frame_request(parameters={"shared_memory_region": {"string_param": "mine"}}),
+        INVALID,
+        "shares no memory",
+    ),
+    "shared memory without contents": (
+        request("pair", raw_input_contents=[bytes(4)], inputs=[
+            {"name": "in_INT64", "datatype": "INT64", "shape": [1, 1],
+             "parameters": {"shared_memory_region": {"string_param": "mine"}}},
+            {"name": "in_FP32", "datatype": "FP32", "shape": [1, 1]},
+        ]),
         INVALID,
         "shares no memory",
     ),
@@ -535,6 +559,36 @@ def test_who_sends_nothing_is_not_waited_for(shelf: ModelShelf) -> None:
                 call(iter([]), timeout=20)
             assert empty.value.code() == INVALID
     finally:
+        server.ask_to_stop()
+        server.close(5)
+
+
+def test_many_silent_calls_do_not_hold_up_others(shelf: ModelShelf) -> None:
+    """Messages of the usual size may take over a minute; who sends none must not keep all threads for so long."""
+    server = started(shelf)
+    silent = threading.Event()
+
+    def nothing() -> Iterator[bytes]:
+        silent.wait(60)
+        yield from ()
+
+    apart = [("grpc.use_local_subchannel_pool", 1)]
+    try:
+        with ExitStack() as stack:
+            channels = [stack.enter_context(grpc.insecure_channel(address(server), apart)) for _ in range(3)]
+            calls = [
+                channel.stream_unary(f"/{SERVICE}/ModelInfer").future(nothing())
+                for channel in channels
+                for _ in range(60)
+            ]
+            client = stack.enter_context(triton.InferenceServerClient(address(server)))
+            wait_until(lambda: any(call.done() for call in calls), 20, "the first of them to be given up")
+            assert client.is_server_live(client_timeout=20)
+            assert client.infer("bright", [tensor("frame", "UINT8", frame(1))], client_timeout=20)
+            assert not all(call.done() for call in calls), "those that are no crowd may still send"
+            silent.set()
+    finally:
+        silent.set()
         server.ask_to_stop()
         server.close(5)
 

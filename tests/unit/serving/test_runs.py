@@ -35,7 +35,7 @@ FOR_EVER = 2e9
 
 @pytest.fixture
 def watched() -> Iterator[Runs]:
-    watched = Runs()
+    watched = Runs(30)
     yield watched
     watched.close()
 

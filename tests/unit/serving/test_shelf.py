@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import threading
+import weakref
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -63,6 +66,29 @@ def test_work_that_fails_costs_no_worker(pool: WorkerPool, caplog: pytest.LogCap
     assert [pool.run(lambda: 1) for _ in range(4)] == [1] * 4
 
 
+def test_work_that_fails_leaves_nothing_to_the_collector(pool: WorkerPool) -> None:
+    """A request that was refused may be large."""
+
+    class Request:
+        pass
+
+    held: list[weakref.ref[Request]] = []
+
+    def work() -> None:
+        request = Request()
+        held.append(weakref.ref(request))
+        raise ValueError("refused")
+
+    gc.collect()
+    gc.disable()
+    try:
+        with suppress(ValueError):
+            pool.run(work)
+        wait_until(lambda: held[0]() is None, 10, "the request to be forgotten")
+    finally:
+        gc.enable()
+
+
 def test_stuck_is_when_all_workers_are(pool: WorkerPool) -> None:
     gate = threading.Event()
     assert pool.stuck_for() == 0.0
@@ -83,6 +109,42 @@ def test_closing_finishes_what_was_submitted_and_waits_no_longer_than_asked() ->
     gate.set()
     assert pool.close(10)
     assert done.is_set()
+
+
+def at_a_time(pool: WorkerPool) -> int:
+    """How many pieces of work run beside each other."""
+    gate, inside, lock = threading.Event(), [0], threading.Lock()
+
+    def work() -> None:
+        with lock:
+            inside[0] += 1
+        gate.wait(30)
+
+    for _ in range(pool.workers + 3):
+        pool.submit(work)
+    wait_until(lambda: inside[0] >= pool.workers, 10, "all workers to be busy")
+    assert pool.stuck_for() > 0
+    running = inside[0]
+    gate.set()
+    wait_until(lambda: pool.idle, 10, "the work to end")
+    return running
+
+
+def test_the_number_of_workers_can_change(pool: WorkerPool) -> None:
+    for workers in (4, 1, 3, 2):
+        pool.resize(workers)
+        wait_until(lambda workers=workers: alive(pool) == workers, 10, "those that are too many to end")
+        assert (at_a_time(pool), pool.workers, pool.waiting) == (workers, workers, 0)
+    gate = threading.Event()
+    for workers in (2, 1, 2, 3):
+        pool.submit(lambda: gate.wait(30))
+        pool.resize(workers)
+    gate.set()
+    wait_until(lambda: pool.idle, 10, "what was submitted before and after the change")
+
+
+def alive(pool: WorkerPool) -> int:
+    return sum(thread.is_alive() for thread in pool._threads)
 
 
 def test_states_of_a_model() -> None:
@@ -122,7 +184,7 @@ def test_states_of_a_model() -> None:
 
 def test_not_ready_while_no_worker_comes_back(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shelf_module, "STUCK_S", 0.01)
-    shelf, gate = ModelShelf(workers=1), threading.Event()
+    shelf, gate = ModelShelf(workers=1, max_run_s=0.02), threading.Event()
     shelf.put(load_model("m", "1", models.always(1)))
     assert shelf.ready()
     shelf.pool.submit(lambda: gate.wait(30))
@@ -155,6 +217,32 @@ def test_what_is_counted() -> None:
     other = load_model("pair", "2", models.parsed(models.PAIR))
     shelf.put(other)
     assert other.statistics.read()[0].succeeded == 0
+    assert shelf.pool.close(10)
+
+
+def test_what_was_counted_outlives_the_last_few_versions() -> None:
+    shelf = ModelShelf(workers=1)
+
+    def counted() -> dict[tuple[str, str], int]:
+        return {labels: statistics.read()[0].succeeded for labels, statistics in shelf.counted()}
+
+    def put(version: str) -> None:
+        model = load_model("m", version, models.always(1))
+        shelf.put(model)
+        ask(model)
+
+    for version in "12":
+        put(version)
+    assert counted() == {("m", "1"): 1, ("m", "2"): 1}
+    put("1")
+    assert counted() == {("m", "1"): 2, ("m", "2"): 1}, "a version that comes back is counted on"
+    shelf.remove("m")
+    assert counted() == {("m", "1"): 2, ("m", "2"): 1}
+    for version in "34567":
+        put(version)
+    assert counted() == {("m", version): 1 for version in "34567"}, "four versions besides the one that answers"
+    put("7")
+    assert counted() == {("m", version): 1 + (version == "7") for version in "34567"}
     assert shelf.pool.close(10)
 
 

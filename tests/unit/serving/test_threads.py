@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+from contextlib import ExitStack
+from functools import partial
 
 import pytest
 from hypothesis import given, settings
@@ -45,7 +47,7 @@ def test_an_idle_thread_is_used_again_and_errors_are_handed_over() -> None:
 
 
 def test_what_takes_too_long_is_given_up_once() -> None:
-    patience = Patience(0.05, look_every_s=0.01)
+    patience = Patience(0.05, crowd=8, in_crowd_s=0.05, look_every_s=0.01)
     patience.start()
     given_up: list[str] = []
     late = threading.Event()
@@ -63,3 +65,25 @@ def test_what_takes_too_long_is_given_up_once() -> None:
         assert not patience._waits
     finally:
         patience.close()
+
+
+def test_in_a_crowd_the_oldest_are_given_up_first() -> None:
+    patience = Patience(3600, crowd=2, in_crowd_s=0.05, look_every_s=0.01)
+    given_up: list[int] = []
+    two = threading.Event()
+
+    def give_up(number: int) -> None:
+        given_up.append(number)
+        if len(given_up) == 2:
+            two.set()
+
+    with ExitStack() as waits:
+        for number in range(4):
+            waits.enter_context(patience.watch(partial(give_up, number)))
+        patience.start()
+        try:
+            assert two.wait(10)
+        finally:
+            patience.close()
+            patience._thread.join(10)
+    assert given_up == [0, 1]
