@@ -194,7 +194,7 @@ def test_a_survey_measures_everything_and_the_best_again() -> None:
     assert machine.now <= 26
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(seconds=st.floats(3, 60), start_s=st.floats(0.05, 2), cuda=st.booleans())
 def test_a_survey_ends_in_time_and_hides_nothing(seconds: float, start_s: float, cuda: bool) -> None:
     machine = Machine(steady, start_s)

@@ -95,7 +95,7 @@ class Watched(Numbers):
         assert self.ledger.settled >= set(range(self.committed))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     total=st.integers(0, 60),
     workers=st.integers(1, 5),

@@ -302,5 +302,5 @@ class ALogAndItsReader(RuleBasedStateMachine):
 def test_nothing_is_lost_or_doubled_whatever_happens(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tail, "ROTATION_GRACE_S", 0.0)
     run_state_machine_as_test(
-        ALogAndItsReader, settings=settings(max_examples=25, stateful_step_count=20, deadline=None, database=None)
+        ALogAndItsReader, settings=settings(max_examples=25, stateful_step_count=20, database=None)
     )

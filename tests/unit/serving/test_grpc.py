@@ -145,7 +145,7 @@ def test_answers_are_those_of_the_session(client: triton.InferenceServerClient, 
 
 
 @pytest.mark.parametrize("datatype", [name for name in DATATYPES if name not in (BF16, "BYTES")])
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_every_datatype_comes_back_bit_by_bit(
     datatype: str, data: st.DataObject, client: triton.InferenceServerClient
@@ -157,7 +157,7 @@ def test_every_datatype_comes_back_bit_by_bit(
     assert answer.as_numpy(f"out_{datatype}").tobytes() == sent.tobytes()
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(texts=st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=20), min_size=1, max_size=6))
 def test_strings_come_back(texts: list[str], client: triton.InferenceServerClient) -> None:
     sent = np.array([text.encode() for text in texts], object).reshape(1, -1)
@@ -376,7 +376,7 @@ def test_what_is_wrong_is_said(case: tuple[Any, grpc.StatusCode, str], ask: Call
     assert protocol()["ModelInferResponse"].FromString(ask(frame_request().SerializeToString())).outputs
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_no_bytes_make_it_stumble(data: st.DataObject, ask: Callable[..., bytes]) -> None:
     """Whatever comes is answered or is the client's fault; nothing is a bug of ours."""

@@ -334,7 +334,7 @@ STREAM = (
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     changes=st.lists(st.tuples(st.integers(0, len(STREAM) - 1), st.binary(max_size=3), st.integers(0, 4)), max_size=4),
     cuts=st.lists(st.integers(1, len(STREAM)), max_size=4, unique=True).map(sorted),

@@ -327,4 +327,4 @@ class ShelfMachine(RuleBasedStateMachine):
 
 
 TestShelfMachine: Any = ShelfMachine.TestCase
-TestShelfMachine.settings = settings(max_examples=25, stateful_step_count=12, deadline=None)
+TestShelfMachine.settings = settings(max_examples=25, stateful_step_count=12)

@@ -15,7 +15,7 @@ from edge_runtime.serving.threads import DaemonThreads
 from tests.waiting import wait_until
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(most=st.integers(1, 4), number=st.integers(1, 12))
 def test_as_many_threads_as_are_needed_and_no_more(most: int, number: int) -> None:
     threads = DaemonThreads(most, "test")

@@ -140,7 +140,7 @@ class Desktops(RuleBasedStateMachine):
 
 
 TestDesktops = Desktops.TestCase
-TestDesktops.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+TestDesktops.settings = settings(max_examples=60, stateful_step_count=30)
 
 
 # --- single stories

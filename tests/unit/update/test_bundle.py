@@ -200,7 +200,7 @@ def test_a_vast_file_is_not_read(packed: Path, monkeypatch: pytest.MonkeyPatch) 
         read_bundle(packed)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_damage_anywhere_gives_the_same_bundle_or_a_plain_refusal(packed: Path, data: st.DataObject) -> None:
     """One flipped byte or a cut: never another model, never another exception."""
@@ -218,7 +218,7 @@ def test_damage_anywhere_gives_the_same_bundle_or_a_plain_refusal(packed: Path, 
     assert bundle.id == hashlib.sha256(bundle.manifest.to_bytes()).hexdigest()
 
 
-@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(body=st.binary(max_size=300))
 def test_noise_is_not_a_bundle(tmp_path: Path, body: bytes) -> None:
     path = tmp_path / "noise"

@@ -155,7 +155,7 @@ class SlotMachine(RuleBasedStateMachine):
         assert wire.decode(wire.encode(self.table), SlotTable) == self.table
 
 
-SlotMachine.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+SlotMachine.TestCase.settings = settings(max_examples=60, stateful_step_count=40)
 test_slot_machine = SlotMachine.TestCase
 
 

@@ -282,7 +282,7 @@ def test_noise_in_place_of_metadata_is_refused(box: Box, site: FakeSite, deliver
     assert box.verify(delivery.target)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_a_flipped_byte_in_the_metadata_never_changes_what_is_trusted(
     box: Box, site: FakeSite, delivery: Delivery, data: st.DataObject
