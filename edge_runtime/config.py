@@ -13,8 +13,12 @@ from msgspec import Meta, Struct
 
 from edge_runtime.contracts.errors import ConfigInvalid, NotFound
 from edge_runtime.contracts.rows import Name, Share
+from edge_runtime.toml_lines import line_of, longest_key
 
 MAX_CONFIG_BYTES = 256 * 1024
+MAX_DOTS = 64
+"""In one line, outside of strings: a parser's time grows with the square of a key's length."""
+MAX_PIPELINES = 256
 CONFIG_NAME = "edge.toml"
 KEYS = "keys"
 """Folder of the box's identity, beside the configuration."""
@@ -231,7 +235,7 @@ class EdgeConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     management: Management = Management()
     inference: Inference = Inference()
     spool: SpoolLimits = SpoolLimits()
-    pipeline: tuple[PipelineConfig, ...] = ()
+    pipeline: Annotated[tuple[PipelineConfig, ...], Meta(max_length=MAX_PIPELINES)] = ()
     update: Update = Update()
     drift: Drift = Drift()
 
@@ -243,10 +247,15 @@ def parse_config(text: str) -> EdgeConfig:
     """
     if len(text.encode("utf-8", "replace")) > MAX_CONFIG_BYTES:
         raise ConfigInvalid(f"{CONFIG_NAME} is longer than {MAX_CONFIG_BYTES} bytes.")
+    dots, line = longest_key(text)
+    if dots > MAX_DOTS:
+        raise ConfigInvalid(f"{CONFIG_NAME}, line {line}: a key has more parts than any field.")
     try:
         body = tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise ConfigInvalid(f"{CONFIG_NAME} is not valid TOML: {error}.") from error
+    except ValueError as error:
+        raise ConfigInvalid(f"{CONFIG_NAME} has a number with more digits than any field takes.") from error
     try:
         config = msgspec.convert(body, type=EdgeConfig)
     except (msgspec.ValidationError, RecursionError) as error:
@@ -279,19 +288,26 @@ def load_config(path: Path) -> EdgeConfig:
     """Read and check a file.
 
     :raises NotFound: there is none.
-    :raises ConfigInvalid: as :func:`parse_config`.
+    :raises ConfigInvalid: it cannot be read, or as :func:`parse_config`.
     """
     try:
-        return parse_config(path.read_text("utf-8"))
+        with path.open("rb") as file:
+            body = file.read(MAX_CONFIG_BYTES + 1)
     except FileNotFoundError as error:
         raise NotFound(f"There is no {path}.", hint="Run `lineside-edge init` first.") from error
+    except OSError as error:
+        raise ConfigInvalid(f"{path} cannot be read: {error.strerror}.") from error
+    if len(body) > MAX_CONFIG_BYTES:
+        raise ConfigInvalid(f"{path.name} is longer than {MAX_CONFIG_BYTES} bytes.")
+    try:
+        return parse_config(body.decode())
     except UnicodeDecodeError as error:
         raise ConfigInvalid(f"{path.name} is not UTF-8 text.") from error
 
 
 def config_error(text: str, field: str, problem: str) -> ConfigInvalid:
     """The error for ``field`` (such as ``pipeline[0].source``) of this configuration, with its line if it is there."""
-    line = _line_of(text, field) or _line_of(text, field.rpartition(".")[0]) or _line_of(text, f"{field}.")
+    line = line_of(text, field)
     where = f"line {line}, {field}" if line else field
     return ConfigInvalid(f"{CONFIG_NAME}, {where}: {problem[:1].lower()}{problem[1:].rstrip('.')}.")
 
@@ -307,28 +323,3 @@ def _explain(text: str, complaint: str) -> ConfigInvalid:
     elif "matching regex" in problem:
         problem = next((wanted for pattern, wanted in _WANTED.items() if repr(pattern) in problem), problem)
     return config_error(text, field or "the file", problem)
-
-
-def _header(name: str) -> re.Pattern[str]:
-    """A line that opens table ``name``, single or one of several."""
-    return re.compile(rf"^\s*\[+\s*{re.escape(name)}\s*\]+")
-
-
-def _line_of(text: str, field: str) -> int | None:
-    """Line (from 1) on which a field, or else its section, stands; None where it is written in some rarer way."""
-    section, _, key = field.rpartition(".")
-    matched = re.fullmatch(r"(.*?)(?:\[(\d+)\])?", section or field)
-    name, skip = (matched[1], int(matched[2] or 0)) if matched else (section, 0)
-    opening = _header(name)
-    key_line = re.compile(rf"^\s*{re.escape(key)}\s*=")
-    inside, header = section == "", None
-    for number, line in enumerate(text.splitlines(), 1):
-        if line.lstrip().startswith("["):
-            inside = False
-            if opening.match(line):
-                if skip == 0:
-                    inside, header = True, number
-                skip -= 1
-        elif inside and key_line.match(line):
-            return number
-    return header

@@ -98,17 +98,23 @@ class PipelineCounters:
         *,
         has_model: bool,
         problem: str | None = None,
+        stopped: str | None = None,
         failing: bool = False,
         drift: bool = False,
         drift_reference: float = 0.0,
     ) -> PipelineStatus:
+        """The figures now.
+
+        :param problem: what is amiss with the source; frames may come from it all the same.
+        :param stopped: why the pipeline does not run.
+        """
         stages_ms = {stage.name: round(stage.mean_ms, 3) for stage in self.stages()}
         with self._lock:
             now = time.monotonic()
             state: PipelineState = "running" if has_model else "waiting-for-model"
             if failing:
                 state = "failing"
-            elif problem or (has_model and now - self._last_arrival > SILENCE_S):
+            elif stopped or ((problem or has_model) and now - self._last_arrival > SILENCE_S):
                 state = "no-input"
             # The second that is under way counts only for the part that is over.
             recent = [(second, count) for second, count in self._seconds if second > int(now) - RATE_WINDOW_S]
@@ -122,7 +128,7 @@ class PipelineCounters:
                 kept=self._kept,
                 frames_per_s=round(sum(count for _, count in recent) / max(span, 1.0), 2),
                 last_frame_ms=self._last_frame_ms,
-                last_error=problem or self._last_error,
+                last_error=stopped or problem or self._last_error,
                 drift=drift,
                 drift_reference=min(1.0, drift_reference),
                 stages_ms=stages_ms,

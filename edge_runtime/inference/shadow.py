@@ -9,11 +9,12 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections import Counter
+from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from edge_runtime.inference.agreement import agree, values_of
 from edge_runtime.inference.answers import Prediction
 from edge_runtime.sources.base import Frame
 
@@ -26,6 +27,8 @@ MAX_FAILURES = 10
 """In a row, after which the shadow is given up."""
 PATIENCE_S = 30.0
 """With one frame, after which the shadow counts as hung."""
+TYPICAL_FRAMES = 99
+"""The latest, from which it is seen what size a value typically has."""
 _log = logging.getLogger(__name__)
 
 
@@ -58,6 +61,8 @@ class _Seat:
     model: LoadedModel
     task: tuple[Answered, Callable[[SecondOpinion], None]] | None = None
     busy_since_s: float | None = None
+    values: deque[tuple[float, float]] = field(default_factory=lambda: deque(maxlen=TYPICAL_FRAMES))
+    """What the line's model and this one measured lately."""
     failures: int = 0
     closing: bool = False
     thread: threading.Thread | None = None
@@ -145,7 +150,7 @@ class Shadow:
                 return
             answered, tell = task
             try:
-                opinion = _opinion(seat.model, answered)
+                opinion = _opinion(seat, answered)
                 if seat is self._seat:
                     tell(opinion)
             except Exception as error:  # noqa: BLE001 - whatever a shadow does, the line goes on
@@ -177,20 +182,11 @@ class Shadow:
         ).start()
 
 
-def _opinion(model: LoadedModel, answered: Answered) -> SecondOpinion:
+def _opinion(seat: _Seat, answered: Answered) -> SecondOpinion:
     started = time.perf_counter_ns()
-    prediction = model.engine.predict(answered.frame.data)
+    prediction = seat.model.engine.predict(answered.frame.data)
     latency_us = (time.perf_counter_ns() - started) // 1000
-    return SecondOpinion(
-        shadow=model.bundle,
-        prediction=prediction,
-        latency_us=latency_us,
-        agreed=agree(answered.prediction, prediction),
-    )
-
-
-def agree(one: Prediction, other: Prediction) -> bool:
-    """Whether two answers say the same: the label, and with objects how many of each kind."""
-    if one.label != other.label:
-        return False
-    return Counter(found.label for found in one.objects) == Counter(found.label for found in other.objects)
+    agreed = agree(answered.prediction, prediction, seat.values)
+    if (values := values_of(answered.prediction, prediction)) is not None:
+        seat.values.append(values)
+    return SecondOpinion(shadow=seat.model.bundle, prediction=prediction, latency_us=latency_us, agreed=agreed)

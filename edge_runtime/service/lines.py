@@ -109,7 +109,7 @@ class Line:
             self.config.name,
             public_address(self.config.source),
             has_model=has_model,
-            problem=_HELD if self._after is not None else self._ended or self.counters.last_failure,
+            stopped=_HELD if self._after is not None else self._ended or self.counters.last_failure,
             failing=self._budget.spent,
         )
 

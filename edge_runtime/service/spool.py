@@ -18,7 +18,7 @@ from pathlib import Path
 import msgspec
 
 from edge_runtime.config import SpoolLimits
-from edge_runtime.contracts.errors import InputInvalid, NotFound
+from edge_runtime.contracts.errors import DiskFull, InputInvalid, LinesideError, NotFound
 from edge_runtime.contracts.rows import (
     STREAMS,
     AlertRow,
@@ -43,6 +43,8 @@ COMMIT_EVERY_S = 0.1
 RETRY_S = 1.0
 CAREFUL_ROWS = 500
 """Rows that are written at once while the disk is short: some may fit where all do not."""
+URGENT: tuple[Stream, ...] = ("audits", "alerts", "losses")
+"""What a desktop is given out of the memory, too, while the disk takes none."""
 MAX_PAGE_ROWS = 5_000
 MAX_PAGE_BYTES = 8 * 2**20
 FLUSH_TIMEOUT_S = 5.0
@@ -176,10 +178,19 @@ class Spool:
         """Up to ``limit`` rows after a cursor, oldest first; fewer where they are large. A cursor from before the spool
         had to begin anew stands for its beginning.
 
+        While the disk takes nothing, the last page of audits, alerts and losses has those that wait in memory, too.
+        They come again with every page, and under a cursor once they are on the disk.
+
         :raises DiskFull: there is no room to open the spool.
         """
         wanted = max(1, min(limit, MAX_PAGE_ROWS))
-        found, after = self._disk.page(stream, after, wanted + 1)
+        in_trouble = self._problem is not None
+        try:
+            found, after = self._disk.page(stream, after, wanted + 1)
+        except LinesideError:
+            if not in_trouble or stream not in URGENT:
+                raise
+            found = []
         rows: list[msgspec.Raw] = []
         size = 0
         for rowid, body in found[:wanted]:
@@ -189,14 +200,28 @@ class Spool:
             rows.append(msgspec.Raw(body))
             after = rowid
         self._disk.hand_out(stream, after)
-        return SpoolPage(tuple(rows), after, len(rows) < len(found))
+        more = len(rows) < len(found)
+        if in_trouble and stream in URGENT and not more:
+            with self._lock:
+                waiting = self._waiting.peek(stream)
+            for body in waiting[: wanted - len(rows)]:
+                size += len(body)
+                if size > MAX_PAGE_BYTES:
+                    break
+                rows.append(msgspec.Raw(body))
+        return SpoolPage(tuple(rows), after, more)
 
     def acknowledge(self, stream: Stream, through: int) -> None:
         """A desktop has everything up to this cursor; also bytes, where it is a stream of samples.
 
         :raises InputInvalid: no row so far was ever handed out; nothing was dropped.
         """
-        if through > self._disk.handed_out(stream):
+        try:
+            handed_out = self._disk.handed_out(stream)
+        except DiskFull:
+            # Nobody can tell yet; whatever it is comes again, and so does the desktop.
+            return
+        if through > handed_out:
             raise InputInvalid(f"Nobody was given the {stream} up to {through} yet.")
         while self._disk.acknowledge(stream, through):
             continue

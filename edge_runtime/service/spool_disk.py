@@ -56,6 +56,8 @@ class SpoolDisk:
         self._lock = threading.RLock()
         self._open_tables: SpoolTables | None = None
         self._served: dict[Stream, int] = {}
+        self._postponed: dict[Stream, int] = {}
+        """What was acknowledged while the disk did not take even that."""
         self._age_base_ms = self._remembered_ms = 0
         self._opened_s = 0.0
         self._next_enforce_s = 0.0
@@ -87,12 +89,12 @@ class SpoolDisk:
         :raises InputInvalid: some row of it can never be taken.
         """
         with self._lock, self._usable() as tables:
-            if not batch.rows and not batch.losses:
+            if not (batch.rows or batch.losses or batch.sealed):
                 return
             with _transaction(tables):
                 try:
                     tables.insert(batch.rows, age_ms=self._age_ms())
-                    tables.insert_losses(batch.losses)
+                    tables.insert_losses(batch.losses, sealed=batch.sealed)
                 except (OverflowError, sqlite3.DataError, sqlite3.IntegrityError, sqlite3.InterfaceError) as error:
                     # The rows are at fault, not the file.
                     raise InputInvalid(f"A row cannot be stored: {error}.") from error
@@ -121,6 +123,8 @@ class SpoolDisk:
         :raises sqlite3.Error: the disk did not take it.
         """
         with self._lock, self._usable() as tables:
+            # First of all: what is safe on a desktop is no loss.
+            self._catch_up(tables)
             if self._monotonic() < self._next_enforce_s:
                 return
             self._next_enforce_s = self._monotonic() + ENFORCE_EVERY_S
@@ -175,12 +179,17 @@ class SpoolDisk:
             return self._served[stream]
 
     def acknowledge(self, stream: Stream, through: int) -> bool:
-        """Drop rows that are safe elsewhere; True where some are left for another call.
-
-        :raises DiskFull: there is no room even for that.
-        """
-        with self._lock, _plain(self._path), self._usable() as tables, _transaction(tables):
-            return tables.acknowledge(stream, through)
+        """Drop rows that are safe elsewhere, or once the disk takes it; True where some are left for another
+        call."""
+        with self._lock:
+            try:
+                with _plain(self._path), self._usable() as tables, _transaction(tables):
+                    return tables.acknowledge(stream, through)
+            except BoxRefused:
+                raise
+            except LinesideError:
+                self._postponed[stream] = max(through, self._postponed.get(stream, 0))
+                return False
 
     def forget(self, sample: str) -> None:
         """Let go of a sample whose file is damaged.
@@ -214,6 +223,14 @@ class SpoolDisk:
 
     def _age_ms(self) -> int:
         return self._age_base_ms + int((self._monotonic() - self._opened_s) * 1000)
+
+    def _catch_up(self, tables: SpoolTables) -> None:
+        for stream, through in tuple(self._postponed.items()):
+            more = True
+            while more:
+                with _transaction(tables):
+                    more = tables.acknowledge(stream, through)
+            del self._postponed[stream]
 
     def _cut(self, tables: SpoolTables, cuts: Iterable[Cut]) -> None:
         for cut in cuts:

@@ -11,8 +11,12 @@ from edge_runtime.contracts import wire
 from edge_runtime.contracts.rows import LossRow, Row, SampleRow, Stream
 from edge_runtime.service.spool_limits import CLASSES, TINY, SpoolClass, class_of, merge_losses
 
+_Key = tuple[str, str, int]
+"""Stream, reason and edition of losses that are one row."""
 ROW_OVERHEAD = 400
 """Bytes that a waiting row takes in memory besides its body."""
+MOST_SEALED = 1_000
+"""Entries of the ledger that wait, from which on they get coarser instead of more."""
 
 
 class Entry(NamedTuple):
@@ -55,6 +59,8 @@ class Batch:
 
     rows: tuple[Entry, ...]
     losses: tuple[LossRow, ...]
+    sealed: tuple[LossRow, ...]
+    """Losses that a desktop may have: they stay as they are."""
 
 
 class Waiting:
@@ -70,11 +76,13 @@ class Waiting:
     ) -> None:
         self._room, self._ledger, self._discard = room, ledger, discard
         self._queues: dict[SpoolClass, deque[Entry]] = {kind: deque() for kind in CLASSES}
-        self._losses: dict[tuple[str, str], tuple[int, LossRow]] = {}
+        self._losses: dict[_Key, tuple[int, LossRow]] = {}
+        self._edition = 0
+        """Losses of an earlier one are sealed."""
         self._weight = 0
         self._ticket = 0
         self._flying: tuple[Entry, ...] = ()
-        self._flying_losses: dict[tuple[str, str], tuple[int, LossRow]] = {}
+        self._flying_losses: dict[_Key, tuple[int, LossRow]] = {}
 
     def __len__(self) -> int:
         return sum(map(len, self._queues.values())) + len(self._flying) + len(self._losses) + len(self._flying_losses)
@@ -103,10 +111,12 @@ class Waiting:
     def add_loss(self, row: LossRow) -> None:
         """Take an entry of the ledger; those of one kind are one row until it is written."""
         self._ticket += 1
-        self._note(row, self._ticket)
+        self._note(self._key(row), self._ticket, row)
 
-    def _note(self, row: LossRow, ticket: int) -> None:
-        key = (row.stream, row.reason)
+    def _key(self, row: LossRow) -> _Key:
+        return row.stream, row.reason, self._edition
+
+    def _note(self, key: _Key, ticket: int, row: LossRow) -> None:
         first, before = self._losses.get(key, (ticket, None))
         self._losses[key] = min(first, ticket), merge_losses(before, row) if before else row
 
@@ -123,7 +133,25 @@ class Waiting:
         # In order of their numbers: settled() looks at the first only, and a desktop reads them as they happened.
         self._flying = tuple(sorted(rows))
         self._flying_losses, self._losses = self._losses, {}
-        return Batch(self._flying, tuple(row for _, row in self._flying_losses.values()))
+        growing = tuple(row for key, (_, row) in self._flying_losses.items() if not self._is_sealed(key))
+        return Batch(self._flying, growing, self._sealed())
+
+    def peek(self, stream: Stream) -> tuple[bytes, ...]:
+        """Rows of a stream that wait, oldest first; they wait on, and no longer change."""
+        if stream != "losses":
+            waiting = (entry for entries in (self._flying, *self._queues.values()) for entry in entries)
+            return tuple(entry.body for entry in sorted(entry for entry in waiting if entry.stream == stream))
+        # What is being written now is merged with what came meanwhile if the disk does not take it.
+        if not self._flying_losses and len(self._losses) < MOST_SEALED:
+            self._edition += 1
+        return tuple(map(wire.encode, self._sealed()))
+
+    def _is_sealed(self, key: _Key) -> bool:
+        return key[2] < self._edition
+
+    def _sealed(self) -> tuple[LossRow, ...]:
+        losses = (*self._flying_losses.items(), *self._losses.items())
+        return tuple(row for key, (_, row) in losses if self._is_sealed(key))
 
     def landed(self) -> None:
         """The batch is on the disk."""
@@ -135,8 +163,8 @@ class Waiting:
         for entry in reversed(self._flying):
             self._queues[entry.kind].appendleft(entry)
         newer, self._losses = self._losses, self._flying_losses
-        for ticket, row in newer.values():
-            self._note(row, ticket)
+        for key, (ticket, row) in newer.items():
+            self._note(key, ticket, row)
         self._flying, self._flying_losses = (), {}
         if self._weight > self._room:
             self._shed()
@@ -169,4 +197,5 @@ class Waiting:
             lost = [entry for entry in rows if entry.stream == stream]
             gone = Gone.summed(stream, [(entry.size or len(entry.body), entry.at_ms) for entry in lost])
             # Under the number of the first of them: until the ledger tells of them they are not settled.
-            self._note(self._ledger(gone, reason), min(entry.ticket for entry in lost))
+            row = self._ledger(gone, reason)
+            self._note(self._key(row), min(entry.ticket for entry in lost), row)

@@ -219,8 +219,11 @@ class SpoolTables:
             self.totals.rows["samples"] += 1
             self.totals.size[entry.kind] += entry.size
 
-    def insert_losses(self, rows: Iterable[LossRow]) -> None:
-        """Add to the ledger; a loss that goes on what an unread row tells makes that row grow."""
+    def insert_losses(self, rows: Iterable[LossRow], *, sealed: Iterable[LossRow] = ()) -> None:
+        """Add to the ledger; a loss that goes on what an unread row tells makes that row grow, but for one that is
+        sealed: a desktop may have it already."""
+        for row in sealed:
+            self._insert_loss(row)
         for row in rows:
             rowid, before = self._open_losses.get((row.stream, row.reason), (0, None))
             if before is not None and may_merge(before, row, rows=self.totals.rows["losses"]):
@@ -228,9 +231,13 @@ class SpoolTables:
                 self._database.execute("UPDATE losses SET body = ? WHERE id = ?", (wire.encode(merged), rowid))
             else:
                 merged = row
-                rowid = self._database.execute(_INSERT["losses"], (row.at_ms, wire.encode(row), 0)).lastrowid or 0
-                self.totals.rows["losses"] += 1
+                rowid = self._insert_loss(row)
             self._open_losses[row.stream, row.reason] = rowid, merged
+
+    def _insert_loss(self, row: LossRow) -> int:
+        rowid = self._database.execute(_INSERT["losses"], (row.at_ms, wire.encode(row), 0)).lastrowid or 0
+        self.totals.rows["losses"] += 1
+        return rowid
 
     def acknowledge(self, stream: Stream, through: int) -> bool:
         """Drop rows that are safe elsewhere; the bytes of samples stay as long as there is room. True where it was too

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from importlib.metadata import entry_points
+from functools import cache
+from importlib.metadata import EntryPoints, entry_points
 from pathlib import Path
 from typing import cast
 
@@ -62,11 +63,17 @@ def public_address(address: str) -> str:
 
 
 def _kind(name: str) -> SourceKind:
-    points = entry_points(group=GROUP)
+    points = _points()
     if name not in points.names:
         known = ", ".join(sorted(points.names))
         raise InputInvalid(f"There is no source of kind {name!r}; installed are {known or 'none'}.")
     return cast(SourceKind, points[name].load())
+
+
+@cache
+def _points() -> EntryPoints:
+    """What is installed does not change while a program runs, and to look it up takes milliseconds."""
+    return entry_points(group=GROUP)
 
 
 def _misfit(address: str, options: SourceOptions) -> tuple[str, str] | None:

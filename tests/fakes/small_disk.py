@@ -6,7 +6,9 @@ import os
 import shutil
 import socket
 import subprocess
-from contextlib import suppress
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +24,16 @@ needed = [
     pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="mounting a small disk needs root"),
     pytest.mark.skipif(not (shutil.which("unshare") and shutil.which("nsenter")), reason="needs unshare and nsenter"),
 ]
+_GREEDY = """
+import sys, time
+with open(sys.argv[1], "wb", buffering=0) as file:
+    print("full", flush=True)
+    while True:
+        try:
+            file.write(b"0" * 4096)
+        except OSError:
+            time.sleep(0.001)
+"""
 
 
 class SmallDisk:
@@ -47,6 +59,21 @@ class SmallDisk:
             while True:
                 file.write(b"\0" * 65536 if self.free >= 65536 else b"\0")
         assert self.free == 0
+
+    @contextmanager
+    def filled_for_ever(self) -> Iterator[None]:
+        """Meanwhile another program takes every byte that comes free."""
+        self._fillers += 1
+        greedy = subprocess.Popen(
+            [sys.executable, "-c", _GREEDY, self.view / f"filler-{self._fillers}"], stdout=subprocess.PIPE
+        )
+        assert greedy.stdout is not None
+        try:
+            assert greedy.stdout.readline() == b"full\n"
+            yield
+        finally:
+            greedy.kill()
+            greedy.communicate()
 
     def remount(self, how: str) -> None:
         """``ro`` or ``rw``; nothing on it may be open for writing."""

@@ -123,6 +123,34 @@ def test_a_disk_that_fills_up_stops_nothing_and_is_told_exactly(
     assert box.stop() == 0
 
 
+def test_who_fills_the_disk_for_ever_keeps_no_alert_from_a_desktop(
+    box: SmallBox, disk: SmallDisk, desktop: Identity
+) -> None:
+    """Whatever the box lets go of, another program has taken before the box can."""
+    with box.client(desktop) as client:
+        fill_up(client, box, disk)
+        # Nobody is faster than one who leaves no ballast to be given up.
+        (box.home / "spool.ballast").unlink()
+        disk.fill()
+        with disk.filled_for_ever():
+            put(box, 0, 400)
+            answered(client, 400)
+            alerts = wait_until(lambda: fetch(client, "alerts"), 30, "the alert, while the disk is full")
+            assert [row.kind for row in alerts if isinstance(row, AlertRow)] == ["disk.full"]
+            told = wait_until(lambda: lost(client), 30, "the ledger, while the disk is full")
+            assert client.status().spool.alerts == 0, "the disk took it after all"
+            audits = client.page("audits", 0, 5000)
+            client.acknowledge("audits", audits.cursor)
+            ledger = fetch(client, "losses")
+        heal(client, disk)
+        assert fetch(client, "alerts") == alerts
+        assert not set(fetch(client, "audits")) & set(audits.rows), "what was acknowledged goes as soon as it can"
+        assert set(fetch(client, "losses")) >= set(ledger), "what a desktop was told stays as it is"
+        assert lost(client)["results"] >= told["results"] > 0
+        check_account(client, 400)
+    assert box.stop() == 0
+
+
 @pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGKILL])
 def test_a_box_starts_on_a_full_disk_and_infers(
     box: SmallBox, disk: SmallDisk, desktop: Identity, end: signal.Signals

@@ -65,6 +65,8 @@ def test_a_box_is_never_given_up() -> None:
     assert unit["Restart"] == ["always"]
     assert unit["StartLimitIntervalSec"] == ["0"], "after some failures systemd would leave it down"
     assert float(unit["RestartSec"][0]) >= 1
+    # `systemctl status` shows it to whoever looks for help; there is no page of the box's own on it.
+    assert "Documentation" not in unit
 
 
 @pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="needs systemd-analyze")

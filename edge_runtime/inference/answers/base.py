@@ -30,6 +30,9 @@ class Prediction:
     areas: Mapping[str, float] = field(default_factory=dict)
     telling: Literal["confidence", "value"] = "confidence"
     """Which of the two shows best that the line has changed."""
+    measured: bool = False
+    """The value is in units of the line, so that another model's can be held against it. A score is not: it means
+    something only beside its own model's threshold."""
 
 
 class Decoder(Protocol):

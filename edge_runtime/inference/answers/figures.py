@@ -71,7 +71,7 @@ class RegressionDecoder:
             raise ModelUnusable(f"The model put out {numbers.size} numbers for one input.")
         value = float(numbers.reshape(-1)[0])
         margin = _distance_from_range(value, self._spec.low, self._spec.high)
-        return Prediction(self._label(value), 0.5 + 0.5 * margin, margin, value=value, telling="value")
+        return Prediction(self._label(value), 0.5 + 0.5 * margin, margin, value=value, telling="value", measured=True)
 
     def _label(self, value: float) -> str:
         low, inside, high = self._spec.labels

@@ -385,7 +385,7 @@ class TestRegression:
         spec = RegressionOutput(name="y", low=low, high=high)
         for shape in ((1,), (1, 1), ()):
             answer = decode(spec, np.full(shape, value))
-            assert (answer.label, answer.value, answer.telling) == (label, value, "value")
+            assert (answer.label, answer.value, answer.telling, answer.measured) == (label, value, "value", True)
             assert answer.margin == pytest.approx(margin)
             assert answer.confidence == pytest.approx(0.5 + margin / 2)
 

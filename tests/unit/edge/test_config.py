@@ -80,6 +80,24 @@ def test_pipelines_are_read_in_order() -> None:
             r"line 7, pipeline\[1\].source: two pipelines read 'push:door'",
         ),
         ('name = "x"\nname = "y"\n', r"not valid TOML.*line 2"),
+        (f'name = "x"\n[update]\ntrial_frames = {"9" * 5000}\n', r"has a number with more digits than any field"),
+        (f'name = "x"\n{"a." * 100}a = 1\n', r"line 2: a key has more parts than any field"),
+        (f'name = "x"\n["\\"".{"a." * 100}"\\""]\n', r"line 2: a key has more parts than any field"),
+        (f'name = {{x = """\n""", {"a." * 100}a = 1}} # "\n', r"line 2: a key has more parts than any field"),
+        ('name = "x"\n' + "[[pipeline]]\n" * 257, r"line 2, pipeline: expected `array` of length <= 256"),
+        ('name = "x"\n\nmanagement.listen = "bad"\n', r"line 3, management.listen"),
+        ('name = "x"\n["update"]\n"trial_frames" = 0\n', r"line 3, update.trial_frames"),
+        ("name = 'x'\n[ 'update' ] # now\n 'trial_frames'= 0\n", r"line 3, update.trial_frames"),
+        (
+            'name = "x"\npipeline = [\n {name = "a", source = "folder:/a"},\n {name = "?", source = "folder:/b"}]\n',
+            r"line 2, pipeline\[1\].name",
+        ),
+        ('name = """\n[update]\ntrial_frames = 1\n"""\n[update]\ntrial_frames = 0\n', r"line 6, update.trial_frames"),
+        ("name = '''\n[update]\n'''\n[update]\ntrial_frames = 0\n", r"line 5, update.trial_frames"),
+        ('name = "x" # a\u2028b\n[update]\ntrial_frames = 0\n', r"line 3, update.trial_frames"),
+        ('name = "a\u0085b"\r\n[update]\r\ntrial_frames = 0\r\n', r"line 3, update.trial_frames"),
+        ('name = "x"\n# "\n[update]\n# trial_frames = 1\ntrial_frames = 0\n', r"line 5, update.trial_frames"),
+        (TWO_LINES + 'order.by = "time"\n', r"line 8, pipeline\[1\].order"),
         ('name = "x"\n[[[[', r"not valid TOML"),
         ("x = " + "[" * 100_000, r"not valid TOML"),
         ("#" * 300_000, r"longer than"),
@@ -96,6 +114,19 @@ def test_a_file_that_is_missing_or_no_text(tmp_path: Path) -> None:
         load_config(path)
     path.write_bytes(b'name = "\xff\xfe"')
     with pytest.raises(ConfigInvalid, match="UTF-8"):
+        load_config(path)
+    path.unlink()
+    path.mkdir()
+    with pytest.raises(ConfigInvalid, match=r"edge\.toml cannot be read: Is a directory"):
+        load_config(path)
+
+
+def test_of_a_file_that_is_too_long_no_more_is_read_than_says_so(tmp_path: Path) -> None:
+    path = tmp_path / "edge.toml"
+    with path.open("wb") as file:
+        # More than any machine has memory for, and next to nothing on the disk.
+        file.truncate(2**40)
+    with pytest.raises(ConfigInvalid, match="longer than 262144 bytes"):
         load_config(path)
 
 

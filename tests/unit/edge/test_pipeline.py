@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from edge_runtime.contracts.rows import AlertRow, LossRow, ResultRow, RollupRow, SampleRow
+from edge_runtime.inference import counters as counters_module
 from edge_runtime.inference.counters import STAGES
 from edge_runtime.inference.hard import KeepRules
 from edge_runtime.inference.pipeline import REFUSED_ALERT
@@ -38,6 +39,18 @@ def test_every_frame_gets_an_answer_and_the_hard_ones_are_kept(spool: Spool) -> 
     assert answering.observed == [True] * 3
     status = bench.pipeline.status()
     assert (status.state, status.frames, status.kept, status.errors) == ("running", 3, 1, 0)
+
+
+def test_a_line_that_answers_is_running_whatever_else_is_amiss_with_its_source(
+    spool: Spool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench = Bench(spool, Answering(loaded(models.brightness_model())))
+    bench.source.problem = "one.png cannot be read"
+    bench.run(models.frame(10))
+    status = bench.pipeline.status()
+    assert (status.state, status.last_error) == ("running", "one.png cannot be read")
+    monkeypatch.setattr(counters_module, "SILENCE_S", 0.0)
+    assert bench.pipeline.status().state == "no-input"
 
 
 def test_without_a_model_a_frame_a_second_is_kept_and_nothing_is_claimed(spool: Spool) -> None:

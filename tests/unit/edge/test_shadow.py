@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 
 from edge_runtime.contracts.rows import FoundObject, RollupRow, SampleRow, ShadowRow
+from edge_runtime.inference.agreement import agree
 from edge_runtime.inference.answers import Prediction
 from edge_runtime.inference.hard import KeepRules
 from edge_runtime.inference.pipeline import LoadedModel
-from edge_runtime.inference.shadow import MAX_FAILURES, Answered, SecondOpinion, Shadow, agree
+from edge_runtime.inference.shadow import MAX_FAILURES, Answered, SecondOpinion, Shadow
 from edge_runtime.service.spool import Spool
 from edge_runtime.sources.base import Frame
 from tests.fakes import models
@@ -185,3 +186,52 @@ def test_what_agreement_is() -> None:
     assert not agree(screw, both)
     assert not agree(screw, none)
     assert not agree(none, Prediction("nut", 0.9, 0.5))
+
+
+def test_boxes_agree_where_they_overlap_each_with_a_partner_of_its_own() -> None:
+    def seen(*places: tuple[float, float]) -> Prediction:
+        things = tuple(FoundObject(label="screw", score=0.9, x=x, y=y, width=0.2, height=0.2) for x, y in places)
+        return Prediction("screw", 0.9, 0.5, value=float(len(things)), objects=things)
+
+    assert agree(seen((0.1, 0.1), (0.7, 0.7)), seen((0.72, 0.71), (0.11, 0.1)))
+    assert not agree(seen((0.0, 0.0)), seen((0.8, 0.8)))
+    assert not agree(seen((0.1, 0.1), (0.7, 0.7)), seen((0.1, 0.1), (0.11, 0.1)))
+    assert not agree(seen((0.1, 0.1)), seen((0.1, 0.25)))
+
+
+def test_areas_agree_where_most_of_what_is_covered_is_common() -> None:
+    def covered(**areas: float) -> Prediction:
+        return Prediction("rust", 0.9, 0.5, value=areas["rust"], areas=areas)
+
+    assert agree(covered(rust=0.40), covered(rust=0.42))
+    assert agree(covered(rust=0.40, dirt=0.1), covered(rust=0.41, dirt=0.11))
+    assert not agree(covered(rust=0.90), covered(rust=0.01))
+    assert not agree(covered(rust=0.40), covered(rust=0.40, dirt=0.3))
+
+
+def test_numbers_agree_by_what_is_typical_and_scores_by_their_labels() -> None:
+    def measured(value: float) -> Prediction:
+        return Prediction("in range", 1.0, 1.0, value=value, telling="value", measured=True)
+
+    assert agree(measured(100.0), measured(104.0))
+    assert not agree(measured(1.0), measured(1_000_000.0))
+    assert not agree(measured(0.001), measured(-0.001)), "nobody knows yet what is typical"
+    assert agree(measured(0.001), measured(-0.001), earlier=[(100.0, 101.0)] * 3)
+    assert agree(Prediction("normal", 0.9, 0.8, value=1.0), Prediction("normal", 0.9, 0.8, value=900.0))
+
+
+def test_what_is_typical_is_learned_from_the_line() -> None:
+    class Measuring:
+        def predict(self, data: bytes) -> Prediction:
+            return Prediction("in range", 1.0, 1.0, value=float(data), telling="value", measured=True)
+
+    shadow = Shadow(dropped=lambda *_: None)
+    shadow.put(LoadedModel(SHADOW, Measuring()))
+    agreed: list[bool] = []
+    for line, beside in ((100.0, b"101"), (100.0, b"150"), (100.0, b"99"), (0.001, b"-0.001")):
+        said = Prediction("in range", 1.0, 1.0, value=line, telling="value", measured=True)
+        task = Answered(frame=Frame("f", beside), digest="00" * 32, model=MODEL, prediction=said, latency_us=1)
+        idle(shadow).offer(task, 1.0, lambda opinion: agreed.append(opinion.agreed))
+    idle(shadow)
+    shadow.close(5)
+    assert agreed == [True, False, True, True]

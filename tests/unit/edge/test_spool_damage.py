@@ -15,7 +15,7 @@ import pytest
 from edge_runtime.contracts.rows import STREAMS, Stream
 from edge_runtime.service import spool as spool_module
 from edge_runtime.service.spool import Spool
-from tests.unit.edge.rows import Reason, alert, open_spool, result, sample
+from tests.unit.edge.rows import Reason, alert, loss, open_spool, result, sample
 from tests.waiting import wait_until
 
 UNCOUNTED = [stream for stream in STREAMS if stream != "samples"]
@@ -285,3 +285,27 @@ def test_a_disk_that_refuses_raises_one_alert_an_episode(tmp_path: Path, spool: 
         assert alerts(spool) == ["drift.confidence", *["disk.refused"] * episode]
     assert losses(spool) == []
     assert sequence(spool, "results") == [0, 1]
+
+
+def test_a_disk_that_refuses_keeps_nothing_urgent_from_a_desktop(spool: Spool) -> None:
+    spool.audit("box.started", "before")
+    assert spool.flush()
+    before = spool.page("audits", 0, 10)
+    tables = spool._disk._open_tables
+    assert tables is not None
+    tables._database.execute("PRAGMA query_only=ON")
+    spool.put_result(result(spool))
+    wait_until(lambda: alerts(spool) == ["disk.refused"], 10, "the alert, while the disk refuses")
+    spool.put_loss(loss(spool, 3))
+    told = spool.page("alerts", 0, 10), spool.page("losses", 0, 10)
+    assert [(len(page.rows), page.more) for page in told] == [(1, False), (1, False)]
+    spool.put_loss(loss(spool, 4))
+    once_more = [json.loads(bytes(raw))["count"] for raw in spool.page("losses", told[1].cursor, 10).rows]
+    assert once_more == [3, 4], "what was told stays as it is"
+    assert spool.page("results", 0, 10).rows == ()
+    spool.acknowledge("audits", before.cursor)
+    tables._database.execute("PRAGMA query_only=OFF")
+    wait_until(lambda: spool.status().problem is None, 10, "the disk to take the rows")
+    wait_until(lambda: spool.status().audits == 0, 10, "what was acknowledged to go")
+    assert spool.page("alerts", told[0].cursor, 10).rows == told[0].rows
+    assert losses(spool) == [("frames", 3, "frame.unreadable"), ("frames", 4, "frame.unreadable")]

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from edge_runtime.contracts import wire
 from edge_runtime.contracts.rows import AlertRow, LossRow, ResultRow, RollupRow, Row, SampleRow, Stream
 from edge_runtime.service.spool_limits import CLASSES, class_of
 from edge_runtime.service.spool_memory import Gone, Waiting
@@ -96,6 +97,8 @@ class Machine(RuleBasedStateMachine):
         self.lost: Counter[str] = Counter()
         self.discarded: list[str] = []
         self.flying = False
+        self.told: dict[int, bytes] = {}
+        self.flying_told: set[int] = set()
         self.batch: tuple[list[tuple[str, int]], Counter[str]] = ([], Counter())
 
     def ledger(self, gone: Gone, reason: str) -> LossRow:
@@ -120,9 +123,21 @@ class Machine(RuleBasedStateMachine):
         assert most is None or len(batch.rows) <= most
         assert not tiny or {entry.kind for entry in batch.rows} <= {"audits", "alerts"}
         lost: Counter[str] = Counter()
-        for row in batch.losses:
+        for row in (*batch.losses, *batch.sealed):
             lost[row.stream] += row.count
+        # What a desktop was told is written as it was told, and apart from what may still grow.
+        assert {row.seq: wire.encode(row) for row in batch.sealed} == self.told
+        self.flying_told = set(self.told)
         self.batch = [(entry.stream, entry.at_ms) for entry in batch.rows], lost
+
+    @rule()
+    def peek(self) -> None:
+        """A desktop reads the ledger in memory."""
+        rows = self.waiting.peek("losses")
+        read = {wire.decode(row, LossRow).seq: row for row in rows}
+        assert len(read) == len(rows)
+        assert self.told.items() <= read.items(), "a row that was told changed or went"
+        self.told = read
 
     @precondition(lambda self: self.flying)
     @rule(lands=st.sampled_from(["landed", "put back", "given up"]))
@@ -134,6 +149,7 @@ class Machine(RuleBasedStateMachine):
             for stream, seq in rows:
                 self.written[stream].append(seq)
             self.lost += lost
+            self.told = {seq: row for seq, row in self.told.items() if seq not in self.flying_told}
         elif lands == "put back" or not rows:
             self.waiting.put_back()
         else:
