@@ -20,7 +20,7 @@ _MAX_HEADER = 4096
 _MAX_LINE = 64 * 1024
 _SAMPLE = 20
 """Lines that tell how a table is written."""
-_STEP = 64 * 1024
+_STEP = 32 * 1024
 """Characters that are read at a time, which takes some hundredths of a second at worst."""
 
 
