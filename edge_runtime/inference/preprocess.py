@@ -15,6 +15,9 @@ from edge_runtime.contracts.errors import FrameUnreadable
 if TYPE_CHECKING:
     from edge_runtime.contracts.manifest import ImageInput
 
+# A damaged frame is told of by us, by its name. What libjpeg and libpng print by themselves cannot be turned off.
+cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+
 Image = npt.NDArray[np.uint8]
 """H×W for GRAY, H×W×3 in BGR order otherwise."""
 

@@ -127,6 +127,12 @@ def test_what_is_no_image_of_ours_is_refused_in_plain_words(data: bytes) -> None
         decode_image(data, ANY)
 
 
+def test_opencv_says_nothing_of_a_damaged_frame(capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(FrameUnreadable):
+        decode_image(b"BM" + bytes(16) + b"\x01\0\0\0\x01\0\0\0" + bytes(100), ANY)
+    assert capfd.readouterr() == ("", "")
+
+
 def test_a_jpeg_of_which_only_the_beginning_was_written_is_refused() -> None:
     whole = encoded(".jpg", picture(640, 480))
     # A camera's padding, and what another program has put behind the picture.
