@@ -6,6 +6,8 @@ import datetime
 import unicodedata
 from collections.abc import Sequence
 
+from edge_runtime.contracts.text import one_line
+
 NONE = "-"
 
 
@@ -37,8 +39,7 @@ def size(count: int) -> str:
 
 def clean(value: object) -> str:
     """One line without control characters: names and messages come from other machines."""
-    text = NONE if value is None or value == "" else str(value)
-    return "".join(character if character.isprintable() else " " for character in text)
+    return NONE if value is None or value == "" else one_line(str(value))
 
 
 def width(text: str) -> int:

@@ -23,9 +23,10 @@ from typing import TYPE_CHECKING, get_args
 
 import msgspec
 
-from edge_runtime.config import SpoolLimits
+from edge_runtime.config import PipelineConfig, SpoolLimits
 from edge_runtime.contracts.errors import (
     AlreadyExists,
+    Cancelled,
     FrameUnreadable,
     InputInvalid,
     LinesideError,
@@ -33,6 +34,7 @@ from edge_runtime.contracts.errors import (
     NotFound,
 )
 from edge_runtime.contracts.manifest import ClassificationOutput
+from edge_runtime.contracts.text import one_line
 from edge_runtime.inference.bare import bare_specs
 from edge_runtime.inference.counters import PipelineCounters, Stage
 from edge_runtime.inference.drift import DriftMonitor
@@ -42,13 +44,12 @@ from edge_runtime.inference.pipeline import LoadedModel, Pipeline
 from edge_runtime.inference.session import Tuning, cores, open_session
 from edge_runtime.model_files import read_model_file
 from edge_runtime.service.spool import Spool
-from edge_runtime.sources import open_source
-from edge_runtime.sources.base import Order, Source, SourceOptions
+from edge_runtime.sources import KEYS, open_source, options_of
+from edge_runtime.sources.base import Order, Source
 
 if TYPE_CHECKING:
     from edge_runtime.commands import Parsers
 
-MAX_WORKERS = 64
 MAX_LABELS_BYTES = 2**20
 MAX_SIDE = 8192
 NAMED = 20
@@ -88,24 +89,16 @@ def add_parser(commands: Parsers) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Run it and print what came of it; the exit status."""
-    workers = cores() if options.workers is None else options.workers
-    if not 1 <= workers <= MAX_WORKERS:
-        raise InputInvalid(f"--workers is from 1 to {MAX_WORKERS}.")
-    model = load_model(options.model, mean=options.mean, std=options.std, size=options.size, labels=options.labels)
-    settings = SourceOptions(
-        pipeline="pipeline",
-        fps=options.fps,
-        window=options.window,
-        hop=options.hop,
-        order=options.order,
-        once=options.once,
-    )
+    config = _config(options)
+    workers = config.workers or cores()
+    with _ended_at_once():
+        model = load_model(options.model, mean=options.mean, std=options.std, size=options.size, labels=options.labels)
     counters = _Naming()
     with _results_folder(options.out) as folder, TemporaryDirectory() as memory:
-        source = open_source(_absolute(options.source), Path(memory, "position.db"), settings)
+        source = open_source(config.source, Path(memory, "position.db"), options_of(config, once=options.once))
         with closing(source), closing(_open_spool(folder)) as spool:
             pipeline = Pipeline(
-                name=settings.pipeline,
+                name=config.name,
                 source=source,
                 models=_OneModel(model),
                 sink=spool,
@@ -115,10 +108,14 @@ def run(options: argparse.Namespace) -> int:
                 changed=lambda: None,
                 workers=lambda: workers,
             )
-            elapsed_s = _run_until_done(pipeline, source)
+            elapsed_s, given_up = _run_until_done(pipeline, source)
+            if given_up:
+                spool.flush()
             _write_lines(spool, folder / "results.jsonl")
             alerts = [msgspec.json.decode(row)["message"] for row in spool.page("alerts", 0, _PAGE).rows]
         status = pipeline.status()
+        if given_up and not status.frames:
+            raise Cancelled(f"The first frames in {options.source} were given up; none was answered.")
         if not status.frames and (status.errors or options.once):
             raise _nothing(options.source, status.errors, counters.first, source.problem)
     report = Report(
@@ -131,7 +128,7 @@ def run(options: argparse.Namespace) -> int:
         results=folder / "spool.db",
     )
     sys.stdout.write(report.as_json() if options.json else report.as_text())
-    return 0
+    return 1 if given_up else 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,7 +171,7 @@ class Report:
         for stage in self.stages:
             share = stage.mean_ms / total
             lines.append(f"{stage.name:<12}{stage.mean_ms:>10.3f}{stage.longest_ms:>10.1f}{share:>8.1%}")
-        lines += ["", *(f"! {alert}" for alert in self.alerts), f"Results: {self.results}"]
+        lines += ["", *(f"! {one_line(alert)}" for alert in self.alerts), f"Results: {self.results}"]
         return "\n".join(lines) + "\n"
 
 
@@ -191,7 +188,7 @@ class _Naming(PipelineCounters):
         self.first = self.first or message
         self._named += 1
         if self._named <= NAMED:
-            sys.stderr.write(f"{message}\n")
+            sys.stderr.write(f"{one_line(message)}\n")
         elif self._named == NAMED + 1:
             sys.stderr.write("Further ones are only counted.\n")
 
@@ -280,6 +277,23 @@ def _read_labels(path: Path, number: int) -> tuple[str, ...]:
     return labels
 
 
+def _config(options: argparse.Namespace) -> PipelineConfig:
+    """What was typed, checked as if it stood in ``edge.toml``."""
+    given = {key: getattr(options, key) for key in ("workers", *KEYS)}
+    try:
+        return msgspec.convert(
+            {
+                "name": "pipeline",
+                "source": _absolute(options.source),
+                **{key: value for key, value in given.items() if value is not None},
+            },
+            PipelineConfig,
+        )
+    except msgspec.ValidationError as error:
+        problem, _, key = str(error).rstrip("`").partition(" - at `$.")
+        raise InputInvalid(f"--{key}: {problem}, not {getattr(options, key)!r}.") from error
+
+
 def _absolute(address: str) -> str:
     """``folder:frames`` means the folder beside which the command was typed."""
     kind, colon, location = address.partition(":")
@@ -320,9 +334,12 @@ def _open_spool(folder: Path) -> Spool:
     return Spool(folder, box=NO_BOX, boot=uuid.uuid4().hex, limits=limits, now_ms=lambda: time.time_ns() // 1_000_000)
 
 
-def _run_until_done(pipeline: Pipeline, source: Source) -> float:
-    """Seconds until the source has finished or somebody pressed Ctrl+C; what a worker raised is raised here."""
-    stop, over = threading.Event(), threading.Event()
+def _run_until_done(pipeline: Pipeline, source: Source) -> tuple[float, bool]:
+    """Seconds until the source has finished or somebody pressed Ctrl+C; what a worker raised is raised here.
+
+    Pressed once, it waits for the frames in hand; pressed again, it gives them up, and the second value is True.
+    """
+    stop, over, given_up = threading.Event(), threading.Event(), threading.Event()
     failure: list[Exception] = []
 
     def work() -> None:
@@ -333,21 +350,31 @@ def _run_until_done(pipeline: Pipeline, source: Source) -> float:
         finally:
             over.set()
 
+    def interrupt(*_: object) -> None:
+        if stop.is_set():
+            given_up.set()
+            over.set()
+        stop.set()
+
     # What it logs about a frame has been told already; without this, Python writes it out a second time.
     log, told = logging.getLogger(Pipeline.__module__), logging.NullHandler()
     log.addHandler(told)
-    before = {number: signal.signal(number, lambda *_: stop.set()) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
     started = time.perf_counter()
     thread = threading.Thread(target=work, name="pipeline", daemon=True)
     thread.start()
     try:
-        show = sys.stderr.isatty()
+        show, asked = sys.stderr.isatty(), False
         while not over.wait(PROGRESS_EVERY_S):
+            if stop.is_set() and not asked:
+                asked = True
+                sys.stderr.write("Waiting for the frames in hand; a second Ctrl+C gives them up.\n")
+                sys.stderr.flush()
             if show:
                 status = pipeline.status()
                 sys.stderr.write(f"\r\033[K{status.frames:,} frames, {status.frames_per_s:,.1f} a second")
                 if source.problem:
-                    sys.stderr.write(f"; {source.problem}")
+                    sys.stderr.write(f"; {one_line(source.problem)}")
                 sys.stderr.flush()
         if show:
             sys.stderr.write("\r\033[K")
@@ -357,7 +384,19 @@ def _run_until_done(pipeline: Pipeline, source: Source) -> float:
         log.removeHandler(told)
     if failure:
         raise failure[0]
-    return time.perf_counter() - started
+    if given_up.is_set():
+        sys.stderr.write("The frames in hand were given up.\n")
+    return time.perf_counter() - started, given_up.is_set()
+
+
+@contextmanager
+def _ended_at_once() -> Iterator[None]:
+    """Ctrl+C ends the process by itself: Python's own handler has to wait for what a native library is at."""
+    before = signal.signal(signal.SIGINT, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _write_lines(spool: Spool, path: Path) -> None:

@@ -15,11 +15,17 @@ from edge_runtime.contracts.errors import FrameUnreadable
 if TYPE_CHECKING:
     from edge_runtime.contracts.manifest import ImageInput
 
+# A damaged frame is told of by us, by its name. What libjpeg and libpng print by themselves cannot be turned off.
+cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+
 Image = npt.NDArray[np.uint8]
 """H×W for GRAY, H×W×3 in BGR order otherwise."""
 
 MAX_FRAME_BYTES = 32 * 2**20
 MAX_FRAME_PIXELS = 64 * 2**20
+_JPEG_END = b"\xff\xd9"
+_TAIL = 64
+"""Bytes in which a JPEG's end mark is looked for: some programs put a few behind it."""
 _NO_IMAGE = "The frame's {} bytes are not a whole JPEG, PNG, BMP or TIFF image."
 _BORDER = 114
 """The grey of a letterbox's borders: what the detectors of the YOLO family are trained with."""
@@ -94,6 +100,11 @@ def decode_image(data: bytes, spec: ImageInput) -> Image:
     if size[0] * size[1] > MAX_FRAME_PIXELS:
         raise FrameUnreadable(f"The frame claims {size[0]}×{size[1]} pixels, more than a camera has.")
     if data[:3] == b"\xff\xd8\xff":
+        if data[-1] == 0 and _JPEG_END not in data.rstrip(b"\0")[-_TAIL:]:
+            # Its place on the disk was made beforehand. The decoder would fill the rest in with grey.
+            raise FrameUnreadable(
+                f"The frame's JPEG of {len(data)} bytes ends in zeros: it was not written to its end."
+            )
         while factor < 8 and min(size[0] / spec.width, size[1] / spec.height) >= 2 * factor:
             factor *= 2
     buffer = np.frombuffer(data, np.uint8)

@@ -12,6 +12,8 @@ import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from edge_runtime.contracts.text import one_line
+
 MAX_STATUS = 200
 PING_SHARE = 0.25
 """Of the time that systemd waits: it has to miss several before it acts."""
@@ -52,7 +54,7 @@ def next_message(pulse: Pulse, told: Told, *, now_s: float, ping_every_s: float 
     status = f"stalled: {', '.join(pulse.stalled)}" if pulse.stalled else pulse.status
     before = f"stalled: {', '.join(told.pulse.stalled)}" if told.pulse.stalled else told.pulse.status
     if status != before:
-        lines.append(f"STATUS={''.join(c if c.isprintable() else ' ' for c in status)[:MAX_STATUS]}")
+        lines.append(f"STATUS={one_line(status)[:MAX_STATUS]}")
     pinged_s = told.pinged_s
     # Before it is ready nobody counts; while it stops, systemd has another time limit.
     due = ping_every_s is not None and pulse.ready and not pulse.stopping and now_s - pinged_s >= ping_every_s

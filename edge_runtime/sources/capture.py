@@ -114,10 +114,9 @@ def _fourcc(capture: Any) -> str:
 
 
 def _keep_quiet() -> None:
-    """What ffmpeg and OpenCV print would fill the journal, with addresses and their passwords.
+    """What ffmpeg prints would fill the journal, with addresses and their passwords.
 
     The formats are those of cameras: playlists and the like could name other files of this machine.
     """
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
     os.environ.setdefault("OPENCV_FFMPEG_CAPTURE_OPTIONS", _OPTIONS)
-    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)

@@ -67,7 +67,5 @@ def check_path(location: str) -> None:
 
 
 def looks_whole(data: bytes) -> bool:
-    """False for nothing, and for a JPEG or PNG whose end is missing."""
-    if not data:
-        return False
-    return all(not data.startswith(magic) or data.find(end, -_TAIL) >= 0 for magic, end in _ENDINGS)
+    """Whether the mark is there at which a JPEG or PNG ends; other formats have none, and may yet grow."""
+    return any(data.startswith(magic) and data.find(end, -_TAIL) >= 0 for magic, end in _ENDINGS)

@@ -10,6 +10,7 @@ from typing import ClassVar
 from edge_runtime.contracts.errors import InputInvalid
 from edge_runtime.sources.base import Frame, Shown, SourceOptions
 from edge_runtime.sources.folder import check_path
+from edge_runtime.sources.pieces import Pieces
 from edge_runtime.sources.tail import LogTail
 from edge_runtime.sources.watch import File, FileWatch, text_of
 
@@ -17,6 +18,8 @@ MAX_LINE_BYTES = 64 * 1024
 MAX_FILE_BYTES = 32 * 2**20
 NOTE_S = 60.0
 """How long it is told that a line was cut."""
+_EMPTY_LINES = 10_000
+"""So many of them are passed over in a few milliseconds."""
 
 
 class LinesSource(Shown):
@@ -87,9 +90,7 @@ class _Files:
             order=options.order or "time",
             once=options.once,
         )
-        self._file: File | None = None
-        self._lines: Iterator[tuple[str, bytes]] = iter(())
-        self._next: tuple[str, bytes] | None = None
+        self._pieces = Pieces(self._watch, self._split)
         self._unusable: str | None = None
 
     @property
@@ -98,38 +99,30 @@ class _Files:
 
     @property
     def finished(self) -> bool:
-        return self._file is None and self._watch.finished
+        return self._pieces.finished
 
     def next(self, timeout_s: float) -> tuple[str, bytes] | None:
-        deadline = time.monotonic() + timeout_s
-        while self._next is None:
-            if (file := self._watch.next(max(0.0, deadline - time.monotonic()))) is None:
-                return None
-            self._file, self._lines = file, _split(file)
-            self._unusable = None
-            if len(file.data) > MAX_FILE_BYTES:
-                self._unusable = f"{text_of(file.name)} is longer than {MAX_FILE_BYTES} bytes; the rest was left out."
-            self._advance()
-        line = self._next
-        self._advance()
-        return line
+        return self._pieces.next(timeout_s)
 
     def commit(self) -> None:
-        self._watch.commit()
+        self._pieces.commit()
 
     def close(self) -> None:
-        self._watch.close()
+        self._pieces.close()
 
-    def _advance(self) -> None:
-        self._next = next(self._lines, None)
-        if self._next is None and self._file is not None:
-            # Only now: after a restart in the middle of a file all of it comes again.
-            self._watch.done(self._file)
-            self._file = None
-
-
-def _split(file: File) -> Iterator[tuple[str, bytes]]:
-    name = text_of(file.name)
-    for number, line in enumerate(file.data[:MAX_FILE_BYTES].split(b"\n"), 1):
-        if whole := line.removesuffix(b"\r"):
-            yield f"{name}:{number}", whole
+    def _split(self, file: File) -> Iterator[tuple[str, bytes] | None]:
+        """Lines that are not empty, and None now and then among empty ones."""
+        name, data = text_of(file.name), file.data[:MAX_FILE_BYTES]
+        self._unusable = None
+        if len(file.data) > MAX_FILE_BYTES:
+            self._unusable = f"{name} is longer than {MAX_FILE_BYTES} bytes; the rest was left out."
+        begin = number = 0
+        while begin < len(data):
+            end = data.find(b"\n", begin)
+            end = end if end >= 0 else len(data)
+            number += 1
+            if line := data[begin:end].removesuffix(b"\r"):
+                yield f"{name}:{number}", line
+            elif number % _EMPTY_LINES == 0:
+                yield None
+            begin = end + 1

@@ -12,6 +12,7 @@ import numpy as np
 from edge_runtime.contracts.errors import FrameUnreadable, InputInvalid
 from edge_runtime.sources.base import Frame, Shown, SourceOptions
 from edge_runtime.sources.folder import check_path
+from edge_runtime.sources.pieces import Pieces
 from edge_runtime.sources.tables import Table, read_table
 from edge_runtime.sources.watch import File, FileWatch, text_of
 
@@ -51,9 +52,7 @@ class SignalsSource(Shown):
             order=options.order or "time",
             once=options.once,
         )
-        self._frames: Iterator[Frame] = iter(())
-        self._next: Frame | None = None
-        self._file: File | None = None
+        self._pieces = Pieces(self._watch, self._cut)
         self._unusable: str | None = None
 
     @property
@@ -62,30 +61,19 @@ class SignalsSource(Shown):
 
     @property
     def finished(self) -> bool:
-        return self._file is None and self._watch.finished
+        return self._pieces.finished
 
     def read(self, timeout_s: float) -> Frame | None:
-        if self._file is None:
-            self._file = self._watch.next(timeout_s)
-            if self._file is None:
-                return None
-            self._frames = self._cut(self._file)
-            self._next = next(self._frames)
-        frame, self._next = self._next, next(self._frames, None)
-        if self._next is None:
-            # Only now: after a restart in the middle of a file all of it comes again.
-            self._watch.done(self._file)
-            self._file = None
-        return frame
+        return self._pieces.next(timeout_s)
 
     def commit(self) -> None:
-        self._watch.commit()
+        self._pieces.commit()
 
     def close(self) -> None:
-        self._watch.close()
+        self._pieces.close()
 
-    def _cut(self, file: File) -> Iterator[Frame]:
-        """At least one frame."""
+    def _cut(self, file: File) -> Iterator[Frame | None]:
+        """At least one frame, and None while the table is being read."""
         name = text_of(file.name)
         self._unusable = None
         try:
@@ -93,7 +81,7 @@ class SignalsSource(Shown):
                 raise FrameUnreadable(file.problem)
             if len(file.data) > MAX_FILE_BYTES:
                 raise FrameUnreadable(f"The file is longer than {MAX_FILE_BYTES} bytes.")
-            points = read_table(file.data)
+            points = yield from read_table(file.data)
             if len(points) < self._window:
                 raise FrameUnreadable(f"The file has {len(points)} points, a window takes {self._window}.")
         except FrameUnreadable as error:

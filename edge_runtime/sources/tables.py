@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import io
 import math
-from array import array
-from collections.abc import Iterator
-from itertools import islice
+from collections.abc import Generator, Iterator
 from statistics import mode
 from typing import Any
 
@@ -22,14 +20,18 @@ _MAX_HEADER = 4096
 _MAX_LINE = 64 * 1024
 _SAMPLE = 20
 """Lines that tell how a table is written."""
+_STEP = 32 * 1024
+"""Characters that are read at a time, which takes some hundredths of a second at worst."""
 
 
-def read_table(data: bytes) -> Table:
+def read_table(data: bytes) -> Generator[None, None, Table]:
     """A file's points, one a row, each column a channel; what is no number in a CSV file becomes NaN.
+
+    Text is slow to read: it yields after each short step of the work, and returns the table at its end.
 
     :raises FrameUnreadable: neither a whole NumPy array of numbers nor a table of numbers as text.
     """
-    table = _numpy(data) if data.startswith(_MAGIC) else _text(data)
+    table = _numpy(data) if data.startswith(_MAGIC) else (yield from _text(data))
     if table.ndim == 1:
         table = table[:, np.newaxis]
     if table.ndim != 2 or not table.size or table.shape[1] > MAX_CHANNELS:
@@ -60,8 +62,13 @@ def _numpy(data: bytes) -> npt.NDArray[Any]:
     return np.frombuffer(body, dtype).reshape(shape, order="F" if by_column else "C")
 
 
-def _text(data: bytes) -> npt.NDArray[Any]:
-    sample = list(islice(_lines(data), _SAMPLE))
+def _text(data: bytes) -> Generator[None, None, npt.NDArray[Any]]:
+    sample: list[str] = []
+    for lines in _lines(data):
+        sample += lines[: _SAMPLE - len(sample)]
+        if len(sample) == _SAMPLE:
+            break
+        yield
     if not sample:
         raise FrameUnreadable("The file is empty.")
     separator = next((mark for mark in ";\t," if mark in sample[-1]), None)
@@ -69,39 +76,47 @@ def _text(data: bytes) -> npt.NDArray[Any]:
     width = mode(len(_numbers(line, separator)) for line in sample[headed:])
     if width > MAX_CHANNELS:
         raise FrameUnreadable(f"The file has {width} columns; a signal has at most {MAX_CHANNELS} channels.")
-    try:
-        return np.loadtxt(_rows(data, separator, headed), np.float32, comments=None, delimiter=separator, ndmin=2)
-    except ValueError:
-        return _with_holes(_rows(data, separator, headed), separator, width)
-
-
-def _lines(data: bytes) -> Iterator[str]:
-    """Neither empty ones nor comments."""
-    with io.TextIOWrapper(io.BytesIO(data), "utf-8-sig", "replace") as file:
-        for line in file:
-            if len(line) > _MAX_LINE:
-                raise FrameUnreadable(f"The file has a line of more than {_MAX_LINE} characters.")
-            if (bare := line.strip()) and not bare.startswith("#"):
-                yield bare
-
-
-def _rows(data: bytes, separator: str | None, headed: bool) -> Iterator[str]:
-    lines = islice(_lines(data), 1 if headed else 0, None)
-    # Where the comma stands in the numbers, a semicolon stands between them.
-    return (line.replace(",", ".") for line in lines) if separator == ";" else lines
-
-
-def _with_holes(rows: Iterator[str], separator: str | None, width: int) -> npt.NDArray[Any]:
-    """As it is, with NaN where there is no number; refused where there is hardly one."""
-    missing = [math.nan] * width
-    cells = array("f")
-    for row in rows:
-        numbers = _numbers(row, separator)
-        cells.extend(numbers if len(numbers) == width else missing)
+    cells, missing = bytearray(), 0
+    for lines in _lines(data):
+        if headed and lines:
+            del lines[0]
+            headed = False
+        if lines:
+            rows, holes = _rows(lines, separator, width)
+            cells += rows.tobytes()
+            missing += holes
+        yield
     table = np.frombuffer(cells, np.float32).reshape(-1, width)
-    if not table.size or np.isnan(table).mean() > 0.5:
+    if missing > table.size / 2:
         raise FrameUnreadable("The file is not a table of numbers.")
     return table
+
+
+def _lines(data: bytes) -> Iterator[list[str]]:
+    """Neither empty ones nor comments, some at a time, which may be none."""
+    with io.TextIOWrapper(io.BytesIO(data), "utf-8-sig", "replace") as file:
+        while lines := file.readlines(_STEP):
+            if max(map(len, lines)) > _MAX_LINE:
+                raise FrameUnreadable(f"The file has a line of more than {_MAX_LINE} characters.")
+            yield [bare for line in lines if (bare := line.strip()) and not bare.startswith("#")]
+
+
+def _rows(lines: list[str], separator: str | None, width: int) -> tuple[Table, int]:
+    """Some rows, and in how many cells there is no number, which are NaN; so is a row of another width."""
+    if separator == ";":
+        # Where the comma stands in the numbers, a semicolon stands between them.
+        lines = [line.replace(",", ".") for line in lines]
+    try:
+        table = np.loadtxt(lines, np.float32, comments=None, delimiter=separator, ndmin=2)
+        if table.shape[1] == width:
+            return table, 0
+    except ValueError:
+        pass
+    odd = [math.nan] * width
+    rows = [row if len(row) == width else odd for row in (_numbers(line, separator) for line in lines)]
+    with np.errstate(over="ignore"):
+        table = np.array(rows, np.float32)
+    return table, int(np.isnan(table).sum())
 
 
 def _numbers(line: str, separator: str | None) -> list[float]:

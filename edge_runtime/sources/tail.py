@@ -17,7 +17,9 @@ from edge_runtime.sources.watch import text_of
 POLL_S = 0.05
 ROTATION_GRACE_S = 0.5
 """How long the old file is still read when a new one has its name: a writer takes a moment to go over."""
-_CHUNK = 256 * 1024
+_CHUNK = 32 * 1024
+_MOST_CHUNKS = 4
+"""That are looked through for a line at a time: a file may be empty lines, or one line, for gigabytes."""
 _HEAD = 256
 _COMPRESSED = (".gz", ".bz2", ".xz", ".zst")
 _FLAGS = os.O_RDONLY | os.O_NONBLOCK
@@ -96,13 +98,17 @@ class LogTail:
     def next(self, timeout_s: float) -> tuple[str, bytes] | None:
         """The next line that is not empty, as ``file@offset`` and its bytes."""
         deadline = time.monotonic() + timeout_s
+        chunks = 0
         while True:
             while self._lines:
                 line = self._lines.popleft()
                 self._done = Place(self._inode, self._head, line.end)
                 if data := line.data.removesuffix(b"\r"):
                     return f"{self._name}@{line.begin}", data
+            if chunks == _MOST_CHUNKS:
+                return None
             if self._advance():
+                chunks += 1
                 continue
             if self._once:
                 self.finished = True

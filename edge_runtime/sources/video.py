@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import sqlite3
+import time
 from pathlib import Path
 from typing import ClassVar
 
@@ -30,22 +32,27 @@ class VideoFile:
         self._fps = self._capture.fps if self.is_open else 0.0
         self._every_s = 1 / fps if fps else 0.0
         self._due_s = 0.0
+        self.ended = not self.is_open
         self.position = 0
         """Pictures passed, those among them that were left out."""
 
-    def skip(self, pictures: int) -> None:
-        """Go on behind this many pictures."""
-        while self.position < pictures and self._capture.grab():
-            self._due()
+    def next(self, timeout_s: float = math.inf, *, behind: int = 0) -> tuple[float, Frame] | None:
+        """Seconds from the video's begin, and the picture; None at the end, or when none was found in time.
 
-    def next(self) -> tuple[float, Frame] | None:
-        """Seconds from the video's begin, and the picture; None at the end."""
-        while self.is_open and self._capture.grab():
+        :param behind: so many pictures from the begin on are passed over. They have to be decoded, which takes long.
+        """
+        deadline = time.monotonic() + timeout_s
+        while not self.ended:
+            if not self._capture.grab():
+                self.ended = True
+                break
             at_s = self.position / self._fps
-            if self._due():
+            if self._due() and self.position > behind:
                 picture = self._capture.picture()
                 name = f"{self.name}-{self.position - 1:06}"
                 return at_s, Frame(name, picture.jpeg() if picture else b"")
+            if time.monotonic() >= deadline:
+                break
         return None
 
     def close(self) -> None:
@@ -80,7 +87,6 @@ class VideoSource(Shown):
         self.check(location)
         self.address = f"video:{location}"
         self.problem: str | None = None
-        self.finished = False
         self._path = Path(location)
         try:
             found = self._path.stat()
@@ -93,18 +99,23 @@ class VideoSource(Shown):
             raise InputInvalid(f"{location} is not a video that this box can read, or it is cut off.")
         self._memory = memory
         self._database, place = open_memory(memory, _TABLE, _load)
-        if place[0] == self._look:
-            self._video.skip(place[1])
+        self._left_at = place[1] if place[0] == self._look else 0
+
+    @property
+    def finished(self) -> bool:
+        return self._video.ended
 
     def read(self, timeout_s: float) -> Frame | None:
-        found = self._video.next()
-        self.finished = found is None
+        found = self._video.next(timeout_s, behind=self._left_at)
         return found[1] if found else None
 
     def commit(self) -> None:
+        # On the way back to where it was left, that is the place.
+        position = max(self._left_at, self._video.position)
+
         def write() -> None:
             self._database.execute("DELETE FROM place")
-            self._database.execute("INSERT INTO place VALUES (?, ?)", (self._look, self._video.position))
+            self._database.execute("INSERT INTO place VALUES (?, ?)", (self._look, position))
 
         remember(self._database, self._memory, write)
 

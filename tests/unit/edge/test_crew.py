@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
+from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -11,7 +14,8 @@ from hypothesis import strategies as st
 
 from edge_runtime.inference import crew as crew_module
 from edge_runtime.inference.crew import Crew
-from edge_runtime.sources.base import Frame
+from edge_runtime.sources import open_source
+from edge_runtime.sources.base import Frame, Source, SourceOptions
 from tests.waiting import wait_until
 
 
@@ -186,3 +190,60 @@ def test_slack_falls_when_frames_wait() -> None:
     wait_until(lambda: crew.slack < 0.3, 10, "the line to lag")
     stop.set()
     thread.join(10)
+
+
+def test_a_large_file_is_no_silence_and_a_source_that_hangs_is(tmp_path: Path) -> None:
+    (tmp_path / "runs").mkdir()
+    path = tmp_path / "runs" / "large.csv"
+    path.write_bytes(b"1\nx\n" * 500_000)
+    os.utime(path, (1000, 1000))
+    options = SourceOptions(window=8, once=True)
+    reading = Followed(open_source(f"signals:{tmp_path / 'runs'}", tmp_path / "memory.db", options))
+    crew = Crew("test", reading, workers=lambda: 1, handle=lambda *_: None, settle=lambda: True)
+    reading.crew = crew
+    crew.run(threading.Event())
+    reading.close()
+    assert len(set(reading.beats)) > 1, "it went round while the file was read"
+
+    held = Held()
+    crew, stop = Crew("test", held, workers=lambda: 1, handle=lambda *_: None, settle=lambda: True), threading.Event()
+    thread = threading.Thread(target=crew.run, args=(stop,))
+    thread.start()
+    assert held.entered.wait(30)
+    silent_since = crew.last_beat
+    assert not held.release.wait(0.5)
+    assert crew.last_beat == silent_since, "nothing is a sign of life while a source hangs"
+    stop.set()
+    held.release.set()
+    thread.join(30)
+    assert not thread.is_alive()
+
+
+class Followed:
+    """A real source, and the crew's sign of life at each read."""
+
+    crew: Crew
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self.beats: list[float] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._source, name)
+
+    def read(self, timeout_s: float) -> Frame | None:
+        self.beats.append(self.crew.last_beat)
+        return self._source.read(timeout_s)
+
+
+class Held(Numbers):
+    """A source whose read does not come back."""
+
+    def __init__(self) -> None:
+        super().__init__(0)
+        self.entered, self.release = threading.Event(), threading.Event()
+
+    def read(self, timeout_s: float) -> Frame | None:
+        self.entered.set()
+        self.release.wait()
+        return None

@@ -90,6 +90,23 @@ def test_a_file_that_stays_cut_off_is_handed_on_in_the_end(
     }
 
 
+@pytest.mark.parametrize("head", [b"BM", b"II*\x00", b"MM\x00*", b"anything else"])
+def test_what_has_no_mark_at_its_end_is_left_until_nobody_writes_to_it(
+    source: FolderSource, folder: Path, monkeypatch: pytest.MonkeyPatch, head: bytes
+) -> None:
+    monkeypatch.setattr(watch, "PATIENCE_S", 60.0)
+    body = head + b"first half"
+    (folder / "frame").write_bytes(body)
+    put(folder, "beside.jpg")
+    assert take(source, 1)[0].name == "beside.jpg"
+    assert source.read(0.4) is None
+    with (folder / "frame").open("ab") as file:
+        file.write(b"second half")
+    os.utime(folder / "frame", (1000, 1000))
+    monkeypatch.setattr(watch, "PATIENCE_S", 0.2)
+    assert take(source, 1)[0].data == body + b"second half"
+
+
 def test_new_content_under_an_old_name_is_a_new_frame(
     source: FolderSource, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

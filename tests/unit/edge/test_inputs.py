@@ -127,6 +127,23 @@ def test_what_is_no_image_of_ours_is_refused_in_plain_words(data: bytes) -> None
         decode_image(data, ANY)
 
 
+def test_opencv_says_nothing_of_a_damaged_frame(capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(FrameUnreadable):
+        decode_image(b"BM" + bytes(16) + b"\x01\0\0\0\x01\0\0\0" + bytes(100), ANY)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_jpeg_of_which_only_the_beginning_was_written_is_refused() -> None:
+    whole = encoded(".jpg", picture(640, 480))
+    # A camera's padding, and what another program has put behind the picture.
+    for sound in (whole, whole + bytes(1000), whole + b"made by a camera\0"):
+        assert decode_image(sound, ANY).shape[2] == 3
+    for share in (0.1, 0.5, 0.9):
+        written = int(share * len(whole))
+        with pytest.raises(FrameUnreadable, match="was not written to its end"):
+            decode_image(whole[:written].ljust(len(whole), b"\0"), ANY)
+
+
 @given(st.sampled_from([".jpg", ".png", ".bmp", ".tiff"]), st.data())
 def test_damaged_images_are_read_or_refused_and_nothing_else(kind: str, data: st.DataObject) -> None:
     body = bytearray(encoded(kind, picture(16, 12)))

@@ -200,6 +200,36 @@ def test_of_a_folder_the_finished_text_files_are_read_line_by_line(tmp_path: Pat
     assert rest(opened(folder, once=True)) == []
 
 
+def test_very_many_empty_lines_are_passed_over_in_short_steps(tmp_path: Path) -> None:
+    folder = tmp_path / "notes"
+    folder.mkdir()
+    body = b"\n" * 300_000
+    (folder / "a.txt").write_bytes(body + b"line\n" + body)
+    os.utime(folder / "a.txt", (1000, 1000))
+    source = opened(folder, once=True)
+    waits = 0
+    while (frame := source.read(0.0)) is None:
+        waits += 1
+        assert not source.finished
+    assert (frame.name, frame.data) == ("a.txt:300001", b"line")
+    while not source.finished:
+        waits += 1
+        assert source.read(0.0) is None
+    assert waits >= 50
+    source.close()
+
+
+@pytest.mark.parametrize("body", [b"\n" * 2**19, b"x" * 2**19], ids=["empty lines", "no end"])
+def test_a_log_without_lines_is_looked_through_in_short_steps(source: Source, log: Path, body: bytes) -> None:
+    write(log, body)
+    waits = 0
+    write(log, b"\nline\n")
+    while (frame := source.read(60.0)) is None or frame.data[:1] == b"x":
+        waits += 1
+    assert frame.data == b"line"
+    assert waits >= 4, "60 s were not waited for: it came back now and then"
+
+
 @given(st.binary(max_size=200), st.lists(st.integers(1, 30), max_size=20), st.integers(1, 20))
 def test_however_it_arrives_the_lines_are_the_same(data: bytes, sizes: list[int], longest: int) -> None:
     cutter = LineCutter(longest)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import signal
 import sqlite3
 import subprocess
@@ -147,7 +149,15 @@ def test_nothing_to_read_is_an_error_and_leaves_nothing_behind(
         ({"--size": "7x7"}, "input.invalid", "not of the --size"),
         ({"--workers": "0"}, "input.invalid", "--workers"),
         ({"--labels": "missing.txt"}, "input.invalid", "missing.txt"),
+        ({"--workers": "65"}, "input.invalid", "--workers"),
         ({"--fps": "3"}, "input.invalid", "fps"),
+        ({"--source": "replay:frames", "--fps": "nan"}, "input.invalid", "--fps"),
+        ({"--source": "replay:frames", "--fps": "-5"}, "input.invalid", "--fps"),
+        ({"--source": "replay:frames", "--fps": "0"}, "input.invalid", "--fps"),
+        ({"--source": "signals:frames", "--window": "0"}, "input.invalid", "--window"),
+        ({"--source": "signals:frames", "--window": "64", "--hop": "-3"}, "input.invalid", "--hop"),
+        ({"--source": "signals:frames", "--window": "64", "--hop": "0"}, "input.invalid", "--hop"),
+        ({"--source": "signals:frames"}, "input.invalid", "window"),
     ],
 )
 def test_what_cannot_be_used_is_refused(
@@ -271,3 +281,89 @@ def test_without_once_it_follows_the_folder_until_it_is_told_to_stop(frames: Pat
         process.wait()
     assert (process.returncode, report["frames"], report["errors"]) == (0, 7, 0)
     assert len((out / "results.jsonl").read_text().splitlines()) == 7
+
+
+def catches(process: subprocess.Popen[bytes], number: signal.Signals) -> bool:
+    """Whether a handler of the process's own is installed."""
+    caught = re.search(r"^SigCgt:\s*([0-9a-f]+)", Path(f"/proc/{process.pid}/status").read_text(), re.MULTILINE)
+    assert caught is not None
+    return bool(int(caught[1], 16) >> (number - 1) & 1)
+
+
+def busy_s(process: subprocess.Popen[str]) -> float:
+    """Seconds of a processor's time that the process has used."""
+    fields = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="it looks into /proc")
+@pytest.mark.parametrize("first", [signal.SIGINT, signal.SIGTERM])
+def test_a_frame_that_hangs_is_given_up_at_the_second_signal(
+    first: signal.Signals, frames: Path, tmp_path: Path
+) -> None:
+    model, out = tmp_path / "trapped.bundle", tmp_path / "out"
+    pack_bundle(model, models.manifest(), models.trapped_model(), models.GOLDEN)
+    (frames / "frame-3.png").unlink()
+    command = [sys.executable, "-m", "edge_runtime", "pipeline", "--source", f"folder:{frames}", "--model", str(model)]
+    process = subprocess.Popen(
+        [*command, "--workers", "1", "--json", "--out", str(out)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+
+        def answered() -> int:
+            try:
+                return len(results(str(out / "spool.db")))
+            except sqlite3.OperationalError:
+                return 0  # it is just being made
+
+        wait_until(lambda: answered() == 3, 30, "the frames before the one that hangs")
+        before = busy_s(process)
+        (frames / "white.png").write_bytes(models.frame(255))
+        wait_until(lambda: busy_s(process) > before + 1, 30, "the model to be lost in its loop")
+        process.send_signal(first)
+        assert process.stderr is not None
+        assert "a second Ctrl+C" in process.stderr.readline()
+        process.send_signal(signal.SIGINT)
+        said = process.communicate(timeout=20)
+    finally:
+        process.kill()
+        process.communicate()
+    assert (process.returncode, json.loads(said[0])["frames"]) == (1, 3), said
+    assert "given up" in said[1]
+    assert len((out / "results.jsonl").read_text().splitlines()) == 3
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="it looks into /proc")
+def test_a_model_that_hangs_while_it_is_loaded_is_ended_by_ctrl_c(frames: Path, tmp_path: Path) -> None:
+    model, out = tmp_path / "endless.onnx", tmp_path / "out"
+    model.write_bytes(models.endless_model())
+    command = [sys.executable, "-m", "edge_runtime", "pipeline", "--source", f"folder:{frames}", "--model", str(model)]
+    process = subprocess.Popen([*command, "--out", str(out)])
+    try:
+        wait_until(lambda: catches(process, signal.SIGINT), 30, "Python")
+        wait_until(lambda: not catches(process, signal.SIGINT), 30, "the model to be loaded")
+        process.send_signal(signal.SIGINT)
+        assert process.wait(20) == -signal.SIGINT
+    finally:
+        process.kill()
+        process.wait()
+    assert not out.exists()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="such names cannot be made")
+def test_a_files_name_cannot_command_the_terminal(
+    frames: Path, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (frames / "\x1b[2Jjunk\nforged.png").write_bytes(b"junk")
+    assert run("--source", f"folder:{frames}", "--model", model, "--once", "--out", tmp_path / "out") == 0
+    said = capsys.readouterr()
+    assert " [2Jjunk forged.png: " in said.err
+    for path in frames.glob("frame-*"):
+        path.unlink()
+    assert run("--source", f"folder:{frames}", "--model", model, "--once", "--out", tmp_path / "none") == 1
+    said = capsys.readouterr()
+    assert " [2Jjunk forged.png: " in said.err
+    assert "\x1b" not in said.err

@@ -16,7 +16,7 @@ from hypothesis.extra import numpy as arrays
 from edge_runtime.contracts.errors import FrameUnreadable, InputInvalid
 from edge_runtime.sources import open_source, signals, watch
 from edge_runtime.sources.base import Frame, Source, SourceOptions, media_type
-from edge_runtime.sources.tables import read_table
+from edge_runtime.sources.tables import Table, read_table
 from tests.waiting import wait_until
 
 
@@ -47,6 +47,21 @@ def everything(source: Source) -> list[Frame]:
             frames.append(frame)
     source.commit()
     return frames
+
+
+def table_of(data: bytes) -> Table:
+    return steps_of(data)[1]
+
+
+def steps_of(data: bytes) -> tuple[int, Table]:
+    """In how many steps a table is read, and the table."""
+    steps, reading = 0, read_table(data)
+    while True:
+        try:
+            next(reading)
+        except StopIteration as end:
+            return steps, end.value
+        steps += 1
 
 
 def array(frame: Frame) -> np.ndarray:
@@ -86,7 +101,7 @@ def test_a_table_becomes_windows_of_channels_by_points(folder: Path) -> None:
     ],
 )
 def test_tables_as_programs_write_them(text: str, rows: list[list[float]]) -> None:
-    np.testing.assert_array_equal(read_table(text.encode()), np.array(rows, np.float32))
+    np.testing.assert_array_equal(table_of(text.encode()), np.array(rows, np.float32))
 
 
 @given(
@@ -101,7 +116,7 @@ def test_every_array_of_numbers_is_read_as_it_is(table: np.ndarray) -> None:
     for order in ("C", "F"):
         file = io.BytesIO()
         np.save(file, np.asarray(table, order=order))
-        np.testing.assert_array_equal(read_table(file.getvalue()), wanted)
+        np.testing.assert_array_equal(table_of(file.getvalue()), wanted)
 
 
 def npy_claiming(shape: str, descr: str = "'<f8'", body: bytes = b"") -> bytes:
@@ -136,14 +151,14 @@ HOSTILE = {
 @pytest.mark.parametrize("content", HOSTILE.values(), ids=HOSTILE)
 def test_what_is_no_table_of_numbers_is_refused(content: bytes) -> None:
     with pytest.raises(FrameUnreadable):
-        read_table(content)
+        table_of(content)
 
 
 @given(st.binary(max_size=300) | st.text(max_size=300).map(lambda text: text.encode("utf-8", "surrogatepass")))
 def test_no_content_breaks_the_reader(content: bytes) -> None:
     for body in (content, b"\x93NUMPY\x01\x00" + content, npy_claiming("(2, 2)", body=content)):
         try:
-            table = read_table(body)
+            table = table_of(body)
         except FrameUnreadable:
             continue
         assert table.ndim == 2
@@ -177,6 +192,44 @@ def test_a_file_that_is_too_long_is_refused_by_its_length(folder: Path, monkeypa
     assert [frame.data for frame in everything(source)] == [b""]
     assert "longer than 100 bytes" in str(source.problem)
     source.close()
+
+
+MEBIBYTE = 2**20
+LARGE = {
+    "one column": (b"1\n" * (MEBIBYTE // 2), 2**19),
+    "one cell that is none": (b"1\n" * (MEBIBYTE // 2 - 1) + b"x\n", 2**19),
+    "eight columns with a hole": (b"1,2,3,4,5,6,7,8\n" * 65535 + b"1,2,3,4,5,6,7,\n", 2**16),
+    "empty lines": (b"\n" * MEBIBYTE, None),
+    "comments": (b"#\n" * (MEBIBYTE // 2), None),
+    "words": (b"1\nx\ny\nz\n" * (MEBIBYTE // 8), None),
+}
+
+
+@pytest.mark.parametrize(("content", "points"), LARGE.values(), ids=LARGE)
+def test_a_large_table_is_read_in_short_steps(content: bytes, points: int | None, folder: Path) -> None:
+    put(folder, "large.csv", content)
+    source = opened(folder, window=2**16)
+    waits = 0
+    # Given no time, it does one step and no more, and then shows that it is alive.
+    while (frame := source.read(0.0)) is None:
+        assert not source.finished
+        waits += 1
+    assert waits >= 16
+    assert (frame.data == b"") == (points is None)
+    frames = [frame, *everything(source)]
+    assert len(frames) == (points or 2**16) // 2**16
+    source.close()
+
+
+def test_a_table_in_steps_is_the_table_at_once() -> None:
+    table = np.arange(120_000, dtype=np.float32).reshape(-1, 3)
+    rows = [",".join(f"{number:g}" for number in row) for row in table.tolist()]
+    rows[30_000], table[30_000] = "1,2", np.nan
+    rows[39_999], table[39_999, 1] = "1,?,3", np.nan
+    table[39_999, 0], table[39_999, 2] = 1, 3
+    steps, read = steps_of(b"a,b,c\n" + "\r\n".join(rows).encode())
+    assert steps > 5
+    np.testing.assert_array_equal(read, table)
 
 
 def test_a_file_counts_as_read_when_its_last_window_was(folder: Path) -> None:

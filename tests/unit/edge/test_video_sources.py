@@ -73,15 +73,38 @@ def test_after_a_restart_it_goes_on_where_it_was_left(video: Path, fps: float | 
     whole = numbers(everything(opened("video", video, fps=fps)))
     video.with_name("memory.db").unlink()
     first = opened("video", video, fps=fps)
-    before = [first.read(0), first.read(0), first.read(0)]
+    before = [first.read(1), first.read(1), first.read(1)]
     first.commit()
-    first.read(0)
+    first.read(1)
     first.close()
     second = everything(opened("video", video, fps=fps))
     assert numbers([*before, *second]) == whole
     assert everything(opened("video", video, fps=fps)) == []
     write_video(video, count=5)
     assert len(everything(opened("video", video, fps=fps))) == (5 if fps is None else 3)
+
+
+def test_the_way_back_to_where_it_was_left_is_gone_in_short_steps(video: Path) -> None:
+    first = opened("video", video)
+    before = [first.read(0) for _ in range(10)]
+    first.commit()
+    first.close()
+    # A second restart on the way loses nothing of it.
+    second = opened("video", video)
+    assert [second.read(0) for _ in range(4)] == [None] * 4
+    second.commit()
+    second.close()
+    third = opened("video", video)
+    assert [third.read(0) for _ in range(10)] == [None] * 10
+    assert not third.finished
+    assert numbers([*before, *everything(third)]) == list(range(PICTURES))
+
+
+def test_pictures_that_are_left_out_are_passed_in_short_steps(video: Path) -> None:
+    source = opened("video", video, fps=2.0)
+    frames = [source.read(0) for _ in range(PICTURES)]
+    assert [frame is not None for frame in frames] == [number % 10 == 0 for number in range(PICTURES)]
+    source.close()
 
 
 @pytest.mark.parametrize(
