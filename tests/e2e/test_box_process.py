@@ -106,7 +106,7 @@ def test_frames_are_answered_kept_and_collected_and_the_box_stops_cleanly(
 
         status = wait_until(lambda: s if (s := client.status()).pipelines[0].errors else None, 10, "the junk frame")
         assert "junk.jpg" in (status.pipelines[0].last_error or "")
-        losses = client.page("losses", 0).rows
+        losses = wait_until(lambda: client.page("losses", 0).rows, 10, "its row in the ledger")
         assert isinstance(losses[0], LossRow)
         assert (losses[0].stream, losses[0].reason, losses[0].count) == ("frames", "frame.unreadable", 1)
 

@@ -91,7 +91,7 @@ def test_enrol_ask_collect_and_acknowledge(site: Context, box: RunningBox) -> No
 
     def seen() -> bool:
         status = boxes.refresh(site, "press-4")[0].status
-        return status is not None and status.spool.samples >= 1 and status.pipelines[0].errors >= 1
+        return status is not None and status.spool.samples >= 1 and status.spool.losses >= 1
 
     wait_until(seen, 20, "both frames")
     report = boxes.collect(site)
