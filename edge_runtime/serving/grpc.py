@@ -108,6 +108,9 @@ def _options(settings: Inference, most_bytes: int, threads: int) -> list[tuple[s
         ("grpc.max_send_message_length", -1),
         ("grpc.max_metadata_size", MAX_METADATA_BYTES),
         ("grpc.max_concurrent_streams", threads),
+        # Else an answered call counts until its memory is given back, and clients that use all their streams, who open
+        # the next one before that, are cut off with RST_STREAM where they should get an answer or wait.
+        ("grpc.http.overload_protection", 0),
         ("grpc.max_allowed_incoming_connections", settings.max_connections),
         ("grpc.server_handshake_timeout_ms", timeout_ms),
         ("grpc.keepalive_time_ms", KEEPALIVE_MS),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from importlib.resources import files
 from typing import Any
@@ -36,18 +36,26 @@ _FIELDS: Mapping[str, str] = {
 
 @lru_cache(maxsize=1)
 def protocol() -> Mapping[str, Callable[..., Any]]:
-    """The protocol's messages by name. They live in a pool of their own: a client's generated modules, which are full
-    of the same names, may be loaded in the same process."""
+    """The protocol's messages by name, with those inside others as ``Outer.Inner``. They live in a pool of their own:
+    a client's generated modules, which are full of the same names, may be loaded in the same process."""
     body = files("edge_runtime.serving").joinpath(DESCRIPTOR_NAME).read_bytes()
     described = descriptor_pb2.FileDescriptorSet.FromString(body)
     pool = descriptor_pool.DescriptorPool()
     for file in described.file:
         pool.Add(file)
+    # The inner ones too, though nobody asks for them here: protobuf would make their classes anew for each request and
+    # leave them to the collector, and a thread that is handed one which is being collected crashes.
     return {
-        message.name: message_factory.GetMessageClass(pool.FindMessageTypeByName(f"{file.package}.{message.name}"))
+        name: message_factory.GetMessageClass(pool.FindMessageTypeByName(f"{file.package}.{name}"))
         for file in described.file
-        for message in file.message_type
+        for name in _names(file.message_type)
     }
+
+
+def _names(messages: Iterable[descriptor_pb2.DescriptorProto], within: str = "") -> Iterator[str]:
+    for message in messages:
+        yield within + message.name
+        yield from _names(message.nested_type, f"{within}{message.name}.")
 
 
 def parse(kind: str, body: bytes) -> Any:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import math
 import queue
 import threading
+import weakref
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
@@ -26,7 +28,7 @@ from tritonclient.utils import InferenceServerException
 from edge_runtime.config import Inference
 from edge_runtime.contracts.errors import AlreadyExists
 from edge_runtime.serving.grpc import GrpcServer
-from edge_runtime.serving.grpc_messages import SERVICE, protocol
+from edge_runtime.serving.grpc_messages import SERVICE, parse, protocol
 from edge_runtime.serving.model import load_model
 from edge_runtime.serving.shelf import ModelShelf
 from edge_runtime.serving.tensors import BF16, DATATYPES
@@ -412,6 +414,28 @@ def test_values_may_come_as_numbers(ask: Callable[..., bytes]) -> None:
             assert raw == b"\x07\0\0\0Gr\xc3\xbc\xc3\x9fe\0\0\0\0"
         else:
             assert np.frombuffer(raw, DATATYPES[datatype].dtype).tolist() == values
+
+
+def test_no_class_of_a_message_is_left_to_the_collector() -> None:
+    """Where one is collected while another thread's request asks for it, the process crashes."""
+    body = frame_request(parameters={"a": {"int64_param": 1}}).SerializeToString()
+    kind = weakref.ref(type(parse("ModelInferRequest", body).inputs[0]))
+    gc.collect()
+    assert kind() is not None
+
+
+def test_who_asks_on_many_streams_hears_why_each_was_refused(shelf: ModelShelf) -> None:
+    """More calls at a time on one connection than it may have streams: the others wait for theirs."""
+    server = started(shelf, max_queue=1)
+    wrong = frame_request(shape=[1, 1, 8, 9]).SerializeToString()
+    try:
+        with grpc.insecure_channel(address(server), [("grpc.enable_retries", 0)]) as channel:
+            infer = channel.unary_unary(f"/{SERVICE}/ModelInfer")
+            calls = [infer.future(wrong, timeout=60) for _ in range(1000)]
+            assert {call.code() for call in calls} == {INVALID}
+    finally:
+        server.ask_to_stop()
+        server.close(5)
 
 
 def test_a_call_that_is_not_there(ask: Callable[..., bytes]) -> None:
