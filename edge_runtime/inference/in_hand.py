@@ -45,9 +45,12 @@ class InHand:
     Used by several threads. Where the disk takes nothing, the line goes on without.
 
     :param path: the line's file, whatever is in it; None where nothing is to be remembered.
+    :param blame: false where it is known that something else brought about the last end.
     """
 
-    def __init__(self, path: Path | None) -> None:
+    def __init__(self, path: Path | None, *, blame: bool = True) -> None:
+        self.interrupted = False
+        """Something was in hand at the last end."""
         self._lock = threading.Lock()
         self._free = list(range(PLACES))
         self._held: dict[int, tuple[bytes, float]] = {}
@@ -57,7 +60,7 @@ class InHand:
         self._careful_until = time.monotonic() + CAREFUL_S
         self._file: int | None = None
         if path is not None:
-            self._open(path)
+            self._open(path, blame)
 
     @property
     def careful(self) -> bool:
@@ -69,8 +72,11 @@ class InHand:
         return self._ends.get(key, 0)
 
     @contextmanager
-    def holding(self, key: bytes) -> Iterator[None]:
-        """The frame is in hand; when this is over, whatever came of it, it has brought nothing down."""
+    def holding(self, key: bytes, *, acquit: bool = True) -> Iterator[None]:
+        """The frame is in hand; when this is over, whatever came of it, it has brought nothing down.
+
+        :param acquit: and so is no suspect any more.
+        """
         if self._file is None or not self._free:
             yield
             return
@@ -83,8 +89,8 @@ class InHand:
             self._held.pop(place, None)
             self._write(place, _NOBODY)
             self._free.append(place)
-            if key in self._ends:
-                self._acquit(key)
+            if acquit:
+                self.acquit(key)
 
     def stop(self) -> None:
         """The box was told to stop and does not wait: what has only just been taken up is not to blame."""
@@ -99,7 +105,7 @@ class InHand:
             if file is not None:
                 os.close(file)
 
-    def _open(self, path: Path) -> None:
+    def _open(self, path: Path, blame: bool) -> None:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -111,15 +117,20 @@ class InHand:
         records = [body[at : at + _RECORD] for at in range(0, len(body) - _RECORD + 1, _RECORD)]
         known = [(record[:_KEY_BYTES], record[_KEY_BYTES]) for record in records if record != _NOBODY]
         suspects = {record[:_KEY_BYTES] for record in records[:PLACES] if record != _NOBODY}
+        self.interrupted = bool(suspects)
         # Those in hand stand first in the file: the newest, and the last to be forgotten.
         for key, ends in reversed(known):
             self._ends[key] = max(self._ends.pop(key, 0), min(ends, GIVEN_UP_AFTER))
-        for key in suspects:
-            self._ends[key] = min(self._ends[key] + 1, GIVEN_UP_AFTER)
-        self._fresh = {key for key in suspects if self._ends[key] < GIVEN_UP_AFTER}
+        if blame:
+            for key in suspects:
+                self._ends[key] = min(self._ends[key] + 1, GIVEN_UP_AFTER)
+            self._fresh = {key for key in suspects if self._ends[key] < GIVEN_UP_AFTER}
         self._write(0, _NOBODY * PLACES + self._suspects())
 
-    def _acquit(self, key: bytes) -> None:
+    def acquit(self, key: bytes) -> None:
+        """It is no suspect any more."""
+        if key not in self._ends:
+            return
         with self._lock:
             self._fresh.discard(key)
             self._ends.pop(key, None)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from edge_runtime.inference.agreement import agree, values_of
 from edge_runtime.inference.answers import Prediction
+from edge_runtime.inference.in_hand import InHand, frame_key
 from edge_runtime.sources.base import Frame
 
 if TYPE_CHECKING:
@@ -68,6 +69,11 @@ class _Seat:
     thread: threading.Thread | None = None
 
 
+def shadow_key(bundle: str) -> bytes:
+    """Names a shadow model to :class:`InHand`: whichever frame it is that it has in hand."""
+    return frame_key(bundle, "", "")
+
+
 class Shadow:
     """Safe to use from any thread.
 
@@ -75,10 +81,18 @@ class Shadow:
         that no line waits for.
     :param patience_s: time for one frame, after which a model counts as hung. Its thread cannot be ended and is left
         to itself.
+    :param in_hand: where it is written down, by :func:`shadow_key`, that a model has a frame in hand.
     """
 
-    def __init__(self, *, dropped: Callable[[str, str], None], patience_s: float = PATIENCE_S) -> None:
+    def __init__(
+        self,
+        *,
+        dropped: Callable[[str, str], None],
+        patience_s: float = PATIENCE_S,
+        in_hand: InHand | None = None,
+    ) -> None:
         self._dropped, self._patience_s = dropped, patience_s
+        self._in_hand = in_hand or InHand(None)
         self._lock = threading.Condition()
         self._seat: _Seat | None = None
 
@@ -150,7 +164,9 @@ class Shadow:
                 return
             answered, tell = task
             try:
-                opinion = _opinion(seat, answered)
+                # A frame that went well acquits no model: what crashes on few frames does so for ever.
+                with self._in_hand.holding(shadow_key(seat.model.bundle), acquit=False):
+                    opinion = _opinion(seat, answered)
                 if seat is self._seat:
                     tell(opinion)
             except Exception as error:  # noqa: BLE001 - whatever a shadow does, the line goes on

@@ -139,6 +139,7 @@ class Daemon:
             board=self._board,
             workers=self._models.workers,
             shadow=self._shadows.runner,
+            blame=not self._shadows.interrupted,
         )
         self._watchdog = Watchdog.of_this_process()
         self._slow = Worker("trials")

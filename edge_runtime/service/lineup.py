@@ -38,6 +38,7 @@ class LineUp:
     :param board: where pushed frames arrive.
     :param workers: how many a line has whose configuration does not say.
     :param shadow: a second model that sees all lines, where there is one.
+    :param blame: false where the frames that were in hand at the last end did not bring it about.
     """
 
     def __init__(
@@ -52,7 +53,9 @@ class LineUp:
         board: PushBoard | None = None,
         workers: Callable[[], int] = lambda: 1,
         shadow: Shadow | None = None,
+        blame: bool = True,
     ) -> None:
+        self._blame = blame
         self._board, self._workers, self._shadow = board, workers, shadow
         self._memory, self._models, self._sink, self._seed = memory, models, sink, seed
         self._failed, self._changed = failed, changed
@@ -139,7 +142,7 @@ class LineUp:
                 workers=workers,
                 shadow=self._shadow,
                 drift_file=DriftFile(memory.with_suffix(".drift")),
-                in_hand=InHand(memory.with_suffix(".hand")),
+                in_hand=InHand(memory.with_suffix(".hand"), blame=self._blame),
             )
 
         return Line(

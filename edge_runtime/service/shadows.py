@@ -7,8 +7,9 @@ from collections.abc import Callable
 
 from edge_runtime.contracts.errors import LinesideError
 from edge_runtime.contracts.status import ShadowStatus
+from edge_runtime.inference.in_hand import GIVEN_UP_AFTER, InHand
 from edge_runtime.inference.pipeline import LoadedModel
-from edge_runtime.inference.shadow import Shadow
+from edge_runtime.inference.shadow import Shadow, shadow_key
 from edge_runtime.service.models import Alert
 from edge_runtime.update.bundle import Bundle
 from edge_runtime.update.shadow import ShadowSlot
@@ -32,7 +33,13 @@ class ShadowKeeper:
         changed: Callable[[], None],
     ) -> None:
         self._slot, self._load, self._alert, self._changed = slot, load, alert, changed
-        self.runner = Shadow(dropped=self._given_up)
+        self._in_hand = InHand(slot.in_hand)
+        self.runner = Shadow(dropped=self._given_up, in_hand=self._in_hand)
+
+    @property
+    def interrupted(self) -> bool:
+        """It had a frame in hand when the process last ended uncleanly: the lines' frames are not to blame for that."""
+        return self._in_hand.interrupted
 
     def start(self) -> None:
         """Take up again what was kept before the last stop; whatever is wrong with it, the box goes on without."""
@@ -43,8 +50,13 @@ class ShadowKeeper:
             return
         if bundle is None:
             return
+        if (ends := self._in_hand.ends(shadow_key(bundle.id))) >= GIVEN_UP_AFTER:
+            self._given_up(bundle.id, f"It had a frame in hand when the box crashed or was killed, {ends} times.")
+            return
         try:
-            self.runner.put(self._load(bundle))
+            with self._in_hand.holding(shadow_key(bundle.id), acquit=False):
+                model = self._load(bundle)
+            self.runner.put(model)
         except Exception as error:  # noqa: BLE001 - nothing that answers for nothing may keep the box from starting
             self._given_up(bundle.id, _words(error))
 
@@ -60,11 +72,15 @@ class ShadowKeeper:
             self.runner.put(None)
             self._slot.clear()
         else:
-            self.runner.put(self._load(self._slot.put(target)))
+            bundle = self._slot.put(target)
+            self._in_hand.acquit(shadow_key(bundle.id))
+            self.runner.put(self._load(bundle))
         self._changed()
 
     def close(self, timeout_s: float) -> None:
         self.runner.close(timeout_s)
+        self._in_hand.stop()
+        self._in_hand.close()
 
     def _given_up(self, bundle: str, why: str) -> None:
         try:

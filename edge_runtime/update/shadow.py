@@ -37,6 +37,8 @@ class ShadowSlot:
     def __init__(self, home: Path, *, inbox: Inbox, installer: Installer) -> None:
         self._folder = home / "shadow"
         self._state = self._folder / "shadow.json"
+        self.in_hand = self._folder / "shadow.hand"
+        """Where it is written down that the model has a frame in hand."""
         self._inbox, self._installer = inbox, installer
         self._lock = threading.Lock()
         self._kept: _Kept | None = None

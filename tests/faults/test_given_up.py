@@ -25,7 +25,11 @@ SEVERAL = CONFIG.replace("keep_random = 1.0", "keep_random = 1.0\nworkers = 3\no
 
 def committed_box(folder: Path, desktop: Identity, model: bytes) -> BoxProcess:
     """Running, with this model committed."""
-    site = FakeSite(folder / "site")
+    return committed_from(FakeSite(folder / "site"), folder, desktop, model)
+
+
+def committed_from(site: FakeSite, folder: Path, desktop: Identity, model: bytes) -> BoxProcess:
+    """The same, with releases of this site."""
     box = make_box(folder, desktop, site, SEVERAL)
     box.start()
     with box.client(desktop) as client:
@@ -116,6 +120,46 @@ def test_a_frame_that_crashes_the_process_is_given_up_and_takes_none_along_that_
             check_account(client, box)
             assert answered(client, "1-next.png")
             assert answered(client, "1-over-next.png")
+        assert box.stop() == 0
+    finally:
+        if box.process is not None:
+            box.process.kill()
+            box.process.wait()
+
+
+@pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="other processors divide without complaint")
+def test_a_shadow_that_crashes_the_process_is_given_up_and_costs_the_line_no_frame(tmp_path: Path) -> None:
+    desktop = create_identity(tmp_path / "desktop", "laptop")
+    site = FakeSite(tmp_path / "site")
+    box = committed_from(site, tmp_path, desktop, models.brightness_model())
+    glares = ("1-glare.png", "2-glare.png", "3-glare.png")
+    try:
+        with box.client(desktop) as client:
+            release = site.release("1.1.0", model=models.brittle_model())
+            client.deliver(release.file, release.sha256, sent=lambda _here, _all: None)
+            for path in site.repository.metadata_files():
+                client.put_metadata(path)
+            client.shadow(release.target)
+        for name in glares[:2]:
+            assert box.process is not None
+            box.put_frame(name, GLARE)
+            assert box.process.wait(30) < 0, "it crashed"
+            box.process = None
+            (box.home / "run" / "address.json").unlink(missing_ok=True)
+            box.run()
+        assert box.process is not None
+        wait_until((box.home / "run" / "address.json").exists, 30, "the box to listen")
+        with box.client(desktop) as client:
+            box.put_frame(glares[2], GLARE)
+            wait_until(lambda: all(answered(client, name) for name in glares), 30, "the line's answers")
+            status = client.status()
+            assert status.shadow is not None
+            assert (status.shadow.state, status.pipelines[0].errors) == ("given-up", 0)
+            assert "2 times" in (status.shadow.reason or "")
+            alerts = [row.kind for row in client.page("alerts", 0, 100).rows if isinstance(row, AlertRow)]
+            assert alerts == ["shadow.given-up"]
+            losses = [row for row in client.page("losses", 0, 100).rows if isinstance(row, LossRow)]
+            assert not [row for row in losses if row.stream == "frames"]
         assert box.stop() == 0
     finally:
         if box.process is not None:
