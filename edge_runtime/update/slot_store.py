@@ -99,13 +99,17 @@ class SlotStore:
     def _without_row(self, error: Exception | None) -> Opened:
         name = self._path.name
         damaged = isinstance(error, InputInvalid) or (error is not None and is_damage(error, self._path))
-        trouble = f"The update state in {name} cannot be used: {error}." if error else f"There is none in {name}."
+        trouble = (
+            f"The update state in {name} cannot be used: {_words(error)}."
+            if error
+            else f"There is no update state in {name}."
+        )
         try:
             copy, rotten = self._read_copy(), False
         except (OSError, InputInvalid) as unreadable:
             _log.error("%s cannot be used: %s", self._copy.name, unreadable)
             copy, rotten = None, isinstance(unreadable, InputInvalid)
-        if copy is None and not rotten and error is None:
+        if copy is None and not rotten and error is None and not self._had_models():
             return Opened(SlotTable())
         if error is not None and not damaged:
             # Nothing shows that the file is at fault: it is left alone, and so is what it says.
@@ -122,9 +126,17 @@ class SlotStore:
         if rotten:
             with suppress(OSError):
                 put_aside(self._copy)
+        if not self.damaged:
+            # Nothing was left to put aside, and yet somebody must have looked before anything is installed.
+            with suppress(OSError, DiskFull):
+                write_durably(self._path.with_name(f"{name}.damaged"), [b"The update state was gone.\n"])
         lost = SlotTable(lost=True)
         self._save_if_possible(lost)
-        return Opened(lost, f"{trouble} Neither can its copy. No model is known, and none is installed for now.")
+        return Opened(lost, f"{trouble} Its copy is of no use either. No model is known, and none is installed for now.")
+
+    def _had_models(self) -> bool:
+        """A bundle lies in a slot: its row was written before it, so there was one."""
+        return any((self._path.parent / "slots").glob("*.bundle"))
 
     def _save_if_possible(self, table: SlotTable) -> None:
         try:
@@ -175,7 +187,7 @@ class SlotStore:
         if about_room(error, self._path):
             return DiskFull("The box's update state cannot be opened or written: no space left.")
         return DatabaseDamaged(
-            f"The box's update state in {self._path.name} cannot be used: {error}.",
+            f"The box's update state in {self._path.name} cannot be used: {_words(error)}.",
             hint="The model that answers goes on. Look after the box's disk, then try again.",
         )
 
@@ -191,6 +203,10 @@ def looked_into(table: SlotTable, store: SlotStore) -> SlotTable:
             hint=f"Find out why at the box, take away {' and '.join(path.name for path in left)}, and install again.",
         )
     return replace(table, lost=False)
+
+
+def _words(error: Exception) -> str:
+    return (error.message if isinstance(error, InputInvalid) else str(error)).rstrip(".")
 
 
 def _digest(body: bytes) -> bytes:

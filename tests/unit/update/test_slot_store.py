@@ -123,6 +123,40 @@ def test_without_database_and_copy_nothing_is_installed_until_somebody_has_looke
     assert looked_into(opened.table, store) == SlotTable()
 
 
+@pytest.mark.parametrize("left", [None, b""], ids=["gone", "zero bytes"])
+def test_a_state_that_is_gone_entirely_is_lost_where_a_slot_holds_a_model(tmp_path: Path, left: bytes | None) -> None:
+    path = tmp_path / "state.db"
+    (tmp_path / "slots").mkdir()
+    assert SlotStore(path).open().table == SlotTable(), "a new box is a new box"
+    saved(path)
+    (tmp_path / "slots" / "a.bundle").write_bytes(b"a model")
+    for file in tmp_path.glob("state.*"):
+        file.unlink()
+    if left is not None:
+        path.write_bytes(left)
+    opened = SlotStore(path).open()
+    assert opened.table == SlotTable(lost=True)
+    assert opened.problem == (
+        "There is no update state in state.db. Its copy is of no use either. "
+        "No model is known, and none is installed for now."
+    )
+    store = SlotStore(path)
+    with pytest.raises(DatabaseDamaged, match="lost its memory") as refused:
+        looked_into(store.open().table, store)
+    assert "state.db.damaged" in refused.value.hint
+    (tmp_path / "state.db.damaged").unlink()
+    assert looked_into(store.open().table, store) == SlotTable()
+
+
+def test_what_is_wrong_with_the_row_is_told_once_and_ends_once(tmp_path: Path) -> None:
+    path = tmp_path / "state.db"
+    saved(path)
+    empty_row(path)
+    problem = SlotStore(path).open().problem or ""
+    assert "That value cannot be used" not in problem
+    assert ".." not in problem
+
+
 def test_a_damaged_copy_alone_costs_nothing(tmp_path: Path) -> None:
     path = tmp_path / "state.db"
     saved(path)
