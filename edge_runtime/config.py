@@ -247,6 +247,11 @@ def parse_config(text: str) -> EdgeConfig:
     """
     if len(text.encode("utf-8", "replace")) > MAX_CONFIG_BYTES:
         raise ConfigInvalid(f"{CONFIG_NAME} is longer than {MAX_CONFIG_BYTES} bytes.")
+    if text.startswith("\ufeff"):
+        raise ConfigInvalid(
+            f"{CONFIG_NAME} begins with a byte order mark, which TOML does not know.",
+            hint="Save it as UTF-8 without a byte order mark.",
+        )
     dots, line = longest_key(text)
     if dots > MAX_DOTS:
         raise ConfigInvalid(f"{CONFIG_NAME}, line {line}: a key has more parts than any field.")
@@ -315,7 +320,10 @@ def config_error(text: str, field: str, problem: str) -> ConfigInvalid:
 def _explain(text: str, complaint: str) -> ConfigInvalid:
     problem, _, path = complaint.partition(" - at ")
     field = path.strip("`").removeprefix("$").removeprefix(".")
-    if unknown := re.search(r"unknown field `([^`]*)`", problem):
+    if field == "pipeline" and "of length <=" in problem:
+        field = f"pipeline[{MAX_PIPELINES}]"
+        problem = f"a box has at most {MAX_PIPELINES} pipelines, and this is one more"
+    elif unknown := re.search(r"unknown field `([^`]*)`", problem):
         field = f"{field}.{unknown[1]}".removeprefix(".")
         problem = "there is no such field"
     elif missing := re.search(r"missing required field `([^`]*)`", problem):
