@@ -132,7 +132,7 @@ class SlotStore:
                 write_durably(self._path.with_name(f"{name}.damaged"), [b"The update state was gone.\n"])
         lost = SlotTable(lost=True)
         self._save_if_possible(lost)
-        return Opened(lost, f"{trouble} Its copy is of no use either. No model is known, and none is installed for now.")
+        return Opened(lost, f"{trouble} Nor can its copy be used. No model is known, and none is installed for now.")
 
     def _had_models(self) -> bool:
         """A bundle lies in a slot: its row was written before it, so there was one."""

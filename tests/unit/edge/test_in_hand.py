@@ -120,3 +120,30 @@ def test_where_nothing_can_be_written_the_line_goes_on(tmp_path: Path) -> None:
         with nothing.holding(key("frame")):
             assert not nothing.careful
         nothing.close()
+
+
+def test_an_end_that_something_else_brought_about_is_held_against_nobody(tmp_path: Path) -> None:
+    path = tmp_path / "line.hand"
+    for _ in range(GIVEN_UP_AFTER):
+        life = InHand(path, blame=False)
+        life.holding(key("beside")).__enter__()
+        life.close()
+    after = InHand(path, blame=False)
+    assert (after.interrupted, after.ends(key("beside"))) == (True, 0)
+    after.close()
+    again = InHand(path)
+    assert not again.interrupted
+    again.close()
+
+
+def test_what_stays_a_suspect_is_acquitted_by_nothing_but_word(tmp_path: Path) -> None:
+    path = tmp_path / "shadow.hand"
+    after = end_with(path, "brittle")
+    with after.holding(key("brittle"), acquit=False):
+        pass
+    after.close()
+    again = end_with(path, "brittle")
+    assert again.ends(key("brittle")) == GIVEN_UP_AFTER
+    again.acquit(key("brittle"))
+    assert again.ends(key("brittle")) == 0
+    again.close()

@@ -137,7 +137,7 @@ def test_a_state_that_is_gone_entirely_is_lost_where_a_slot_holds_a_model(tmp_pa
     opened = SlotStore(path).open()
     assert opened.table == SlotTable(lost=True)
     assert opened.problem == (
-        "There is no update state in state.db. Its copy is of no use either. "
+        "There is no update state in state.db. Nor can its copy be used. "
         "No model is known, and none is installed for now."
     )
     store = SlotStore(path)
