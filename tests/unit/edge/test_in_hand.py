@@ -126,7 +126,8 @@ def test_an_end_that_something_else_brought_about_is_held_against_nobody(tmp_pat
     path = tmp_path / "line.hand"
     for _ in range(GIVEN_UP_AFTER):
         life = InHand(path, blame=False)
-        life.holding(key("beside")).__enter__()
+        holding = life.holding(key("beside"))
+        holding.__enter__()
         life.close()
     after = InHand(path, blame=False)
     assert (after.interrupted, after.ends(key("beside"))) == (True, 0)
