@@ -124,11 +124,15 @@ def _checked(options: argparse.Namespace) -> tuple[Inference, list[str]]:
     names = [model_name(options.name or path.stem) for path in options.models]
     for name, count in Counter(names).items():
         if count > 1:
-            raise InputInvalid(f"Two of the models have the same name, {name}.")
+            raise _same_name(name)
     for option in ("http", "grpc"):
         _check_address(option, getattr(options, option))
     settings = wire.from_dict({name: getattr(options, name) for name in SETTINGS}, Inference, what="options")
     return settings, names
+
+
+def _same_name(name: str) -> InputInvalid:
+    return InputInvalid(f"Two of the models have the same name, {name}.", hint="Leave one out, or rename it.")
 
 
 def _check_address(option: str, given: str) -> None:
@@ -181,6 +185,7 @@ class _Shop:
     def run(self) -> None:
         """Until SIGTERM or SIGINT.
 
+        :raises InputInvalid: two models turn out to have the same name at the start.
         :raises LinesideError: no model can be loaded at the start.
         """
         is_ready, loading, again = False, True, False
@@ -188,7 +193,7 @@ class _Shop:
         while True:
             event = self._events.get()
             if isinstance(event, _Loaded):
-                self._take(event)
+                self._take(event, is_ready=is_ready)
             elif isinstance(event, _RoundOver):
                 loading = False
             elif event != signal.SIGHUP:
@@ -218,12 +223,18 @@ class _Shop:
 
         threading.Thread(target=work, name="loader", daemon=True).start()
 
-    def _take(self, loaded: _Loaded) -> None:
+    def _take(self, loaded: _Loaded, *, is_ready: bool) -> None:
+        """:raises InputInvalid: before anything is ready, that another file's model has this one's name."""
         place, outcome = loaded.place, loaded.outcome
         if loaded.round < self._taken[place]:
             return
         self._taken[place] = loaded.round
         before = self._names[place]
+        if not isinstance(outcome, LinesideError) and outcome.name in self._names[:place] + self._names[place + 1 :]:
+            # A bundle's own name is known only now; the model that has it already must not vanish behind this one.
+            outcome = _same_name(outcome.name)
+            if not is_ready:
+                raise outcome
         if isinstance(outcome, LinesideError):
             self._failed[place] = outcome
             _log.error("%s cannot be loaded: %s", before, outcome.message)

@@ -379,6 +379,27 @@ def test_what_cannot_be_served_is_a_plain_error(tmp_path: Path) -> None:
             assert complaint in failed.stderr
 
 
+def test_a_model_does_not_vanish_behind_another_of_its_name(tmp_path: Path) -> None:
+    first, second, bare = tmp_path / "a.bundle", tmp_path / "b.bundle", tmp_path / "parts.onnx"
+    pack_bundle(first, manifest(version="1.0.0"), brightness_model(), GOLDEN)
+    pack_bundle(second, manifest(version="2.0.0"), brightness_model(), GOLDEN)
+    bare.write_bytes(brightness_model())
+    for files in ((first, second), (first, bare), (bare, first)):
+        failed = serve_and_fail(*files, "--http", "127.0.0.1:0")
+        assert (failed.returncode, failed.stdout) == (1, ""), failed
+        assert "Two of the models have the same name, parts." in failed.stderr
+    other = tmp_path / "other.onnx"
+    other.write_bytes(brightness_model())
+    with serve(tmp_path, first, other) as server, triton.InferenceServerClient(server.url) as client:
+        other.write_bytes(second.read_bytes())
+        server.reload()
+        wait_until(lambda: "other cannot be loaded" in server.complaints.read_text(), 30, "the second attempt")
+        assert client.is_model_ready("parts", "1.0.0")
+        index = {each["name"]: each for each in client.get_model_repository_index()}
+        assert set(index) == {"parts", "other"}
+        assert "same name, parts." in index["other"]["reason"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
