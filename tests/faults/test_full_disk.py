@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 import signal
+import sqlite3
+import subprocess
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -13,7 +18,7 @@ from app.fleet.client import BoxClient
 from edge_runtime.contracts.rows import AlertRow, LossRow, ResultRow, Row, SampleRow, Stream
 from edge_runtime.identity import Identity
 from tests.fakes import models, small_disk
-from tests.fakes.box_process import CONFIG
+from tests.fakes.box_process import CONFIG, EDGE
 from tests.fakes.small_disk import SmallBox, SmallDisk, free_port
 from tests.faults.conftest import Committed
 from tests.waiting import wait_until
@@ -181,3 +186,28 @@ def test_a_box_starts_on_a_full_disk_and_infers(
         address = box.home / "run" / "address.json"
         wait_until(lambda: address.exists() and f'"pid": {box.process.pid}' in address.read_text(), 10, "the address")
     assert box.stop() == 0
+
+
+def test_the_pipeline_command_says_what_it_could_not_keep_and_leaves_what_it_could(
+    tmp_path: Path, disk: SmallDisk
+) -> None:
+    frames, model, number = tmp_path / "frames", tmp_path / "model.onnx", 1_500
+    model.write_bytes(models.brightness_model())
+    frames.mkdir()
+    for place in range(number):
+        (frames / f"frame-{place}.png").write_bytes(models.frame(place % 256))
+    with (disk.view / "filler-0").open("wb") as filler:
+        filler.write(bytes(disk.free - 700_000))
+    command = [*disk.inside, *EDGE, "pipeline", "--source", f"folder:{frames}", "--model", model, "--once", "--json"]
+    done = subprocess.run(
+        [*command, "--out", str(disk.folder / "out")], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.returncode, "Traceback" in done.stderr) == (1, False), done.stderr
+    error = json.loads(done.stdout)["error"]
+    assert error["code"] == "disk.full"
+    assert str(disk.folder / "out" / "spool.db") in error["hint"]
+    copy = shutil.copytree(disk.view / "out", tmp_path / "copy")  # SQLite does not get along with such a path
+    with closing(sqlite3.connect(copy / "spool.db")) as database:
+        [(kept,)] = database.execute("SELECT count(*) FROM results")
+    assert 0 < kept < number
+    assert f"It has {kept:,} of them" in error["message"]

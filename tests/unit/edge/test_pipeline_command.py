@@ -19,8 +19,9 @@ import pytest
 
 from cloud_sync.release.pack import pack_bundle
 from edge_runtime.__main__ import main
-from edge_runtime.commands.pipeline import NAMED
+from edge_runtime.commands.pipeline import KEEP_ALL, NAMED
 from edge_runtime.inference.counters import STAGES
+from edge_runtime.service.spool_limits import DAY_MS, choose_cuts, oldest_age_ms
 from tests.fakes import models, tasks
 from tests.unit.edge.nobody import as_nobody
 from tests.waiting import wait_until
@@ -281,6 +282,40 @@ def test_without_once_it_follows_the_folder_until_it_is_told_to_stop(frames: Pat
         process.wait()
     assert (process.returncode, report["frames"], report["errors"]) == (0, 7, 0)
     assert len((out / "results.jsonl").read_text().splitlines()) == 7
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no file that is always full")
+def test_answers_are_kept_where_the_disk_is_full_at_the_end(frames: Path, model: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    command = [sys.executable, "-m", "edge_runtime", "pipeline", "--source", f"folder:{frames}", "--model", str(model)]
+    process = subprocess.Popen([*command, "--out", str(out)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+
+        def answered() -> int:
+            try:
+                return len(results(str(out / "spool.db")))
+            except sqlite3.OperationalError:
+                return 0  # it is just being made
+
+        wait_until(lambda: answered() == 4, 30, "the frames")
+        (out / "results.jsonl").symlink_to("/dev/full")
+        process.send_signal(signal.SIGINT)
+        said = process.communicate(timeout=20)[1]
+    finally:
+        process.kill()
+        process.communicate()
+    assert process.returncode == 1
+    assert "Traceback" not in said
+    assert "The disk is full: results.jsonl could not be written" in said
+    assert str(out / "spool.db") in said
+    assert len(results(str(out / "spool.db"))) == 4
+    assert not os.path.lexists(out / "results.jsonl"), "half of them would look like all"
+
+
+def test_no_result_makes_room_for_another() -> None:
+    """A run of months, and more than any disk of a box holds."""
+    assert choose_cuts({"results": 2**45}, KEEP_ALL, free_bytes=0) == ()
+    assert oldest_age_ms("results", KEEP_ALL, age_ms=3650 * DAY_MS) < 0
 
 
 def catches(process: subprocess.Popen[bytes], number: signal.Signals) -> bool:
