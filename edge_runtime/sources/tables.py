@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import math
 from collections.abc import Generator, Iterator
+from itertools import zip_longest
 from statistics import mode
 from typing import Any
 
@@ -20,6 +21,8 @@ _MAX_HEADER = 4096
 _MAX_LINE = 64 * 1024
 _SAMPLE = 20
 """Lines that tell how a table is written."""
+_HOLES = {"nan", "na", "n/a", "null", "none"}
+"""What programs write where they have no number."""
 _STEP = 32 * 1024
 """Characters that are read at a time, which takes some hundredths of a second at worst."""
 
@@ -72,8 +75,9 @@ def _text(data: bytes) -> Generator[None, None, npt.NDArray[Any]]:
     if not sample:
         raise FrameUnreadable("The file is empty.")
     separator = next((mark for mark in ";\t," if mark in sample[-1]), None)
-    headed = len(sample) > 1 and any(map(math.isnan, _numbers(sample[0], separator)))
-    width = mode(len(_numbers(line, separator)) for line in sample[headed:])
+    first, *rest = ([cell.strip(' "') for cell in _plain(line, separator).split(separator)] for line in sample)
+    headed = _is_heading(first, rest)
+    width = mode(map(len, rest if headed else [first, *rest]))
     if width > MAX_CHANNELS:
         raise FrameUnreadable(f"The file has {width} columns; a signal has at most {MAX_CHANNELS} channels.")
     cells, missing = bytearray(), 0
@@ -92,6 +96,16 @@ def _text(data: bytes) -> Generator[None, None, npt.NDArray[Any]]:
     return table
 
 
+def _is_heading(first: list[str], rest: list[list[str]]) -> bool:
+    """Whether a column of numbers begins with a word: a cell without a number is a hole that data may have, too."""
+    return any(
+        name and name.lower() not in _HOLES and math.isnan(_number(name)) and not all(map(math.isnan, column))
+        for name, column in zip(
+            first, zip_longest(*(map(_number, row) for row in rest), fillvalue=math.nan), strict=False
+        )
+    )
+
+
 def _lines(data: bytes) -> Iterator[list[str]]:
     """Neither empty ones nor comments, some at a time, which may be none."""
     with io.TextIOWrapper(io.BytesIO(data), "utf-8-sig", "replace") as file:
@@ -103,9 +117,7 @@ def _lines(data: bytes) -> Iterator[list[str]]:
 
 def _rows(lines: list[str], separator: str | None, width: int) -> tuple[Table, int]:
     """Some rows, and in how many cells there is no number, which are NaN; so is a row of another width."""
-    if separator == ";":
-        # Where the comma stands in the numbers, a semicolon stands between them.
-        lines = [line.replace(",", ".") for line in lines]
+    lines = [_plain(line, separator) for line in lines]
     try:
         table = np.loadtxt(lines, np.float32, comments=None, delimiter=separator, ndmin=2)
         if table.shape[1] == width:
@@ -117,6 +129,11 @@ def _rows(lines: list[str], separator: str | None, width: int) -> tuple[Table, i
     with np.errstate(over="ignore"):
         table = np.array(rows, np.float32)
     return table, int(np.isnan(table).sum())
+
+
+def _plain(line: str, separator: str | None) -> str:
+    # Where the comma stands in the numbers, a semicolon stands between them.
+    return line.replace(",", ".") if separator == ";" else line
 
 
 def _numbers(line: str, separator: str | None) -> list[float]:
