@@ -35,6 +35,10 @@ MAX_KEPT_BYTES = 2048
 Buffer = bytes | memoryview
 
 
+class BodyTooLarge(InputInvalid):
+    """More than a body may have once it is unpacked."""
+
+
 class Specs(Protocol):
     """What decoding must know of a model."""
 
@@ -185,7 +189,8 @@ def encode_answer(answer: InferAnswer, wishes: Wishes) -> AnswerBody:
 def inflate(body: Buffer, encoding: str, most: int) -> bytes:
     """The body behind ``Content-Encoding: gzip`` or ``deflate``.
 
-    :raises InputInvalid: not compressed in that way, cut off, or more than ``most`` bytes.
+    :raises BodyTooLarge: more than ``most`` bytes.
+    :raises InputInvalid: not compressed in that way, or cut off.
     """
     bits = {"gzip": 31, "deflate": 15}.get(encoding)
     if bits is None:
@@ -196,7 +201,7 @@ def inflate(body: Buffer, encoding: str, most: int) -> bytes:
     except zlib.error as error:
         raise InputInvalid(f"The body is not valid {encoding}.") from error
     if len(plain) > most:
-        raise InputInvalid(f"The body is more than {most} bytes when unpacked.")
+        raise BodyTooLarge(f"The body is more than {most} bytes when unpacked.")
     if not inflater.eof or inflater.unused_data:
         raise InputInvalid(f"The body is not one whole {encoding} stream.")
     return plain

@@ -18,7 +18,7 @@ from tritonclient.http import InferenceServerClient, InferInput, InferRequestedO
 
 from edge_runtime.contracts.errors import InputInvalid
 from edge_runtime.serving import bodies
-from edge_runtime.serving.bodies import Wishes, decode_request, encode_answer, inflate
+from edge_runtime.serving.bodies import BodyTooLarge, Wishes, decode_request, encode_answer, inflate
 from edge_runtime.serving.messages import InferAnswer
 from edge_runtime.serving.tensors import DATATYPES, Datatype, Signature, TensorSpec
 
@@ -302,6 +302,8 @@ def test_compressed_bodies_are_unpacked_within_bounds() -> None:
     assert inflate(gzip.compress(text), "gzip", 1000) == text
     assert inflate(zlib.compress(text), "deflate", 1000) == text
     bomb = gzip.compress(bytes(10**7))
+    with pytest.raises(BodyTooLarge):
+        inflate(bomb, "gzip", 1000)
     for body, encoding, complaint in (
         (bomb, "gzip", "more than 1000 bytes"),
         (gzip.compress(text)[:-9], "gzip", "not one whole gzip"),

@@ -179,6 +179,8 @@ def test_what_a_head_says() -> None:
         (request("/", b"", "Content-Length: 1", "Content-Length: 1", method="POST"), 400),
         (request("/", b"", "Content-Length: 1", "Transfer-Encoding: chunked", method="POST"), 400),
         (request("/", b"", "Transfer-Encoding: gzip", method="POST"), 400),
+        (request("/", b"", "Transfer-Encoding: foo", method="POST"), 400),
+        (request("/", b"", "Transfer-Encoding: identity", method="POST"), 400),
         (request("/", b"", "Transfer-Encoding: chunked, gzip", method="POST"), 400),
         (request("/", b"", "Transfer-Encoding: gzip, chunked", method="POST"), 501),
         (request("/", b"", "Transfer-Encoding: gzip", "Transfer-Encoding: chunked", method="POST"), 501),
