@@ -9,13 +9,14 @@ import os
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import onnxruntime as ort
 
-from edge_runtime.contracts.errors import InputInvalid, NotFound
+from edge_runtime.contracts.errors import BundleInvalid, BundleTampered, InputInvalid, ModelUnusable, NotFound
 from edge_runtime.inference.autotune import (
     TUNING_NAME,
     Configuration,
@@ -84,16 +85,19 @@ def run(options: argparse.Namespace) -> int:
         raise InputInvalid("--seconds is from 1 to 3600.")
     shapes = parse_shapes(options.shape)
     paths = [options.model, *(path for group in options.variant for path in group)]
-    files = {name: read_model_file(path) for name, path in _named(paths).items()}
-    names = list(files)
+    names = list(_named(paths))
+    first = read_model_file(paths[0])
+    for path in paths[1:]:
+        with suppress(ModelUnusable, BundleInvalid, BundleTampered):  # each of these becomes a row
+            read_model_file(path)
     if options.home is not None:
-        _check_installed(options.home, files[names[0]])
+        _check_installed(options.home, first)
     progress = _show if not options.json and sys.stderr.isatty() else _hush
     survey = Survey(
         variants=names,
         providers=candidates(ort.get_available_providers()),
         core_count=cores(),
-        trial=_Trials(dict(zip(names, paths, strict=True)), files[names[0]], shapes).run,
+        trial=_Trials(dict(zip(names, paths, strict=True)), first, shapes).run,
         seconds=options.seconds,
         progress=progress,
     )
@@ -103,7 +107,7 @@ def run(options: argparse.Namespace) -> int:
         progress("")
     report = Report(rows, best(rows, "throughput"), best(rows, "latency"))
     if options.home is not None:
-        report = _keep(report, options.home, names[0], files[names[0]], options.goal)
+        report = _keep(report, options.home, names[0], first, options.goal)
     sys.stdout.write(as_json(report) if options.json else as_text(report))
     return 0
 

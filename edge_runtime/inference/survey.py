@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from edge_runtime.contracts.errors import InputInvalid, ModelUnusable
@@ -26,8 +26,11 @@ TURNS = 2
 """The best are measured so often more, by turns."""
 LEAST_S, MOST_S = 0.15, 3.0
 """How long one trial measures."""
+MOST_TOLD = 150
+"""Characters about a model's inputs, which may be many."""
 NO_TIME = "not tried: the time was up"
 
+Shape = tuple[int, ...]
 Trial = Callable[[Configuration, float, int], TrialFacts]
 """Measures a configuration for so many seconds and says its answers to so many inputs."""
 
@@ -70,14 +73,15 @@ class Survey:
 
     def _look_at_variants(self) -> list[str]:
         """Each once in the plainest way; those that take several samples in one run."""
-        batched = []
+        batched, inputs = [], None
         # How many there will be is not known yet: as if every variant had the usual handful.
         first_s = self._measuring_s(SURVEY_SHARE, 5 * len(self.variants))
         for variant in self.variants:
-            facts = self._try(Configuration(variant=variant), first_s)
+            facts = self._try(Configuration(variant=variant), first_s, inputs)
             if facts.problem is not None and variant == self.variants[0]:
                 why = f"{variant}: {facts.problem}."
                 raise InputInvalid(why, hint=facts.hint) if facts.hint is not None else ModelUnusable(why)
+            inputs = inputs or facts.inputs
             if facts.open_batch:
                 batched.append(variant)
         return batched
@@ -104,11 +108,17 @@ class Survey:
                 return
             self._try(configuration, self._bounded(left_s / (len(turns) - done) - self._spare_s))
 
-    def _try(self, configuration: Configuration, seconds: float) -> TrialFacts:
+    def _try(
+        self, configuration: Configuration, seconds: float, inputs: Mapping[str, Shape] | None = None
+    ) -> TrialFacts:
+        """:param inputs: which it must take to be the same model in another form."""
         pair = configuration.variant, configuration.provider
         self.progress(configuration)
         began = self.clock()
         facts = self.trial(configuration, seconds, 0 if pair in self._answers else ANSWERS)
+        if facts.problem is None and inputs and facts.inputs != inputs:
+            ours, theirs = _told(facts.inputs), _told(inputs)
+            facts = TrialFacts(problem=f"it takes other inputs than {self.variants[0]}: {ours}, not {theirs}")
         if facts.problem is None:
             self._answers.setdefault(pair, facts.answers)
             # Warming up and saying answers takes its share too; the median of what was seen would be no better.
@@ -126,3 +136,8 @@ class Survey:
 
     def _bounded(self, seconds: float) -> float:
         return min(MOST_S, max(LEAST_S, seconds))
+
+
+def _told(inputs: Mapping[str, Shape]) -> str:
+    """Inputs as ``--shape`` takes them."""
+    return " ".join(f"{name}:{'x'.join(map(str, shape))}" for name, shape in inputs.items())[:MOST_TOLD]

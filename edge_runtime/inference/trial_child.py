@@ -155,6 +155,7 @@ def _try(order: TrialOrder, bare: int) -> TrialFacts:
         memory_bytes=max(0, peak - bare),
         load_ms=load_ms,
         open_batch=has_open_batch(session.get_inputs(), order.shapes),
+        inputs={name: array.shape for name, array in feeds.items()},
         answers=_answers(session, order, bundle),
     )
 

@@ -49,6 +49,8 @@ class TrialFacts:
     load_ms: float = 0.0
     open_batch: bool = False
     """Whether several samples may go into one run."""
+    inputs: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    """Shapes of what went into one run."""
     answers: tuple[str, ...] = ()
     problem: str | None = None
     """Why it could not be measured to the end."""

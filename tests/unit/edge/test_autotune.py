@@ -447,6 +447,26 @@ def test_bench_prints_a_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     assert "Quickest single answer: bright.onnx" in said
 
 
+def test_what_is_no_other_form_of_the_model_is_a_row_and_never_the_best(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    good, junk, empty = tmp_path / "good.onnx", tmp_path / "junk.onnx", tmp_path / "empty.onnx"
+    torn, other = tmp_path / "torn.bundle", tmp_path / "other.onnx"
+    good.write_bytes(models.brightness_model())
+    junk.write_bytes(b"no model")
+    empty.write_bytes(b"")
+    torn.write_bytes(b"PK\x03\x04 no zip")
+    other.write_bytes(echo("FP32"))
+    status, found = run_command(capsys, good, "--variant", junk, empty, torn, other, "--seconds", "2")
+    assert status == 0
+    problems = {row["variant"]: row["problem"] for row in found["rows"] if row["variant"] != "good.onnx"}
+    assert list(problems) == ["junk.onnx", "empty.onnx", "torn.bundle", "other.onnx"]
+    assert "empty.onnx is empty" in problems["empty.onnx"]
+    assert "it takes other inputs than good.onnx: x:" in problems["other.onnx"]
+    assert all(problems.values())
+    assert found["throughput"]["variant"] == found["latency"]["variant"] == "good.onnx"
+
+
 def test_what_cannot_be_measured_is_an_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     junk, good, bundle = tmp_path / "junk.onnx", tmp_path / "good.onnx", tmp_path / "parts.bundle"
     junk.write_bytes(b"this is no model")
@@ -466,6 +486,7 @@ def test_what_cannot_be_measured_is_an_error(tmp_path: Path, capsys: pytest.Capt
         ([good, "--home", home], "input.invalid"),
         ([good, "--home", tmp_path], "item.not-found"),
         ([good, "--variant", good], "input.invalid"),
+        ([good, "--variant", tmp_path / "absent.onnx"], "item.not-found"),
         ([good, "--seconds", "0"], "input.invalid"),
         ([good, "--shape", "frame=1x1"], "input.invalid"),
         ([good, "--shape", "frame:1x2"], "input.invalid"),
