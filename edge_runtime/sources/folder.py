@@ -10,7 +10,9 @@ from edge_runtime.inference.preprocess import MAX_FRAME_BYTES
 from edge_runtime.sources.base import Frame, Shown, SourceOptions
 from edge_runtime.sources.watch import FileWatch, text_of
 
-_ENDINGS = ((b"\xff\xd8\xff", b"\xff\xd9"), (b"\x89PNG\r\n\x1a\n", b"IEND\xaeB`\x82"))
+_JPEG, _JPEG_END = b"\xff\xd8\xff", b"\xff\xd9"
+_PNG, _PNG_END = b"\x89PNG\r\n\x1a\n", b"IEND\xaeB`\x82"
+_SCAN = 0xDA
 _TAIL = 64
 
 
@@ -68,4 +70,16 @@ def check_path(location: str) -> None:
 
 def looks_whole(data: bytes) -> bool:
     """Whether the mark is there at which a JPEG or PNG ends; other formats have none, and may yet grow."""
-    return any(data.startswith(magic) and data.find(end, -_TAIL) >= 0 for magic, end in _ENDINGS)
+    tail = max(0, len(data) - _TAIL)
+    if data.startswith(_JPEG):
+        return data.find(_JPEG_END, max(tail, _scan_begin(data))) >= 0
+    return data.startswith(_PNG) and data.find(_PNG_END, tail) >= 0
+
+
+def _scan_begin(data: bytes) -> int:
+    """Where the picture itself begins in a JPEG, or the data's end: what stands before may hold a small one, whole."""
+    at = 2
+    while at + 4 <= len(data) and data[at] == 0xFF and data[at + 1] != _SCAN:
+        # Any number of 0xFF may stand before a segment.
+        at += 1 if data[at + 1] == 0xFF else 2 + int.from_bytes(data[at + 2 : at + 4], "big")
+    return at if data[at : at + 2] == bytes((0xFF, _SCAN)) else len(data)

@@ -17,7 +17,7 @@ from edge_runtime.sources.folder import FolderSource
 from tests.unit.edge.nobody import as_nobody
 from tests.waiting import wait_until
 
-JPEG = b"\xff\xd8\xff\xe0 some image \xff\xd9"
+JPEG = b"\xff\xd8\xff\xda some image \xff\xd9"
 
 
 @pytest.fixture
@@ -72,6 +72,18 @@ def test_a_file_that_grows_is_read_when_it_is_whole(source: FolderSource, folder
             file.write(body[start : start + 300])
             assert source.read(0.15) is None
         file.write(body[900:])
+        assert take(source, 1)[0].data == body
+
+
+def test_the_end_of_a_jpegs_thumbnail_is_not_its_own(source: FolderSource, folder: Path) -> None:
+    exif = b"Exif\0\0" + JPEG
+    body = JPEG[:2] + b"\xff\xff\xe1" + (len(exif) + 2).to_bytes(2, "big") + exif + JPEG[2:-2] + bytes(100) + JPEG[-2:]
+    with (folder / "camera.jpg").open("wb", buffering=0) as file:
+        end = body.index(b"\xff\xd9") + 2
+        for begin, stop in ((0, end), (end, end + 30)):
+            file.write(body[begin:stop])
+            assert source.read(0.5) is None
+        file.write(body[end + 30 :])
         assert take(source, 1)[0].data == body
 
 
