@@ -7,15 +7,13 @@ import hashlib
 import json
 import logging
 import math
-import os
 import re
 import signal
 import sys
 import threading
 import time
-import uuid
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -23,11 +21,10 @@ from typing import TYPE_CHECKING, get_args
 
 import msgspec
 
-from edge_runtime.config import MAX_NUMBER, ClassLimits, PipelineConfig, SpoolLimits
+from edge_runtime.commands.pipeline_results import check_kept, open_spool, results_folder, rows, write_lines
+from edge_runtime.config import PipelineConfig
 from edge_runtime.contracts.errors import (
-    AlreadyExists,
     Cancelled,
-    DiskFull,
     FrameUnreadable,
     InputInvalid,
     LinesideError,
@@ -35,7 +32,6 @@ from edge_runtime.contracts.errors import (
     NotFound,
 )
 from edge_runtime.contracts.manifest import ClassificationOutput
-from edge_runtime.contracts.rows import LossRow, Stream
 from edge_runtime.contracts.text import one_line
 from edge_runtime.inference.bare import bare_specs
 from edge_runtime.inference.counters import PipelineCounters, Stage
@@ -48,7 +44,6 @@ from edge_runtime.model_files import read_model_file
 from edge_runtime.service.spool import Spool
 from edge_runtime.sources import KEYS, open_source, options_of
 from edge_runtime.sources.base import Order, Source
-from edge_runtime.update.durable import lacks_room
 
 if TYPE_CHECKING:
     from edge_runtime.commands import Parsers
@@ -57,16 +52,9 @@ MAX_LABELS_BYTES = 2**20
 MAX_SIDE = 8192
 NAMED = 20
 """Unreadable frames that are named one by one; further ones are only counted."""
-NO_BOX = hashlib.sha256(b"lineside-edge pipeline").hexdigest()
-"""Stands for the box in the rows: no identity is needed for this."""
 PROGRESS_EVERY_S = 0.5
 _PLACES = ("folder", "lines", "replay", "signals", "video")
 """Kinds of source whose location is a path."""
-KEEP_ALL = SpoolLimits(
-    max_bytes=MAX_NUMBER, reserve_bytes=0, results=ClassLimits(max_bytes=MAX_NUMBER, max_age_days=36_500)
-)
-"""Nobody fetches the results here, so none of them may go to make room for later ones."""
-_PAGE = 5_000
 _SIZE = re.compile(r"([1-9][0-9]{0,4})[xX×]([1-9][0-9]{0,4})", re.ASCII)
 
 
@@ -101,9 +89,9 @@ def run(options: argparse.Namespace) -> int:
     with _ended_at_once():
         model = load_model(options.model, mean=options.mean, std=options.std, size=options.size, labels=options.labels)
     counters = _Naming()
-    with _results_folder(options.out, counters) as folder, _told_here(), TemporaryDirectory() as memory:
+    with results_folder(options.out, lambda: counters.answered) as folder, _told_here(), TemporaryDirectory() as memory:
         source = open_source(config.source, Path(memory, "position.db"), options_of(config, once=options.once))
-        with closing(source), closing(_open_spool(folder)) as spool:
+        with closing(source), closing(open_spool(folder)) as spool:
             pipeline = Pipeline(
                 name=config.name,
                 source=source,
@@ -116,9 +104,9 @@ def run(options: argparse.Namespace) -> int:
                 workers=lambda: workers,
             )
             elapsed_s, given_up = _run_until_done(pipeline, source)
-            _check_kept(spool, folder / "spool.db")
-            _write_lines(spool, folder / "results.jsonl")
-            alerts = [msgspec.json.decode(row)["message"] for row in _rows(spool, "alerts")]
+            check_kept(spool, folder / "spool.db")
+            write_lines(spool, folder / "results.jsonl")
+            alerts = [msgspec.json.decode(row)["message"] for row in rows(spool, "alerts")]
         status = pipeline.status()
         if given_up and not status.frames:
             raise Cancelled(f"The first frames in {options.source} were given up; none was answered.")
@@ -314,39 +302,6 @@ def _absolute(address: str) -> str:
 
 
 @contextmanager
-def _results_folder(wanted: Path | None, counters: _Naming) -> Iterator[Path]:
-    """A new folder; nothing is left of it where the run fails before a frame was answered."""
-    folder = (wanted or Path(time.strftime("lineside-results-%Y%m%d-%H%M%S"))).absolute()
-    if wanted is None and folder.exists():
-        folder = folder.with_name(f"{folder.name}-{uuid.uuid4().hex[:6]}")
-    made = not folder.exists()
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputInvalid(f"The folder {folder} cannot be made: {error.strerror}.") from error
-    if any(folder.iterdir()):
-        raise AlreadyExists(f"{folder} is not empty.", hint="Name a new folder for the results.")
-    try:
-        yield folder
-    except BaseException:
-        if counters.answered:
-            raise
-        for name in os.listdir(folder):  # noqa: PTH208 - only files of ours, by name
-            with suppress(OSError):
-                (folder / name).unlink()
-        with suppress(OSError):
-            (folder / "samples").rmdir()
-        if made:
-            with suppress(OSError):
-                folder.rmdir()
-        raise
-
-
-def _open_spool(folder: Path) -> Spool:
-    return Spool(folder, box=NO_BOX, boot=uuid.uuid4().hex, limits=KEEP_ALL, now_ms=lambda: time.time_ns() // 1_000_000)
-
-
-@contextmanager
 def _told_here() -> Iterator[None]:
     """What the pipeline and the spool log is told by this command; without this, Python writes it out besides."""
     logs, told = [logging.getLogger(each.__module__) for each in (Pipeline, Spool)], logging.NullHandler()
@@ -418,49 +373,6 @@ def _ended_at_once() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGINT, before)
-
-
-def _check_kept(spool: Spool, path: Path) -> None:
-    """:raises DiskFull, LinesideError: some of the results did not get into the spool."""
-    while not (settled := spool.flush()) and spool.status().problem is None:
-        continue  # the disk is slow, no more
-    status = spool.status()
-    losses = [msgspec.json.decode(row, type=LossRow) for row in _rows(spool, "losses")]
-    lost = sum(row.count for row in losses if row.stream == "results")
-    if not settled or lost:
-        why = f": {status.problem}" if status.problem else ""
-        raise _unkept(path, f"{path.name} could not take all results{why}. It has {status.results:,} of them.")
-
-
-def _unkept(path: Path, message: str, error: OSError | None = None) -> LinesideError:
-    full = lacks_room(error or OSError(), path)
-    where = "Free some space, or name a folder on another disk with --out" if full else "Name another folder with --out"
-    hint = f"{where}, and run it again; what was written is in {path.parent / 'spool.db'}."
-    return (DiskFull if full else LinesideError)(message, hint=hint)
-
-
-def _write_lines(spool: Spool, path: Path) -> None:
-    """The results once more as JSON, one a line, for people and their tools.
-
-    :raises DiskFull, LinesideError: the disk does not take them; no part of them is left.
-    """
-    try:
-        with path.open("wb") as file:
-            file.writelines(bytes(row) + b"\n" for row in _rows(spool, "results"))
-    except OSError as error:
-        full = _unkept(path, f"{path.name} could not be written: {error.strerror}.", error)
-        with suppress(OSError):
-            path.unlink()
-        raise full from error
-
-
-def _rows(spool: Spool, stream: Stream) -> Iterator[msgspec.Raw]:
-    """All rows of a stream."""
-    cursor, more = 0, True
-    while more:
-        page = spool.page(stream, cursor, _PAGE)
-        yield from page.rows
-        cursor, more = page.cursor, page.more
 
 
 def _nothing(source: str, errors: int, first: str | None, problem: str | None) -> LinesideError:

@@ -13,7 +13,7 @@ import msgspec
 
 from edge_runtime.contracts.errors import BoxRefused, InputInvalid, LinesideError, NotFound
 from edge_runtime.serving import metadata
-from edge_runtime.serving.bodies import Buffer, Wishes, decode_request, encode_answer, inflate
+from edge_runtime.serving.bodies import BodyTooLarge, Buffer, Wishes, decode_request, encode_answer, inflate
 from edge_runtime.serving.head import HttpRequest
 from edge_runtime.serving.http import HttpResponse, problem, refusal
 from edge_runtime.serving.messages import InferRequest
@@ -230,6 +230,8 @@ def _failed(request: HttpRequest, error: Exception) -> HttpResponse:
     """An error as an answer; the log is told of those that nobody foresaw."""
     if isinstance(error, LinesideError):
         return refusal(error)
+    if isinstance(error, BodyTooLarge):
+        return problem(413, str(error))
     if isinstance(error, MemoryError):
         return problem(503, "There is not enough memory for this request.")
     where = (request.head.method + b" " + request.head.target[:200]).decode("latin-1")

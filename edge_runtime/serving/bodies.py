@@ -35,7 +35,7 @@ MAX_KEPT_BYTES = 2048
 Buffer = bytes | memoryview
 
 
-class BodyTooLarge(InputInvalid):
+class BodyTooLarge(Exception):
     """More than a body may have once it is unpacked."""
 
 

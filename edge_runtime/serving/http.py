@@ -15,7 +15,7 @@ from edge_runtime.contracts.errors import (
     ModelUnusable,
     NotFound,
 )
-from edge_runtime.serving.bodies import BodyTooLarge, Buffer
+from edge_runtime.serving.bodies import Buffer
 
 JSON = b"application/json"
 SMALL_BYTES = 16 * 1024
@@ -36,7 +36,7 @@ _REASONS = {
     503: b"Service Unavailable",
     504: b"Gateway Timeout",
 }
-_STATUS = ((BodyTooLarge, 413), (InputInvalid, 400), (NotFound, 404), (BoxRefused, 429), (ModelUnusable, 503))
+_STATUS = ((InputInvalid, 400), (NotFound, 404), (BoxRefused, 429), (ModelUnusable, 503))
 
 
 class HttpResponse(Struct):

@@ -19,7 +19,8 @@ import pytest
 
 from cloud_sync.release.pack import pack_bundle
 from edge_runtime.__main__ import main
-from edge_runtime.commands.pipeline import KEEP_ALL, NAMED
+from edge_runtime.commands.pipeline import NAMED
+from edge_runtime.commands.pipeline_results import KEEP_ALL
 from edge_runtime.inference.counters import STAGES
 from edge_runtime.service.spool_limits import DAY_MS, choose_cuts, oldest_age_ms
 from tests.fakes import models, tasks
