@@ -86,7 +86,10 @@ class ServedModel:
 
     def took(self, run_s: float, *, allowed_s: float) -> None:
         """Tell how long something took that was expected to stay within ``allowed_s``. A model can be quick on a blank
-        and slow on what it is really asked; one that is so more than now and then is run by workers from then on."""
+        and slow on what it is really asked; one that is so more than now and then is run by workers from then on.
+
+        :param run_s: of the processor's time: a box that is busy with something else makes no model slow.
+        """
         if run_s > max(WITHIN_AT_LEAST_S, WITHIN_FACTOR * allowed_s):
             self._strikes += 1
             if self._strikes >= STRIKES:

@@ -19,9 +19,8 @@ from tests.bench.measure import Figure, alternate
 BOX = "b" * 64
 PAGE = 1000
 PAGES = 10
-TABLE = """CREATE TABLE results (
-    box TEXT, boot TEXT, seq INTEGER, at_ms INTEGER, pipeline TEXT, frame TEXT, sample TEXT, model TEXT, label TEXT,
-    confidence REAL, margin REAL, latency_us INTEGER, PRIMARY KEY (box, boot, seq)) WITHOUT ROWID"""
+COLUMNS = tuple("box boot seq at_ms pipeline frame sample model label confidence margin latency_us".split())
+TABLE = f"CREATE TABLE results ({', '.join(COLUMNS)}, PRIMARY KEY (box, boot, seq)) WITHOUT ROWID"
 
 
 def results() -> list[list[ResultRow]]:
@@ -57,8 +56,7 @@ def into_sqlite(path: Path, pages: list[list[tuple[object, ...]]]) -> None:
 
 def measure() -> list[Figure]:
     pages = results()
-    columns = ResultRow.__slots__
-    tuples = [[tuple(body[name] for name in columns) for body in map(wire.to_dict, page)] for page in pages]
+    tuples = [[tuple(body[name] for name in COLUMNS) for body in map(wire.to_dict, page)] for page in pages]
     with TemporaryDirectory() as folder:
         fresh: Iterator[Path] = (Path(folder, f"{number}.db") for number in count())
         ours, theirs = alternate(

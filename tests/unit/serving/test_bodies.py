@@ -302,10 +302,9 @@ def test_compressed_bodies_are_unpacked_within_bounds() -> None:
     assert inflate(gzip.compress(text), "gzip", 1000) == text
     assert inflate(zlib.compress(text), "deflate", 1000) == text
     bomb = gzip.compress(bytes(10**7))
-    with pytest.raises(BodyTooLarge):
+    with pytest.raises(BodyTooLarge, match="more than 1000 bytes"):
         inflate(bomb, "gzip", 1000)
     for body, encoding, complaint in (
-        (bomb, "gzip", "more than 1000 bytes"),
         (gzip.compress(text)[:-9], "gzip", "not one whole gzip"),
         (gzip.compress(text) + b"tail", "gzip", "not one whole gzip"),
         (text, "gzip", "not valid gzip"),

@@ -111,19 +111,20 @@ def test_a_value_that_takes_for_ever_holds_up_nobody_over_http(monkeypatch: pyte
         RawClient(http.address) as other,
     ):
         model = shelf.model("count")
-        for again in range(STRIKES):
-            assert model.run_s < 1, f"after {again} slow runs it is still taken for a busy box"
+        slow_runs = 0
+        # On a busy machine a run may be ended before it has had much of the processor: that says nothing.
+        while model.run_s < 1:
             slow.send(request(COUNT, echo_body(FOR_EVER)))
-            wait_until(lambda: not shelf.pool.idle, 10, "a worker to take the run over")
-            if again < STRIKES - 1:
-                assert slow.answer().status == 504
-                wait_until(lambda: shelf.pool.idle, 10, "the worker to be free again")
-        assert model.run_s == math.inf
+            assert slow.answer().status == 504
+            slow_runs += 1
+        assert slow_runs >= STRIKES, "one slow run is a busy box"
+        slow.send(request(COUNT, echo_body(FOR_EVER)))
+        wait_until(lambda: not shelf.pool.idle, 10, "a worker to take the run up")
         assert other.send(request("/v2/health/live")).answer().status == 200
         assert other.send(request("/v2/models/echo/infer", echo_body(3))).answer().json["outputs"][0]["data"] == [3]
         answer = slow.answer()
         assert (answer.status, answer.json) == (504, {"error": "count was stopped: it has not answered within 1 s."})
-        assert model.statistics.read()[0].failed == STRIKES, "once each, although each was begun twice"
+        assert model.statistics.read()[0].failed == slow_runs + 1, "once each, although some were begun twice"
         assert slow.send(request(COUNT, echo_body(5))).answer().json["outputs"][0]["data"] == [5]
 
 
