@@ -19,7 +19,20 @@ from tests.bench.measure import Figure, alternate
 BOX = "b" * 64
 PAGE = 1000
 PAGES = 10
-COLUMNS = tuple("box boot seq at_ms pipeline frame sample model label confidence margin latency_us".split())
+COLUMNS = (
+    "box",
+    "boot",
+    "seq",
+    "at_ms",
+    "pipeline",
+    "frame",
+    "sample",
+    "model",
+    "label",
+    "confidence",
+    "margin",
+    "latency_us",
+)
 TABLE = f"CREATE TABLE results ({', '.join(COLUMNS)}, PRIMARY KEY (box, boot, seq)) WITHOUT ROWID"
 
 
