@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -48,9 +47,9 @@ def results_folder(wanted: Path | None, is_worth_keeping: Callable[[], bool]) ->
     except BaseException:
         if is_worth_keeping():
             raise
-        for name in os.listdir(folder):  # noqa: PTH208 - only files of ours, by name
+        for path in list(folder.iterdir()):
             with suppress(OSError):
-                (folder / name).unlink()
+                path.unlink()
         with suppress(OSError):
             (folder / "samples").rmdir()
         if made:

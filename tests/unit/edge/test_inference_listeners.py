@@ -28,7 +28,7 @@ class Told:
         self.problems: list[str] = []
         self.listeners = InferenceListeners(
             Inference(**addresses),
-            door=lambda *_: None,  # type: ignore[arg-type,return-value]
+            door=lambda _pipeline, _frame: "unknown",
             collectors=list,
             problem=self.problems.append,
         )

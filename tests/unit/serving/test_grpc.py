@@ -16,13 +16,11 @@ from typing import Any
 import grpc
 import ml_dtypes
 import numpy as np
-import onnx
 import pytest
 import tritonclient.grpc as triton
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
-from onnx import TensorProto, helper
 from tritonclient.utils import InferenceServerException
 
 from edge_runtime.config import Inference
@@ -33,26 +31,10 @@ from edge_runtime.serving.model import load_model
 from edge_runtime.serving.shelf import ModelShelf
 from edge_runtime.serving.tensors import BF16, DATATYPES
 from tests.fakes import models
+from tests.unit.serving import onnx_models
 from tests.waiting import wait_until
 
 TOKEN = "a-token-of-enough-characters"
-ONNX_TYPES = {
-    "FP16": "FLOAT16", "FP32": "FLOAT", "FP64": "DOUBLE", "BF16": "BFLOAT16", "BYTES": "STRING",
-}  # fmt: skip
-
-
-def twin(*datatypes: str) -> bytes:
-    """For each datatype an input ``in_…`` of any shape with two axes, which comes out as ``out_…``."""
-    kinds = {name: TensorProto.DataType.Value(ONNX_TYPES.get(name, name)) for name in datatypes}
-    graph = helper.make_graph(
-        [helper.make_node("Identity", [f"in_{name}"], [f"out_{name}"]) for name in kinds],
-        "twin",
-        [helper.make_tensor_value_info(f"in_{name}", kind, ["n", f"m_{name}"]) for name, kind in kinds.items()],
-        [helper.make_tensor_value_info(f"out_{name}", kind, ["n", f"m_{name}"]) for name, kind in kinds.items()],
-    )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10)
-    onnx.checker.check_model(model)
-    return model.SerializeToString()
 
 
 @pytest.fixture(scope="module")
@@ -61,8 +43,8 @@ def shelf() -> Iterator[ModelShelf]:
     shelf.put(load_model("bright", "3", models.brightness_model()))
     shelf.put(load_model("failing", "1", models.failing_model()))
     for datatype in DATATYPES:
-        shelf.put(load_model(f"twin-{datatype}", "1", twin(datatype)))
-    shelf.put(load_model("pair", "1", twin("FP32", "INT64")))
+        shelf.put(load_model(f"twin-{datatype}", "1", onnx_models.echoes(datatype)))
+    shelf.put(load_model("pair", "1", onnx_models.echoes("FP32", "INT64")))
     yield shelf
     assert shelf.pool.close(5)
 
