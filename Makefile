@@ -38,7 +38,7 @@ setup: $(DONE)/dev ## Make the whole development environment in .venv
 .PHONY: test
 test: $(DONE)/dev ## Run every test (ARGS are passed to pytest)
 	@$(SYSTEM) "to run the tests" $(TEST_PACKAGES)
-	$(BIN)/python -m pytest -n auto --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest -n auto --dist loadfile --max-worker-restart 0 $(ARGS)
 
 .PHONY: lint
 lint: $(DONE)/dev ## Check style, types and the dependency rule
