@@ -20,6 +20,8 @@ MAX_DOTS = 64
 """In one line, outside of strings: a parser's time grows with the square of a key's length."""
 MAX_PIPELINES = 256
 CONFIG_NAME = "edge.toml"
+DEFAULT_PORT = 7443
+"""Where a box listens for desktops unless it is told otherwise."""
 KEYS = "keys"
 """Folder of the box's identity, beside the configuration."""
 

@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from edge_runtime.contracts.errors import BoxWrongKey, InputInvalid, NotFound
+from edge_runtime.contracts.text import one_line
 from edge_runtime.update.durable import write_durably
 
 KEY_NAME = "identity.key"
@@ -84,6 +85,29 @@ def fingerprint_of(certificate_pem: str) -> str:
     :raises InputInvalid: not one self-signed Ed25519 certificate.
     """
     return _fingerprint(_parse(certificate_pem))
+
+
+@dataclass(frozen=True, slots=True)
+class Presented:
+    """What the other side of a handshake showed of itself."""
+
+    fingerprint: str
+    name: str
+    """The certificate's common name: what its owner called itself, no proof of anything."""
+    certificate_pem: str
+
+
+def read_presented(der: bytes) -> Presented:
+    """The owner of a certificate as TLS shows it.
+
+    :raises InputInvalid: not one self-signed Ed25519 certificate.
+    """
+    if len(der) > MAX_CERTIFICATE_BYTES:
+        raise InputInvalid("The certificate is far too long to be one.")
+    pem = ssl.DER_cert_to_PEM_cert(der)
+    certificate = _parse(pem)
+    names = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+    return Presented(_fingerprint(certificate), one_line(str(names[0].value)) if names else "", pem)
 
 
 def certificate_der(certificate_pem: str) -> bytes:

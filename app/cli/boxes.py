@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from app.cli import text
+from app.cli import scan, text
 from app.cli.commands import Topic, Topics
 from app.cli.seen import add_listings
 from app.cli.session import Columns, Session
@@ -20,8 +20,7 @@ def register(topics: Topics, everywhere: argparse.ArgumentParser) -> None:
     topic = Topic(topics, everywhere, "boxes", "the edge boxes beside the line")
     topic.verb("list", _list, "enrolled boxes and what each said last")
     topic.verb("show", _show, "one box").add_argument("box", help="name or id")
-    scan = topic.verb("scan", _scan, "boxes that announce themselves on this network")
-    scan.add_argument("--seconds", type=float, default=2.0, metavar="S", help="how long to listen (default: 2)")
+    scan.add_verb(topic)
     enrol = topic.verb("enrol", _enrol, "enrol a box whose home folder is on this machine")
     enrol.add_argument("box_home", type=Path, metavar="BOX-HOME", help="the home folder of the box")
     enrol.add_argument("--address", metavar="HOST:PORT", help="where it answers (default: what it wrote down)")
@@ -125,22 +124,6 @@ def _show(arguments: argparse.Namespace, session: Session) -> None:
 
     with session.open() as ctx:
         session.one("box", boxes.get_box(ctx, arguments.box), _FULL)
-
-
-def _scan(arguments: argparse.Namespace, session: Session) -> None:
-    from app.usecases import boxes
-
-    session.rows(
-        "found",
-        boxes.discover(arguments.seconds),
-        {
-            "NAME": lambda found: found.name,
-            "BOX": lambda found: text.short(found.box),
-            "ADDRESS": lambda found: f"{found.host}:{found.port}",
-            "ENROLLED": lambda found: "yes" if found.enrolled else "no",
-        },
-        empty="No box announced itself. It may be on another subnet, or multicast may be blocked.",
-    )
 
 
 def _enrol(arguments: argparse.Namespace, session: Session) -> None:

@@ -25,7 +25,7 @@ from app.demo.report import (
 )
 from app.demo.stage import Station, stations
 from app.store.records import Box, Burst, Model, Rollout
-from app.usecases import boxes, bursts, datasets, models, rollouts, samples, sites, sync
+from app.usecases import boxes, bursts, datasets, finding, models, rollouts, samples, sites, sync
 from app.usecases.progress import CancelToken, Progress, ProgressEvent
 from edge_runtime.contracts.errors import GateRefused, InputInvalid
 from edge_runtime.contracts.rows import AlertRow
@@ -160,9 +160,11 @@ class _Run:
 
     def _enrol(self, pair: list[Station]) -> None:
         enrolled = [boxes.enrol_local(self.ctx, station.home) for station in pair]
-        found = boxes.discover(3.0, expected=[box.box for box in enrolled])
-        heard = {announcement.box for announcement in found} & {box.box for box in enrolled}
-        boxes.adopt_addresses(self.ctx, found)
+        ids = {box.box for box in enrolled}
+        report = finding.scan(self.ctx, finding.ScanRequest(seconds=3.0), expected=ids, cancel=self.cancel)
+        found = [one.seen for one in report.found]
+        heard = {seen.box for seen in found if seen.announced and seen.proved} & ids
+        finding.adopt_addresses(self.ctx, found)
         how = "by mDNS" if len(heard) == len(enrolled) else "by their addresses (multicast is off here)"
         self.cancel.check()
         boxes.refresh(self.ctx)

@@ -27,6 +27,7 @@ from edge_runtime.contracts.errors import (
     LinesideError,
     ObjectCorrupt,
 )
+from edge_runtime.contracts.finding import Neighbours, NeighboursRequest
 from edge_runtime.contracts.rows import ROW_TYPES, Row, Stream
 from edge_runtime.contracts.status import (
     AckRequest,
@@ -164,6 +165,11 @@ class BoxClient:
         """Let a signed target see the line beside the model that answers, or end that; the sandbox tries it first."""
         body = wire.encode(ShadowRequest(target=target))
         self._call("POST", "/v1/shadow", body=body, timeout_s=PROBE_TIMEOUT_S)
+
+    def neighbours(self, seconds: float) -> Neighbours:
+        """What the box finds in its own networks, listening for so long."""
+        body = wire.encode(NeighboursRequest(seconds=seconds))
+        return self._ask("POST", "/v1/neighbours", Neighbours, body=body, timeout_s=PROBE_TIMEOUT_S)
 
     def roll_back(self, reason: str) -> None:
         """Return to the other committed model."""

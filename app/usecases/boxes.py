@@ -1,16 +1,15 @@
-"""Boxes: finding, enrolling, asking, and collecting what they saw."""
+"""Boxes: enrolling, asking, and collecting what they saw."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from app.fleet.client import BoxClient, join_address, split_address
-from app.fleet.discovery import discover as listen
+from app.fleet.client import BoxClient, split_address
 from app.store import boxes as box_store
 from app.store import samples as sample_store
 from app.store import spool as spool_store
@@ -18,7 +17,6 @@ from app.store.records import Box, Page
 from app.usecases.progress import CancelToken, Progress, ProgressEvent, silent
 from edge_runtime.contracts.errors import AlreadyExists, LinesideError, NotFound
 from edge_runtime.contracts.rows import STREAMS, AlertRow, AuditRow, LossRow, RollupRow, ShadowRow
-from edge_runtime.contracts.status import Announcement
 
 if TYPE_CHECKING:
     from app.context import Context
@@ -48,12 +46,6 @@ class CollectReport:
 def now_ms() -> int:
     """This desktop's clock, milliseconds since 1970."""
     return time.time_ns() // 1_000_000
-
-
-def discover(seconds: float = 2.0, *, expected: Iterable[str] = ()) -> list[Announcement]:
-    """Boxes that announce themselves on this network; ends early once all ``expected`` ids were heard."""
-    wanted = set(expected)
-    return listen(seconds, enough=lambda found: bool(wanted) and wanted <= set(found))
 
 
 def enrol_local(ctx: Context, box_home: Path, *, address: str | None = None) -> Box:
@@ -122,21 +114,6 @@ def refresh(ctx: Context, name: str | None = None) -> list[Box]:
         else:
             box_store.set_status(ctx.database, box.box, status=status, seen_ms=now_ms())
     return _chosen(ctx, name)
-
-
-def adopt_addresses(ctx: Context, announcements: Iterable[Announcement]) -> int:
-    """Follow enrolled boxes to the addresses they announce; returns how many moved.
-
-    Safe against impostors: whoever answers there must still have the box's key.
-    """
-    heard = {announcement.box: join_address(announcement.host, announcement.port) for announcement in announcements}
-    moved = 0
-    for box in box_store.list_boxes(ctx.database):
-        address = heard.get(box.box, box.address)
-        if address != box.address:
-            box_store.set_status(ctx.database, box.box, address=address)
-            moved += 1
-    return moved
 
 
 def collect(

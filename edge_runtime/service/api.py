@@ -9,9 +9,10 @@ from typing import Annotated, Protocol, cast
 
 from msgspec import Meta, Struct
 
-from edge_runtime.config import MAX_CONFIG_BYTES
+from edge_runtime.config import DEFAULT_PORT, MAX_CONFIG_BYTES
 from edge_runtime.contracts import wire
 from edge_runtime.contracts.errors import InputInvalid
+from edge_runtime.contracts.finding import NeighboursRequest
 from edge_runtime.contracts.rows import STREAMS, Stream
 from edge_runtime.contracts.status import AckRequest, BoxStatus, InstallRequest, ProbeRequest, ShadowRequest
 from edge_runtime.service.http import SMALL_BODY, Request, Response, Routes, answer
@@ -86,6 +87,7 @@ class BoxApi:
         routes.add("POST", "/v1/rollback", self._post_rollback, max_body=SMALL_BODY)
         routes.add("POST", "/v1/shadow", self._post_shadow, max_body=SMALL_BODY, slow=True)
         routes.add("GET", "/v1/logs", self._get_logs)
+        routes.add("POST", "/v1/neighbours", self._post_neighbours, max_body=SMALL_BODY, slow=True)
         routes.add("GET", "/v1/config", self._get_config)
         routes.add("PUT", "/v1/config", self._put_config, max_body=4 * MAX_CONFIG_BYTES)
         return routes
@@ -138,6 +140,13 @@ class BoxApi:
         self._shadows.choose(target)
         self._spool.audit("shadow.chosen", target or "none", who=request.peer)
         return answer({})
+
+    def _post_neighbours(self, request: Request) -> Response:
+        # It takes a while to load, and is seldom asked for.
+        from edge_runtime.finding.neighbours import find_neighbours
+
+        asked = wire.decode(request.body, NeighboursRequest, what="request for neighbours")
+        return answer(find_neighbours(asked.seconds, DEFAULT_PORT))
 
     def _get_logs(self, request: Request) -> Response:
         lines, cursor = self._logs.after(request.number("after", 0), request.number("limit", 500))

@@ -1,0 +1,91 @@
+"""``lineside boxes scan``."""
+
+from __future__ import annotations
+
+import argparse
+from contextlib import nullcontext
+from typing import TYPE_CHECKING
+
+from app.cli import text
+from app.cli.commands import Topic
+from app.cli.session import Columns, Session
+from edge_runtime.contracts.errors import SiteMissing
+
+if TYPE_CHECKING:
+    from app.usecases.finding import Found
+    from edge_runtime.contracts.finding import Reason
+
+
+def add_verb(topic: Topic) -> None:
+    scan = topic.verb("scan", _scan, "look for boxes: on this network, at addresses, or through another box")
+    scan.add_argument("--seconds", type=float, default=2.0, metavar="S", help="how long to listen (default: 2)")
+    scan.add_argument(
+        "--address", action="append", default=[], metavar="HOST[:PORT]", help="ask here too; may be repeated"
+    )
+    scan.add_argument(
+        "--subnet", action="append", default=[], metavar="CIDR", help="ask every address of it; may be repeated"
+    )
+    scan.add_argument("--via", metavar="BOX", help="let this enrolled box look around in its own networks")
+    scan.add_argument("--explain", action="store_true", help="say why a box may be missing")
+
+
+def _scan(arguments: argparse.Namespace, session: Session) -> None:
+    from app.fleet.reason_words import say
+    from app.usecases import finding
+
+    request = finding.ScanRequest(
+        seconds=arguments.seconds,
+        addresses=tuple(arguments.address),
+        subnets=tuple(arguments.subnet),
+        via=arguments.via,
+        explain=arguments.explain,
+    )
+    try:
+        opened = session.open()
+    except SiteMissing:
+        # Who has no site yet wants to know what is there.
+        if request.via:
+            raise
+        opened = None
+    with opened or nullcontext() as ctx, session.stoppable() as cancel:
+        report = finding.scan(ctx, request, progress=session.progress, cancel=cancel)
+    told = [say(reason) for reason in report.reasons]
+    columns: Columns[Found] = {
+        "NAME": lambda one: one.seen.name,
+        "BOX": lambda one: text.short(one.seen.box),
+        "ADDRESS": lambda one: ", ".join(one.seen.addresses[:2]),
+        "KEY": lambda one: "proved" if one.seen.proved else "only claimed",
+        "SITE": _site,
+        "INTERFACE": lambda one: ", ".join(one.seen.interfaces),
+        "FOUND BY": _how,
+    }
+    lines = [
+        "No box was found."
+        if request.explain
+        else "No box was found. `lineside boxes scan --explain` says why one may be missing."
+    ]
+    if report.found:
+        lines = text.table(list(columns), [[read(one) for read in columns.values()] for one in report.found])
+    for message, hint in told:
+        lines += ["", text.clean(message), f"  {text.clean(hint)}"]
+    if request.explain and not told:
+        lines += ["", "Nothing that could hide a box was seen from here."]
+    session.answer(
+        {"found": report.found, "reasons": [_reason(*pair) for pair in zip(report.reasons, told, strict=True)]}, lines
+    )
+
+
+def _site(one: Found) -> str:
+    if one.known_as:
+        return "this one" if one.known_as == one.seen.name else f"this one, as {one.known_as}"
+    return "another desktop's" if one.seen.enrolled else "none yet"
+
+
+def _how(one: Found) -> str:
+    told = [f"via {name}" for name in one.seen.told_by]
+    return ", ".join([*(["announced"] if one.seen.announced else []), *told]) or "asked"
+
+
+def _reason(reason: Reason, told: tuple[str, str]) -> dict[str, object]:
+    message, hint = told
+    return {"kind": reason.kind, "subject": reason.subject, "message": message, "hint": hint}

@@ -1,0 +1,162 @@
+"""Finding boxes: what is announced, who answers at an address, what an enrolled box sees, and why one is missing."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from app.fleet.client import split_address
+from app.store import boxes as box_store
+from app.usecases.boxes import connect, get_box
+from app.usecases.progress import CancelToken, Progress, ProgressEvent, silent
+from edge_runtime.config import DEFAULT_PORT
+from edge_runtime.contracts.errors import InputInvalid
+from edge_runtime.contracts.finding import FoundBox, Neighbours, Reason
+
+if TYPE_CHECKING:
+    from app.context import Context
+
+MAX_SECONDS = 60.0
+MAX_SECONDS_VIA = 10.0
+MAX_PLACES = 16_384
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScanRequest:
+    """Where to look."""
+
+    seconds: float = 2.0
+    """How long to listen to announcements; 0 listens to none."""
+    addresses: tuple[str, ...] = ()
+    """``host`` or ``host:port``."""
+    subnets: tuple[str, ...] = ()
+    """``192.168.1.0/24``."""
+    via: str | None = None
+    """An enrolled box that looks around in its own networks."""
+    explain: bool = False
+    """Whether enrolled boxes are asked at their last address too, and this machine's own network is tried."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """A box that was found, and whether it is one of ours."""
+
+    seen: FoundBox
+    known_as: str | None = None
+    """Its name on this desktop's list."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScanReport:
+    found: tuple[Found, ...]
+    reasons: tuple[Reason, ...] = ()
+    """Why others may be missing; empty unless it was asked for."""
+
+
+def scan(
+    ctx: Context | None,
+    request: ScanRequest,
+    *,
+    expected: Collection[str] = (),
+    progress: Progress = silent,
+    cancel: CancelToken | None = None,
+) -> ScanReport:
+    """Look for boxes; nothing is changed anywhere, and nothing of ours is shown to whoever answers.
+
+    :param ctx: the site, for which boxes are ours; None before there is one.
+    :param expected: ids; listening ends as soon as all of them were heard.
+    :raises InputInvalid: an address or subnet that is none, or far too many of them.
+    :raises NotFound: ``via`` is no enrolled box.
+    :raises BoxUnreachable, BoxWrongKey, BoxRefused: ``via`` does not answer.
+    """
+    from edge_runtime.finding.echo import hears_itself
+    from edge_runtime.finding.reasons import Expected, reasons_of
+    from edge_runtime.finding.search import search
+
+    if not 0 <= request.seconds <= MAX_SECONDS:
+        raise InputInvalid(f"Listening can take from 0 to {MAX_SECONDS:.0f} seconds.")
+    token = cancel or CancelToken()
+    known = box_store.list_boxes(ctx.database) if ctx else []
+    asked = [_place(address) for address in request.addresses]
+    last = [(box, *split_address(box.address)) for box in known] if request.explain else []
+    places = [*asked, *_subnet_places(request.subnets), *((host, port) for _box, host, port in last)]
+    wanted = frozenset(expected)
+
+    def done(count: int, total: int) -> None:
+        token.check()
+        progress(ProgressEvent(step="scan", message=f"{count} of {total} addresses", fraction=count / total))
+
+    neighbours = Neighbours()
+    if ctx and request.via:
+        progress(ProgressEvent(step="scan", message=f"{request.via} looks around"))
+        neighbours = _ask_via(ctx, request.via, request.seconds)
+        token.check()
+    progress(ProgressEvent(step="scan", message="listening"))
+    evidence = search(
+        seconds=request.seconds,
+        places=places,
+        expected=wanted | {box.box for box in known},
+        enough=lambda heard: bool(wanted) and wanted <= frozenset(heard),
+        done=done,
+    )
+    reasons: list[Reason] = []
+    if request.explain:
+        boxes = [Expected(box=box.box, name=box.name, host=host, port=port) for box, host, port in last]
+        reasons = [*reasons_of(evidence, boxes, asked, hears_itself), *neighbours.reasons]
+    names = {box.box: box.name for box in known}
+    found = tuple(Found(seen=seen, known_as=names.get(seen.box)) for seen in _merge(evidence.found, neighbours.found))
+    return ScanReport(found=found, reasons=tuple(reasons))
+
+
+def adopt_addresses(ctx: Context, found: Iterable[FoundBox]) -> int:
+    """Follow enrolled boxes to where their key answers now; returns how many moved."""
+    here = {seen.box: seen for seen in found if seen.proved and not seen.told_by}
+    moved = 0
+    for box in box_store.list_boxes(ctx.database):
+        seen = here.get(box.box)
+        if seen is not None and box.address not in seen.addresses:
+            box_store.set_status(ctx.database, box.box, address=seen.addresses[0])
+            moved += 1
+    return moved
+
+
+def _ask_via(ctx: Context, name: str, seconds: float) -> Neighbours:
+    box = get_box(ctx, name)
+    with connect(ctx, box) as client:
+        answer = client.neighbours(min(max(seconds, 0.5), MAX_SECONDS_VIA))
+    return Neighbours(
+        found=tuple(replace(seen, told_by=(box.name,), interfaces=()) for seen in answer.found),
+        reasons=tuple(replace(reason, facts={**reason.facts, "via": box.name}) for reason in answer.reasons),
+    )
+
+
+def _merge(own: Iterable[FoundBox], told: Iterable[FoundBox]) -> list[FoundBox]:
+    """What we saw ourselves stands; what another box tells adds where it saw the same key, or what only it sees."""
+    merged = {seen.box: seen for seen in own}
+    for seen in told:
+        mine = merged.get(seen.box)
+        if mine is None:
+            merged[seen.box] = seen
+        else:
+            addresses = tuple(dict.fromkeys([*mine.addresses, *seen.addresses]))
+            merged[seen.box] = replace(mine, addresses=addresses, told_by=mine.told_by + seen.told_by)
+    return sorted(merged.values(), key=lambda seen: (not seen.proved, seen.name.casefold(), seen.box))
+
+
+def _place(address: str) -> tuple[str, int]:
+    text = address.strip()
+    if text.count(":") > 1 and not text.startswith("["):
+        text = f"[{text}]"
+    if not text.rpartition(":")[2].isdigit() or text.endswith("]"):
+        text = f"{text}:{DEFAULT_PORT}"
+    return split_address(text)
+
+
+def _subnet_places(subnets: Iterable[str]) -> list[tuple[str, int]]:
+    from edge_runtime.finding.probe import addresses_of
+
+    places = [(host, DEFAULT_PORT) for subnet in subnets for host in addresses_of(subnet)]
+    if len(places) > MAX_PLACES:
+        raise InputInvalid(f"{len(places)} addresses are too many at once; at most {MAX_PLACES} are tried.")
+    return places

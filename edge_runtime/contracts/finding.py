@@ -1,0 +1,75 @@
+"""Boxes that were found on a network, and why others may not have been. Hints all of them: identity is the key."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Annotated, Literal
+
+from msgspec import Meta
+
+from edge_runtime.contracts.rows import Digest, Name
+
+ReasonKind = Literal[
+    "no-network",
+    "interface-down",
+    "no-multicast",
+    "multicast-blocked",
+    "not-listening",
+    "flooded",
+    "false-claims",
+    "malformed",
+    "unproved",
+    "name-clash",
+    "other-subnet",
+    "address-silent",
+    "address-refused",
+    "address-unreachable",
+    "other-key",
+    "no-box",
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoundBox:
+    """A box, or what claims to be one."""
+
+    box: Digest
+    name: str
+    """What it calls itself."""
+    addresses: tuple[str, ...]
+    """``host:port``, the best first."""
+    interfaces: tuple[str, ...] = ()
+    """Of the machine that looked: those on which it is a neighbour."""
+    announced: bool = False
+    """It told the network of itself."""
+    proved: bool = False
+    """Its key answered at the first address. Without that anybody may have announced it."""
+    enrolled: bool = False
+    """It says that it trusts a desktop already."""
+    told_by: tuple[Name, ...] = ()
+    """Names of the enrolled boxes that found it in their networks."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reason:
+    """Why a box may not have been found, or may not be what it seems."""
+
+    kind: ReasonKind
+    subject: str = ""
+    """The interface, address or name that it is about."""
+    facts: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NeighboursRequest:
+    """``POST /v1/neighbours``: listen, and try the addresses of the box's own networks."""
+
+    seconds: Annotated[float, Meta(gt=0, le=10)] = 2.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Neighbours:
+    """The answer: what the box found in its networks."""
+
+    found: Annotated[tuple[FoundBox, ...], Meta(max_length=4096)] = ()
+    reasons: Annotated[tuple[Reason, ...], Meta(max_length=256)] = ()

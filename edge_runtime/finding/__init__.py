@@ -1,0 +1,1 @@
+"""Finding boxes: what the network announces, and whose key answers at an address."""

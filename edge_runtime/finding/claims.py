@@ -1,0 +1,88 @@
+"""What was announced, kept within bounds: anybody on the network may announce anything, as often as they like. Pure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+
+from edge_runtime.contracts import wire
+from edge_runtime.contracts.errors import InputInvalid
+from edge_runtime.contracts.status import Announcement
+
+MAX_CLAIMS = 20_000
+MAX_AT_ONE_ADDRESS = 16
+"""Boxes that one machine may pretend to be."""
+MAX_OF_ONE_BOX = 64
+"""Addresses at which one box may be said to be."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Somebody says that a box is to be found at these addresses."""
+
+    announcement: Announcement
+    addresses: tuple[str, ...]
+    """Hosts, those that are no neighbours of this machine last."""
+
+
+class Claims:
+    """Gathers claims until there are too many; those about ``expected`` boxes always find room."""
+
+    def __init__(self, expected: Collection[str] = ()) -> None:
+        self._expected = frozenset(expected)
+        self._claims: dict[tuple[str, str, int], Claim] = {}
+        self._at: Counter[tuple[str, int]] = Counter()
+        self._of: Counter[str] = Counter()
+        self._malformed = self._left_out = 0
+
+    @property
+    def malformed(self) -> int:
+        """Announcements that made no sense."""
+        return self._malformed
+
+    @property
+    def left_out(self) -> int:
+        """Claims for which there was no room: somebody floods the network."""
+        return self._left_out
+
+    @property
+    def boxes(self) -> frozenset[str]:
+        """The boxes that are claimed to be here."""
+        return frozenset(claim.announcement.box for claim in self._claims.values())
+
+    def add(self, text: Mapping[str, str], addresses: Iterable[str], port: int) -> None:
+        """Note an announcement; the same one again changes nothing."""
+        hosts = tuple(addresses)
+        if not hosts or not port:
+            self._malformed += 1
+            return
+        try:
+            announcement = wire.from_dict(
+                {
+                    "box": text.get("box"),
+                    "name": text.get("name"),
+                    "host": hosts[0],
+                    "port": port,
+                    "enrolled": text.get("enrolled") in ("1", "true"),
+                },
+                Announcement,
+                what="announcement",
+            )
+        except InputInvalid:
+            self._malformed += 1
+            return
+        key = (announcement.box, hosts[0], port)
+        if key not in self._claims:
+            place = (hosts[0], port)
+            crowded = len(self._claims) >= MAX_CLAIMS or self._at[place] >= MAX_AT_ONE_ADDRESS
+            if (crowded and announcement.box not in self._expected) or self._of[announcement.box] >= MAX_OF_ONE_BOX:
+                self._left_out += 1
+                return
+            self._at[place] += 1
+            self._of[announcement.box] += 1
+        self._claims[key] = Claim(announcement, hosts)
+
+    def all(self) -> list[Claim]:
+        """Every claim, those about expected boxes first, else in the order in which they were heard."""
+        return sorted(self._claims.values(), key=lambda claim: claim.announcement.box not in self._expected)

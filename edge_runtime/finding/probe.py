@@ -1,0 +1,112 @@
+"""Whose key answers at an address: a TLS handshake that shows nothing of ours, asks nothing and changes nothing.
+
+A box shows its certificate before it looks at the client's, so its identity can be read without being trusted by it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import ssl
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from edge_runtime.contracts.errors import InputInvalid
+from edge_runtime.identity import Presented, read_presented
+
+AT_ONCE = 256
+TIMEOUT_S = 1.5
+MOST_ADDRESSES = 4096
+"""Of one subnet: a /20."""
+
+Outcome = Literal["box", "other", "refused", "silent", "unreachable"]
+"""A box's key; a listener that is no box; a machine without a listener; no answer at all; no way there."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Probed:
+    """What answered at one address."""
+
+    host: str
+    port: int
+    outcome: Outcome
+    presented: Presented | None = None
+    """Where a box's key answered."""
+
+
+def probe(
+    places: Iterable[tuple[str, int]],
+    *,
+    timeout_s: float = TIMEOUT_S,
+    done: Callable[[int], None] = lambda _count: None,
+) -> list[Probed]:
+    """Ask every place whose key it has, many at a time; the answers in the order of the places.
+
+    :param done: called with how many are done after each; may raise to stop.
+    """
+    try:
+        return asyncio.run(_probe_all(list(dict.fromkeys(places)), timeout_s, done))
+    except BaseExceptionGroup as group:
+        raise group.exceptions[0] from None
+
+
+def addresses_of(subnet: str) -> list[str]:
+    """The hosts of a subnet such as ``192.0.2.0/24``.
+
+    :raises InputInvalid: not a subnet, or one with more than :data:`MOST_ADDRESSES` addresses.
+    """
+    try:
+        network = ipaddress.ip_network(subnet, strict=False)
+    except ValueError as error:
+        raise InputInvalid(f"{subnet!r} is not a subnet like 192.168.1.0/24.") from error
+    if network.num_addresses > MOST_ADDRESSES:
+        raise InputInvalid(
+            f"{subnet} has {network.num_addresses} addresses; at most {MOST_ADDRESSES} are tried at a time.",
+            hint="Name a smaller part of it, or the box's own address.",
+        )
+    return [str(host) for host in network.hosts()]
+
+
+async def _probe_all(places: Sequence[tuple[str, int]], timeout_s: float, done: Callable[[int], None]) -> list[Probed]:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    context.check_hostname = False
+    # Nothing is trusted here: what is read is whose key it is.
+    context.verify_mode = ssl.CERT_NONE
+    gate = asyncio.Semaphore(AT_ONCE)
+    count = 0
+
+    async def one(host: str, port: int) -> Probed:
+        nonlocal count
+        async with gate:
+            probed = await _probe_one(host, port, context, timeout_s)
+        count += 1
+        done(count)
+        return probed
+
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(one(host, port)) for host, port in places]
+    return [task.result() for task in tasks]
+
+
+async def _probe_one(host: str, port: int, context: ssl.SSLContext, timeout_s: float) -> Probed:
+    try:
+        async with asyncio.timeout(timeout_s):
+            _reader, writer = await asyncio.open_connection(host, port, ssl=context, server_hostname="")
+    except ConnectionRefusedError:
+        return Probed(host=host, port=port, outcome="refused")
+    except TimeoutError:
+        return Probed(host=host, port=port, outcome="silent")
+    except (ssl.SSLError, ConnectionError):
+        return Probed(host=host, port=port, outcome="other")
+    except (OSError, UnicodeError):
+        return Probed(host=host, port=port, outcome="unreachable")
+    try:
+        connection: ssl.SSLObject = writer.get_extra_info("ssl_object")
+        presented = read_presented(connection.getpeercert(binary_form=True) or b"")
+    except InputInvalid:
+        return Probed(host=host, port=port, outcome="other")
+    finally:
+        writer.transport.abort()
+    return Probed(host=host, port=port, outcome="box", presented=presented)
