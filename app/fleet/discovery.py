@@ -45,6 +45,7 @@ def discover(
                         "host": info.parsed_scoped_addresses()[0],
                         "port": info.port,
                         "enrolled": text.get("enrolled") in ("1", "true"),
+                        "pair": _port(text.get("pair", "")),
                     },
                     Announcement,
                     what="announcement",
@@ -76,3 +77,8 @@ def discover(
     finally:
         zeroconf.close()
     return sorted(found.values(), key=lambda announcement: (announcement.name, announcement.box))
+
+
+def _port(text: str) -> int:
+    """Of what may be a port; 0 where it is none."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 5 and int(text) <= 65535 else 0
