@@ -72,13 +72,16 @@ def _standing(home: Path) -> Standing:
 
 
 def _preset(home: Path, code: str) -> Standing:
-    with _as_owner(home):
-        if TrustStore(home).pinned():
-            raise AlreadyExists(
-                "This box trusts a desktop already: a code would open nothing.",
-                hint="Another desktop of the same site needs no code.",
-            )
-        return CodeFile(home).preset(code)
+    try:
+        with _as_owner(home):
+            if TrustStore(home).pinned():
+                raise AlreadyExists(
+                    "This box trusts a desktop already: a code would open nothing.",
+                    hint="Another desktop of the same site needs no code.",
+                )
+            return CodeFile(home).preset(code)
+    except OSError as error:
+        raise InputInvalid(f"The code cannot be written to {home}: {error.strerror}.") from error
 
 
 @contextmanager

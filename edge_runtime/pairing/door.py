@@ -34,7 +34,7 @@ SILENCE_S = 3.0
 """How long a connection may take for one message, before a try."""
 WAIT_S = 10.0
 """For the exchange before this one."""
-TRY_S = 8.0
+TRY_S = 6.0
 """For everything that a desktop says during a try."""
 FIRST_PAUSE_S = 5.0
 LONGEST_PAUSE_S = 300.0

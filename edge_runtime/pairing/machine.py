@@ -14,11 +14,22 @@ from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from spake2 import SPAKE2_A, SPAKE2_B, SPAKEError
+from spake2.ed25519_basic import NotOnCurve
 
 from edge_runtime.contracts import wire
 from edge_runtime.contracts.errors import InputInvalid, LinesideError
 from edge_runtime.identity import fingerprint_of
-from edge_runtime.pairing.messages import GREETING, BoxFacts, BoxHello, DesktopFacts, Kind, Message, Rubbish, Verdict
+from edge_runtime.pairing.messages import (
+    GREETING,
+    MOST_BYTES,
+    BoxFacts,
+    BoxHello,
+    DesktopFacts,
+    Kind,
+    Message,
+    Rubbish,
+    Verdict,
+)
 
 T = TypeVar("T")
 _DESKTOP = b"lineside pair 1 desktop"
@@ -203,9 +214,12 @@ class DesktopSide(_Side):
 
 
 def _finish(spake: Any, key: Message) -> bytes:
+    body = key.expect(Kind.KEY)
+    if len(body) != MOST_BYTES[Kind.KEY]:
+        raise Rubbish("no message of SPAKE2")
     try:
-        secret: bytes = spake.finish(key.expect(Kind.KEY))
-    except (SPAKEError, ValueError) as error:
+        secret: bytes = spake.finish(body)
+    except (SPAKEError, NotOnCurve, ValueError) as error:
         # A point that is none, or of a small group; our own message sent back.
         raise Rubbish("no message of SPAKE2") from error
     return secret
