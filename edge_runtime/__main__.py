@@ -1,4 +1,4 @@
-"""``lineside-edge init|trust|run|pipeline|serve|bench``."""
+"""``lineside-edge init|trust|code|run|pipeline|serve|bench``."""
 
 from __future__ import annotations
 

@@ -32,6 +32,7 @@ name = {name}
 [management]
 listen = "0.0.0.0:7443"
 announce = true                 # tell the local network over mDNS
+pairing = "0.0.0.0:7444"        # takes a one-time code for as long as the box trusts no desktop; "" turns it off
 
 [spool]
 max_bytes = 1073741824          # for what no desktop has fetched; the least precious goes first, the oldest of it
@@ -114,6 +115,8 @@ class Management(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     listen: Listen = "0.0.0.0:7443"
     announce: bool = True
+    pairing: MaybeListen = "0.0.0.0:7444"
+    """Where a desktop that has the box's one-time code may come, for as long as the box trusts none."""
 
     @property
     def address(self) -> tuple[str, int]:
@@ -270,6 +273,7 @@ def parse_config(text: str) -> EdgeConfig:
     _check_names(config, text)
     for field, listen in (
         ("management.listen", config.management.listen),
+        ("management.pairing", config.management.pairing),
         ("inference.http", config.inference.http),
         ("inference.grpc", config.inference.grpc),
     ):

@@ -24,6 +24,9 @@ def register(topics: Topics, everywhere: argparse.ArgumentParser) -> None:
     enrol = topic.verb("enrol", _enrol, "enrol a box whose home folder is on this machine")
     enrol.add_argument("box_home", type=Path, metavar="BOX-HOME", help="the home folder of the box")
     enrol.add_argument("--address", metavar="HOST:PORT", help="where it answers (default: what it wrote down)")
+    pair = topic.verb("pair", _pair, "enrol a box that was imaged in advance, by its one-time code")
+    pair.add_argument("address", metavar="HOST[:PORT]", help="where the box takes its code (default port: 7444)")
+    pair.add_argument("--code-file", type=Path, metavar="FILE", help="read the code from the first line of FILE")
     collect = topic.verb("collect", _collect, "bring over what boxes saw")
     collect.add_argument("box", nargs="?", help="name or id (default: all)")
     refresh = topic.verb("refresh", _refresh, "ask boxes how they are")
@@ -131,6 +134,15 @@ def _enrol(arguments: argparse.Namespace, session: Session) -> None:
 
     with session.open() as ctx:
         session.one("box", boxes.enrol_local(ctx, arguments.box_home, address=arguments.address), _FULL)
+
+
+def _pair(arguments: argparse.Namespace, session: Session) -> None:
+    from app.cli.code import ask_for_code
+    from app.usecases import pairing
+
+    with session.open() as ctx:
+        box = pairing.pair_box(ctx, arguments.address, ask_for_code(arguments.code_file))
+        session.one("box", box, _FULL)
 
 
 def _collect(arguments: argparse.Namespace, session: Session) -> None:

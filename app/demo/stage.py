@@ -26,6 +26,7 @@ name = "{name}"
 [management]
 listen = "127.0.0.1:0"
 announce = true
+pairing = ""
 
 [spool]
 reserve_bytes = 67108864

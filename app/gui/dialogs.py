@@ -64,8 +64,19 @@ class FormDialog(QDialog):
         self._outer.setContentsMargins(24, 24, 24, 16)
         self.setLayout(self._outer)
 
-    def add_field(self, caption: str, widget: QWidget, hint: str = "", *, beside: QWidget | None = None) -> QLabel:
-        """A caption above its control, and a quiet line below; returns that line, to be changed later."""
+    def add_field(
+        self,
+        caption: str,
+        widget: QWidget,
+        hint: str = "",
+        *,
+        beside: QWidget | None = None,
+        into: QVBoxLayout | None = None,
+    ) -> QLabel:
+        """A caption above its control, and a quiet line below; returns that line, to be changed later.
+
+        :param into: a group of fields, instead of the dialog's own column.
+        """
         widget.setAccessibleName(caption)
         self._first = self._first or widget
         name = label(caption)
@@ -75,7 +86,7 @@ class FormDialog(QDialog):
         control: QHBoxLayout = row(widget)
         if beside is not None:
             control.addWidget(beside)
-        self.fields.addLayout(column(name, control, below, gap=4))
+        (into or self.fields).addLayout(column(name, control, below, gap=4))
         return below
 
     def showEvent(self, event: QShowEvent) -> None:

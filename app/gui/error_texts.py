@@ -84,6 +84,31 @@ TEXTS: dict[str, tuple[str, str]] = {
         QT_TRANSLATE_NOOP("errors", "The box refused the request"),
         QT_TRANSLATE_NOOP("errors", "Check that this desktop is enrolled on the box."),
     ),
+    "pairing.code-wrong": (
+        QT_TRANSLATE_NOOP("errors", "The code was not accepted"),
+        QT_TRANSLATE_NOOP(
+            "errors", "Compare it with the code that this box shows, letter by letter, and type it again."
+        ),
+    ),
+    "pairing.not-offered": (
+        QT_TRANSLATE_NOOP("errors", "Nothing here takes a one-time code"),
+        QT_TRANSLATE_NOOP(
+            "errors", "A box takes one only until it trusts a desktop. Check the address; the box's log names the port."
+        ),
+    ),
+    "pairing.paused": (
+        QT_TRANSLATE_NOOP("errors", "The box takes no code for a while"),
+        QT_TRANSLATE_NOOP(
+            "errors",
+            "Somebody tried wrong codes, so there is a new one: wait, then type the code that the box shows now.",
+        ),
+    ),
+    "pairing.interrupted": (
+        QT_TRANSLATE_NOOP("errors", "The pairing was cut off"),
+        QT_TRANSLATE_NOOP(
+            "errors", "Pair again, with the code that the box shows now: it goes on from wherever it was cut off."
+        ),
+    ),
     "store.refused": (
         QT_TRANSLATE_NOOP("errors", "The object store refused"),
         QT_TRANSLATE_NOOP(

@@ -60,25 +60,36 @@ def enrol_local(ctx: Context, box_home: Path, *, address: str | None = None) -> 
     found = read_home(box_home)
     where = address or read_address(box_home)
     split_address(where)
-    known = {box.box: box for box in box_store.list_boxes(ctx.database)}
-    namesake = next((box for box in known.values() if box.name == found.name and box.box != found.box), None)
+    require_free_name(ctx, found.box, found.name)
+    trust_desktop(box_home, desktop_pem=ctx.identity.certificate_pem, root_metadata=ctx.repository().root_bytes)
+    return enter_box(ctx, box=found.box, name=found.name, address=where, certificate=found.certificate_pem)
+
+
+def require_free_name(ctx: Context, box: str, name: str) -> None:
+    """:raises AlreadyExists: another box than this one is called so."""
+    known = box_store.list_boxes(ctx.database)
+    namesake = next((other for other in known if other.name == name and other.box != box), None)
     if namesake is not None:
         raise AlreadyExists(
-            f"Another box ({namesake.box[:12]}) is already called {found.name!r}.",
-            hint=f"If it is the same box with a new key, forget the old one: `lineside boxes forget {found.name}`.",
+            f"Another box ({namesake.box[:12]}) is already called {name!r}.",
+            hint=f"If it is the same box with a new key, forget the old one: `lineside boxes forget {name}`.",
         )
-    trust_desktop(box_home, desktop_pem=ctx.identity.certificate_pem, root_metadata=ctx.repository().root_bytes)
-    box = Box(
-        box=found.box,
-        name=found.name,
-        address=where,
-        certificate=found.certificate_pem,
-        enrolled_ms=known[found.box].enrolled_ms if found.box in known else now_ms(),
+
+
+def enter_box(ctx: Context, *, box: str, name: str, address: str, certificate: str) -> Box:
+    """Put a box that trusts this desktop on the list; again for the same one: it may have moved."""
+    before = next((known for known in box_store.list_boxes(ctx.database) if known.box == box), None)
+    entered = Box(
+        box=box,
+        name=name,
+        address=address,
+        certificate=certificate,
+        enrolled_ms=before.enrolled_ms if before else now_ms(),
     )
-    box_store.put_box(ctx.database, box)
-    if found.box not in known:
-        ctx.database.write(lambda w: w.activity("box.enrolled", box.box, f"Enrolled {box.name} at {box.address}."))
-    return box
+    box_store.put_box(ctx.database, entered)
+    if before is None:
+        ctx.database.write(lambda w: w.activity("box.enrolled", box, f"Enrolled {name} at {address}."))
+    return entered
 
 
 def list_boxes(ctx: Context) -> list[Box]:

@@ -132,6 +132,30 @@ class BoxRefused(LinesideError):
     default_hint = "Check that this desktop is enrolled on the box."
 
 
+class PairingCodeWrong(LinesideError):
+    code = "pairing.code-wrong"
+    title = "The code was not accepted"
+    default_hint = "Compare it with the code that this box shows, letter by letter, and type it again."
+
+
+class PairingNotOffered(LinesideError):
+    code = "pairing.not-offered"
+    title = "Nothing here takes a one-time code"
+    default_hint = "A box takes one only until it trusts a desktop. Check the address; the box's log names the port."
+
+
+class PairingPaused(LinesideError):
+    code = "pairing.paused"
+    title = "The box takes no code for a while"
+    default_hint = "Somebody tried wrong codes, so there is a new one: wait, then type the code that the box shows now."
+
+
+class PairingInterrupted(LinesideError):
+    code = "pairing.interrupted"
+    title = "The pairing was cut off"
+    default_hint = "Pair again, with the code that the box shows now: it goes on from wherever it was cut off."
+
+
 class StoreRefused(LinesideError):
     code = "store.refused"
     title = "The object store refused"

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from edge_runtime.contracts.rows import Digest, Name
+from edge_runtime.contracts.rows import Count, Digest, Name
 
 ReasonKind = Literal[
     "no-network",
@@ -46,6 +46,8 @@ class FoundBox:
     """Its key answered at the first address. Without that anybody may have announced it."""
     enrolled: bool = False
     """It says that it trusts a desktop already."""
+    pair: Count = 0
+    """Port at which it says that it takes a one-time code; 0: it takes none."""
     told_by: tuple[Name, ...] = ()
     """Names of the enrolled boxes that found it in their networks."""
 

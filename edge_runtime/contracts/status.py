@@ -178,3 +178,5 @@ class Announcement:
     host: str
     port: Count
     enrolled: bool = False
+    pair: Count = 0
+    """Port at which the box takes its one-time code; 0: it takes none."""

@@ -65,6 +65,7 @@ class Claims:
                     "host": hosts[0],
                     "port": port,
                     "enrolled": text.get("enrolled") in ("1", "true"),
+                    "pair": _port(text.get("pair", "")),
                 },
                 Announcement,
                 what="announcement",
@@ -86,3 +87,8 @@ class Claims:
     def all(self) -> list[Claim]:
         """Every claim, those about expected boxes first, else in the order in which they were heard."""
         return sorted(self._claims.values(), key=lambda claim: claim.announcement.box not in self._expected)
+
+
+def _port(text: str) -> int:
+    """Of what may be a port; 0 where it is none."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 5 and int(text) <= 65535 else 0

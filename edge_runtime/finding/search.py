@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 
+from edge_runtime.config import join_address
 from edge_runtime.contracts.finding import FoundBox
 from edge_runtime.finding.claims import Claim
 from edge_runtime.finding.interfaces import Interface, list_interfaces, neighbours_of
@@ -98,13 +99,12 @@ def gather(
             FoundBox(
                 box=box,
                 name=announced.name if announced else names[box],
-                addresses=tuple(
-                    dict.fromkeys(f"[{host}]:{port}" if ":" in host else f"{host}:{port}" for host, port in places)
-                ),
+                addresses=tuple(dict.fromkeys(join_address(host, port) for host, port in places)),
                 interfaces=tuple(dict.fromkeys(name for host, _ in places for name in neighbours_of(interfaces, host))),
                 announced=announced is not None,
                 proved=box in proved,
                 enrolled=announced.enrolled if announced else False,
+                pair=announced.pair if announced else 0,
             )
         )
     return tuple(sorted(found, key=lambda one: (not one.proved, one.name.casefold(), one.box))), false_claims

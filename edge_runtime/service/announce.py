@@ -21,7 +21,7 @@ _log = logging.getLogger(__name__)
 
 def to_txt(announcement: Announcement) -> dict[str, str]:
     """The TXT record."""
-    return {
+    txt = {
         "box": announcement.box,
         # A TXT item has at most 255 bytes, its key among them.
         "name": announcement.name.encode()[:240].decode(errors="ignore"),
@@ -29,6 +29,9 @@ def to_txt(announcement: Announcement) -> dict[str, str]:
         "port": str(announcement.port),
         "enrolled": "1" if announcement.enrolled else "0",
     }
+    if announcement.pair:
+        txt["pair"] = str(announcement.pair)
+    return txt
 
 
 class Announcer:

@@ -30,6 +30,7 @@ from edge_runtime.service.lineup import LineUp
 from edge_runtime.service.logs import LogRing, start_logging, stop_logging
 from edge_runtime.service.management import ManagementApp, ManagementDoor, ManagementServer, listening_socket
 from edge_runtime.service.models import ModelKeeper
+from edge_runtime.service.pairing import PairingDoor
 from edge_runtime.service.serial import Serial
 from edge_runtime.service.shadows import ShadowKeeper
 from edge_runtime.service.spool import Spool
@@ -158,6 +159,14 @@ class Daemon:
         self._management = ManagementDoor(self._listen, opened=self._listening, problem=self._not_listening)
         self._listens = self._config.management
         """What the listener was opened with; the configuration in force may say otherwise already."""
+        self._pairing = PairingDoor(
+            home,
+            identity=self._identity,
+            config=self._config,
+            management=lambda: self._management.address,
+            trust=self._trust,
+            spool=self._spool,
+        )
         self._app = ManagementApp(api.routes(), trust=self._trust, serial=self._serial, slow=self._slow)
 
     def run(self) -> int:
@@ -177,6 +186,7 @@ class Daemon:
                 self._stopping = True
                 self._watchdog.tell(Pulse(stopping=True), time.monotonic())
                 forget_address(self._home)
+                self._pairing.ask_to_stop()
                 self._management.ask_to_stop()
                 self._inference.ask_to_stop()
                 if self._announcer:
@@ -184,6 +194,7 @@ class Daemon:
                 self._serial.close()
                 self._lines.stop(STOP_S)
                 self._shadows.close(STOP_S)
+                self._pairing.close(STOP_S)
                 self._management.close(STOP_S)
                 self._inference.close(STOP_S)
                 self._board.keep(())
@@ -330,6 +341,7 @@ class Daemon:
             self._models.tick()
             self._inference.tick()
             self._management.tick()
+            self._pairing.tick()
             if address := self._management.address:
                 if not where.exists():
                     tell_address(self._home, *address)
@@ -359,6 +371,7 @@ class Daemon:
             host=host,
             port=port,
             enrolled=bool(self._trust.pinned()),
+            pair=self._pairing.port,
         )
 
 

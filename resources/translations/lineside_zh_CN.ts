@@ -59,12 +59,24 @@
         <translation>添加边缘盒</translation>
     </message>
     <message>
-        <source>The keys of box and desktop change hands through the box&apos;s home folder.</source>
-        <translation>边缘盒与本机通过边缘盒的主文件夹互换密钥。</translation>
+        <source>Box and desktop learn each other&apos;s key: through the box&apos;s home folder, or by its one-time code.</source>
+        <translation>边缘盒与本机互相认识对方的密钥：通过边缘盒的主文件夹，或通过它的一次性配对码。</translation>
     </message>
     <message>
         <source>Add box</source>
         <translation>添加</translation>
+    </message>
+    <message>
+        <source>Way</source>
+        <translation>方式</translation>
+    </message>
+    <message>
+        <source>Its home folder</source>
+        <translation>主文件夹</translation>
+    </message>
+    <message>
+        <source>With its code</source>
+        <translation>配对码</translation>
     </message>
     <message>
         <source>Home folder of the box</source>
@@ -83,6 +95,22 @@
         <translation>留空则采用运行中的边缘盒自己记录的地址。</translation>
     </message>
     <message>
+        <source>One-time code</source>
+        <translation>一次性配对码</translation>
+    </message>
+    <message>
+        <source>On the box&apos;s label or screen; `lineside-edge code` shows it there. After three wrong ones it changes.</source>
+        <translation>见边缘盒的标签或屏幕；在边缘盒上运行 `lineside-edge code` 可以显示。输错三次后配对码会更换。</translation>
+    </message>
+    <message>
+        <source>Address of the box</source>
+        <translation>边缘盒的地址</translation>
+    </message>
+    <message>
+        <source>Its name or number in the network. Choose it below if the box was heard.</source>
+        <translation>它在网络中的名称或 IP 地址。若下方已列出该边缘盒，可直接选择。</translation>
+    </message>
+    <message>
         <source>Listen again</source>
         <translation>重新搜寻</translation>
     </message>
@@ -99,12 +127,24 @@
         <translation>请先选择边缘盒的主文件夹。</translation>
     </message>
     <message>
-        <source>No box was heard. Announcements do not cross routers or guest networks: give the home folder and the address instead.</source>
-        <translation>没有搜到边缘盒。广播无法穿过路由器或访客网络，请直接填写主文件夹和地址。</translation>
+        <source>Type the code that the box shows.</source>
+        <translation>请输入边缘盒显示的配对码。</translation>
+    </message>
+    <message>
+        <source>Say where the box is: choose it below, or type its address.</source>
+        <translation>请指明边缘盒的位置：在下方选择，或输入地址。</translation>
+    </message>
+    <message>
+        <source>No box was heard. Announcements do not cross routers or guest networks: give the address instead.</source>
+        <translation>没有发现边缘盒。广播无法穿过路由器或访客网络：请改为填写地址。</translation>
     </message>
     <message>
         <source>Enrolled on this desktop.</source>
         <translation>已在本机登记。</translation>
+    </message>
+    <message>
+        <source>Not enrolled yet: it takes its one-time code.</source>
+        <translation>尚未登记：可用一次性配对码登记。</translation>
     </message>
     <message>
         <source>Trusts another desktop. Add it here only if it belongs to this site.</source>
@@ -113,6 +153,10 @@
     <message>
         <source>Not enrolled yet: take its address and give its home folder above.</source>
         <translation>尚未登记：采用它的地址，并在上方填写主文件夹。</translation>
+    </message>
+    <message>
+        <source>Enter its code</source>
+        <translation>输入配对码</translation>
     </message>
     <message>
         <source>Take address</source>
@@ -2541,6 +2585,38 @@
     <message>
         <source>Check that this desktop is enrolled on the box.</source>
         <translation>请确认本机已在该边缘盒上登记。</translation>
+    </message>
+    <message>
+        <source>The code was not accepted</source>
+        <translation>配对码不正确</translation>
+    </message>
+    <message>
+        <source>Compare it with the code that this box shows, letter by letter, and type it again.</source>
+        <translation>请与这台边缘盒显示的配对码逐字核对，然后重新输入。</translation>
+    </message>
+    <message>
+        <source>Nothing here takes a one-time code</source>
+        <translation>此处无法使用一次性配对码</translation>
+    </message>
+    <message>
+        <source>A box takes one only until it trusts a desktop. Check the address; the box&apos;s log names the port.</source>
+        <translation>边缘盒只在信任第一台电脑之前接受配对码。请检查地址；端口见边缘盒的日志。</translation>
+    </message>
+    <message>
+        <source>The box takes no code for a while</source>
+        <translation>边缘盒暂时不接受配对码</translation>
+    </message>
+    <message>
+        <source>Somebody tried wrong codes, so there is a new one: wait, then type the code that the box shows now.</source>
+        <translation>有人输错了配对码，因此已换成新的：请稍候，再输入边缘盒当前显示的配对码。</translation>
+    </message>
+    <message>
+        <source>The pairing was cut off</source>
+        <translation>配对中断</translation>
+    </message>
+    <message>
+        <source>Pair again, with the code that the box shows now: it goes on from wherever it was cut off.</source>
+        <translation>请用边缘盒当前显示的配对码重新配对：会从中断处继续。</translation>
     </message>
     <message>
         <source>The object store refused</source>

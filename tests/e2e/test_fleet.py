@@ -34,6 +34,7 @@ name = "{name}"
 [management]
 listen = "127.0.0.1:0"
 announce = false
+pairing = ""
 [inference]
 http = ""
 [spool]

@@ -27,6 +27,7 @@ name = "press-4"
 [management]
 listen = "127.0.0.1:0"
 announce = false
+pairing = ""
 [inference]
 http = ""
 [spool]

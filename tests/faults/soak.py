@@ -38,6 +38,7 @@ name = "soak"
 [management]
 listen = "127.0.0.1:0"
 announce = false
+pairing = ""
 [inference]
 http = "127.0.0.1:0"
 [spool]

@@ -16,6 +16,7 @@ name = "line-2"
 [management]
 listen = "127.0.0.1:0"
 announce = false
+pairing = ""
 [inference]
 http = ""
 [spool]

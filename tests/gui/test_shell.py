@@ -38,6 +38,7 @@ CONFIG = """name = "line-7"
 [management]
 listen = "127.0.0.1:0"
 announce = false
+pairing = ""
 [inference]
 http = ""
 [spool]

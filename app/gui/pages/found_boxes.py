@@ -1,0 +1,150 @@
+"""Boxes on the network: looked for from this machine or through a box, and why one may be missing."""
+
+from __future__ import annotations
+
+import re
+
+from PySide6.QtCore import Signal
+from PySide6.QtWidgets import QLineEdit, QVBoxLayout, QWidget
+
+from app.gui.reason_texts import told
+from app.gui.session import Session
+from app.gui.widgets import Button, IconLabel, clear, column, dropdown, label, row
+from app.store.records import Box
+from app.usecases import boxes, finding
+from app.usecases.finding import Found, ScanReport, ScanRequest
+from edge_runtime.config import join_address
+from edge_runtime.contracts.finding import FoundBox, Reason
+
+LISTEN_S = 2.0
+MOST_SHOWN = 40
+
+
+class FoundBoxes(QWidget):
+    """``taken`` carries the address of a box, ``code_offered`` the one at which it takes its one-time code."""
+
+    taken = Signal(str)
+    code_offered = Signal(str)
+
+    def __init__(self, session: Session) -> None:
+        super().__init__()
+        self._session = session
+        self.where = QLineEdit()
+        self.where.setPlaceholderText("192.168.1.20, 192.168.2.0/24")
+        self.where.setAccessibleName(self.tr("Look at these addresses too"))
+        self.where.returnPressed.connect(self.look)
+        self.via = dropdown(self.tr("Look from"))
+        self.via.addItem(self.tr("From this machine"), None)
+        self.look_again = Button(self.tr("Look again"), "refresh", kind="ghost", clicked=self.look)
+        self._list: QVBoxLayout = column(gap=8)
+        hint = self.tr("Announcements do not cross routers: name addresses or a subnet on the other side.")
+        places = row(self.where, self.via)
+        places.setStretch(0, 1)
+        self.setLayout(
+            column(
+                row(label(self.tr("Boxes on the network"), "section"), 1, self.look_again),
+                column(places, label(hint, "caption", wrap=True), gap=4),
+                self._list,
+            )
+        )
+        context = session.context
+        session.tasks.run_query(lambda: boxes.list_boxes(context), self._offer_ways, owner=self)
+
+    def look(self) -> None:
+        """Listen for two seconds, ask the named addresses, and list what was found."""
+        context = self._session.context
+        named = [word for word in re.split(r"[\s,;]+", self.where.text()) if word]
+        request = ScanRequest(
+            seconds=LISTEN_S,
+            addresses=tuple(word for word in named if "/" not in word),
+            subnets=tuple(word for word in named if "/" in word),
+            via=self.via.currentData(),
+            explain=True,
+        )
+        self.look_again.setEnabled(False)
+        self._show([label(self.tr("Looking…"), "muted")])
+        self._session.tasks.run_background(
+            lambda: finding.scan(context, request), self._seen, owner=self, failed=self._failed
+        )
+
+    def _offer_ways(self, enrolled: list[Box]) -> None:
+        for box in enrolled:
+            self.via.addItem(self.tr("Through {box}").format(box=box.name), box.box)
+        self.via.setVisible(bool(enrolled))
+
+    def _failed(self, error: BaseException) -> None:
+        self.look_again.setEnabled(True)
+        self._show([label(str(error), "bad", wrap=True)])
+
+    def _seen(self, report: ScanReport) -> None:
+        self.look_again.setEnabled(True)
+        entries: list[QWidget] = [self._entry(found) for found in report.found[:MOST_SHOWN]]
+        if not entries:
+            entries.append(label(self.tr("No box was found."), "muted"))
+        if len(report.found) > MOST_SHOWN:
+            rest = len(report.found) - MOST_SHOWN
+            entries.append(
+                label(self.tr("{n} more: name the address of the one that you want.").format(n=rest), "muted")
+            )
+        if report.reasons:
+            entries.append(label(self.tr("Why a box may be missing"), "section"))
+        entries.extend(_reason(reason) for reason in report.reasons[:MOST_SHOWN])
+        self._show(entries)
+
+    def _show(self, widgets: list[QWidget]) -> None:
+        clear(self._list)
+        for widget in widgets:
+            self._list.addWidget(widget)
+
+    def _entry(self, found: Found) -> QWidget:
+        """One box, and what to do about it."""
+        seen, address = found.seen, found.seen.addresses[0]
+        icon = IconLabel("ok", "ok") if found.known_as else IconLabel("info", "info")
+        if not seen.proved:
+            icon = IconLabel("question", "warn")
+        caption = label(self._advice(found), "caption", wrap=True)
+        words = column(label(f"{seen.name}  ·  {address}"), caption, gap=0)
+        if seen.pair:
+            where = join_address(address.rpartition(":")[0].strip("[]"), seen.pair)
+            take = Button(self.tr("Enter its code"), "key", kind="ghost", clicked=lambda: self.code_offered.emit(where))
+        else:
+            take = Button(self.tr("Take address"), kind="ghost", clicked=lambda: self.taken.emit(address))
+        take.setAccessibleName(f"{take.text()}: {seen.name}")
+        take.setVisible(found.known_as is None)
+        line = row(icon, words, gap=12)
+        line.setStretch(1, 1)
+        line.addWidget(take)
+        entry = QWidget()
+        entry.setLayout(line)
+        entry.setToolTip(self.tr("Id: {id}").format(id=seen.box))
+        return entry
+
+    def _advice(self, found: Found) -> str:
+        seen = found.seen
+        if found.known_as:
+            return self.tr("Enrolled on this desktop.")
+        parts = []
+        if not seen.proved:
+            parts.append(self.tr("Only announced: its key does not answer there."))
+        if seen.pair:
+            parts.append(self.tr("Not enrolled yet: it takes its one-time code."))
+        elif seen.enrolled:
+            parts.append(self.tr("Trusts another desktop. Add it here only if it belongs to this site."))
+        else:
+            parts.append(self.tr("Not on this desktop's list."))
+        parts.extend(_whence(seen))
+        return " ".join(parts)
+
+
+def _whence(seen: FoundBox) -> list[str]:
+    return [f"({', '.join((*seen.interfaces, *seen.told_by))})"] if seen.interfaces or seen.told_by else []
+
+
+def _reason(reason: Reason) -> QWidget:
+    message, hint = told(reason)
+    words = column(label(message, wrap=True), label(hint, "caption", wrap=True), gap=0)
+    line = row(IconLabel("info", "info"), words, gap=12)
+    line.setStretch(1, 1)
+    entry = QWidget()
+    entry.setLayout(line)
+    return entry

@@ -1,0 +1,114 @@
+"""A real `lineside-edge run` process that trusts nobody yet, and takes its one-time code."""
+
+from __future__ import annotations
+
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from edge_runtime.enrolment import create_home
+from edge_runtime.pairing.code_file import CodeFile, Standing
+from edge_runtime.service.trust import TrustStore
+from tests.waiting import wait_until
+
+ROOT = Path(__file__).resolve().parents[2]
+CONFIG = """\
+name = "{name}"
+[management]
+listen = "127.0.0.1:0"
+announce = false
+pairing = "127.0.0.1:0"
+[inference]
+http = ""
+[spool]
+reserve_bytes = 0
+"""
+
+
+class ImagedBox:
+    """A home and the process in it; ``name`` is what the box is called."""
+
+    def __init__(
+        self, folder: Path, name: str = "line-9", *, command: tuple[str, ...] = ("edge_runtime", "run")
+    ) -> None:
+        self.home = folder / name
+        self.facts = create_home(self.home, name=name, config=CONFIG.format(name=name))
+        self.codes = CodeFile(self.home)
+        self._command = command
+        self.process: subprocess.Popen[str] | None = None
+
+    def start(self, *command: str) -> None:
+        """Start it, or the module ``command`` in its place, and wait until it takes a code."""
+        module, *verbs = command or self._command
+        offered = self._offers()
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", module, *verbs, "--home", str(self.home)],
+            cwd=ROOT,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        wait_until(lambda: len(self._offers()) > len(offered), 30, "the box to take a code")
+
+    @property
+    def log(self) -> str:
+        path = self.home / "log" / "edge.log"
+        return path.read_text("utf-8") if path.exists() else ""
+
+    @property
+    def port(self) -> int:
+        """Where it takes its code, or took it."""
+        return int(self._offers()[-1])
+
+    @property
+    def address(self) -> str:
+        return f"127.0.0.1:{self.port}"
+
+    def standing(self) -> Standing:
+        standing = self.codes.read()
+        assert standing is not None
+        return standing
+
+    @property
+    def code(self) -> str:
+        return self.standing().code
+
+    def wrong_code(self) -> str:
+        """Differs from the right one in its last letter."""
+        code = self.code
+        return code[:-1] + ("0" if code[-1] != "0" else "1")
+
+    def trusts(self) -> set[str]:
+        return set(TrustStore(self.home).pinned())
+
+    def stop(self, how: signal.Signals = signal.SIGTERM) -> str:
+        """What it wrote to stderr, once it has ended."""
+        assert self.process is not None
+        self.process.send_signal(how)
+        _out, err = self.process.communicate(timeout=20)
+        assert self.process.returncode == (0 if how == signal.SIGTERM else -how)
+        self.process = None
+        return err
+
+    def kill(self) -> None:
+        if self.process is not None:
+            self.process.kill()
+            self.process.communicate()
+            self.process = None
+
+    def _offers(self) -> list[str]:
+        return re.findall(r"by its code, on port (\d+)", self.log)
+
+
+@contextmanager
+def imaged_box(folder: Path, name: str = "line-9") -> Iterator[ImagedBox]:
+    """One that runs; whatever is left of it at the end is killed."""
+    box = ImagedBox(folder, name)
+    try:
+        box.start()
+        yield box
+    finally:
+        box.kill()
