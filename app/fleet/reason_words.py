@@ -49,7 +49,7 @@ WORDS: dict[ReasonKind, tuple[str, str]] = {
     ),
     "other-subnet": (
         "{subject} was last at {address}, in none of this machine's networks; announcements do not cross routers.",
-        "Give its address or subnet, or look through a box that is on the same side: --via BOX.",
+        "Give its address or subnet, or look through a box that is on the same side.",
     ),
     "address-silent": (
         "Nothing answers at {subject}.",

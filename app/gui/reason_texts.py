@@ -68,9 +68,7 @@ TEXTS: dict[ReasonKind, tuple[str, str]] = {
             "reasons",
             "{subject} was last at {address}, in none of this machine's networks; announcements do not cross routers.",
         ),
-        QT_TRANSLATE_NOOP(
-            "reasons", "Give its address or subnet, or look through a box that is on the same side: --via BOX."
-        ),
+        QT_TRANSLATE_NOOP("reasons", "Give its address or subnet, or look through a box that is on the same side."),
     ),
     "address-silent": (
         QT_TRANSLATE_NOOP("reasons", "Nothing answers at {subject}."),

@@ -21,6 +21,8 @@ class Interface:
     """A network interface and the networks that it is part of."""
 
     name: str
+    index: int | None = None
+    """The system's number, which an IPv6 zone may name."""
     networks: tuple[ipaddress.IPv4Interface | ipaddress.IPv6Interface, ...] = ()
     """Its addresses, each with its network."""
     up: bool = True
@@ -46,6 +48,7 @@ def list_interfaces(sys_class_net: Path = Path("/sys/class/net")) -> list[Interf
         )
         found[adapter.name] = Interface(
             name=adapter.nice_name,
+            index=adapter.index,
             networks=networks,
             up=bool(flags & _UP),
             multicast=bool(flags & _MULTICAST),
@@ -55,12 +58,17 @@ def list_interfaces(sys_class_net: Path = Path("/sys/class/net")) -> list[Interf
 
 
 def neighbours_of(interfaces: Iterable[Interface], address: str) -> tuple[str, ...]:
-    """Names of the interfaces on which ``address`` (its IPv6 zone is left out) is a neighbour."""
+    """Names of the interfaces on which ``address`` is a neighbour; its IPv6 zone, if it has one, says which."""
+    plain, _, zone = address.partition("%")
     try:
-        plain = ipaddress.ip_address(address.partition("%")[0])
+        wanted = ipaddress.ip_address(plain)
     except ValueError:
         return ()
-    return tuple(interface.name for interface in interfaces if interface.holds(plain))
+    return tuple(
+        interface.name
+        for interface in interfaces
+        if interface.holds(wanted) and (not zone or zone in (interface.name, str(interface.index)))
+    )
 
 
 def _flags(folder: Path) -> int:

@@ -7,7 +7,7 @@ import logging
 import threading
 
 import ifaddr
-from zeroconf import Error, InterfaceChoice, ServiceInfo, Zeroconf
+from zeroconf import Error, InterfaceChoice, IPVersion, ServiceInfo, Zeroconf
 
 from edge_runtime.contracts.status import Announcement
 
@@ -99,9 +99,10 @@ class Announcer:
 
 def _open(host: str) -> Zeroconf:
     address = ipaddress.ip_address(host)
-    if address.is_unspecified:
-        return Zeroconf(interfaces=InterfaceChoice.All)
-    return Zeroconf(interfaces=[host])
+    versions = (
+        IPVersion.V4Only if address.version == 4 else IPVersion.All if address.is_unspecified else IPVersion.V6Only
+    )
+    return Zeroconf(interfaces=InterfaceChoice.All if address.is_unspecified else [host], ip_version=versions)
 
 
 def _service(announcement: Announcement, addresses: list[str]) -> ServiceInfo:
@@ -118,8 +119,14 @@ def _service(announcement: Announcement, addresses: list[str]) -> ServiceInfo:
 
 
 def _addresses(host: str) -> list[str]:
-    """Where the box can be reached, the loopback last."""
-    if not ipaddress.ip_address(host).is_unspecified:
+    """Where the box can be reached, the loopback last; a listener on ``::`` is reached over IPv4, too."""
+    own = ipaddress.ip_address(host)
+    if not own.is_unspecified:
         return [host]
-    found = {str(ip.ip) for adapter in ifaddr.get_adapters() for ip in adapter.ips if ip.is_IPv4}
-    return sorted(found, key=lambda address: (address.startswith("127."), address))
+    found = {
+        str(ip.ip if ip.is_IPv4 else ip.ip[0])
+        for adapter in ifaddr.get_adapters()
+        for ip in adapter.ips
+        if ip.is_IPv4 or own.version == 6
+    }
+    return sorted(found, key=lambda address: (ipaddress.ip_address(address).is_loopback, address))

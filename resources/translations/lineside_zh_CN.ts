@@ -111,18 +111,6 @@
         <translation>它在网络中的名称或 IP 地址。若下方已列出该边缘盒，可直接选择。</translation>
     </message>
     <message>
-        <source>Listen again</source>
-        <translation>重新搜寻</translation>
-    </message>
-    <message>
-        <source>Announced on this network</source>
-        <translation>本网络中的边缘盒</translation>
-    </message>
-    <message>
-        <source>Listening…</source>
-        <translation>正在搜寻…</translation>
-    </message>
-    <message>
         <source>Choose the box&apos;s home folder first.</source>
         <translation>请先选择边缘盒的主文件夹。</translation>
     </message>
@@ -133,34 +121,6 @@
     <message>
         <source>Say where the box is: choose it below, or type its address.</source>
         <translation>请指明边缘盒的位置：在下方选择，或输入地址。</translation>
-    </message>
-    <message>
-        <source>No box was heard. Announcements do not cross routers or guest networks: give the address instead.</source>
-        <translation>没有发现边缘盒。广播无法穿过路由器或访客网络：请改为填写地址。</translation>
-    </message>
-    <message>
-        <source>Enrolled on this desktop.</source>
-        <translation>已在本机登记。</translation>
-    </message>
-    <message>
-        <source>Not enrolled yet: it takes its one-time code.</source>
-        <translation>尚未登记：可用一次性配对码登记。</translation>
-    </message>
-    <message>
-        <source>Trusts another desktop. Add it here only if it belongs to this site.</source>
-        <translation>它信任另一台电脑。仅当它属于本站点时才添加。</translation>
-    </message>
-    <message>
-        <source>Not enrolled yet: take its address and give its home folder above.</source>
-        <translation>尚未登记：采用它的地址，并在上方填写主文件夹。</translation>
-    </message>
-    <message>
-        <source>Enter its code</source>
-        <translation>输入配对码</translation>
-    </message>
-    <message>
-        <source>Take address</source>
-        <translation>采用地址</translation>
     </message>
 </context>
 <context>
@@ -644,6 +604,85 @@
     <message>
         <source>Cancel</source>
         <translation>取消</translation>
+    </message>
+</context>
+<context>
+    <name>FoundBoxes</name>
+    <message>
+        <source>Look at these addresses too</source>
+        <translation>同时查询这些地址</translation>
+    </message>
+    <message>
+        <source>Look from</source>
+        <translation>从哪里查找</translation>
+    </message>
+    <message>
+        <source>From this machine</source>
+        <translation>从本机</translation>
+    </message>
+    <message>
+        <source>Look again</source>
+        <translation>重新查找</translation>
+    </message>
+    <message>
+        <source>Announcements do not cross routers: name addresses or a subnet on the other side.</source>
+        <translation>广播不会穿过路由器：请填写另一侧的地址或网段。</translation>
+    </message>
+    <message>
+        <source>Boxes on the network</source>
+        <translation>网络上的边缘盒</translation>
+    </message>
+    <message>
+        <source>Looking…</source>
+        <translation>正在查找…</translation>
+    </message>
+    <message>
+        <source>Through {box}</source>
+        <translation>经由 {box}</translation>
+    </message>
+    <message>
+        <source>No box was found.</source>
+        <translation>没有找到边缘盒。</translation>
+    </message>
+    <message>
+        <source>{n} more: name the address of the one that you want.</source>
+        <translation>还有 {n} 台：请直接填写所需那台的地址。</translation>
+    </message>
+    <message>
+        <source>Why a box may be missing</source>
+        <translation>可能找不到边缘盒的原因</translation>
+    </message>
+    <message>
+        <source>Enter its code</source>
+        <translation>输入配对码</translation>
+    </message>
+    <message>
+        <source>Take address</source>
+        <translation>采用此地址</translation>
+    </message>
+    <message>
+        <source>Id: {id}</source>
+        <translation>标识：{id}</translation>
+    </message>
+    <message>
+        <source>Enrolled on this desktop.</source>
+        <translation>已在本机登记。</translation>
+    </message>
+    <message>
+        <source>Only announced: its key does not answer there.</source>
+        <translation>仅有广播：该地址没有它的密钥应答。</translation>
+    </message>
+    <message>
+        <source>Not enrolled yet: it takes its one-time code.</source>
+        <translation>尚未登记：可用一次性配对码登记。</translation>
+    </message>
+    <message>
+        <source>Trusts another desktop. Add it here only if it belongs to this site.</source>
+        <translation>信任另一台桌面。仅当它属于本站点时才在此添加。</translation>
+    </message>
+    <message>
+        <source>Not on this desktop&apos;s list.</source>
+        <translation>不在本机的列表中。</translation>
     </message>
 </context>
 <context>
@@ -2792,6 +2831,133 @@
     <message>
         <source>{n} d ago</source>
         <translation>{n} 天前</translation>
+    </message>
+</context>
+<context>
+    <name>reasons</name>
+    <message>
+        <source>This machine has no network.</source>
+        <translation>本机没有网络。</translation>
+    </message>
+    <message>
+        <source>Plug in a cable or join the plant&apos;s wireless network.</source>
+        <translation>请插上网线或连接厂区无线网络。</translation>
+    </message>
+    <message>
+        <source>The interface {subject} is down.</source>
+        <translation>网络接口 {subject} 未连接。</translation>
+    </message>
+    <message>
+        <source>If the boxes are on that side, check its cable or switch it on.</source>
+        <translation>如果边缘盒在这一侧，请检查网线或启用该接口。</translation>
+    </message>
+    <message>
+        <source>The interface {subject} passes no multicast, as VPNs and mobile links do not: no box can be heard there.</source>
+        <translation>网络接口 {subject} 不传输组播（VPN 和移动网络即如此）：那里听不到任何边缘盒。</translation>
+    </message>
+    <message>
+        <source>Give the box&apos;s address or its subnet.</source>
+        <translation>请填写边缘盒的地址或网段。</translation>
+    </message>
+    <message>
+        <source>What this machine asks over mDNS on {subject} does not come back: a firewall here drops it.</source>
+        <translation>本机在 {subject} 上发出的 mDNS 询问没有返回：本机防火墙将其丢弃。</translation>
+    </message>
+    <message>
+        <source>Allow incoming UDP port 5353, or give the box&apos;s address.</source>
+        <translation>请放行入站 UDP 端口 5353，或填写边缘盒的地址。</translation>
+    </message>
+    <message>
+        <source>This machine cannot listen to announcements: {problem}.</source>
+        <translation>本机无法收听广播：{problem}。</translation>
+    </message>
+    <message>
+        <source>Far more boxes are announced than there can be; {count} announcements were left out.</source>
+        <translation>广播的边缘盒数量远超可能；已忽略 {count} 条广播。</translation>
+    </message>
+    <message>
+        <source>Find the machine that floods this network. Until then, give the box&apos;s address.</source>
+        <translation>请找出在网络上泛洪的机器。在此之前请直接填写边缘盒的地址。</translation>
+    </message>
+    <message>
+        <source>{count} announcements name a box at an address where another key answers.</source>
+        <translation>{count} 条广播所称的地址由另一把密钥应答。</translation>
+    </message>
+    <message>
+        <source>They were left out. Old entries do that for a while; many of them are an impostor&apos;s work.</source>
+        <translation>这些广播已忽略。过期条目会短暂如此；大量出现则是冒充者所为。</translation>
+    </message>
+    <message>
+        <source>{count} announcements could not be read.</source>
+        <translation>{count} 条广播无法读取。</translation>
+    </message>
+    <message>
+        <source>They were left out. Another program may use the same service name.</source>
+        <translation>这些广播已忽略。可能有其他程序使用同一服务名。</translation>
+    </message>
+    <message>
+        <source>{subject} is announced at {address}, but its key does not answer there.</source>
+        <translation>{subject} 的广播称其位于 {address}，但那里没有它的密钥应答。</translation>
+    </message>
+    <message>
+        <source>A firewall may close the port, or the box has just gone; otherwise somebody else announces it.</source>
+        <translation>可能是防火墙关闭了端口，或边缘盒刚刚离开；否则就是他人在冒名广播。</translation>
+    </message>
+    <message>
+        <source>{count} boxes call themselves {subject}: {boxes}.</source>
+        <translation>{count} 台边缘盒都自称 {subject}：{boxes}。</translation>
+    </message>
+    <message>
+        <source>Tell them apart by their ids, and give each a name of its own in its edge.toml.</source>
+        <translation>请用标识区分，并在各自的 edge.toml 中取不同的名称。</translation>
+    </message>
+    <message>
+        <source>{subject} was last at {address}, in none of this machine&apos;s networks; announcements do not cross routers.</source>
+        <translation>{subject} 上次位于 {address}，不在本机的任何网络中；广播不会穿过路由器。</translation>
+    </message>
+    <message>
+        <source>Give its address or subnet, or look through a box that is on the same side.</source>
+        <translation>请填写其地址或网段，或经由同一侧的边缘盒查找。</translation>
+    </message>
+    <message>
+        <source>Nothing answers at {subject}.</source>
+        <translation>{subject} 没有任何应答。</translation>
+    </message>
+    <message>
+        <source>The box is off, its cable is out, it has another address now, or a firewall drops what is sent there.</source>
+        <translation>边缘盒已关机、网线脱落、地址已变，或防火墙丢弃了发往那里的数据。</translation>
+    </message>
+    <message>
+        <source>The machine at {subject} answers, but no box listens on that port.</source>
+        <translation>{subject} 处的机器有应答，但该端口上没有边缘盒在监听。</translation>
+    </message>
+    <message>
+        <source>Start the box (systemctl status lineside-edge), or check `listen` in its edge.toml.</source>
+        <translation>请启动边缘盒（systemctl status lineside-edge），或检查其 edge.toml 中的 `listen`。</translation>
+    </message>
+    <message>
+        <source>There is no way to {subject} from here.</source>
+        <translation>从这里无法到达 {subject}。</translation>
+    </message>
+    <message>
+        <source>Check the address and this machine&apos;s network; another subnet needs a route.</source>
+        <translation>请检查地址和本机网络；其他网段需要路由。</translation>
+    </message>
+    <message>
+        <source>At {subject}, where {name} was, another key answers.</source>
+        <translation>{name} 原来所在的 {subject} 由另一把密钥应答。</translation>
+    </message>
+    <message>
+        <source>It is another box that got this address, a box that was set up anew, or an impostor.</source>
+        <translation>可能是另一台边缘盒得到了此地址、边缘盒被重新安装，或有人冒充。</translation>
+    </message>
+    <message>
+        <source>What listens at {subject} is no box.</source>
+        <translation>在 {subject} 监听的不是边缘盒。</translation>
+    </message>
+    <message>
+        <source>Check the address and the port.</source>
+        <translation>请检查地址和端口。</translation>
     </message>
 </context>
 <context>

@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 
 from app.gui.pages.boxes import BoxesPage
+from app.gui.widgets import Button
 from app.usecases import boxes
-from edge_runtime.contracts.status import Announcement
+from app.usecases.finding import Found
+from edge_runtime.contracts.finding import FoundBox
 from tests.fakes.imaged_box import imaged_box
 from tests.gui.conftest import Bench
 
@@ -25,9 +27,9 @@ def test_a_box_is_added_with_its_code(bench: Bench, tmp_path: Path, errors: list
         dialog = page.add_box()
         bench.settle()
         host, port = box.address.split(":")
-        heard = Announcement(box=box.facts.box, name="line-9", host=host, port=7443, pair=int(port))
-        entry = dialog._entry(heard, enrolled_here=False)
-        (button,) = [one for one in entry.findChildren(type(dialog.rescan)) if one.text()]
+        seen = FoundBox(box=box.facts.box, name="line-9", addresses=(f"{host}:7443",), announced=True, pair=int(port))
+        entry = dialog.found._entry(Found(seen=seen))
+        (button,) = entry.findChildren(Button)
         assert button.text() == "Enter its code"
         button.click()
         assert dialog.way.value == "code"

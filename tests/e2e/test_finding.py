@@ -1,0 +1,210 @@
+"""Finding real boxes over real networks: several interfaces, other subnets, firewalls, impostors, floods."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.usecases import boxes, sites
+from edge_runtime.enrolment import address_file, create_home, read_home
+from tests.fakes.network import Machine, Network, needs_namespaces, network
+from tests.waiting import wait_until
+
+pytestmark = needs_namespaces
+PASSPHRASE = "correct horse"
+CONFIG = """\
+name = "{name}"
+[management]
+listen = "{listen}"
+pairing = ""
+[inference]
+http = ""
+[spool]
+reserve_bytes = 0
+"""
+
+
+@dataclass
+class RunningBox:
+    home: Path
+    process: subprocess.Popen[bytes]
+
+    @property
+    def id(self) -> str:
+        return read_home(self.home).box
+
+
+class Factory:
+    """Boxes on machines of a network; everything ends with the test."""
+
+    def __init__(self, net: Network, folder: Path) -> None:
+        self.net, self._folder, self._boxes = net, folder, list[RunningBox]()
+
+    def box(self, machine: Machine, name: str, *, listen: str = "0.0.0.0:7443", home: Path | None = None) -> RunningBox:
+        folder = home or self._folder / f"{machine.name}-{name}"
+        create_home(folder, name=name, config=CONFIG.format(name=name, listen=listen))
+        command = machine.command(sys.executable, "-m", "edge_runtime", "run", "--home", str(folder))
+        box = RunningBox(folder, subprocess.Popen(command, stderr=subprocess.DEVNULL))
+        self._boxes.append(box)
+        wait_until(address_file(folder).exists, 60, f"{name} to listen")
+        return box
+
+    def close(self) -> None:
+        for box in self._boxes:
+            box.process.kill()
+            box.process.wait()
+
+
+@pytest.fixture
+def factory(tmp_path: Path) -> Iterator[Factory]:
+    with network() as net:
+        made = Factory(net, tmp_path)
+        try:
+            yield made
+        finally:
+            made.close()
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Path:
+    sites.create_site(tmp_path / "desktop", "Plant", PASSPHRASE).close()
+    return tmp_path / "desktop"
+
+
+def scan(machine: Machine, home: Path, *arguments: str) -> dict[str, Any]:
+    done = machine.run(
+        sys.executable, "-m", "app", "--home", str(home), "boxes", "scan", "--json", *arguments, check=False
+    )
+    body: dict[str, Any] = json.loads(done.stdout)
+    return body
+
+
+def kinds(report: dict[str, Any]) -> set[str]:
+    return {reason["kind"] for reason in report["reasons"]}
+
+
+def test_boxes_are_found_on_every_interface_and_over_ipv6(factory: Factory, site: Path) -> None:
+    laptop, one, two = (factory.net.machine(name) for name in ("laptop", "one", "two"))
+    factory.net.cable([(laptop, "left", ["10.77.1.1/24"]), (one, "up", ["10.77.1.2/24"])])
+    factory.net.cable([(laptop, "right", ["fd77::1/64"]), (two, "up", ["fd77::2/64"])])
+    first = factory.box(one, "line-1")
+    second = factory.box(two, "line-2", listen="[::]:7443")
+
+    def both() -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = [one["seen"] for one in scan(laptop, site, "--seconds", "3")["found"]]
+        return found if len(found) == 2 else []
+
+    found = wait_until(both, 30, "both boxes to be heard")
+    seen = {box["name"]: box for box in found}
+    assert {name: box["box"] for name, box in seen.items()} == {"line-1": first.id, "line-2": second.id}
+    assert seen["line-1"]["addresses"] == ["10.77.1.2:7443"]
+    assert seen["line-1"]["interfaces"] == ["left"]
+    assert seen["line-2"]["addresses"][0].startswith("[fd77::2]")
+    assert seen["line-2"]["interfaces"] == ["right"]
+    assert all(box["announced"] and box["proved"] and not box["enrolled"] for box in found)
+
+
+def test_a_box_on_another_subnet_is_found_by_address_by_subnet_and_through_another_box(
+    factory: Factory, site: Path
+) -> None:
+    laptop, near, far = (factory.net.machine(name) for name in ("laptop", "near", "far"))
+    factory.net.cable([(laptop, "lan", ["10.77.1.1/24"]), (near, "up", ["10.77.1.2/24"])])
+    factory.net.cable([(near, "plant", ["10.78.0.1/24"]), (far, "up", ["10.78.0.9/24"])])
+    near_box = factory.box(near, "near")
+    far_box = factory.box(far, "far")
+    with sites.open_context(site) as ctx:
+        boxes.enrol_local(ctx, near_box.home, address="10.77.1.2:7443")
+
+    via = scan(laptop, site, "--seconds", "2", "--via", "near")
+    told = {one["seen"]["name"]: one["seen"] for one in via["found"]}
+    assert told["far"]["box"] == far_box.id
+    assert told["far"]["told_by"] == ["near"]
+    assert "10.78.0.9:7443" in told["far"]["addresses"]
+
+    # With a route, its address and its subnet do without the other box.
+    laptop.has("ip route add 10.78.0.0/24 via 10.77.1.2")
+    far.has("ip route add 10.77.1.0/24 via 10.78.0.1")
+    near.run("sysctl", "-qw", "net.ipv4.ip_forward=1")
+    for way in (("--address", "10.78.0.9"), ("--subnet", "10.78.0.0/28")):
+        report = scan(laptop, site, "--seconds", "0", *way)
+        assert [one["seen"]["box"] for one in report["found"] if one["seen"]["name"] == "far"] == [far_box.id], way
+
+
+def test_why_a_box_is_missing(factory: Factory, site: Path) -> None:
+    laptop, one = factory.net.machine("laptop"), factory.net.machine("one")
+    assert kinds(scan(laptop, site, "--seconds", "0.2", "--explain")) == {"no-network"}
+
+    factory.net.cable([(laptop, "lan", ["10.77.1.1/24"]), (one, "up", ["10.77.1.2/24"])])
+    box = factory.box(one, "line-1")
+    with sites.open_context(site) as ctx:
+        boxes.enrol_local(ctx, box.home, address="10.77.1.2:7443")
+    assert scan(laptop, site, "--seconds", "1", "--explain")["reasons"] == []
+
+    laptop.run(
+        "nft", "-f", "-", input="table inet f { chain i { type filter hook input priority 0; udp dport 5353 drop; }; }"
+    )
+    report = scan(laptop, site, "--seconds", "1", "--explain")
+    assert kinds(report) == {"multicast-blocked"}
+    # Where it was last it still answers, so it is found all the same.
+    assert [one["known_as"] for one in report["found"]] == ["line-1"]
+    laptop.has("nft flush ruleset", "ip link set lan multicast off")
+    assert "no-multicast" in kinds(scan(laptop, site, "--seconds", "1", "--explain"))
+    laptop.has("ip link set lan multicast on")
+
+    box.process.kill()
+    box.process.wait()
+    assert kinds(scan(laptop, site, "--seconds", "0", "--explain")) == {"address-refused"}
+    one.run(
+        "nft", "-f", "-", input="table inet f { chain i { type filter hook input priority 0; tcp dport 7443 drop; }; }"
+    )
+    assert kinds(scan(laptop, site, "--seconds", "0", "--explain")) == {"address-silent"}
+    one.has("nft flush ruleset")
+    factory.box(one, "line-1", home=box.home.with_name("stranger"))
+    report = scan(laptop, site, "--seconds", "0", "--explain")
+    assert "other-key" in kinds(report)
+    assert [one["known_as"] for one in report["found"]] == [None]
+
+    laptop.has("ip address delete 10.77.1.1/24 dev lan", "ip address add 10.80.0.1/24 dev lan")
+    assert kinds(scan(laptop, site, "--seconds", "0", "--explain")) == {"other-subnet", "address-unreachable"}
+    laptop.has("ip link set lan down")
+    assert "interface-down" in kinds(scan(laptop, site, "--seconds", "0", "--explain"))
+
+
+def test_two_boxes_of_one_name_are_told_apart(factory: Factory, site: Path) -> None:
+    laptop, one, two = (factory.net.machine(name) for name in ("laptop", "one", "two"))
+    factory.net.cable([(laptop, "left", ["10.77.1.1/24"]), (one, "up", ["10.77.1.2/24"])])
+    factory.net.cable([(laptop, "right", ["10.77.2.1/24"]), (two, "up", ["10.77.2.2/24"])])
+    first, second = factory.box(one, "line-1"), factory.box(two, "line-1")
+    report = scan(laptop, site, "--seconds", "1", "--address", "10.77.1.2", "--address", "10.77.2.2:7443", "--explain")
+    assert {one["seen"]["box"] for one in report["found"]} == {first.id, second.id}
+    assert kinds(report) == {"name-clash"}
+
+
+def test_ten_thousand_hostile_announcements_neither_slow_nor_fool_it(factory: Factory, site: Path) -> None:
+    laptop, one = factory.net.machine("laptop"), factory.net.machine("one")
+    factory.net.cable([(laptop, "lan", ["10.77.0.1/16"]), (one, "up", ["10.77.0.2/16"])])
+    box = factory.box(one, "line-1")
+    with sites.open_context(site) as ctx:
+        boxes.enrol_local(ctx, box.home, address="10.77.0.2:7443")
+    flood = subprocess.Popen(
+        one.command(sys.executable, "-m", "tests.fakes.announcers", "10.77.0.2", "10000", "--impersonate", box.id)
+    )
+    try:
+        report = scan(laptop, site, "--seconds", "5", "--explain")
+    finally:
+        flood.kill()
+        flood.wait()
+    proved = [one for one in report["found"] if one["seen"]["proved"]]
+    # The real one, at its real address; of those who only said that they were it, nothing.
+    assert [(one["seen"]["box"], one["seen"]["addresses"], one["known_as"]) for one in proved] == [
+        (box.id, ["10.77.0.2:7443"], "line-1")
+    ]
+    assert {"unproved"} <= kinds(report)
+    assert len(report["reasons"]) < 100

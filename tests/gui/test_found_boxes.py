@@ -1,0 +1,83 @@
+"""Looking for boxes in the window: what is found, what to do about it, and why one is missing."""
+
+from __future__ import annotations
+
+import pytest
+from PySide6.QtWidgets import QLabel
+
+from app.fleet.reason_words import WORDS
+from app.gui.pages.found_boxes import FoundBoxes
+from app.gui.reason_texts import TEXTS
+from app.gui.widgets import Button
+from app.usecases.finding import Found, ScanReport
+from edge_runtime.contracts.finding import FoundBox, Reason
+from tests.gui.conftest import Bench
+
+A, B, C = "a" * 64, "b" * 64, "c" * 64
+
+
+def texts_of(found: FoundBoxes) -> list[str]:
+    return [one.text() for one in found.findChildren(QLabel) if one.text() and one.isVisibleTo(found)]
+
+
+@pytest.fixture
+def found(bench: Bench) -> FoundBoxes:
+    widget = FoundBoxes(bench.session)
+    bench.settle()
+    return widget
+
+
+def test_reasons_are_worded_as_on_the_command_line() -> None:
+    assert TEXTS == WORDS
+
+
+def test_what_is_found_and_what_is_offered(found: FoundBoxes) -> None:
+    taken: list[str] = []
+    codes: list[str] = []
+    found.taken.connect(taken.append)
+    found.code_offered.connect(codes.append)
+    report = ScanReport(
+        found=(
+            Found(seen=FoundBox(box=A, name="line-1", addresses=("10.0.0.2:7443",), proved=True), known_as="line-1"),
+            Found(seen=FoundBox(box=B, name="line-2", addresses=("[fe80::2%3]:7443",), proved=True, pair=7444)),
+            Found(seen=FoundBox(box=C, name="line-3", addresses=("10.0.0.4:7443",), announced=True, enrolled=True)),
+        ),
+        reasons=(Reason(kind="interface-down", subject="eth1"),),
+    )
+    found._seen(report)
+    words = texts_of(found)
+    assert "line-1  ·  10.0.0.2:7443" in words
+    assert "Enrolled on this desktop." in words
+    assert "Only announced: its key does not answer there. Trusts another desktop. " in " ".join(words)
+    assert "The interface eth1 is down." in words
+    offers = [one for one in found.findChildren(Button) if one.isVisibleTo(found) and one is not found.look_again]
+    assert [one.accessibleName() for one in offers] == ["Enter its code: line-2", "Take address: line-3"]
+    for one in offers:
+        one.click()
+    assert (codes, taken) == (["[fe80::2%3]:7444"], ["10.0.0.4:7443"])
+
+
+def test_a_long_list_is_cut_and_says_so(found: FoundBoxes) -> None:
+    many = tuple(
+        Found(seen=FoundBox(box=f"{number:064x}", name=f"line-{number}", addresses=("10.0.0.2:7443",), proved=True))
+        for number in range(50)
+    )
+    found._seen(ScanReport(found=many))
+    assert "10 more: name the address of the one that you want." in texts_of(found)
+
+
+def test_the_network_is_really_looked_at(found: FoundBoxes, bench: Bench) -> None:
+    found.where.setText("127.0.0.1:1, 127.0.0.1/32")
+    found.look()
+    assert not found.look_again.isEnabled()
+    bench.settle()
+    assert found.look_again.isEnabled()
+    assert "The machine at 127.0.0.1:1 answers, but no box listens on that port." in texts_of(found)
+
+
+def test_a_wrong_subnet_is_told_in_place(found: FoundBoxes, bench: Bench, errors: list[BaseException]) -> None:
+    found.where.setText("10.0.0.0/8")
+    found.look()
+    bench.settle()
+    assert "at most 4096 are tried" in " ".join(texts_of(found))
+    assert errors == []

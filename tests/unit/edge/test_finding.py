@@ -1,0 +1,288 @@
+"""Looking for boxes: what is kept of announcements, whose word counts, and what answers at an address."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+import ssl
+import threading
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edge_runtime.contracts.errors import InputInvalid
+from edge_runtime.contracts.finding import FoundBox
+from edge_runtime.contracts.status import Announcement
+from edge_runtime.finding.claims import MAX_AT_ONE_ADDRESS, MAX_CLAIMS, MAX_OF_ONE_BOX, Claim, Claims
+from edge_runtime.finding.interfaces import Interface, list_interfaces, neighbours_of
+from edge_runtime.finding.listen import Heard
+from edge_runtime.finding.probe import Outcome, Probed, addresses_of, probe
+from edge_runtime.finding.reasons import Expected, reasons_of
+from edge_runtime.finding.search import Evidence, Place, gather
+from edge_runtime.identity import Presented, create_identity, server_context
+
+A, B = "a" * 64, "b" * 64
+LAN = Interface(name="lan", index=2, networks=(ipaddress.ip_interface("10.0.0.1/24"),))
+VPN = Interface(name="vpn", index=3, networks=(ipaddress.ip_interface("fd00::1/64"),), multicast=False)
+LOOPBACK = Interface(name="lo", networks=(ipaddress.ip_interface("127.0.0.1/8"),), loopback=True)
+
+
+def text(box: str = A, name: str = "line-1", **more: str) -> dict[str, str]:
+    return {"box": box, "name": name, **more}
+
+
+def claim(box: str, host: str, port: int = 7443, **more: object) -> Claim:
+    return Claim(Announcement(box=box, name=f"box {box[:1]}", host=host, port=port, **more), (host,))  # type: ignore[arg-type]
+
+
+def answer(host: str, outcome: Outcome = "box", box: str = A, port: int = 7443) -> Probed:
+    presented = Presented(box, f"key {box[:1]}", "pem") if outcome == "box" else None
+    return Probed(host=host, port=port, outcome=outcome, presented=presented)
+
+
+def told(claims: list[Claim], answers: list[Probed]) -> tuple[tuple[FoundBox, ...], int]:
+    return gather(claims, {(one.host, one.port): one for one in answers}, (LAN, VPN, LOOPBACK))
+
+
+# What is kept of announcements
+
+
+@given(
+    st.dictionaries(st.sampled_from(["box", "name", "enrolled", "pair", "x"]), st.text()),
+    st.lists(st.text()),
+    st.integers(),
+)
+def test_no_announcement_is_too_odd(items: dict[str, str], addresses: list[str], port: int) -> None:
+    claims = Claims()
+    claims.add(items, addresses, port)
+    assert len(claims.all()) + claims.malformed == 1
+
+
+def test_a_flood_has_bounds_and_never_hides_a_box_of_ours() -> None:
+    claims = Claims(expected=[A])
+    for number in range(MAX_CLAIMS + 500):
+        claims.add(text(f"{number:064x}"), [f"10.{number // 60_000}.{number // 250 % 240}.{number % 250}"], 7443)
+    assert len(claims.all()) == MAX_CLAIMS
+    assert claims.left_out == 500
+    claims.add(text(A), ["10.0.0.9"], 7443)
+    assert claims.all()[0].announcement.box == A
+
+
+def test_one_machine_can_pretend_to_be_few_boxes_and_one_box_to_be_at_few_places() -> None:
+    claims = Claims()
+    for number in range(100):
+        claims.add(text(f"{number:064x}"), ["10.0.0.9"], 7443)
+    assert len(claims.all()) == MAX_AT_ONE_ADDRESS
+    claims = Claims(expected=[A])
+    for number in range(200):
+        claims.add(text(A), [f"10.0.0.{number}"], 7443)
+    assert len(claims.all()) == MAX_OF_ONE_BOX
+
+
+def test_the_last_word_of_a_box_at_its_place_stands() -> None:
+    claims = Claims()
+    claims.add(text(pair="7444"), ["10.0.0.9"], 7443)
+    claims.add(text(name="renamed", enrolled="1", pair="70000"), ["10.0.0.9"], 7443)
+    (only,) = claims.all()
+    assert (only.announcement.name, only.announcement.enrolled, only.announcement.pair) == ("renamed", True, 0)
+
+
+# Whose word counts
+
+
+def test_a_key_that_answers_is_a_box_whether_announced_or_not() -> None:
+    found, false_claims = told([claim(A, "10.0.0.2", enrolled=True)], [answer("10.0.0.2"), answer("10.0.0.3", box=B)])
+    assert [(one.box, one.name, one.announced, one.proved, one.enrolled) for one in found] == [
+        (A, "box a", True, True, True),
+        (B, "key b", False, True, False),
+    ]
+    assert found[0].interfaces == ("lan",)
+    assert false_claims == 0
+
+
+def test_an_announcement_that_another_key_contradicts_is_left_out() -> None:
+    found, false_claims = told([claim(A, "10.0.0.2")], [answer("10.0.0.2", box=B)])
+    assert [(one.box, one.announced) for one in found] == [(B, False)]
+    assert false_claims == 1
+
+
+def test_an_impostor_does_not_move_a_box_that_answers() -> None:
+    claims = [claim(A, "10.0.0.66"), claim(A, "10.0.0.2")]
+    found, _ = told(claims, [answer("10.0.0.66", "silent"), answer("10.0.0.2")])
+    assert [(one.addresses, one.announced) for one in found] == [(("10.0.0.2:7443",), True)]
+
+
+def test_what_nothing_bears_out_stands_last_as_unproved() -> None:
+    found, _ = told([claim(B, "10.0.0.2"), claim(A, "fe80::1%3")], [answer("10.0.0.2", "refused"), answer("fe80::1%3")])
+    assert [(one.box, one.proved, one.addresses) for one in found] == [
+        (A, True, ("[fe80::1%3]:7443",)),
+        (B, False, ("10.0.0.2:7443",)),
+    ]
+
+
+# Why one is missing
+
+
+def evidence(
+    *, interfaces: tuple[Interface, ...] = (LAN, LOOPBACK), heard: Heard | None = None, **more: object
+) -> Evidence:
+    answers: dict[Place, Probed] = {}
+    facts: dict[str, object] = {"answers": answers, "found": (), "false_claims": 0, "not_asked": 0, **more}
+    return Evidence(interfaces=interfaces, heard=heard or Heard(), **facts)  # type: ignore[arg-type]
+
+
+def kinds(
+    of: Evidence, *, expected: tuple[Expected, ...] = (), asked: tuple[Place, ...] = (), hears: bool = True
+) -> list[str]:
+    return [reason.kind for reason in reasons_of(of, expected, asked, lambda _address: hears)]
+
+
+def test_nothing_is_said_where_nothing_hides_a_box() -> None:
+    assert kinds(evidence()) == []
+
+
+def test_what_is_wrong_here() -> None:
+    down = Interface(name="eth1", networks=(ipaddress.ip_interface("10.1.0.1/24"),), up=False)
+    never_used = Interface(name="eth2", up=False)
+    assert kinds(evidence(interfaces=(LOOPBACK, down, never_used))) == ["no-network", "interface-down"]
+    assert kinds(evidence(interfaces=(LAN, VPN))) == ["no-multicast"]
+    assert kinds(evidence(), hears=False) == ["multicast-blocked"]
+    assert kinds(evidence(heard=Heard(problem="no"))) == ["not-listening"]
+
+
+def test_what_is_wrong_on_the_network() -> None:
+    twins = tuple(FoundBox(box=box, name="Line-1", addresses=("10.0.0.2:7443",), proved=True) for box in (A, B))
+    assert kinds(evidence(found=twins, false_claims=2, not_asked=1, heard=Heard(malformed=1))) == [
+        "flooded",
+        "false-claims",
+        "malformed",
+        "name-clash",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("outcome", "kind"),
+    [
+        ("silent", "address-silent"),
+        ("refused", "address-refused"),
+        ("unreachable", "address-unreachable"),
+        ("other", "no-box"),
+    ],
+)
+def test_what_is_wrong_at_an_address(outcome: Outcome, kind: str) -> None:
+    answers = {("10.0.0.2", 7443): answer("10.0.0.2", outcome), ("10.9.0.2", 7443): answer("10.9.0.2", outcome)}
+    here = Expected(box=A, name="line-1", host="10.0.0.2", port=7443)
+    there = Expected(box=B, name="line-2", host="10.9.0.2", port=7443)
+    assert kinds(evidence(answers=answers), expected=(here, there)) == [kind, "other-subnet", kind]
+    assert kinds(evidence(answers=answers), asked=(("10.0.0.2", 7443),)) == [kind]
+
+
+def test_another_key_at_the_last_address() -> None:
+    answers = {("10.0.0.2", 7443): answer("10.0.0.2", box=B)}
+    here = Expected(box=A, name="line-1", host="10.0.0.2", port=7443)
+    assert kinds(evidence(answers=answers), expected=(here,)) == ["other-key"]
+
+
+# Interfaces and addresses
+
+
+def test_this_machine_has_a_loopback() -> None:
+    loopback = next(one for one in list_interfaces() if one.loopback)
+    assert loopback.holds(ipaddress.ip_address("127.0.0.1"))
+    assert neighbours_of([loopback], "127.0.0.1") == (loopback.name,)
+
+
+def test_flags_of_the_system(tmp_path: Path) -> None:
+    name = next(one.name for one in list_interfaces() if one.loopback)
+    (tmp_path / name).mkdir()
+    (tmp_path / name / "flags").write_text("0x9\n")
+    (tmp_path / name / "operstate").write_text("down\n")
+    (seen,) = [one for one in list_interfaces(tmp_path) if one.name == name]
+    assert (seen.up, seen.multicast, seen.loopback) == (False, False, True)
+
+
+def test_a_zone_names_the_interface() -> None:
+    both = tuple(
+        Interface(name=name, index=index, networks=(ipaddress.ip_interface("fe80::1/64"),))
+        for name, index in (("left", 4), ("right", 5))
+    )
+    assert neighbours_of(both, "fe80::2%5") == neighbours_of(both, "fe80::2%right") == ("right",)
+    assert neighbours_of(both, "fe80::2") == ("left", "right")
+    assert neighbours_of(both, "no address") == ()
+
+
+def test_subnets() -> None:
+    assert addresses_of("192.0.2.0/30") == ["192.0.2.1", "192.0.2.2"]
+    assert addresses_of("192.0.2.7/32") == ["192.0.2.7"]
+    for wrong in ("192.0.2.0/33", "plant", "10.0.0.0/8", "fd00::/64"):
+        with pytest.raises(InputInvalid):
+            addresses_of(wrong)
+
+
+# Probing
+
+
+@contextmanager
+def listener(context: ssl.SSLContext | None, reply: bytes = b"") -> Iterator[int]:
+    """Takes connections until the end: with TLS, or says ``reply``, or says nothing."""
+    with closing(socket.create_server(("127.0.0.1", 0))) as server:
+
+        def serve() -> None:
+            kept = []
+            while True:
+                try:
+                    connection, _ = server.accept()
+                except OSError:
+                    break
+                kept.append(connection)
+                try:
+                    if context:
+                        kept.append(context.wrap_socket(connection, server_side=True))
+                    elif reply:
+                        connection.sendall(reply)
+                except OSError:
+                    continue
+            for connection in kept:
+                connection.close()
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        try:
+            yield server.getsockname()[1]
+        finally:
+            server.shutdown(socket.SHUT_RDWR)
+            thread.join(10)
+
+
+def test_who_answers(tmp_path: Path) -> None:
+    box = create_identity(tmp_path / "box", "line\n1")
+    places = []
+    with (
+        listener(server_context(box, [box.certificate_pem])) as known,
+        listener(None, b"SSH-2.0-OpenSSH\r\n") as other,
+        listener(None) as silent,
+        closing(socket.create_server(("127.0.0.1", 0))) as closed,
+    ):
+        gone = closed.getsockname()[1]
+        closed.close()
+        places = [("127.0.0.1", port) for port in (known, other, silent, gone)]
+        counted: list[int] = []
+        answers = probe([*places, ("256.1.1.1", 1)], timeout_s=1.0, done=counted.append)
+    assert [one.outcome for one in answers] == ["box", "other", "silent", "refused", "unreachable"]
+    assert counted == [1, 2, 3, 4, 5]
+    presented = answers[0].presented
+    assert presented is not None
+    assert (presented.fingerprint, presented.name) == (box.fingerprint, "line 1")
+    assert presented.certificate_pem.split() == box.certificate_pem.split()
+
+
+def test_a_probe_can_be_stopped() -> None:
+    def stop(_count: int) -> None:
+        raise InputInvalid("stopped")
+
+    with listener(None, b"x") as port, pytest.raises(InputInvalid, match="stopped"):
+        probe([("127.0.0.1", port)] * 3 + [("127.0.0.1", 1)], done=stop)
