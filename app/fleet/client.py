@@ -18,15 +18,9 @@ from types import TracebackType
 from typing import Any, Literal, TypeVar
 from urllib.parse import quote, urlencode
 
+from app.fleet.failures import no_answer, refusal, wrong_key
 from edge_runtime.contracts import wire
-from edge_runtime.contracts.errors import (
-    BoxRefused,
-    BoxUnreachable,
-    BoxWrongKey,
-    InputInvalid,
-    LinesideError,
-    ObjectCorrupt,
-)
+from edge_runtime.contracts.errors import BoxRefused, InputInvalid, ObjectCorrupt
 from edge_runtime.contracts.finding import Neighbours, NeighboursRequest
 from edge_runtime.contracts.rows import ROW_TYPES, Row, Stream
 from edge_runtime.contracts.status import (
@@ -68,11 +62,6 @@ def split_address(address: str) -> tuple[str, int]:
     if unsound or not port.isascii() or not port.isdigit() or not 1 <= int(port) <= 65535:
         raise InputInvalid(f"{address!r} is not an address like 192.0.2.7:7443.")
     return host, int(port)
-
-
-def join_address(host: str, port: int) -> str:
-    """The reverse of :func:`split_address`."""
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 class BoxClient:
@@ -209,9 +198,9 @@ class BoxClient:
                     status, answer = self._exchange(method, target, body, timeout_s, limit)
             except (http.client.HTTPException, OSError) as error:
                 self._drop()
-                raise self._explain(error) from error
+                raise no_answer(self.address, error) from error
         if status >= 400:
-            raise self._refusal(status, answer)
+            raise refusal(self.address, status, answer)
         return answer
 
     def _exchange(
@@ -239,34 +228,13 @@ class BoxClient:
         connection.connect()
         presented = connection.sock.getpeercert(binary_form=True)
         if presented != self._pinned:
-            raise self._wrong_key()
+            raise wrong_key(self.address)
         return connection
 
     def _drop(self) -> None:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
-
-    def _wrong_key(self) -> BoxWrongKey:
-        return BoxWrongKey(f"What answers at {self.address} does not have the key that was enrolled.")
-
-    def _explain(self, error: Exception) -> LinesideError:
-        if isinstance(error, ssl.SSLCertVerificationError):
-            return self._wrong_key()
-        # A box ends a connection whose certificate it does not know, with or without an alert. One that was only
-        # stopping takes no second connection.
-        alert = isinstance(error, ssl.SSLError) and "ALERT" in (error.reason or "")
-        if alert or isinstance(error, http.client.RemoteDisconnected):
-            return BoxRefused(f"The box at {self.address} does not trust this desktop's key.")
-        reason = "it did not answer in time" if isinstance(error, TimeoutError) else str(error) or type(error).__name__
-        return BoxUnreachable(f"No connection to {self.address}: {reason}.")
-
-    def _refusal(self, status: int, answer: bytes) -> LinesideError:
-        try:
-            envelope = wire.decode(answer, _ErrorEnvelope)
-        except InputInvalid:
-            return BoxRefused(f"The box at {self.address} answered with status {status}.")
-        return LinesideError.from_dict(envelope.error)
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,8 +253,3 @@ class _ObjectState:
 @dataclass(frozen=True, slots=True)
 class _Stored:
     have: int
-
-
-@dataclass(frozen=True, slots=True)
-class _ErrorEnvelope:
-    error: dict[str, Any]

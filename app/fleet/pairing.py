@@ -8,7 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from types import TracebackType
 
-from app.fleet.client import join_address, split_address
+from app.fleet.client import split_address
+from edge_runtime.config import join_address
 from edge_runtime.contracts.errors import (
     BoxRefused,
     BoxUnreachable,

@@ -39,15 +39,6 @@ def drift_state(box: Box) -> State | None:
     return state("steady")
 
 
-def waiting(box: Box) -> int | None:
-    """Rows in the box's spool that no desktop has yet."""
-    if box.status is None:
-        return None
-    spool = box.status.spool
-    seen = spool.results + spool.samples + spool.alerts + spool.losses
-    return seen + spool.audits + spool.shadows + spool.rollups
-
-
 class BoxesPage(Page):
     tables: ClassVar[frozenset[str]] = frozenset(
         {"boxes", "box_status", "alerts", "audits", "losses", "results", "rollups", "shadows"}
@@ -244,5 +235,4 @@ def _model(box: Box) -> str:
 
 
 def _waiting(box: Box) -> str:
-    rows = waiting(box)
-    return formats.NONE if rows is None else formats.count(rows)
+    return formats.NONE if box.status is None else formats.count(boxes.waiting(box.status))
