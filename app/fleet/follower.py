@@ -7,6 +7,7 @@ the caller in batches. A box that does not answer is left alone for a while; the
 from __future__ import annotations
 
 import asyncio
+import http.client
 import ssl
 import sys
 import threading
@@ -127,27 +128,44 @@ class Follower:
                 self._tasks[box] = followed, self._loop.create_task(self._follow_one(followed))
 
     async def _follow_one(self, followed: Followed) -> None:
+        tried_again = False
         while True:
             try:
                 await self._converse(followed)
+            except http.client.RemoteDisconnected as error:
+                # A box that was only stopping takes no second connection; one that does not trust us ends that, too.
+                if not tried_again:
+                    tried_again = True
+                    continue
+                problem = no_answer(followed.address, error)
             except LinesideError as error:
                 problem = error
-            except (OSError, EOFError, TimeoutError) as error:
+            except (OSError, TimeoutError) as error:
                 problem = no_answer(followed.address, error)
+            tried_again = False
             self._news[followed.box] = News(followed.box, None, problem)
             await asyncio.sleep(RETRY_S)
 
     async def _converse(self, followed: Followed) -> None:
-        """Ask on one connection until it ends; always leaves by an exception."""
+        """Ask on one connection until it ends; always leaves by an exception.
+
+        :raises RemoteDisconnected: it ended before the first answer.
+        """
         async with self._gate, asyncio.timeout(ANSWER_TIMEOUT_S):
             reader, writer = await self._connect(followed)
+        heard = False
         try:
             while True:
                 started = self._loop.time()
                 async with asyncio.timeout(ANSWER_TIMEOUT_S):
                     status = await _ask(reader, writer, followed.address)
+                heard = True
                 self._news[followed.box] = News(followed.box, status)
                 await asyncio.sleep(max(0.0, started + self._ask_every_s - self._loop.time()))
+        except ConnectionError as error:
+            if heard:
+                raise
+            raise http.client.RemoteDisconnected(str(error)) from error
         finally:
             writer.transport.abort()
 
@@ -184,7 +202,7 @@ async def _ask(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, addre
         while not answer.complete:
             data = await reader.read(_READ_BYTES)
             if not data:
-                raise EOFError("the connection ended")
+                raise ConnectionError("it ended the connection")
             parser.feed_data(data)
             if len(answer.body) > MAX_BODY_BYTES:
                 raise BoxRefused(f"The box at {address} sent more than {MAX_BODY_BYTES} bytes.")
