@@ -23,16 +23,6 @@ from tests.fakes.edge_bundles import (
 )
 
 
-@pytest.fixture(scope="session")
-def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return small_bundle(tmp_path_factory.mktemp("bundle"))
-
-
-@pytest.fixture(scope="session")
-def newer(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return small_bundle(tmp_path_factory.mktemp("newer"), version="1.1.0")
-
-
 def versions(prefix: Path) -> list[str]:
     return sorted(path.name.partition("-")[0] for path in (prefix / "versions").iterdir())
 
