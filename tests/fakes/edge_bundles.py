@@ -11,7 +11,7 @@ import platform
 import subprocess
 import sys
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.metadata import distribution
 from pathlib import Path
 from types import ModuleType
@@ -19,8 +19,9 @@ from typing import Any
 
 EDGE = Path(__file__).resolve().parents[2] / "packaging" / "edge"
 PYTHON = f"3.{sys.version_info[1]}"
-INTERPRETER = Path(sys.executable).resolve()
-"""That of the system, which has none of our dependencies: not the virtual environment's."""
+_OF_THE_SYSTEM = Path("/usr/bin", f"python{PYTHON}")
+INTERPRETER = _OF_THE_SYSTEM if _OF_THE_SYSTEM.exists() else Path(sys.executable).resolve()
+"""One that has none of our dependencies: not the virtual environment's."""
 LINESIDE = {
     "edge_runtime/__init__.py": b"",
     "edge_runtime/__main__.py": b"""\
@@ -61,12 +62,15 @@ def _digest(body: bytes) -> str:
     return "sha256=" + base64.urlsafe_b64encode(hashlib.sha256(body).digest()).decode().rstrip("=")
 
 
-def wheel(folder: Path, name: str, files: Mapping[str, bytes], version: str = "1.0.0") -> Path:
+def wheel(
+    folder: Path, name: str, files: Mapping[str, bytes], version: str = "1.0.0", requires: Sequence[str] = ()
+) -> Path:
     """A wheel with these files and what belongs to it."""
+    asked = "".join(f"Requires-Dist: {each}\n" for each in requires)
     information = f"{name}-{version}.dist-info"
     content = {
         **files,
-        f"{information}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n".encode(),
+        f"{information}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n{asked}".encode(),
         f"{information}/WHEEL": b"Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
     }
     content[f"{information}/RECORD"] = record(content, f"{information}/RECORD")
