@@ -193,6 +193,37 @@ TEXTS: dict[str, tuple[str, str]] = {
         QT_TRANSLATE_NOOP("errors", "There is no display"),
         QT_TRANSLATE_NOOP("errors", "Start it on a desktop, or use the commands: `lineside --help` lists them."),
     ),
+    "edge-bundle.missing": (
+        QT_TRANSLATE_NOOP("errors", "There is no edge bundle for this box"),
+        QT_TRANSLATE_NOOP(
+            "errors", "Build one with `make edge-bundle ARCH=aarch64` (or x86_64), or say where one lies."
+        ),
+    ),
+    "edge-bundle.invalid": (
+        QT_TRANSLATE_NOOP("errors", "The edge bundle cannot be used"),
+        QT_TRANSLATE_NOOP("errors", "Build it again with `make edge-bundle`; nothing was changed."),
+    ),
+    "edge-bundle.tampered": (
+        QT_TRANSLATE_NOOP("errors", "A file of the edge bundle is not the one that was built"),
+        QT_TRANSLATE_NOOP(
+            "errors", "Copy the bundle again; if it fails again, treat its source as compromised. Nothing was changed."
+        ),
+    ),
+    "edge-install.unsuitable": (
+        QT_TRANSLATE_NOOP("errors", "This edge bundle is not for this machine"),
+        QT_TRANSLATE_NOOP("errors", "Use a bundle for its architecture and Python; nothing was changed."),
+    ),
+    "edge-install.refused": (
+        QT_TRANSLATE_NOOP("errors", "The box's program cannot be installed there"),
+        QT_TRANSLATE_NOOP("errors", "Mend what is named and run the installer again; the version before is in force."),
+    ),
+    "edge-install.does-not-start": (
+        QT_TRANSLATE_NOOP("errors", "The new version does not start on this machine"),
+        QT_TRANSLATE_NOOP(
+            "errors",
+            "The version before is in force. Keep the message, and use a bundle that was made for this machine.",
+        ),
+    ),
     "disk.full": (
         QT_TRANSLATE_NOOP("errors", "The disk is full"),
         QT_TRANSLATE_NOOP("errors", "Free some space; nothing that was acknowledged is lost."),

@@ -2722,6 +2722,54 @@
         <translation>请在桌面环境中启动，或使用命令行：`lineside --help` 会列出所有命令。</translation>
     </message>
     <message>
+        <source>There is no edge bundle for this box</source>
+        <translation>没有适用于此设备的离线安装包</translation>
+    </message>
+    <message>
+        <source>Build one with `make edge-bundle ARCH=aarch64` (or x86_64), or say where one lies.</source>
+        <translation>请用 `make edge-bundle ARCH=aarch64`（或 x86_64）构建一个，或指明其所在位置。</translation>
+    </message>
+    <message>
+        <source>The edge bundle cannot be used</source>
+        <translation>离线安装包无法使用</translation>
+    </message>
+    <message>
+        <source>Build it again with `make edge-bundle`; nothing was changed.</source>
+        <translation>请用 `make edge-bundle` 重新构建；未做任何更改。</translation>
+    </message>
+    <message>
+        <source>A file of the edge bundle is not the one that was built</source>
+        <translation>离线安装包中的某个文件与构建时不符</translation>
+    </message>
+    <message>
+        <source>Copy the bundle again; if it fails again, treat its source as compromised. Nothing was changed.</source>
+        <translation>请重新复制安装包；若再次失败，应视其来源已遭篡改。未做任何更改。</translation>
+    </message>
+    <message>
+        <source>This edge bundle is not for this machine</source>
+        <translation>此离线安装包不适用于这台机器</translation>
+    </message>
+    <message>
+        <source>Use a bundle for its architecture and Python; nothing was changed.</source>
+        <translation>请使用与其架构和 Python 版本相符的安装包；未做任何更改。</translation>
+    </message>
+    <message>
+        <source>The box&apos;s program cannot be installed there</source>
+        <translation>无法在该处安装设备程序</translation>
+    </message>
+    <message>
+        <source>Mend what is named and run the installer again; the version before is in force.</source>
+        <translation>请排除所述问题后重新运行安装程序；仍使用之前的版本。</translation>
+    </message>
+    <message>
+        <source>The new version does not start on this machine</source>
+        <translation>新版本无法在这台机器上启动</translation>
+    </message>
+    <message>
+        <source>The version before is in force. Keep the message, and use a bundle that was made for this machine.</source>
+        <translation>仍使用之前的版本。请保留此消息，并使用为这台机器构建的安装包。</translation>
+    </message>
+    <message>
         <source>This machine cannot train</source>
         <translation>本机无法训练</translation>
     </message>
