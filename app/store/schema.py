@@ -172,8 +172,18 @@ def _streams_by_box(database: sqlite_utils.Database) -> None:
         database.execute(statement)
 
 
+_SSH_ACCESS = """CREATE TABLE box_ssh (
+    box TEXT PRIMARY KEY REFERENCES boxes ON DELETE CASCADE, user TEXT NOT NULL, host TEXT NOT NULL,
+    port INTEGER NOT NULL, host_key TEXT NOT NULL) STRICT"""
+
+
+def _ssh_access(database: sqlite_utils.Database) -> None:
+    database.execute(_SSH_ACCESS)
+
+
 STEPS = (
     Step("0001_foundation", _foundation),
     Step("0002_more_streams", _more_streams),
     Step("0003_streams_by_box", _streams_by_box),
+    Step("0004_ssh_access", _ssh_access),
 )

@@ -67,6 +67,7 @@ TABLES: Mapping[str, Table] = {
     ),
     "audits": Table(("box", "boot", "seq"), ("at_ms", "kind", "who", "message"), synced=True, fact=True),
     "box_status": Table(("box",)),
+    "box_ssh": Table(("box",)),
     "cursors": Table(("box", "stream")),
     "results": Table(("box", "boot", "seq")),
     "losses": Table(("box", "boot", "seq")),

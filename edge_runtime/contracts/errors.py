@@ -270,6 +270,81 @@ class EdgeInstallDoesNotStart(LinesideError):
     default_hint = "The version before is in force. Keep the message, and use a bundle that was made for this machine."
 
 
+class SshUnreachable(LinesideError):
+    code = "ssh.unreachable"
+    title = "The machine does not answer over SSH"
+    default_hint = "Check its power, cable and address, and that sshd runs there; then do the same again."
+
+
+class SshHostKey(LinesideError):
+    code = "ssh.host-key"
+    title = "The machine has another host key"
+    default_hint = (
+        "Nothing was sent, no password either. Do not continue until you know why: it is another machine, one that was "
+        "set up anew, or an impostor."
+    )
+
+
+class SshRefused(LinesideError):
+    code = "ssh.refused"
+    title = "The machine refused the sign-in"
+    default_hint = "Check the user, and the password or key; nothing was changed there."
+
+
+class SshSudo(LinesideError):
+    code = "ssh.sudo"
+    title = "There are no administrator rights on the machine"
+    default_hint = "Sign in as root, or as a user who may use sudo, and give its password. Nothing was changed there."
+
+
+class SshCutOff(LinesideError):
+    code = "ssh.cut-off"
+    title = "The connection to the machine was cut off"
+    default_hint = "Do the same again: it goes on where it was."
+
+
+class SshBusy(LinesideError):
+    code = "ssh.busy"
+    title = "Something else is at work on the machine"
+    default_hint = "Wait a minute, then do the same again: it goes on where it was."
+
+
+class SshUnexpected(LinesideError):
+    code = "ssh.unexpected"
+    title = "The machine answers in an unexpected way"
+    default_hint = "Nothing of its answer was used. Check that this is the machine that you mean."
+
+
+class EnrolmentUnsuitable(LinesideError):
+    code = "enrolment.unsuitable"
+    title = "This machine cannot become a box as it is"
+    default_hint = "Nothing was changed on it. Mend what is named, then do the same again."
+
+
+class EnrolmentRefused(LinesideError):
+    code = "enrolment.refused"
+    title = "A step on the machine failed"
+    default_hint = "Mend what is named, then do the same again: it goes on where it was."
+
+
+class EnrolmentNotConfirmed(LinesideError):
+    code = "enrolment.not-confirmed"
+    title = "The box is set up but does not answer this desktop"
+    default_hint = "Let this desktop reach the box's port through its firewall, then do the same again."
+
+
+class ReleaseRowsWait(LinesideError):
+    code = "release.rows-wait"
+    title = "What the box saw would be lost"
+    default_hint = "Collect it first, or say that it may go: `lineside boxes release` takes --collect or --discard."
+
+
+class ReleaseLeftOver(LinesideError):
+    code = "release.left-over"
+    title = "Something of the box is left on the machine"
+    default_hint = "Do the same again. What is left then was made by others: look at it there."
+
+
 class DiskFull(LinesideError):
     code = "disk.full"
     title = "The disk is full"

@@ -1,0 +1,1 @@
+"""Reaching a machine over SSH, and making a box of it."""

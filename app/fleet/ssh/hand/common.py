@@ -1,0 +1,164 @@
+"""Where things lie on a box, and how the deeds run programs and write files."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import pwd
+import shutil
+import stat
+import subprocess
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+PREFIX = Path("/opt/lineside-edge")
+HOME = Path("/var/lib/lineside-edge")
+USER = "lineside-edge"
+PROGRAM = PREFIX / "bin" / "lineside-edge"
+SUPERVISE = PREFIX / "bin" / "supervise"
+INBOX = Path("/opt/.lineside-edge.inbox")
+"""Root's own copy of what was uploaded: nobody can change it between the check and its use."""
+SERVICE = "lineside-edge.service"
+UNIT = Path("/etc/systemd/system", SERVICE)
+WANTED = Path("/etc/systemd/system/multi-user.target.wants", SERVICE)
+CRON = Path("/etc/cron.d/lineside-edge")
+LOCK = Path("/run/lineside-edge.enrol.lock")
+LEAVING = HOME / ".leaving"
+"""Written once nothing that waits here holds up the release any more."""
+STAGING = ".lineside-upload"
+"""In the home folder of whoever signed in."""
+ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"}
+LOCK_SECONDS = 120.0
+CHUNK = 2**20
+Answer = dict[str, Any]
+
+
+class Refused(Exception):
+    """It was not done."""
+
+    def __init__(self, code: str, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.code, self.message, self.hint = code, message, hint
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """No other hand changes anything meanwhile: one whose desktop is gone may still be finishing."""
+    deadline = time.monotonic() + LOCK_SECONDS
+    while True:
+        handle = os.open(LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # Whoever held it before has removed the file that was opened here.
+            if os.fstat(handle).st_nlink:
+                break
+        except BlockingIOError:
+            pass
+        os.close(handle)
+        if time.monotonic() > deadline:
+            raise Refused("ssh.busy", f"What was begun here earlier is not finished after {LOCK_SECONDS:.0f} s.")
+        time.sleep(0.1)
+    try:
+        yield
+    finally:
+        with suppress(FileNotFoundError):
+            LOCK.unlink()
+        os.close(handle)
+
+
+def run(*words: str | Path, most: int = 65536, seconds: float = 60, **options: Any) -> tuple[int, str]:
+    """Status and output of a program, both of its streams, of a long one its last ``most`` bytes."""
+    try:
+        ended = subprocess.run(  # noqa: S603 - programs of the machine with words of ours, no shell
+            [str(word) for word in words],
+            stdout=subprocess.PIPE,
+            timeout=seconds,
+            check=False,
+            cwd="/",
+            env=ENVIRONMENT,
+            **{"stdin": subprocess.DEVNULL, "stderr": subprocess.STDOUT, **options},
+        )
+    except FileNotFoundError:
+        return 127, f"there is no {words[0]}"
+    except subprocess.TimeoutExpired:
+        return 124, f"{words[0]} did not end in {seconds:.0f} s"
+    return ended.returncode, ended.stdout[-most:].decode(errors="replace").strip()
+
+
+def must(*words: str | Path, **options: Any) -> str:
+    """:func:`run` for what has to succeed."""
+    status, said = run(*words, **options)
+    if status:
+        line = said.splitlines()[-1][:300] if said else f"status {status}"
+        raise Refused("enrolment.refused", f"{Path(words[0]).name} failed: {line}.")
+    return said
+
+
+def box_program(*words: str | Path, files: Sequence[int] = ()) -> Answer:
+    """What the box's own program says, run by the user as whom it always runs.
+
+    :param files: descriptors that it may open below /proc/self/fd.
+    """
+    account = pwd.getpwnam(USER)
+    who: Answer = {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": [], "umask": 0o077}
+    _status, said = run(PROGRAM, *words, "--json", stderr=subprocess.DEVNULL, pass_fds=tuple(files), **who)
+    try:
+        answer: Answer = json.loads(said.splitlines()[-1])
+    except (ValueError, IndexError) as error:
+        raise Refused("enrolment.refused", f"lineside-edge {words[0]} ended without an answer.") from error
+    if "error" in answer:
+        told = answer["error"]
+        raise Refused(str(told["code"]), str(told["message"]), str(told.get("hint", "")))
+    return answer
+
+
+def write(path: Path, body: str, mode: int) -> bool:
+    """Have a file with this content, all or nothing; False where it is so already."""
+    if text(path, 2**20) == body and not path.is_symlink() and stat.S_IMODE(path.lstat().st_mode) == mode:
+        return False
+    part = path.with_name(f".{path.name}.part")
+    with suppress(FileNotFoundError):
+        part.unlink()
+    with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, mode), "wb") as file:
+        file.write(body.encode())
+        file.flush()
+        os.fchmod(file.fileno(), mode)
+        os.fsync(file.fileno())
+    part.replace(path)
+    return True
+
+
+def text(path: Path, most: int) -> str:
+    """The beginning of a file; empty where there is none that can be read."""
+    try:
+        with path.open("rb") as file:
+            return file.read(most).decode(errors="replace")
+    except OSError:
+        return ""
+
+
+def is_systemd() -> bool:
+    return Path("/run/systemd/system").is_dir()
+
+
+def has_cron() -> bool:
+    return CRON.parent.is_dir() and any(shutil.which(name, path=ENVIRONMENT["PATH"]) for name in ("cron", "crond"))
+
+
+def ours(*, children: bool = False) -> list[int]:
+    """Processes that run the box's programs; with ``children`` all of the box's user."""
+    try:
+        uid = pwd.getpwnam(USER).pw_uid
+    except KeyError:
+        return []
+    programs, found = {str(PROGRAM), str(SUPERVISE)}, []
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            mine = folder.stat().st_uid == uid
+            if mine and (children or programs & set(text(folder / "cmdline", 4096).split("\0")[:4])):
+                found.append(int(folder.name))
+    return sorted(found)

@@ -1,0 +1,182 @@
+"""Looking at a machine, which changes nothing."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+import re
+import shutil
+import sqlite3
+import sys
+import time
+import tomllib
+from contextlib import closing
+from pathlib import Path
+
+from app.fleet.ssh.hand.common import (
+    CHUNK,
+    HOME,
+    LEAVING,
+    PREFIX,
+    PROGRAM,
+    SERVICE,
+    Answer,
+    has_cron,
+    is_systemd,
+    ours,
+    run,
+    text,
+)
+
+STREAMS = ("audits", "alerts", "samples", "shadows", "rollups", "results", "losses")
+PORTS = (7443, 7444)
+NOBODY = 65534
+
+
+def look(request: Answer) -> Answer:
+    """Everything that decides whether and how this machine becomes a box.
+
+    :param request: with ``waiting``: counts what waits in the spool, too.
+    """
+    python = os.path.realpath(sys.executable)
+    bits = "" if sys.maxsize > 2**32 else " with a Python of 32 bits"
+    memory = re.search(r"^MemTotal:\s+([0-9]+) kB", text(Path("/proc/meminfo"), 65536), re.MULTILINE)
+    return {
+        "arch": platform.machine() + bits,
+        "python": python,
+        "python_version": f"{sys.version_info[0]}.{sys.version_info[1]}",
+        "python_problem": _python_problem(python),
+        "libc": os.confstr("CS_GNU_LIBC_VERSION") or "" if "CS_GNU_LIBC_VERSION" in os.confstr_names else "",
+        "free_prefix": shutil.disk_usage(_existing(PREFIX)).free,
+        "free_home": shutil.disk_usage(_existing(HOME)).free,
+        "prefix_disk": _existing(PREFIX).stat().st_dev,
+        "home_disk": _existing(HOME).stat().st_dev,
+        "memory": int(memory[1]) * 1024 if memory else 0,
+        "clock_ms": time.time_ns() // 1_000_000,
+        "taken": {str(port): holder for port, holder in listeners().items()},
+        "systemd": is_systemd(),
+        "cron": has_cron(),
+        "installed": _installed(),
+        "home": _home(count=bool(request.get("waiting"))),
+        "running": bool(ours()),
+        "hostname": platform.node()[:64],
+    }
+
+
+def _existing(path: Path) -> Path:
+    return next(each for each in (path, *path.parents) if each.exists())
+
+
+def _python_problem(python: str) -> str:
+    """Why another user than root cannot run this Python; empty: one can."""
+    code = "import ctypes, hashlib, sqlite3, ssl"
+    try:
+        status, said = run(python, "-IS", "-c", code, user=NOBODY, group=NOBODY, extra_groups=[])
+    except OSError as error:
+        return error.strerror or str(error)
+    return (said.splitlines() or ["it fails and says nothing"])[-1][:200] if status else ""
+
+
+def listeners() -> dict[int, str]:
+    """Who listens at the ports of a box, other than a box."""
+    inodes: dict[str, int] = {}
+    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
+        for line in text(Path(table), 4 * CHUNK).splitlines()[1:]:
+            words = line.split()
+            port = int(words[1].rpartition(":")[2], 16) if len(words) > 9 and words[3] == "0A" else 0
+            if port in PORTS:
+                inodes[f"socket:[{words[9]}]"] = port
+    if not inodes:
+        return {}
+    box, found = set(ours()), dict.fromkeys(inodes.values(), "another program")
+    for link in Path("/proc").glob("[0-9]*/fd/*"):
+        port, pid = inodes.get(_target(link), 0), int(link.parts[2])
+        if port and pid in box:
+            found.pop(port, None)
+        elif port in found:
+            found[port] = text(Path(f"/proc/{pid}/comm"), 64).strip()
+    return found
+
+
+def _target(link: Path) -> str:
+    try:
+        return str(link.readlink())
+    except OSError:
+        return ""
+
+
+def _installed() -> Answer | None:
+    """The version in force, and whether each of its files is the one that was installed."""
+    try:
+        folder = (PREFIX / "current").resolve(strict=True)
+        facts = json.loads((folder / "installed.json").read_bytes())
+        files = dict(facts["files"])
+        whole = PROGRAM.resolve(strict=True) == folder / "bin" / PROGRAM.name
+        for path in folder.rglob("*"):
+            if path.is_symlink():
+                whole = False
+            elif path.is_file() and path.name != "installed.json":
+                with path.open("rb") as file:
+                    digest = hashlib.file_digest(file, "sha256").hexdigest()
+                whole &= files.pop(str(path.relative_to(folder)), "") == digest
+        return {"id": str(facts["id"]), "version": str(facts["version"]), "whole": whole and not files}
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _home(*, count: bool) -> Answer | None:
+    """Who lives here, and whom it trusts."""
+    if not HOME.is_dir():
+        return None
+    return {
+        "certificate": text(HOME / "keys" / "identity.crt", 16384) or None,
+        "name": str(configuration().get("name", ""))[:200] or None,
+        "root": text(HOME / "trust" / "root.json", CHUNK) or None,
+        "waiting": waiting() if count else None,
+        "leaving": LEAVING.exists(),
+    }
+
+
+def configuration() -> Answer:
+    """What ``edge.toml`` says; empty where it cannot be read."""
+    try:
+        return tomllib.loads(text(HOME / "edge.toml", 262144))
+    except ValueError:
+        return {}
+
+
+def listening_port() -> int:
+    """The port for desktops, as configured."""
+    management = configuration().get("management")
+    listen = management.get("listen") if isinstance(management, dict) else None
+    port = str(listen or "").rpartition(":")[2]
+    return int(port) if port.isdigit() and len(port) <= 5 else PORTS[0]
+
+
+def waiting() -> int | None:
+    """Rows that no desktop has acknowledged; None where that cannot be told."""
+    path = HOME / "spool.db"
+    if not path.exists():
+        return 0
+    try:
+        with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=10)) as database:
+            counts: list[int] = [
+                database.execute(
+                    f"SELECT count(*) FROM {name}{' WHERE NOT acked' if name == 'samples' else ''}"  # noqa: S608 - names of ours
+                ).fetchone()[0]
+                for name in STREAMS
+            ]
+    except sqlite3.Error:
+        return None
+    return sum(counts)
+
+
+def last_words(_request: Answer) -> Answer:
+    """The end of what the box wrote down of itself."""
+    lines = text(HOME / "log" / "edge.log", 4 * CHUNK).splitlines()[-3:]
+    lines += text(HOME / "log" / "supervise.log", 4 * CHUNK).splitlines()[-3:]
+    if is_systemd():
+        lines += run("journalctl", "-u", SERVICE, "-n", "3", "-o", "cat", "--no-pager")[1].splitlines()
+    return {"said": [line[:300] for line in lines][-9:], "running": bool(ours())}

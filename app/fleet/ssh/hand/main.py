@@ -1,0 +1,53 @@
+"""One request, one answer."""
+
+from __future__ import annotations
+
+import errno
+import os
+import syslog
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext
+
+from app.fleet.ssh.hand import enrol, look, release
+from app.fleet.ssh.hand.common import Answer, Refused, alone
+
+LOOKS: Mapping[str, Callable[[Answer], Answer]] = {
+    "look": look.look,
+    "last-words": look.last_words,
+    "look-for": release.look_for,
+}
+"""Change nothing."""
+OWN: Mapping[str, Callable[[Answer], Answer]] = {"staged": enrol.staged, "unstage": enrol.unstage}
+"""Done as whoever signed in."""
+DEEDS: Mapping[str, Callable[[Answer], Answer]] = {
+    "make-user": enrol.make_user,
+    "install": enrol.install,
+    "serve": enrol.serve,
+    "exchange": enrol.exchange,
+    "start": enrol.start,
+    "stop": release.stop,
+    "remove": release.remove,
+}
+
+
+def answer(request: Answer) -> Answer:
+    """Do what is asked; what went wrong comes back as ``error``.
+
+    :param request: ``deed`` and what it needs; ``note``: goes to the machine's own log once it has changed something.
+    """
+    name = request["deed"]
+    try:
+        os.umask(0o022)
+        with alone() if name in DEEDS else nullcontext():
+            done = {**LOOKS, **OWN, **DEEDS}[name](request)
+        if done.get("changed") and request.get("note"):
+            syslog.openlog("lineside", 0, syslog.LOG_AUTH)
+            syslog.syslog(syslog.LOG_NOTICE, request["note"])
+    except Refused as error:
+        return {"error": {"code": error.code, "message": error.message, "hint": error.hint}}
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        said = "no room is left" if full else error.strerror or str(error)
+        return {"error": {"code": "disk.full" if full else "enrolment.refused", "message": f"{where}{said}."}}
+    return done

@@ -1,0 +1,194 @@
+"""Whether a machine can become a box, judged before anything is written to it. Pure."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import Annotated, Any
+
+from msgspec import Meta
+
+from edge_runtime.contracts.rows import Count, Digest
+
+MIB = 2**20
+LEAST_MEMORY = 400 * MIB
+"""A machine with "512 MB" says a little less."""
+SPOOL_RESERVE = 512 * MIB
+"""What a box leaves free by default; where less is free it keeps nothing of what it sees."""
+SPARE = 16 * MIB
+CLOCK_TOLERANCE_MS = 60_000
+Text = Annotated[str, Meta(max_length=4096)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InstalledFacts:
+    """The version in force on the machine."""
+
+    id: Text
+    """Of exactly these files with exactly this Python."""
+    version: Text
+    whole: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HomeFacts:
+    """A box's home that is there already."""
+
+    certificate: Annotated[str, Meta(max_length=16384)] | None = None
+    name: Text | None = None
+    root: Annotated[str, Meta(max_length=2**20)] | None = None
+    """Root metadata of the site that it belongs to."""
+    waiting: Count | None = None
+    leaving: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What the machine's hand saw, as root."""
+
+    arch: Text
+    python: Text
+    python_version: Text
+    python_problem: Text
+    libc: Text
+    free_prefix: Count
+    free_home: Count
+    prefix_disk: Count
+    home_disk: Count
+    memory: Count
+    clock_ms: int
+    taken: dict[str, Text] = field(default_factory=dict)
+    """Who listens at a port that a box needs."""
+    systemd: bool
+    cron: bool
+    installed: InstalledFacts | None = None
+    home: HomeFacts | None = None
+    running: bool
+    hostname: Text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What is to be put onto it."""
+
+    arch: str
+    glibc: str
+    pythons: tuple[str, ...]
+    id: Digest
+    """What the installer will call exactly this."""
+    staged_bytes: int
+    """Still to be uploaded, to the home of whoever signs in."""
+    copied_bytes: int
+    """Root's own copy of all."""
+    unpacked_bytes: int
+    root: str
+    """Root metadata of this site."""
+    now_ms: int
+    free_staging: int
+    """Where uploads go."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    problems: tuple[str, ...] = ()
+    """It cannot become a box as long as one is there."""
+    warnings: tuple[str, ...] = ()
+
+
+def judge(facts: Facts, wanted: Wanted) -> Verdict:
+    """Everything that is wrong, and everything that a person should know."""
+    problems, warnings = [], []
+    if facts.arch != wanted.arch:
+        problems.append(f"It is {facts.arch}; the bundle is for {wanted.arch}.")
+    if facts.python_version not in wanted.pythons:
+        problems.append(f"{facts.python} is {facts.python_version}; the bundle is for {', '.join(wanted.pythons)}.")
+    if facts.python_problem:
+        problems.append(
+            f"The user of the box could not run {facts.python} ({facts.python_problem}): install the system's own."
+        )
+    if not _is_new_enough(facts.libc, wanted.glibc):
+        problems.append(f"Its C library is {facts.libc or 'no glibc'}; glibc {wanted.glibc} or newer is needed.")
+    if 0 < facts.memory < LEAST_MEMORY:
+        problems.append(f"It has {facts.memory // MIB} MiB of memory; {LEAST_MEMORY // MIB} MiB are needed.")
+    if not is_installed(facts, wanted):
+        problems += _no_room(facts, wanted)
+    if facts.free_home < SPOOL_RESERVE:
+        warnings.append(
+            f"Only {facts.free_home // MIB} MiB are free for what it sees: below {SPOOL_RESERVE // MIB} MiB it keeps "
+            "nothing, unless reserve_bytes in its edge.toml says otherwise."
+        )
+    if "7443" in facts.taken:
+        problems.append(f"Port 7443, at which a box listens for desktops, is taken by {facts.taken['7443']}.")
+    if "7444" in facts.taken:
+        warnings.append(f"Port 7444, at which a box takes one-time codes, is taken by {facts.taken['7444']}.")
+    if facts.home is not None and facts.home.root and not is_same_site(facts.home.root, wanted.root):
+        called = f", called {facts.home.name}" if facts.home.name else ""
+        problems.append(f"It is a box of another site already{called}. Release it there first.")
+    if warning := clock_warning(facts.clock_ms, wanted.now_ms):
+        warnings.append(warning)
+    return Verdict(tuple(problems), tuple(warnings))
+
+
+def is_installed(facts: Facts, wanted: Wanted) -> bool:
+    """Exactly this is installed there, and every file of it is what it was."""
+    return facts.installed is not None and facts.installed.whole and facts.installed.id == wanted.id
+
+
+def clock_warning(theirs_ms: int, ours_ms: int) -> str | None:
+    """What is to be said of the machine's clock, if anything."""
+    apart = theirs_ms - ours_ms
+    if abs(apart) <= CLOCK_TOLERANCE_MS:
+        return None
+    return (
+        f"Its clock is {duration(abs(apart))} {'fast' if apart > 0 else 'slow'}. Enrolment goes on, but what "
+        f"the box sees would bear wrong times. Set it on the box: `sudo date -s @{ours_ms // 1000}`."
+    )
+
+
+def duration(milliseconds: int) -> str:
+    """In the largest unit that says enough."""
+    seconds = milliseconds // 1000
+    for unit, size in (("years", 31_557_600), ("days", 86_400), ("hours", 3600), ("minutes", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds // size} {unit}"
+    return f"{seconds} seconds"
+
+
+def is_same_site(one: str, other: str) -> bool:
+    """Whether two roots have a key in common. One that cannot be read is judged later, by the box itself."""
+    keys = [_root_keys(each) for each in (one, other)]
+    return not all(keys) or bool(keys[0] & keys[1])
+
+
+def _root_keys(root: str) -> set[str]:
+    try:
+        found: Any = json.loads(root)["signed"]["roles"]["root"]["keyids"]
+        return {str(each) for each in found}
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return set()
+
+
+def _is_new_enough(libc: str, wanted: str) -> bool:
+    name, _, version = libc.partition(" ")
+    try:
+        have, need = (tuple(int(part) for part in text.split(".")[:2]) for text in (version, wanted))
+    except ValueError:
+        return False
+    return name == "glibc" and have >= need
+
+
+def _no_room(facts: Facts, wanted: Wanted) -> list[str]:
+    found = []
+    if wanted.free_staging < wanted.staged_bytes + SPARE:
+        found.append(_room("the upload", wanted.staged_bytes + SPARE, wanted.free_staging))
+    needed = wanted.copied_bytes + wanted.unpacked_bytes + SPARE
+    if facts.prefix_disk == facts.home_disk:
+        # Most machines have one disk, which takes the upload, too.
+        needed += wanted.staged_bytes
+    if facts.free_prefix < needed:
+        found.append(_room("the programs in /opt", needed, facts.free_prefix))
+    return found
+
+
+def _room(what: str, needed: int, free: int) -> str:
+    return f"The disk has too little room for {what}: {needed // MIB + 1} MiB are needed, {free // MIB} MiB are free."

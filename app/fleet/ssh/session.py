@@ -1,0 +1,301 @@
+"""A signed-in SSH connection to a machine whose host key is the expected one.
+
+The machine's answers are hostile until checked: outputs are bounded, everything has a time limit, and nothing of a
+person's is sent before the host key was proved.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import select
+import socket
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from app.fleet.ssh.address import SshTarget
+from edge_runtime.contracts.errors import (
+    InputInvalid,
+    SshCutOff,
+    SshHostKey,
+    SshRefused,
+    SshUnexpected,
+    SshUnreachable,
+)
+from edge_runtime.contracts.text import one_line
+
+if TYPE_CHECKING:
+    import paramiko
+
+CONNECT_S = 15.0
+SILENCE_MS = 20_000
+"""What was sent and is not acknowledged for so long has met a dead link."""
+TICK_S = 0.2
+MAX_OUTPUT = 2**20
+AGENT_KEYS = 5
+"""A server closes the connection after some keys that it does not know."""
+KEY_TYPES = (
+    ("ssh-ed25519",),
+    ("ecdsa-sha2-nistp256",),
+    ("ecdsa-sha2-nistp384",),
+    ("ecdsa-sha2-nistp521",),
+    ("rsa-sha2-512", "rsa-sha2-256"),
+)
+Secret = Literal["password", "passphrase", "sudo"]
+Ask = Callable[[Secret], str | None]
+"""Gives a secret that was not given before; None: there is nobody to ask."""
+Check = Callable[[], None]
+"""Raises Cancelled when somebody asked to stop."""
+
+
+def nobody(_what: Secret) -> str | None:
+    return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignIn:
+    """How a person proves who they are; a password is asked for only where nothing else is given or helps."""
+
+    password: str | None = field(default=None, repr=False)
+    key: Path | None = None
+    agent: bool = True
+    """Try the keys of a running agent."""
+    sudo_password: str | None = field(default=None, repr=False)
+    ask: Ask = nobody
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a command on the machine did."""
+
+    status: int
+    stdout: bytes
+    stderr: str
+
+
+class SshSession:
+    """Made by :func:`open_session`."""
+
+    def __init__(self, target: SshTarget, transport: paramiko.Transport, host_key: str, check: Check) -> None:
+        self.target = target
+        self.host_key = host_key
+        """Its fingerprint."""
+        self._transport = transport
+        self._check = check
+
+    def close(self) -> None:
+        self._transport.close()
+
+    def run(self, command: str, feed: bytes = b"", *, timeout_s: float = 60.0, limit: int = MAX_OUTPUT) -> Outcome:
+        """Run a command, whose words the caller has quoted.
+
+        :param feed: goes to its stdin, and then the end of it.
+        :raises SshCutOff: the connection ended, or the time was up.
+        :raises SshUnexpected: the machine sends more than ``limit`` bytes.
+        """
+        with self._talking():
+            channel = self._transport.open_session(timeout=CONNECT_S)
+            try:
+                channel.settimeout(CONNECT_S)
+                channel.exec_command(command)
+                return self._exchange(channel, feed, time.monotonic() + timeout_s, limit)
+            finally:
+                channel.close()
+
+    @contextmanager
+    def files(self) -> Iterator[paramiko.SFTPClient]:
+        """The machine's files over SFTP; errors as :meth:`run`."""
+        import paramiko
+
+        with self._talking():
+            sftp = paramiko.SFTPClient.from_transport(self._transport)
+            if sftp is None:
+                raise SshUnexpected(f"{self.target.host} offers no file transfer.")
+            sftp.get_channel().settimeout(SILENCE_MS / 1000)
+            with contextlib.closing(sftp):
+                yield sftp
+
+    def check(self) -> None:
+        """:raises Cancelled: when somebody asked to stop."""
+        self._check()
+
+    def _exchange(self, channel: paramiko.Channel, feed: bytes, deadline: float, limit: int) -> Outcome:
+        out, err = bytearray(), bytearray()
+        rest = memoryview(feed)
+        fed = False
+        while True:
+            self._check()
+            if rest and channel.send_ready():
+                rest = rest[channel.send(bytes(rest[:32768])) :]
+            if not rest and not fed:
+                channel.shutdown_write()
+                fed = True
+            while channel.recv_ready():
+                out += channel.recv(32768)
+            while channel.recv_stderr_ready():
+                err += channel.recv_stderr(32768)
+            if len(out) + len(err) > limit:
+                raise SshUnexpected(f"{self.target.host} answers with more than {limit} bytes.")
+            if channel.exit_status_ready() and channel.eof_received and not channel.recv_ready():
+                while channel.recv_stderr_ready():
+                    err += channel.recv_stderr(32768)
+                return Outcome(channel.recv_exit_status(), bytes(out), err.decode(errors="replace"))
+            if not self._transport.is_active():
+                raise EOFError
+            if time.monotonic() > deadline:
+                raise SshCutOff(f"{self.target.host} did not finish in time.")
+            if not rest or not channel.send_ready():
+                select.select([channel], [], [], TICK_S)
+
+    @contextmanager
+    def _talking(self) -> Iterator[None]:
+        import paramiko
+
+        try:
+            yield
+        except (paramiko.SSHException, EOFError, OSError) as error:
+            if not self._transport.is_active() or isinstance(error, EOFError | TimeoutError | paramiko.SSHException):
+                raise SshCutOff(f"The connection to {self.target.host} ended: {said(error)}.") from error
+            raise
+
+
+def said(error: BaseException) -> str:
+    """What a library's error says, on one line."""
+    return one_line(str(error))[:200].rstrip(".") or type(error).__name__
+
+
+@contextmanager
+def open_session(target: SshTarget, expected: str, sign_in: SignIn, *, check: Check) -> Iterator[SshSession]:
+    """Connect, see that the machine has the key with this fingerprint, and only then sign in.
+
+    :raises SshUnreachable: nobody answers there in SSH.
+    :raises SshHostKey: whoever answers has other keys.
+    :raises SshRefused: it does not let this person in.
+    """
+    import paramiko
+
+    transport = _connect(target, expected, check)
+    try:
+        try:
+            _sign_in(target, transport, sign_in, check)
+        except (EOFError, OSError, paramiko.SSHException) as error:
+            raise SshRefused(f"{target.host} ended the sign-in of {target.user}: {said(error)}.") from error
+        yield SshSession(target, transport, expected, check)
+    finally:
+        transport.close()
+
+
+def _connect(target: SshTarget, expected: str, check: Check) -> paramiko.Transport:
+    """Ask for one type of key after the other, until one has the fingerprint: a label bears only one of them."""
+    import paramiko
+
+    shown: list[str] = []
+    for types in KEY_TYPES:
+        check()
+        transport = paramiko.Transport(_dial(target))
+        try:
+            transport.banner_timeout = transport.handshake_timeout = transport.auth_timeout = CONNECT_S
+            transport.get_security_options().key_types = types
+            transport.start_client(timeout=CONNECT_S)
+            fingerprint = str(transport.get_remote_server_key().fingerprint)
+        except paramiko.ssh_exception.IncompatiblePeer:
+            # It has no key of this type.
+            transport.close()
+            continue
+        except (paramiko.SSHException, EOFError, OSError) as error:
+            transport.close()
+            if shown:
+                # It has answered before: perhaps it limits how often one may knock.
+                break
+            raise SshUnreachable(
+                f"What answers at {target.host}, port {target.port}, is no SSH: {said(error)}."
+            ) from error
+        if fingerprint == expected:
+            return transport
+        transport.close()
+        shown.append(f"{fingerprint} ({types[0]})")
+    if not shown:
+        raise SshUnreachable(f"{target.host} has no key of a type that is safe today.")
+    raise SshHostKey(f"{target.host} should have {expected}, and shows {', '.join(shown)}.")
+
+
+def _dial(target: SshTarget) -> socket.socket:
+    try:
+        connection = socket.create_connection((target.host, target.port), timeout=CONNECT_S)
+    except OSError as error:
+        reason = "no answer in time" if isinstance(error, TimeoutError) else error.strerror or said(error)
+        raise SshUnreachable(f"No connection to {target.host}, port {target.port}: {reason}.") from error
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    # A link that is cut says nothing: without these it would be waited for a quarter of an hour.
+    for name, value in (
+        ("TCP_USER_TIMEOUT", SILENCE_MS),
+        ("TCP_KEEPIDLE", 5),
+        ("TCP_KEEPINTVL", 5),
+        ("TCP_KEEPCNT", 3),
+    ):
+        if hasattr(socket, name):
+            connection.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+    return connection
+
+
+def _sign_in(target: SshTarget, transport: paramiko.Transport, sign_in: SignIn, check: Check) -> None:
+    import paramiko
+
+    ways: list[Callable[[], Any]] = []
+    if sign_in.key is not None:
+        key = _load_key(sign_in)
+        ways.append(partial(transport.auth_publickey, target.user, key))
+    elif sign_in.password is None and sign_in.agent:
+        ways += [partial(transport.auth_publickey, target.user, key) for key in _agent_keys()]
+    for way in ways:
+        check()
+        with suppress(paramiko.AuthenticationException):
+            way()
+            return
+    if sign_in.key is None:
+        check()
+        password = sign_in.password if sign_in.password is not None else sign_in.ask("password")
+        if password is not None:
+            with suppress(paramiko.AuthenticationException):
+                transport.auth_password(target.user, password)
+                return
+    tried = "the key" if sign_in.key else "the password" if sign_in.password else "what was tried"
+    raise SshRefused(f"{target.host} does not let {target.user} in with {tried}.")
+
+
+def _agent_keys() -> list[Any]:
+    import paramiko
+
+    try:
+        return list(paramiko.Agent().get_keys()[:AGENT_KEYS])
+    except (paramiko.SSHException, OSError):
+        # One that does not answer is none.
+        return []
+
+
+def _load_key(sign_in: SignIn) -> paramiko.PKey:
+    import paramiko
+
+    path, locked = sign_in.key, False
+    secrets: list[Ask] = [nobody, lambda _what: sign_in.password, sign_in.ask]
+    for number, secret in enumerate(secrets):
+        passphrase = secret("passphrase")
+        if number and (passphrase is None or not locked):
+            continue
+        for kind in (paramiko.Ed25519Key, paramiko.ECDSAKey, paramiko.RSAKey):
+            try:
+                return kind.from_private_key_file(str(path), passphrase)
+            except paramiko.PasswordRequiredException:
+                locked = True
+            except OSError as error:
+                raise InputInvalid(f"The key in {path} cannot be read: {error.strerror or said(error)}.") from error
+            except (paramiko.SSHException, ValueError, TypeError):
+                # Of another kind, or another passphrase opens it.
+                continue
+    wrong = "needs its passphrase, or another one" if locked else "is no private key of a known kind"
+    raise InputInvalid(f"The key in {path} {wrong}.")

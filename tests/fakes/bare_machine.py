@@ -1,0 +1,200 @@
+"""A machine that has only sshd, sudo and the system's Python: its own network, processes, users and files.
+
+Its root is an overlay of this machine's, so that everything which is written there lies in one folder and nothing of it
+here. There is no systemd. Needs root, unshare and overlayfs.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.fakes.network import Machine, Network
+from tests.waiting import wait_until
+
+SSHD = "/usr/sbin/sshd"
+USER, PASSWORD = "engineer", "a long pass'word $x"
+REPOSITORY = Path(__file__).resolve().parents[2]
+SHARED = "/usr/local/lib/lineside-test"
+"""Where a machine sees this repository and the packages that it needs."""
+HIDDEN = ("root", "work", "tmp", "run", "home", "opt", "var/lib/lineside-edge")
+NOT_OURS = (
+    # Copies that the system's own programs make of the tables of users, and what sudo and sshd keep.
+    *("etc/passwd-", "etc/group-", "etc/shadow-", "etc/gshadow-", "etc/subuid-", "etc/subgid-", "etc/.pwd.lock"),
+    *("var/lib/sudo", "run/sudo", "var/log/lastlog", "var/log/wtmp", "var/log/btmp", "etc/ssh", "run/sshd.pid"),
+)
+needed = [
+    pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="a machine of its own needs root"),
+    pytest.mark.skipif(not Path(SSHD).exists() or not shutil.which("sudo"), reason="needs openssh-server and sudo"),
+    pytest.mark.skipif(not shutil.which("unshare") or not shutil.which("ip"), reason="needs unshare and iproute2"),
+]
+_BOOT = """\
+set -e
+base=$1; size=$2; shared=$3; site=$4
+mount -t tmpfs -o mode=755 tmpfs "$base"
+mkdir "$base/upper" "$base/work" "$base/root"
+mount -t overlay overlay -o "lowerdir=/,upperdir=$base/upper,workdir=$base/work" "$base/root"
+cd "$base/root"
+for each in root work run home opt; do mount -t tmpfs -o "mode=755" tmpfs "./$each"; done
+mount -t tmpfs -o mode=1777 tmpfs ./tmp
+[ "$size" = 0 ] || mount -t tmpfs -o "mode=755,size=$size" tmpfs ./opt
+mkdir -p run/sshd run/lock ".$shared/repository" ".$shared/site"
+mount --bind "$5" ".$shared/repository"
+mount --bind "$site" ".$shared/site"
+mount -t proc proc proc
+mount --bind /dev dev
+echo up
+exec cat
+"""
+_CONFIG = """\
+ListenAddress 0.0.0.0:{port}
+HostKey /etc/ssh/lineside_{kinds}
+PidFile none
+UsePAM no
+PasswordAuthentication {password}
+PermitRootLogin yes
+StrictModes no
+MaxStartups 100
+Subsystem sftp /usr/lib/openssh/sftp-server
+{more}
+"""
+
+
+class BareMachine:
+    """One that runs; :attr:`root` is the view of its files from outside.
+
+    :param host: the network namespace of the machine; None: this machine's own network.
+    """
+
+    def __init__(self, folder: Path, host: Machine, address: str, *, opt_bytes: int = 0) -> None:
+        self.host, self.address = host, address
+        base = folder / "machine"
+        base.mkdir(parents=True)
+        site = Path(next(path for path in sys.path if path.endswith("site-packages")))
+        command = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "sh", "-c", _BOOT, "boot"]
+        self._keeper = subprocess.Popen(
+            host.command(*command, str(base), str(opt_bytes), SHARED, str(site), str(REPOSITORY)),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+        assert self._keeper.stdout is not None
+        assert self._keeper.stdout.readline() == b"up\n"
+        self._init = self._find_init()
+        self.root = Path(f"/proc/{self._init}/root{base}/root")
+        self._inside = ["nsenter", "--target", str(self._init), "--mount", "--pid", "--net", "chroot", str(base / "root")]
+        self._sshd: subprocess.Popen[bytes] | None = None
+        self.run("useradd", "--create-home", "--shell", "/bin/bash", USER)
+        self.run("chpasswd", input=f"{USER}:{PASSWORD}\nroot:{PASSWORD}\n")
+        self.sudoers(f"{USER} ALL=(ALL) ALL")
+        for kind in ("ed25519", "ecdsa", "rsa"):
+            self.run("ssh-keygen", "-q", "-t", kind, "-N", "", "-f", f"/etc/ssh/lineside_{kind}")
+
+    def _find_init(self) -> int:
+        """The first process of its process namespace, which the keeper's child is."""
+
+        def found() -> int:
+            # ip netns exec becomes unshare, whose only child it is.
+            children = Path(f"/proc/{self._keeper.pid}/task/{self._keeper.pid}/children").read_text().split()
+            return int(children[0]) if children else 0
+
+        return wait_until(found, 10, "the machine")
+
+    def command(self, *words: str) -> list[str]:
+        """These words as a command that runs there, as root."""
+        return [*self._inside, *words]
+
+    def run(self, *words: str, **options: object) -> str:
+        done = subprocess.run(  # type: ignore[call-overload]
+            self.command(*words), text=True, timeout=60, **{"check": True, "capture_output": True, **options}
+        )
+        return str(done.stdout)
+
+    def sudoers(self, *lines: str) -> None:
+        path = self.root / "etc/sudoers.d/lineside-test"
+        path.write_text("".join(f"{line}\n" for line in ("Defaults !fqdn", *lines)))
+        path.chmod(0o440)
+
+    def fingerprint(self, kind: str = "ed25519") -> str:
+        return self.run("ssh-keygen", "-lf", f"/etc/ssh/lineside_{kind}.pub").split()[1]
+
+    def serve(
+        self, *, port: int = 22, password: bool = True, kinds: Sequence[str] = ("ed25519", "ecdsa", "rsa"), more: str = ""
+    ) -> None:
+        """Start sshd."""
+        config = self.root / "etc/ssh/lineside_config"
+        keys = "\nHostKey /etc/ssh/lineside_".join(kinds)
+        config.write_text(_CONFIG.format(port=port, kinds=keys, password="yes" if password else "no", more=more))
+        self._sshd = subprocess.Popen(
+            self.command(SSHD, "-D", "-f", "/etc/ssh/lineside_config", "-E", "/run/sshd.log"),
+            env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"},
+        )
+        wait_until(lambda: f":{port:04X} " in self._tcp(), 10, "sshd")
+
+    def _tcp(self) -> str:
+        return Path(f"/proc/{self._init}/net/tcp").read_text()
+
+    def written(self) -> dict[str, str]:
+        """Everything on it that is not this machine's: path, and what it is."""
+        found: dict[str, str] = {}
+        base = self.root.parent / "upper"
+        tops = [(base, base), *((self.root, self.root / each) for each in ("root", "run", "home", "opt", "tmp"))]
+        for top, folder in tops:
+            for path in folder.rglob("*"):
+                name = str(path.relative_to(top))
+                if not name.startswith((*NOT_OURS, SHARED[1:])):
+                    found[name] = _describe(path)
+        return found
+
+    def processes(self) -> list[str]:
+        """Command lines of everything that runs there."""
+        return self.run("ps", "-eo", "user:20,args", "--no-headers").splitlines()
+
+    def close(self) -> None:
+        if self._sshd is not None:
+            self._sshd.kill()
+            self._sshd.wait()
+        os.kill(self._init, signal.SIGKILL)
+        self._keeper.communicate()
+
+
+def _describe(path: Path) -> str:
+    facts = path.lstat()
+    content = ""
+    if path.is_symlink():
+        content = str(path.readlink())
+    elif path.is_file():
+        content = hashlib.sha256(path.read_bytes()).hexdigest()
+    return f"{facts.st_mode:o} {facts.st_uid} {facts.st_gid} {content}"
+
+
+@contextmanager
+def bare_machine(folder: Path, net: Network, **options: int) -> Iterator[BareMachine]:
+    """On a cable of its own with the machine of the tests: 192.0.2.2, seen from an interface with 192.0.2.1."""
+    host = net.machine("box")
+    number = int(net.token, 16) % 200
+    here, there = f"ls{net.token}", "eth0"
+    address = f"198.18.{number}.2"
+    host.run("true")
+    subprocess.run(["ip", "link", "add", here, "type", "veth", "peer", "name", there, "netns", host.name], check=True)
+    try:
+        subprocess.run(["ip", "address", "add", f"198.18.{number}.1/24", "dev", here], check=True)
+        subprocess.run(["ip", "link", "set", here, "up"], check=True)
+        host.has(f"ip address add {address}/24 dev {there}", f"ip link set {there} up")
+        machine = BareMachine(folder, host, address, **options)
+        try:
+            yield machine
+        finally:
+            machine.close()
+    finally:
+        subprocess.run(["ip", "link", "delete", here], check=False, stderr=subprocess.DEVNULL)
+
+
