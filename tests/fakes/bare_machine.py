@@ -30,7 +30,7 @@ HIDDEN = ("root", "work", "tmp", "run", "home", "opt", "var/lib/lineside-edge")
 NOT_OURS = (
     # Copies that the system's own programs make of the tables of users, and what sudo and sshd keep.
     *("etc/passwd-", "etc/group-", "etc/shadow-", "etc/gshadow-", "etc/subuid-", "etc/subgid-", "etc/.pwd.lock"),
-    *("var/lib/sudo", "run/sudo", "var/log/lastlog", "var/log/wtmp", "var/log/btmp", "etc/ssh", "run/sshd.pid"),
+    *("var/lib/sudo", "run/sudo", "var/log/lastlog", "var/log/wtmp", "var/log/btmp", "etc/ssh", "run/sshd"),
 )
 needed = [
     pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="a machine of its own needs root"),
@@ -85,6 +85,8 @@ class BareMachine:
             host.command(*command, str(base), str(opt_bytes), SHARED, str(site), str(REPOSITORY)),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            # It complains of the end that it is given.
+            stderr=subprocess.DEVNULL,
         )
         assert self._keeper.stdout is not None
         assert self._keeper.stdout.readline() == b"up\n"

@@ -158,7 +158,8 @@ def ours(*, children: bool = False) -> list[int]:
     programs, found = {str(PROGRAM), str(SUPERVISE)}, []
     for folder in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):
-            mine = folder.stat().st_uid == uid
+            # One that has ended and that nobody waits for is gone, whatever its first process thinks of that.
+            mine = folder.stat().st_uid == uid and ") Z" not in text(folder / "stat", 512)
             if mine and (children or programs & set(text(folder / "cmdline", 4096).split("\0")[:4])):
                 found.append(int(folder.name))
     return sorted(found)
