@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from app.cli import scan, text
+from app.cli import scan, ssh, text
 from app.cli.commands import Topic, Topics
 from app.cli.seen import add_listings
 from app.cli.session import Columns, Session
@@ -21,9 +21,12 @@ def register(topics: Topics, everywhere: argparse.ArgumentParser) -> None:
     topic.verb("list", _list, "enrolled boxes and what each said last")
     topic.verb("show", _show, "one box").add_argument("box", help="name or id")
     scan.add_verb(topic)
-    enrol = topic.verb("enrol", _enrol, "enrol a box whose home folder is on this machine")
-    enrol.add_argument("box_home", type=Path, metavar="BOX-HOME", help="the home folder of the box")
+    enrol = topic.verb("enrol", _enrol, "make a box of a machine over SSH, or enrol one whose home folder is here")
+    enrol.add_argument("where", metavar="WHERE", help="ssh://USER@HOST[:PORT], or the home folder of the box")
     enrol.add_argument("--address", metavar="HOST:PORT", help="where it answers (default: what it wrote down)")
+    ssh.add_sign_in(enrol)
+    enrol.add_argument("--name", help="what a new box is called (default: the machine's name)")
+    enrol.add_argument("--bundle", type=Path, metavar="PATH", help="the edge bundle (default: where they usually lie)")
     pair = topic.verb("pair", _pair, "enrol a box that was imaged in advance, by its one-time code")
     pair.add_argument("address", metavar="HOST[:PORT]", help="where the box takes its code (default port: 7444)")
     pair.add_argument("--code-file", type=Path, metavar="FILE", help="read the code from the first line of FILE")
@@ -40,6 +43,7 @@ def register(topics: Topics, everywhere: argparse.ArgumentParser) -> None:
     chosen = shadow.add_mutually_exclusive_group(required=True)
     chosen.add_argument("model", nargs="?", help="name, name@version or id of a released model")
     chosen.add_argument("--off", action="store_true", help="end it")
+    ssh.add_release(topic)
     topic.verb("forget", _forget, "strike a box off this desktop's list").add_argument("box", help="name or id")
 
 
@@ -132,8 +136,11 @@ def _show(arguments: argparse.Namespace, session: Session) -> None:
 def _enrol(arguments: argparse.Namespace, session: Session) -> None:
     from app.usecases import boxes
 
+    if arguments.where.startswith(ssh.SCHEME):
+        ssh.enrol(arguments, session, lambda box: text.facts([(name, read(box)) for name, read in _FULL.items()]))
+        return
     with session.open() as ctx:
-        session.one("box", boxes.enrol_local(ctx, arguments.box_home, address=arguments.address), _FULL)
+        session.one("box", boxes.enrol_local(ctx, Path(arguments.where), address=arguments.address), _FULL)
 
 
 def _pair(arguments: argparse.Namespace, session: Session) -> None:

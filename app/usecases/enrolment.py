@@ -274,6 +274,8 @@ class _Enrolment:
             if not done.wrong:
                 return
             # Bytes of an earlier attempt, or of somebody who writes there meanwhile: once more, from the beginning.
+            right = [digest for digest in load.files if digest not in done.wrong]
+            machine.as_self("staged", Staged, wanted=right, make=True)
             self._send(load, staged, {digest: 0 for digest in done.wrong if digest in load.files})
         raise EdgeBundleTampered(
             "What was uploaded is changed on the machine before it can be used.",

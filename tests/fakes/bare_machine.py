@@ -12,8 +12,9 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from ipaddress import IPv4Address
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,7 @@ NOT_OURS = (
     *("etc/passwd-", "etc/group-", "etc/shadow-", "etc/gshadow-", "etc/subuid-", "etc/subgid-", "etc/.pwd.lock"),
     *("var/lib/sudo", "run/sudo", "var/log/lastlog", "var/log/wtmp", "var/log/btmp", "etc/ssh", "run/sshd"),
 )
+_SHARED_FOLDERS = ("var", "var/lib", "var/log")
 needed = [
     pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="a machine of its own needs root"),
     pytest.mark.skipif(not Path(SSHD).exists() or not shutil.which("sudo"), reason="needs openssh-server and sudo"),
@@ -39,17 +41,18 @@ needed = [
 ]
 _BOOT = """\
 set -e
-base=$1; size=$2; shared=$3; site=$4
+base=$1; opt=$2; home=$3; shared=$4
 mount -t tmpfs -o mode=755 tmpfs "$base"
 mkdir "$base/upper" "$base/work" "$base/root"
 mount -t overlay overlay -o "lowerdir=/,upperdir=$base/upper,workdir=$base/work" "$base/root"
 cd "$base/root"
-for each in root work run home opt; do mount -t tmpfs -o "mode=755" tmpfs "./$each"; done
+for each in root work run; do mount -t tmpfs -o mode=755 tmpfs "./$each"; done
+mount -t tmpfs -o "mode=755,size=$opt" tmpfs ./opt
+mount -t tmpfs -o "mode=755,size=$home" tmpfs ./home
 mount -t tmpfs -o mode=1777 tmpfs ./tmp
-[ "$size" = 0 ] || mount -t tmpfs -o "mode=755,size=$size" tmpfs ./opt
 mkdir -p run/sshd run/lock ".$shared/repository" ".$shared/site"
-mount --bind "$5" ".$shared/repository"
-mount --bind "$site" ".$shared/site"
+mount --bind "$5" ".$shared/site"
+mount --bind "$6" ".$shared/repository"
 mount -t proc proc proc
 mount --bind /dev dev
 echo up
@@ -75,14 +78,16 @@ class BareMachine:
     :param host: the network namespace of the machine; None: this machine's own network.
     """
 
-    def __init__(self, folder: Path, host: Machine, address: str, *, opt_bytes: int = 0) -> None:
+    def __init__(
+        self, folder: Path, host: Machine, address: str, *, opt_bytes: int = 2**32, home_bytes: int = 2**30
+    ) -> None:
         self.host, self.address = host, address
         base = folder / "machine"
         base.mkdir(parents=True)
         site = Path(next(path for path in sys.path if path.endswith("site-packages")))
         command = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "sh", "-c", _BOOT, "boot"]
         self._keeper = subprocess.Popen(
-            host.command(*command, str(base), str(opt_bytes), SHARED, str(site), str(REPOSITORY)),
+            host.command(*command, str(base), str(opt_bytes), str(home_bytes), SHARED, str(site), str(REPOSITORY)),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             # It complains of the end that it is given.
@@ -92,8 +97,17 @@ class BareMachine:
         assert self._keeper.stdout.readline() == b"up\n"
         self._init = self._find_init()
         self.root = Path(f"/proc/{self._init}/root{base}/root")
-        self._inside = ["nsenter", "--target", str(self._init), "--mount", "--pid", "--net", "chroot", str(base / "root")]
-        self._sshd: subprocess.Popen[bytes] | None = None
+        self._inside = [
+            "nsenter",
+            "--target",
+            str(self._init),
+            "--mount",
+            "--pid",
+            "--net",
+            "chroot",
+            str(base / "root"),
+        ]
+        self._servers: list[subprocess.Popen[bytes]] = []
         self.run("useradd", "--create-home", "--shell", "/bin/bash", USER)
         self.run("chpasswd", input=f"{USER}:{PASSWORD}\nroot:{PASSWORD}\n")
         self.sudoers(f"{USER} ALL=(ALL) ALL")
@@ -129,16 +143,19 @@ class BareMachine:
         return self.run("ssh-keygen", "-lf", f"/etc/ssh/lineside_{kind}.pub").split()[1]
 
     def serve(
-        self, *, port: int = 22, password: bool = True, kinds: Sequence[str] = ("ed25519", "ecdsa", "rsa"), more: str = ""
+        self,
+        *,
+        port: int = 22,
+        password: bool = True,
+        kinds: Sequence[str] = ("ed25519", "ecdsa", "rsa"),
+        more: str = "",
     ) -> None:
         """Start sshd."""
         config = self.root / "etc/ssh/lineside_config"
         keys = "\nHostKey /etc/ssh/lineside_".join(kinds)
         config.write_text(_CONFIG.format(port=port, kinds=keys, password="yes" if password else "no", more=more))
-        self._sshd = subprocess.Popen(
-            self.command(SSHD, "-D", "-f", "/etc/ssh/lineside_config", "-E", "/run/sshd.log"),
-            env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"},
-        )
+        command = self.command(SSHD, "-D", "-f", "/etc/ssh/lineside_config", "-E", "/run/sshd.log")
+        self._servers.append(subprocess.Popen(command, env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}))
         wait_until(lambda: f":{port:04X} " in self._tcp(), 10, "sshd")
 
     def _tcp(self) -> str:
@@ -156,16 +173,28 @@ class BareMachine:
                     found[name] = _describe(path)
         return found
 
+    def changes(self, before: Mapping[str, str]) -> dict[str, tuple[str | None, str | None]]:
+        """What was written since; that a folder of the system's own was opened for writing is no change."""
+        after = self.written()
+        pairs = {name: (before.get(name), after.get(name)) for name in {*before, *after}}
+        return {name: pair for name, pair in pairs.items() if pair[0] != pair[1] and name not in _SHARED_FOLDERS}
+
+    def cut(self) -> None:
+        """Pull the cable; nobody is told."""
+        self.host.has("ip link set eth0 down")
+
+    def mend(self) -> None:
+        self.host.has("ip link set eth0 up")
+
     def processes(self) -> list[str]:
         """Command lines of everything that runs there."""
-        return self.run("ps", "-eo", "user:20,args", "--no-headers").splitlines()
+        return self.run("ps", "-ww", "-eo", "user:20,args", "--no-headers").splitlines()
 
     def close(self) -> None:
-        if self._sshd is not None:
-            self._sshd.kill()
-            self._sshd.wait()
         os.kill(self._init, signal.SIGKILL)
         self._keeper.communicate()
+        for server in self._servers:
+            server.wait()
 
 
 def _describe(path: Path) -> str:
@@ -180,23 +209,20 @@ def _describe(path: Path) -> str:
 
 @contextmanager
 def bare_machine(folder: Path, net: Network, **options: int) -> Iterator[BareMachine]:
-    """On a cable of its own with the machine of the tests: 192.0.2.2, seen from an interface with 192.0.2.1."""
+    """On a cable of its own, at an address that no network has (those for tests of networks)."""
     host = net.machine("box")
-    number = int(net.token, 16) % 200
-    here, there = f"ls{net.token}", "eth0"
-    address = f"198.18.{number}.2"
-    host.run("true")
-    subprocess.run(["ip", "link", "add", here, "type", "veth", "peer", "name", there, "netns", host.name], check=True)
+    here = f"ls{net.token}"
+    first = int(IPv4Address("198.18.0.0")) + int(net.token, 16) % 2**15 * 4
+    ours, theirs = (str(IPv4Address(first + number)) for number in (1, 2))
+    subprocess.run(["ip", "link", "add", here, "type", "veth", "peer", "name", "eth0", "netns", host.name], check=True)
     try:
-        subprocess.run(["ip", "address", "add", f"198.18.{number}.1/24", "dev", here], check=True)
+        subprocess.run(["ip", "address", "add", f"{ours}/30", "dev", here], check=True)
         subprocess.run(["ip", "link", "set", here, "up"], check=True)
-        host.has(f"ip address add {address}/24 dev {there}", f"ip link set {there} up")
-        machine = BareMachine(folder, host, address, **options)
+        host.has(f"ip address add {theirs}/30 dev eth0", "ip link set eth0 up")
+        machine = BareMachine(folder, host, theirs, **options)
         try:
             yield machine
         finally:
             machine.close()
     finally:
         subprocess.run(["ip", "link", "delete", here], check=False, stderr=subprocess.DEVNULL)
-
-

@@ -1,5 +1,5 @@
 /* Preloaded into a process, moves its wall clock by the seconds that stand in the file WALL_CLOCK_OFFSET (one int64),
- * at any moment. The monotonic clock and everything that waits stay as they are, as where somebody sets a machine's date.
+ * at any moment; where the variable is not set, in /run/wall-clock-offset, if there is one. The monotonic clock and everything that waits stay as they are, as where somebody sets a machine's date.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -17,7 +17,7 @@ static const volatile int64_t *offset;
 __attribute__((constructor)) static void open_clock(void)
 {
     const char *name = getenv("WALL_CLOCK_OFFSET");
-    int file = name ? open(name, O_RDONLY | O_CLOEXEC) : -1;
+    int file = open(name ? name : "/run/wall-clock-offset", O_RDONLY | O_CLOEXEC);
     true_clock = (int (*)(clockid_t, struct timespec *))dlsym(RTLD_NEXT, "clock_gettime");
     if (file >= 0) {
         void *page = mmap(NULL, sizeof *offset, PROT_READ, MAP_SHARED, file, 0);

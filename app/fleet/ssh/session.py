@@ -7,6 +7,7 @@ person's is sent before the host key was proved.
 from __future__ import annotations
 
 import contextlib
+import logging
 import select
 import socket
 import time
@@ -178,6 +179,8 @@ def open_session(target: SshTarget, expected: str, sign_in: SignIn, *, check: Ch
     """
     import paramiko
 
+    # Its own log would print whatever a hostile server says; what matters of it comes as an error.
+    logging.getLogger("paramiko").setLevel(logging.CRITICAL)
     transport = _connect(target, expected, check)
     try:
         try:
@@ -247,16 +250,22 @@ def _sign_in(target: SshTarget, transport: paramiko.Transport, sign_in: SignIn, 
     import paramiko
 
     ways: list[Callable[[], Any]] = []
+    agent: paramiko.Agent | None = None
     if sign_in.key is not None:
         key = _load_key(sign_in)
         ways.append(partial(transport.auth_publickey, target.user, key))
     elif sign_in.password is None and sign_in.agent:
-        ways += [partial(transport.auth_publickey, target.user, key) for key in _agent_keys()]
-    for way in ways:
-        check()
-        with suppress(paramiko.AuthenticationException):
-            way()
-            return
+        agent = paramiko.Agent()
+        ways += [partial(transport.auth_publickey, target.user, key) for key in agent.get_keys()[:AGENT_KEYS]]
+    try:
+        for way in ways:
+            check()
+            with suppress(paramiko.AuthenticationException):
+                way()
+                return
+    finally:
+        if agent is not None:
+            agent.close()
     if sign_in.key is None:
         check()
         password = sign_in.password if sign_in.password is not None else sign_in.ask("password")
@@ -266,16 +275,6 @@ def _sign_in(target: SshTarget, transport: paramiko.Transport, sign_in: SignIn, 
                 return
     tried = "the key" if sign_in.key else "the password" if sign_in.password else "what was tried"
     raise SshRefused(f"{target.host} does not let {target.user} in with {tried}.")
-
-
-def _agent_keys() -> list[Any]:
-    import paramiko
-
-    try:
-        return list(paramiko.Agent().get_keys()[:AGENT_KEYS])
-    except (paramiko.SSHException, OSError):
-        # One that does not answer is none.
-        return []
 
 
 def _load_key(sign_in: SignIn) -> paramiko.PKey:

@@ -16,8 +16,8 @@ from typing import IO, TYPE_CHECKING
 from app.fleet.ssh.bundle import Load
 from app.fleet.ssh.machine import Machine
 from app.fleet.ssh.preflight import Text
-from app.fleet.ssh.session import SshSession
-from edge_runtime.contracts.errors import DiskFull, SshUnexpected
+from app.fleet.ssh.session import SshSession, said
+from edge_runtime.contracts.errors import DiskFull, EnrolmentRefused, SshUnexpected
 from edge_runtime.contracts.rows import Count, Digest
 
 if TYPE_CHECKING:
@@ -118,4 +118,6 @@ def _send(
         # SFTP has no code for a full disk: it says "Failure" only.
         if error.errno is None and str(error) in ("Failure", "No space left on device"):
             raise DiskFull(f"{session.target.host} takes no more of {load.path_of(digest)}.") from error
+        if isinstance(error, PermissionError | FileNotFoundError):
+            raise EnrolmentRefused(f"{path} cannot be written: {said(error)}.") from error
         raise

@@ -1,0 +1,216 @@
+"""``lineside boxes enrol ssh://…`` and ``lineside boxes release``."""
+
+from __future__ import annotations
+
+import argparse
+import getpass
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from app.cli import text
+from app.cli.commands import Topic
+from app.cli.session import Session
+from edge_runtime.contracts.errors import InputInvalid, ReleaseRowsWait
+
+if TYPE_CHECKING:
+    from app.context import Context
+    from app.fleet.ssh.address import SshTarget
+    from app.fleet.ssh.session import SignIn
+    from app.store.records import Box
+    from app.usecases.enrolment import EnrolmentReport
+    from app.usecases.release import ReleaseReport, Rows
+
+SCHEME = "ssh://"
+_MOST_BYTES = 4096
+_PROMPTS = {
+    "password": "Password of {who}: ",
+    "passphrase": "Passphrase of the key: ",
+    "sudo": "Password for sudo of {who}: ",
+}
+
+
+def add_sign_in(parser: argparse.ArgumentParser) -> None:
+    """How a person signs in over SSH."""
+    parser.add_argument(
+        "--host-key",
+        metavar="LABEL",
+        help="the fingerprint on the machine's label: SHA256:…, or the text of its QR code",
+    )
+    way = parser.add_mutually_exclusive_group()
+    way.add_argument("--password-file", type=Path, metavar="FILE", help="read the password from the first line of FILE")
+    way.add_argument(
+        "--key", type=Path, metavar="FILE", help="sign in with this private key (default: a running agent)"
+    )
+    parser.add_argument(
+        "--sudo-password-file", type=Path, metavar="FILE", help="read sudo's password from FILE (default: the same)"
+    )
+
+
+def add_release(topic: Topic) -> None:
+    release = topic.verb("release", _release, "take everything of Lineside off a box over SSH, and prove it")
+    release.add_argument("box", help="name or id")
+    release.add_argument("--at", metavar="ssh://USER@HOST[:PORT]", help="where it is (default: where it was enrolled)")
+    add_sign_in(release)
+    rows = release.add_mutually_exclusive_group()
+    rows.add_argument("--collect", action="store_true", help="bring over first what waits there")
+    rows.add_argument("--discard", action="store_true", help="let go what waits there")
+    release.add_argument("--yes", action="store_true", help="do not ask")
+
+
+def enrol(arguments: argparse.Namespace, session: Session, facts: Callable[[Box], list[str]]) -> None:
+    """:param facts: the lines that tell of a box."""
+    from app.fleet.ssh.address import read_target
+    from app.usecases import enrolment
+
+    target = read_target(arguments.where)
+    with session.open() as ctx:
+        host_key = _host_key(ctx, arguments.host_key, target)
+        sign_in = _sign_in(arguments, target)
+        with session.stoppable() as cancel:
+            report = enrolment.enrol_over_ssh(
+                ctx,
+                target,
+                host_key,
+                sign_in,
+                name=arguments.name,
+                bundle=arguments.bundle,
+                progress=session.progress,
+                cancel=cancel,
+            )
+    session.answer(_enrolled(report), [*facts(report.box), *_enrolled_lines(report)])
+
+
+def _enrolled(report: EnrolmentReport) -> dict[str, object]:
+    return {
+        "box": report.box,
+        "changed": report.changed,
+        "sent_bytes": report.sent_bytes,
+        "host_key": report.host_key,
+        "version": report.version,
+        "boot": report.boot,
+        "warnings": report.warnings,
+    }
+
+
+def _enrolled_lines(report: EnrolmentReport) -> list[str]:
+    from app.usecases.enrolment import BOOT_NOTES
+
+    done = f"Changed there: {', '.join(report.changed)} ({text.size(report.sent_bytes)} sent)."
+    return [
+        "",
+        done if report.changed else "Everything was as it should be; nothing was changed there.",
+        BOOT_NOTES.get(report.boot, ""),
+        *(f"Note: {text.clean(warning)}" for warning in report.warnings),
+    ]
+
+
+def _release(arguments: argparse.Namespace, session: Session) -> None:
+    from app.fleet.ssh.address import SshTarget, read_target
+    from app.usecases import release
+
+    with session.open() as ctx:
+        box, access = release.ssh_access(ctx, arguments.box)
+        if arguments.at:
+            target = read_target(arguments.at)
+        elif access is not None:
+            target = SshTarget(access.user, access.host, access.port)
+        else:
+            raise InputInvalid(
+                f"{text.clean(box.name)} was not enrolled over SSH from this desktop.",
+                hint="Say where it is: --at ssh://USER@HOST. To strike it off the list only, use "
+                "`lineside boxes forget`.",
+            )
+        known = access.host_key if access and (access.host, access.port) == (target.host, target.port) else None
+        host_key = _host_key(ctx, arguments.host_key or known, target)
+        if not arguments.yes:
+            _confirm(box, target)
+        rows = release.Rows.COLLECT if arguments.collect else release.Rows.DISCARD if arguments.discard else None
+        sign_in = _sign_in(arguments, target)
+
+        def once(how: Rows) -> ReleaseReport:
+            with session.stoppable() as cancel:
+                return release.release_box(
+                    ctx, box.box, target, host_key, sign_in, rows=how, progress=session.progress, cancel=cancel
+                )
+
+        try:
+            report = once(rows or release.Rows.KEEP)
+        except ReleaseRowsWait as waiting:
+            if not _at_terminal() or session.as_json:
+                raise
+            answer = _ask(f"{waiting.message}\nCollect it first? [collect/discard/stop] ").strip().lower()
+            if answer not in ("collect", "discard"):
+                raise
+            report = once(release.Rows(answer))
+    session.answer({"released": report}, _released_lines(report))
+
+
+def _released_lines(report: ReleaseReport) -> list[str]:
+    lost = "an unknown number of" if report.lost_rows is None else report.lost_rows
+    return [
+        f"Removed: {', '.join(map(text.clean, report.removed)) or 'nothing, for nothing was there'}.",
+        *(f"not there any more: {text.clean(what)}" for what in report.looked_for),
+        *([f"{lost} rows went with it, of which no desktop has a copy."] if report.lost_rows != 0 else []),
+        f"{text.clean(report.name)} is off this machine and off the list.",
+    ]
+
+
+def _confirm(box: Box, target: SshTarget) -> None:
+    if not _at_terminal():
+        raise InputInvalid("There is no terminal to ask whether you mean it.", hint="Use --yes.")
+    name = text.clean(box.name)
+    question = (
+        f"Everything of Lineside goes from {target}: programs, models, what it saw. Type the box's name ({name}): "
+    )
+    if _ask(question).strip() != box.name:
+        raise InputInvalid("That is not the box's name; nothing was changed.")
+
+
+def _host_key(ctx: Context, given: str | None, target: SshTarget) -> str:
+    """The fingerprint to expect: as given, as verified there before, or as typed from the label. A yes is no answer."""
+    from app.fleet.ssh.address import read_fingerprint
+    from app.usecases.enrolment import known_host_key
+
+    if label := given or known_host_key(ctx, target):
+        return read_fingerprint(label)
+    if not _at_terminal():
+        raise InputInvalid(
+            f"The fingerprint of the host key of {target.host} is needed.", hint="Use --host-key, from its label."
+        )
+    return read_fingerprint(_ask(f"Fingerprint on the label of {target.host} (SHA256:…): "))
+
+
+def _sign_in(arguments: argparse.Namespace, target: SshTarget) -> SignIn:
+    from app.fleet.ssh.session import Secret, SignIn
+
+    def ask(what: Secret) -> str | None:
+        if not _at_terminal():
+            return None
+        return getpass.getpass(_PROMPTS[what].format(who=f"{target.user} at {target.host}"))
+
+    sudo_file = arguments.sudo_password_file
+    return SignIn(
+        password=_first_line(arguments.password_file) if arguments.password_file else None,
+        key=arguments.key,
+        sudo_password=_first_line(sudo_file) if sudo_file else None,
+        ask=ask,
+    )
+
+
+def _at_terminal() -> bool:
+    return sys.stdin.isatty()
+
+
+def _ask(question: str) -> str:
+    print(question, end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline()
+
+
+def _first_line(file: Path) -> str:
+    try:
+        with file.open("r", encoding="utf-8") as opened:
+            return opened.read(_MOST_BYTES).partition("\n")[0]
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputInvalid(f"The password cannot be read from {file}.") from error
