@@ -10,10 +10,11 @@ import hashlib
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from ipaddress import IPv4Address
 from pathlib import Path
 
@@ -185,6 +186,13 @@ class BareMachine:
 
     def mend(self) -> None:
         self.host.has("ip link set eth0 up")
+
+        def answers() -> bool:
+            with suppress(OSError), socket.create_connection((self.address, 22), timeout=5):
+                return True
+            return False
+
+        wait_until(answers, 30, "the link")
 
     def processes(self) -> list[str]:
         """Command lines of everything that runs there."""

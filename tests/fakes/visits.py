@@ -53,7 +53,8 @@ class Visit:
 
     def release(self, rows: Rows = Rows.KEEP, *, hook: Hook | None = None, **options: Any) -> ReleaseReport:
         chosen = {"target": self.target, "host_key": self.machine.fingerprint(), "sign_in": SignIn(password=PASSWORD)}
-        return release_box(self.ctx, NAME, rows=rows, progress=self._listener(hook), **{**chosen, **options})
+        chosen = {"name": NAME, **chosen, **options}
+        return release_box(self.ctx, rows=rows, progress=self._listener(hook), **chosen)
 
     def _listener(self, hook: Hook | None) -> Hook:
         self.steps = []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import random
 import shutil
 import signal
@@ -86,7 +85,9 @@ def test_what_arrived_damaged_is_sent_anew(bare: Visit) -> None:
     with largest.open("r+b") as file:
         file.seek(MIB)
         file.write(b"other")
-    assert bare.enrol().sent_bytes >= largest.stat().st_size if largest.exists() else True
+    damaged = largest.stat().st_size
+    whole = sum(path.stat().st_size for path in staging.iterdir()) - damaged
+    assert bare.enrol().sent_bytes == size(bare.bundle) - whole
     assert bare.enrol().changed == ()
 
 
@@ -204,11 +205,11 @@ def test_what_is_left_is_named_and_the_box_stays_on_the_list(bare: Visit) -> Non
         cron.mkdir(exist_ok=True)
         (cron / "lineside-edge").write_text("# kept\n")
 
-    with pytest.raises(ReleaseLeftOver, match="/etc/cron.d/lineside-edge"):
+    with pytest.raises(ReleaseLeftOver, match=r"/etc/cron\.d/lineside-edge"):
         bare.release(Rows.DISCARD, hook=at(ReleaseStep.PROVE, keep))
     assert [box.name for box in boxes.list_boxes(bare.ctx)] == [NAME]
     bare.release()
-    assert os.listdir(bare.machine.root / "opt") == []
+    assert list((bare.machine.root / "opt").iterdir()) == []
 
 
 _SYSTEMCTL = """\
@@ -251,6 +252,6 @@ def test_where_there_is_systemd_the_unit_is_its_affair(bare: Visit) -> None:
         assert "lineside-edge" not in done
     assert bare.enrol().changed == ()
     bare.release(Rows.COLLECT)
-    wants = "etc/systemd/system/multi-user.target.wants"
-    changed = {name for name in bare.machine.changes(before) if name not in (wants, "run/systemctl.log")}
+    # What systemd's own programs leave: folders, and a note of when they looked.
+    changed = {name for name in bare.machine.changes(before) if "lineside" in name}
     assert changed == set()

@@ -17,7 +17,7 @@ from app.fleet.ssh.bundle import Load
 from app.fleet.ssh.machine import Machine
 from app.fleet.ssh.preflight import Text
 from app.fleet.ssh.session import SshSession, said
-from edge_runtime.contracts.errors import DiskFull, EnrolmentRefused, SshUnexpected
+from edge_runtime.contracts.errors import DiskFull, EnrolmentRefused, SshCutOff, SshUnexpected
 from edge_runtime.contracts.rows import Count, Digest
 
 if TYPE_CHECKING:
@@ -96,6 +96,14 @@ def upload(
             _send(session, sftp, load, digest, f"{folder}/{digest}", offset, sent)
 
 
+@contextmanager
+def _ends_named(session: SshSession) -> Iterator[None]:
+    try:
+        yield
+    except EOFError as error:
+        raise SshCutOff(f"The connection to {session.target.host} ended in the middle of a file.") from error
+
+
 def _send(
     session: SshSession,
     sftp: paramiko.SFTPClient,
@@ -106,14 +114,16 @@ def _send(
     sent: Callable[[int], None],
 ) -> None:
     try:
-        with open_file(load, digest) as source, sftp.open(path, "r+" if offset else "w") as target:
-            target.set_pipelined(True)
+        with open_file(load, digest) as source:
             source.seek(offset)
-            target.seek(offset)
-            while chunk := source.read(CHUNK):
-                session.check()
-                target.write(chunk)
-                sent(len(chunk))
+            # Not left to the bundle, to which the end of a connection would look like the end of a damaged file.
+            with _ends_named(session), sftp.open(path, "r+" if offset else "w") as target:
+                target.set_pipelined(True)
+                target.seek(offset)
+                while chunk := source.read(CHUNK):
+                    session.check()
+                    target.write(chunk)
+                    sent(len(chunk))
     except OSError as error:
         # SFTP has no code for a full disk: it says "Failure" only.
         if error.errno is None and str(error) in ("Failure", "No space left on device"):
