@@ -99,6 +99,20 @@ STEPS: dict[str, str] = {
     "train": QT_TRANSLATE_NOOP("steps", "Training"),
     "upload": QT_TRANSLATE_NOOP("steps", "Uploading"),
     "download": QT_TRANSLATE_NOOP("steps", "Downloading"),
+    # enrolment and release over SSH
+    "connect": QT_TRANSLATE_NOOP("steps", "Connecting"),
+    "preflight": QT_TRANSLATE_NOOP("steps", "Looking whether it can become a box"),
+    "user": QT_TRANSLATE_NOOP("steps", "Making the box's user"),
+    "install": QT_TRANSLATE_NOOP("steps", "Installing"),
+    "service": QT_TRANSLATE_NOOP("steps", "Seeing to its start at boot"),
+    "keys": QT_TRANSLATE_NOOP("steps", "Exchanging keys"),
+    "start": QT_TRANSLATE_NOOP("steps", "Starting"),
+    "confirm": QT_TRANSLATE_NOOP("steps", "Waiting for the box's answer"),
+    "look": QT_TRANSLATE_NOOP("steps", "Looking what is there"),
+    "stop": QT_TRANSLATE_NOOP("steps", "Stopping the box"),
+    "remove": QT_TRANSLATE_NOOP("steps", "Removing"),
+    "look-again": QT_TRANSLATE_NOOP("steps", "Looking for what is left"),
+    "forget": QT_TRANSLATE_NOOP("steps", "Striking it off the list"),
 }
 
 DEMO_STEPS: dict[str, str] = {

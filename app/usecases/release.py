@@ -38,7 +38,7 @@ class ReleaseStep(StrEnum):
     COLLECT = "collect"
     STOP = "stop"
     REMOVE = "remove"
-    PROVE = "prove"
+    PROVE = "look-again"
     FORGET = "forget"
 
 

@@ -280,8 +280,7 @@ class SshHostKey(LinesideError):
     code = "ssh.host-key"
     title = "The machine has another host key"
     default_hint = (
-        "Nothing was sent, no password either. Do not continue until you know why: it is another machine, one that was "
-        "set up anew, or an impostor."
+        "No password was sent. Find out why first: it is another machine, one set up anew, or an impostor."
     )
 
 

@@ -59,8 +59,8 @@
         <translation>添加边缘盒</translation>
     </message>
     <message>
-        <source>Box and desktop learn each other&apos;s key: through the box&apos;s home folder, or by its one-time code.</source>
-        <translation>边缘盒与本机互相认识对方的密钥：通过边缘盒的主文件夹，或通过它的一次性配对码。</translation>
+        <source>Box and desktop learn each other&apos;s key: over SSH, by a one-time code, or through a home folder.</source>
+        <translation>盒子和桌面互相得知对方的密钥：通过 SSH、一次性代码，或主目录。</translation>
     </message>
     <message>
         <source>Add box</source>
@@ -77,6 +77,10 @@
     <message>
         <source>With its code</source>
         <translation>配对码</translation>
+    </message>
+    <message>
+        <source>Over SSH</source>
+        <translation>通过 SSH</translation>
     </message>
     <message>
         <source>Home folder of the box</source>
@@ -109,6 +113,22 @@
     <message>
         <source>Its name or number in the network. Choose it below if the box was heard.</source>
         <translation>它在网络中的名称或 IP 地址。若下方已列出该边缘盒，可直接选择。</translation>
+    </message>
+    <message>
+        <source>Name of the box (optional)</source>
+        <translation>盒子名称（可选）</translation>
+    </message>
+    <message>
+        <source>Otherwise it is called as the machine.</source>
+        <translation>留空则使用机器本身的名称。</translation>
+    </message>
+    <message>
+        <source>Edge bundle (optional)</source>
+        <translation>边缘安装包（可选）</translation>
+    </message>
+    <message>
+        <source>What `make edge-bundle` built; otherwise it is taken from where bundles usually lie.</source>
+        <translation>由 `make edge-bundle` 构建；留空则从安装包的常用位置获取。</translation>
     </message>
     <message>
         <source>Choose the box&apos;s home folder first.</source>
@@ -191,6 +211,10 @@
     <message>
         <source>No result was collected yet.</source>
         <translation>尚未收取任何结果。</translation>
+    </message>
+    <message>
+        <source>Take Lineside off this box…</source>
+        <translation>从此盒子移除 Lineside…</translation>
     </message>
     <message>
         <source>Its disk takes no rows: {problem}</source>
@@ -437,6 +461,10 @@
     <message>
         <source>Start a shadow run on {name}…</source>
         <translation>在 {name} 上开始影子运行…</translation>
+    </message>
+    <message>
+        <source>Take Lineside off {name}…</source>
+        <translation>从 {name} 移除 Lineside…</translation>
     </message>
     <message>
         <source>Refresh boxes</source>
@@ -1238,6 +1266,41 @@
     </message>
 </context>
 <context>
+    <name>ReleaseBox</name>
+    <message>
+        <source>Take Lineside off {box}?</source>
+        <translation>要从 {box} 移除 Lineside 吗？</translation>
+    </message>
+    <message>
+        <source>Programs, models, keys and everything that the box saw are removed from it over SSH, and it is shown that nothing is left. The machine itself stays as it is.</source>
+        <translation>将通过 SSH 删除该盒子上的程序、模型、密钥以及它看到的一切，并证明没有任何残留。机器本身保持不变。</translation>
+    </message>
+    <message>
+        <source>Take Lineside off {box}</source>
+        <translation>从 {box} 移除 Lineside</translation>
+    </message>
+    <message>
+        <source>What waits there</source>
+        <translation>等待中的数据</translation>
+    </message>
+    <message>
+        <source>Collect it first</source>
+        <translation>先取回</translation>
+    </message>
+    <message>
+        <source>Stop if there is any</source>
+        <translation>若有则停止</translation>
+    </message>
+    <message>
+        <source>Let it go</source>
+        <translation>放弃</translation>
+    </message>
+    <message>
+        <source>What waits there for a desktop</source>
+        <translation>盒子上等待桌面取走的数据</translation>
+    </message>
+</context>
+<context>
     <name>RollBack</name>
     <message>
         <source>Send {box} back?</source>
@@ -1783,6 +1846,77 @@
     <message>
         <source>{frame}: answered {label}, the shadow said {other}. Sample {sample}.</source>
         <translation>{frame}：作答为 {label}，影子判断为 {other}。样本 {sample}。</translation>
+    </message>
+</context>
+<context>
+    <name>SshFields</name>
+    <message>
+        <source>User and address</source>
+        <translation>用户和地址</translation>
+    </message>
+    <message>
+        <source>Somebody who may act as root there with sudo, or root; with :PORT where it is not 22.</source>
+        <translation>可在该机器上使用 sudo 的用户，或 root；端口不是 22 时加上 :端口。</translation>
+    </message>
+    <message>
+        <source>Fingerprint of its host key</source>
+        <translation>主机密钥的指纹</translation>
+    </message>
+    <message>
+        <source>Typed or scanned from the machine&apos;s label. Another key than this one is never accepted.</source>
+        <translation>从机器标签上输入或扫描。绝不接受其他密钥。</translation>
+    </message>
+    <message>
+        <source>Sign in with</source>
+        <translation>登录方式</translation>
+    </message>
+    <message>
+        <source>Password</source>
+        <translation>密码</translation>
+    </message>
+    <message>
+        <source>Key file</source>
+        <translation>密钥文件</translation>
+    </message>
+    <message>
+        <source>Running agent</source>
+        <translation>运行中的代理</translation>
+    </message>
+    <message>
+        <source>Private key</source>
+        <translation>私钥</translation>
+    </message>
+    <message>
+        <source>Password for sudo (optional)</source>
+        <translation>sudo 密码（可选）</translation>
+    </message>
+    <message>
+        <source>Leave it empty where it is the same, or where sudo asks for none.</source>
+        <translation>与登录密码相同或 sudo 不需要密码时留空。</translation>
+    </message>
+    <message>
+        <source>Say where the machine is, and as whom to sign in.</source>
+        <translation>请填写机器的地址和登录用户。</translation>
+    </message>
+    <message>
+        <source>Type or scan the fingerprint on the machine&apos;s label.</source>
+        <translation>请输入或扫描机器标签上的指纹。</translation>
+    </message>
+    <message>
+        <source>Type the password.</source>
+        <translation>请输入密码。</translation>
+    </message>
+    <message>
+        <source>Choose the private key.</source>
+        <translation>请选择私钥。</translation>
+    </message>
+    <message>
+        <source>It is not kept, and sent only to the machine with the label&apos;s key.</source>
+        <translation>不会保存，且只发送给密钥与标签一致的机器。</translation>
+    </message>
+    <message>
+        <source>The key&apos;s passphrase, if it has one.</source>
+        <translation>密钥的口令（如果有）。</translation>
     </message>
 </context>
 <context>
@@ -2834,6 +2968,102 @@
         <translation>请保留现有文件，并放回站点文件夹的最新副本；其他内容未被改动。</translation>
     </message>
     <message>
+        <source>The machine does not answer over SSH</source>
+        <translation>机器没有通过 SSH 应答</translation>
+    </message>
+    <message>
+        <source>Check its power, cable and address, and that sshd runs there; then do the same again.</source>
+        <translation>请检查电源、网线和地址，并确认 sshd 正在运行，然后重试。</translation>
+    </message>
+    <message>
+        <source>The machine has another host key</source>
+        <translation>机器的主机密钥不符</translation>
+    </message>
+    <message>
+        <source>No password was sent. Find out why first: it is another machine, one set up anew, or an impostor.</source>
+        <translation>没有发送任何密码。请先查明原因：这是另一台机器、重新安装过的机器，或是冒充者。</translation>
+    </message>
+    <message>
+        <source>The machine refused the sign-in</source>
+        <translation>机器拒绝登录</translation>
+    </message>
+    <message>
+        <source>Check the user, and the password or key; nothing was changed there.</source>
+        <translation>请检查用户以及密码或密钥；机器上没有任何改动。</translation>
+    </message>
+    <message>
+        <source>There are no administrator rights on the machine</source>
+        <translation>在该机器上没有管理员权限</translation>
+    </message>
+    <message>
+        <source>Sign in as root, or as a user who may use sudo, and give its password. Nothing was changed there.</source>
+        <translation>请以 root 或可使用 sudo 的用户登录，并提供其密码。机器上没有任何改动。</translation>
+    </message>
+    <message>
+        <source>The connection to the machine was cut off</source>
+        <translation>与机器的连接中断</translation>
+    </message>
+    <message>
+        <source>Do the same again: it goes on where it was.</source>
+        <translation>请重做一次：会从中断处继续。</translation>
+    </message>
+    <message>
+        <source>Something else is at work on the machine</source>
+        <translation>机器上正有其他操作在进行</translation>
+    </message>
+    <message>
+        <source>Wait a minute, then do the same again: it goes on where it was.</source>
+        <translation>请等一分钟再重做：会从中断处继续。</translation>
+    </message>
+    <message>
+        <source>The machine answers in an unexpected way</source>
+        <translation>机器的应答不符合预期</translation>
+    </message>
+    <message>
+        <source>Nothing of its answer was used. Check that this is the machine that you mean.</source>
+        <translation>其应答未被使用。请确认这是您要的机器。</translation>
+    </message>
+    <message>
+        <source>This machine cannot become a box as it is</source>
+        <translation>这台机器目前无法成为盒子</translation>
+    </message>
+    <message>
+        <source>Nothing was changed on it. Mend what is named, then do the same again.</source>
+        <translation>机器上没有任何改动。请解决所列问题后重做。</translation>
+    </message>
+    <message>
+        <source>A step on the machine failed</source>
+        <translation>机器上的一个步骤失败</translation>
+    </message>
+    <message>
+        <source>Mend what is named, then do the same again: it goes on where it was.</source>
+        <translation>请解决所列问题后重做：会从中断处继续。</translation>
+    </message>
+    <message>
+        <source>The box is set up but does not answer this desktop</source>
+        <translation>盒子已装好，但没有应答此桌面</translation>
+    </message>
+    <message>
+        <source>Let this desktop reach the box&apos;s port through its firewall, then do the same again.</source>
+        <translation>请让防火墙允许此桌面访问盒子的端口，然后重做。</translation>
+    </message>
+    <message>
+        <source>What the box saw would be lost</source>
+        <translation>盒子看到的数据会丢失</translation>
+    </message>
+    <message>
+        <source>Collect it first, or say that it may go: `lineside boxes release` takes --collect or --discard.</source>
+        <translation>请先取回，或明确放弃：`lineside boxes release` 可用 --collect 或 --discard。</translation>
+    </message>
+    <message>
+        <source>Something of the box is left on the machine</source>
+        <translation>机器上仍有盒子的残留</translation>
+    </message>
+    <message>
+        <source>Do the same again. What is left then was made by others: look at it there.</source>
+        <translation>请重做一次。若仍有残留，则由他人创建：请到机器上查看。</translation>
+    </message>
+    <message>
         <source>The disk is full</source>
         <translation>磁盘已满</translation>
     </message>
@@ -3006,6 +3236,49 @@
     <message>
         <source>Check the address and the port.</source>
         <translation>请检查地址和端口。</translation>
+    </message>
+</context>
+<context>
+    <name>ssh</name>
+    <message>
+        <source>There is no systemd: a supervisor keeps the box running, and cron starts that at every boot.</source>
+        <translation>没有 systemd：由监管程序保持盒子运行，cron 在每次开机时启动它。</translation>
+    </message>
+    <message>
+        <source>There is neither systemd nor cron: a supervisor keeps the box running, but nothing starts that at boot. Have /opt/lineside-edge/bin/supervise started as the user lineside-edge.</source>
+        <translation>既没有 systemd 也没有 cron：由监管程序保持盒子运行，但开机时不会自动启动。请安排以用户 lineside-edge 启动 /opt/lineside-edge/bin/supervise。</translation>
+    </message>
+    <message>
+        <source>Close</source>
+        <translation>关闭</translation>
+    </message>
+    <message>
+        <source>{name} is enrolled</source>
+        <translation>{name} 已登记</translation>
+    </message>
+    <message>
+        <source>Enrol {host}</source>
+        <translation>登记 {host}</translation>
+    </message>
+    <message>
+        <source>Looked for, and not there any more: {things}.</source>
+        <translation>已检查并确认不复存在：{things}。</translation>
+    </message>
+    <message>
+        <source>It could not be told how many rows went with it.</source>
+        <translation>无法得知有多少行随之消失。</translation>
+    </message>
+    <message>
+        <source>Rows that went with it, of which no desktop has a copy: {n}.</source>
+        <translation>随之消失且没有任何桌面保存副本的行数：{n}。</translation>
+    </message>
+    <message>
+        <source>Nothing of Lineside is left on {name}</source>
+        <translation>{name} 上没有 Lineside 的残留</translation>
+    </message>
+    <message>
+        <source>Take Lineside off {name}</source>
+        <translation>从 {name} 移除 Lineside</translation>
     </message>
 </context>
 <context>
@@ -3264,6 +3537,58 @@
     <message>
         <source>Downloading</source>
         <translation>下载中</translation>
+    </message>
+    <message>
+        <source>Connecting</source>
+        <translation>正在连接</translation>
+    </message>
+    <message>
+        <source>Looking whether it can become a box</source>
+        <translation>正在检查能否成为盒子</translation>
+    </message>
+    <message>
+        <source>Making the box&apos;s user</source>
+        <translation>正在创建盒子用户</translation>
+    </message>
+    <message>
+        <source>Installing</source>
+        <translation>正在安装</translation>
+    </message>
+    <message>
+        <source>Seeing to its start at boot</source>
+        <translation>正在设置开机启动</translation>
+    </message>
+    <message>
+        <source>Exchanging keys</source>
+        <translation>正在交换密钥</translation>
+    </message>
+    <message>
+        <source>Starting</source>
+        <translation>正在启动</translation>
+    </message>
+    <message>
+        <source>Waiting for the box&apos;s answer</source>
+        <translation>正在等待盒子应答</translation>
+    </message>
+    <message>
+        <source>Looking what is there</source>
+        <translation>正在查看现状</translation>
+    </message>
+    <message>
+        <source>Stopping the box</source>
+        <translation>正在停止盒子</translation>
+    </message>
+    <message>
+        <source>Removing</source>
+        <translation>正在删除</translation>
+    </message>
+    <message>
+        <source>Looking for what is left</source>
+        <translation>正在检查残留</translation>
+    </message>
+    <message>
+        <source>Striking it off the list</source>
+        <translation>正在从列表中移除</translation>
     </message>
     <message>
         <source>Site</source>

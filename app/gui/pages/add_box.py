@@ -1,4 +1,4 @@
-"""Adding a box: by its home folder on this machine or by its one-time code, helped by what announces itself."""
+"""Adding a box: over SSH, by its one-time code or its home folder on this machine, helped by what announces itself."""
 
 from __future__ import annotations
 
@@ -7,29 +7,38 @@ from pathlib import Path
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QLineEdit, QWidget
 
-from app.gui.dialogs import FormDialog, PathField
+from app.gui.dialogs import FormDialog, PathField, refusal
 from app.gui.pages.found_boxes import FoundBoxes
+from app.gui.pages.ssh_fields import SshFields
+from app.gui.pages.ssh_jobs import SshRequest
 from app.gui.session import Session
 from app.gui.widgets import Segments, column, line, row
 from app.store.records import Box
 from app.usecases import boxes, pairing
+from edge_runtime.contracts.errors import InputInvalid
 
 
 class AddBox(FormDialog):
-    """``enrolled`` carries the new box's id."""
+    """``enrolled`` carries the new box's id; ``ssh_wanted`` an :class:`SshRequest`, for that takes a while."""
 
     enrolled = Signal(str)
+    ssh_wanted = Signal(object)
 
     def __init__(self, session: Session, parent: QWidget) -> None:
         super().__init__(
             self.tr("Add a box"),
-            self.tr("Box and desktop learn each other's key: through the box's home folder, or by its one-time code."),
+            self.tr("Box and desktop learn each other's key: over SSH, by a one-time code, or through a home folder."),
             self.tr("Add box"),
             parent,
         )
         self._session = session
         self.way = Segments(
-            self.tr("Way"), [(self.tr("Its home folder"), "folder"), (self.tr("With its code"), "code")]
+            self.tr("Way"),
+            [
+                (self.tr("Its home folder"), "folder"),
+                (self.tr("With its code"), "code"),
+                (self.tr("Over SSH"), "ssh"),
+            ],
         )
         self.way.chosen.connect(lambda _way: self._show_way())
         self.fields.addLayout(row(self.way, 1))
@@ -71,6 +80,22 @@ class AddBox(FormDialog):
         for group, fields in ((self._by_folder, by_folder), (self._by_code, by_code)):
             group.setLayout(fields)
             self.fields.addWidget(group)
+        self.ssh = SshFields(self)
+        self.name = QLineEdit()
+        self.name.setPlaceholderText("line-2")
+        self.add_field(
+            self.tr("Name of the box (optional)"),
+            self.name,
+            self.tr("Otherwise it is called as the machine."),
+            into=self.ssh.inside,
+        )
+        self.bundle = PathField(self.tr("Edge bundle (optional)"), file=True)
+        self.add_field(
+            self.tr("Edge bundle (optional)"),
+            self.bundle,
+            self.tr("What `make edge-bundle` built; otherwise it is taken from where bundles usually lie."),
+            into=self.ssh.inside,
+        )
         self._show_way()
         self.found = FoundBoxes(session)
         self.found.taken.connect(self._take)
@@ -84,6 +109,9 @@ class AddBox(FormDialog):
         """Enrol; a refusal is shown beside the button, so that the field can be mended."""
         if self.way.value == "code":
             self._pair()
+            return
+        if self.way.value == "ssh":
+            self._enrol_over_ssh()
             return
         if not self.folder.path:
             self.complain(self.tr("Choose the box's home folder first."))
@@ -99,11 +127,30 @@ class AddBox(FormDialog):
         self._show_way()
 
     def _show_way(self) -> None:
-        by_code = self.way.value == "code"
-        self._by_folder.setVisible(not by_code)
-        self._by_code.setVisible(by_code)
+        way = self.way.value
+        self._by_folder.setVisible(way == "folder")
+        self._by_code.setVisible(way == "code")
+        self.ssh.group.setVisible(way == "ssh")
         self.complain("")
-        (self.code if by_code else self.folder).setFocus()
+        (self.code if way == "code" else self.folder if way == "folder" else self.ssh.address).setFocus()
+
+    def _enrol_over_ssh(self) -> None:
+        if problem := self.ssh.missing():
+            self.complain(problem)
+            return
+        try:
+            request = SshRequest(
+                target=self.ssh.target(),
+                host_key=self.ssh.fingerprint(),
+                sign_in=self.ssh.sign_in(),
+                name=self.name.text().strip() or None,
+                bundle=Path(self.bundle.path).expanduser() if self.bundle.path else None,
+            )
+        except InputInvalid as error:
+            self.complain(refusal(error))
+            return
+        self.ssh_wanted.emit(request)
+        self.accept()
 
     def _pair(self) -> None:
         context, address, code = self._session.context, self.pairing_address.text().strip(), self.code.text()

@@ -15,6 +15,7 @@ from app.gui.dialogs import Confirm
 from app.gui.pages.box_actions import RollBack
 from app.gui.pages.box_shadow import ShadowPanel
 from app.gui.pages.entries import Entries, Entry, Line
+from app.gui.pages.ssh_jobs import ReleaseBox, start_release
 from app.gui.states import box_state, slot_state, state
 from app.gui.widgets import Button, Chip, Facts, card, column, label, row
 from app.store.records import Box
@@ -67,6 +68,7 @@ class BoxDetail(QWidget):
         self._unheard = label(self.tr("No result was collected yet."), "muted")
         self.chart_card = card(label(self.tr("What the model said"), "section"), self._unheard, self.chart, gap=8)
         """Shown by the page, where there is room for its width."""
+        self.release = Button(self.tr("Take Lineside off this box…"), "undo", clicked=self.ask_to_release)
         last = row(self.look_back, self.forget)
         last.setStretch(0, 1)
         panel = [
@@ -77,6 +79,7 @@ class BoxDetail(QWidget):
                 self._facts,
                 row(self.refresh, self.collect, 1),
                 last,
+                self.release,
                 gap=12,
             ),
             card(label(self.tr("Model slots"), "section"), self._slots, row(self.send_back, 1), gap=12),
@@ -147,6 +150,16 @@ class BoxDetail(QWidget):
             )
         )
         dialog.open()
+
+    def ask_to_release(self) -> ReleaseBox | None:
+        """Ask, naming the box, and take everything off it over SSH; None where none is picked."""
+        if self._box is None:
+            return None
+        page, box = self._page, self._box
+        dialog = ReleaseBox(page.session, self, box)
+        dialog.wanted.connect(lambda request: start_release(page.session, page, box, request))
+        dialog.open()
+        return dialog
 
     def ask_to_send_back(self) -> RollBack | None:
         """Ask why, and send the box back to the model before; None where there is none."""

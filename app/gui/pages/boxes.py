@@ -14,6 +14,7 @@ from app.gui.pages.base import Command, Page, scrolled
 from app.gui.pages.box_detail import BoxDetail
 from app.gui.pages.box_history import BoxHistory, Topic
 from app.gui.pages.measures import state_width, text_width
+from app.gui.pages.ssh_jobs import start_enrolment
 from app.gui.session import Session
 from app.gui.states import BOX_STATES, State, box_state, state
 from app.gui.tables import Column, DataTable, PagedModel
@@ -174,10 +175,12 @@ class BoxesPage(Page):
         look = self.tr("History of box {name}").format(name=box.name)
         shadow = self.tr("Start a shadow run on {name}…").format(name=box.name)
         forget = self.tr("Forget box {name}…").format(name=box.name)
+        release = self.tr("Take Lineside off {name}…").format(name=box.name)
         return [
             Command(title=look, icon="activity", run=self.look_back),
             Command(title=shadow, icon="play", run=self.detail.shadow.ask_to_start),
             Command(title=forget, icon="close", run=self.detail.ask_to_forget),
+            Command(title=release, icon="undo", run=self.detail.ask_to_release),
         ]
 
     def refresh_boxes(self) -> None:
@@ -197,6 +200,7 @@ class BoxesPage(Page):
     def add_box(self) -> AddBox:
         dialog = AddBox(self.session, self)
         dialog.enrolled.connect(self.table.pick)
+        dialog.ssh_wanted.connect(lambda request: start_enrolment(self.session, self, request, self.table.pick))
         dialog.open()
         return dialog
 

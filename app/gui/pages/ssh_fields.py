@@ -1,0 +1,117 @@
+"""What is asked before a sign-in over SSH: where, as whom, the label's fingerprint, and how."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from PySide6.QtCore import QObject
+from PySide6.QtWidgets import QLineEdit, QWidget
+
+from app.fleet.ssh.address import SCHEME, SshTarget, read_fingerprint, read_target
+from app.fleet.ssh.session import SignIn
+from app.gui.dialogs import FormDialog, PathField
+from app.gui.widgets import Segments, column, row
+
+PASSWORD, KEY, AGENT = "password", "key", "agent"
+
+
+class SshFields(QObject):
+    """The fields, in a group of their own at the end of a dialog's."""
+
+    def __init__(self, dialog: FormDialog) -> None:
+        super().__init__(dialog)
+        self.group = QWidget()
+        inside = self.inside = column(gap=16)
+        self.address = QLineEdit()
+        self.address.setPlaceholderText("engineer@192.168.1.20")
+        dialog.add_field(
+            self.tr("User and address"),
+            self.address,
+            self.tr("Somebody who may act as root there with sudo, or root; with :PORT where it is not 22."),
+            into=inside,
+        )
+        self.host_key = QLineEdit()
+        self.host_key.setPlaceholderText("SHA256:…")
+        dialog.add_field(
+            self.tr("Fingerprint of its host key"),
+            self.host_key,
+            self.tr("Typed or scanned from the machine's label. Another key than this one is never accepted."),
+            into=inside,
+        )
+        self.way = Segments(
+            self.tr("Sign in with"),
+            [(self.tr("Password"), PASSWORD), (self.tr("Key file"), KEY), (self.tr("Running agent"), AGENT)],
+        )
+        self.way.chosen.connect(lambda _way: self._show_way())
+        inside.addLayout(row(self.way, 1))
+        self._of_key, of_key = QWidget(), column(gap=16)
+        self.key = PathField(self.tr("Private key"), file=True)
+        dialog.add_field(self.tr("Private key"), self.key, into=of_key)
+        self._of_key.setLayout(of_key)
+        inside.addWidget(self._of_key)
+        self._of_password, of_password = QWidget(), column(gap=16)
+        self.password = _secret()
+        self._password_hint = dialog.add_field(self.tr("Password"), self.password, " ", into=of_password)
+        self._of_password.setLayout(of_password)
+        inside.addWidget(self._of_password)
+        self.sudo = _secret()
+        dialog.add_field(
+            self.tr("Password for sudo (optional)"),
+            self.sudo,
+            self.tr("Leave it empty where it is the same, or where sudo asks for none."),
+            into=inside,
+        )
+        self.group.setLayout(inside)
+        dialog.fields.addWidget(self.group)
+        self._show_way()
+
+    def fill(self, target: SshTarget, host_key: str) -> None:
+        """Where it was before, and the key that was verified then."""
+        self.address.setText(str(target).removeprefix(SCHEME))
+        self.host_key.setText(host_key)
+
+    def target(self) -> SshTarget:
+        """:raises InputInvalid: it is no user and address."""
+        return read_target(SCHEME + self.address.text().strip().removeprefix(SCHEME))
+
+    def fingerprint(self) -> str:
+        """:raises InputInvalid: it is none."""
+        return read_fingerprint(self.host_key.text())
+
+    def sign_in(self) -> SignIn:
+        """As chosen. A field that is empty gives nothing."""
+        password, sudo = self.password.text() or None, self.sudo.text() or None
+        if self.way.value == KEY:
+            return SignIn(key=Path(self.key.path).expanduser(), password=password, sudo_password=sudo)
+        if self.way.value == AGENT:
+            return SignIn(sudo_password=sudo)
+        return SignIn(password=password or "", sudo_password=sudo, agent=False)
+
+    def missing(self) -> str:
+        """What still has to be filled in; empty: nothing."""
+        if not self.address.text().strip():
+            return self.tr("Say where the machine is, and as whom to sign in.")
+        if not self.host_key.text().strip():
+            return self.tr("Type or scan the fingerprint on the machine's label.")
+        if self.way.value == PASSWORD and not self.password.text():
+            return self.tr("Type the password.")
+        if self.way.value == KEY and not self.key.path:
+            return self.tr("Choose the private key.")
+        return ""
+
+    def _show_way(self) -> None:
+        self._of_key.setVisible(self.way.value == KEY)
+        self._of_password.setVisible(self.way.value != AGENT)
+        hints: dict[object, Callable[[], str]] = {
+            PASSWORD: lambda: self.tr("It is not kept, and sent only to the machine with the label's key."),
+            KEY: lambda: self.tr("The key's passphrase, if it has one."),
+            AGENT: lambda: "",
+        }
+        self._password_hint.setText(hints[self.way.value]())
+
+
+def _secret() -> QLineEdit:
+    field = QLineEdit()
+    field.setEchoMode(QLineEdit.EchoMode.Password)
+    return field

@@ -1,0 +1,175 @@
+"""Enrolment and release over SSH as jobs of the tray, and the dialog that asks before a release."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from PySide6.QtCore import QCoreApplication, Signal
+from PySide6.QtWidgets import QWidget
+
+from app.fleet.ssh.address import SshTarget
+from app.fleet.ssh.session import SignIn
+from app.gui.dialogs import FormDialog, refusal
+from app.gui.i18n import QT_TRANSLATE_NOOP
+from app.gui.pages.ssh_fields import SshFields
+from app.gui.session import Session
+from app.gui.tasks import Job
+from app.gui.widgets import Segments, label, row
+from app.store.records import Box
+from app.store.ssh_access import SshAccess
+from app.usecases import enrolment, release
+from app.usecases.enrolment import EnrolmentReport
+from app.usecases.progress import CancelToken, Progress
+from app.usecases.release import ReleaseReport, Rows
+from edge_runtime.contracts.errors import InputInvalid
+
+_BOOT_NOTES = {
+    "cron": QT_TRANSLATE_NOOP(
+        "ssh", "There is no systemd: a supervisor keeps the box running, and cron starts that at every boot."
+    ),
+    "by-hand": QT_TRANSLATE_NOOP(
+        "ssh",
+        "There is neither systemd nor cron: a supervisor keeps the box running, but nothing starts that at boot. Have "
+        "/opt/lineside-edge/bin/supervise started as the user lineside-edge.",
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SshRequest:
+    """What a person filled in."""
+
+    target: SshTarget
+    host_key: str
+    sign_in: SignIn = field(repr=False)
+    name: str | None = None
+    bundle: Path | None = None
+    rows: Rows = Rows.KEEP
+
+
+class Told(FormDialog):
+    """What a person should know once it is done."""
+
+    def __init__(self, title: str, notes: list[str], parent: QWidget) -> None:
+        super().__init__(title, "", QCoreApplication.translate("ssh", "Close"), parent)
+        self.notes = notes
+        self.cancel.hide()
+        for note in notes:
+            self.fields.addWidget(label(note, wrap=True, selectable=True))
+
+
+def start_enrolment(session: Session, page: QWidget, request: SshRequest, enrolled: Callable[[str], object]) -> Job:
+    """Begin it; what is worth knowing of the machine is told at the end."""
+    context = session.context
+
+    def work(progress: Progress, cancel: CancelToken) -> EnrolmentReport:
+        return enrolment.enrol_over_ssh(
+            context,
+            request.target,
+            request.host_key,
+            request.sign_in,
+            name=request.name,
+            bundle=request.bundle,
+            progress=progress,
+            cancel=cancel,
+        )
+
+    def done(report: EnrolmentReport) -> None:
+        enrolled(report.box.box)
+        notes = list(report.warnings)
+        if report.boot in _BOOT_NOTES:
+            notes.append(QCoreApplication.translate("ssh", _BOOT_NOTES[report.boot]))
+        if notes:
+            title = QCoreApplication.translate("ssh", "{name} is enrolled").format(name=report.box.name)
+            Told(title, notes, page).open()
+
+    title = QCoreApplication.translate("ssh", "Enrol {host}").format(host=request.target.host)
+    return session.tasks.run_command(title, work, done, owner=page)
+
+
+def start_release(session: Session, page: QWidget, box: Box, request: SshRequest) -> Job:
+    """Begin it; the proof is shown at the end."""
+    context = session.context
+
+    def work(progress: Progress, cancel: CancelToken) -> ReleaseReport:
+        return release.release_box(
+            context,
+            box.box,
+            request.target,
+            request.host_key,
+            request.sign_in,
+            rows=request.rows,
+            progress=progress,
+            cancel=cancel,
+        )
+
+    def done(report: ReleaseReport) -> None:
+        looked = QCoreApplication.translate("ssh", "Looked for, and not there any more: {things}.")
+        notes = [looked.format(things=", ".join(report.looked_for))]
+        if report.lost_rows is None:
+            notes.append(QCoreApplication.translate("ssh", "It could not be told how many rows went with it."))
+        elif report.lost_rows:
+            lost = QCoreApplication.translate("ssh", "Rows that went with it, of which no desktop has a copy: {n}.")
+            notes.append(lost.format(n=report.lost_rows))
+        title = QCoreApplication.translate("ssh", "Nothing of Lineside is left on {name}").format(name=report.name)
+        Told(title, notes, page).open()
+
+    title = QCoreApplication.translate("ssh", "Take Lineside off {name}").format(name=box.name)
+    return session.tasks.run_command(title, work, done, owner=page)
+
+
+class ReleaseBox(FormDialog):
+    """Names the box, and asks how to sign in. ``wanted`` carries an :class:`SshRequest`."""
+
+    wanted = Signal(object)
+
+    def __init__(self, session: Session, parent: QWidget, box: Box) -> None:
+        super().__init__(
+            self.tr("Take Lineside off {box}?").format(box=box.name),
+            self.tr(
+                "Programs, models, keys and everything that the box saw are removed from it over SSH, and it is shown "
+                "that nothing is left. The machine itself stays as it is."
+            ),
+            self.tr("Take Lineside off {box}").format(box=box.name),
+            parent,
+            kind="danger",
+        )
+        self.rows = Segments(
+            self.tr("What waits there"),
+            [
+                (self.tr("Collect it first"), Rows.COLLECT),
+                (self.tr("Stop if there is any"), Rows.KEEP),
+                (self.tr("Let it go"), Rows.DISCARD),
+            ],
+        )
+        self.fields.addWidget(label(self.tr("What waits there for a desktop"), wrap=True))
+        self.fields.addLayout(row(self.rows, 1))
+        self.ssh = SshFields(self)
+        self.primary.setDefault(False)
+        self.cancel.setDefault(True)
+        context = session.context
+        session.tasks.run_query(lambda: release.ssh_access(context, box.box), self._known, owner=self)
+
+    def submit(self) -> None:
+        if problem := self.ssh.missing():
+            self.complain(problem)
+            return
+        try:
+            request = SshRequest(
+                target=self.ssh.target(),
+                host_key=self.ssh.fingerprint(),
+                sign_in=self.ssh.sign_in(),
+                rows=Rows(str(self.rows.value)),
+            )
+        except InputInvalid as error:
+            self.complain(refusal(error))
+            return
+        self.wanted.emit(request)
+        self.accept()
+
+    def _known(self, known: tuple[Box, SshAccess | None]) -> None:
+        access = known[1]
+        if access is not None and not self.ssh.address.text():
+            self.ssh.fill(SshTarget(access.user, access.host, access.port), access.host_key)

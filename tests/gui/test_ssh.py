@@ -1,0 +1,105 @@
+"""Enrolment and release over SSH from the window, with a real machine behind it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from PySide6.QtWidgets import QLineEdit
+
+from app.gui.pages.boxes import BoxesPage
+from app.gui.pages.ssh_jobs import ReleaseBox, Told
+from app.usecases import boxes
+from app.usecases.release import Rows
+from tests.fakes.bare_machine import PASSWORD, USER, bare_machine, needed
+from tests.fakes.light_bundles import light_bundle
+from tests.fakes.network import network
+from tests.gui.conftest import Bench
+
+
+def page_of(bench: Bench) -> BoxesPage:
+    page = bench.window.pages["boxes"]
+    assert isinstance(page, BoxesPage)
+    return page
+
+
+def test_what_is_missing_is_said_before_anything_begins(bench: Bench) -> None:
+    dialog = page_of(bench).add_box()
+    dialog.way.choose("ssh")
+    dialog._show_way()
+    bench.settle()
+    assert dialog.ssh.password.echoMode() == QLineEdit.EchoMode.Password
+    for field, text, complaint in (
+        (dialog.ssh.address, "pi@192.0.2.7", "where the machine is"),
+        (dialog.ssh.host_key, "yes", "fingerprint"),
+        (dialog.ssh.password, "secret", "Type the password"),
+    ):
+        dialog.submit()
+        assert complaint in dialog.complaint
+        field.setText(text)
+    dialog.submit()
+    assert "not the fingerprint of a host key" in dialog.complaint
+    dialog.ssh.host_key.setText("SHA256:" + "A" * 43)
+    dialog.ssh.address.setText("192.0.2.7")
+    dialog.submit()
+    assert "is not an address" in dialog.complaint
+    assert bench.window.session.tasks.jobs == () if hasattr(bench.window, "session") else True
+    dialog.reject()
+
+
+@pytest.mark.parametrize("way", ["password", "key", "agent"])
+def test_each_way_of_signing_in_shows_its_own_fields(bench: Bench, way: str) -> None:
+    dialog = page_of(bench).add_box()
+    dialog.way.choose("ssh")
+    dialog._show_way()
+    dialog.ssh.way.choose(way)
+    dialog.ssh._show_way()
+    bench.settle()
+    assert dialog.ssh.key.isVisible() == (way == "key")
+    assert dialog.ssh.password.isVisible() == (way != "agent")
+    signed = dialog.ssh.sign_in()
+    assert (signed.key is not None, signed.password is not None) == (way == "key", way == "password")
+    dialog.reject()
+
+
+@pytest.mark.parametrize("mark", [pytest.param("", marks=needed)])
+def test_a_machine_becomes_a_box_and_is_bare_again(
+    bench: Bench, tmp_path: Path, errors: list[BaseException], mark: str
+) -> None:
+    page = page_of(bench)
+    with network() as net, bare_machine(tmp_path / "bare", net) as machine:
+        machine.serve()
+        before = machine.written()
+        dialog = page.add_box()
+        dialog.way.choose("ssh")
+        dialog._show_way()
+        dialog.ssh.address.setText(f"{USER}@{machine.address}")
+        dialog.ssh.host_key.setText(machine.fingerprint())
+        dialog.ssh.password.setText(PASSWORD)
+        dialog.name.setText("line-2")
+        dialog.bundle.edit.setText(str(light_bundle(tmp_path / "bundle")))
+        dialog.primary.click()
+        bench.settle()
+        assert errors == []
+        (added,) = boxes.list_boxes(bench.context)
+        assert (added.name, added.problem) == ("line-2", None)
+        (told,) = page.findChildren(Told)
+        assert any("nothing starts that at boot" in note for note in told.notes)
+        told.accept()
+        bench.settle()
+
+        asked = page.detail.ask_to_release()
+        assert isinstance(asked, ReleaseBox)
+        bench.settle()
+        assert asked.ssh.address.text() == f"{USER}@{machine.address}"
+        assert asked.ssh.host_key.text() == machine.fingerprint()
+        assert asked.rows.value is Rows.COLLECT
+        asked.ssh.password.setText(PASSWORD)
+        asked.primary.click()
+        bench.settle()
+        assert errors == []
+        assert boxes.list_boxes(bench.context) == []
+        assert machine.changes(before) == {}
+        (told,) = page.findChildren(Told)
+        assert "port 7443" in told.notes[0]
+        told.accept()
