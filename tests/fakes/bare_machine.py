@@ -224,6 +224,8 @@ def bare_machine(folder: Path, net: Network, **options: int) -> Iterator[BareMac
     ours, theirs = (str(IPv4Address(first + number)) for number in (1, 2))
     subprocess.run(["ip", "link", "add", here, "type", "veth", "peer", "name", "eth0", "netns", host.name], check=True)
     try:
+        # Without an address of IPv6 that cannot be used for its first seconds.
+        subprocess.run(["ip", "link", "set", here, "addrgenmode", "none"], check=True)
         subprocess.run(["ip", "address", "add", f"{ours}/30", "dev", here], check=True)
         subprocess.run(["ip", "link", "set", here, "up"], check=True)
         host.has(f"ip address add {theirs}/30 dev eth0", "ip link set eth0 up")

@@ -21,6 +21,7 @@ from app.gui.widgets import Button, Chip, Facts, card, column, label, row
 from app.store.records import Box
 from app.usecases import boxes, models, results
 from app.usecases.progress import CancelToken, Progress
+from edge_runtime.contracts.errors import NotFound
 from edge_runtime.contracts.rows import AlertRow, ResultRow
 from edge_runtime.contracts.status import PipelineStatus, SlotStatus
 
@@ -122,14 +123,18 @@ class BoxDetail(QWidget):
             return
         context, box = self._page.context, self._box.box
 
-        def work() -> Seen:
-            return Seen(
-                results.page_results(context, box, limit=RECENT).rows,
-                boxes.page_alerts(context, box, limit=ALERTS).rows,
-                {model.model: model.version for model in models.list_models(context)},
-            )
+        def work() -> Seen | None:
+            try:
+                return Seen(
+                    results.page_results(context, box, limit=RECENT).rows,
+                    boxes.page_alerts(context, box, limit=ALERTS).rows,
+                    {model.model: model.version for model in models.list_models(context)},
+                )
+            except NotFound:
+                # Struck off the list a moment ago: the table is about to say so.
+                return None
 
-        self._page.query("seen", work, lambda seen: self._show_seen(box, seen))
+        self._page.query("seen", work, lambda seen: self._show_seen(box, seen) if seen else None)
 
     def ask_to_forget(self) -> None:
         """Ask, naming the box, and strike it off the list."""
