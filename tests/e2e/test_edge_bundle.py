@@ -17,12 +17,15 @@ from pathlib import Path
 import pytest
 
 from app.fleet.edge_bundle import open_edge_bundle
+from app.usecases.release import Rows
 from edge_runtime.identity import create_identity
 from tests.fakes import models
+from tests.fakes.bare_machine import SSHD
 from tests.fakes.box_process import BoxProcess, install, make_box, wait_for_slot
 from tests.fakes.edge_bundles import EDGE, INTERPRETER, PYTHON, run_installer
 from tests.fakes.serve_process import ServeProcess
 from tests.fakes.site import FakeSite
+from tests.fakes.visits import visit
 from tests.unit.serving import onnx_models
 from tests.waiting import wait_until
 
@@ -193,6 +196,19 @@ def test_a_box_takes_a_model_through_probe_and_trial(offline: Offline, tmp_path:
         if box.process is not None:
             box.process.kill()
             box.process.wait()
+
+
+@pytest.mark.skipif(not Path(SSHD).exists() or not shutil.which("sudo"), reason="needs openssh-server and sudo")
+def test_a_bare_machine_becomes_a_box_with_it_over_ssh_and_is_bare_again(built: Path, tmp_path: Path) -> None:
+    with visit(tmp_path, built) as bare:
+        before = bare.machine.written()
+        report = bare.enrol()
+        assert report.changed == ("upload", "user", "install", "service", "keys", "start")
+        assert report.box.status is not None
+        again = bare.enrol()
+        assert (again.changed, again.sent_bytes) == ((), 0)
+        bare.release(Rows.COLLECT)
+        assert bare.machine.changes(before) == {}
 
 
 def test_an_offline_box_is_made_and_runs(offline: Offline) -> None:

@@ -1,0 +1,163 @@
+"""Whether a machine can become a box: judged from what it says, whoever it is."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from app.fleet.ssh.machine import choose_python, read_probe
+from app.fleet.ssh.preflight import MIB, Facts, HomeFacts, InstalledFacts, Wanted, clock_warning, is_same_site, judge
+from edge_runtime.contracts.errors import EnrolmentUnsuitable, SshUnexpected
+
+NOW = 1_790_000_000_000
+ID = "ab" * 32
+
+
+def root(*keys: str) -> str:
+    return json.dumps({"signed": {"roles": {"root": {"keyids": keys}}}})
+
+
+FACTS = Facts(
+    arch="x86_64",
+    python="/usr/bin/python3.11",
+    python_version="3.11",
+    python_problem="",
+    libc="glibc 2.36",
+    free_prefix=2000 * MIB,
+    free_home=2000 * MIB,
+    prefix_disk=1,
+    home_disk=1,
+    memory=4096 * MIB,
+    clock_ms=NOW,
+    systemd=True,
+    cron=True,
+    running=False,
+    hostname="box",
+)
+WANTED = Wanted(
+    arch="x86_64",
+    glibc="2.28",
+    pythons=("3.11", "3.12"),
+    id=ID,
+    staged_bytes=100 * MIB,
+    copied_bytes=100 * MIB,
+    unpacked_bytes=500 * MIB,
+    root=root("a"),
+    now_ms=NOW,
+    free_staging=2000 * MIB,
+)
+
+
+def test_a_usual_machine_will_do() -> None:
+    assert judge(FACTS, WANTED) == judge(replace(FACTS, clock_ms=NOW + 59_000), WANTED)
+    verdict = judge(FACTS, WANTED)
+    assert (verdict.problems, verdict.warnings) == ((), ())
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"arch": "aarch64"}, "It is aarch64"),
+        ({"arch": "x86_64 with a Python of 32 bits"}, "32 bits"),
+        ({"python_version": "3.9"}, "is 3.9"),
+        ({"python_problem": "Permission denied"}, "could not run /usr/bin/python3.11 (Permission denied)"),
+        ({"libc": "glibc 2.27"}, "glibc 2.27"),
+        ({"libc": "glibc 2.3"}, "glibc 2.3"),
+        ({"libc": ""}, "no glibc"),
+        ({"memory": 256 * MIB}, "256 MiB of memory"),
+        ({"free_prefix": 650 * MIB}, "for the programs in /opt"),
+        ({"taken": {"7443": "nginx"}}, "taken by nginx"),
+        ({"home": HomeFacts(root=root("b"), name="line-7")}, "another site already, called line-7"),
+    ],
+)
+def test_what_is_wrong_is_named(change: dict[str, Any], words: str) -> None:
+    (problem,) = judge(replace(FACTS, **change), WANTED).problems
+    assert words in problem
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"clock_ms": 0}, "56 years slow"),
+        ({"clock_ms": NOW + 3 * 86_400_000}, "3 days fast"),
+        ({"taken": {"7444": "nginx"}}, "one-time codes"),
+        ({"free_home": 100 * MIB, "home_disk": 2}, "keeps nothing"),
+    ],
+)
+def test_what_one_should_know_stops_nothing(change: dict[str, Any], words: str) -> None:
+    verdict = judge(replace(FACTS, **change), WANTED)
+    assert verdict.problems == ()
+    (warning,) = verdict.warnings
+    assert words in warning
+
+
+def test_what_is_installed_already_needs_no_room() -> None:
+    there = replace(FACTS, free_prefix=0, installed=InstalledFacts(id=ID, version="1", whole=True))
+    assert judge(there, WANTED).problems == ()
+    damaged = replace(there, installed=InstalledFacts(id=ID, version="1", whole=False))
+    assert judge(damaged, WANTED).problems != ()
+
+
+def test_room_on_two_disks_is_counted_apart() -> None:
+    apart = replace(FACTS, prefix_disk=1, home_disk=2, free_prefix=650 * MIB)
+    assert judge(apart, WANTED).problems == ()
+    assert judge(apart, replace(WANTED, free_staging=10 * MIB)).problems != ()
+
+
+def test_a_site_is_known_by_its_root_keys() -> None:
+    assert is_same_site(root("a", "b"), root("b"))
+    assert not is_same_site(root("a"), root("b"))
+    for unreadable in ("", "{}", "[1]", '{"signed": 7}', "nonsense"):
+        assert is_same_site(unreadable, root("a"))
+
+
+def test_the_clock_of_a_machine_that_is_right_is_no_topic() -> None:
+    assert clock_warning(NOW, NOW) is None
+
+
+PROBE = b"""arch=x86_64
+uid=1000
+home=/home/pi
+clock=1790000000
+sudo=/usr/bin/sudo
+libc=glibc 2.36
+free_kib=1000
+python=3.9 /usr/bin/python3.9
+python=3.11 /usr/bin/python3.11
+python=3.11 /usr/bin/python3.11
+python=3.12 /usr/local/bin/python3.12
+"""
+
+
+def test_a_shell_says_what_it_has() -> None:
+    probe = read_probe(PROBE)
+    assert (probe.uid, probe.sudo, probe.free_bytes) == (1000, "/usr/bin/sudo", 1_024_000)
+    assert choose_python(probe, ("3.12", "3.11")) == ("3.11", "/usr/bin/python3.11")
+    assert choose_python(probe, ("3.12",)) == ("3.12", "/usr/local/bin/python3.12")
+    assert choose_python(probe, ()) == ("3.11", "/usr/bin/python3.11")
+    with pytest.raises(EnrolmentUnsuitable, match=r"3\.9, 3\.11, 3\.12"):
+        choose_python(probe, ("3.13",))
+
+
+@pytest.mark.parametrize(
+    "output",
+    [
+        b"",
+        b"\xff" * 1000,
+        b"This account is not available.\n",
+        PROBE.replace(b"uid=1000", b"uid=root"),
+        PROBE.replace(b"home=/home/pi", b"home=relative"),
+        PROBE.replace(b"clock=1790000000", b"clock="),
+    ],
+)
+def test_what_no_shell_says_is_refused(output: bytes) -> None:
+    with pytest.raises(SshUnexpected):
+        read_probe(output)
+
+
+def test_a_path_that_could_be_a_command_is_no_python() -> None:
+    probe = read_probe(PROBE.replace(b"python=3.11 /usr/bin/python3.11", b"python=3.11 /tmp/x y;reboot"))
+    assert all(" " not in path for _version, path in probe.pythons)
