@@ -18,7 +18,7 @@ QT_PACKAGES := libdbus-1-3 libegl1 libfontconfig1 libgl1 libglib2.0-0 libxcb-cur
 	libxcb-keysyms1 libxcb-randr0 libxcb-render-util0 libxcb-shape0 libxcb-shm0 libxcb-sync1 libxcb-xfixes0 \
 	libxcb-xinerama0 libxcb-xkb1 libxkbcommon-x11-0
 TEST_PACKAGES := $(QT_PACKAGES) fonts-dejavu-core fonts-noto-cjk gcc iproute2 libc6-dev openssh-server sudo xauth xvfb
-BENCH_PACKAGES := wrk
+BENCH_PACKAGES := openssh-server sudo wrk
 BUILD_PACKAGES := $(QT_PACKAGES) binutils fonts-dejavu-core x11-utils xvfb
 # Debian's Python has its library, which the built program needs, in a package of its own.
 LIBPYTHON = $(shell $(BIN)/python -c 'import sys; v = sys.version_info; \

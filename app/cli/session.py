@@ -57,7 +57,7 @@ class Session:
 
     def answer(self, body: Mapping[str, Any], lines: Sequence[str]) -> None:
         """The command's answer: ``body`` as JSON, or ``lines``."""
-        self._end_line()
+        self.end_line()
         if self.as_json:
             from edge_runtime.contracts import wire
 
@@ -92,7 +92,8 @@ class Session:
             print(line, file=sys.stderr, flush=True)
             self._told_step, self._told_s = event.step, time.monotonic()
 
-    def _end_line(self) -> None:
+    def end_line(self) -> None:
+        """Take back the line of progress, so that something else can stand there."""
         if self._line_open:
             print("\r\x1b[K", end="", file=sys.stderr, flush=True)
             self._line_open = False
@@ -120,4 +121,4 @@ class Session:
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
-            self._end_line()
+            self.end_line()

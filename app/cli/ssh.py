@@ -67,7 +67,7 @@ def enrol(arguments: argparse.Namespace, session: Session, facts: Callable[[Box]
     target = read_target(arguments.where)
     with session.open() as ctx:
         host_key = _host_key(ctx, arguments.host_key, target)
-        sign_in = _sign_in(arguments, target)
+        sign_in = _sign_in(arguments, session, target)
         with session.stoppable() as cancel:
             report = enrolment.enrol_over_ssh(
                 ctx,
@@ -127,7 +127,7 @@ def _release(arguments: argparse.Namespace, session: Session) -> None:
         if not arguments.yes:
             _confirm(box, target)
         rows = release.Rows.COLLECT if arguments.collect else release.Rows.DISCARD if arguments.discard else None
-        sign_in = _sign_in(arguments, target)
+        sign_in = _sign_in(arguments, session, target)
 
         def once(how: Rows) -> ReleaseReport:
             with session.stoppable() as cancel:
@@ -182,13 +182,19 @@ def _host_key(ctx: Context, given: str | None, target: SshTarget) -> str:
     return read_fingerprint(_ask(f"Fingerprint on the label of {target.host} (SHA256:…): "))
 
 
-def _sign_in(arguments: argparse.Namespace, target: SshTarget) -> SignIn:
+def _sign_in(arguments: argparse.Namespace, session: Session, target: SshTarget) -> SignIn:
     from app.fleet.ssh.session import Secret, SignIn
 
+    typed: dict[Secret, str] = {}
+
     def ask(what: Secret) -> str | None:
-        if not _at_terminal():
-            return None
-        return getpass.getpass(_PROMPTS[what].format(who=f"{target.user} at {target.host}"))
+        """Once for each: the same command may sign in twice."""
+        if what not in typed:
+            if not _at_terminal():
+                return None
+            session.end_line()
+            typed[what] = getpass.getpass(_PROMPTS[what].format(who=f"{target.user} at {target.host}"))
+        return typed[what]
 
     sudo_file = arguments.sudo_password_file
     return SignIn(

@@ -181,6 +181,7 @@ class _Enrolment:
         keys = self._keys(machine, facts)
         self._do(machine, Step.START, "start", _Changed, anew=False)
         box = self._confirm(machine, keys, load.bundle.manifest.version)
+        self._record(box, warnings)
         return EnrolmentReport(
             box=box,
             changed=tuple(self.changed),
@@ -190,6 +191,11 @@ class _Enrolment:
             boot=served.boot,
             warnings=warnings,
         )
+
+    def _record(self, box: Box, warnings: Sequence[str]) -> None:
+        if self.changed:
+            done = " ".join((f"Set up {box.name} at {self.session.target} ({', '.join(self.changed)}).", *warnings))
+            self.ctx.database.write(lambda w: w.activity("box.set-up", box.box, done))
 
     def _begin(self, step: Step, message: str = "", fraction: float | None = None) -> None:
         self.cancel.check()

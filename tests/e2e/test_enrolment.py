@@ -9,6 +9,7 @@ import socket
 import subprocess
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -88,6 +89,60 @@ def test_from_the_command_line_and_back(bare: Visit) -> None:
     said = [entry.what for entry in activity.page_activity(bare.ctx).rows]
     assert said[:1] == ["box.released"]
     assert "box.enrolled" in said
+
+
+def test_at_a_terminal_it_asks_for_what_is_not_given(bare: Visit, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
+    bare.machine.sudoers(f"{USER} ALL=(ALL) NOPASSWD: ALL")
+    command = bare.command("enrol", str(bare.target), "--name", NAME, "--bundle", str(bare.bundle))
+    said, status = at_terminal(command, {"on the label": bare.machine.fingerprint(), "Password of": PASSWORD})
+    assert status == 0, said
+    assert PASSWORD not in said
+    assert "Changed there: upload, user, install, service, keys, start" in said
+    command = bare.command("release", NAME)
+    answers = {"Type the box's name": NAME, "Password of": PASSWORD, "Collect it first?": "collect"}
+    said, status = at_terminal(command, answers)
+    assert status == 0, said
+    assert f"{NAME} is off this machine and off the list." in said
+
+
+def at_terminal(command: list[str], answers: dict[str, str]) -> tuple[str, int]:
+    """What a command says to somebody who gives each answer as soon as it is asked for; and its status."""
+    ours, theirs = os.openpty()
+    process = subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True)
+    os.close(theirs)
+    said = ""
+    with suppress(OSError):
+        while data := os.read(ours, 4096):
+            said += data.decode(errors="replace")
+            for question, answer in list(answers.items()):
+                if question in said and said.rstrip().endswith((":", "]")):
+                    os.write(ours, f"{answers.pop(question)}\n".encode())
+                    assert answer
+    os.close(ours)
+    return said, process.wait(60)
+
+
+def test_no_password_is_ever_seen_by_others(bare: Visit) -> None:
+    seen: list[str] = []
+
+    def look(event: ProgressEvent) -> None:
+        if not event.fraction:
+            seen.extend(bare.machine.processes())
+
+    with ThreadPoolExecutor(1) as pool:
+        looking = threading.Event()
+
+        def keep_looking() -> None:
+            while not looking.is_set():
+                seen.extend(bare.machine.processes())
+
+        kept = pool.submit(keep_looking)
+        bare.enrol(hook=look)
+        looking.set()
+        kept.result()
+    assert any("sudo" in line for line in seen)
+    assert not any("pass'word" in line for line in seen)
 
 
 @pytest.mark.parametrize("kind", ["ed25519", "ecdsa", "rsa"])

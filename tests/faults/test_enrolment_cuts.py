@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from app.fleet.ssh import session
-from app.usecases import boxes
+from app.usecases import activity, boxes
 from app.usecases.enrolment import Step
 from app.usecases.progress import CancelToken, ProgressEvent
 from app.usecases.release import ReleaseStep, Rows
@@ -155,6 +155,7 @@ def test_a_machine_with_its_clock_at_1970(bare: Visit, shim: Path) -> None:
     assert int(bare.machine.run("date", "+%s")) < YEAR_S * 2
     report = bare.enrol()
     assert any("56 years slow" in warning and "date -s @" in warning for warning in report.warnings)
+    assert any("56 years slow" in entry.message for entry in activity.page_activity(bare.ctx).rows)
     assert report.box.status is not None
     assert report.box.status.at_ms < YEAR_S * 2000
     assert bare.enrol().changed == ()

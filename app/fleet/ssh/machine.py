@@ -204,7 +204,7 @@ def _get_sudo(session: SshSession, probe: Probe, python: str, sign_in: SignIn) -
     said = ""
     given: list[Ask] = [
         lambda _what: sign_in.sudo_password,
-        lambda _what: None if sign_in.key else sign_in.password,
+        lambda _what: session.password,
         sign_in.ask,
     ]
     for secret in given:

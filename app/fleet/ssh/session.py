@@ -81,8 +81,12 @@ class Outcome:
 class SshSession:
     """Made by :func:`open_session`."""
 
-    def __init__(self, target: SshTarget, transport: paramiko.Transport, host_key: str, check: Check) -> None:
+    def __init__(
+        self, target: SshTarget, transport: paramiko.Transport, host_key: str, password: str | None, check: Check
+    ) -> None:
         self.target = target
+        self.password = password
+        """The one that let this person in; None where a key did."""
         self.host_key = host_key
         """Its fingerprint."""
         self._transport = transport
@@ -184,10 +188,10 @@ def open_session(target: SshTarget, expected: str, sign_in: SignIn, *, check: Ch
     transport = _connect(target, expected, check)
     try:
         try:
-            _sign_in(target, transport, sign_in, check)
+            password = _sign_in(target, transport, sign_in, check)
         except (EOFError, OSError, paramiko.SSHException) as error:
             raise SshRefused(f"{target.host} ended the sign-in of {target.user}: {said(error)}.") from error
-        yield SshSession(target, transport, expected, check)
+        yield SshSession(target, transport, expected, password, check)
     finally:
         transport.close()
 
@@ -246,7 +250,8 @@ def _dial(target: SshTarget) -> socket.socket:
     return connection
 
 
-def _sign_in(target: SshTarget, transport: paramiko.Transport, sign_in: SignIn, check: Check) -> None:
+def _sign_in(target: SshTarget, transport: paramiko.Transport, sign_in: SignIn, check: Check) -> str | None:
+    """Returns the password, where it was one that did it."""
     import paramiko
 
     ways: list[Callable[[], Any]] = []
@@ -262,7 +267,7 @@ def _sign_in(target: SshTarget, transport: paramiko.Transport, sign_in: SignIn, 
             check()
             with suppress(paramiko.AuthenticationException):
                 way()
-                return
+                return None
     finally:
         if agent is not None:
             agent.close()
@@ -272,7 +277,7 @@ def _sign_in(target: SshTarget, transport: paramiko.Transport, sign_in: SignIn, 
         if password is not None:
             with suppress(paramiko.AuthenticationException):
                 transport.auth_password(target.user, password)
-                return
+                return password
     tried = "the key" if sign_in.key else "the password" if sign_in.password else "what was tried"
     raise SshRefused(f"{target.host} does not let {target.user} in with {tried}.")
 
