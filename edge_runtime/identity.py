@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime
 import hashlib
+import re
 import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,7 +26,10 @@ from edge_runtime.update.durable import write_durably
 
 KEY_NAME = "identity.key"
 CERTIFICATE_NAME = "identity.crt"
+CURRENT_NAME = "current"
+"""Names the folder, inside an identity's own, of the one that has taken its place; see :mod:`edge_runtime.renewal`."""
 MAX_CERTIFICATE_BYTES = 16 * 1024
+_NAME_BYTES = 32
 _NEVER_TOO_EARLY = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 _NEVER_TOO_LATE = datetime.datetime(9999, 12, 31, 23, 59, 59, tzinfo=datetime.UTC)
 
@@ -46,11 +50,29 @@ class Identity:
         return self.certificate_path.read_text("ascii")
 
 
+def identity_folder(folder: Path) -> Path:
+    """Where the identity in force lies: in ``folder`` itself, or in the part of it that took its place.
+
+    :raises InputInvalid: what says so is damaged.
+    """
+    try:
+        with (folder / CURRENT_NAME).open("r", encoding="ascii", errors="replace") as file:
+            name = file.read(_NAME_BYTES + 1)
+    except FileNotFoundError:
+        return folder
+    if not re.fullmatch(r"[0-9a-f]{32}", name):
+        raise InputInvalid(f"{folder / CURRENT_NAME} does not name an identity.")
+    return folder / name
+
+
 def create_identity(folder: Path, common_name: str) -> Identity:
     """Make a key and its certificate in ``folder``, or load them where they are already there.
 
     A power cut between the two files is mended by the next call: the certificate follows from the key.
     """
+    if identity_folder(folder) != folder:
+        # It was renewed, and a third one must never take its place.
+        return load_identity(folder)
     key_path, certificate_path = folder / KEY_NAME, folder / CERTIFICATE_NAME
     if not key_path.exists():
         key = Ed25519PrivateKey.generate()
@@ -70,6 +92,7 @@ def load_identity(folder: Path) -> Identity:
     :raises NotFound: there is none.
     :raises InputInvalid: a file there is damaged, or the two do not belong together.
     """
+    folder = identity_folder(folder)
     key_path, certificate_path = folder / KEY_NAME, folder / CERTIFICATE_NAME
     if not key_path.exists() or not certificate_path.exists():
         raise NotFound(f"There is no identity in {folder}.")

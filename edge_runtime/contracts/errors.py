@@ -132,6 +132,18 @@ class BoxRefused(LinesideError):
     default_hint = "Check that this desktop is enrolled on the box."
 
 
+class ClockForbidden(LinesideError):
+    code = "box.clock-forbidden"
+    title = "The box may not set its clock"
+    default_hint = "Install the newest lineside-edge.service there and restart it, or set the clock at the box by hand."
+
+
+class ClockRefused(LinesideError):
+    code = "box.clock-refused"
+    title = "The box refused this time"
+    default_hint = "It is before what the box knows to have happened. Set this desktop's clock first, then try again."
+
+
 class PairingCodeWrong(LinesideError):
     code = "pairing.code-wrong"
     title = "The code was not accepted"

@@ -154,6 +154,10 @@ class ManagementServer:
     def start(self) -> None:
         self._thread.start()
 
+    @property
+    def alive(self) -> bool:
+        return self._thread.is_alive()
+
     def ask_to_stop(self) -> None:
         """Take no more connections and answer what is under way; :meth:`close` waits for it."""
         self._server.should_exit = True
@@ -191,17 +195,35 @@ class ManagementDoor:
     ) -> None:
         self._make, self._opened, self._problem = make, opened, problem
         self._server: ManagementServer | None = None
+        self._ended: ManagementServer | None = None
+        """The one whose place is to be taken; its address is still the one to be listened on."""
         self._next_try = 0.0
         self._told = False
+        self._reopening = False
 
     @property
     def address(self) -> tuple[str, int] | None:
         """Host and port, once it is open."""
         return self._server.address if self._server else None
 
+    @property
+    def reopening(self) -> bool:
+        """Its end is awaited, for another to take its place."""
+        return self._reopening
+
+    def reopen(self) -> None:
+        """Answer what is under way, end every connection, and listen again; from any thread."""
+        self._reopening = True
+
     def tick(self) -> None:
         """Open it if it is not open yet. Call a few times a second."""
-        if self._server is not None or time.monotonic() < self._next_try:
+        if self._reopening and self._server is not None and self._server is not self._ended:
+            self._server.ask_to_stop()
+            if self._server.alive:
+                return
+            self._server.close(0)
+            self._ended, self._next_try = self._server, 0.0
+        if self._server is not self._ended or time.monotonic() < self._next_try:
             return
         self._next_try = time.monotonic() + RETRY_S
         try:
@@ -211,7 +233,7 @@ class ManagementDoor:
                 self._told = True
                 self._problem(error)
             return
-        self._server = server
+        self._server, self._ended, self._reopening = server, None, False
         server.start()
         self._opened(*server.address)
 

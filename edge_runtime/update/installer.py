@@ -109,6 +109,12 @@ class Installer:
         with self._lock:
             return dict(self._table.floors)
 
+    @property
+    def newest_signature_s(self) -> int:
+        """When the newest release that was accepted here was signed, seconds since 1970; 0 where there is none."""
+        with self._lock:
+            return self._table.trust.timestamp
+
     def active(self) -> Bundle | None:
         """The model that answers for the line now: the one on trial, else the committed one, else none.
 
