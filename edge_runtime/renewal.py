@@ -1,8 +1,8 @@
 """A new identity for a box that was copied, in a home that stays as it is otherwise.
 
 Two steps, because the last word of either may be lost: :func:`prepare` makes the new key beside the one in force, and
-may be asked for again; :func:`take` puts it in force by replacing one small file. Wherever it is cut off, one of the two
-is in force.
+may be asked for again; :func:`take` puts it in force by replacing one small file. Wherever it is cut off, one of the
+two is in force.
 
 ``keys/`` has the first identity; ``keys/REQUEST/`` one that was asked for, with what led to it; ``keys/current`` says
 which of them stands, once it is not the first.

@@ -6,14 +6,15 @@ import sqlite3
 
 from app.store.database import Database
 from app.store.lookup import resolve, to_json
-from app.store.records import Box
+from app.store.records import Box, Contact
+from app.store.sightings import note_sighting
 from app.store.writer import Writer
 from edge_runtime.contracts import wire
 from edge_runtime.contracts.errors import InputInvalid, NotFound
 from edge_runtime.contracts.status import BoxStatus
 
 _SELECT = """SELECT b.box, b.name, COALESCE(s.address, b.address) AS address, b.certificate, b.enrolled_ms,
-    s.last_seen_ms, s.problem, s.status FROM boxes b LEFT JOIN box_status s USING (box)"""
+    s.last_seen_ms, s.problem, s.status, s.skew_ms, s.skew_error_ms FROM boxes b LEFT JOIN box_status s USING (box)"""
 
 
 def put_box(db: Database, box: Box) -> None:
@@ -75,6 +76,7 @@ def set_status(
     problem: str | None = None,
     address: str | None = None,
     seen_ms: int | None = None,
+    contact: Contact | None = None,
 ) -> None:
     """Keep what a contact with a box brought; does nothing for a box that is not enrolled.
 
@@ -82,6 +84,7 @@ def set_status(
     :param problem: why it did not answer; a ``status`` clears it.
     :param address: where it was found; None leaves it.
     :param seen_ms: when it answered; None leaves it.
+    :param contact: how it came by its ``status``.
     """
 
     def work(writer: Writer) -> None:
@@ -96,6 +99,10 @@ def set_status(
             row["address"] = address
         if seen_ms is not None:
             row["last_seen_ms"] = seen_ms
+        if contact is not None:
+            row |= {"skew_ms": contact.skew_ms, "skew_error_ms": contact.skew_error_ms}
+            if status is not None:
+                note_sighting(writer, status, contact)
         writer.upsert("box_status", row)
         writer.touch("boxes", box)
 
@@ -117,6 +124,8 @@ def _box(row: sqlite3.Row) -> Box:
         last_seen_ms=row["last_seen_ms"],
         problem=row["problem"],
         status=_status(row["status"]),
+        skew_ms=row["skew_ms"],
+        skew_error_ms=row["skew_error_ms"],
     )
 
 

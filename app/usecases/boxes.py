@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING
 
 from app.fleet.client import BoxClient, split_address
 from app.store import boxes as box_store
+from app.store import chains as chain_store
 from app.store import samples as sample_store
 from app.store import spool as spool_store
 from app.store.records import Box, Page
+from app.usecases.contact import begin_contact
 from app.usecases.progress import CancelToken, Progress, ProgressEvent, silent
 from edge_runtime.contracts.errors import AlreadyExists, LinesideError, NotFound
 from edge_runtime.contracts.rows import STREAMS, AlertRow, AuditRow, LossRow, RollupRow, ShadowRow
@@ -119,11 +121,13 @@ def refresh(ctx: Context, name: str | None = None) -> list[Box]:
     for box in _chosen(ctx, name):
         try:
             with connect(ctx, box) as client:
+                begun = begin_contact(ctx, box.address)
                 status = client.status()
+                contact = begun.end(status.at_ms)
         except LinesideError as error:
             box_store.set_status(ctx.database, box.box, problem=str(error))
         else:
-            box_store.set_status(ctx.database, box.box, status=status, seen_ms=now_ms())
+            box_store.set_status(ctx.database, box.box, status=status, seen_ms=now_ms(), contact=contact)
     return _chosen(ctx, name)
 
 
@@ -156,14 +160,16 @@ def collect(
 
 
 def _collect_box(ctx: Context, box: Box, client: BoxClient, totals: dict[str, int], cancel: CancelToken) -> None:
+    former = (box.status or client.status()).former
     for stream in STREAMS:
         more = True
         while more:
             cancel.check()
             after = spool_store.cursor_of(ctx.database, box.box, stream)
             page = client.page(stream, after)
-            if page.rows or page.cursor != after:
-                spool_store.collect(ctx.database, stream, page.rows, page.cursor, box.box)
+            chain = page.chain if page.chain and chain_store.is_news(ctx.database, box.box, page.chain) else None
+            if page.rows or page.cursor != after or chain:
+                spool_store.collect(ctx.database, stream, page.rows, page.cursor, box.box, former=former, chain=chain)
                 totals[stream] += len(page.rows)
             more = page.more
         if stream == "samples":

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
 import datetime
 import logging
 import re
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +18,7 @@ from edge_runtime.service.http import SMALL_BODY, Request, Response, Routes, ans
 from edge_runtime.service.spool import Spool
 
 _CAP_SYS_TIME = 25
+_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL = 47, 4
 _SELF = Path("/proc/self/status")
 _log = logging.getLogger(__name__)
 
@@ -64,6 +67,15 @@ class ClockApi:
         from edge_runtime.update.verify import BUILD_TIME_S
 
         return max(BUILD_TIME_S, self._signed_s()) * 1000
+
+
+def keep_from_children() -> None:
+    """What this process may do beyond its user's rights, the programs that it starts may not: the sandbox above all.
+
+    Call it before there is a second thread.
+    """
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0)
 
 
 def may_set_clock(status: Path = _SELF) -> bool:

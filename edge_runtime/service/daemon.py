@@ -25,7 +25,7 @@ from edge_runtime.inference.autotune import TUNING_NAME
 from edge_runtime.renewal import forget_others, former_ids
 from edge_runtime.service.announce import Announcer
 from edge_runtime.service.api import BoxApi
-from edge_runtime.service.clock import ClockApi
+from edge_runtime.service.clock import ClockApi, keep_from_children
 from edge_runtime.service.http import Routes
 from edge_runtime.service.inference import InferenceListeners
 from edge_runtime.service.lineup import LineUp
@@ -75,6 +75,7 @@ def run(home: Path) -> int:
     :raises AlreadyExists: another daemon runs in this home.
     """
     read_home(home)
+    keep_from_children()
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _number, _frame: stop.set())
