@@ -84,6 +84,20 @@ TEXTS: dict[str, tuple[str, str]] = {
         QT_TRANSLATE_NOOP("errors", "The box refused the request"),
         QT_TRANSLATE_NOOP("errors", "Check that this desktop is enrolled on the box."),
     ),
+    "box.clock-forbidden": (
+        QT_TRANSLATE_NOOP("errors", "The box may not set its clock"),
+        QT_TRANSLATE_NOOP(
+            "errors",
+            "Install the newest lineside-edge.service there and restart it, or set the clock at the box by hand.",
+        ),
+    ),
+    "box.clock-refused": (
+        QT_TRANSLATE_NOOP("errors", "The box refused this time"),
+        QT_TRANSLATE_NOOP(
+            "errors",
+            "It is before what the box knows to have happened. Set this desktop's clock first, then try again.",
+        ),
+    ),
     "pairing.code-wrong": (
         QT_TRANSLATE_NOOP("errors", "The code was not accepted"),
         QT_TRANSLATE_NOOP(

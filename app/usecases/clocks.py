@@ -71,6 +71,11 @@ def is_desktop_suspect(readings: Sequence[ClockReading]) -> bool:
     return accuses_desktop([reading.skew for reading in readings if reading.skew is not None])
 
 
+def is_wrong(box: Box) -> bool:
+    """Whether a box's clock was further off than it should be when it answered last."""
+    return box.skew_ms is not None and Skew(ms=box.skew_ms, error_ms=box.skew_error_ms or 0.0).matters
+
+
 def set_clock(ctx: Context, name: str) -> ClockChange:
     """Set a box's clock to this desktop's. The box and this desktop keep who did it, from when and to when.
 

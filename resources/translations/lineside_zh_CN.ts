@@ -40,6 +40,14 @@
         <translation>每条记录的摘要都包含上一条的摘要。</translation>
     </message>
     <message>
+        <source>Of no box were audits collected yet.</source>
+        <translation>还没有收集任何边缘盒的审计记录。</translation>
+    </message>
+    <message>
+        <source>Audits of the boxes</source>
+        <translation>边缘盒的审计记录</translation>
+    </message>
+    <message>
         <source>Verify the activity chain</source>
         <translation>校验活动记录链条</translation>
     </message>
@@ -431,12 +439,20 @@
         <translation>从所有边缘盒收取</translation>
     </message>
     <message>
+        <source>Look for copied boxes</source>
+        <translation>查找被复制的边缘盒</translation>
+    </message>
+    <message>
         <source>History of box {name}</source>
         <translation>边缘盒 {name} 的历史</translation>
     </message>
     <message>
         <source>Start a shadow run on {name}…</source>
         <translation>在 {name} 上开始影子运行…</translation>
+    </message>
+    <message>
+        <source>Set the clock of {name}…</source>
+        <translation>校准 {name} 的时钟…</translation>
     </message>
     <message>
         <source>Refresh boxes</source>
@@ -540,6 +556,138 @@
     <message>
         <source>Id</source>
         <translation>编号</translation>
+    </message>
+</context>
+<context>
+    <name>ChainBar</name>
+    <message>
+        <source>Verify</source>
+        <translation>验证</translation>
+    </message>
+</context>
+<context>
+    <name>ClockPanel</name>
+    <message>
+        <source>Set its clock…</source>
+        <translation>校准其时钟…</translation>
+    </message>
+    <message>
+        <source>Its clock is {off} this desktop&apos;s.</source>
+        <translation>它的时钟比本机{off}。</translation>
+    </message>
+    <message>
+        <source>Set the clock of this box?</source>
+        <translation>校准这个边缘盒的时钟？</translation>
+    </message>
+    <message>
+        <source>It takes this desktop&apos;s time: make sure that it is right. The box and this desktop keep who did it.</source>
+        <translation>它将采用本机的时间：请先确认无误。边缘盒和本机都会记录是谁校准的。</translation>
+    </message>
+    <message>
+        <source>{box}: {off} this desktop&apos;s clock</source>
+        <translation>{box}：比本机的时钟{off}</translation>
+    </message>
+    <message>
+        <source>Set its clock</source>
+        <translation>校准其时钟</translation>
+    </message>
+    <message>
+        <source>Set the clock of {name}</source>
+        <translation>校准 {name} 的时钟</translation>
+    </message>
+</context>
+<context>
+    <name>CloneDialog</name>
+    <message>
+        <source>Boxes that were copied</source>
+        <translation>被复制的边缘盒</translation>
+    </message>
+    <message>
+        <source>Each machine should have an identity of its own. A copy that is given one keeps what it has seen, its models and its settings.</source>
+        <translation>每台机器都应有自己的身份。得到新身份的副本会保留它所见的数据、模型和设置。</translation>
+    </message>
+    <message>
+        <source>Done</source>
+        <translation>完成</translation>
+    </message>
+    <message>
+        <source>Ask them again</source>
+        <translation>再次询问</translation>
+    </message>
+    <message>
+        <source>Asking the boxes…</source>
+        <translation>正在询问边缘盒…</translation>
+    </message>
+    <message>
+        <source>No box has been copied, as far as can be told from here.</source>
+        <translation>从这里看，没有边缘盒被复制。</translation>
+    </message>
+    <message>
+        <source>One key on {n} machines</source>
+        <translation>{n} 台机器使用同一个密钥</translation>
+    </message>
+    <message>
+        <source>One machine-id or SSH host key on {n} machines</source>
+        <translation>{n} 台机器使用同一个 machine-id 或 SSH 主机密钥</translation>
+    </message>
+    <message>
+        <source>One machine-id or SSH host key under {n} keys</source>
+        <translation>{n} 个密钥对应同一个 machine-id 或 SSH 主机密钥</translation>
+    </message>
+    <message>
+        <source>Choose the machine that is the copy. The other one stays the box that it is.</source>
+        <translation>请选择哪台机器是副本。另一台保持原来的边缘盒不变。</translation>
+    </message>
+    <message>
+        <source>Each box has a key of its own. On the copy, as root: rm /etc/machine-id /etc/ssh/ssh_host_*; systemd-machine-id-setup; ssh-keygen -A; reboot</source>
+        <translation>每个边缘盒都有自己的密钥。请在副本上以 root 身份执行：rm /etc/machine-id /etc/ssh/ssh_host_*; systemd-machine-id-setup; ssh-keygen -A; reboot</translation>
+    </message>
+    <message>
+        <source>It may be one machine that was set up anew.</source>
+        <translation>也可能是同一台机器被重新安装过。</translation>
+    </message>
+    <message>
+        <source>Address</source>
+        <translation>地址</translation>
+    </message>
+    <message>
+        <source>Fingerprint</source>
+        <translation>指纹</translation>
+    </message>
+    <message>
+        <source>This start</source>
+        <translation>本次启动</translation>
+    </message>
+    <message>
+        <source>Machine</source>
+        <translation>机器</translation>
+    </message>
+    <message>
+        <source>SSH host key</source>
+        <translation>SSH 主机密钥</translation>
+    </message>
+    <message>
+        <source>Last seen</source>
+        <translation>最近在线</translation>
+    </message>
+    <message>
+        <source>This is the copy: new identity…</source>
+        <translation>这是副本：赋予新身份…</translation>
+    </message>
+</context>
+<context>
+    <name>CloneNotice</name>
+    <message>
+        <source>Compare them…</source>
+        <translation>对比…</translation>
+    </message>
+    <message>
+        <source>A box was copied: two machines answer with one key.</source>
+        <translation>有边缘盒被复制：两台机器用同一个密钥应答。</translation>
+    </message>
+    <message>
+        <source>Two boxes were made from one image: their machines have one identity.</source>
+        <translation>两个边缘盒由同一镜像制成：它们的机器身份相同。</translation>
     </message>
 </context>
 <context>
@@ -1190,6 +1338,33 @@
     <message>
         <source>Release {name} {version}…</source>
         <translation>签发 {name} {version}…</translation>
+    </message>
+</context>
+<context>
+    <name>NewIdentity</name>
+    <message>
+        <source>Give the copy a new identity?</source>
+        <translation>赋予副本新身份？</translation>
+    </message>
+    <message>
+        <source>The machine at {address} makes a new key and is another box from then on. Its line goes on meanwhile; what it has seen, its models and its settings stay. {name} keeps its own identity.</source>
+        <translation>位于 {address} 的机器将生成新密钥，此后成为另一个边缘盒。其产线照常运行；所见数据、模型和设置均保留。{name} 保持自己的身份。</translation>
+    </message>
+    <message>
+        <source>Give the copy a new identity</source>
+        <translation>赋予副本新身份</translation>
+    </message>
+    <message>
+        <source>Name of the copy</source>
+        <translation>副本的名称</translation>
+    </message>
+    <message>
+        <source>Written to its edge.toml; nothing else there changes.</source>
+        <translation>写入它的 edge.toml；其他内容不变。</translation>
+    </message>
+    <message>
+        <source>Give it a name.</source>
+        <translation>请为它命名。</translation>
     </message>
 </context>
 <context>
@@ -2189,7 +2364,7 @@
     </message>
     <message>
         <source>Makes the keys of your factory on this laptop. Takes a minute, needs no network.</source>
-        <translation>在这台电脑上生成工厂的密钥。只需一分钟，无需网络。</translation>
+        <translation>在本机上生成工厂的密钥。只需一分钟，无需网络。</translation>
     </message>
     <message>
         <source>Try the demo</source>
@@ -2205,7 +2380,7 @@
     </message>
     <message>
         <source>Look after the AI on your factory floor from this laptop, with or without a network.</source>
-        <translation>用这台电脑照看工厂现场的 AI，有无网络皆可。</translation>
+        <translation>用本机照看工厂现场的 AI，有无网络皆可。</translation>
     </message>
     <message>
         <source>Name of the site</source>
@@ -2379,6 +2554,14 @@
         <translation>更改配置</translation>
     </message>
     <message>
+        <source>Clock set</source>
+        <translation>时钟已校准</translation>
+    </message>
+    <message>
+        <source>New identity</source>
+        <translation>新身份</translation>
+    </message>
+    <message>
         <source>Started</source>
         <translation>启动</translation>
     </message>
@@ -2493,6 +2676,65 @@
     <message>
         <source>watch</source>
         <translation>监测</translation>
+    </message>
+</context>
+<context>
+    <name>chain</name>
+    <message>
+        <source>Entry {entry} was changed.</source>
+        <translation>条目 {entry} 被更改过。</translation>
+    </message>
+    <message>
+        <source>Entry {entry} was removed.</source>
+        <translation>条目 {entry} 被删除了。</translation>
+    </message>
+    <message>
+        <source>Entry {entry} does not follow the one before it.</source>
+        <translation>条目 {entry} 与前一条不衔接。</translation>
+    </message>
+    <message>
+        <source>Entry {entry} was put in.</source>
+        <translation>条目 {entry} 是后来插入的。</translation>
+    </message>
+    <message>
+        <source>The box does not know of entry {entry} any more: it was put back to an older state, or a copy of it answers.</source>
+        <translation>边缘盒已不知道条目 {entry}：它被恢复到旧状态，或者是它的副本在应答。</translation>
+    </message>
+    <message>
+        <source>Entries {first} to {last} are not here: the box had to let them go, as its loss ledger says.</source>
+        <translation>条目 {first} 至 {last} 不在此处：如其损失账本所述，边缘盒不得不舍弃它们。</translation>
+    </message>
+    <message>
+        <source>Entries {first} to {last} are not here: they had left the box before this desktop came.</source>
+        <translation>条目 {first} 至 {last} 不在此处：在本机到来之前它们已离开边缘盒。</translation>
+    </message>
+    <message>
+        <source>Entries {first} to {last} have no seal: they came while the box&apos;s disk took nothing.</source>
+        <translation>条目 {first} 至 {last} 没有封印：它们产生时边缘盒的磁盘无法写入。</translation>
+    </message>
+    <message>
+        <source>Broken</source>
+        <translation>已断裂</translation>
+    </message>
+    <message>
+        <source>Verified</source>
+        <translation>已验证</translation>
+    </message>
+    <message>
+        <source>Nothing sealed</source>
+        <translation>没有封印的条目</translation>
+    </message>
+    <message>
+        <source>Entries: {n}.</source>
+        <translation>条目：{n}。</translation>
+    </message>
+    <message>
+        <source>Without a seal: {n}.</source>
+        <translation>没有封印：{n}。</translation>
+    </message>
+    <message>
+        <source>Two histories: this box and its copy, which has an identity of its own by now.</source>
+        <translation>两条历史：这个边缘盒及其副本，副本现已有自己的身份。</translation>
     </message>
 </context>
 <context>
@@ -2624,6 +2866,22 @@
     <message>
         <source>Check that this desktop is enrolled on the box.</source>
         <translation>请确认本机已在该边缘盒上登记。</translation>
+    </message>
+    <message>
+        <source>The box may not set its clock</source>
+        <translation>边缘盒无权设置时钟</translation>
+    </message>
+    <message>
+        <source>Install the newest lineside-edge.service there and restart it, or set the clock at the box by hand.</source>
+        <translation>请在边缘盒上安装最新的 lineside-edge.service 并重启，或在边缘盒上手动设置时钟。</translation>
+    </message>
+    <message>
+        <source>The box refused this time</source>
+        <translation>边缘盒拒绝了这个时间</translation>
+    </message>
+    <message>
+        <source>It is before what the box knows to have happened. Set this desktop&apos;s clock first, then try again.</source>
+        <translation>它早于边缘盒已知发生过的事情。请先校准本机的时钟，然后重试。</translation>
     </message>
     <message>
         <source>The code was not accepted</source>
@@ -2807,6 +3065,18 @@
     <message>
         <source>{h} h {m:02d} min</source>
         <translation>{h} 小时 {m:02d} 分</translation>
+    </message>
+    <message>
+        <source>{n} days</source>
+        <translation>{n} 天</translation>
+    </message>
+    <message>
+        <source>{size} behind</source>
+        <translation>慢 {size}</translation>
+    </message>
+    <message>
+        <source>{size} ahead of</source>
+        <translation>快 {size}</translation>
     </message>
     <message>
         <source>never</source>
