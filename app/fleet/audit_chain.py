@@ -106,8 +106,10 @@ class _Check:
         self._ends = ends
         self._lost, self._restarts = lost, restarts
         self._elsewhere, self._was_copied = elsewhere, was_copied
-        self._by_digest = {row.chain: row for row in self.sealed}
-        self._numbers = sorted({row.entry for row in self.sealed})
+        # What is not as it was sealed proves nothing, not even its own place.
+        self._sound = [row for row in self.sealed if digest_of(row) == row.chain]
+        self._by_digest = {row.chain: row for row in self._sound}
+        self._numbers = sorted({row.entry for row in self._sound})
         self.breaks: list[Break] = []
         self.gaps: list[Gap] = []
         self.forked = False
@@ -115,10 +117,10 @@ class _Check:
     def run(self) -> None:
         followers: defaultdict[str, list[AuditRow]] = defaultdict(list)
         for row in self.sealed:
-            if digest_of(row) != row.chain:
+            if self._by_digest.get(row.chain) != row:
                 self._break(row.entry, "changed", row)
-            else:
-                self._check_link(row)
+        for row in self._sound:
+            self._check_link(row)
             followers[row.previous].append(row)
         for siblings in followers.values():
             if len(siblings) > 1:
@@ -144,7 +146,7 @@ class _Check:
             self._missing(below + 1, row.entry - 1, row)
 
     def _check_beginnings(self) -> None:
-        beginnings = {row.previous for row in self.sealed if row.entry == 1}
+        beginnings = {row.previous for row in self._sound if row.entry == 1}
         if len(beginnings) > 1 + self._restarts:
             self._break(1, "added", None)
 

@@ -2364,7 +2364,7 @@
     </message>
     <message>
         <source>Makes the keys of your factory on this laptop. Takes a minute, needs no network.</source>
-        <translation>在本机上生成工厂的密钥。只需一分钟，无需网络。</translation>
+        <translation>在这台电脑上生成工厂的密钥。只需一分钟，无需网络。</translation>
     </message>
     <message>
         <source>Try the demo</source>
@@ -2380,7 +2380,7 @@
     </message>
     <message>
         <source>Look after the AI on your factory floor from this laptop, with or without a network.</source>
-        <translation>用本机照看工厂现场的 AI，有无网络皆可。</translation>
+        <translation>用这台电脑照看工厂现场的 AI，有无网络皆可。</translation>
     </message>
     <message>
         <source>Name of the site</source>
