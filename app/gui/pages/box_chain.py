@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QCoreApplication
+from PySide6.QtCore import QCoreApplication, Qt
 from PySide6.QtWidgets import QWidget
 
 from app.gui import formats
@@ -79,7 +79,9 @@ class ChainBar(QWidget):
         self.verdict = Chip()
         self.words = label("", "muted", wrap=True, selectable=True)
         self.verify = Button(self.tr("Verify"), "shield", clicked=self.verify_chain)
-        said = row(self.verify, self.verdict, 1, gap=12)
+        said = row(self.verify, gap=12)
+        said.addWidget(self.verdict, 0, Qt.AlignmentFlag.AlignVCenter)
+        said.addStretch(1)
         self.setLayout(column(said, self.words, gap=4))
 
     def show_box(self, box: str) -> None:
