@@ -15,6 +15,7 @@ from app.store import boxes as box_store
 from app.store import samples as sample_store
 from app.store import spool as spool_store
 from app.store.records import Box, Page
+from app.usecases import roots
 from app.usecases.progress import CancelToken, Progress, ProgressEvent, silent
 from edge_runtime.contracts.errors import AlreadyExists, LinesideError, NotFound
 from edge_runtime.contracts.rows import STREAMS, AlertRow, AuditRow, LossRow, RollupRow, ShadowRow
@@ -108,7 +109,7 @@ def forget_box(ctx: Context, name: str) -> None:
 
 def connect(ctx: Context, box: Box) -> BoxClient:
     """A connection to an enrolled box; the caller closes it."""
-    return BoxClient(box.address, box.certificate, ctx.identity)
+    return roots.connect(ctx, box)
 
 
 def refresh(ctx: Context, name: str | None = None) -> list[Box]:
@@ -116,11 +117,12 @@ def refresh(ctx: Context, name: str | None = None) -> list[Box]:
     for box in _chosen(ctx, name):
         try:
             with connect(ctx, box) as client:
-                status = client.status()
+                status = roots.ask_status(ctx, box, client)
         except LinesideError as error:
             box_store.set_status(ctx.database, box.box, problem=str(error))
         else:
             box_store.set_status(ctx.database, box.box, status=status, seen_ms=now_ms())
+    roots.forget_former_keys(ctx)
     return _chosen(ctx, name)
 
 
@@ -168,6 +170,7 @@ def collect(
 
 
 def _collect_box(ctx: Context, box: Box, client: BoxClient, totals: dict[str, int], cancel: CancelToken) -> None:
+    roots.level(ctx, box, client, client.status().root)
     for stream in STREAMS:
         more = True
         while more:
