@@ -26,6 +26,8 @@ MAX_GREETED_EACH = 32
 MAX_CONNECTIONS = 64
 MAX_CONNECTIONS_EACH = 16
 """Of them by one key."""
+MAX_HEAD_BYTES = 64 * 1024
+"""Of a request before its body: more is no request."""
 NO_DESCRIPTORS_S = 0.05
 _log = logging.getLogger(__name__)
 
@@ -38,10 +40,27 @@ class PeerProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         connection = transport.get_extra_info("ssl_object")
+        self._head: int | None = 0
+        """Bytes of a head that has not ended; None within a body."""
         self._certificate: bytes | None = connection.getpeercert(binary_form=True) if connection else None
         guest = hashlib.sha256(self._certificate or b"").hexdigest()
         for leaving in self.seats.take(guest, self):
             leaving.transport.abort()
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self._head is not None:
+            self._head += len(data)
+            if self._head > MAX_HEAD_BYTES:
+                self.transport.abort()
+
+    def on_headers_complete(self) -> None:
+        self._head = None
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        self._head = 0
+        super().on_message_complete()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.seats.leave(self)
