@@ -170,7 +170,7 @@ def collect(
 
 
 def _collect_box(ctx: Context, box: Box, client: BoxClient, totals: dict[str, int], cancel: CancelToken) -> None:
-    roots.level(ctx, box, client, client.status().root)
+    roots.ask_status(ctx, box, client)
     for stream in STREAMS:
         more = True
         while more:

@@ -44,7 +44,16 @@ def level(ctx: Context, box: Box, client: BoxClient, there: int) -> int:
 def ask_status(ctx: Context, box: Box, client: BoxClient) -> BoxStatus:
     """How the box is, after the roots of both were levelled."""
     status = client.status()
-    return client.status() if level(ctx, box, client, status.root) != status.root else status
+    if level(ctx, box, client, status.root) != status.root:
+        return client.status()
+    here = ctx.roots().facts
+    if status.root == here.version and status.root_digest not in ("", here.digest):
+        raise TrustRefused(
+            f"{box.name} has another root {here.version} than this desktop: two people changed the keys at once.",
+            hint="Any next change of the keys heals it. Look at `lineside site desktops` first: what the other one had "
+            "struck off must be struck off again.",
+        )
+    return status
 
 
 def introduce(ctx: Context, box: Box, identity: Identity) -> None:

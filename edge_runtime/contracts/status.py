@@ -139,6 +139,8 @@ class BoxStatus:
     """Lowest release of each model name that the box still accepts."""
     root: Count = 0
     """Number of the site's newest root that the box has accepted; its desktops are those that it trusts."""
+    root_digest: str = ""
+    """sha256 of that root: two desktops may have made two of one number."""
     signed_s: Count = 0
     """When the newest release that it has accepted was signed, seconds since 1970: older signatures are refused."""
 

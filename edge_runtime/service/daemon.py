@@ -232,6 +232,7 @@ class Daemon:
             spool=self._spool.status(),
             floors=self._installer.floors(),
             root=self._trust.version,
+            root_digest=self._trust.digest,
             signed_s=self._installer.newest_signature_s,
         )
 

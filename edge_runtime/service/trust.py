@@ -70,6 +70,12 @@ class TrustStore:
         facts = self._look().facts
         return facts.version if facts else 0
 
+    @property
+    def digest(self) -> str:
+        """sha256 of the newest root; empty where there is none."""
+        facts = self._look().facts
+        return facts.digest if facts else ""
+
     def root(self, version: int) -> bytes:
         """A root that was accepted.
 

@@ -123,11 +123,11 @@
     <name>AdmitDesktop</name>
     <message>
         <source>Admit a desktop</source>
-        <translation>准入一台桌面</translation>
+        <translation>准入一台电脑</translation>
     </message>
     <message>
         <source>On the new desktop choose “Join a site” and save its request to a stick. Read it here, compare the fingerprint with what the new desktop shows, and carry the admission back.</source>
-        <translation>在新桌面上选择“加入站点”，把申请保存到 U 盘。在这里读取它，与新桌面上显示的指纹核对，再把准入文件带回去。</translation>
+        <translation>在新电脑上选择“加入站点”，把申请保存到 U 盘。在这里读取它，与新电脑上显示的指纹核对，再把准入文件带回去。</translation>
     </message>
     <message>
         <source>Admit desktop</source>
@@ -135,7 +135,7 @@
     </message>
     <message>
         <source>Request of the new desktop</source>
-        <translation>新桌面的申请</translation>
+        <translation>新电脑的申请</translation>
     </message>
     <message>
         <source>Admission to write</source>
@@ -143,7 +143,7 @@
     </message>
     <message>
         <source>Choose the new desktop&apos;s request first.</source>
-        <translation>请先选择新桌面的申请。</translation>
+        <translation>请先选择新电脑的申请。</translation>
     </message>
 </context>
 <context>
@@ -630,7 +630,7 @@
     </message>
     <message>
         <source>Writes one file for the safe: the encrypted root key, the state of the keys, the releases and the boxes. With it and the passphrase a new desktop takes the site over when all others are lost. Export it again after every change here.</source>
-        <translation>写出一个放入保险柜的文件：加密的根密钥、密钥状态、发布和边缘盒。所有桌面都丢失时，凭它和口令，一台新桌面即可接管站点。每次在此更改后请重新导出。</translation>
+        <translation>写出一个放入保险柜的文件：加密的根密钥、密钥状态、发布和边缘盒。所有电脑都丢失时，凭它和口令，一台新电脑即可接管站点。每次在此更改后请重新导出。</translation>
     </message>
     <message>
         <source>Export</source>
@@ -800,7 +800,7 @@
     </message>
     <message>
         <source>Save a request to a stick and carry it to a desktop of the site. There, “Admit a desktop” in Settings turns it into an admission: bring that back.</source>
-        <translation>把申请保存到 U 盘，带到站点的一台桌面上。在那里的“设置”中，“准入一台桌面”会把它变成准入文件：把它带回来。</translation>
+        <translation>把申请保存到 U 盘，带到站点的一台电脑上。在那里的“设置”中，“准入一台电脑”会把它变成准入文件：把它带回来。</translation>
     </message>
     <message>
         <source>Join</source>
@@ -808,7 +808,7 @@
     </message>
     <message>
         <source>Name of this desktop</source>
-        <translation>本桌面的名称</translation>
+        <translation>本机的名称</translation>
     </message>
     <message>
         <source>Request to write</source>
@@ -824,7 +824,7 @@
     </message>
     <message>
         <source>The file that the other desktop wrote.</source>
-        <translation>另一台桌面写出的文件。</translation>
+        <translation>另一台电脑写出的文件。</translation>
     </message>
     <message>
         <source>Choose where to write the file first.</source>
@@ -836,7 +836,7 @@
     </message>
     <message>
         <source>Saved. This desktop&apos;s fingerprint, to compare there:</source>
-        <translation>已保存。请在那边核对本桌面的指纹：</translation>
+        <translation>已保存。请在那边核对本机的指纹：</translation>
     </message>
 </context>
 <context>
@@ -862,7 +862,7 @@
     <name>KeySettings</name>
     <message>
         <source>Admit a desktop…</source>
-        <translation>准入一台桌面…</translation>
+        <translation>准入一台电脑…</translation>
     </message>
     <message>
         <source>Export the root key…</source>
@@ -870,7 +870,7 @@
     </message>
     <message>
         <source>New keys for this desktop…</source>
-        <translation>为本桌面换新密钥…</translation>
+        <translation>为本机换新密钥…</translation>
     </message>
     <message>
         <source>Replace the root key…</source>
@@ -878,7 +878,7 @@
     </message>
     <message>
         <source>Only the desktops in this list can talk to the boxes and sign releases. Every change is signed with the site&apos;s root key; each box learns of it the next time that any desktop reaches it, with or without a network.</source>
-        <translation>只有此列表中的桌面可以与边缘盒通信并签署发布。每次更改都用站点的根密钥签名；无论有无网络，任何一台桌面下次联系到边缘盒时，它就会得知。</translation>
+        <translation>只有此列表中的电脑可以与边缘盒通信并签署发布。每次更改都用站点的根密钥签名；无论有无网络，任何一台电脑下次联系到边缘盒时，它就会得知。</translation>
     </message>
     <message>
         <source>This site&apos;s keys are of an earlier version; the first change begins the list.</source>
@@ -898,7 +898,7 @@
     </message>
     <message>
         <source>This desktop</source>
-        <translation>本桌面</translation>
+        <translation>本机</translation>
     </message>
     <message>
         <source>Struck off: boxes refuse it. Have it admitted again.</source>
@@ -906,11 +906,11 @@
     </message>
     <message>
         <source>On this desktop, encrypted. Export it to a stick in a safe.</source>
-        <translation>在本桌面上，已加密。请导出到锁在保险柜里的 U 盘。</translation>
+        <translation>在本机上，已加密。请导出到锁在保险柜里的 U 盘。</translation>
     </message>
     <message>
         <source>Not on this desktop, as it should be.</source>
-        <translation>不在本桌面上，理应如此。</translation>
+        <translation>不在本机上，理应如此。</translation>
     </message>
     <message>
         <source>Root key</source>
@@ -922,7 +922,7 @@
     </message>
     <message>
         <source>The site&apos;s only desktop cannot be struck off.</source>
-        <translation>站点唯一的桌面不能除名。</translation>
+        <translation>站点唯一的电脑不能除名。</translation>
     </message>
 </context>
 <context>
@@ -1300,11 +1300,11 @@
     <name>NewKeys</name>
     <message>
         <source>New keys for this desktop</source>
-        <translation>为本桌面换新密钥</translation>
+        <translation>为本机换新密钥</translation>
     </message>
     <message>
         <source>When a copy of this desktop&apos;s keys may have come into other hands. The old keys are worth nothing once a box has heard of the new ones.</source>
-        <translation>当本桌面的密钥副本可能落入他人之手时使用。边缘盒得知新密钥后，旧密钥即告作废。</translation>
+        <translation>当本机的密钥副本可能落入他人之手时使用。边缘盒得知新密钥后，旧密钥即告作废。</translation>
     </message>
     <message>
         <source>Make new keys</source>
@@ -1364,7 +1364,7 @@
     </message>
     <message>
         <source>When every desktop of the site is lost: with the file from the safe and its passphrase this desktop takes over, and all others are struck off. Boxes that answer now hear of it at once.</source>
-        <translation>当站点的所有桌面都丢失时：凭保险柜里的文件及其口令，本桌面接管站点，其他桌面全部除名。现在有应答的边缘盒会立即得知。</translation>
+        <translation>当站点的所有电脑都丢失时：凭保险柜里的文件及其口令，本机接管站点，其他电脑全部除名。现在有应答的边缘盒会立即得知。</translation>
     </message>
     <message>
         <source>Recover site</source>
@@ -1384,7 +1384,7 @@
     </message>
     <message>
         <source>Name of this desktop</source>
-        <translation>本桌面的名称</translation>
+        <translation>本机的名称</translation>
     </message>
     <message>
         <source>Choose the file from the safe first.</source>
@@ -1769,7 +1769,7 @@
     </message>
     <message>
         <source>Desktops and keys</source>
-        <translation>桌面与密钥</translation>
+        <translation>电脑与密钥</translation>
     </message>
     <message>
         <source>Site</source>
@@ -1785,7 +1785,7 @@
     </message>
     <message>
         <source>Admit a desktop</source>
-        <translation>准入一台桌面</translation>
+        <translation>准入一台电脑</translation>
     </message>
     <message>
         <source>Export the root key</source>
@@ -2249,7 +2249,7 @@
     </message>
     <message>
         <source>For a desktop that was lost, stolen or sold. Each box refuses it from the next contact with another desktop on, so reach every box soon. Change the keys of the object store as well: they may be on it.</source>
-        <translation>用于丢失、被盗或已出售的桌面。每台边缘盒在下次与其他桌面联系之后就会拒绝它，因此请尽快联系所有边缘盒。对象存储的密钥也请更换：它们可能就在那台桌面上。</translation>
+        <translation>用于丢失、被盗或已出售的电脑。每台边缘盒在下次与其他电脑联系之后就会拒绝它，因此请尽快联系所有边缘盒。对象存储的密钥也请更换：它们可能就在那台电脑上。</translation>
     </message>
     <message>
         <source>Strike off</source>
@@ -2257,7 +2257,7 @@
     </message>
     <message>
         <source>This is the desktop that you work on: afterwards it can do nothing at this site.</source>
-        <translation>这是您正在使用的桌面：此后它在本站点将无法做任何事。</translation>
+        <translation>这是您正在使用的电脑：此后它在本站点将无法做任何事。</translation>
     </message>
 </context>
 <context>

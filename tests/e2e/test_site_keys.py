@@ -14,7 +14,10 @@ import pytest
 from app.context import Context, open_context
 from app.fleet.client import BoxClient
 from app.store import boxes as box_store
-from app.usecases import boxes, joining, sites, sync, trust
+from app.store import models as model_store
+from app.store.records import Model
+from app.usecases import boxes, joining, rollouts, roots, sites, sync, trust
+from cloud_sync.release.pack import pack_bundle
 from cloud_sync.release.root_key import unlock
 from cloud_sync.release.sign import ReleaseRepository
 from edge_runtime.contracts.errors import (
@@ -26,6 +29,7 @@ from edge_runtime.contracts.errors import (
     TrustRefused,
 )
 from edge_runtime.enrolment import read_address
+from tests.fakes import models
 from tests.fakes.running_box import RunningBox
 
 PASSPHRASE = "correct horse"
@@ -288,13 +292,14 @@ def test_two_changes_at_the_same_time_are_told_and_the_next_one_heals_them(
     assert there is not None
     assert there.root == 3
     # The other one's root 3 is not that of the box; the root after it is signed by the same key and heals it.
-    with (
-        BoxClient(
-            boxes.get_box(office, "press-4").address, boxes.get_box(office, "press-4").certificate, office.identity
-        ) as client,
-        pytest.raises(TrustRefused, match="another root 3"),
-    ):
-        client.put_root(3, second.roots().newest)
+    assert second.roots().newest != office.roots().newest
+    with boxes.connect(office, boxes.get_box(office, "press-4")) as client:
+        for ask, why in (
+            (lambda: client.put_root(3, second.roots().newest), "another root 3"),
+            (lambda: roots.ask_status(second, boxes.get_box(second, "press-4"), client), "changed the keys at once"),
+        ):
+            with pytest.raises(TrustRefused, match=why):
+                ask()
     trust.strike_off(second, "fourth", root_key=office.places.root_key, passphrase=PASSPHRASE)
     assert problem(second) is None
     assert problem(office) is None
@@ -304,19 +309,44 @@ def test_two_changes_at_the_same_time_are_told_and_the_next_one_heals_them(
     ]
 
 
-def test_a_release_of_one_desktop_reaches_a_box_by_the_other_and_versions_go_on_rising(
+def test_desktops_that_know_nothing_of_each_others_releases_both_release(
     office: Context, box: RunningBox, tmp_path: Path, stack: ExitStack
 ) -> None:
-    """Neither desktop knows what the other signed: each signs later than what the box has accepted."""
-    enrolled = boxes.enrol_local(office, box.home)
+    """Each signs later than what the box has accepted, and answers for the other's model with its own signature."""
+    boxes.enrol_local(office, box.home)
     second = admitted(office, tmp_path, stack)
     assert problem(office) is None
-    far = office.repository().signed_s + 10_000
-    office.repository().renew(above=far)
-    assert second.repository().signed_s < far
-    second.repository().renew(above=office.repository().signed_s)
-    assert second.repository().signed_s > office.repository().signed_s > far
-    assert enrolled.box
+    manifest = models.manifest(version="1.0.0", release=office.repository().next_release("parts"))
+    path = tmp_path / "1.0.0.bundle"
+    bundle, sha256 = pack_bundle(path, manifest, models.brightness_model(), models.GOLDEN)
+    body = path.read_bytes()
+    model = Model(
+        model=bundle,
+        sha256=sha256,
+        size=len(body),
+        name="parts",
+        version="1.0.0",
+        release=manifest.release,
+        state="released",
+        created_ms=boxes.now_ms(),
+        burst=None,
+        dataset=None,
+    )
+    for ctx in (office, second):
+        # As a sync leaves it: the file and the record, but not the other one's signatures.
+        assert ctx.blobs.put(body) == sha256
+        model_store.put_model(ctx.database, model)
+    office.repository().add(path, manifest, {})
+    office.repository().renew(above=office.repository().signed_s + 100_000)
+    far = office.repository().signed_s
+    seen = []
+    for ctx in (office, second, office):
+        status = rollouts.shadow(ctx, "press-4", "parts").status
+        assert status is not None
+        assert status.shadow is not None
+        assert status.shadow.bundle == bundle
+        seen.append(status.signed_s)
+    assert seen == [far, far + 1, far + 2]
 
 
 def test_roots_travel_through_the_object_store_too(office: Context, tmp_path: Path, stack: ExitStack) -> None:
