@@ -120,7 +120,8 @@ def recover(
         roots = _ask_for_newer(places, handover, roots, key, passphrase)
         if key.keyid not in roots.keyids:
             raise RootKeyWrong(
-                f"The key in {file.name} was replaced by another one.", hint="Use the newest export of the root key."
+                f"The key in {file.name} was replaced by another one, or the file is damaged.",
+                hint="Use the newest export of the root key.",
             )
         identity = create_identity(places.keys, called)
         signing = (

@@ -341,7 +341,7 @@ def test_desktops_that_know_nothing_of_each_others_releases_both_release(
     far = office.repository().signed_s
     seen = []
     for ctx in (office, second, office):
-        status = rollouts.shadow(ctx, "press-4", "parts").status
+        status = rollouts.shadow(ctx, "press-4", "parts@1.0.0").status
         assert status is not None
         assert status.shadow is not None
         assert status.shadow.bundle == bundle
