@@ -108,6 +108,8 @@ class Context:
     places: Places = field(repr=False)
     _repository: tuple[str, ReleaseRepository] | None = field(default=None, repr=False)
     """Opened under the root of this digest."""
+    _roots: tuple[frozenset[str], SiteRoots] | None = field(default=None, repr=False)
+    """Read from the files of these names."""
 
     def __enter__(self) -> Context:
         return self
@@ -159,7 +161,12 @@ class Context:
         """Who may do what at this site, as this desktop knows it now."""
         from cloud_sync.release.site_roots import SiteRoots
 
-        return SiteRoots(self.places.repository)
+        # A root's file is never changed: as long as the same ones are there, they say the same. Every contact asks.
+        folder = self.places.repository
+        names = frozenset(path.name for path in folder.glob("*.root.json"))
+        if self._roots is None or self._roots[0] != names:
+            self._roots = names, SiteRoots(folder)
+        return self._roots[1]
 
     def bundle(self, sha256: str) -> Bundle:
         """A bundle of the library, checked member by member.
