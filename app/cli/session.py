@@ -55,6 +55,11 @@ class Session:
 
         return open_context(self.home)
 
+    def say(self, line: str) -> None:
+        """Something for a person to read on the way; a program gets the answer alone."""
+        if not self.as_json:
+            print(line, flush=True)
+
     def answer(self, body: Mapping[str, Any], lines: Sequence[str]) -> None:
         """The command's answer: ``body`` as JSON, or ``lines``."""
         self._end_line()

@@ -29,6 +29,7 @@ from edge_runtime.contracts.status import (
     InstallRequest,
     ProbeReport,
     ProbeRequest,
+    RootStatus,
     ShadowRequest,
 )
 from edge_runtime.identity import Identity, client_context
@@ -137,6 +138,21 @@ class BoxClient:
                 offset = state.have
                 sent(offset, size)
 
+    def newest_root(self) -> int:
+        """Number of the newest root that the box has accepted."""
+        return self._ask("GET", "/v1/roots", RootStatus).newest
+
+    def root(self, version: int) -> bytes:
+        """A root that the box has accepted; unchecked."""
+        return self._call("GET", f"/v1/roots/{version}")
+
+    def put_root(self, version: int, body: bytes) -> None:
+        """Bring the box a root.
+
+        :raises TrustRefused: it does not follow from the newest one there.
+        """
+        self._call("PUT", f"/v1/roots/{version}", body=body)
+
     def put_metadata(self, path: Path) -> None:
         """Send one file of the release repository's metadata."""
         self._call("PUT", f"/v1/metadata/{quote(path.name)}", body=path.read_bytes())
@@ -192,7 +208,7 @@ class BoxClient:
             try:
                 try:
                     status, answer = self._exchange(method, target, body, timeout_s, limit)
-                except (http.client.HTTPException, ConnectionError):
+                except (http.client.HTTPException, ConnectionError, ssl.SSLEOFError):
                     # An idle connection that the box has closed says so only now; every call may be repeated.
                     self._drop()
                     status, answer = self._exchange(method, target, body, timeout_s, limit)

@@ -70,6 +70,12 @@ TEXTS: dict[str, tuple[str, str]] = {
         QT_TRANSLATE_NOOP("errors", "The passphrase does not open this key"),
         QT_TRANSLATE_NOOP("errors", "Type the passphrase again; it cannot be recovered."),
     ),
+    "trust.root-key": (
+        QT_TRANSLATE_NOOP("errors", "This is not the site's root key"),
+        QT_TRANSLATE_NOOP(
+            "errors", "Use the file that `lineside site export-root` wrote last, or root.key.pem; nothing was changed."
+        ),
+    ),
     "box.unreachable": (
         QT_TRANSLATE_NOOP("errors", "The box does not answer"),
         QT_TRANSLATE_NOOP("errors", "Check its power and cable, then try again; what waits for it is kept."),

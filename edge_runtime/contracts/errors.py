@@ -114,6 +114,12 @@ class PassphraseWrong(LinesideError):
     default_hint = "Type the passphrase again; it cannot be recovered."
 
 
+class RootKeyWrong(LinesideError):
+    code = "trust.root-key"
+    title = "This is not the site's root key"
+    default_hint = "Use the file that `lineside site export-root` wrote last, or root.key.pem; nothing was changed."
+
+
 class BoxUnreachable(LinesideError):
     code = "box.unreachable"
     title = "The box does not answer"

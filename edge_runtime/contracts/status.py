@@ -137,6 +137,20 @@ class BoxStatus:
     spool: SpoolStatus = field(default_factory=SpoolStatus)
     floors: dict[str, int] = field(default_factory=dict)
     """Lowest release of each model name that the box still accepts."""
+    root: Count = 0
+    """Number of the site's newest root that the box has accepted; its desktops are those that it trusts."""
+    root_digest: str = ""
+    """sha256 of that root: two desktops may have made two of one number."""
+    signed_s: Count = 0
+    """When the newest release that it has accepted was signed, seconds since 1970: older signatures are refused."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RootStatus:
+    """The answer to ``GET /v1/roots`` and to a root that was brought."""
+
+    newest: Count
+    """Number of the newest root that the box has accepted; 0: none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

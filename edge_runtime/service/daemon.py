@@ -25,12 +25,14 @@ from edge_runtime.identity import load_identity
 from edge_runtime.inference.autotune import TUNING_NAME
 from edge_runtime.service.announce import Announcer
 from edge_runtime.service.api import BoxApi
+from edge_runtime.service.http import Routes
 from edge_runtime.service.inference import InferenceListeners
 from edge_runtime.service.lineup import LineUp
 from edge_runtime.service.logs import LogRing, start_logging, stop_logging
 from edge_runtime.service.management import ManagementApp, ManagementDoor, ManagementServer, listening_socket
 from edge_runtime.service.models import ModelKeeper
 from edge_runtime.service.pairing import PairingDoor
+from edge_runtime.service.root_api import RootApi
 from edge_runtime.service.serial import Serial
 from edge_runtime.service.shadows import ShadowKeeper
 from edge_runtime.service.spool import Spool
@@ -167,7 +169,9 @@ class Daemon:
             trust=self._trust,
             spool=self._spool,
         )
-        self._app = ManagementApp(api.routes(), trust=self._trust, serial=self._serial, slow=self._slow)
+        roots = RootApi(self._trust, audit=self._spool.audit, changed=self._serial.bump)
+        routes = Routes([*roots.routes().routes, *api.routes().routes])
+        self._app = ManagementApp(routes, trust=self._trust, serial=self._serial, slow=self._slow)
 
     def run(self) -> int:
         """Serve until told to stop; the process's exit status."""
@@ -238,6 +242,9 @@ class Daemon:
             inference=self._inference.addresses,
             spool=self._spool.status(),
             floors=self._installer.floors(),
+            root=self._trust.version,
+            root_digest=self._trust.digest,
+            signed_s=self._installer.newest_signature_s,
         )
 
     def config_text(self) -> str:

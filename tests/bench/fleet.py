@@ -16,7 +16,8 @@ from typing import Any
 from app.context import Context
 from app.store import boxes as box_store
 from app.store.records import Box
-from app.usecases import boxes, finding, sites
+from app.usecases import finding, sites
+from app.usecases.following import Following
 from tests.bench.measure import Figure, Goal
 from tests.waiting import wait_until
 
@@ -85,7 +86,7 @@ def follow(folder: Path) -> list[dict[str, Any]]:
             )
             box_store.put_box(ctx.database, entered)
         errors: list[BaseException] = []
-        following = boxes.follow(ctx, failed=errors.append)
+        following = Following(ctx, failed=errors.append)
         try:
             following.look_again()
             wait_until(lambda: all(box.status for box in box_store.list_boxes(ctx.database)), 120, "every box")

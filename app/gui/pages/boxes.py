@@ -21,6 +21,7 @@ from app.gui.widgets import Button, Empty, column
 from app.store import records
 from app.store.records import Box
 from app.usecases import boxes
+from app.usecases.following import waiting
 from app.usecases.progress import CancelToken, Progress
 from edge_runtime.contracts.status import SlotStatus
 
@@ -235,4 +236,4 @@ def _model(box: Box) -> str:
 
 
 def _waiting(box: Box) -> str:
-    return formats.NONE if box.status is None else formats.count(boxes.waiting(box.status))
+    return formats.NONE if box.status is None else formats.count(waiting(box.status))
