@@ -66,10 +66,10 @@ class Session:
         if self.as_json:
             from edge_runtime.contracts import wire
 
-            print(wire.encode(body).decode())
+            print(wire.encode(body).decode(), flush=True)
         else:
             for line in lines:
-                print(line)
+                print(line, flush=True)
 
     def rows(self, key: str, records: Sequence[T], columns: Columns[T], *, empty: str, **more: Any) -> None:
         """A list: ``{key: [...], **more}``, or a table with these columns, or the sentence ``empty``."""

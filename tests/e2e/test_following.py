@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import queue
+import signal
 import socket
 import ssl
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -20,6 +23,7 @@ from edge_runtime.contracts.errors import BoxRefused, BoxUnreachable, BoxWrongKe
 from edge_runtime.enrolment import create_home
 from edge_runtime.identity import Identity, create_identity, server_context
 from tests.fakes.box_process import CONFIG, BoxProcess, make_box
+from tests.fakes.running_box import RunningBox
 from tests.fakes.site import FakeSite
 from tests.waiting import wait_until
 
@@ -185,6 +189,26 @@ def test_an_error_of_the_caller_ends_it_and_is_told(desktop: Identity, box: BoxP
     assert isinstance(errors[0], ZeroDivisionError)
     follower.follow([])
     follower.close()
+
+
+def test_the_command_tells_what_changes(tmp_path: Path) -> None:
+    with sites.create_site(tmp_path / "site-home", "Plant", "correct horse") as ctx:
+        made = RunningBox(tmp_path, "line-7")
+        made.start()
+        box = boxes.enrol_local(ctx, made.home)
+    command = [sys.executable, "-m", "app", "--home", str(tmp_path / "site-home"), "boxes", "follow"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            first = process.stdout.readline()
+            assert box.name in first
+            assert "no model; camera waiting-for-model" in first
+            made.stop()
+            while "The box does not answer" not in (line := process.stdout.readline()):
+                assert line, "it ended"
+        finally:
+            process.send_signal(signal.SIGINT)
+        assert process.wait(30) == 0
 
 
 def test_what_boxes_say_is_kept(tmp_path: Path) -> None:
