@@ -116,13 +116,12 @@ def encode_infer(answer: InferAnswer) -> Pieces:
 
     :raises InputInvalid: an output holds what bytes cannot say.
     """
-    kind = protocol()["ModelInferResponse"]
-    message = kind(model_name=answer.model, model_version=answer.version, id=answer.id)
+    message: Any = protocol()["ModelInferResponse"](model_name=answer.model, model_version=answer.version, id=answer.id)
     pieces: Pieces = [b""]
     for spec, array in answer.outputs:
         message.outputs.add(name=spec.name, datatype=spec.datatype.name, shape=array.shape)
         raw = to_raw(spec.datatype, array)
-        pieces += [_head_of_field(kind, "raw_output_contents", len(raw)), raw]
+        pieces += [_head_of_field("ModelInferResponse", "raw_output_contents", len(raw)), raw]
     # As the protocol has it, fields may stand one behind the other.
     pieces[0] = message.SerializeToString()
     return pieces
@@ -130,7 +129,7 @@ def encode_infer(answer: InferAnswer) -> Pieces:
 
 def in_stream(pieces: Pieces) -> Pieces:
     """A ModelStreamInferResponse around the pieces of a ModelInferResponse."""
-    return [_head_of_field(protocol()["ModelStreamInferResponse"], "infer_response", size_of(pieces)), *pieces]
+    return [_head_of_field("ModelStreamInferResponse", "infer_response", size_of(pieces)), *pieces]
 
 
 def size_of(pieces: Pieces) -> int:
@@ -138,9 +137,15 @@ def size_of(pieces: Pieces) -> int:
     return sum(map(len, pieces))
 
 
-def _head_of_field(kind: Any, name: str, size: int) -> bytes:
+def _head_of_field(kind: str, name: str, size: int) -> bytes:
     """What stands in front of so many bytes of a field: its number and type, and the size."""
-    return _varint(kind.DESCRIPTOR.fields_by_name[name].number << 3 | _LENGTH_DELIMITED) + _varint(size)
+    return _tag(kind, name) + _varint(size)
+
+
+@lru_cache
+def _tag(kind: str, name: str) -> bytes:
+    message: Any = protocol()[kind]
+    return _varint(message.DESCRIPTOR.fields_by_name[name].number << 3 | _LENGTH_DELIMITED)
 
 
 def _varint(number: int) -> bytes:
