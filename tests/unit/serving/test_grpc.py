@@ -517,7 +517,8 @@ def test_requests_under_way_are_answered_before_the_end(gated: tuple[ModelShelf,
         server.ask_to_stop()
         with pytest.raises(InferenceServerException) as refused:
             client.infer("bright", given)
-        assert refused.value.status() == "StatusCode.UNAVAILABLE"
+        # A call that crosses with the server's goodbye on the wire is ended by gRPC itself.
+        assert refused.value.status() in ("StatusCode.UNAVAILABLE", "StatusCode.CANCELLED")
         gate.open.set()
         assert waiting.result(10).get_response().model_version == "3"
         server.close(5)
