@@ -6,6 +6,7 @@ SHELL := /bin/sh
 VENV := .venv
 BIN := $(VENV)/bin
 DONE := $(VENV)/done
+ARCH := $(shell uname -m)
 CONSTRAINTS := packaging/constraints.txt
 # 3.11 first: it is what everything is tested with.
 PYTHON := $(shell for p in python3.11 python3.12 python3.13 python3; do \
@@ -50,7 +51,7 @@ lint: $(DONE)/dev ## Check style, types and the dependency rule
 .PHONY: faults
 faults: $(DONE)/dev ## Every fault test in full: 200 rounds of SIGKILL, every step of an update; a quarter of an hour
 	@$(SYSTEM) "to run the tests" $(TEST_PACKAGES)
-	LINESIDE_FAULT_ROUNDS=200 $(BIN)/python -m pytest tests/faults --timeout 1800 $(ARGS)
+	LINESIDE_FAULT_ROUNDS=200 $(BIN)/python -m pytest tests/faults --timeout 1800 -o faulthandler_timeout=4200 $(ARGS)
 
 .PHONY: soak
 soak: $(DONE)/dev ## Twenty minutes at full load: memory must stay flat, and no descriptor may leak
@@ -65,6 +66,10 @@ bench: $(DONE)/dev ## Measure against references in the same run and renew docs/
 package: $(DONE)/dev ## Build the desktop and its .deb into dist/, and start the built program once
 	@$(SYSTEM) "to build and start the package" $(BUILD_PACKAGES) $(LIBPYTHON)
 	PYTHONPATH=packaging $(BIN)/python packaging/linux/build.py
+
+.PHONY: edge-bundle
+edge-bundle: $(DONE)/dev ## All that a box without a network needs, into dist/: ARCH=x86_64 or aarch64
+	PYTHONPATH=packaging $(BIN)/python packaging/edge/build.py --arch $(ARCH) $(if $(PYTHONS),--pythons $(PYTHONS))
 
 .PHONY: constraints
 constraints: $(DONE)/dev ## Pin what is installed in .venv now

@@ -11,7 +11,7 @@ import hashlib
 import re
 import ssl
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from cryptography import x509
@@ -44,6 +44,8 @@ class Identity:
     """PEM, readable by its owner only."""
     certificate_path: Path
     """PEM."""
+    passphrase: str | None = field(default=None, repr=False)
+    """Of the key's file, where it is encrypted."""
 
     @property
     def certificate_pem(self) -> str:
@@ -81,8 +83,8 @@ def create_identity(folder: Path, common_name: str) -> Identity:
         )
         write_durably(key_path, [pem], mode=0o600)
     if not certificate_path.exists():
-        certificate = _self_sign(_load_key(key_path), common_name)
-        write_durably(certificate_path, [certificate.public_bytes(serialization.Encoding.PEM)])
+        certificate = self_signed(_load_key(key_path), common_name)
+        write_durably(certificate_path, [certificate.encode("ascii")])
     return load_identity(folder)
 
 
@@ -173,16 +175,18 @@ def _context(protocol: int, identity: Identity, trusted_pems: Sequence[str]) -> 
     context.verify_mode = ssl.CERT_REQUIRED
     # A self-signed leaf is its own anchor; nothing that it signed is trusted (it is no CA).
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
-    context.load_cert_chain(identity.certificate_path, identity.key_path)
+    # A function: a missing passphrase is an error then, and not a question on the terminal.
+    context.load_cert_chain(identity.certificate_path, identity.key_path, lambda: identity.passphrase or "")
     for pem in trusted_pems:
         context.load_verify_locations(cadata=certificate_der(pem))
     return context
 
 
-def _self_sign(key: Ed25519PrivateKey, common_name: str) -> x509.Certificate:
+def self_signed(key: Ed25519PrivateKey, common_name: str) -> str:
+    """The certificate of a key in PEM form: it says nothing but the key, and never expires."""
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name.strip()[:64] or "lineside")])
     usages = [ExtendedKeyUsageOID.CLIENT_AUTH, ExtendedKeyUsageOID.SERVER_AUTH]
-    return (
+    certificate = (
         x509.CertificateBuilder()
         .subject_name(name)
         .issuer_name(name)
@@ -194,6 +198,7 @@ def _self_sign(key: Ed25519PrivateKey, common_name: str) -> x509.Certificate:
         .add_extension(x509.ExtendedKeyUsage(usages), critical=False)
         .sign(key, None)
     )
+    return certificate.public_bytes(serialization.Encoding.PEM).decode("ascii")
 
 
 def _load_key(path: Path) -> Ed25519PrivateKey:

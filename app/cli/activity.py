@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from app.cli import text
 from app.cli.commands import Topic, Topics, add_paging
 from app.cli.session import Session
+from edge_runtime.contracts.errors import DatabaseDamaged
 
 if TYPE_CHECKING:
     from app.usecases.activity import BoxChain, Verdict
@@ -62,6 +63,8 @@ def _verify(_arguments: argparse.Namespace, session: Session) -> int:
     with session.open() as ctx:
         verdict = activity.verify_activity(ctx)
     body = {**wire.to_dict(verdict), "intact": verdict.intact}
+    if verdict.problem is not None:
+        body["error"] = DatabaseDamaged(verdict.problem, hint=verdict.hint).to_dict()
     session.answer(body, _lines(verdict))
     return 0 if verdict.intact else 1
 

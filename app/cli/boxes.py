@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from app.cli import clocks, clones, scan, text
+from app.cli import clocks, clones, follow, scan, text
 from app.cli.commands import Topic, Topics
 from app.cli.seen import add_listings
 from app.cli.session import Columns, Session
@@ -31,6 +31,7 @@ def register(topics: Topics, everywhere: argparse.ArgumentParser) -> None:
     collect.add_argument("box", nargs="?", help="name or id (default: all)")
     refresh = topic.verb("refresh", _refresh, "ask boxes how they are")
     refresh.add_argument("box", nargs="?", help="name or id (default: all)")
+    follow.add_verb(topic)
     add_listings(topic)
     clocks.add_verb(topic)
     clones.add_verbs(topic)

@@ -18,17 +18,11 @@ from types import TracebackType
 from typing import Any, Literal, TypeVar
 from urllib.parse import quote, urlencode
 
+from app.fleet.failures import no_answer, refusal, wrong_key
 from edge_runtime.contracts import wire
 from edge_runtime.contracts.audit_chain import ChainHead
 from edge_runtime.contracts.clock import BoxClock, SetClock
-from edge_runtime.contracts.errors import (
-    BoxRefused,
-    BoxUnreachable,
-    BoxWrongKey,
-    InputInvalid,
-    LinesideError,
-    ObjectCorrupt,
-)
+from edge_runtime.contracts.errors import BoxRefused, InputInvalid, ObjectCorrupt
 from edge_runtime.contracts.finding import Neighbours, NeighboursRequest
 from edge_runtime.contracts.renewal import NewIdentity, RenewRequest, TakeRequest
 from edge_runtime.contracts.rows import ROW_TYPES, Row, Stream
@@ -38,6 +32,7 @@ from edge_runtime.contracts.status import (
     InstallRequest,
     ProbeReport,
     ProbeRequest,
+    RootStatus,
     ShadowRequest,
 )
 from edge_runtime.identity import Identity, client_context
@@ -73,11 +68,6 @@ def split_address(address: str) -> tuple[str, int]:
     if unsound or not port.isascii() or not port.isdigit() or not 1 <= int(port) <= 65535:
         raise InputInvalid(f"{address!r} is not an address like 192.0.2.7:7443.")
     return host, int(port)
-
-
-def join_address(host: str, port: int) -> str:
-    """The reverse of :func:`split_address`."""
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 class BoxClient:
@@ -152,6 +142,21 @@ class BoxClient:
                     raise BoxRefused(f"The box at {self.address} stopped taking {path.name} at {offset} bytes.")
                 offset = state.have
                 sent(offset, size)
+
+    def newest_root(self) -> int:
+        """Number of the newest root that the box has accepted."""
+        return self._ask("GET", "/v1/roots", RootStatus).newest
+
+    def root(self, version: int) -> bytes:
+        """A root that the box has accepted; unchecked."""
+        return self._call("GET", f"/v1/roots/{version}")
+
+    def put_root(self, version: int, body: bytes) -> None:
+        """Bring the box a root.
+
+        :raises TrustRefused: it does not follow from the newest one there.
+        """
+        self._call("PUT", f"/v1/roots/{version}", body=body)
 
     def put_metadata(self, path: Path) -> None:
         """Send one file of the release repository's metadata."""
@@ -229,15 +234,15 @@ class BoxClient:
             try:
                 try:
                     status, answer = self._exchange(method, target, body, timeout_s, limit)
-                except (http.client.HTTPException, ConnectionError):
+                except (http.client.HTTPException, ConnectionError, ssl.SSLEOFError):
                     # An idle connection that the box has closed says so only now; every call may be repeated.
                     self._drop()
                     status, answer = self._exchange(method, target, body, timeout_s, limit)
             except (http.client.HTTPException, OSError) as error:
                 self._drop()
-                raise self._explain(error) from error
+                raise no_answer(self.address, error) from error
         if status >= 400:
-            raise self._refusal(status, answer)
+            raise refusal(self.address, status, answer)
         return answer
 
     def _exchange(
@@ -265,34 +270,13 @@ class BoxClient:
         connection.connect()
         presented = connection.sock.getpeercert(binary_form=True)
         if presented != self._pinned:
-            raise self._wrong_key()
+            raise wrong_key(self.address)
         return connection
 
     def _drop(self) -> None:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
-
-    def _wrong_key(self) -> BoxWrongKey:
-        return BoxWrongKey(f"What answers at {self.address} does not have the key that was enrolled.")
-
-    def _explain(self, error: Exception) -> LinesideError:
-        if isinstance(error, ssl.SSLCertVerificationError):
-            return self._wrong_key()
-        # A box ends a connection whose certificate it does not know, with or without an alert. One that was only
-        # stopping takes no second connection.
-        alert = isinstance(error, ssl.SSLError) and "ALERT" in (error.reason or "")
-        if alert or isinstance(error, http.client.RemoteDisconnected):
-            return BoxRefused(f"The box at {self.address} does not trust this desktop's key.")
-        reason = "it did not answer in time" if isinstance(error, TimeoutError) else str(error) or type(error).__name__
-        return BoxUnreachable(f"No connection to {self.address}: {reason}.")
-
-    def _refusal(self, status: int, answer: bytes) -> LinesideError:
-        try:
-            envelope = wire.decode(answer, _ErrorEnvelope)
-        except InputInvalid:
-            return BoxRefused(f"The box at {self.address} answered with status {status}.")
-        return LinesideError.from_dict(envelope.error)
 
 
 @dataclass(frozen=True, slots=True)
@@ -312,8 +296,3 @@ class _ObjectState:
 @dataclass(frozen=True, slots=True)
 class _Stored:
     have: int
-
-
-@dataclass(frozen=True, slots=True)
-class _ErrorEnvelope:
-    error: dict[str, Any]

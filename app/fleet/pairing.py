@@ -8,7 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from types import TracebackType
 
-from app.fleet.client import join_address, split_address
+from app.fleet.client import split_address
+from edge_runtime.config import join_address
 from edge_runtime.contracts.errors import (
     BoxRefused,
     BoxUnreachable,
@@ -58,11 +59,11 @@ def read_address(text: str) -> PairingAddress:
     :raises InputInvalid: neither.
     """
     text = text.strip()
-    bare = text.count(":") != 1 and not text.endswith("]") and "]:" not in text
-    if bare or text.endswith("]"):
-        text = join_address(text.strip("[]"), PORT)
+    bracketed = text.startswith("[") and text.endswith("]")
+    without_port = bracketed or ("[" not in text and text.count(":") != 1)
     try:
-        return PairingAddress(*split_address(text))
+        whole = join_address(text[1:-1] if bracketed else text, PORT) if without_port else text
+        return PairingAddress(*split_address(whole))
     except InputInvalid as error:
         raise InputInvalid(f"{text!r} is not an address like 192.0.2.7 or 192.0.2.7:{PORT}.") from error
 
@@ -97,11 +98,11 @@ def pair(
         side = DesktopSide(code, desktop)
         hello, said = line.greet()
         try:
-            key = line.ask(side.start(hello))
-            facts = side.learn(line.ask(side.prove(key)))
+            key = line.ask(side.start(hello), Kind.KEY)
+            facts = side.learn(line.ask(side.prove(key), Kind.SEALED))
             check(said.box, facts)
             keep(said.box, facts)
-            error = side.end(line.ask(side.kept()))
+            error = side.end(line.ask(side.kept(), Kind.SEALED))
         except CodeDiffers as error_:
             # The box took our proof, and could not prove itself: somebody stands in between.
             raise PairingInterrupted(
@@ -137,15 +138,15 @@ class _Line:
         """The box's greeting, as it came and as it reads."""
         try:
             self._say(DesktopSide.greeting())
-            hello = self._hear()
+            hello = self._hear(Kind.HELLO)
             return hello, DesktopSide.read_hello(hello)
         except (Rubbish, OSError, EOFError) as error:
             raise PairingNotOffered(f"What listens at {self._address} takes no code: {_why(error)}.") from error
 
-    def ask(self, message: Message) -> Message:
+    def ask(self, message: Message, due: Kind) -> Message:
         """Say this and hear the answer; a refusal is raised as an error."""
         self._say(message)
-        answer = self._hear()
+        answer = self._hear(due, Kind.REFUSED)
         if answer.kind is Kind.REFUSED:
             raise _explain(self._address, answer)
         return answer
@@ -154,8 +155,8 @@ class _Line:
         self._socket.settimeout(self._left())
         self._socket.sendall(message.encode())
 
-    def _hear(self) -> Message:
-        kind, length = read_header(self._take(HEADER_BYTES))
+    def _hear(self, *due: Kind) -> Message:
+        kind, length = read_header(self._take(HEADER_BYTES), *due)
         return Message(kind, self._take(length))
 
     def _take(self, count: int) -> bytes:

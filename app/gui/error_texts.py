@@ -70,6 +70,12 @@ TEXTS: dict[str, tuple[str, str]] = {
         QT_TRANSLATE_NOOP("errors", "The passphrase does not open this key"),
         QT_TRANSLATE_NOOP("errors", "Type the passphrase again; it cannot be recovered."),
     ),
+    "trust.root-key": (
+        QT_TRANSLATE_NOOP("errors", "This is not the site's root key"),
+        QT_TRANSLATE_NOOP(
+            "errors", "Use the file that `lineside site export-root` wrote last, or root.key.pem; nothing was changed."
+        ),
+    ),
     "box.unreachable": (
         QT_TRANSLATE_NOOP("errors", "The box does not answer"),
         QT_TRANSLATE_NOOP("errors", "Check its power and cable, then try again; what waits for it is kept."),
@@ -206,6 +212,37 @@ TEXTS: dict[str, tuple[str, str]] = {
     "program.no-display": (
         QT_TRANSLATE_NOOP("errors", "There is no display"),
         QT_TRANSLATE_NOOP("errors", "Start it on a desktop, or use the commands: `lineside --help` lists them."),
+    ),
+    "edge-bundle.missing": (
+        QT_TRANSLATE_NOOP("errors", "There is no edge bundle for this box"),
+        QT_TRANSLATE_NOOP(
+            "errors", "Build one with `make edge-bundle ARCH=aarch64` (or x86_64), or say where one lies."
+        ),
+    ),
+    "edge-bundle.invalid": (
+        QT_TRANSLATE_NOOP("errors", "The edge bundle cannot be used"),
+        QT_TRANSLATE_NOOP("errors", "Build it again with `make edge-bundle`; nothing was changed."),
+    ),
+    "edge-bundle.tampered": (
+        QT_TRANSLATE_NOOP("errors", "A file of the edge bundle is not the one that was built"),
+        QT_TRANSLATE_NOOP(
+            "errors", "Copy the bundle again; if it fails again, treat its source as compromised. Nothing was changed."
+        ),
+    ),
+    "edge-install.unsuitable": (
+        QT_TRANSLATE_NOOP("errors", "This edge bundle is not for this machine"),
+        QT_TRANSLATE_NOOP("errors", "Use a bundle for its architecture and Python; nothing was changed."),
+    ),
+    "edge-install.refused": (
+        QT_TRANSLATE_NOOP("errors", "The box's program cannot be installed there"),
+        QT_TRANSLATE_NOOP("errors", "Mend what is named and run the installer again; the version before is in force."),
+    ),
+    "edge-install.does-not-start": (
+        QT_TRANSLATE_NOOP("errors", "The new version does not start on this machine"),
+        QT_TRANSLATE_NOOP(
+            "errors",
+            "The version before is in force. Keep the message, and use a bundle that was made for this machine.",
+        ),
     ),
     "disk.full": (
         QT_TRANSLATE_NOOP("errors", "The disk is full"),

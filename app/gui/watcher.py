@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import TypeVar
 
 from PySide6.QtCore import QObject, QTimer
@@ -11,6 +12,7 @@ from PySide6.QtCore import QObject, QTimer
 from app.gui.session import Session
 from app.store.records import Box
 from app.usecases import boxes, bursts, rollouts, sync
+from app.usecases.following import Following, to_visit
 from app.usecases.progress import CancelToken
 from edge_runtime.contracts.errors import LinesideError
 
@@ -23,7 +25,7 @@ SYNC_S = 60.0
 
 
 class Watcher(QObject):
-    """At most one request a box, one pass over bursts and rollouts, and one sync are under way at a time.
+    """Follows all boxes; at most one collection a box, one pass over bursts and rollouts, and one sync are under way.
 
     Whatever goes wrong in the way that errors do (a box is off, the store is away) stands in the records
     and is shown there; a bug reaches the dialog once and ends the part that has it.
@@ -38,10 +40,13 @@ class Watcher(QObject):
         self._stopping = CancelToken()
         self._busy: set[str] = set()
         self._not_before: dict[str, float] = {}
+        self._following: Following | None = None
         self._timer = QTimer(self, interval=TICK_MS)
         self._timer.timeout.connect(self._tick)
 
     def start(self) -> None:
+        context, tasks = self._session.context, self._session.tasks
+        self._following = Following(context, failed=lambda error: tasks.post(lambda: tasks.report(error)))
         self._timer.start()
         self._tick()
 
@@ -49,10 +54,15 @@ class Watcher(QObject):
         """Start nothing more; what is under way ends soon, or is given up when the program ends."""
         self._timer.stop()
         self._stopping.cancel()
+        if self._following is not None:
+            self._following.close()
+            self._following = None
 
     def _tick(self) -> None:
-        context = self._session.context
-        self._once("boxes", lambda: boxes.list_boxes(context), self._ask, pause_s=0.0)
+        context, following = self._session.context, self._following
+        if following is None:
+            return
+        self._once("boxes", lambda: to_visit(context, following.look_again()), self._visit, pause_s=0.0)
         if self._only_looking:
             return
         self._once("work", self._advance, lambda _none: None, pause_s=0.0)
@@ -61,24 +71,14 @@ class Watcher(QObject):
                 "sync", lambda: sync.sync_now(context, cancel=self._stopping), lambda _report: None, pause_s=SYNC_S
             )
 
-    def _ask(self, known: list[Box]) -> None:
-        for box in known:
-            self._ask_one(box)
-
-    def _ask_one(self, box: Box) -> None:
+    def _visit(self, due: list[Box]) -> None:
+        """Bring over what waits there, and the keys that a box does not know yet."""
+        if self._only_looking:
+            return
         context = self._session.context
-
-        def work() -> bool:
-            answered = boxes.refresh(context, box.box)[0].problem is None
-            if answered and not self._only_looking:
-                boxes.collect(context, box.box, cancel=self._stopping)
-            return answered
-
-        def done(answered: bool) -> None:
-            if not answered:
-                self._not_before[box.box] = time.monotonic() + RETRY_S
-
-        self._once(box.box, work, done, pause_s=0.0)
+        for box in due:
+            work = partial(boxes.collect, context, box.box, cancel=self._stopping)
+            self._once(box.box, work, lambda _report: None, pause_s=0.0)
 
     def _advance(self) -> None:
         """On a worker: one step of every burst and rollout that is under way."""

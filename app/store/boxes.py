@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterable
+from dataclasses import dataclass
 
 from app.store.database import Database
 from app.store.lookup import resolve, to_json
-from app.store.records import Box, Contact
-from app.store.sightings import note_sighting
+from app.store.records import Box, Heard
+from app.store.sightings import note_sightings
 from app.store.writer import Writer
 from edge_runtime.contracts import wire
 from edge_runtime.contracts.errors import InputInvalid, NotFound
@@ -68,6 +70,49 @@ def list_boxes(db: Database) -> list[Box]:
     return [_box(row) for row in db.read(f"{_SELECT} ORDER BY b.name COLLATE NOCASE, b.box")]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contact:
+    """What a contact with a box brought."""
+
+    box: str
+    status: BoxStatus | None = None
+    """What it answered; without it the last one stays."""
+    problem: str | None = None
+    """Why it did not answer; a ``status`` clears it."""
+    address: str | None = None
+    """Where it was found; None leaves it."""
+    seen_ms: int | None = None
+    """When it answered; None leaves it."""
+    heard: Heard | None = None
+    """How it was come by, where it answered."""
+
+
+def keep_contacts(db: Database, contacts: Iterable[Contact]) -> int:
+    """Keep what contacts with boxes brought, in one transaction; one with a box that is not enrolled is left out.
+
+    :returns: how many sightings there were so far; see :mod:`app.store.sightings`.
+    """
+    rows = [(contact, _row_of(contact)) for contact in contacts]
+
+    def work(writer: Writer) -> int:
+        enrolled = {row["box"] for row in writer.execute("SELECT box FROM boxes")}
+        for contact, row in rows:
+            if contact.box in enrolled:
+                writer.upsert("box_status", row)
+                writer.touch("boxes", contact.box)
+        return note_sightings(
+            writer,
+            [
+                (contact.status, contact.heard)
+                for contact, _row in rows
+                # One that has just been renewed answers as another box already.
+                if contact.heard and contact.status and contact.status.box == contact.box in enrolled
+            ],
+        )
+
+    return db.write(work)
+
+
 def set_status(
     db: Database,
     box: str,
@@ -76,37 +121,25 @@ def set_status(
     problem: str | None = None,
     address: str | None = None,
     seen_ms: int | None = None,
-    contact: Contact | None = None,
+    heard: Heard | None = None,
 ) -> None:
-    """Keep what a contact with a box brought; does nothing for a box that is not enrolled.
+    """:func:`keep_contacts` for one contact."""
+    keep_contacts(db, [Contact(box=box, status=status, problem=problem, address=address, seen_ms=seen_ms, heard=heard)])
 
-    :param status: what it answered; without it the last one stays.
-    :param problem: why it did not answer; a ``status`` clears it.
-    :param address: where it was found; None leaves it.
-    :param seen_ms: when it answered; None leaves it.
-    :param contact: how it came by its ``status``.
-    """
 
-    def work(writer: Writer) -> None:
-        if writer.execute("SELECT 1 FROM boxes WHERE box = ?", (box,)).fetchone() is None:
-            return
-        row: dict[str, object] = {"box": box}
-        if status is not None:
-            row |= {"status": to_json(status), "problem": None}
-        if problem is not None:
-            row["problem"] = problem
-        if address is not None:
-            row["address"] = address
-        if seen_ms is not None:
-            row["last_seen_ms"] = seen_ms
-        if contact is not None:
-            row |= {"skew_ms": contact.skew_ms, "skew_error_ms": contact.skew_error_ms}
-            if status is not None:
-                note_sighting(writer, status, contact)
-        writer.upsert("box_status", row)
-        writer.touch("boxes", box)
-
-    db.write(work)
+def _row_of(contact: Contact) -> dict[str, object]:
+    row: dict[str, object] = {"box": contact.box}
+    if contact.status is not None:
+        row |= {"status": to_json(contact.status), "problem": None}
+    if contact.problem is not None:
+        row["problem"] = contact.problem
+    if contact.address is not None:
+        row["address"] = contact.address
+    if contact.seen_ms is not None:
+        row["last_seen_ms"] = contact.seen_ms
+    if contact.heard is not None:
+        row |= {"skew_ms": contact.heard.skew_ms, "skew_error_ms": contact.heard.skew_error_ms}
+    return row
 
 
 def remove_box(db: Database, box: str) -> None:

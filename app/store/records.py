@@ -61,8 +61,8 @@ class Box:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Contact:
-    """One question to a box that was answered: where, and in which order with others."""
+class Heard:
+    """How an answer of a box was come by: where, and in which order with others."""
 
     address: str
     asked: int

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from app.store.database import Database
 from app.store.journal import note_of
-from app.store.records import Contact, Sighting
+from app.store.records import Heard, Sighting
 from app.store.writer import Writer
 from edge_runtime.contracts.status import BoxStatus
 
@@ -19,19 +21,25 @@ def count_sightings(db: Database) -> int:
     return int(note_of(db, _COUNT) or 0)
 
 
-def note_sighting(writer: Writer, status: BoxStatus, contact: Contact) -> None:
-    """A box answered."""
-    marks = (status.boot, status.machine, status.host_key, status.kernel_boot)
-    _note(writer, status.box, contact.address, marks, contact.asked)
+def note_sightings(writer: Writer, answers: Iterable[tuple[BoxStatus, Heard]]) -> int:
+    """Enrolled boxes answered; returns how many sightings there were so far."""
+    count = before = int(writer.noted(_COUNT) or 0)
+    for status, heard in answers:
+        count += 1
+        marks = (status.boot, status.machine, status.host_key, status.kernel_boot)
+        _note(writer, status.box, heard.address, marks, asked=heard.asked, heard=count)
+    if count != before:
+        writer.note(_COUNT, str(count))
+    return count
 
 
-def note_contact(db: Database, status: BoxStatus, contact: Contact) -> None:
+def note_elsewhere(db: Database, status: BoxStatus, heard: Heard) -> None:
     """A box answered at an address that is not the one it is known at; nothing else is kept of it."""
 
     def work(writer: Writer) -> None:
         if writer.execute("SELECT 1 FROM boxes WHERE box = ?", (status.box,)).fetchone() is not None:
-            note_sighting(writer, status, contact)
-            writer.touch("sightings", f"{status.box}/{contact.address}")
+            note_sightings(writer, [(status, heard)])
+            writer.touch("sightings", f"{status.box}/{heard.address}")
 
     db.write(work)
 
@@ -45,7 +53,8 @@ def note_key(db: Database, box: str, addresses: tuple[str, ...]) -> None:
                 "SELECT 1 FROM sightings WHERE box = ? AND address = ? LIMIT 1", (box, address)
             ).fetchone():
                 continue
-            _note(writer, box, address, ("", "", "", ""), int(writer.noted(_COUNT) or 0))
+            count = int(writer.noted(_COUNT) or 0)
+            _note(writer, box, address, ("", "", "", ""), asked=count, heard=count)
 
     db.write(work)
 
@@ -67,16 +76,20 @@ def forget_place(db: Database, box: str, address: str) -> None:
     db.write(work)
 
 
-def _note(writer: Writer, box: str, address: str, marks: tuple[str, str, str, str], asked: int) -> None:
-    heard = int(writer.noted(_COUNT) or 0) + 1
-    writer.note(_COUNT, str(heard))
+def _note(writer: Writer, box: str, address: str, marks: tuple[str, str, str, str], *, asked: int, heard: int) -> None:
+    boot, machine, host_key, kernel_boot = marks
+    known = writer.execute(
+        "UPDATE sightings SET machine = ?, host_key = ?, kernel_boot = ?, last_asked = max(last_asked, ?),"
+        " last_heard = ?, last_ms = ? WHERE box = ? AND address = ? AND boot = ?",
+        (machine, host_key, kernel_boot, asked, heard, writer.now_ms, box, address, boot),
+    )
+    if known.rowcount:
+        return
     writer.execute(
-        "INSERT INTO sightings VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-        " ON CONFLICT (box, address, boot) DO UPDATE SET machine = excluded.machine, host_key = excluded.host_key,"
-        " kernel_boot = excluded.kernel_boot, last_asked = max(last_asked, excluded.last_asked),"
-        " last_heard = excluded.last_heard, last_ms = excluded.last_ms",
+        "INSERT INTO sightings VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (box, address, *marks, asked, heard, asked, heard, writer.now_ms),
     )
+    # Now that it said who it is, that its key answered there says nothing more; and of many starts the last ones do.
     writer.execute(
         "DELETE FROM sightings WHERE box = ?1 AND (last_heard <= (SELECT last_heard FROM sightings WHERE box = ?1"
         " ORDER BY last_heard DESC LIMIT 1 OFFSET ?2) OR (boot = '' AND EXISTS (SELECT 1 FROM sightings AS known"

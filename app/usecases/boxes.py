@@ -15,6 +15,7 @@ from app.store import chains as chain_store
 from app.store import samples as sample_store
 from app.store import spool as spool_store
 from app.store.records import Box, Page
+from app.usecases import roots
 from app.usecases.contact import begin_contact
 from app.usecases.progress import CancelToken, Progress, ProgressEvent, silent
 from edge_runtime.contracts.errors import AlreadyExists, LinesideError, NotFound
@@ -113,7 +114,7 @@ def forget_box(ctx: Context, name: str) -> None:
 
 def connect(ctx: Context, box: Box) -> BoxClient:
     """A connection to an enrolled box; the caller closes it."""
-    return BoxClient(box.address, box.certificate, ctx.identity)
+    return roots.connect(ctx, box)
 
 
 def refresh(ctx: Context, name: str | None = None) -> list[Box]:
@@ -122,12 +123,13 @@ def refresh(ctx: Context, name: str | None = None) -> list[Box]:
         try:
             with connect(ctx, box) as client:
                 begun = begin_contact(ctx, box.address)
-                status = client.status()
-                contact = begun.end(status.at_ms)
+                status = roots.ask_status(ctx, box, client)
+                heard = begun.end(status.at_ms)
         except LinesideError as error:
             box_store.set_status(ctx.database, box.box, problem=str(error))
         else:
-            box_store.set_status(ctx.database, box.box, status=status, seen_ms=now_ms(), contact=contact)
+            box_store.set_status(ctx.database, box.box, status=status, seen_ms=now_ms(), heard=heard)
+    roots.forget_former_keys(ctx)
     return _chosen(ctx, name)
 
 
@@ -160,7 +162,7 @@ def collect(
 
 
 def _collect_box(ctx: Context, box: Box, client: BoxClient, totals: dict[str, int], cancel: CancelToken) -> None:
-    former = (box.status or client.status()).former
+    former = roots.ask_status(ctx, box, client).former
     for stream in STREAMS:
         more = True
         while more:

@@ -120,7 +120,7 @@ def _ask(ctx: Context, box_id: str, address: str) -> None:
         with BoxClient(address, box.certificate, ctx.identity) as client:
             begun = begin_contact(ctx, address)
             status = client.status()
-            contact = begun.end(status.at_ms)
+            heard = begun.end(status.at_ms)
     except LinesideError as error:
         if address == box.address:
             box_store.set_status(ctx.database, box_id, problem=str(error))
@@ -129,9 +129,9 @@ def _ask(ctx: Context, box_id: str, address: str) -> None:
             sighting_store.forget_place(ctx.database, box_id, address)
     else:
         if address == box.address:
-            box_store.set_status(ctx.database, box_id, status=status, seen_ms=now_ms(), contact=contact)
+            box_store.set_status(ctx.database, box_id, status=status, seen_ms=now_ms(), heard=heard)
         else:
-            sighting_store.note_contact(ctx.database, status, contact)
+            sighting_store.note_elsewhere(ctx.database, status, heard)
 
 
 def _collect_original(ctx: Context, box: Box, address: str) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from app.fleet.clock import RoundTrip
 from app.store import sightings
-from app.store.records import Contact
+from app.store.records import Heard
 
 if TYPE_CHECKING:
     from app.context import Context
@@ -24,10 +24,10 @@ class Begun:
     sent_s: float
     """By the monotonic clock."""
 
-    def end(self, box_ms: int) -> Contact:
+    def end(self, box_ms: int) -> Heard:
         """The answer came just now."""
         skew = self.trip(box_ms).skew
-        return Contact(address=self.address, asked=self.asked, skew_ms=skew.ms, skew_error_ms=skew.error_ms)
+        return Heard(address=self.address, asked=self.asked, skew_ms=skew.ms, skew_error_ms=skew.error_ms)
 
     def trip(self, box_ms: int) -> RoundTrip:
         took_ms = (time.monotonic() - self.sent_s) * 1000

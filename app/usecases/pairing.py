@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from app.fleet.client import BoxClient, join_address
+from app.fleet.client import BoxClient
 from app.fleet.pairing import PairingAddress, ask_who, pair, read_address
 from app.store import boxes as box_store
 from app.store.records import Box
 from app.usecases.boxes import enter_box, refresh, require_free_name
+from edge_runtime.config import join_address
 from edge_runtime.contracts import wire
 from edge_runtime.contracts.errors import (
     BoxUnreachable,

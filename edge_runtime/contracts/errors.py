@@ -114,6 +114,12 @@ class PassphraseWrong(LinesideError):
     default_hint = "Type the passphrase again; it cannot be recovered."
 
 
+class RootKeyWrong(LinesideError):
+    code = "trust.root-key"
+    title = "This is not the site's root key"
+    default_hint = "Use the file that `lineside site export-root` wrote last, or root.key.pem; nothing was changed."
+
+
 class BoxUnreachable(LinesideError):
     code = "box.unreachable"
     title = "The box does not answer"
@@ -244,6 +250,42 @@ class NoDisplay(LinesideError):
     code = "program.no-display"
     title = "There is no display"
     default_hint = "Start it on a desktop, or use the commands: `lineside --help` lists them."
+
+
+class EdgeBundleMissing(LinesideError):
+    code = "edge-bundle.missing"
+    title = "There is no edge bundle for this box"
+    default_hint = "Build one with `make edge-bundle ARCH=aarch64` (or x86_64), or say where one lies."
+
+
+class EdgeBundleInvalid(LinesideError):
+    code = "edge-bundle.invalid"
+    title = "The edge bundle cannot be used"
+    default_hint = "Build it again with `make edge-bundle`; nothing was changed."
+
+
+class EdgeBundleTampered(LinesideError):
+    code = "edge-bundle.tampered"
+    title = "A file of the edge bundle is not the one that was built"
+    default_hint = "Copy the bundle again; if it fails again, treat its source as compromised. Nothing was changed."
+
+
+class EdgeInstallUnsuitable(LinesideError):
+    code = "edge-install.unsuitable"
+    title = "This edge bundle is not for this machine"
+    default_hint = "Use a bundle for its architecture and Python; nothing was changed."
+
+
+class EdgeInstallRefused(LinesideError):
+    code = "edge-install.refused"
+    title = "The box's program cannot be installed there"
+    default_hint = "Mend what is named and run the installer again; the version before is in force."
+
+
+class EdgeInstallDoesNotStart(LinesideError):
+    code = "edge-install.does-not-start"
+    title = "The new version does not start on this machine"
+    default_hint = "The version before is in force. Keep the message, and use a bundle that was made for this machine."
 
 
 class DiskFull(LinesideError):

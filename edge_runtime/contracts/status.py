@@ -147,6 +147,20 @@ class BoxStatus:
     """The same for all boxes on one running machine, and for those alone."""
     former: Annotated[tuple[Digest, ...], Meta(max_length=64)] = ()
     """Ids that it had before it was given a new identity, oldest first: rows of those days are stamped with them."""
+    root: Count = 0
+    """Number of the site's newest root that the box has accepted; its desktops are those that it trusts."""
+    root_digest: str = ""
+    """sha256 of that root: two desktops may have made two of one number."""
+    signed_s: Count = 0
+    """When the newest release that it has accepted was signed, seconds since 1970: older signatures are refused."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RootStatus:
+    """The answer to ``GET /v1/roots`` and to a root that was brought."""
+
+    newest: Count
+    """Number of the newest root that the box has accepted; 0: none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

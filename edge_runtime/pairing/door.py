@@ -22,6 +22,7 @@ from edge_runtime.pairing.messages import (
     BoxFacts,
     BoxHello,
     DesktopFacts,
+    Kind,
     Message,
     Refusal,
     Rubbish,
@@ -145,12 +146,13 @@ class PairingServer:
         task.add_done_callback(ended)
 
     async def _talk(self, line: _Line) -> None:
-        greeting = await line.hear(SILENCE_S)
-        standing = await asyncio.to_thread(self._codes.read)
-        hello = BoxHello(box=self._box, name=self._facts.name, tries_left=standing.tries_left if standing else 0)
-        side = BoxSide(hello, self._facts)
+        greeting = await line.hear(Kind.HELLO, SILENCE_S)
+        side = BoxSide(
+            BoxHello(box=self._box, name=self._facts.name, tries_left=await asyncio.to_thread(self._tries_left)),
+            self._facts,
+        )
         await line.say(side.greet(greeting))
-        key = await line.hear(SILENCE_S)
+        key = await line.hear(Kind.KEY, SILENCE_S)
         try:
             async with asyncio.timeout(WAIT_S):
                 await self._one_try.acquire()
@@ -184,8 +186,8 @@ class PairingServer:
         trusted = False
         try:
             await line.say(answer)
-            await line.say(side.prove(await line.hear(until - self._loop.time())))
-            desktop = side.accept(await line.hear(until - self._loop.time()))
+            await line.say(side.prove(await line.hear(Kind.SEALED, until - self._loop.time())))
+            desktop = side.accept(await line.hear(Kind.SEALED, until - self._loop.time()))
             refusal = await asyncio.to_thread(self._make_trusted, desktop)
             trusted = refusal is None
             await line.say(side.end(refusal))
@@ -197,6 +199,13 @@ class PairingServer:
                 self._stopping.set()
             elif not counted.tries_left:
                 self._renew()
+
+    def _tries_left(self) -> int:
+        """For a person to read; a disk that fails is told of at the try."""
+        with suppress(OSError):
+            if standing := self._codes.read():
+                return standing.tries_left
+        return 0
 
     def _make_trusted(self, desktop: DesktopFacts) -> LinesideError | None:
         try:
@@ -229,14 +238,16 @@ class _Line:
         peer = writer.get_extra_info("peername")
         self.peer: str = peer[0] if peer else "?"
 
-    async def hear(self, within_s: float) -> Message:
+    async def hear(self, due: Kind, within_s: float) -> Message:
         """The next message, whole.
+
+        :raises Rubbish: it is not of the kind that is due.
 
         :raises OSError: it did not come in time.
         :raises EOFError: nothing more comes.
         """
         async with asyncio.timeout(within_s):
-            kind, length = read_header(await self._reader.readexactly(HEADER_BYTES))
+            kind, length = read_header(await self._reader.readexactly(HEADER_BYTES), due)
             return Message(kind, await self._reader.readexactly(length))
 
     async def say(self, message: Message) -> None:

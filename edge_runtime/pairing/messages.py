@@ -10,8 +10,8 @@ from typing import Literal
 from edge_runtime.contracts import wire
 from edge_runtime.contracts.errors import InputInvalid
 from edge_runtime.contracts.rows import Count, Digest, Name
-from edge_runtime.enrolment import MAX_ROOT_BYTES
 from edge_runtime.identity import MAX_CERTIFICATE_BYTES
+from edge_runtime.update.roots import MAX_ROOT_BYTES
 
 HEADER_BYTES = 5
 _HEADER = struct.Struct("!BI")
@@ -63,16 +63,16 @@ class Message:
         return self.body
 
 
-def read_header(header: bytes) -> tuple[Kind, int]:
+def read_header(header: bytes, *due: Kind) -> tuple[Kind, int]:
     """Kind and length of the body that follows these :data:`HEADER_BYTES`.
 
-    :raises Rubbish: no such kind, or longer than its kind may be.
+    :param due: the kinds that may come now: who has proved nothing yet is not let say much.
+    :raises Rubbish: another kind, or longer than its kind may be.
     """
     number, length = _HEADER.unpack(header)
-    try:
-        kind = Kind(number)
-    except ValueError as error:
-        raise Rubbish(f"there is no message of kind {number}") from error
+    kind = next((kind for kind in due if kind == number), None)
+    if kind is None:
+        raise Rubbish(f"a message of kind {number} is not due now")
     if length > MOST_BYTES[kind]:
         raise Rubbish(f"a message of kind {kind} with {length} bytes")
     return kind, length

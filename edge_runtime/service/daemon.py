@@ -36,6 +36,7 @@ from edge_runtime.service.management import ManagementApp, ManagementDoor, Manag
 from edge_runtime.service.models import ModelKeeper
 from edge_runtime.service.pairing import PairingDoor
 from edge_runtime.service.renewal import RenewalApi
+from edge_runtime.service.root_api import RootApi
 from edge_runtime.service.serial import Serial
 from edge_runtime.service.shadows import ShadowKeeper
 from edge_runtime.service.spool import Spool
@@ -182,7 +183,8 @@ class Daemon:
         renewal = RenewalApi(
             home, home / KEYS, name=lambda: self._config.name, rename=self._rename, taken=self._take_identity
         )
-        self._routes = Routes([route for part in (api, clock, renewal) for route in part.routes().routes])
+        roots = RootApi(self._trust, audit=self._spool.audit, changed=self._serial.bump)
+        self._routes = Routes([route for part in (roots, api, clock, renewal) for route in part.routes().routes])
 
     def run(self) -> int:
         """Serve until told to stop; the process's exit status."""
@@ -257,6 +259,9 @@ class Daemon:
             host_key=self._machine.host_key,
             kernel_boot=self._machine.kernel_boot,
             former=self._former,
+            root=self._trust.version,
+            root_digest=self._trust.digest,
+            signed_s=self._installer.newest_signature_s,
         )
 
     def config_text(self) -> str:

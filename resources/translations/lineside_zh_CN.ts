@@ -132,6 +132,33 @@
     </message>
 </context>
 <context>
+    <name>AdmitDesktop</name>
+    <message>
+        <source>Admit a desktop</source>
+        <translation>准入一台电脑</translation>
+    </message>
+    <message>
+        <source>On the new desktop choose “Join a site” and save its request to a stick. Read it here, compare the fingerprint with what the new desktop shows, and carry the admission back.</source>
+        <translation>在新电脑上选择“加入站点”，把申请保存到 U 盘。在这里读取它，与新电脑上显示的指纹核对，再把准入文件带回去。</translation>
+    </message>
+    <message>
+        <source>Admit desktop</source>
+        <translation>准入</translation>
+    </message>
+    <message>
+        <source>Request of the new desktop</source>
+        <translation>新电脑的申请</translation>
+    </message>
+    <message>
+        <source>Admission to write</source>
+        <translation>要写入的准入文件</translation>
+    </message>
+    <message>
+        <source>Choose the new desktop&apos;s request first.</source>
+        <translation>请先选择新电脑的申请。</translation>
+    </message>
+</context>
+<context>
     <name>Banner</name>
     <message>
         <source>Try now</source>
@@ -748,6 +775,33 @@
     </message>
 </context>
 <context>
+    <name>ExportRoot</name>
+    <message>
+        <source>Export the root key</source>
+        <translation>导出根密钥</translation>
+    </message>
+    <message>
+        <source>Writes one file for the safe: the encrypted root key, the state of the keys, the releases and the boxes. With it and the passphrase a new desktop takes the site over when all others are lost. Export it again after every change here.</source>
+        <translation>写出一个放入保险柜的文件：加密的根密钥、密钥状态、发布和边缘盒。所有电脑都丢失时，凭它和口令，一台新电脑即可接管站点。每次在此更改后请重新导出。</translation>
+    </message>
+    <message>
+        <source>Export</source>
+        <translation>导出</translation>
+    </message>
+    <message>
+        <source>File to write</source>
+        <translation>要写入的文件</translation>
+    </message>
+    <message>
+        <source>Best on a USB stick that lies in a safe.</source>
+        <translation>最好写到锁在保险柜里的 U 盘上。</translation>
+    </message>
+    <message>
+        <source>Choose where to write the file first.</source>
+        <translation>请先选择文件写入的位置。</translation>
+    </message>
+</context>
+<context>
     <name>FormDialog</name>
     <message>
         <source>Cancel</source>
@@ -967,6 +1021,139 @@
     <message>
         <source>Dismiss all</source>
         <translation>全部关闭</translation>
+    </message>
+</context>
+<context>
+    <name>JoinSite</name>
+    <message>
+        <source>Join a site</source>
+        <translation>加入站点</translation>
+    </message>
+    <message>
+        <source>Save a request to a stick and carry it to a desktop of the site. There, “Admit a desktop” in Settings turns it into an admission: bring that back.</source>
+        <translation>把申请保存到 U 盘，带到站点的一台电脑上。在那里的“设置”中，“准入一台电脑”会把它变成准入文件：把它带回来。</translation>
+    </message>
+    <message>
+        <source>Join</source>
+        <translation>加入</translation>
+    </message>
+    <message>
+        <source>Name of this desktop</source>
+        <translation>本机的名称</translation>
+    </message>
+    <message>
+        <source>Request to write</source>
+        <translation>要写入的申请</translation>
+    </message>
+    <message>
+        <source>Save request</source>
+        <translation>保存申请</translation>
+    </message>
+    <message>
+        <source>Admission</source>
+        <translation>准入文件</translation>
+    </message>
+    <message>
+        <source>The file that the other desktop wrote.</source>
+        <translation>另一台电脑写出的文件。</translation>
+    </message>
+    <message>
+        <source>Choose where to write the file first.</source>
+        <translation>请先选择文件写入的位置。</translation>
+    </message>
+    <message>
+        <source>Choose the admission first.</source>
+        <translation>请先选择准入文件。</translation>
+    </message>
+    <message>
+        <source>Saved. This desktop&apos;s fingerprint, to compare there:</source>
+        <translation>已保存。请在那边核对本机的指纹：</translation>
+    </message>
+</context>
+<context>
+    <name>KeyDialog</name>
+    <message>
+        <source>Root key</source>
+        <translation>根密钥</translation>
+    </message>
+    <message>
+        <source>root.key.pem, or the file that was exported for the safe: plug the stick in.</source>
+        <translation>root.key.pem，或为保险柜导出的文件：请插入 U 盘。</translation>
+    </message>
+    <message>
+        <source>Passphrase</source>
+        <translation>口令</translation>
+    </message>
+    <message>
+        <source>Choose the root key&apos;s file first.</source>
+        <translation>请先选择根密钥文件。</translation>
+    </message>
+</context>
+<context>
+    <name>KeySettings</name>
+    <message>
+        <source>Admit a desktop…</source>
+        <translation>准入一台电脑…</translation>
+    </message>
+    <message>
+        <source>Export the root key…</source>
+        <translation>导出根密钥…</translation>
+    </message>
+    <message>
+        <source>New keys for this desktop…</source>
+        <translation>为本机换新密钥…</translation>
+    </message>
+    <message>
+        <source>Replace the root key…</source>
+        <translation>更换根密钥…</translation>
+    </message>
+    <message>
+        <source>Only the desktops in this list can talk to the boxes and sign releases. Every change is signed with the site&apos;s root key; each box learns of it the next time that any desktop reaches it, with or without a network.</source>
+        <translation>只有此列表中的电脑可以与边缘盒通信并签署发布。每次更改都用站点的根密钥签名；无论有无网络，任何一台电脑下次联系到边缘盒时，它就会得知。</translation>
+    </message>
+    <message>
+        <source>This site&apos;s keys are of an earlier version; the first change begins the list.</source>
+        <translation>本站点的密钥来自早期版本；第一次更改时开始此列表。</translation>
+    </message>
+    <message>
+        <source>State of the keys</source>
+        <translation>密钥状态</translation>
+    </message>
+    <message>
+        <source>No. {number}</source>
+        <translation>第 {number} 号</translation>
+    </message>
+    <message>
+        <source>Boxes that have not heard of it</source>
+        <translation>尚未得知的边缘盒</translation>
+    </message>
+    <message>
+        <source>This desktop</source>
+        <translation>本机</translation>
+    </message>
+    <message>
+        <source>Struck off: boxes refuse it. Have it admitted again.</source>
+        <translation>已除名：边缘盒会拒绝它。请重新准入。</translation>
+    </message>
+    <message>
+        <source>On this desktop, encrypted. Export it to a stick in a safe.</source>
+        <translation>在本机上，已加密。请导出到锁在保险柜里的 U 盘。</translation>
+    </message>
+    <message>
+        <source>Not on this desktop, as it should be.</source>
+        <translation>不在本机上，理应如此。</translation>
+    </message>
+    <message>
+        <source>Root key</source>
+        <translation>根密钥</translation>
+    </message>
+    <message>
+        <source>Strike off…</source>
+        <translation>除名…</translation>
+    </message>
+    <message>
+        <source>The site&apos;s only desktop cannot be struck off.</source>
+        <translation>站点唯一的电脑不能除名。</translation>
     </message>
 </context>
 <context>
@@ -1368,6 +1555,21 @@
     </message>
 </context>
 <context>
+    <name>NewKeys</name>
+    <message>
+        <source>New keys for this desktop</source>
+        <translation>为本机换新密钥</translation>
+    </message>
+    <message>
+        <source>When a copy of this desktop&apos;s keys may have come into other hands. The old keys are worth nothing once a box has heard of the new ones.</source>
+        <translation>当本机的密钥副本可能落入他人之手时使用。边缘盒得知新密钥后，旧密钥即告作废。</translation>
+    </message>
+    <message>
+        <source>Make new keys</source>
+        <translation>生成新密钥</translation>
+    </message>
+</context>
+<context>
     <name>Palette</name>
     <message>
         <source>Search</source>
@@ -1410,6 +1612,68 @@
     <message>
         <source>Prove {version} on {box}</source>
         <translation>在 {box} 上验证 {version}</translation>
+    </message>
+</context>
+<context>
+    <name>RecoverSite</name>
+    <message>
+        <source>Recover a site</source>
+        <translation>恢复站点</translation>
+    </message>
+    <message>
+        <source>When every desktop of the site is lost: with the file from the safe and its passphrase this desktop takes over, and all others are struck off. Boxes that answer now hear of it at once.</source>
+        <translation>当站点的所有电脑都丢失时：凭保险柜里的文件及其口令，本机接管站点，其他电脑全部除名。现在有应答的边缘盒会立即得知。</translation>
+    </message>
+    <message>
+        <source>Recover site</source>
+        <translation>恢复站点</translation>
+    </message>
+    <message>
+        <source>File from the safe</source>
+        <translation>保险柜里的文件</translation>
+    </message>
+    <message>
+        <source>What “Export the root key” wrote.</source>
+        <translation>“导出根密钥”写出的文件。</translation>
+    </message>
+    <message>
+        <source>Passphrase</source>
+        <translation>口令</translation>
+    </message>
+    <message>
+        <source>Name of this desktop</source>
+        <translation>本机的名称</translation>
+    </message>
+    <message>
+        <source>Choose the file from the safe first.</source>
+        <translation>请先选择保险柜里的文件。</translation>
+    </message>
+</context>
+<context>
+    <name>ReplaceRoot</name>
+    <message>
+        <source>Replace the root key</source>
+        <translation>更换根密钥</translation>
+    </message>
+    <message>
+        <source>When the key or its passphrase may have come into other hands. The new key takes the place of the old one in the file; every other copy is worth nothing from then on, so export it again.</source>
+        <translation>当密钥或其口令可能落入他人之手时使用。新密钥在文件中取代旧密钥；此后其他副本全部作废，因此请重新导出。</translation>
+    </message>
+    <message>
+        <source>Replace root key</source>
+        <translation>更换根密钥</translation>
+    </message>
+    <message>
+        <source>New passphrase</source>
+        <translation>新口令</translation>
+    </message>
+    <message>
+        <source>New passphrase again</source>
+        <translation>再次输入新口令</translation>
+    </message>
+    <message>
+        <source>The two passphrases differ.</source>
+        <translation>两次输入的口令不一致。</translation>
     </message>
 </context>
 <context>
@@ -1762,6 +2026,10 @@
         <translation>对象存储</translation>
     </message>
     <message>
+        <source>Desktops and keys</source>
+        <translation>电脑与密钥</translation>
+    </message>
+    <message>
         <source>Site</source>
         <translation>站点</translation>
     </message>
@@ -1772,6 +2040,14 @@
     <message>
         <source>Sync now</source>
         <translation>立即同步</translation>
+    </message>
+    <message>
+        <source>Admit a desktop</source>
+        <translation>准入一台电脑</translation>
+    </message>
+    <message>
+        <source>Export the root key</source>
+        <translation>导出根密钥</translation>
     </message>
     <message>
         <source>Light theme</source>
@@ -2224,6 +2500,25 @@
     </message>
 </context>
 <context>
+    <name>StrikeOff</name>
+    <message>
+        <source>Strike off {name}</source>
+        <translation>除名 {name}</translation>
+    </message>
+    <message>
+        <source>For a desktop that was lost, stolen or sold. Each box refuses it from the next contact with another desktop on, so reach every box soon. Change the keys of the object store as well: they may be on it.</source>
+        <translation>用于丢失、被盗或已出售的电脑。每台边缘盒在下次与其他电脑联系之后就会拒绝它，因此请尽快联系所有边缘盒。对象存储的密钥也请更换：它们可能就在那台电脑上。</translation>
+    </message>
+    <message>
+        <source>Strike off</source>
+        <translation>除名</translation>
+    </message>
+    <message>
+        <source>This is the desktop that you work on: afterwards it can do nothing at this site.</source>
+        <translation>这是您正在使用的电脑：此后它在本站点将无法做任何事。</translation>
+    </message>
+</context>
+<context>
     <name>TileDelegate</name>
     <message>
         <source>no guess</source>
@@ -2373,6 +2668,14 @@
     <message>
         <source>Two boxes and a line that changes, all on this machine. Takes about two minutes.</source>
         <translation>两台边缘盒和一条会变化的产线，全在本机。约需两分钟。</translation>
+    </message>
+    <message>
+        <source>Join a site…</source>
+        <translation>加入站点…</translation>
+    </message>
+    <message>
+        <source>Recover a site…</source>
+        <translation>恢复站点…</translation>
     </message>
     <message>
         <source>Welcome to Lineside</source>
@@ -2844,6 +3147,14 @@
         <translation>请重新输入口令；口令无法找回。</translation>
     </message>
     <message>
+        <source>This is not the site&apos;s root key</source>
+        <translation>这不是本站点的根密钥</translation>
+    </message>
+    <message>
+        <source>Use the file that `lineside site export-root` wrote last, or root.key.pem; nothing was changed.</source>
+        <translation>请使用 `lineside site export-root` 最近导出的文件或 root.key.pem；未作任何更改。</translation>
+    </message>
+    <message>
         <source>The box does not answer</source>
         <translation>边缘盒没有应答</translation>
     </message>
@@ -2978,6 +3289,54 @@
     <message>
         <source>Start it on a desktop, or use the commands: `lineside --help` lists them.</source>
         <translation>请在桌面环境中启动，或使用命令行：`lineside --help` 会列出所有命令。</translation>
+    </message>
+    <message>
+        <source>There is no edge bundle for this box</source>
+        <translation>没有适用于此设备的离线安装包</translation>
+    </message>
+    <message>
+        <source>Build one with `make edge-bundle ARCH=aarch64` (or x86_64), or say where one lies.</source>
+        <translation>请用 `make edge-bundle ARCH=aarch64`（或 x86_64）构建一个，或指明其所在位置。</translation>
+    </message>
+    <message>
+        <source>The edge bundle cannot be used</source>
+        <translation>离线安装包无法使用</translation>
+    </message>
+    <message>
+        <source>Build it again with `make edge-bundle`; nothing was changed.</source>
+        <translation>请用 `make edge-bundle` 重新构建；未做任何更改。</translation>
+    </message>
+    <message>
+        <source>A file of the edge bundle is not the one that was built</source>
+        <translation>离线安装包中的某个文件与构建时不符</translation>
+    </message>
+    <message>
+        <source>Copy the bundle again; if it fails again, treat its source as compromised. Nothing was changed.</source>
+        <translation>请重新复制安装包；若再次失败，应视其来源已遭篡改。未做任何更改。</translation>
+    </message>
+    <message>
+        <source>This edge bundle is not for this machine</source>
+        <translation>此离线安装包不适用于这台机器</translation>
+    </message>
+    <message>
+        <source>Use a bundle for its architecture and Python; nothing was changed.</source>
+        <translation>请使用与其架构和 Python 版本相符的安装包；未做任何更改。</translation>
+    </message>
+    <message>
+        <source>The box&apos;s program cannot be installed there</source>
+        <translation>无法在该处安装设备程序</translation>
+    </message>
+    <message>
+        <source>Mend what is named and run the installer again; the version before is in force.</source>
+        <translation>请排除所述问题后重新运行安装程序；仍使用之前的版本。</translation>
+    </message>
+    <message>
+        <source>The new version does not start on this machine</source>
+        <translation>新版本无法在这台机器上启动</translation>
+    </message>
+    <message>
+        <source>The version before is in force. Keep the message, and use a bundle that was made for this machine.</source>
+        <translation>仍使用之前的版本。请保留此消息，并使用为这台机器构建的安装包。</translation>
     </message>
     <message>
         <source>This machine cannot train</source>

@@ -18,8 +18,6 @@ from pathlib import Path
 import pytest
 
 from app.context import Context, open_context
-from app.fleet.pairing import read_address
-from app.store import boxes as box_store
 from app.store.records import Box
 from app.usecases import boxes, pairing, sites
 from edge_runtime.contracts.errors import (
@@ -44,7 +42,6 @@ from edge_runtime.pairing.messages import (
     read_refusal,
 )
 from tests.fakes.imaged_box import ROOT, ImagedBox, imaged_box
-from tests.fakes.pairing_power_cut import BOX_STEPS, DESKTOP_STEPS
 from tests.waiting import wait_until
 
 Between = Callable[[int, Message], Message]
@@ -84,7 +81,7 @@ def hear(stream: socket.socket) -> Message:
     header = stream.recv(HEADER_BYTES, socket.MSG_WAITALL)
     if len(header) < HEADER_BYTES:
         raise EOFError
-    kind, length = read_header(header)
+    kind, length = read_header(header, *Kind)
     return Message(kind, stream.recv(length, socket.MSG_WAITALL) if length else b"")
 
 
@@ -147,7 +144,7 @@ def test_the_command_pairs_and_the_code_is_gone(site: Context, box: ImagedBox, t
     assert [(row.kind, row.who) for row in audits if row.kind == "desktop.paired"] == [
         ("desktop.paired", site.identity.fingerprint)
     ]
-    wait_until(lambda: _refuses(box), 10, "the port to be shut")
+    wait_until(box.is_shut, 20, "the port to be shut")
     again = lineside("boxes", "pair", box.address, "--code-file", str(code), "--home", home)
     assert "[pairing.not-offered]" in again.stderr
 
@@ -158,12 +155,22 @@ def test_the_command_pairs_and_the_code_is_gone(site: Context, box: ImagedBox, t
     assert "lineside-edge code" in errors
 
 
-def _refuses(box: ImagedBox) -> bool:
-    try:
-        connect(box).close()
-    except ConnectionRefusedError:
-        return True
-    return False
+def test_on_a_terminal_the_box_shows_its_code(tmp_path: Path) -> None:
+    box = ImagedBox(tmp_path)
+    ours, theirs = os.openpty()
+    command = [sys.executable, "-m", "edge_runtime", "run", "--home", str(box.home)]
+    with subprocess.Popen(command, cwd=ROOT, stderr=theirs) as process:
+        os.close(theirs)
+        try:
+            shown = b""
+            while b"takes a code: " not in shown or not shown.endswith(b"\n"):
+                shown += os.read(ours, 1000)
+            assert box.code.encode() in shown
+        finally:
+            process.terminate()
+            assert process.wait(20) == 0
+            os.close(ours)
+    assert box.code not in box.log
 
 
 def test_without_a_terminal_or_a_file_no_code_is_guessed(site: Context, box: ImagedBox) -> None:
@@ -179,12 +186,7 @@ def test_a_box_that_pairs_with_nobody_makes_no_code_after_a_restart(site: Contex
     box.stop()
     # As if the power had gone right after the desktop was trusted.
     box.codes.preset("7K3M-X9PD")
-    box.process = subprocess.Popen(
-        [sys.executable, "-m", "edge_runtime", "run", "--home", str(box.home)],
-        cwd=ROOT,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    box.run()
     wait_until(lambda: box.codes.read() is None, 30, "the code to be removed")
     assert box.log.count("by its code, on port") == 1
 
@@ -216,9 +218,8 @@ def test_who_changes_a_message_spoils_it_and_is_counted(site: Context, box: Imag
         with pytest.raises((PairingInterrupted, PairingNotOffered, PairingCodeWrong)):
             pair(site, box, address=address)
     assert box.trusts() == set()
-    # Before a key that is one, nothing is tried.
-    assert box.standing().tries <= 1
-    assert box.standing().tries == (0 if step in (1, 3) and box.standing().tries == 0 else 1)
+    # A changed key may be no key at all: then nothing was tried.
+    assert box.standing().tries in ((0,) if step == 1 else (0, 1) if step == 3 else (1,))
     assert pair(site, box).problem is None
 
 
@@ -351,6 +352,7 @@ def test_one_who_falls_silent_in_a_try_is_given_up(site: Context, box: ImagedBox
         b"GET / HTTP/1.1\r\nHost: box\r\n\r\n",
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(32),
         b"\x01\xff\xff\xff\xff",
+        b"\x03\x00\x10\x00\x00" + bytes(100),
         b"\x01\x00\x00\x00\x0flineside pair 2",
         b"\x02\x00\x00\x00\x21" + b"A" * 33,
         bytes(5000),
@@ -369,13 +371,14 @@ def test_rubbish_is_answered_with_silence(site: Context, box: ImagedBox, rubbish
 
 def test_a_try_that_cannot_be_written_down_is_not_given(site: Context, box: ImagedBox) -> None:
     code = box.code
-    trust, aside = box.home / "trust", box.home / "aside"
-    trust.rename(aside)
-    trust.write_bytes(b"no folder")
+    file, aside = box.home / "trust" / "code", box.home / "aside"
+    file.rename(aside)
+    # Nobody can write a file of this name.
+    file.mkdir()
     with pytest.raises(LinesideError, match="cannot write the try down"):
         pair(site, box, code)
-    trust.unlink()
-    aside.rename(trust)
+    file.rmdir()
+    aside.rename(file)
     assert box.standing().tries == 0
     assert pair(site, box).problem is None
 
@@ -395,110 +398,3 @@ def test_a_trusted_box_is_not_paired_by_hand_and_code_at_once(site: Context, box
     wait_until(lambda: box.codes.read() is None, 20, "the code to be removed")
     with pytest.raises(PairingNotOffered):
         pair(site, box, code)
-
-
-@pytest.mark.parametrize("step", BOX_STEPS)
-def test_a_power_cut_of_the_box_ends_well(
-    site: Context, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
-) -> None:
-    box = ImagedBox(tmp_path)
-    try:
-        with monkeypatch.context() as patch:
-            patch.setenv("PAIRING_CUT", step)
-            box.start("tests.fakes.pairing_power_cut")
-        code = box.code
-        with pytest.raises(PairingInterrupted):
-            pair(site, box, code)
-        assert box.process is not None
-        assert box.process.wait(20) == -signal.SIGKILL
-        box.process.communicate()
-        assert boxes.list_boxes(site) == []
-        before = box.address
-
-        trusted = step in ("trusted", "gone")
-        assert box.trusts() == ({site.identity.fingerprint} if trusted else set())
-        if trusted:
-            (box.home / "run" / "address.json").unlink(missing_ok=True)
-            _start_trusting(site, box)
-            assert _again(site, before, code=None).box == box.facts.box
-            assert box.codes.read() is None
-        else:
-            assert (box.code, box.standing().tries) == (code, 0 if step == "uncounted" else 1)
-            box.start()
-            assert pair(site, box, code).box == box.facts.box
-        assert box.trusts() == {site.identity.fingerprint}
-        assert boxes.refresh(site)[0].problem is None
-        assert list((site.home / "pairing").glob("*")) == []
-    finally:
-        box.kill()
-
-
-def _start_trusting(site: Context, box: ImagedBox) -> None:
-    """Start a box that takes no code any more, on the port that the desktop was told: as it is outside of tests."""
-    (half,) = (site.home / "pairing").glob("*.json")
-    port = json.loads(half.read_text())["port"]
-    config = box.home / "edge.toml"
-    config.write_text(config.read_text().replace('listen = "127.0.0.1:0"', f'listen = "127.0.0.1:{port}"'))
-    box.process = subprocess.Popen(
-        [sys.executable, "-m", "edge_runtime", "run", "--home", str(box.home)],
-        cwd=ROOT,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    wait_until((box.home / "run" / "address.json").exists, 30, "the box to listen")
-
-
-def _again(site: Context, address: str, code: str | None) -> Box:
-    def typed(_hello: object) -> str:
-        assert code is not None, "no code is asked for where the box trusts this desktop"
-        return code
-
-    return pairing.pair_box(site, address, typed)
-
-
-@pytest.mark.parametrize("step", DESKTOP_STEPS)
-def test_a_power_cut_of_the_desktop_ends_well(site: Context, box: ImagedBox, step: str) -> None:
-    code = box.code
-    address, home = box.address, site.home
-    site.close()
-    died = subprocess.run(
-        [sys.executable, "-m", "tests.fakes.pairing_power_cut", "--home", str(home), address, code],
-        cwd=ROOT,
-        env={**os.environ, "PAIRING_CUT": step},
-        timeout=60,
-        check=False,
-    )
-    assert died.returncode == -signal.SIGKILL
-    with open_context(home) as ctx:
-        assert boxes.list_boxes(ctx) == []
-        if step in ("learned", "kept"):
-            assert box.trusts() == set()
-            assert box.standing().tries == 1
-            assert _again(ctx, address, code).problem is None
-        else:
-            wait_until(lambda: _refuses(box), 10, "the port to be shut")
-            assert _again(ctx, address, None).problem is None
-        assert [one.box for one in box_store.list_boxes(ctx.database)] == [box.facts.box]
-        assert box.trusts() == {ctx.identity.fingerprint}
-        assert list((home / "pairing").glob("*")) == []
-
-
-@pytest.mark.parametrize(
-    ("typed", "host", "port"),
-    [
-        ("192.0.2.7", "192.0.2.7", 7444),
-        (" box.local:7000 ", "box.local", 7000),
-        ("[2001:db8::7]:7000", "2001:db8::7", 7000),
-        ("[2001:db8::7]", "2001:db8::7", 7444),
-        ("2001:db8::7", "2001:db8::7", 7444),
-    ],
-)
-def test_an_address_may_leave_out_the_port(typed: str, host: str, port: int) -> None:
-    address = read_address(typed)
-    assert (address.host, address.port) == (host, port)
-
-
-@pytest.mark.parametrize("typed", ["", "  ", "box:", "box:0", "box:99999", "http://box", "a b", "[::1", "user@box"])
-def test_what_is_no_address_is_named(typed: str) -> None:
-    with pytest.raises(InputInvalid, match="not an address"):
-        read_address(typed)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from edge_runtime.enrolment import create_home
+from edge_runtime.enrolment import address_file, create_home
 from edge_runtime.pairing.code_file import CodeFile, Standing
 from edge_runtime.service.trust import TrustStore
 from tests.waiting import wait_until
@@ -30,28 +32,45 @@ reserve_bytes = 0
 
 
 class ImagedBox:
-    """A home and the process in it; ``name`` is what the box is called."""
+    """A home and the process in it."""
 
-    def __init__(
-        self, folder: Path, name: str = "line-9", *, command: tuple[str, ...] = ("edge_runtime", "run")
-    ) -> None:
+    def __init__(self, folder: Path, name: str = "line-9") -> None:
         self.home = folder / name
         self.facts = create_home(self.home, name=name, config=CONFIG.format(name=name))
         self.codes = CodeFile(self.home)
-        self._command = command
         self.process: subprocess.Popen[str] | None = None
 
-    def start(self, *command: str) -> None:
-        """Start it, or the module ``command`` in its place, and wait until it takes a code."""
-        module, *verbs = command or self._command
-        offered = self._offers()
+    def start(self, module: str = "edge_runtime", **environment: str) -> None:
+        """Start it, or ``module`` in its place, and wait until it takes a code."""
+        offered = len(self._offers())
+        self.run(module, **environment)
+        wait_until(lambda: len(self._offers()) > offered, 30, "the box to take a code")
+
+    def run(self, module: str = "edge_runtime", **environment: str) -> None:
+        """As :meth:`start`, and wait for nothing."""
         self.process = subprocess.Popen(
-            [sys.executable, "-m", module, *verbs, "--home", str(self.home)],
+            [sys.executable, "-m", module, "run", "--home", str(self.home)],
             cwd=ROOT,
+            env={**os.environ, **environment},
             stderr=subprocess.PIPE,
             text=True,
         )
-        wait_until(lambda: len(self._offers()) > len(offered), 30, "the box to take a code")
+
+    def run_at(self, port: int) -> None:
+        """As :meth:`run`, with its listener for desktops where it was before; wait for that."""
+        config = self.home / "edge.toml"
+        config.write_text(config.read_text().replace('listen = "127.0.0.1:0"', f'listen = "127.0.0.1:{port}"'))
+        address_file(self.home).unlink(missing_ok=True)
+        self.run()
+        wait_until(address_file(self.home).exists, 30, "the box to listen")
+
+    def is_shut(self) -> bool:
+        """Nothing listens where it took its code."""
+        try:
+            socket.create_connection(("127.0.0.1", self.port), timeout=20).close()
+        except ConnectionRefusedError:
+            return True
+        return False
 
     @property
     def log(self) -> str:

@@ -1,6 +1,7 @@
 """The real daemon, or the real desktop, which loses its power at a chosen step of a pairing: a process of its own.
 
-``--home HOME`` as of ``lineside-edge run``; the step is in the environment, as ``PAIRING_CUT``.
+Arguments: ``run --home HOME`` for a box, ``pair --home HOME ADDRESS CODE`` for a desktop; the step is in the
+environment, as ``PAIRING_CUT``.
 """
 
 from __future__ import annotations
@@ -66,8 +67,7 @@ def run_desktop(home: Path, step: str, address: str, code: str) -> None:
 
 
 if __name__ == "__main__":
-    cut = os.environ["PAIRING_CUT"]
-    where = Path(sys.argv[sys.argv.index("--home") + 1])
-    if cut in BOX_STEPS:
-        sys.exit(run_box(where, cut))
-    run_desktop(where, cut, *sys.argv[sys.argv.index("--home") + 2 :])
+    cut, (role, _, where, *more) = os.environ["PAIRING_CUT"], sys.argv[1:]
+    if role == "run":
+        sys.exit(run_box(Path(where), cut))
+    run_desktop(Path(where), cut, *more)

@@ -48,6 +48,9 @@ def test_what_it_starts_is_what_the_program_understands() -> None:
     assert Path(program).name == "lineside-edge"
     options = build_parser(arguments[0]).parse_args(arguments)
     assert options.command == "run"
+    # An imaged box has no key yet.
+    (before,) = unit["ExecStartPre"]
+    assert shlex.split(before) == [program, "init", "--home", str(options.home)]
     # The one place that it may write to.
     assert options.home == Path("/var/lib") / unit["StateDirectory"][0]
     assert unit["ProtectSystem"] == ["strict"]

@@ -18,7 +18,7 @@ from app.gui.pages.boxes import BoxesPage
 from app.gui.widgets import Button
 from app.store import boxes as box_store
 from app.store import sightings, spool
-from app.store.records import Box, Contact, Sighting
+from app.store.records import Box, Heard, Sighting
 from app.usecases import boxes, clones
 from app.usecases.clone_rules import Clone
 from edge_runtime.contracts.audit_chain import ChainHead, seal
@@ -42,11 +42,11 @@ def seen(bench: Bench, box: Box, *, skew_ms: float, address: str = "127.0.0.1:74
     database = bench.context.database
     known = box_store.get_box(database, box.box)
     assert known.status is not None
-    contact = Contact(address=address, asked=sightings.count_sightings(database), skew_ms=skew_ms, skew_error_ms=2.0)
+    heard = Heard(address=address, asked=sightings.count_sightings(database), skew_ms=skew_ms, skew_error_ms=2.0)
     if address == known.address:
-        box_store.set_status(database, box.box, status=known.status, seen_ms=1, contact=contact)
+        box_store.set_status(database, box.box, status=known.status, seen_ms=1, heard=heard)
     else:
-        sightings.note_contact(database, replace(known.status, boot=boot), contact)
+        sightings.note_elsewhere(database, replace(known.status, boot=boot), heard)
 
 
 def add_audits(bench: Bench, box: Box, count: int) -> None:

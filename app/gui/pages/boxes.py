@@ -23,6 +23,7 @@ from app.gui.widgets import Button, Empty, column
 from app.store import records
 from app.store.records import Box
 from app.usecases import boxes
+from app.usecases.following import waiting
 from app.usecases.progress import CancelToken, Progress
 from edge_runtime.contracts.status import SlotStatus
 
@@ -39,15 +40,6 @@ def drift_state(box: Box) -> State | None:
     if any(pipeline.drift for pipeline in box.status.pipelines):
         return state("drift")
     return state("steady")
-
-
-def waiting(box: Box) -> int | None:
-    """Rows in the box's spool that no desktop has yet."""
-    if box.status is None:
-        return None
-    spool = box.status.spool
-    seen = spool.results + spool.samples + spool.alerts + spool.losses
-    return seen + spool.audits + spool.shadows + spool.rollups
 
 
 class BoxesPage(Page):
@@ -256,5 +248,4 @@ def _model(box: Box) -> str:
 
 
 def _waiting(box: Box) -> str:
-    rows = waiting(box)
-    return formats.NONE if rows is None else formats.count(rows)
+    return formats.NONE if box.status is None else formats.count(waiting(box.status))

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from app.store import boxes, sightings
 from app.store.database import Database
-from app.store.records import Box, Contact, Sighting
+from app.store.records import Box, Heard, Sighting
 from app.usecases.clone_rules import at_once, find_clones, suspects
 from edge_runtime.contracts.status import BoxStatus
 from tests.unit.app.rows import digest
@@ -182,8 +182,8 @@ def test_sightings_are_counted_and_bounded(db: Database, enrolled: Box) -> None:
     for number in range(50):
         asked = sightings.count_sightings(db)
         assert asked == number
-        contact = Contact(address="a:1", asked=asked, skew_ms=1.0, skew_error_ms=1.0)
-        boxes.set_status(db, enrolled.box, status=status_of(enrolled, f"boot-{number}"), contact=contact)
+        heard = Heard(address="a:1", asked=asked, skew_ms=1.0, skew_error_ms=1.0)
+        boxes.set_status(db, enrolled.box, status=status_of(enrolled, f"boot-{number}"), heard=heard)
     kept = sightings.list_sightings(db)
     assert len(kept) == sightings.KEPT_OF_ONE_BOX
     assert kept[-1].boot == "boot-49"
@@ -197,8 +197,8 @@ def test_a_key_that_answered_is_remembered_until_it_is_asked(db: Database, enrol
     sightings.note_key(db, enrolled.box, ("a:1", "b:1"))
     sightings.note_key(db, enrolled.box, ("a:1",))
     assert [(one.address, one.boot) for one in sightings.list_sightings(db)] == [("a:1", ""), ("b:1", "")]
-    contact = Contact(address="b:1", asked=sightings.count_sightings(db), skew_ms=0.0, skew_error_ms=1.0)
-    sightings.note_contact(db, status_of(enrolled, "boot"), contact)
+    heard = Heard(address="b:1", asked=sightings.count_sightings(db), skew_ms=0.0, skew_error_ms=1.0)
+    sightings.note_elsewhere(db, status_of(enrolled, "boot"), heard)
     assert {(one.address, one.boot) for one in sightings.list_sightings(db)} == {("a:1", ""), ("b:1", "boot")}
     boxes.remove_box(db, enrolled.box)
     assert sightings.list_sightings(db) == []

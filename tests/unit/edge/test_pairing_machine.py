@@ -222,7 +222,7 @@ def test_steps_out_of_turn_are_rubbish(keys: tuple[BoxHello, BoxFacts, DesktopFa
 @given(header=st.binary(min_size=HEADER_BYTES, max_size=HEADER_BYTES))
 def test_a_header_is_one_of_ours_and_small_or_rubbish(header: bytes) -> None:
     try:
-        kind, length = read_header(header)
+        kind, length = read_header(header, *Kind)
     except Rubbish:
         return
     assert length <= MOST_BYTES[kind]
@@ -232,7 +232,10 @@ def test_a_header_is_one_of_ours_and_small_or_rubbish(header: bytes) -> None:
 @given(kind=st.sampled_from(Kind), body=st.binary(max_size=33))
 def test_a_message_comes_back_as_it_was(kind: Kind, body: bytes) -> None:
     encoded = Message(kind, body).encode()
-    assert read_header(encoded[:HEADER_BYTES]) == (kind, len(body))
+    assert read_header(encoded[:HEADER_BYTES], kind) == (kind, len(body))
+    for other in set(Kind) - {kind}:
+        with pytest.raises(Rubbish):
+            read_header(encoded[:HEADER_BYTES], other)
     assert encoded[HEADER_BYTES:] == body
 
 

@@ -140,6 +140,8 @@ def test_slow_work_waits_its_turn_and_not_without_end() -> None:
 
 
 def test_an_announcement_fits_into_txt_items() -> None:
+    assert "pair" not in to_txt(Announcement(box="ab" * 32, name="x", host="127.0.0.1", port=7443, enrolled=True))
+    assert to_txt(Announcement(box="ab" * 32, name="x", host="127.0.0.1", port=7443, pair=7444))["pair"] == "7444"
     items = to_txt(Announcement(box="ab" * 32, name="箱" * 200, host="127.0.0.1", port=7443, enrolled=True))
     assert items["enrolled"] == "1"
     assert all(len(f"{key}={value}".encode()) <= 255 for key, value in items.items())

@@ -1,0 +1,43 @@
+"""What went wrong on the way to a box, or was refused there, in the words of this product."""
+
+from __future__ import annotations
+
+import http.client
+import ssl
+from dataclasses import dataclass
+from typing import Any
+
+from edge_runtime.contracts import wire
+from edge_runtime.contracts.errors import BoxRefused, BoxUnreachable, BoxWrongKey, InputInvalid, LinesideError
+
+
+@dataclass(frozen=True, slots=True)
+class _ErrorEnvelope:
+    error: dict[str, Any]
+
+
+def wrong_key(address: str) -> BoxWrongKey:
+    return BoxWrongKey(f"What answers at {address} does not have the key that was enrolled.")
+
+
+def no_answer(address: str, error: Exception) -> LinesideError:
+    """A connection that failed or ended."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return wrong_key(address)
+    # A box ends a connection whose certificate it does not know, with or without an alert. One that was only
+    # stopping takes no second connection.
+    alert = isinstance(error, ssl.SSLError) and "ALERT" in (error.reason or "")
+    ended = isinstance(error, ssl.SSLEOFError | http.client.RemoteDisconnected | ConnectionResetError | BrokenPipeError)
+    if alert or ended:
+        return BoxRefused(f"The box at {address} does not trust this desktop's key.")
+    reason = "it did not answer in time" if isinstance(error, TimeoutError) else str(error) or type(error).__name__
+    return BoxUnreachable(f"No connection to {address}: {reason}.")
+
+
+def refusal(address: str, status: int, body: bytes) -> LinesideError:
+    """An answer with a status of 400 or above."""
+    try:
+        envelope = wire.decode(body, _ErrorEnvelope)
+    except InputInvalid:
+        return BoxRefused(f"The box at {address} answered with status {status}.")
+    return LinesideError.from_dict(envelope.error)
