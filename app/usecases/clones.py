@@ -7,6 +7,7 @@ import secrets
 import time
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -81,11 +82,11 @@ def renew(ctx: Context, name: str, address: str, *, new_name: str | None = None)
     """
     box = get_box(ctx, name)
     split_address(address)
-    if new_name is not None:
-        require_free_name(ctx, "", new_name)
     path = _begun_path(ctx, box, address)
     begun = _read_begun(path)
-    if begun and begun.new and _answers(ctx, begun.new, address):
+    if new_name is not None:
+        require_free_name(ctx, begun.new.box if begun and begun.new else "", new_name)
+    if begun and begun.new and _has_taken(ctx, box, begun.new, address):
         return _enter(ctx, box, begun.new, address, path)
     _collect_original(ctx, box, address)
     if begun is None or (new_name is not None and begun.name != new_name):
@@ -97,17 +98,10 @@ def renew(ctx: Context, name: str, address: str, *, new_name: str | None = None)
         _write_begun(path, begun)
         new = client.prepare_identity(RenewRequest(request=begun.request, name=begun.name))
         _check(box, new)
-        _require_other_name(ctx, new.name)
         _write_begun(path, replace(begun, new=new))
         client.take_identity(begun.request)
-    until = time.monotonic() + COME_BACK_S
-    while not _answers(ctx, new, address):
-        if time.monotonic() > until:
-            raise BoxUnreachable(
-                f"The copy at {address} has its new identity, but does not answer with it yet.",
-                hint="Do the same again: it goes on from here.",
-            )
-        time.sleep(PAUSE_S)
+    if not _has_taken(ctx, box, new, address):
+        raise BoxRefused(f"The copy at {address} still answers with its old key.", hint="Do the same again.")
     return _enter(ctx, box, new, address, path)
 
 
@@ -157,12 +151,23 @@ def _check(box: Box, new: NewIdentity) -> None:
         raise BoxRefused("What the box made is no new identity.", hint="Look at the box's log before you go on.")
 
 
-def _answers(ctx: Context, new: NewIdentity, address: str) -> bool:
-    try:
-        with BoxClient(address, new.certificate, ctx.identity) as client:
-            return client.status().box == new.box
-    except LinesideError:
-        return False
+def _has_taken(ctx: Context, box: Box, new: NewIdentity, address: str) -> bool:
+    """Whether the copy has its new identity. It takes a moment to listen again once it has been told to take it.
+
+    :raises BoxUnreachable: it answers with neither.
+    """
+    until = time.monotonic() + COME_BACK_S
+    while True:
+        for certificate, who in ((new.certificate, new.box), (box.certificate, box.box)):
+            with suppress(LinesideError), BoxClient(address, certificate, ctx.identity) as client:
+                if client.status().box == who:
+                    return who == new.box
+        if time.monotonic() > until:
+            raise BoxUnreachable(
+                f"The copy at {address} answers neither with its old nor with its new identity.",
+                hint="Do the same again once it does: it goes on from here.",
+            )
+        time.sleep(PAUSE_S)
 
 
 def _enter(ctx: Context, box: Box, new: NewIdentity, address: str, path: Path) -> Box:

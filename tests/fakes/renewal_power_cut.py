@@ -46,7 +46,7 @@ def run_box(home: Path, step: str) -> int:
 
     cuts = {
         "recorded": lambda: _cut_before(renewal, "create_identity"),
-        "keyed": lambda: _cut_before(identity, "_self_sign"),
+        "keyed": lambda: _cut_before(identity, "self_signed"),
         "prepared": lambda: _then_cut(renewal, "prepare"),
         "named": lambda: _cut_before(renewal, "take"),
         "current": lambda: _cut_before(renewal, "forget_others"),
