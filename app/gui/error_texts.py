@@ -94,7 +94,7 @@ TEXTS: dict[str, tuple[str, str]] = {
         QT_TRANSLATE_NOOP("errors", "The box may not set its clock"),
         QT_TRANSLATE_NOOP(
             "errors",
-            "Install the newest lineside-edge.service there and restart it, or set the clock at the box by hand.",
+            "Put its drop-in lineside-edge-clock.conf in place and restart it, or set the clock at the box by hand.",
         ),
     ),
     "box.clock-refused": (

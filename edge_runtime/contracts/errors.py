@@ -141,7 +141,9 @@ class BoxRefused(LinesideError):
 class ClockForbidden(LinesideError):
     code = "box.clock-forbidden"
     title = "The box may not set its clock"
-    default_hint = "Install the newest lineside-edge.service there and restart it, or set the clock at the box by hand."
+    default_hint = (
+        "Put its drop-in lineside-edge-clock.conf in place and restart it, or set the clock at the box by hand."
+    )
 
 
 class ClockRefused(LinesideError):

@@ -3183,10 +3183,6 @@
         <translation>边缘盒无权设置时钟</translation>
     </message>
     <message>
-        <source>Install the newest lineside-edge.service there and restart it, or set the clock at the box by hand.</source>
-        <translation>请在边缘盒上安装最新的 lineside-edge.service 并重启，或在边缘盒上手动设置时钟。</translation>
-    </message>
-    <message>
         <source>The box refused this time</source>
         <translation>边缘盒拒绝了这个时间</translation>
     </message>
@@ -3341,6 +3337,10 @@
     <message>
         <source>This machine cannot train</source>
         <translation>本机无法训练</translation>
+    </message>
+    <message>
+        <source>Put its drop-in lineside-edge-clock.conf in place and restart it, or set the clock at the box by hand.</source>
+        <translation>请放置其附加配置 lineside-edge-clock.conf 并重启该服务，或在边缘盒上手动设置时钟。</translation>
     </message>
     <message>
         <source>Install the training extra (pip install &apos;lineside[train]&apos;) or choose another host.</source>
