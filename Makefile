@@ -51,7 +51,7 @@ lint: $(DONE)/dev ## Check style, types and the dependency rule
 .PHONY: faults
 faults: $(DONE)/dev ## Every fault test in full: 200 rounds of SIGKILL, every step of an update; a quarter of an hour
 	@$(SYSTEM) "to run the tests" $(TEST_PACKAGES)
-	LINESIDE_FAULT_ROUNDS=200 $(BIN)/python -m pytest tests/faults --timeout 1800 $(ARGS)
+	LINESIDE_FAULT_ROUNDS=200 $(BIN)/python -m pytest tests/faults --timeout 1800 -o faulthandler_timeout=4200 $(ARGS)
 
 .PHONY: soak
 soak: $(DONE)/dev ## Twenty minutes at full load: memory must stay flat, and no descriptor may leak

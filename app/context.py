@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -21,12 +22,14 @@ from app.store.records import Site
 from edge_runtime.contracts import wire
 from edge_runtime.contracts.errors import DatabaseDamaged, InputInvalid, NotFound, SiteMissing, StoreUnreachable
 from edge_runtime.identity import Identity, load_identity
+from edge_runtime.update.durable import sync_folder
 
 if TYPE_CHECKING:
     from cloud_sync.bursts.hosts.base import Host
     from cloud_sync.objects import ObjectStore
     from cloud_sync.recipes.base import Recipe
     from cloud_sync.release.sign import ReleaseRepository
+    from cloud_sync.release.site_roots import SiteRoots
     from edge_runtime.update.bundle import Bundle
 
 SITE_NAME = "site.json"
@@ -56,6 +59,16 @@ class Places:
     @property
     def signing_key(self) -> Path:
         return self.keys / "signing.key"
+
+    @property
+    def next_keys(self) -> Path:
+        """New keys of this desktop that no root lists yet."""
+        return self.home / "keys.next"
+
+    @property
+    def former_keys(self) -> Path:
+        """The keys of before, for boxes that have not heard of the new ones."""
+        return self.home / "keys.former"
 
     @property
     def root_key(self) -> Path:
@@ -93,6 +106,10 @@ class Context:
     blobs: Blobs
     identity: Identity
     places: Places = field(repr=False)
+    _repository: tuple[str, ReleaseRepository] | None = field(default=None, repr=False)
+    """Opened under the root of this digest."""
+    _roots: tuple[frozenset[str], SiteRoots] | None = field(default=None, repr=False)
+    """Read from the files of these names."""
 
     def __enter__(self) -> Context:
         return self
@@ -127,15 +144,29 @@ class Context:
             makers["local"] = partial(makers["local"], python=python)
         return {name: make(self.places.hosts / name) for name, make in makers.items()}
 
-    @cached_property
-    def _repository(self) -> ReleaseRepository:
+    def repository(self) -> ReleaseRepository:
+        """The site's signed releases.
+
+        :raises TrustRefused: this desktop is not one of those that may release, or the repository is damaged.
+        """
         from cloud_sync.release.sign import ReleaseRepository
 
-        return ReleaseRepository.open(self.places.repository, desktop_key_path=self.places.signing_key)
+        newest = self.roots().facts.digest
+        if self._repository is None or self._repository[0] != newest:
+            opened = ReleaseRepository.open(self.places.repository, desktop_key_path=self.places.signing_key)
+            self._repository = newest, opened
+        return self._repository[1]
 
-    def repository(self) -> ReleaseRepository:
-        """The site's signed releases."""
-        return self._repository
+    def roots(self) -> SiteRoots:
+        """Who may do what at this site, as this desktop knows it now."""
+        from cloud_sync.release.site_roots import SiteRoots
+
+        # A root's file is never changed: as long as the same ones are there, they say the same. Every contact asks.
+        folder = self.places.repository
+        names = frozenset(path.name for path in folder.glob("*.root.json"))
+        if self._roots is None or self._roots[0] != names:
+            self._roots = names, SiteRoots(folder)
+        return self._roots[1]
 
     def bundle(self, sha256: str) -> Bundle:
         """A bundle of the library, checked member by member.
@@ -204,6 +235,7 @@ def open_context(home: Path, *, vault: Vault | None = None) -> Context:
     places = Places(home.absolute())
     site = read_site(places)
     settings = load_settings(places.home)
+    settle_keys(places)
     identity = _desktop_identity(places)
     if not places.database.exists() or places.database.stat().st_size == 0:
         raise DatabaseDamaged(f"{places.database} is gone or empty, though the site is here.")
@@ -231,6 +263,26 @@ def read_site(places: Places) -> Site:
         raise SiteMissing(f"There is no site in {places.home}.") from error
     except (InputInvalid, msgspec.MsgspecError) as error:
         raise DatabaseDamaged(f"{places.site} cannot be read: {error}") from error
+
+
+def settle_keys(places: Places) -> None:
+    """Bring a change of this desktop's keys to its end where a root lists the new ones, else undo it."""
+    if not places.next_keys.exists():
+        return
+    if places.keys.exists():
+        from cloud_sync.release.site_roots import SiteRoots
+
+        try:
+            listed = load_identity(places.next_keys).fingerprint in (SiteRoots(places.repository).facts.desktops or {})
+        except (InputInvalid, NotFound):
+            listed = False
+        if not listed:
+            shutil.rmtree(places.next_keys)
+            return
+        shutil.rmtree(places.former_keys, ignore_errors=True)
+        places.keys.rename(places.former_keys)
+    places.next_keys.rename(places.keys)
+    sync_folder(places.home)
 
 
 def _desktop_identity(places: Places) -> Identity:

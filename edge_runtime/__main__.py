@@ -14,8 +14,9 @@ from typing import NoReturn
 from edge_runtime.commands import COMMANDS, load
 from edge_runtime.contracts.errors import InputInvalid, LinesideError
 from edge_runtime.contracts.text import one_line
-from edge_runtime.enrolment import MAX_ROOT_BYTES, create_home, trust_desktop
+from edge_runtime.enrolment import create_home, trust_desktop
 from edge_runtime.identity import MAX_CERTIFICATE_BYTES
+from edge_runtime.update.roots import MAX_ROOT_BYTES
 
 
 def program() -> NoReturn:

@@ -10,13 +10,12 @@ from pathlib import Path
 
 from edge_runtime.config import CONFIG_NAME, KEYS, TEMPLATE, load_config, parse_config
 from edge_runtime.contracts import wire
-from edge_runtime.contracts.errors import DiskFull, InputInvalid, NotFound
+from edge_runtime.contracts.errors import DiskFull, InputInvalid, NotFound, TrustRefused
 from edge_runtime.contracts.rows import Count, Name
-from edge_runtime.identity import create_identity, load_identity
+from edge_runtime.identity import create_identity, fingerprint_of, load_identity
 from edge_runtime.update.durable import write_durably
 
 MAX_ADDRESS_BYTES = 4096
-MAX_ROOT_BYTES = 2**20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,13 +107,20 @@ def read_address(home: Path) -> str:
 def trust_desktop(home: Path, *, desktop_pem: str, root_metadata: bytes) -> str:
     """Trust a desktop and its site's releases; returns the desktop's fingerprint. Again: nothing happens.
 
-    :raises TrustRefused: the box belongs to another site already.
+    :raises TrustRefused: the box belongs to another site already, or the root lists its desktops and this is none.
     :raises InputInvalid: no certificate, or no root metadata.
     :raises NotFound: there is no box in this folder.
     """
     from edge_runtime.service.trust import TrustStore
+    from edge_runtime.update.roots import read_root
 
     read_home(home)
+    listed, fingerprint = read_root(root_metadata).desktops, fingerprint_of(desktop_pem)
+    if listed is not None and fingerprint not in listed:
+        raise TrustRefused(
+            f"The root that was brought does not list the desktop {fingerprint[:12]}.",
+            hint="Have the holder of the root key admit it: `lineside site admit`.",
+        )
     store = TrustStore(home)
     # The root first: it is what may be refused.
     store.set_root(root_metadata)

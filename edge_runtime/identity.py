@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import datetime
 import hashlib
+import re
 import ssl
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from cryptography import x509
@@ -25,7 +26,10 @@ from edge_runtime.update.durable import write_durably
 
 KEY_NAME = "identity.key"
 CERTIFICATE_NAME = "identity.crt"
+CURRENT_NAME = "current"
+"""Names the folder, inside an identity's own, of the one that has taken its place; see :mod:`edge_runtime.renewal`."""
 MAX_CERTIFICATE_BYTES = 16 * 1024
+_NAME_BYTES = 32
 _NEVER_TOO_EARLY = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 _NEVER_TOO_LATE = datetime.datetime(9999, 12, 31, 23, 59, 59, tzinfo=datetime.UTC)
 
@@ -40,10 +44,27 @@ class Identity:
     """PEM, readable by its owner only."""
     certificate_path: Path
     """PEM."""
+    passphrase: str | None = field(default=None, repr=False)
+    """Of the key's file, where it is encrypted."""
 
     @property
     def certificate_pem(self) -> str:
         return self.certificate_path.read_text("ascii")
+
+
+def identity_folder(folder: Path) -> Path:
+    """Where the identity in force lies: in ``folder`` itself, or in the part of it that took its place.
+
+    :raises InputInvalid: what says so is damaged.
+    """
+    try:
+        with (folder / CURRENT_NAME).open("r", encoding="ascii", errors="replace") as file:
+            name = file.read(_NAME_BYTES + 1)
+    except FileNotFoundError:
+        return folder
+    if not re.fullmatch(r"[0-9a-f]{32}", name):
+        raise InputInvalid(f"{folder / CURRENT_NAME} does not name an identity.")
+    return folder / name
 
 
 def create_identity(folder: Path, common_name: str) -> Identity:
@@ -51,6 +72,9 @@ def create_identity(folder: Path, common_name: str) -> Identity:
 
     A power cut between the two files is mended by the next call: the certificate follows from the key.
     """
+    if identity_folder(folder) != folder:
+        # It was renewed, and a third one must never take its place.
+        return load_identity(folder)
     key_path, certificate_path = folder / KEY_NAME, folder / CERTIFICATE_NAME
     if not key_path.exists():
         key = Ed25519PrivateKey.generate()
@@ -59,8 +83,8 @@ def create_identity(folder: Path, common_name: str) -> Identity:
         )
         write_durably(key_path, [pem], mode=0o600)
     if not certificate_path.exists():
-        certificate = _self_sign(_load_key(key_path), common_name)
-        write_durably(certificate_path, [certificate.public_bytes(serialization.Encoding.PEM)])
+        certificate = self_signed(_load_key(key_path), common_name)
+        write_durably(certificate_path, [certificate.encode("ascii")])
     return load_identity(folder)
 
 
@@ -70,6 +94,7 @@ def load_identity(folder: Path) -> Identity:
     :raises NotFound: there is none.
     :raises InputInvalid: a file there is damaged, or the two do not belong together.
     """
+    folder = identity_folder(folder)
     key_path, certificate_path = folder / KEY_NAME, folder / CERTIFICATE_NAME
     if not key_path.exists() or not certificate_path.exists():
         raise NotFound(f"There is no identity in {folder}.")
@@ -150,16 +175,18 @@ def _context(protocol: int, identity: Identity, trusted_pems: Sequence[str]) -> 
     context.verify_mode = ssl.CERT_REQUIRED
     # A self-signed leaf is its own anchor; nothing that it signed is trusted (it is no CA).
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
-    context.load_cert_chain(identity.certificate_path, identity.key_path)
+    # A function: a missing passphrase is an error then, and not a question on the terminal.
+    context.load_cert_chain(identity.certificate_path, identity.key_path, lambda: identity.passphrase or "")
     for pem in trusted_pems:
         context.load_verify_locations(cadata=certificate_der(pem))
     return context
 
 
-def _self_sign(key: Ed25519PrivateKey, common_name: str) -> x509.Certificate:
+def self_signed(key: Ed25519PrivateKey, common_name: str) -> str:
+    """The certificate of a key in PEM form: it says nothing but the key, and never expires."""
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name.strip()[:64] or "lineside")])
     usages = [ExtendedKeyUsageOID.CLIENT_AUTH, ExtendedKeyUsageOID.SERVER_AUTH]
-    return (
+    certificate = (
         x509.CertificateBuilder()
         .subject_name(name)
         .issuer_name(name)
@@ -171,6 +198,7 @@ def _self_sign(key: Ed25519PrivateKey, common_name: str) -> x509.Certificate:
         .add_extension(x509.ExtendedKeyUsage(usages), critical=False)
         .sign(key, None)
     )
+    return certificate.public_bytes(serialization.Encoding.PEM).decode("ascii")
 
 
 def _load_key(path: Path) -> Ed25519PrivateKey:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 
@@ -14,6 +15,18 @@ _TOKEN = re.compile(
 )
 _PART = re.compile(r'\s*(?:"([^"]*)"|\'([^\']*)\'|([\w-]+))\s*')
 _HEADER = re.compile(r"\s*(\[\[?)(.*?)\]\]?\s*")
+
+
+_NAME_LINE = re.compile(
+    r"""^(?P<key>[ \t]*(?:name|"name"|'name')[ \t]*=[ \t]*)(?:"(?:[^"\\\n]|\\.)*"|'[^'\n]*')""", re.MULTILINE
+)
+
+
+def with_name(text: str, name: str) -> str | None:
+    """The text with another value of its first ``name``, everything else as it is; None where that stands in no way
+    in which a name usually does."""
+    changed, count = _NAME_LINE.subn(lambda line: line["key"] + json.dumps(name, ensure_ascii=False), text, count=1)
+    return changed if count else None
 
 
 def longest_key(text: str) -> tuple[int, int]:

@@ -1,9 +1,42 @@
-"""For every test: a machine that is busy with something else changes nothing about what is right."""
+"""For every test: a machine that is busy with something else changes nothing about what is right, and nothing waits for
+ever."""
 
 from __future__ import annotations
 
+import faulthandler
+import os
+
+import pytest
 from hypothesis import settings
 
 # The same examples at every run, however long each takes; `pytest --hypothesis-profile=default` looks for new ones.
 settings.register_profile("steady", deadline=None, derandomize=True)
 settings.load_profile("steady")
+
+_STDERR = pytest.StashKey[int]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    # What goes to standard error during a test is kept from the terminal.
+    config.stash[_STDERR] = os.dup(2)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_exception_interact(node: pytest.Item | pytest.Collector) -> None:
+    """Whoever watches over a test's time stops at its failure. What it tidies up afterwards can hang all the same."""
+    if not node.config.getoption("usepdb"):
+        _end_later(node.config)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """A thread that a test has left behind would keep the process from ending; those of pytest-xdist are ended anyway,
+    and live on until the last one has done its tests."""
+    if not hasattr(config, "workerinput"):
+        _end_later(config)
+
+
+def _end_later(config: pytest.Config) -> None:
+    """End the process, with what every thread was doing, unless it is called off before a test's time is over."""
+    seconds = float(config.getoption("timeout") or config.getini("timeout"))
+    faulthandler.dump_traceback_later(seconds, file=config.stash[_STDERR], exit=True)

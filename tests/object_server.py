@@ -58,6 +58,10 @@ def object_server(folder: Path) -> Iterator[ObjectServer]:
             yield ObjectServer(endpoint, BUCKET, CREDENTIALS, folder / "buckets", process)
         finally:
             process.terminate()
+            try:
+                process.wait(30)
+            finally:
+                process.kill()
 
 
 def _endpoint(process: subprocess.Popen[bytes], log: Path) -> str:

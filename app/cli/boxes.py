@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from app.cli import scan, ssh, text
+from app.cli import clocks, clones, follow, scan, ssh, text
 from app.cli.commands import Topic, Topics
 from app.cli.seen import add_listings
 from app.cli.session import Columns, Session
@@ -34,7 +34,10 @@ def register(topics: Topics, everywhere: argparse.ArgumentParser) -> None:
     collect.add_argument("box", nargs="?", help="name or id (default: all)")
     refresh = topic.verb("refresh", _refresh, "ask boxes how they are")
     refresh.add_argument("box", nargs="?", help="name or id (default: all)")
+    follow.add_verb(topic)
     add_listings(topic)
+    clocks.add_verb(topic)
+    clones.add_verbs(topic)
     rollback = topic.verb("rollback", _rollback, "send a box back to the model before this one")
     rollback.add_argument("box", help="name or id")
     rollback.add_argument("--reason", required=True, help="kept on the box and in the activity")

@@ -55,16 +55,21 @@ class Session:
 
         return open_context(self.home)
 
+    def say(self, line: str) -> None:
+        """Something for a person to read on the way; a program gets the answer alone."""
+        if not self.as_json:
+            print(line, flush=True)
+
     def answer(self, body: Mapping[str, Any], lines: Sequence[str]) -> None:
         """The command's answer: ``body`` as JSON, or ``lines``."""
         self.end_line()
         if self.as_json:
             from edge_runtime.contracts import wire
 
-            print(wire.encode(body).decode())
+            print(wire.encode(body).decode(), flush=True)
         else:
             for line in lines:
-                print(line)
+                print(line, flush=True)
 
     def rows(self, key: str, records: Sequence[T], columns: Columns[T], *, empty: str, **more: Any) -> None:
         """A list: ``{key: [...], **more}``, or a table with these columns, or the sentence ``empty``."""

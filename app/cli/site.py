@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import getpass
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app.cli import text
 from app.cli.commands import Topic, Topics
+from app.cli.keys import add_keys
+from app.cli.passphrase import new_passphrase
 from app.cli.session import Session
-from edge_runtime.contracts.errors import InputInvalid
 
 if TYPE_CHECKING:
     from app.context import Context
@@ -28,12 +27,13 @@ def register(topics: Topics, everywhere: argparse.ArgumentParser) -> None:
         help="read the offline root key's passphrase from the first line of FILE instead of asking",
     )
     topic.verb("show", _show, "who this desktop works for")
+    add_keys(topic)
 
 
 def _create(arguments: argparse.Namespace, session: Session) -> None:
     from app.usecases import sites
 
-    passphrase = _passphrase(arguments.passphrase_file)
+    passphrase = new_passphrase(arguments.passphrase_file)
     with sites.create_site(session.home, arguments.name, passphrase) as ctx:
         _answer(session, ctx)
         if not session.as_json:
@@ -60,18 +60,3 @@ def _answer(session: Session, ctx: Context) -> None:
         home=str(ctx.home),
         settings=ctx.settings,
     )
-
-
-def _passphrase(file: Path | None) -> str:
-    if file is not None:
-        try:
-            lines = file.read_text("utf-8").splitlines()
-        except (OSError, UnicodeDecodeError) as error:
-            raise InputInvalid(f"The passphrase cannot be read from {file}.") from error
-        return lines[0] if lines else ""
-    if not sys.stdin.isatty():
-        raise InputInvalid("There is no terminal to ask for the passphrase.", hint="Use --passphrase-file FILE.")
-    first = getpass.getpass("Passphrase of the offline root key: ")
-    if getpass.getpass("Once more: ") != first:
-        raise InputInvalid("The two passphrases differ.")
-    return first

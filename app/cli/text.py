@@ -37,6 +37,17 @@ def size(count: int) -> str:
     return f"{count} B" if unit == "B" else f"{value:.1f} {unit}"
 
 
+def skew(ms: float) -> str:
+    """How far one clock is from another, in the unit that suits it."""
+    size, side = abs(ms), "behind" if ms < 0 else "ahead"
+    if size < 1000:
+        return f"{size:.1f} ms {side}"
+    for unit, length_s in (("days", 86_400.0), ("h", 3_600.0), ("min", 60.0)):
+        if size >= 2_000 * length_s:
+            return f"{size / 1000 / length_s:,.1f} {unit} {side}"
+    return f"{size / 1000:.1f} s {side}"
+
+
 def clean(value: object) -> str:
     """One line without control characters: names and messages come from other machines."""
     return NONE if value is None or value == "" else one_line(str(value))

@@ -20,8 +20,11 @@ from urllib.parse import quote, urlencode
 
 from app.fleet.failures import no_answer, refusal, wrong_key
 from edge_runtime.contracts import wire
+from edge_runtime.contracts.audit_chain import ChainHead
+from edge_runtime.contracts.clock import BoxClock, SetClock
 from edge_runtime.contracts.errors import BoxRefused, InputInvalid, ObjectCorrupt
 from edge_runtime.contracts.finding import Neighbours, NeighboursRequest
+from edge_runtime.contracts.renewal import NewIdentity, RenewRequest, TakeRequest
 from edge_runtime.contracts.rows import ROW_TYPES, Row, Stream
 from edge_runtime.contracts.status import (
     AckRequest,
@@ -29,6 +32,7 @@ from edge_runtime.contracts.status import (
     InstallRequest,
     ProbeReport,
     ProbeRequest,
+    RootStatus,
     ShadowRequest,
 )
 from edge_runtime.identity import Identity, client_context
@@ -48,6 +52,8 @@ class SpoolPage:
     rows: tuple[Row, ...]
     cursor: int
     more: bool
+    chain: ChainHead | None = None
+    """Of audits, with their last page."""
 
 
 def split_address(address: str) -> tuple[str, int]:
@@ -101,7 +107,7 @@ class BoxClient:
         rows = tuple(wire.from_dict(row, ROW_TYPES[stream], what=f"{stream} row") for row in envelope.rows)
         if envelope.more and (not rows or envelope.cursor == after):
             raise BoxRefused(f"The box at {self.address} sent a page of {stream} that leads nowhere.")
-        return SpoolPage(rows, envelope.cursor, envelope.more)
+        return SpoolPage(rows, envelope.cursor, envelope.more, envelope.chain)
 
     def acknowledge(self, stream: Stream, through: int) -> None:
         """Tell the box that everything up to this cursor is safe here."""
@@ -137,6 +143,21 @@ class BoxClient:
                 offset = state.have
                 sent(offset, size)
 
+    def newest_root(self) -> int:
+        """Number of the newest root that the box has accepted."""
+        return self._ask("GET", "/v1/roots", RootStatus).newest
+
+    def root(self, version: int) -> bytes:
+        """A root that the box has accepted; unchecked."""
+        return self._call("GET", f"/v1/roots/{version}")
+
+    def put_root(self, version: int, body: bytes) -> None:
+        """Bring the box a root.
+
+        :raises TrustRefused: it does not follow from the newest one there.
+        """
+        self._call("PUT", f"/v1/roots/{version}", body=body)
+
     def put_metadata(self, path: Path) -> None:
         """Send one file of the release repository's metadata."""
         self._call("PUT", f"/v1/metadata/{quote(path.name)}", body=path.read_bytes())
@@ -159,6 +180,27 @@ class BoxClient:
         """What the box finds in its own networks, listening for so long."""
         body = wire.encode(NeighboursRequest(seconds=seconds))
         return self._ask("POST", "/v1/neighbours", Neighbours, body=body, timeout_s=PROBE_TIMEOUT_S)
+
+    def clock(self) -> BoxClock:
+        """What the box's clock says."""
+        return self._ask("GET", "/v1/clock", BoxClock)
+
+    def set_clock(self, at_ms: int) -> BoxClock:
+        """Set the box's clock to what the time will be there when this arrives.
+
+        :raises ClockRefused: it is before what the box knows to have happened.
+        :raises ClockForbidden: the system does not let it.
+        """
+        return self._ask("POST", "/v1/clock", BoxClock, body=wire.encode(SetClock(at_ms=at_ms)))
+
+    def prepare_identity(self, request: RenewRequest) -> NewIdentity:
+        """Have the box make a new key; again with the same request: the same key."""
+        return self._ask("POST", "/v1/identity", NewIdentity, body=wire.encode(request), timeout_s=PROBE_TIMEOUT_S)
+
+    def take_identity(self, request: str) -> NewIdentity:
+        """Have the box go on with the key that it made. This connection is its last under the old one."""
+        body = wire.encode(TakeRequest(request=request))
+        return self._ask("PUT", "/v1/identity", NewIdentity, body=body, timeout_s=PROBE_TIMEOUT_S)
 
     def roll_back(self, reason: str) -> None:
         """Return to the other committed model."""
@@ -192,7 +234,7 @@ class BoxClient:
             try:
                 try:
                     status, answer = self._exchange(method, target, body, timeout_s, limit)
-                except (http.client.HTTPException, ConnectionError):
+                except (http.client.HTTPException, ConnectionError, ssl.SSLEOFError):
                     # An idle connection that the box has closed says so only now; every call may be repeated.
                     self._drop()
                     status, answer = self._exchange(method, target, body, timeout_s, limit)
@@ -242,6 +284,7 @@ class _RawPage:
     rows: list[dict[str, Any]]
     cursor: int
     more: bool
+    chain: ChainHead | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,8 @@ def no_answer(address: str, error: Exception) -> LinesideError:
     # A box ends a connection whose certificate it does not know, with or without an alert. One that was only
     # stopping takes no second connection.
     alert = isinstance(error, ssl.SSLError) and "ALERT" in (error.reason or "")
-    if alert or isinstance(error, http.client.RemoteDisconnected):
+    ended = isinstance(error, ssl.SSLEOFError | http.client.RemoteDisconnected | ConnectionResetError | BrokenPipeError)
+    if alert or ended:
         return BoxRefused(f"The box at {address} does not trust this desktop's key.")
     reason = "it did not answer in time" if isinstance(error, TimeoutError) else str(error) or type(error).__name__
     return BoxUnreachable(f"No connection to {address}: {reason}.")

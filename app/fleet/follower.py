@@ -11,6 +11,7 @@ import http.client
 import ssl
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -19,9 +20,10 @@ from functools import partial
 import httptools
 
 from app.fleet.client import MAX_BODY_BYTES, split_address
+from app.fleet.clock import RoundTrip
 from app.fleet.failures import no_answer, refusal, wrong_key
 from edge_runtime.contracts import wire
-from edge_runtime.contracts.errors import BoxRefused, LinesideError
+from edge_runtime.contracts.errors import BoxRefused, BoxUnreachable, LinesideError
 from edge_runtime.contracts.status import BoxStatus
 from edge_runtime.identity import Identity, certificate_der, client_context
 
@@ -44,6 +46,8 @@ class Followed:
     box: str
     address: str
     certificate_pem: str
+    identity: Identity
+    """As whom it is asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,25 +57,31 @@ class News:
     box: str
     status: BoxStatus | None
     problem: LinesideError | None = None
+    address: str = ""
+    trip: RoundTrip | None = None
+    """Of its answer."""
+    asked: int = 0
+    """What ``tell`` had returned last when it was asked."""
 
 
 class Follower:
     """Follows until it is closed.
 
-    :param tell: takes news, at most one of each box, the newest; called on the follower's own thread.
+    :param tell: takes news, at most one of each box, the newest; called on the follower's own thread. What it returns
+        is handed back with all news that were asked for after it.
     :param failed: takes what ``tell`` raised; following ends there.
     """
 
     def __init__(
         self,
-        identity: Identity,
-        tell: Callable[[Sequence[News]], None],
+        tell: Callable[[Sequence[News]], int],
         *,
         failed: Callable[[BaseException], None],
         ask_every_s: float = ASK_EVERY_S,
     ) -> None:
-        self._identity, self._tell, self._failed, self._ask_every_s = identity, tell, failed, ask_every_s
+        self._tell, self._failed, self._ask_every_s = tell, failed, ask_every_s
         self._news: dict[str, News] = {}
+        self._told = 0
         self._tasks: dict[str, tuple[Followed, asyncio.Task[None]]] = {}
         self._loop = _new_loop()
         self._closing = asyncio.Event()
@@ -109,7 +119,7 @@ class Follower:
                     await asyncio.wait_for(self._closing.wait(), TELL_EVERY_S)
                 if self._news and not self._closing.is_set():
                     news, self._news = list(self._news.values()), {}
-                    self._tell(news)
+                    self._told = self._tell(news)
         finally:
             tasks = [task for _followed, task in self._tasks.values()]
             for task in tasks:
@@ -151,27 +161,33 @@ class Follower:
 
         :raises RemoteDisconnected: it ended before the first answer.
         """
-        async with self._gate, asyncio.timeout(ANSWER_TIMEOUT_S):
-            reader, writer = await self._connect(followed)
         heard = False
         try:
-            while True:
-                started = self._loop.time()
-                async with asyncio.timeout(ANSWER_TIMEOUT_S):
-                    status = await _ask(reader, writer, followed.address)
-                heard = True
-                self._news[followed.box] = News(followed.box, status)
-                await asyncio.sleep(max(0.0, started + self._ask_every_s - self._loop.time()))
-        except ConnectionError as error:
+            async with self._gate, asyncio.timeout(ANSWER_TIMEOUT_S):
+                reader, writer = await self._connect(followed)
+            try:
+                while True:
+                    started, asked = self._loop.time(), self._told
+                    sent_ms, sent_s = time.time_ns() / 1e6, time.monotonic()
+                    async with asyncio.timeout(ANSWER_TIMEOUT_S):
+                        status = await _ask(reader, writer, followed.address)
+                    heard = True
+                    took_ms = (time.monotonic() - sent_s) * 1000
+                    trip = RoundTrip(sent_ms=sent_ms, took_ms=took_ms, box_ms=status.at_ms)
+                    self._news[followed.box] = News(
+                        followed.box, status, address=followed.address, trip=trip, asked=asked
+                    )
+                    await asyncio.sleep(max(0.0, started + self._ask_every_s - self._loop.time()))
+            finally:
+                writer.transport.abort()
+        except (ssl.SSLEOFError, ConnectionResetError, BrokenPipeError) as error:
             if heard:
-                raise
+                raise BoxUnreachable(f"The box at {followed.address} ended the connection.") from error
             raise http.client.RemoteDisconnected(str(error)) from error
-        finally:
-            writer.transport.abort()
 
     async def _connect(self, followed: Followed) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         host, port = split_address(followed.address)
-        context = client_context(self._identity, followed.certificate_pem)
+        context = client_context(followed.identity, followed.certificate_pem)
         reader, writer = await asyncio.open_connection(host, port, ssl=context, server_hostname="", limit=_READ_BYTES)
         connection: ssl.SSLObject = writer.get_extra_info("ssl_object")
         if connection.getpeercert(binary_form=True) != certificate_der(followed.certificate_pem):
@@ -202,7 +218,7 @@ async def _ask(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, addre
         while not answer.complete:
             data = await reader.read(_READ_BYTES)
             if not data:
-                raise ConnectionError("it ended the connection")
+                raise ConnectionResetError("it ended the connection")
             parser.feed_data(data)
             if len(answer.body) > MAX_BODY_BYTES:
                 raise BoxRefused(f"The box at {address} sent more than {MAX_BODY_BYTES} bytes.")

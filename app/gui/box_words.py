@@ -41,6 +41,8 @@ _KINDS: dict[str, tuple[str, Tone, str]] = {
     "update.committed": ("ok", "ok", QT_TRANSLATE_NOOP("boxes", "Model committed")),
     "shadow.chosen": ("gauge", "info", QT_TRANSLATE_NOOP("boxes", "Shadow chosen")),
     "config.changed": ("settings", "info", QT_TRANSLATE_NOOP("boxes", "Configured")),
+    "clock.set": ("wait", "info", QT_TRANSLATE_NOOP("boxes", "Clock set")),
+    "identity.renewed": ("key", "info", QT_TRANSLATE_NOOP("boxes", "New identity")),
     "box.started": ("play", "info", QT_TRANSLATE_NOOP("boxes", "Started")),
 }
 _STREAMS = {

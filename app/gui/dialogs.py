@@ -182,16 +182,16 @@ class Confirm(FormDialog):
 
 
 class PathField(QWidget):
-    """A path that can be typed or chosen; a folder's, or with ``file`` a file's."""
+    """A path that can be typed or chosen; a folder's, or with ``file`` a file's, or with ``new`` one to be written."""
 
     changed = Signal()
     """After it was chosen, or typed to the end."""
 
-    def __init__(self, caption: str, *, file: bool = False) -> None:
+    def __init__(self, caption: str, *, file: bool = False, new: bool = False) -> None:
         super().__init__()
         self.edit = QLineEdit()
         self.edit.setAccessibleName(caption)
-        self._caption, self._file = caption, file
+        self._caption, self._file, self._new = caption, file, new
         browse = Button(self.tr("Browse…"), "folder", clicked=self._browse)
         browse.setAccessibleName(f"{caption}: {browse.text()}")
         self.setLayout(row(self.edit, browse))
@@ -203,7 +203,9 @@ class PathField(QWidget):
         return self.edit.text().strip()
 
     def _browse(self) -> None:
-        if self._file:
+        if self._new:
+            chosen, _filter = QFileDialog.getSaveFileName(self, self._caption, self.path)
+        elif self._file:
             chosen, _filter = QFileDialog.getOpenFileName(self, self._caption, self.path)
         else:
             chosen = QFileDialog.getExistingDirectory(self, self._caption, self.path)

@@ -70,6 +70,12 @@ TEXTS: dict[str, tuple[str, str]] = {
         QT_TRANSLATE_NOOP("errors", "The passphrase does not open this key"),
         QT_TRANSLATE_NOOP("errors", "Type the passphrase again; it cannot be recovered."),
     ),
+    "trust.root-key": (
+        QT_TRANSLATE_NOOP("errors", "This is not the site's root key"),
+        QT_TRANSLATE_NOOP(
+            "errors", "Use the file that `lineside site export-root` wrote last, or root.key.pem; nothing was changed."
+        ),
+    ),
     "box.unreachable": (
         QT_TRANSLATE_NOOP("errors", "The box does not answer"),
         QT_TRANSLATE_NOOP("errors", "Check its power and cable, then try again; what waits for it is kept."),
@@ -83,6 +89,20 @@ TEXTS: dict[str, tuple[str, str]] = {
     "box.refused": (
         QT_TRANSLATE_NOOP("errors", "The box refused the request"),
         QT_TRANSLATE_NOOP("errors", "Check that this desktop is enrolled on the box."),
+    ),
+    "box.clock-forbidden": (
+        QT_TRANSLATE_NOOP("errors", "The box may not set its clock"),
+        QT_TRANSLATE_NOOP(
+            "errors",
+            "Put its drop-in lineside-edge-clock.conf in place and restart it, or set the clock at the box by hand.",
+        ),
+    ),
+    "box.clock-refused": (
+        QT_TRANSLATE_NOOP("errors", "The box refused this time"),
+        QT_TRANSLATE_NOOP(
+            "errors",
+            "It is before what the box knows to have happened. Set this desktop's clock first, then try again.",
+        ),
     ),
     "pairing.code-wrong": (
         QT_TRANSLATE_NOOP("errors", "The code was not accepted"),

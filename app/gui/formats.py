@@ -52,6 +52,18 @@ def duration(seconds: float) -> str:
     return QCoreApplication.translate("formats", "{h} h {m:02d} min").format(h=whole // 3600, m=whole % 3600 // 60)
 
 
+def off_by(ms: float) -> str:
+    """How far one clock is from another: "56 d behind", to be followed by whose."""
+    seconds = abs(ms) / 1000
+    if seconds < 2 * 86_400:
+        size = duration(seconds)
+    else:
+        size = QCoreApplication.translate("formats", "{n} days").format(n=count(round(seconds / 86_400)))
+    if ms < 0:
+        return QCoreApplication.translate("formats", "{size} behind").format(size=size)
+    return QCoreApplication.translate("formats", "{size} ahead of").format(size=size)
+
+
 def ago(at_ms: int | None, now: int | None = None) -> str:
     """How long ago, in the largest unit that says enough."""
     if at_ms is None:

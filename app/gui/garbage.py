@@ -1,7 +1,7 @@
 """Garbage collection on the GUI thread alone.
 
-Python collects on whatever thread happens to allocate. On a worker that would destroy Qt's objects there: Qt then
-holds one of its locks and waits for the interpreter's, while the GUI thread does it the other way round, for ever.
+Python collects on whatever thread happens to allocate. On a worker that would destroy Qt's objects there, while the GUI
+thread walks over them without the interpreter's lock: the window crashes.
 """
 
 from __future__ import annotations
@@ -18,15 +18,21 @@ class GuiGarbage(QObject):
 
     def __init__(self, parent: QObject) -> None:
         super().__init__(parent)
+        self._was_enabled = gc.isenabled()
         gc.disable()
         self._timer = QTimer(self, interval=LOOK_MS)
         self._timer.timeout.connect(collect_what_is_due)
         self._timer.start()
 
-    def hand_back(self) -> None:
-        """Python collects by itself again: no worker is left."""
+    def stop(self) -> None:
+        """Look no more. Until :meth:`hand_back` nobody collects, which is right for a program that is about to end."""
         self._timer.stop()
-        gc.enable()
+
+    def hand_back(self) -> None:
+        """Python collects by itself again, if it did before: no worker is left."""
+        self.stop()
+        if self._was_enabled:
+            gc.enable()
 
 
 def collect_what_is_due() -> None:

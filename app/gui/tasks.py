@@ -100,8 +100,8 @@ class _Watching:
             self._threads[-1].start()
         return future
 
-    def end(self, running: Iterable[Future[Any]]) -> None:
-        """Drop what waits, and give what runs a moment to end."""
+    def end(self, running: Iterable[Future[Any]]) -> bool:
+        """Drop what waits, and give what runs a moment to end; False: some still runs and is given up."""
         for future in running:
             future.cancel()
         for _ in self._threads:
@@ -109,6 +109,7 @@ class _Watching:
         deadline = time.monotonic() + WATCHING_GRACE_S
         for thread in self._threads:
             thread.join(max(0.0, deadline - time.monotonic()))
+        return not any(thread.is_alive() for thread in self._threads)
 
     def _run(self) -> None:
         while (given := self._waiting.get()) is not None:
@@ -252,14 +253,17 @@ class Tasks(QObject):
         self._closed = True
         for pool in (self._queries, self._commands):
             pool.shutdown(wait=False, cancel_futures=True)
-        self._watching.end(self._watched)
+        alone = self._watching.end(self._watched)
         # A future that was cancelled before it began counts as unfinished for ever.
         left = {future for future in self._running if not future.cancelled()}
         drained = not wait(left, timeout=timeout_s).not_done
         if drained:
             for pool in (self._queries, self._commands):
                 pool.shutdown(wait=True)
-            self._garbage.hand_back()
+            self._garbage.stop()
+            # What was given up may run on, and would collect on its own thread while the windows are taken down.
+            if alone:
+                self._garbage.hand_back()
         return drained
 
     def _submit(

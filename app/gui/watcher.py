@@ -12,6 +12,7 @@ from PySide6.QtCore import QObject, QTimer
 from app.gui.session import Session
 from app.store.records import Box
 from app.usecases import boxes, bursts, rollouts, sync
+from app.usecases.following import Following, to_visit
 from app.usecases.progress import CancelToken
 from edge_runtime.contracts.errors import LinesideError
 
@@ -39,13 +40,13 @@ class Watcher(QObject):
         self._stopping = CancelToken()
         self._busy: set[str] = set()
         self._not_before: dict[str, float] = {}
-        self._following: boxes.Following | None = None
+        self._following: Following | None = None
         self._timer = QTimer(self, interval=TICK_MS)
         self._timer.timeout.connect(self._tick)
 
     def start(self) -> None:
         context, tasks = self._session.context, self._session.tasks
-        self._following = boxes.follow(context, failed=lambda error: tasks.post(lambda: tasks.report(error)))
+        self._following = Following(context, failed=lambda error: tasks.post(lambda: tasks.report(error)))
         self._timer.start()
         self._tick()
 
@@ -61,7 +62,7 @@ class Watcher(QObject):
         context, following = self._session.context, self._following
         if following is None:
             return
-        self._once("boxes", following.look_again, self._collect, pause_s=0.0)
+        self._once("boxes", lambda: to_visit(context, following.look_again()), self._visit, pause_s=0.0)
         if self._only_looking:
             return
         self._once("work", self._advance, lambda _none: None, pause_s=0.0)
@@ -70,19 +71,14 @@ class Watcher(QObject):
                 "sync", lambda: sync.sync_now(context, cancel=self._stopping), lambda _report: None, pause_s=SYNC_S
             )
 
-    def _collect(self, known: list[Box]) -> None:
-        """From each box that answers and has something to tell."""
+    def _visit(self, due: list[Box]) -> None:
+        """Bring over what waits there, and the keys that a box does not know yet."""
         if self._only_looking:
             return
         context = self._session.context
-        for box in known:
-            if box.problem is None and box.status is not None and boxes.waiting(box.status):
-                self._once(
-                    box.box,
-                    partial(boxes.collect, context, box.box, cancel=self._stopping),
-                    lambda _report: None,
-                    pause_s=0.0,
-                )
+        for box in due:
+            work = partial(boxes.collect, context, box.box, cancel=self._stopping)
+            self._once(box.box, work, lambda _report: None, pause_s=0.0)
 
     def _advance(self) -> None:
         """On a worker: one step of every burst and rollout that is under way."""

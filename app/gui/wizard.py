@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QLineEdit, QStackedWidget, QVBoxLayout, QWidget
 
 from app.context import Context
 from app.gui import error_texts, geometry, icons
+from app.gui.joining import JoinSite, RecoverSite
 from app.gui.pages.base import scrolled
 from app.gui.tasks import Tasks
 from app.gui.widgets import Button, IconLabel, column, label, row
@@ -94,6 +95,16 @@ class Wizard(QWidget):
 
         self._tasks.run_query(work, self._created, owner=self, failed=self._refused)
 
+    def ask_join(self) -> JoinSite:
+        dialog = JoinSite(self._home, self._tasks, self, joined=self._arrived)
+        dialog.open()
+        return dialog
+
+    def ask_recover(self) -> RecoverSite:
+        dialog = RecoverSite(self._home, self._tasks, self, recovered=self._arrived)
+        dialog.open()
+        return dialog
+
     def closeEvent(self, event: QCloseEvent) -> None:
         super().closeEvent(event)
         self.closed.emit()
@@ -111,7 +122,9 @@ class Wizard(QWidget):
             self.tr("Two boxes and a line that changes, all on this machine. Takes about two minutes."),
         )
         self.demo.clicked.connect(self.demo_chosen)
-        choices = column(self.new_site, self.demo, gap=16)
+        self.join = Button(self.tr("Join a site…"), "key", kind="ghost", clicked=self.ask_join)
+        self.recover = Button(self.tr("Recover a site…"), "shield", kind="ghost", clicked=self.ask_recover)
+        choices = column(self.new_site, self.demo, row(self.join, self.recover, 1), gap=16)
         if not self._can_train:
             why = self.tr("The demo trains a model; this installation brings no PyTorch to train with.")
             self.demo.setEnabled(False)
@@ -190,6 +203,10 @@ class Wizard(QWidget):
             self._problem.setText(f"{error.message} {error_texts.hint(error.code, error.hint)}")
         else:
             self._tasks.report(error)
+
+    def _arrived(self, context: Context) -> None:
+        self.context = context
+        self._finish()
 
     def _open_folder(self) -> None:
         if self.context is not None:

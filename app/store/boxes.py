@@ -8,14 +8,15 @@ from dataclasses import dataclass
 
 from app.store.database import Database
 from app.store.lookup import resolve, to_json
-from app.store.records import Box
+from app.store.records import Box, Heard
+from app.store.sightings import note_sightings
 from app.store.writer import Writer
 from edge_runtime.contracts import wire
 from edge_runtime.contracts.errors import InputInvalid, NotFound
 from edge_runtime.contracts.status import BoxStatus
 
 _SELECT = """SELECT b.box, b.name, COALESCE(s.address, b.address) AS address, b.certificate, b.enrolled_ms,
-    s.last_seen_ms, s.problem, s.status FROM boxes b LEFT JOIN box_status s USING (box)"""
+    s.last_seen_ms, s.problem, s.status, s.skew_ms, s.skew_error_ms FROM boxes b LEFT JOIN box_status s USING (box)"""
 
 
 def put_box(db: Database, box: Box) -> None:
@@ -82,20 +83,34 @@ class Contact:
     """Where it was found; None leaves it."""
     seen_ms: int | None = None
     """When it answered; None leaves it."""
+    heard: Heard | None = None
+    """How it was come by, where it answered."""
 
 
-def keep_contacts(db: Database, contacts: Iterable[Contact]) -> None:
-    """Keep what contacts with boxes brought, in one transaction; one with a box that is not enrolled is left out."""
+def keep_contacts(db: Database, contacts: Iterable[Contact]) -> int:
+    """Keep what contacts with boxes brought, in one transaction; one with a box that is not enrolled is left out.
+
+    :returns: how many sightings there were so far; see :mod:`app.store.sightings`.
+    """
     rows = [(contact, _row_of(contact)) for contact in contacts]
 
-    def work(writer: Writer) -> None:
+    def work(writer: Writer) -> int:
         enrolled = {row["box"] for row in writer.execute("SELECT box FROM boxes")}
         for contact, row in rows:
             if contact.box in enrolled:
                 writer.upsert("box_status", row)
                 writer.touch("boxes", contact.box)
+        return note_sightings(
+            writer,
+            [
+                (contact.status, contact.heard)
+                for contact, _row in rows
+                # One that has just been renewed answers as another box already.
+                if contact.heard and contact.status and contact.status.box == contact.box in enrolled
+            ],
+        )
 
-    db.write(work)
+    return db.write(work)
 
 
 def set_status(
@@ -106,9 +121,10 @@ def set_status(
     problem: str | None = None,
     address: str | None = None,
     seen_ms: int | None = None,
+    heard: Heard | None = None,
 ) -> None:
     """:func:`keep_contacts` for one contact."""
-    keep_contacts(db, [Contact(box=box, status=status, problem=problem, address=address, seen_ms=seen_ms)])
+    keep_contacts(db, [Contact(box=box, status=status, problem=problem, address=address, seen_ms=seen_ms, heard=heard)])
 
 
 def _row_of(contact: Contact) -> dict[str, object]:
@@ -121,6 +137,8 @@ def _row_of(contact: Contact) -> dict[str, object]:
         row["address"] = contact.address
     if contact.seen_ms is not None:
         row["last_seen_ms"] = contact.seen_ms
+    if contact.heard is not None:
+        row |= {"skew_ms": contact.heard.skew_ms, "skew_error_ms": contact.heard.skew_error_ms}
     return row
 
 
@@ -139,6 +157,8 @@ def _box(row: sqlite3.Row) -> Box:
         last_seen_ms=row["last_seen_ms"],
         problem=row["problem"],
         status=_status(row["status"]),
+        skew_ms=row["skew_ms"],
+        skew_error_ms=row["skew_error_ms"],
     )
 
 

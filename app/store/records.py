@@ -55,6 +55,42 @@ class Box:
     problem: str | None = None
     """Why the last contact failed; None when it answered."""
     status: BoxStatus | None = None
+    skew_ms: float | None = None
+    """How far its clock was ahead of this desktop's at the last contact, give or take ``skew_error_ms``."""
+    skew_error_ms: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Heard:
+    """How an answer of a box was come by: where, and in which order with others."""
+
+    address: str
+    asked: int
+    """How many sightings there were when it was asked; see :mod:`app.store.sightings`."""
+    skew_ms: float
+    skew_error_ms: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sighting:
+    """One start of one box's program, as it answered at one address.
+
+    The times count sightings on this desktop: what was *asked* when there were n, and *heard* as the m-th, happened
+    after every sighting up to n was heard, and before every one that was asked for when there were m.
+    """
+
+    box: str
+    address: str
+    boot: str
+    """Nothing: its key answered there, and it was not asked more."""
+    machine: str
+    host_key: str
+    kernel_boot: str
+    first_asked: int
+    first_heard: int
+    last_asked: int
+    last_heard: int
+    last_ms: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -157,6 +157,27 @@ _STREAMS_BY_BOX = tuple(
 """One box's rows are turned over page by page, however many the others have."""
 
 
+_CLOCKS_COPIES_CHAINS = (
+    "ALTER TABLE audits ADD COLUMN entry INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE audits ADD COLUMN previous TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE audits ADD COLUMN chain TEXT NOT NULL DEFAULT ''",
+    # How far each box's chain was told to reach, and up to where its entries had left before this desktop came.
+    """CREATE TABLE audit_chains (
+        box TEXT NOT NULL, beginning TEXT NOT NULL, entry INTEGER NOT NULL, digest TEXT NOT NULL,
+        anchor INTEGER NOT NULL, taken_back INTEGER, PRIMARY KEY (box, beginning)) WITHOUT ROWID, STRICT""",
+    "CREATE INDEX audits_by_entry ON audits (box, entry)",
+    "ALTER TABLE box_status ADD COLUMN skew_ms REAL",
+    "ALTER TABLE box_status ADD COLUMN skew_error_ms REAL",
+    # asked and heard count sightings, for clocks jump: whatever was heard as n was asked for after n sightings at most.
+    """CREATE TABLE sightings (
+        box TEXT NOT NULL REFERENCES boxes ON DELETE CASCADE, address TEXT NOT NULL, boot TEXT NOT NULL,
+        machine TEXT NOT NULL, host_key TEXT NOT NULL, kernel_boot TEXT NOT NULL,
+        first_asked INTEGER NOT NULL, first_heard INTEGER NOT NULL, last_asked INTEGER NOT NULL,
+        last_heard INTEGER NOT NULL, last_ms INTEGER NOT NULL,
+        PRIMARY KEY (box, address, boot)) WITHOUT ROWID, STRICT""",
+)
+
+
 def _foundation(database: sqlite_utils.Database) -> None:
     for statement in _FOUNDATION:
         database.execute(statement)
@@ -169,6 +190,11 @@ def _more_streams(database: sqlite_utils.Database) -> None:
 
 def _streams_by_box(database: sqlite_utils.Database) -> None:
     for statement in _STREAMS_BY_BOX:
+        database.execute(statement)
+
+
+def _clocks_copies_chains(database: sqlite_utils.Database) -> None:
+    for statement in _CLOCKS_COPIES_CHAINS:
         database.execute(statement)
 
 
@@ -185,5 +211,6 @@ STEPS = (
     Step("0001_foundation", _foundation),
     Step("0002_more_streams", _more_streams),
     Step("0003_streams_by_box", _streams_by_box),
-    Step("0004_ssh_access", _ssh_access),
+    Step("0004_clocks_copies_chains", _clocks_copies_chains),
+    Step("0005_ssh_access", _ssh_access),
 )

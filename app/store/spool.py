@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, TypeVar
 
+from app.store.chains import note_chain
 from app.store.database import Database
 from app.store.lookup import check_limit, join_cursor, split_cursor, to_json
 from app.store.records import Page
 from app.store.tables import insert_new_sql, key_of
 from app.store.writer import Writer
 from edge_runtime.contracts import wire
+from edge_runtime.contracts.audit_chain import ChainHead
 from edge_runtime.contracts.errors import InputInvalid, NotFound
 from edge_runtime.contracts.rows import (
     ROW_TYPES,
@@ -38,29 +40,52 @@ _JSON: Mapping[Stream, tuple[str, ...]] = {
 _EMPTY = {"[]", "{}"}
 
 
-def collect(db: Database, stream: Stream, rows: Sequence[Row], cursor: int, box: str) -> int:
+def collect(
+    db: Database,
+    stream: Stream,
+    rows: Sequence[Row],
+    cursor: int,
+    box: str,
+    *,
+    former: Collection[str] = (),
+    chain: ChainHead | None = None,
+) -> int:
     """Keep rows of one stream together with how far it has come, in one transaction; returns how many were new.
 
     Collecting the same rows again changes nothing.
 
+    :param former: ids that the box had before. Rows of those days are this box's, for its machine saw them; but for
+        those that are here already, which the box that it was copied from has sent.
+    :param chain: where the box's chain of audits stands, after these.
     :raises InputInvalid: a row of another stream, or one that speaks for another box.
     :raises NotFound: the box is not enrolled here.
     """
     for row in rows:
         if not isinstance(row, ROW_TYPES[stream]):
             raise InputInvalid(f"A {type(row).__name__} came in the stream {stream!r}.")
-        if row.box != box:
+        if row.box != box and row.box not in former:
             raise InputInvalid(f"Box {box[:12]} sent a row in the name of {row.box[:12]}.")
 
     def work(writer: Writer) -> int:
         if writer.execute("SELECT 1 FROM boxes WHERE box = ?", (box,)).fetchone() is None:
             raise NotFound(f"The box {box[:12]} is not enrolled here.")
         insert = _INSERT.get(stream, _insert_local)
-        new = insert(writer, stream, [wire.to_dict(row) for row in rows]) if rows else 0
+        own = [{**wire.to_dict(row), "box": box} for row in rows if row.box == box or not _is_here(writer, stream, row)]
+        new = insert(writer, stream, own) if own else 0
         writer.upsert("cursors", {"box": box, "stream": stream, "cursor": cursor})
+        if chain is not None:
+            note_chain(writer, box, chain)
         return new
 
     return db.write(work)
+
+
+def _is_here(writer: Writer, stream: Stream, row: Row) -> bool:
+    # A sample is known by its bytes, whoever sends it.
+    if stream == "samples":
+        return False
+    sql = f"SELECT 1 FROM {stream} WHERE box = ? AND boot = ? AND seq = ?"  # noqa: S608 - names of ours
+    return writer.execute(sql, (row.box, row.boot, row.seq)).fetchone() is not None
 
 
 def _insert_local(writer: Writer, stream: Stream, rows: list[dict[str, Any]]) -> int:
@@ -72,6 +97,17 @@ def _insert_local(writer: Writer, stream: Stream, rows: list[dict[str, Any]]) ->
 
 def _insert_synced(writer: Writer, stream: Stream, rows: list[dict[str, Any]]) -> int:
     return sum(writer.insert_new(stream, _flat(stream, row)) for row in rows)
+
+
+def _insert_audits(writer: Writer, stream: Stream, rows: list[dict[str, Any]]) -> int:
+    new = _insert_synced(writer, stream, rows)
+    # What was handed out while the box's disk took nothing is sealed only now.
+    writer.executemany(
+        "UPDATE audits SET entry = :entry, previous = :previous, chain = :chain"
+        " WHERE box = :box AND boot = :boot AND seq = :seq AND chain = ''",
+        [row for row in rows if row["chain"]],
+    )
+    return new
 
 
 def _flat(stream: Stream, row: dict[str, Any]) -> dict[str, Any]:
@@ -92,7 +128,7 @@ def _insert_samples(writer: Writer, _stream: Stream, rows: list[dict[str, Any]])
 
 
 _INSERT: Mapping[Stream, Callable[[Writer, Stream, list[dict[str, Any]]], int]] = {
-    "audits": _insert_synced,
+    "audits": _insert_audits,
     "alerts": _insert_synced,
     "samples": _insert_samples,
 }

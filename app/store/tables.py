@@ -65,10 +65,17 @@ TABLES: Mapping[str, Table] = {
     "alerts": Table(
         ("box", "boot", "seq"), ("at_ms", "kind", "message", "pipeline", "model", "facts"), synced=True, fact=True
     ),
-    "audits": Table(("box", "boot", "seq"), ("at_ms", "kind", "who", "message"), synced=True, fact=True),
+    "audits": Table(
+        ("box", "boot", "seq"),
+        ("at_ms", "kind", "who", "message", "entry", "previous", "chain"),
+        synced=True,
+        fact=True,
+    ),
     "box_status": Table(("box",)),
     "box_ssh": Table(("box",)),
     "cursors": Table(("box", "stream")),
+    "audit_chains": Table(("box", "beginning")),
+    "sightings": Table(("box", "address", "boot")),
     "results": Table(("box", "boot", "seq")),
     "losses": Table(("box", "boot", "seq")),
     "shadows": Table(("box", "boot", "seq")),

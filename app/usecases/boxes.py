@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,18 +11,18 @@ from typing import TYPE_CHECKING
 
 from app.fleet.client import BoxClient, split_address
 from app.store import boxes as box_store
+from app.store import chains as chain_store
 from app.store import samples as sample_store
 from app.store import spool as spool_store
-from app.store.boxes import Contact
 from app.store.records import Box, Page
+from app.usecases import roots
+from app.usecases.contact import begin_contact
 from app.usecases.progress import CancelToken, Progress, ProgressEvent, silent
 from edge_runtime.contracts.errors import AlreadyExists, LinesideError, NotFound
 from edge_runtime.contracts.rows import STREAMS, AlertRow, AuditRow, LossRow, RollupRow, ShadowRow
-from edge_runtime.contracts.status import BoxStatus
 
 if TYPE_CHECKING:
     from app.context import Context
-    from app.fleet.follower import News
 
 WRITERS = 8
 BATCH = 64
@@ -114,7 +114,7 @@ def forget_box(ctx: Context, name: str) -> None:
 
 def connect(ctx: Context, box: Box) -> BoxClient:
     """A connection to an enrolled box; the caller closes it."""
-    return BoxClient(box.address, box.certificate, ctx.identity)
+    return roots.connect(ctx, box)
 
 
 def refresh(ctx: Context, name: str | None = None) -> list[Box]:
@@ -122,64 +122,15 @@ def refresh(ctx: Context, name: str | None = None) -> list[Box]:
     for box in _chosen(ctx, name):
         try:
             with connect(ctx, box) as client:
-                status = client.status()
+                begun = begin_contact(ctx, box.address)
+                status = roots.ask_status(ctx, box, client)
+                heard = begun.end(status.at_ms)
         except LinesideError as error:
             box_store.set_status(ctx.database, box.box, problem=str(error))
         else:
-            box_store.set_status(ctx.database, box.box, status=status, seen_ms=now_ms())
+            box_store.set_status(ctx.database, box.box, status=status, seen_ms=now_ms(), heard=heard)
+    roots.forget_former_keys(ctx)
     return _chosen(ctx, name)
-
-
-def waiting(status: BoxStatus) -> int:
-    """Rows in a box's spool that no desktop has yet."""
-    spool = status.spool
-    seen = spool.results + spool.samples + spool.alerts + spool.losses
-    return seen + spool.audits + spool.shadows + spool.rollups
-
-
-def follow(
-    ctx: Context, *, changed: Callable[[], None] = lambda: None, failed: Callable[[BaseException], None]
-) -> Following:
-    """Ask every enrolled box for its status once a second, and keep the answers, until the result is closed.
-
-    :param changed: called after answers were kept, on a thread of its own.
-    :param failed: takes an error that ends it.
-    """
-    return Following(ctx, changed, failed)
-
-
-class Following:
-    """What :func:`follow` started."""
-
-    def __init__(self, ctx: Context, changed: Callable[[], None], failed: Callable[[BaseException], None]) -> None:
-        from app.fleet.follower import Follower
-
-        self._ctx, self._changed = ctx, changed
-        self._follower = Follower(ctx.identity, self._keep, failed=failed)
-
-    def look_again(self) -> list[Box]:
-        """Follow the boxes that are enrolled now; returns them as they are known."""
-        from app.fleet.follower import Followed
-
-        known = box_store.list_boxes(self._ctx.database)
-        self._follower.follow(Followed(box.box, box.address, box.certificate) for box in known)
-        return known
-
-    def close(self) -> None:
-        self._follower.close()
-
-    def _keep(self, news: Sequence[News]) -> None:
-        at_ms = now_ms()
-        box_store.keep_contacts(
-            self._ctx.database,
-            [
-                Contact(box=one.box, status=one.status, seen_ms=at_ms)
-                if one.status
-                else Contact(box=one.box, problem=str(one.problem))
-                for one in news
-            ],
-        )
-        self._changed()
 
 
 def collect(
@@ -211,14 +162,16 @@ def collect(
 
 
 def _collect_box(ctx: Context, box: Box, client: BoxClient, totals: dict[str, int], cancel: CancelToken) -> None:
+    former = roots.ask_status(ctx, box, client).former
     for stream in STREAMS:
         more = True
         while more:
             cancel.check()
             after = spool_store.cursor_of(ctx.database, box.box, stream)
             page = client.page(stream, after)
-            if page.rows or page.cursor != after:
-                spool_store.collect(ctx.database, stream, page.rows, page.cursor, box.box)
+            chain = page.chain if page.chain and chain_store.is_news(ctx.database, box.box, page.chain) else None
+            if page.rows or page.cursor != after or chain:
+                spool_store.collect(ctx.database, stream, page.rows, page.cursor, box.box, former=former, chain=chain)
                 totals[stream] += len(page.rows)
             more = page.more
         if stream == "samples":

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from app.fleet.client import split_address
 from app.store import boxes as box_store
+from app.store import sightings
 from app.usecases.boxes import connect, get_box
 from app.usecases.progress import CancelToken, Progress, ProgressEvent, silent
 from edge_runtime.config import DEFAULT_PORT
@@ -62,7 +63,7 @@ def scan(
     progress: Progress = silent,
     cancel: CancelToken | None = None,
 ) -> ScanReport:
-    """Look for boxes; nothing is changed anywhere, and nothing of ours is shown to whoever answers.
+    """Look for boxes; nothing of ours is shown to whoever answers. Where enrolled ones answered is remembered.
 
     :param ctx: the site, for which boxes are ours; None before there is one.
     :param expected: ids; listening ends as soon as all of them were heard.
@@ -105,6 +106,11 @@ def scan(
         boxes = [Expected(box=box.box, name=box.name, host=host, port=port) for box, host, port in last]
         reasons = [*reasons_of(evidence, boxes, asked, hears_itself), *neighbours.reasons]
     names = {box.box: box.name for box in known}
+    if ctx:
+        # Two addresses of one key may be two machines; `clones` asks them.
+        for seen in evidence.found:
+            if seen.proved and seen.box in names:
+                sightings.note_key(ctx.database, seen.box, seen.addresses)
     found = tuple(Found(seen=seen, known_as=names.get(seen.box)) for seen in _merge(evidence.found, neighbours.found))
     return ScanReport(found=found, reasons=tuple(reasons))
 

@@ -16,7 +16,8 @@ from app.store import boxes as box_store
 from app.store.records import Box
 from app.store.ssh_access import SshAccess, access_of
 from app.usecases import boxes
-from app.usecases.boxes import get_box, waiting
+from app.usecases.boxes import get_box
+from app.usecases.following import waiting
 from app.usecases.progress import CancelToken, Progress, ProgressEvent, silent
 from edge_runtime.contracts.errors import BoxWrongKey, InputInvalid, LinesideError, ReleaseLeftOver, ReleaseRowsWait
 from edge_runtime.contracts.rows import Count

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from app.store import rollouts as rollout_store
 from app.store.records import Box, Model, Rollout, RolloutBox, RolloutBoxState
-from app.usecases import boxes, models
+from app.usecases import boxes, models, roots
 from app.usecases.progress import CancelToken, Progress, ProgressEvent, silent
 from edge_runtime.contracts.errors import BoxUnreachable, GateRefused, InputInvalid, LinesideError
 from edge_runtime.contracts.status import BoxStatus, SlotStatus
@@ -171,10 +171,18 @@ def _deliver(ctx: Context, box: Box, client: BoxClient, model: Model, progress: 
         cancel.check()
         progress(ProgressEvent(step="send", message=box.name, fraction=done / max(total, 1)))
 
-    for file in ctx.repository().metadata_files():
+    target = target_name(model.name, model.version)
+    status = roots.ask_status(ctx, box, client)
+    repository = ctx.repository()
+    if not repository.has(target):
+        # Another desktop of the site released it; this one answers for it with its own signature now.
+        repository.add(models.bundle_path(ctx, model), ctx.bundle(model.sha256).manifest, model.proofs)
+    if repository.signed_s < status.signed_s:
+        repository.renew(above=status.signed_s)
+    for file in repository.metadata_files():
         client.put_metadata(file)
     client.deliver(models.bundle_path(ctx, model), model.sha256, sent=sent)
-    return target_name(model.name, model.version)
+    return target
 
 
 def _record(ctx: Context, rollout: Rollout, part: RolloutBox, state: RolloutBoxState, reason: str | None) -> Rollout:

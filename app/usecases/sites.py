@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import socket
 import time
 from pathlib import Path
 
@@ -62,6 +63,7 @@ def _build(places: Places, name: str, passphrase: str) -> None:
         passphrase=passphrase,
         root_key_path=places.root_key,
         desktop_key_path=places.signing_key,
+        desktop=(desktop_name(), identity.certificate_pem),
     )
     site = Site(
         site=repository.site_id,
@@ -75,6 +77,11 @@ def _build(places: Places, name: str, passphrase: str) -> None:
     finally:
         database.close()
     write_durably(places.site, [wire.encode(site)], mode=0o600)
+
+
+def desktop_name() -> str:
+    """What this desktop is called until somebody says otherwise: the machine's name."""
+    return socket.gethostname().partition(".")[0][:MAX_NAME] or "desktop"
 
 
 def get_site(ctx: Context) -> Site:

@@ -10,7 +10,7 @@ from app.store import journal as journal_store
 from app.store import objects as object_store
 from app.store.journal import StoreJournal
 from app.store.records import SyncStatus
-from app.usecases import boxes
+from app.usecases import boxes, roots
 from app.usecases.progress import CancelToken, Progress, ProgressEvent, silent
 from edge_runtime.contracts.errors import LinesideError, ObjectCorrupt, ObjectMissing
 
@@ -98,6 +98,7 @@ def _sync(ctx: Context, progress: Progress, cancel: CancelToken) -> SyncReport:
         progress(ProgressEvent(step="journal", message="Fetching changes"))
         pulled = pull(store, journal, prefix)
         received, missing = _fetch_objects(ctx, store, progress, cancel)
+        roots.level_with_store(ctx, store, prefix)
     if pulled.problems:
         # What could be taken over was; a segment that is not what it should be needs a person.
         raise pulled.problems[0].error

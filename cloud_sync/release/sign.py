@@ -5,8 +5,10 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import hashlib
+import re
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -17,20 +19,23 @@ from securesystemslib.signer import CryptoSigner
 from tuf.api.exceptions import RepositoryError
 from tuf.api.metadata import Metadata, MetaFile, Root, Snapshot, TargetFile, Targets, Timestamp
 
+from cloud_sync.release.root_key import RootKey, new_root_key
+from cloud_sync.release.site_roots import RELEASE_ROLES, ROOT_LIFETIME, Desktop, SiteRoots, make_root
 from edge_runtime.contracts import wire
 from edge_runtime.contracts.errors import AlreadyExists, InputInvalid, NotFound, TrustRefused
 from edge_runtime.contracts.manifest import BundleManifest
 from edge_runtime.contracts.status import ProbeReport
+from edge_runtime.identity import fingerprint_of
 from edge_runtime.update.bundle import read_bundle
 from edge_runtime.update.durable import write_durably
 from edge_runtime.update.verify import TARGET_NAME, SignedFacts
 
-ROOT_LIFETIME = datetime.timedelta(days=3650)
 RELEASE_LIFETIME = datetime.timedelta(days=365)
 """Boxes stand offline for months: expiry only has to end what was forgotten."""
 _KEPT_VERSIONS = 4
+_RELEASE_FILE = re.compile(r"[1-9]\d{0,11}\.(?:targets|snapshot)\.json|timestamp\.json")
 
-S = TypeVar("S", Root, Timestamp, Snapshot, Targets)
+S = TypeVar("S", Timestamp, Snapshot, Targets)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,37 +57,56 @@ class ReleaseRepository:
         self._signer = signer
 
     @staticmethod
-    def create(folder: Path, *, passphrase: str, root_key_path: Path, desktop_key_path: Path) -> ReleaseRepository:
+    def create(
+        folder: Path,
+        *,
+        passphrase: str,
+        root_key_path: Path,
+        desktop_key_path: Path,
+        desktop: tuple[str, str] | None = None,
+    ) -> ReleaseRepository:
         """Make a site's trust: an offline root key, this desktop's signing key, and the first metadata.
 
         :param passphrase: encrypts the root key; it cannot be recovered.
         :param root_key_path: PKCS#8 PEM, encrypted, mode 0600; belongs on a stick in a drawer.
         :param desktop_key_path: PKCS#8 PEM, mode 0600.
+        :param desktop: name and certificate (PEM) of this desktop, for the root to list. None: a root without a list,
+            as the sites of before have it; their boxes know desktops by files of their own.
         :raises AlreadyExists: one of the three is there; nothing is overwritten.
         :raises InputInvalid: no passphrase.
         """
-        if not passphrase:
-            raise InputInvalid("The root key needs a passphrase.")
+        root_key = new_root_key()
+        sealed = root_key.sealed(passphrase)
         for path in (folder / "1.root.json", root_key_path, desktop_key_path):
             if path.exists():
                 raise AlreadyExists(f"{path} exists; a site's keys are never overwritten.")
-        root_key, desktop_key = Ed25519PrivateKey.generate(), Ed25519PrivateKey.generate()
-        root_signer, signer = CryptoSigner(root_key), CryptoSigner(desktop_key)
+        signer = CryptoSigner(new_signing_key(desktop_key_path))
+        write_durably(root_key_path, [sealed], mode=0o600)
         now_s = int(time.time())
-        root = Root(version=1, expires=_expiry(now_s, ROOT_LIFETIME), consistent_snapshot=True)
-        root.add_key(root_signer.public_key, Root.type)
-        for role in (Targets.type, Snapshot.type, Timestamp.type):
-            root.add_key(signer.public_key, role)
-        encrypted = serialization.BestAvailableEncryption(passphrase.encode())
-        write_durably(root_key_path, [_pem(root_key, encrypted)], mode=0o600)
-        write_durably(desktop_key_path, [_pem(desktop_key, serialization.NoEncryption())], mode=0o600)
-        signed_root: Metadata[Root] = Metadata(root)
-        signed_root.sign(root_signer)
+        desktops = {fingerprint_of(desktop[1]): Desktop(*desktop, signer.public_key)} if desktop else {}
+        if desktops:
+            signed_root = make_root(1, desktops, [root_key], certificate=root_key.certificate(), now_s=now_s)
+        else:
+            signed_root = _unlisted(root_key, signer, now_s)
+        root = Metadata[Root].from_bytes(signed_root).signed
         repository = ReleaseRepository(folder, root, signer)
         repository._publish(Targets(version=now_s, expires=_expiry(now_s, RELEASE_LIFETIME)), now_s)
         # Last: a folder with a root is a whole repository.
-        write_durably(folder / "1.root.json", [signed_root.to_bytes()])
+        write_durably(folder / "1.root.json", [signed_root])
         return repository
+
+    @staticmethod
+    def take_over(folder: Path, releases: Mapping[str, bytes], *, desktop_key_path: Path) -> ReleaseRepository:
+        """Make a repository in a folder that has the site's roots: the releases that another desktop signed, signed
+        anew by this one.
+
+        :param releases: targets, snapshot and timestamp by file name; nothing else is written.
+        :raises TrustRefused: they are not signed by this site, or the root does not list this desktop's key.
+        """
+        for name, body in releases.items():
+            if _RELEASE_FILE.fullmatch(name):
+                write_durably(folder / name, [body])
+        return ReleaseRepository.open(folder, desktop_key_path=desktop_key_path)
 
     @staticmethod
     def open(folder: Path, *, desktop_key_path: Path) -> ReleaseRepository:
@@ -91,35 +115,56 @@ class ReleaseRepository:
         :raises NotFound: no repository there, or this desktop's key is gone.
         :raises TrustRefused: the metadata is damaged or not signed by the site, or the root does not list this key.
         """
-        newest = _newest(folder, Root.type)
-        try:
-            key = serialization.load_pem_private_key(desktop_key_path.read_bytes(), password=None)
-        except FileNotFoundError as error:
-            raise NotFound(f"This desktop's signing key is not at {desktop_key_path}.") from error
-        except (ValueError, TypeError) as error:
-            raise TrustRefused(f"{desktop_key_path} is not this desktop's signing key: {error}.") from error
-        if not isinstance(key, Ed25519PrivateKey):
-            raise TrustRefused(f"{desktop_key_path} is not an Ed25519 key.")
-        signer = CryptoSigner(key)
-        root = _load(folder, newest, Root, None)
+        roots = SiteRoots(folder)
+        signer = CryptoSigner(load_signing_key(desktop_key_path))
+        root = Metadata[Root].from_bytes(roots.newest).signed
         if signer.public_key.keyid not in root.roles[Targets.type].keyids:
             raise TrustRefused(
                 "The site's root does not list this desktop's signing key: it may not release.",
                 hint="Have the holder of the root key add this desktop.",
             )
         repository = ReleaseRepository(folder, root, signer)
-        repository._roles()
+        try:
+            roles = repository._roles()
+        except TrustRefused:
+            earlier = _roles_before(folder, roots)
+            if earlier is None:
+                raise
+            roles = earlier
+        if signer.public_key.keyid not in _load_metadata(folder, "timestamp.json", Timestamp).signatures:
+            # Signed by this desktop's key of before, or by the desktop that admitted it.
+            repository._sign_again(roles, above=0)
         return repository
 
     @property
     def root_bytes(self) -> bytes:
-        """The first root metadata: what a box trusts from its enrolment on."""
-        return (self._folder / "1.root.json").read_bytes()
+        """The newest root: what a box trusts from its enrolment on."""
+        return SiteRoots(self._folder).newest
 
     @property
     def site_id(self) -> str:
-        """sha256 of :attr:`root_bytes`."""
-        return hashlib.sha256(self.root_bytes).hexdigest()
+        """sha256 of the first root metadata, which stays the same for ever."""
+        return hashlib.sha256((self._folder / "1.root.json").read_bytes()).hexdigest()
+
+    @property
+    def signed_s(self) -> int:
+        """When the releases were signed last, seconds since 1970."""
+        return self._roles().timestamp.version
+
+    def has(self, target: str) -> bool:
+        """Whether this desktop has signed this release."""
+        return target in self._roles().targets.targets
+
+    def renew(self, *, above: int) -> None:
+        """Sign all releases anew, later than ``above``: what a box has accepted of another desktop meanwhile.
+
+        :param above: seconds since 1970.
+        """
+        self._sign_again(self._roles(), above=above)
+
+    def release_files(self) -> dict[str, bytes]:
+        """Targets, snapshot and timestamp by file name, the timestamp last."""
+        return {path.name: path.read_bytes() for path in self.metadata_files() if not path.name.endswith(".root.json")}
 
     def next_release(self, name: str) -> int:
         """The release counter for the next bundle of this name: above all before it, and at least the clock's
@@ -154,22 +199,15 @@ class ReleaseRepository:
         last = self._last_release(roles.targets, manifest.name)
         if released is None and manifest.release <= last:
             raise InputInvalid(f"Release {manifest.release} of {manifest.name} is not above {last}, the newest one.")
-        now_s = int(time.time())
-        version = max(roles.targets.version + 1, now_s)
-        targets = Targets(
-            version=version,
-            expires=_expiry(version, RELEASE_LIFETIME),
-            targets={**roles.targets.targets, target: entry},
-        )
-        self._publish(targets, max(version, roles.snapshot.version + 1, roles.timestamp.version + 1))
+        roles.targets.targets[target] = entry
+        self._sign_again(roles, above=0)
         return target
 
     def metadata_files(self) -> list[Path]:
         """What a box needs, in the order in which to deliver it: the timestamp last, which makes the rest count."""
         roles = self._roles()
-        roots = sorted(self._folder.glob("*.root.json"), key=_version_of)
         return [
-            *roots,
+            *SiteRoots(self._folder).paths,
             self._folder / f"{roles.targets.version}.targets.json",
             self._folder / f"{roles.snapshot.version}.snapshot.json",
             self._folder / "timestamp.json",
@@ -185,11 +223,13 @@ class ReleaseRepository:
         return max(releases)
 
     def _roles(self) -> _Roles:
-        timestamp = _load(self._folder, "timestamp.json", Timestamp, self._root)
-        snapshot_name = f"{timestamp.snapshot_meta.version}.snapshot.json"
-        snapshot = _load(self._folder, snapshot_name, Snapshot, self._root)
-        targets_name = f"{snapshot.meta['targets.json'].version}.targets.json"
-        return _Roles(timestamp, snapshot, _load(self._folder, targets_name, Targets, self._root))
+        return _read_roles(self._folder, self._root)
+
+    def _sign_again(self, roles: _Roles, *, above: int) -> None:
+        version = max(roles.targets.version, roles.snapshot.version, roles.timestamp.version, above) + 1
+        version = max(version, int(time.time()))
+        targets = Targets(version=version, expires=_expiry(version, RELEASE_LIFETIME), targets=roles.targets.targets)
+        self._publish(targets, version)
 
     def _publish(self, targets: Targets, version: int) -> None:
         """Write the three roles; a box or we ourselves see them once the timestamp is there, which comes last."""
@@ -214,30 +254,77 @@ def target_name(name: str, version: str) -> str:
     return f"{name}/{name}-{version}.bundle"
 
 
-def _load(folder: Path, filename: str, kind: type[S], root: Root | None) -> S:
-    """A role's content, its signature checked by ``root``; a root is checked by itself."""
+def new_signing_key(path: Path) -> Ed25519PrivateKey:
+    """A key with which a desktop signs releases, written to ``path`` with mode 0600."""
+    key = Ed25519PrivateKey.generate()
+    pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    write_durably(path, [pem], mode=0o600)
+    return key
+
+
+def load_signing_key(path: Path) -> Ed25519PrivateKey:
+    """:raises NotFound, TrustRefused: it is gone, or is none."""
+    try:
+        key = serialization.load_pem_private_key(path.read_bytes(), password=None)
+    except FileNotFoundError as error:
+        raise NotFound(f"This desktop's signing key is not at {path}.") from error
+    except (ValueError, TypeError) as error:
+        raise TrustRefused(f"{path} is not this desktop's signing key: {error}.") from error
+    if not isinstance(key, Ed25519PrivateKey):
+        raise TrustRefused(f"{path} is not an Ed25519 key.")
+    return key
+
+
+def _read_roles(folder: Path, root: Root) -> _Roles:
+    timestamp = _load(folder, "timestamp.json", Timestamp, root)
+    snapshot = _load(folder, f"{timestamp.snapshot_meta.version}.snapshot.json", Snapshot, root)
+    targets_name = f"{snapshot.meta['targets.json'].version}.targets.json"
+    return _Roles(timestamp, snapshot, _load(folder, targets_name, Targets, root))
+
+
+def _roles_before(folder: Path, roots: SiteRoots) -> _Roles | None:
+    """The releases as an earlier root of this site allows them."""
+    for path in reversed(roots.paths[:-1]):
+        with suppress(TrustRefused):
+            return _read_roles(folder, Metadata[Root].from_bytes(path.read_bytes()).signed)
+    return None
+
+
+def _load(folder: Path, filename: str, kind: type[S], root: Root) -> S:
+    """A role's content, its signature checked by ``root``."""
+    metadata = _load_metadata(folder, filename, kind)
+    try:
+        root.verify_delegate(kind.type, metadata.signed_bytes, metadata.signatures)
+    except RepositoryError as error:
+        raise _damaged(filename, error) from error
+    return metadata.signed
+
+
+def _load_metadata(folder: Path, filename: str, kind: type[S]) -> Metadata[S]:
     try:
         metadata = Metadata[S].from_bytes((folder / filename).read_bytes())
-        signed = metadata.signed
-        if not isinstance(signed, kind):
-            raise TrustRefused(f"{filename} in the site's repository is not what its name says.")
-        delegator = signed if isinstance(signed, Root) else root
-        if delegator is None:
-            raise TrustRefused(f"{filename} in the site's repository stands without its root.")
-        delegator.verify_delegate(signed.type, metadata.signed_bytes, metadata.signatures)
     except (RepositoryError, OSError) as error:
-        raise TrustRefused(
-            f"{filename} in the site's repository cannot be used: {error}.",
-            hint="Restore the repository from a copy or from another desktop; boxes go on as they are.",
-        ) from error
-    return signed
+        raise _damaged(filename, error) from error
+    if not isinstance(metadata.signed, kind):
+        raise TrustRefused(f"{filename} in the site's repository is not what its name says.")
+    return metadata
 
 
-def _newest(folder: Path, role: str) -> str:
-    files = sorted(folder.glob(f"*.{role}.json"), key=_version_of)
-    if not files:
-        raise NotFound(f"There is no release repository in {folder}.")
-    return files[-1].name
+def _damaged(filename: str, error: Exception) -> TrustRefused:
+    return TrustRefused(
+        f"{filename} in the site's repository cannot be used: {error}.",
+        hint="Restore the repository from a copy or from another desktop; boxes go on as they are.",
+    )
+
+
+def _unlisted(root_key: RootKey, signer: CryptoSigner, now_s: int) -> bytes:
+    root = Root(version=1, expires=_expiry(now_s, ROOT_LIFETIME), consistent_snapshot=True)
+    root.add_key(root_key.signer.public_key, Root.type)
+    for role in RELEASE_ROLES:
+        root.add_key(signer.public_key, role)
+    metadata = Metadata(root)
+    metadata.sign(root_key.signer)
+    return metadata.to_bytes()
 
 
 def _version_of(path: Path) -> int:
@@ -247,7 +334,3 @@ def _version_of(path: Path) -> int:
 
 def _expiry(from_s: int, lifetime: datetime.timedelta) -> datetime.datetime:
     return datetime.datetime.fromtimestamp(from_s, datetime.UTC) + lifetime
-
-
-def _pem(key: Ed25519PrivateKey, encryption: serialization.KeySerializationEncryption) -> bytes:
-    return key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, encryption)

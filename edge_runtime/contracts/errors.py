@@ -114,6 +114,12 @@ class PassphraseWrong(LinesideError):
     default_hint = "Type the passphrase again; it cannot be recovered."
 
 
+class RootKeyWrong(LinesideError):
+    code = "trust.root-key"
+    title = "This is not the site's root key"
+    default_hint = "Use the file that `lineside site export-root` wrote last, or root.key.pem; nothing was changed."
+
+
 class BoxUnreachable(LinesideError):
     code = "box.unreachable"
     title = "The box does not answer"
@@ -130,6 +136,20 @@ class BoxRefused(LinesideError):
     code = "box.refused"
     title = "The box refused the request"
     default_hint = "Check that this desktop is enrolled on the box."
+
+
+class ClockForbidden(LinesideError):
+    code = "box.clock-forbidden"
+    title = "The box may not set its clock"
+    default_hint = (
+        "Put its drop-in lineside-edge-clock.conf in place and restart it, or set the clock at the box by hand."
+    )
+
+
+class ClockRefused(LinesideError):
+    code = "box.clock-refused"
+    title = "The box refused this time"
+    default_hint = "It is before what the box knows to have happened. Set this desktop's clock first, then try again."
 
 
 class PairingCodeWrong(LinesideError):
@@ -279,9 +299,7 @@ class SshUnreachable(LinesideError):
 class SshHostKey(LinesideError):
     code = "ssh.host-key"
     title = "The machine has another host key"
-    default_hint = (
-        "No password was sent. Find out why first: it is another machine, one set up anew, or an impostor."
-    )
+    default_hint = "No password was sent. Find out why first: it is another machine, one set up anew, or an impostor."
 
 
 class SshRefused(LinesideError):

@@ -14,6 +14,8 @@ from msgspec import Meta
 
 Digest = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
 """A sha256 in lower-case hex: identities, samples, bundles, objects."""
+MaybeDigest = Annotated[str, Meta(pattern=r"^([0-9a-f]{64})?\Z")]
+"""As :data:`Digest`, or nothing."""
 Count = Annotated[int, Meta(ge=0)]
 Share = Annotated[float, Meta(ge=0.0, le=1.0)]
 Name = Annotated[str, Meta(min_length=1, max_length=200)]
@@ -183,6 +185,12 @@ class AuditRow:
     who: str
     """Fingerprint of the desktop that asked, or ``box``."""
     message: str
+    entry: Count = 0
+    """Its place in the box's chain, from 1; 0: it was not sealed, see :mod:`edge_runtime.contracts.audit_chain`."""
+    previous: MaybeDigest = ""
+    """Digest of the entry before it."""
+    chain: MaybeDigest = ""
+    """Its own digest, which covers the one before."""
 
 
 Row = AuditRow | AlertRow | SampleRow | ShadowRow | RollupRow | ResultRow | LossRow

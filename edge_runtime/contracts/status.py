@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Annotated, Literal
 
-from edge_runtime.contracts.rows import Count, Digest, Name, Share
+from msgspec import Meta
+
+from edge_runtime.contracts.rows import Count, Digest, MaybeDigest, Name, Share
 
 SlotState = Literal["EMPTY", "STAGED", "VERIFIED", "PROBED", "TRIAL", "COMMITTED", "REJECTED", "ROLLED_BACK"]
 PipelineState = Literal["waiting-for-model", "running", "no-input", "failing"]
@@ -137,6 +139,28 @@ class BoxStatus:
     spool: SpoolStatus = field(default_factory=SpoolStatus)
     floors: dict[str, int] = field(default_factory=dict)
     """Lowest release of each model name that the box still accepts."""
+    machine: MaybeDigest = ""
+    """sha256 over ``lineside machine `` and the machine-id; nothing where there is none."""
+    host_key: Annotated[str, Meta(max_length=100)] = ""
+    """Fingerprint of the machine's SSH host key; nothing where there is none."""
+    kernel_boot: MaybeDigest = ""
+    """The same for all boxes on one running machine, and for those alone."""
+    former: Annotated[tuple[Digest, ...], Meta(max_length=64)] = ()
+    """Ids that it had before it was given a new identity, oldest first: rows of those days are stamped with them."""
+    root: Count = 0
+    """Number of the site's newest root that the box has accepted; its desktops are those that it trusts."""
+    root_digest: str = ""
+    """sha256 of that root: two desktops may have made two of one number."""
+    signed_s: Count = 0
+    """When the newest release that it has accepted was signed, seconds since 1970: older signatures are refused."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RootStatus:
+    """The answer to ``GET /v1/roots`` and to a root that was brought."""
+
+    newest: Count
+    """Number of the newest root that the box has accepted; 0: none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,8 +10,8 @@ from typing import Literal
 from edge_runtime.contracts import wire
 from edge_runtime.contracts.errors import InputInvalid
 from edge_runtime.contracts.rows import Count, Digest, Name
-from edge_runtime.enrolment import MAX_ROOT_BYTES
 from edge_runtime.identity import MAX_CERTIFICATE_BYTES
+from edge_runtime.update.roots import MAX_ROOT_BYTES
 
 HEADER_BYTES = 5
 _HEADER = struct.Struct("!BI")

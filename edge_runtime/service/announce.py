@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import logging
+import secrets
 import threading
 
 import ifaddr
@@ -39,6 +40,8 @@ class Announcer:
 
     def __init__(self, announcement: Announcement) -> None:
         self._announcement = announcement
+        # A box and a copy of it have one id: both are to be heard, or nobody would learn that there are two.
+        self._label = f"lineside-{announcement.box[:16]}-{secrets.token_hex(4)}"
         self._wanted = threading.Condition()
         self._closing = False
         self._thread = threading.Thread(target=self._run, name="announce", daemon=True)
@@ -91,9 +94,9 @@ class Announcer:
             if latest == told:
                 continue
             if told is None:
-                zeroconf.register_service(_service(latest, here))
+                zeroconf.register_service(_service(self._label, latest, here))
             else:
-                zeroconf.update_service(_service(latest, here))
+                zeroconf.update_service(_service(self._label, latest, here))
             told = latest
 
 
@@ -105,9 +108,7 @@ def _open(host: str) -> Zeroconf:
     return Zeroconf(interfaces=InterfaceChoice.All if address.is_unspecified else [host], ip_version=versions)
 
 
-def _service(announcement: Announcement, addresses: list[str]) -> ServiceInfo:
-    # A DNS label has at most 63 bytes; 16 digits of the identity are enough to be the only one of its name.
-    label = f"lineside-{announcement.box[:16]}"
+def _service(label: str, announcement: Announcement, addresses: list[str]) -> ServiceInfo:
     return ServiceInfo(
         SERVICE_TYPE,
         f"{label}.{SERVICE_TYPE}",

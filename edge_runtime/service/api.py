@@ -98,7 +98,8 @@ class BoxApi:
     def _get_page(self, request: Request) -> Response:
         stream = cast(Stream, request.parts["stream"])
         page = self._spool.page(stream, request.number("after", 0), request.number("limit", 1000))
-        return answer({"rows": page.rows, "cursor": page.cursor, "more": page.more})
+        told: dict[str, object] = {"rows": page.rows, "cursor": page.cursor, "more": page.more}
+        return answer(told | {"chain": page.chain} if page.chain else told)
 
     def _post_ack(self, request: Request) -> Response:
         through = wire.decode(request.body, AckRequest, what="acknowledgement").through

@@ -2,35 +2,41 @@
 
 from __future__ import annotations
 
-import fcntl
 import logging
-import os
 import signal
 import sys
 import threading
 import time
 import uuid
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from edge_runtime.config import CONFIG_NAME, KEYS, Management, config_error, load_config, parse_config
-from edge_runtime.contracts.errors import AlreadyExists, ConfigInvalid, LinesideError
+from edge_runtime.contracts.errors import ConfigInvalid, LinesideError
 from edge_runtime.contracts.rows import AlertRow, LossRow
 from edge_runtime.contracts.status import Announcement, BoxStatus, PipelineStatus
 from edge_runtime.enrolment import address_file, forget_address, read_home, tell_address
-from edge_runtime.identity import load_identity
+from edge_runtime.identity import Identity, load_identity
 from edge_runtime.inference.autotune import TUNING_NAME
+from edge_runtime.renewal import forget_others, former_ids
 from edge_runtime.service.announce import Announcer
 from edge_runtime.service.api import BoxApi
+from edge_runtime.service.clock import ClockApi, keep_from_children
+from edge_runtime.service.http import Routes
 from edge_runtime.service.inference import InferenceListeners
 from edge_runtime.service.lineup import LineUp
+from edge_runtime.service.lock import only_one
 from edge_runtime.service.logs import LogRing, start_logging, stop_logging
+from edge_runtime.service.machine import read_machine
 from edge_runtime.service.management import ManagementApp, ManagementDoor, ManagementServer, listening_socket
 from edge_runtime.service.models import ModelKeeper
 from edge_runtime.service.pairing import PairingDoor
+from edge_runtime.service.renewal import RenewalApi
+from edge_runtime.service.root_api import RootApi
 from edge_runtime.service.serial import Serial
 from edge_runtime.service.shadows import ShadowKeeper
 from edge_runtime.service.spool import Spool
@@ -39,7 +45,8 @@ from edge_runtime.service.watchdog import Pulse, Watchdog
 from edge_runtime.service.worker import Worker
 from edge_runtime.sources import check_pipelines
 from edge_runtime.sources.push import PushBoard
-from edge_runtime.update.durable import is_read_only, make_folder, write_durably
+from edge_runtime.toml_lines import with_name
+from edge_runtime.update.durable import is_read_only, write_durably
 from edge_runtime.update.inbox import Inbox
 from edge_runtime.update.installer import Installer
 from edge_runtime.update.shadow import ShadowSlot
@@ -69,10 +76,11 @@ def run(home: Path) -> int:
     :raises AlreadyExists: another daemon runs in this home.
     """
     read_home(home)
+    keep_from_children()
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _number, _frame: stop.set())
-    with _only_one(home):
+    with only_one(home):
         ring = start_logging(home / "log")
         try:
             return Daemon(home, ring, stop).run()
@@ -91,7 +99,9 @@ class Daemon:
 
     def __init__(self, home: Path, ring: LogRing, stop: threading.Event) -> None:
         self._home, self._stop = home, stop
-        self._identity = load_identity(home / KEYS)
+        forget_others(home)
+        self._identity, self._former = load_identity(home / KEYS), former_ids(home)
+        self._machine = read_machine()
         self._config = load_config(home / CONFIG_NAME)
         self._boot, self._started = uuid.uuid4().hex, time.monotonic()
         self._configuring = threading.Lock()
@@ -161,13 +171,20 @@ class Daemon:
         """What the listener was opened with; the configuration in force may say otherwise already."""
         self._pairing = PairingDoor(
             home,
-            identity=self._identity,
+            identity=lambda: self._identity,
             config=self._config,
             management=lambda: self._management.address,
             trust=self._trust,
             spool=self._spool,
         )
-        self._app = ManagementApp(api.routes(), trust=self._trust, serial=self._serial, slow=self._slow)
+        clock = ClockApi(
+            signed_s=lambda: self._installer.newest_signature_s, spool=self._spool, changed=self._serial.bump
+        )
+        renewal = RenewalApi(
+            home, home / KEYS, name=lambda: self._config.name, rename=self._rename, taken=self._take_identity
+        )
+        roots = RootApi(self._trust, audit=self._spool.audit, changed=self._serial.bump)
+        self._routes = Routes([route for part in (roots, api, clock, renewal) for route in part.routes().routes])
 
     def run(self) -> int:
         """Serve until told to stop; the process's exit status."""
@@ -238,6 +255,13 @@ class Daemon:
             inference=self._inference.addresses,
             spool=self._spool.status(),
             floors=self._installer.floors(),
+            machine=self._machine.machine,
+            host_key=self._machine.host_key,
+            kernel_boot=self._machine.kernel_boot,
+            former=self._former,
+            root=self._trust.version,
+            root_digest=self._trust.digest,
+            signed_s=self._installer.newest_signature_s,
         )
 
     def config_text(self) -> str:
@@ -262,16 +286,46 @@ class Daemon:
         self._serial.bump()
         _log.info("a new configuration is in force")
 
+    def _rename(self, name: str) -> None:
+        """Call the box otherwise, and change nothing else in its configuration.
+
+        :raises ConfigInvalid: its name stands there in no usual way.
+        """
+        with self._configuring:
+            text = with_name(self.config_text(), name) or ""
+            if not text or parse_config(text) != replace(parse_config(self.config_text()), name=name):
+                raise ConfigInvalid(
+                    f"The name in {CONFIG_NAME} cannot be changed from here.",
+                    hint="Change `name` in the box's edge.toml by hand, then try again.",
+                )
+            write_durably(self._home / CONFIG_NAME, [text.encode()])
+            self._config = replace(self._config, name=name)
+
+    def _take_identity(self, identity: Identity, who: str) -> None:
+        """Go on as another box; the lines take no notice."""
+        before, self._former = self._identity.fingerprint, former_ids(self._home)
+        self._identity = identity
+        self._spool.rename(identity.fingerprint)
+        self._spool.audit(
+            "identity.renewed", f"This box was {before} before, as is the one that it was copied from.", who=who
+        )
+        self._spool.flush()
+        self._management.reopen()
+        self._serial.bump()
+
     def _listen(self) -> ManagementServer:
         return ManagementServer(
-            self._app,
+            ManagementApp(self._routes, trust=self._trust, serial=self._serial, slow=self._slow),
             identity=self._identity,
             trust=self._trust,
-            address=self._listens.address,
+            # Opened anew it stays where desktops have found it.
+            address=self._management.address or self._listens.address,
             ended=self._listener_ended,
         )
 
     def _listening(self, host: str, port: int) -> None:
+        if self._announcer:
+            self._announcer.ask_to_stop()
         tell_address(self._home, host, port)
         _log.info("box %s listens on %s port %d", self._identity.fingerprint[:12], host, port)
         if self._listens.announce:
@@ -305,7 +359,7 @@ class Daemon:
         )
 
     def _listener_ended(self) -> None:
-        if not self._stopping:
+        if not (self._stopping or self._management.reopening):
             # Without its listener nobody can reach the box: better to be started again.
             self._exit_status = 1
             self._stop.set()
@@ -373,29 +427,3 @@ class Daemon:
             enrolled=bool(self._trust.pinned()),
             pair=self._pairing.port,
         )
-
-
-@contextmanager
-def _only_one(home: Path) -> Iterator[None]:
-    """Hold the lock of this home; the system lets it go with the process, however that ends."""
-    lock = _open_lock(home)
-    try:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise AlreadyExists(
-                f"A box runs in {home} already.", hint="Stop it first; one home belongs to one daemon."
-            ) from error
-        yield
-    finally:
-        os.close(lock)
-
-
-def _open_lock(home: Path) -> int:
-    """The file that is locked; where nothing can be written, as it lies there, or else the folder itself."""
-    make_folder(home / "run")
-    path = home / "run" / "lock"
-    for target, flags in ((path, os.O_RDWR | os.O_CREAT), (path, os.O_RDONLY)):
-        with suppress(OSError):
-            return os.open(target, flags | os.O_CLOEXEC, 0o644)
-    return os.open(home, os.O_RDONLY | os.O_CLOEXEC)

@@ -17,6 +17,7 @@ from edge_runtime.contracts.errors import (
     LinesideError,
     NotFound,
     ObjectMissing,
+    TrustRefused,
 )
 
 Method = Literal["GET", "PUT", "POST"]
@@ -72,6 +73,7 @@ _STATUS: dict[type[LinesideError], int] = {
     ObjectMissing: 404,
     AlreadyExists: 409,
     BoxRefused: 409,
+    TrustRefused: 409,
     DiskFull: 507,
 }
 
@@ -82,6 +84,7 @@ class Route:
 
     :param max_body: bytes; a larger body is refused before it is read.
     :param slow: may take many seconds: runs one at a time, apart from the quick ones.
+    :param root_key: open to the holder of the site's root key too, who is no desktop.
     """
 
     method: Method
@@ -89,6 +92,7 @@ class Route:
     handler: Callable[[Request], Response]
     max_body: int = 0
     slow: bool = False
+    root_key: bool = False
 
 
 @dataclass(slots=True)
@@ -105,9 +109,10 @@ class Routes:
         *,
         max_body: int = 0,
         slow: bool = False,
+        root_key: bool = False,
     ) -> None:
         """Add a route; named groups of ``pattern`` become ``parts``."""
-        self.routes.append(Route(method, re.compile(pattern), handler, max_body, slow))
+        self.routes.append(Route(method, re.compile(pattern), handler, max_body, slow, root_key))
 
     def find(self, method: str, path: str) -> tuple[Route, Mapping[str, str]]:
         """The route and its parts.

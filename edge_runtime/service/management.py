@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
-import ssl
 import threading
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
@@ -13,17 +12,18 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from edge_runtime.contracts.errors import AlreadyExists, BoxRefused, InputInvalid, LinesideError
-from edge_runtime.identity import Identity, server_context
+from edge_runtime.identity import Identity
 from edge_runtime.service.api import waiting_time
 from edge_runtime.service.http import Request, Response, Route, Routes, parse_query, refusal
+from edge_runtime.service.listener import MAX_CONNECTIONS, Listener, protocol_of, tls_of
 from edge_runtime.service.serial import Serial
 from edge_runtime.service.trust import TrustStore
 from edge_runtime.service.worker import Worker
 
-MAX_CONNECTIONS = 64
+ROOT_KEY = "root key"
+"""Who asks where it is the holder of the site's root key."""
 BODY_TIMEOUT_S = 30.0
 KEEP_ALIVE_S = 75
 WORKERS = 6
@@ -33,15 +33,6 @@ _log = logging.getLogger(__name__)
 
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-
-
-class _PeerProtocol(HttpToolsProtocol):
-    """Tells the application which certificate the other side proved to own."""
-
-    def on_message_begin(self) -> None:
-        super().on_message_begin()
-        connection = self.transport.get_extra_info("ssl_object")
-        self.scope["state"]["certificate"] = connection.getpeercert(binary_form=True) if connection else None
 
 
 class ManagementApp:
@@ -64,11 +55,14 @@ class ManagementApp:
 
     async def _respond(self, scope: MutableMapping[str, Any], receive: Receive) -> tuple[Response, bool]:
         """The answer, and whether the connection is of no more use."""
-        peer = self._peer(scope["state"].get("certificate"))
-        if peer is None:
-            return refusal(BoxRefused("This desktop's key is not trusted by this box."), 403), True
+        certificate = scope["state"].get("certificate")
+        if self._peer(certificate, None) is None:
+            return _stranger()
         try:
             route, parts = self._routes.find(scope["method"], scope["path"])
+            peer = self._peer(certificate, route)
+            if peer is None:
+                return _stranger()
             query = parse_query(scope["query_string"])
             body = await _read_body(scope, receive, route)
         except LinesideError as error:
@@ -77,6 +71,9 @@ class ManagementApp:
         try:
             if scope["path"] == "/v1/status" and "since" in query:
                 await self._serial.differs(request.number("since"), waiting_time(query.get("wait_s", "0")))
+            # Once more: the body or the news may have been long in coming.
+            if self._peer(certificate, route) is None:
+                return _stranger()
             if route.slow:
                 return await asyncio.wrap_future(self._slow.submit(lambda: route.handler(request))), False
             return await asyncio.get_running_loop().run_in_executor(self._pool, route.handler, request), False
@@ -87,10 +84,18 @@ class ManagementApp:
             _log.exception("%s %s", scope["method"], scope["path"])
             return refusal(LinesideError("The box could not do this; its log says why."), 500), False
 
-    def _peer(self, certificate: bytes | None) -> str | None:
-        """Asked for every request: a desktop that was removed is refused on an open connection too."""
-        pinned = self._trust.pinned()
-        return next((fingerprint for fingerprint, der in pinned.items() if der == certificate), None)
+    def _peer(self, certificate: bytes | None, route: Route | None) -> str | None:
+        """Who asks, if they may. Looked up for every request: whoever was struck off is refused on an open connection
+        too.
+        """
+        admitted = self._trust.admitted()
+        if admitted.is_root_key(certificate) and (route is None or route.root_key):
+            return ROOT_KEY
+        return admitted.who(certificate)
+
+
+def _stranger() -> tuple[Response, bool]:
+    return refusal(BoxRefused("This desktop's key is not trusted by this box."), 403), True
 
 
 async def _read_body(scope: MutableMapping[str, Any], receive: Receive, route: Route) -> bytes:
@@ -135,24 +140,25 @@ class ManagementServer:
         config = uvicorn.Config(
             app,
             interface="asgi3",
-            http=_PeerProtocol,
+            http=protocol_of(),
             ws="none",
             lifespan="off",
             log_config=None,
             access_log=False,
             proxy_headers=False,
             server_header=False,
-            limit_concurrency=MAX_CONNECTIONS,
             timeout_keep_alive=KEEP_ALIVE_S,
             timeout_graceful_shutdown=1,
         )
-        config.load()
-        config.ssl = _context(identity, trust)
-        self._server = uvicorn.Server(config)
+        self._server = Listener(config, tls_of(identity, trust))
         self._thread = threading.Thread(target=self._run, name="management-listener", daemon=True)
 
     def start(self) -> None:
         self._thread.start()
+
+    @property
+    def alive(self) -> bool:
+        return self._thread.is_alive()
 
     def ask_to_stop(self) -> None:
         """Take no more connections and answer what is under way; :meth:`close` waits for it."""
@@ -191,17 +197,35 @@ class ManagementDoor:
     ) -> None:
         self._make, self._opened, self._problem = make, opened, problem
         self._server: ManagementServer | None = None
+        self._ended: ManagementServer | None = None
+        """The one whose place is to be taken; its address is still the one to be listened on."""
         self._next_try = 0.0
         self._told = False
+        self._reopening = False
 
     @property
     def address(self) -> tuple[str, int] | None:
         """Host and port, once it is open."""
         return self._server.address if self._server else None
 
+    @property
+    def reopening(self) -> bool:
+        """Its end is awaited, for another to take its place."""
+        return self._reopening
+
+    def reopen(self) -> None:
+        """Answer what is under way, end every connection, and listen again; from any thread."""
+        self._reopening = True
+
     def tick(self) -> None:
         """Open it if it is not open yet. Call a few times a second."""
-        if self._server is not None or time.monotonic() < self._next_try:
+        if self._reopening and self._server is not None and self._server is not self._ended:
+            self._server.ask_to_stop()
+            if self._server.alive:
+                return
+            self._server.close(0)
+            self._ended, self._next_try = self._server, 0.0
+        if self._server is not self._ended or time.monotonic() < self._next_try:
             return
         self._next_try = time.monotonic() + RETRY_S
         try:
@@ -211,7 +235,7 @@ class ManagementDoor:
                 self._told = True
                 self._problem(error)
             return
-        self._server = server
+        self._server, self._ended, self._reopening = server, None, False
         server.start()
         self._opened(*server.address)
 
@@ -237,19 +261,3 @@ def listening_socket(address: tuple[str, int]) -> socket.socket:
             f"The box cannot listen on {address[0]} port {address[1]}: {why}.",
             hint="Stop the program that uses this port, or change `listen` in edge.toml.",
         ) from error
-
-
-def _context(identity: Identity, trust: TrustStore) -> ssl.SSLContext:
-    """A context that knows a desktop which was trusted a moment ago: it looks at every client's hello."""
-    known: set[bytes] = set()
-    context = server_context(identity, [])
-
-    def look_again(_connection: ssl.SSLObject, _name: str | None, context: ssl.SSLContext) -> None:
-        # What was taken out of the folder stays here, and is refused by the application at its first request.
-        for der in trust.pinned().values():
-            if der not in known:
-                known.add(der)
-                context.load_verify_locations(cadata=der)
-
-    context.sni_callback = look_again
-    return context

@@ -35,7 +35,7 @@ class PairingDoor:
         self,
         home: Path,
         *,
-        identity: Identity,
+        identity: Callable[[], Identity],
         config: EdgeConfig,
         management: Callable[[], tuple[str, int] | None],
         trust: TrustStore,
@@ -92,10 +92,11 @@ class PairingDoor:
                 self._complained = True
                 _log.error("no desktop can pair with this box by its code now, it is tried again: %s", error)
             return
-        facts = BoxFacts(certificate=self._identity.certificate_pem, name=self._name, port=management_port)
+        identity = self._identity()
+        facts = BoxFacts(certificate=identity.certificate_pem, name=self._name, port=management_port)
         self._server = PairingServer(
             listener,
-            box=self._identity.fingerprint,
+            box=identity.fingerprint,
             facts=facts,
             codes=self._codes,
             trust=self._trust,

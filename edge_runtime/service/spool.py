@@ -12,12 +12,13 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import msgspec
 
 from edge_runtime.config import SpoolLimits
+from edge_runtime.contracts.audit_chain import ChainHead
 from edge_runtime.contracts.errors import DiskFull, InputInvalid, LinesideError, NotFound
 from edge_runtime.contracts.rows import (
     STREAMS,
@@ -59,6 +60,8 @@ class SpoolPage:
     cursor: int
     """Pass it as ``after`` for the next page, and acknowledge through it."""
     more: bool
+    chain: ChainHead | None = None
+    """With the last page of audits: where their chain stands."""
 
 
 class Spool:
@@ -179,10 +182,23 @@ class Spool:
         had to begin anew stands for its beginning.
 
         While the disk takes nothing, the last page of audits, alerts and losses has those that wait in memory, too.
-        They come again with every page, and under a cursor once they are on the disk.
+        They come again with every page, and under a cursor once they are on the disk; audits are sealed only then.
 
         :raises DiskFull: there is no room to open the spool.
         """
+        if stream != "audits":
+            return self._page(stream, after, limit)
+        with self._disk.audits_still() as head:
+            page = self._page(stream, after, limit)
+            if page.more:
+                return page
+            try:
+                return replace(page, chain=head())
+            except LinesideError:
+                # The disk does not say now; what waits in memory is handed out all the same.
+                return page
+
+    def _page(self, stream: Stream, after: int, limit: int) -> SpoolPage:
         wanted = max(1, min(limit, MAX_PAGE_ROWS))
         in_trouble = self._problem is not None
         try:
@@ -236,6 +252,11 @@ class Spool:
             self._disk.forget(sample)
             raise NotFound(f"The sample {sample[:12]}… was damaged on this box and has been dropped.")
         return data
+
+    def rename(self, box: str) -> None:
+        """From now on rows are those of the box with this id; what waits keeps the one that it was stamped with."""
+        with self._lock:
+            self._box = box
 
     def status(self) -> SpoolStatus:
         rows, stored = self._disk.rows(), self._disk.stored()

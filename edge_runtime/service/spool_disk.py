@@ -12,6 +12,7 @@ from pathlib import Path
 
 from edge_runtime.config import SpoolLimits
 from edge_runtime.contracts import wire
+from edge_runtime.contracts.audit_chain import ChainHead
 from edge_runtime.contracts.errors import BoxRefused, DiskFull, InputInvalid, LinesideError
 from edge_runtime.contracts.rows import ROW_TYPES, STREAMS, LossRow, Stream
 from edge_runtime.service.spool_files import Ballast, SampleFiles
@@ -91,7 +92,7 @@ class SpoolDisk:
         with self._lock, self._usable() as tables:
             if not (batch.rows or batch.losses or batch.sealed):
                 return
-            with _transaction(tables):
+            with _transaction(tables, durable=any(entry.stream == "audits" for entry in batch.rows)):
                 try:
                     tables.insert(batch.rows, age_ms=self._age_ms())
                     tables.insert_losses(batch.losses, sealed=batch.sealed)
@@ -164,6 +165,17 @@ class SpoolDisk:
                 self._drop_rotten(tables, stream, rotten)
                 position = found[-1][0]
             return good, after
+
+    @contextmanager
+    def audits_still(self) -> Iterator[Callable[[], ChainHead]]:
+        """While this is held no audit comes or goes; gives what tells where their chain stands."""
+        with self._lock:
+
+            def head() -> ChainHead:
+                with _plain(self._path), self._usable() as tables:
+                    return tables.chain()
+
+            yield head
 
     def hand_out(self, stream: Stream, through: int) -> None:
         """Rows up to this cursor go to a desktop."""
@@ -351,8 +363,8 @@ def _readable(stream: Stream, body: object) -> bool:
 
 
 @contextmanager
-def _transaction(tables: SpoolTables) -> Iterator[None]:
-    tables.begin()
+def _transaction(tables: SpoolTables, *, durable: bool = False) -> Iterator[None]:
+    tables.begin(durable=durable)
     try:
         yield
         tables.commit()

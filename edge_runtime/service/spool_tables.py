@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from edge_runtime.contracts import wire
+from edge_runtime.contracts.audit_chain import ChainHead
 from edge_runtime.contracts.rows import STREAMS, LossRow, Stream
+from edge_runtime.service.spool_chain import CHAIN_SCHEMA, SpoolChain
 from edge_runtime.service.spool_limits import CLASSES, SpoolClass, may_merge, merge_losses
 from edge_runtime.service.spool_memory import Entry, Gone
 from edge_runtime.update.durable import open_database
@@ -18,7 +20,7 @@ from edge_runtime.update.durable import open_database
 MOST_AT_ONCE = 20_000
 """Rows that one call removes at most, so that no transaction grows without bound."""
 WAL_BYTES = 4 * 2**20
-_VERSION = 1
+_VERSION = 2
 _RANKS: Mapping[SpoolClass, int] = {"unlabelled_samples": 0, "random_samples": 1, "hard_samples": 2}
 _KIND_OF_RANK = {rank: kind for kind, rank in _RANKS.items()}
 _ROWS = "id INTEGER PRIMARY KEY AUTOINCREMENT, at_ms INT NOT NULL, body BLOB NOT NULL, age_ms INT NOT NULL DEFAULT 0"
@@ -30,6 +32,7 @@ _SCHEMA = (
     ),
     "CREATE INDEX IF NOT EXISTS samples_by_class ON samples (acked, rank, id)",
     "CREATE TABLE IF NOT EXISTS clock (id INTEGER PRIMARY KEY CHECK (id = 1), age_ms INT NOT NULL, wall_ms INT)",
+    CHAIN_SCHEMA,
 )
 # Names come from STREAMS alone, never from a value.
 _INSERT = {
@@ -90,7 +93,8 @@ class Totals:
 class SpoolTables:
     """Opens ``path``, making it if need be, and counts what is there.
 
-    WAL, ``synchronous=NORMAL``: a power cut may cost the last rows, never the file.
+    WAL, ``synchronous=NORMAL``: a power cut may cost the last rows, never the file. Audits are synced before they can
+    be handed out: a chain that a desktop has seen must not grow another end.
 
     :param first: what cursors begin with in a new file; a desktop must not have seen them before.
     :raises sqlite3.Error: it cannot be opened, is damaged, or there is no room.
@@ -99,11 +103,13 @@ class SpoolTables:
 
     def __init__(self, path: Path, *, first: int) -> None:
         self._database = open_database(path, synchronous="NORMAL", isolation_level=None, shrinks=True)
+        self._durable = False
+        self._chain = SpoolChain(self._database)
         try:
             self._open(first)
             self.totals = self._before = self._count()
             # What is rotten shows here, before anything relies on it.
-            self.clock(), self.samples()
+            self.clock(), self.samples(), self._chain.head()
         except BaseException:
             self._database.close()
             raise
@@ -112,7 +118,7 @@ class SpoolTables:
     def _open(self, first: int) -> None:
         self._database.execute(f"PRAGMA journal_size_limit={WAL_BYTES}")
         names = {name for (name,) in self._database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-        if strange := {name for name in names if not name.startswith("sqlite_")} - {*STREAMS, "clock"}:
+        if strange := {name for name in names if not name.startswith("sqlite_")} - {*STREAMS, "clock", "chain"}:
             raise ValueError(f"it has tables that no spool has: {', '.join(sorted(strange))[:200]}")
         if self._number("PRAGMA user_version") == _VERSION:
             return
@@ -126,6 +132,7 @@ class SpoolTables:
         begun = {name for (name,) in self._database.execute("SELECT name FROM sqlite_sequence")}
         fresh = [(stream, first) for stream in STREAMS if stream not in begun]
         self._database.executemany("INSERT INTO sqlite_sequence (name, seq) VALUES (?, ?)", fresh)
+        self._chain.begin()
         self._database.execute(f"PRAGMA user_version={_VERSION}")
         self._database.execute("COMMIT")
 
@@ -153,7 +160,11 @@ class SpoolTables:
     def close(self) -> None:
         self._database.close()
 
-    def begin(self) -> None:
+    def begin(self, *, durable: bool = False) -> None:
+        """:param durable: the commit is on the disk, power cut or not, when it returns."""
+        if durable != self._durable:
+            self._database.execute(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
+            self._durable = durable
         self._before = Totals(dict(self.totals.rows), dict(self.totals.size))
         self._database.execute("BEGIN IMMEDIATE")
 
@@ -188,6 +199,10 @@ class SpoolTables:
     def set_clock(self, age_ms: int, wall_ms: int) -> None:
         self._database.execute("INSERT OR REPLACE INTO clock VALUES (1, ?, ?)", (age_ms, wall_ms))
 
+    def chain(self) -> ChainHead:
+        """Where the chain of audits stands."""
+        return self._chain.head()
+
     def last_cursor(self, stream: Stream) -> int:
         """The highest cursor ever given to a row of this stream."""
         return self._number("SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = ?", (stream,))
@@ -206,8 +221,9 @@ class SpoolTables:
             if entry.sample:
                 self._insert_sample(entry, age_ms)
                 continue
-            bodies.setdefault(entry.stream, []).append((entry.at_ms, entry.body, age_ms))
-            self.totals.size[entry.kind] += len(entry.body)
+            body = self._chain.seal(entry.body) if entry.stream == "audits" else entry.body
+            bodies.setdefault(entry.stream, []).append((entry.at_ms, body, age_ms))
+            self.totals.size[entry.kind] += len(body)
         for stream, values in bodies.items():
             self._database.executemany(_INSERT[stream], values)
             self.totals.rows[stream] += len(values)

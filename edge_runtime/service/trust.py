@@ -1,79 +1,202 @@
-"""Whom this box trusts: desktops by their certificates, releases by the site's root metadata."""
+"""Whom this box trusts: the desktops that the site's newest accepted root lists, and releases that it leads to."""
 
 from __future__ import annotations
 
 import logging
 import threading
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from edge_runtime.contracts.errors import InputInvalid, LinesideError, TrustRefused
-from edge_runtime.enrolment import MAX_ROOT_BYTES
+from edge_runtime.contracts.errors import InputInvalid, LinesideError, NotFound, TrustRefused
 from edge_runtime.identity import MAX_CERTIFICATE_BYTES, certificate_der, fingerprint_of
 from edge_runtime.update.durable import make_folder, write_durably
+from edge_runtime.update.root_store import RootStore
+from edge_runtime.update.roots import RootFacts, check_root, follow, read_root, same_site
 
 _log = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """Who may speak to the box: DER certificates by fingerprint."""
+
+    desktops: dict[str, bytes] = field(default_factory=dict)
+    root_key: dict[str, bytes] = field(default_factory=dict)
+    """The holder of the root key, who may bring a root and nothing else."""
+
+    def who(self, certificate: bytes | None) -> str | None:
+        """The fingerprint of the desktop that showed this certificate."""
+        return next((fingerprint for fingerprint, der in self.desktops.items() if der == certificate), None)
+
+    def is_root_key(self, certificate: bytes | None) -> bool:
+        return certificate is not None and certificate in self.root_key.values()
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What was read from the disk, and how its files looked then."""
+
+    stats: frozenset[tuple[str, int, int, int]]
+    roots: dict[int, bytes]
+    facts: RootFacts | None
+    admitted: Admitted
+
+
 class TrustStore:
-    """``H/trust``: ``desktops/FINGERPRINT.pem`` and ``root.json``. Reads the folder anew whenever it has changed."""
+    """The roots in ``trust.db`` and ``trust/``; reads them anew whenever another process has changed them.
+
+    A box that was enrolled before roots listed desktops has a file ``trust/desktops/FINGERPRINT.pem`` for each; they
+    count until it accepts the first root with a list.
+    """
 
     def __init__(self, home: Path) -> None:
         self._desktops = home / "trust" / "desktops"
-        self._root = home / "trust" / "root.json"
+        self._store = RootStore(home)
         make_folder(self._desktops)
-        self._lock = threading.Lock()
-        self._seen: frozenset[tuple[str, int, int]] = frozenset()
-        self._pinned: dict[str, bytes] = {}
+        self._lock = threading.RLock()
+        self._seen: _Seen | None = None
+
+    def admitted(self) -> Admitted:
+        """Who is trusted at this moment."""
+        return self._look().admitted
+
+    def pinned(self) -> dict[str, bytes]:
+        """The desktops trusted at this moment: DER certificate by fingerprint."""
+        return self._look().admitted.desktops
+
+    @property
+    def version(self) -> int:
+        """Number of the newest root; 0 where there is none."""
+        facts = self._look().facts
+        return facts.version if facts else 0
+
+    @property
+    def digest(self) -> str:
+        """sha256 of the newest root; empty where there is none."""
+        facts = self._look().facts
+        return facts.digest if facts else ""
+
+    def root(self, version: int) -> bytes:
+        """A root that was accepted.
+
+        :raises NotFound: it is newer, or older than this box's enrolment.
+        """
+        body = self._look().roots.get(version)
+        if body is None:
+            raise NotFound(f"This box has no root {version}; its newest is {self.version}.")
+        return body
+
+    def accept(self, body: bytes) -> tuple[RootFacts, RootFacts] | None:
+        """Take the next root if it follows from the newest one; from then on exactly its desktops are trusted.
+
+        :returns: the facts of the root before and of the new one; None where it is known already or older.
+        :raises InputInvalid: it is no root.
+        :raises TrustRefused: it is not signed by this site, or there is another one of its number.
+        """
+        with self._lock:
+            facts, seen = read_root(body), self._look()
+            if seen.facts is None:
+                raise TrustRefused("This box belongs to no site yet.", hint="Enrol the box from the desktop first.")
+            if facts.version <= seen.facts.version:
+                self._same(facts, body, seen)
+                return None
+            follow(seen.roots[seen.facts.version], body)
+            self._keep(facts, body)
+            return seen.facts, facts
 
     def add_desktop(self, certificate_pem: str) -> str:
         """Trust a desktop from now on; returns its fingerprint. Again for the same one: nothing happens.
 
         :raises InputInvalid: not a certificate.
+        :raises TrustRefused: the site's root lists its desktops, and this is none of them.
         """
         fingerprint = fingerprint_of(certificate_pem)
+        facts = self._look().facts
+        if facts is not None and facts.desktops is not None:
+            if fingerprint not in facts.desktops:
+                raise TrustRefused(
+                    f"Root {facts.version} of the site does not list the desktop {fingerprint[:12]}.",
+                    hint="Have the holder of the root key admit it: `lineside site admit`.",
+                )
+            return fingerprint
         write_durably(self._desktops / f"{fingerprint}.pem", [certificate_pem.encode("ascii")])
         return fingerprint
 
     def set_root(self, body: bytes) -> None:
-        """Trust releases that this root metadata leads to.
+        """Belong to the site of this root, which comes over a trusted way; a newer root of the same site takes the
+        place of the one here, whatever lies between the two.
 
         :raises InputInvalid: not root metadata that is signed as it says itself.
-        :raises TrustRefused: the box trusts another root already.
+        :raises TrustRefused: the box trusts another site's root already.
         """
-        if self._root.exists():
-            if self._root.read_bytes() != body:
-                raise TrustRefused(
-                    "This box trusts another site's root already.",
-                    hint="Initialise the box anew if it really moves to another site.",
-                )
-            return
-        # Only here: it takes a while to load, and the daemon does without.
-        from tuf.api.exceptions import RepositoryError
-        from tuf.api.metadata import Metadata, Root
-
-        if len(body) > MAX_ROOT_BYTES:
-            raise InputInvalid(f"Root metadata of {len(body)} bytes is not accepted.")
-        try:
-            root = Metadata[Root].from_bytes(body)
-            if not isinstance(root.signed, Root):
-                raise InputInvalid("This is metadata of another role, not a root.")
-            root.signed.verify_delegate(Root.type, root.signed_bytes, root.signatures)
-        except (RepositoryError, ValueError, TypeError, KeyError, RecursionError) as error:
-            raise InputInvalid(f"This is not the root metadata of a site: {error}.") from error
-        write_durably(self._root, [body])
-
-    def pinned(self) -> dict[str, bytes]:
-        """The desktops trusted at this moment: DER certificate by fingerprint."""
         with self._lock:
+            facts, seen = check_root(body), self._look()
+            if seen.facts is not None:
+                if not same_site(seen.roots[seen.facts.version], body):
+                    raise TrustRefused(
+                        "This box trusts another site's root already.",
+                        hint="Initialise the box anew if it really moves to another site.",
+                    )
+                if facts.version <= seen.facts.version:
+                    self._same(facts, body, seen)
+                    return
+            self._keep(facts, body)
+
+    def _same(self, facts: RootFacts, body: bytes, seen: _Seen) -> None:
+        if seen.roots.get(facts.version, body) != body:
+            raise TrustRefused(
+                f"This box has accepted another root {facts.version} than this one.",
+                hint="Two people changed the site's keys at the same time. Take this box's root over (ask the box "
+                "from a desktop that it trusts), then make your change again.",
+            )
+
+    def _keep(self, facts: RootFacts, body: bytes) -> None:
+        self._store.add(facts.version, body)
+        self._seen = None
+        _log.info("root %d of the site is in force", facts.version)
+
+    def _look(self) -> _Seen:
+        with self._lock:
+            stats = self._stats()
+            if self._seen is None or self._seen.stats != stats:
+                self._seen = self._read()
+            return self._seen
+
+    def _read(self) -> _Seen:
+        # Before the reading: what is changed meanwhile is read once more.
+        stats = self._stats()
+        try:
+            roots = self._store.load()
+            facts = read_root(roots[max(roots)]) if roots else None
+        except LinesideError as error:
+            # Nobody is trusted rather than somebody who may have been struck off.
+            _log.error("the site's roots cannot be read, and nobody is trusted: %s", error)
+            return _Seen(stats, {}, None, Admitted())
+        if facts is not None and facts.desktops is not None:
+            certificate = facts.root_certificate
+            admitted = Admitted(
+                {fingerprint: certificate_der(entry.certificate) for fingerprint, entry in facts.desktops.items()},
+                {fingerprint_of(certificate): certificate_der(certificate)} if certificate else {},
+            )
+        else:
+            admitted = Admitted(dict(pin for path in self._pems() if (pin := _read_pin(path))))
+        return _Seen(stats, roots, facts, admitted)
+
+    def _pems(self) -> list[Path]:
+        try:
+            return [path for path in self._desktops.iterdir() if path.suffix == ".pem"]
+        except FileNotFoundError:
+            return []
+
+    def _stats(self) -> frozenset[tuple[str, int, int, int]]:
+        stats = []
+        for path in (self._store.newest_file, *self._pems()):
             try:
-                files = [path for path in self._desktops.iterdir() if path.suffix == ".pem"]
-                stats = [(path.name, stat.st_mtime_ns, stat.st_size) for path in files if (stat := path.stat())]
+                stat = path.stat()
             except FileNotFoundError:
-                return {}
-            if (seen := frozenset(stats)) != self._seen:
-                self._pinned = dict(pin for path in files if (pin := _read_pin(path)))
-                self._seen = seen
-            return self._pinned
+                continue
+            stats.append((path.name, stat.st_mtime_ns, stat.st_size, stat.st_ino))
+        return frozenset(stats)
 
 
 def _read_pin(path: Path) -> tuple[str, bytes] | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hmac
 import logging
 import time
 from collections.abc import Callable
@@ -21,6 +20,7 @@ from edge_runtime.serving.model import QUICK_S, WITHIN_FACTOR, ServedModel
 from edge_runtime.serving.routes import POSTED, Target, parse_target
 from edge_runtime.serving.runs import QUICK_RUN_S, Run, RunEnded
 from edge_runtime.serving.shelf import ModelShelf, answer_decoded
+from edge_runtime.serving.token import bears
 
 QUICK_BODY_BYTES = 64 * 1024
 """A body up to this size is decoded in no time."""
@@ -69,7 +69,7 @@ class InferenceApplication:
         """The answer, or None where ``deliver`` brings it later, on the loop's thread."""
         try:
             target = parse_target(request.head.target)
-            if self._token is not None and target.kind not in _OPEN and not self._may_ask(request):
+            if self._token and target.kind not in _OPEN and not bears(request.head.authorization, self._token):
                 return problem(401, "This needs the right token.", extra=b"WWW-Authenticate: Bearer\r\n")
             allowed = _ALLOWED[target.kind in POSTED]
             if request.head.method not in allowed:
@@ -83,10 +83,6 @@ class InferenceApplication:
             return self._answer_at_once(target, request)
         except Exception as error:  # noqa: BLE001 - a bug in one handler must not take the listener down
             return _failed(request, error)
-
-    def _may_ask(self, request: HttpRequest) -> bool:
-        scheme, _, token = request.head.authorization.partition(b" ")
-        return hmac.compare_digest(token, self._token or b"") and scheme.lower() == b"bearer"
 
     def _answer_at_once(self, target: Target, request: HttpRequest) -> HttpResponse:
         match target.kind:

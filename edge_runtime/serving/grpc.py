@@ -13,9 +13,11 @@ import grpc
 
 from edge_runtime.config import Inference, is_loopback, split_address
 from edge_runtime.contracts.errors import AlreadyExists
+from edge_runtime.serving.grpc_memory import CallMemory
 from edge_runtime.serving.grpc_service import GrpcService
+from edge_runtime.serving.grpc_streams import Streams
 from edge_runtime.serving.listeners import check_address
-from edge_runtime.serving.patience import Patience
+from edge_runtime.serving.patience import Clock, Patience
 from edge_runtime.serving.shelf import ModelShelf
 from edge_runtime.serving.threads import DaemonThreads
 from edge_runtime.serving.token import read_token
@@ -23,7 +25,9 @@ from edge_runtime.serving.token import read_token
 ENVELOPE_BYTES = 64 * 1024
 """What a message may have besides its tensors."""
 MESSAGES_IN_HAND = 4
-"""How many messages of the largest size may be in memory at a time, over all connections."""
+"""How many messages of the largest size may be in memory at a time, over all connections; answers count too."""
+LEAST_IN_HAND_BYTES = 64 * 2**20
+"""The same where messages are small: answers need not be."""
 SLOWEST_BYTES_S = 2**20
 """A message may take as long as the largest one at this rate; how it moves meanwhile, gRPC does not tell."""
 SLOW_CALLS = 32
@@ -56,24 +60,21 @@ class GrpcServer:
         answering = shelf.pool.workers + settings.max_queue
         threads = answering + SLOW_CALLS + SPARE_THREADS
         most_bytes = min(settings.max_body_bytes + ENVELOPE_BYTES, 2**31 - 1)
-        self._patience = Patience(
+        patience = Patience(
             settings.header_timeout_s + most_bytes / SLOWEST_BYTES_S,
             crowd=SLOW_CALLS,
             in_crowd_s=min(CROWDED_S, settings.header_timeout_s),
         )
+        memory = CallMemory(max(MESSAGES_IN_HAND * most_bytes, LEAST_IN_HAND_BYTES), settings.header_timeout_s)
+        self._clock = Clock([patience.look, memory.look])
         self._ended: threading.Event | None = None
         self._server = grpc.server(
             DaemonThreads(threads, "grpc"),
             options=_options(settings, most_bytes, threads),
             maximum_concurrent_rpcs=settings.max_connections + threads,
         )
-        service = GrpcService(
-            shelf,
-            token=token,
-            patience=self._patience,
-            most_bytes=MESSAGES_IN_HAND * most_bytes,
-            streams=max(1, answering // 2),
-        )
+        streams = Streams(max(1, answering // 2), settings.header_timeout_s)
+        service = GrpcService(shelf, token=token, patience=patience, memory=memory, streams=streams)
         self._server.add_generic_rpc_handlers([service.handlers()])
         try:
             bound = self._server.add_insecure_port(settings.grpc)
@@ -85,7 +86,7 @@ class GrpcServer:
         self.address: tuple[str, int] = (host, bound)
 
     def start(self) -> None:
-        self._patience.start()
+        self._clock.start()
         self._server.start()
 
     def ask_to_stop(self) -> None:
@@ -96,7 +97,7 @@ class GrpcServer:
         """Wait for the end after :meth:`ask_to_stop`, no longer than ``timeout_s``; then cut off whoever is left."""
         if self._ended is None or not self._ended.wait(timeout_s):
             self._server.stop(grace=0).wait(timeout_s)
-        self._patience.close()
+        self._clock.close()
 
 
 def _options(settings: Inference, most_bytes: int, threads: int) -> list[tuple[str, int]]:

@@ -32,6 +32,11 @@ _FIELDS: Mapping[str, str] = {
     BYTES: "bytes_contents",
 }
 """Where the values of a datatype stand; the half-precision ones come raw only."""
+_LENGTH_DELIMITED = 2
+"""The wire type of bytes and of messages in messages."""
+
+Pieces = list[bytes | memoryview]
+"""A message's bytes, one piece behind the other."""
 
 
 @lru_cache(maxsize=1)
@@ -106,16 +111,51 @@ def decode_infer(signature: Signature, message: Any) -> InferRequest:
     return InferRequest(inputs, tuple([output.name for output in message.outputs]), message.id)
 
 
-def encode_infer(answer: InferAnswer) -> Any:
-    """A ModelInferResponse with raw contents.
+def encode_infer(answer: InferAnswer) -> Pieces:
+    """A ModelInferResponse with raw contents, in pieces that only need to be joined; numbers without a copy.
 
     :raises InputInvalid: an output holds what bytes cannot say.
     """
-    message = protocol()["ModelInferResponse"](model_name=answer.model, model_version=answer.version, id=answer.id)
+    message: Any = protocol()["ModelInferResponse"](model_name=answer.model, model_version=answer.version, id=answer.id)
+    pieces: Pieces = [b""]
     for spec, array in answer.outputs:
         message.outputs.add(name=spec.name, datatype=spec.datatype.name, shape=array.shape)
-        message.raw_output_contents.append(bytes(to_raw(spec.datatype, array)))
-    return message
+        raw = to_raw(spec.datatype, array)
+        pieces += [_head_of_field("ModelInferResponse", "raw_output_contents", len(raw)), raw]
+    # As the protocol has it, fields may stand one behind the other.
+    pieces[0] = message.SerializeToString()
+    return pieces
+
+
+def in_stream(pieces: Pieces) -> Pieces:
+    """A ModelStreamInferResponse around the pieces of a ModelInferResponse."""
+    return [_head_of_field("ModelStreamInferResponse", "infer_response", size_of(pieces)), *pieces]
+
+
+def size_of(pieces: Pieces) -> int:
+    """Bytes of a message in pieces."""
+    return sum(map(len, pieces))
+
+
+def _head_of_field(kind: str, name: str, size: int) -> bytes:
+    """What stands in front of so many bytes of a field: its number and type, and the size."""
+    return _tag(kind, name) + _varint(size)
+
+
+@lru_cache
+def _tag(kind: str, name: str) -> bytes:
+    message: Any = protocol()[kind]
+    return _varint(message.DESCRIPTOR.fields_by_name[name].number << 3 | _LENGTH_DELIMITED)
+
+
+def _varint(number: int) -> bytes:
+    """Seven bits to a byte, the lowest first; all but the last have the eighth."""
+    written = bytearray()
+    while number > 0x7F:
+        written.append(number & 0x7F | 0x80)
+        number >>= 7
+    written.append(number)
+    return bytes(written)
 
 
 def _from_contents(spec: TensorSpec, shape: Sequence[int], contents: Any) -> Array:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hmac
 import logging
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -15,12 +13,25 @@ import grpc
 
 from edge_runtime.contracts.errors import BoxRefused, InputInvalid, LinesideError, ModelUnusable, NotFound
 from edge_runtime.serving import metadata
-from edge_runtime.serving.grpc_messages import SERVICE, decode_infer, encode_infer, parse, plain_message, protocol
+from edge_runtime.serving.grpc_memory import AnswerTooLarge, CallMemory, Debt, Message
+from edge_runtime.serving.grpc_messages import (
+    SERVICE,
+    Pieces,
+    decode_infer,
+    encode_infer,
+    in_stream,
+    parse,
+    plain_message,
+    protocol,
+    size_of,
+)
+from edge_runtime.serving.grpc_streams import Streams
 from edge_runtime.serving.messages import InferAnswer
 from edge_runtime.serving.model import QUICK_S, ServedModel
 from edge_runtime.serving.patience import Patience
 from edge_runtime.serving.runs import QUICK_RUN_S, Run, RunEnded
 from edge_runtime.serving.shelf import ModelShelf, answer, answer_decoded
+from edge_runtime.serving.token import bears
 
 QUICK_BYTES = 64 * 1024
 """Decoding a larger request takes too long to count as quick."""
@@ -42,22 +53,49 @@ Call = Callable[[bytes], bytes]
 class _Caller:
     """Whoever waits for answers, of one call or of all those of a stream; its run ends when he goes."""
 
-    def __init__(self, context: grpc.ServicerContext) -> None:
-        self._context = context
+    def __init__(self, context: grpc.ServicerContext, memory: CallMemory) -> None:
+        self._memory = memory
+        self._debt = Debt(context.peer(), context.cancel)
+        self._message = Message(0)
         self._run: Run | None = None
-        self._is_known = self._is_gone = False
+        self._is_gone = False
+        if not context.add_callback(self._leave):
+            # Too late to be told.
+            self._is_gone = True
 
     def waits_for(self, run: Run) -> None:
         self._run = run
-        if not self._is_known:
-            self._is_known = True
-            # False: it is too late to be told.
-            self._is_gone = not self._context.add_callback(self._leave)
         if self._is_gone:
             run.leave()
 
+    @contextmanager
+    def asks(self, body: bytes) -> Iterator[None]:
+        """While his message is worked on.
+
+        :raises BoxRefused: there is no room for it.
+        """
+        with self._memory.held(len(body)) as self._message:
+            yield
+
+    def receives(self, pieces: Pieces) -> bytes:
+        """An answer that is held in memory for him until he has taken it.
+
+        :raises AnswerTooLarge: it is larger than one may be.
+        :raises BoxRefused: there is no room for it.
+        """
+        self._memory.owe(self._debt, size_of(pieces), self._message)
+        if self._is_gone:
+            self._memory.settle(self._debt)
+        return b"".join(pieces)
+
+    def received(self) -> None:
+        """He has taken the answer."""
+        self._memory.settle(self._debt)
+
     def _leave(self) -> None:
+        """The call is over: its answer is on the way, or nobody wants it any more."""
         self._is_gone = True
+        self._memory.settle(self._debt)
         if self._run is not None:
             self._run.leave()
 
@@ -67,18 +105,15 @@ class GrpcService:
 
     :param token: what must come as ``authorization: Bearer``, or None where anybody may ask.
     :param patience: with clients that take their time to send their message.
-    :param most_bytes: of messages that may be in memory at a time.
-    :param streams: how many streams may be open, each of which holds a thread for as long as its client likes.
+    :param memory: for messages and answers.
+    :param streams: which may be open.
     """
 
     def __init__(
-        self, shelf: ModelShelf, *, token: str | None, patience: Patience, most_bytes: int, streams: int
+        self, shelf: ModelShelf, *, token: str | None, patience: Patience, memory: CallMemory, streams: Streams
     ) -> None:
-        self._shelf, self._patience = shelf, patience
-        self._counting = threading.Lock()
-        self._free_bytes = most_bytes
-        self._authorization = f"Bearer {token}".encode() if token is not None else None
-        self._streams = threading.BoundedSemaphore(streams)
+        self._shelf, self._patience, self._memory, self._streams = shelf, patience, memory, streams
+        self._token = token.encode() if token is not None else None
         protocol()  # now, not while the first client waits
 
     def handlers(self) -> grpc.GenericRpcHandler:
@@ -116,8 +151,9 @@ class GrpcService:
             try:
                 if body is None:
                     raise InputInvalid("The call came without a message.")
-                with self._held(len(body)):
-                    return call(body, _Caller(context))
+                caller = _Caller(context, self._memory)
+                with caller.asks(body):
+                    return call(body, caller)
             except Exception as error:  # noqa: BLE001 - a bug in one call must not take the listener down
                 code, why = _status(name, error)
             context.abort(code, why)
@@ -125,47 +161,38 @@ class GrpcService:
 
         return guarded
 
-    @contextmanager
-    def _held(self, size: int) -> Iterator[None]:
-        """While a message of this size is in memory.
-
-        :raises BoxRefused: there are too many large ones already.
-        """
-        with self._counting:
-            if self._free_bytes < size:
-                raise BoxRefused("Too many large messages are under way.", hint="Send this one again.")
-            self._free_bytes -= size
-        try:
-            yield
-        finally:
-            with self._counting:
-                self._free_bytes += size
-
     def _stream(self, bodies: Iterator[bytes], context: grpc.ServicerContext) -> Iterator[bytes]:
         """One answer for each request, in their order; an error is an answer too, and the stream goes on."""
         if not self._may_ask(context):
             context.abort(grpc.StatusCode.UNAUTHENTICATED, _NO_TOKEN)
-        if not self._streams.acquire(blocking=False):
-            context.abort(grpc.StatusCode.UNAVAILABLE, "As many streams are open as may be.")
-        # Clients that send nothing yet wait for this sign that they were let in.
-        context.send_initial_metadata(())
         try:
-            response, caller = protocol()["ModelStreamInferResponse"], _Caller(context)
-            for body in bodies:
-                try:
-                    with self._held(len(body)):
-                        message = response(infer_response=self._answer(body, encode_infer, caller))
-                except Exception as error:  # noqa: BLE001 - a bug in one call must not take the listener down
-                    message = response(error_message=_status("ModelStreamInfer", error)[1])
-                yield message.SerializeToString()
+            stream = self._streams.open(context.cancel)
+        except BoxRefused as error:
+            context.abort(*_status("ModelStreamInfer", error))
+        try:
+            # Clients that send nothing yet wait for this sign that they were let in.
+            context.send_initial_metadata(())
+            caller = _Caller(context, self._memory)
+            for body in stream.messages(bodies):
+                # gRPC asks for the next one when this one is taken.
+                yield self._next_answer(body, caller)
+                caller.received()
         finally:
-            self._streams.release()
+            self._streams.close(stream)
+
+    def _next_answer(self, body: bytes, caller: _Caller) -> bytes:
+        try:
+            with caller.asks(body):
+                return self._answer(body, lambda answered: caller.receives(in_stream(encode_infer(answered))), caller)
+        except Exception as error:  # noqa: BLE001 - a bug in one call must not take the listener down
+            message = protocol()["ModelStreamInferResponse"](error_message=_status("ModelStreamInfer", error)[1])
+            return caller.receives([message.SerializeToString()])
 
     def _may_ask(self, context: grpc.ServicerContext) -> bool:
-        if self._authorization is None:
+        if self._token is None:
             return True
         given = dict(context.invocation_metadata()).get("authorization", "")
-        return hmac.compare_digest(given.encode() if isinstance(given, str) else given, self._authorization)
+        return bears(given.encode() if isinstance(given, str) else given, self._token)
 
     def _server_metadata(self, _body: bytes) -> bytes:
         return plain_message("ServerMetadataResponse", metadata.server_metadata(version("lineside")))
@@ -204,24 +231,23 @@ class GrpcService:
 
     def _infer(self, body: bytes, caller: _Caller) -> bytes:
         # To bytes on the worker already: that too is work, and the workers' number limits it.
-        encoded: bytes = self._answer(body, lambda answered: encode_infer(answered).SerializeToString(), caller)
-        return encoded
+        return self._answer(body, lambda answered: caller.receives(encode_infer(answered)), caller)
 
-    def _answer(self, body: bytes, encode: Callable[[InferAnswer], Any], caller: _Caller) -> Any:
+    def _answer(self, body: bytes, encode: Callable[[InferAnswer], bytes], caller: _Caller) -> bytes:
         arrived_ns = time.perf_counter_ns()
         message = parse("ModelInferRequest", body)
         model = self._shelf.model(message.model_name, message.model_version)
         if model.run_s <= QUICK_S and len(body) <= QUICK_BYTES:
             return self._answer_quickly(model, message, encode, arrived_ns, caller)
 
-        def work(run: Run) -> Any:
+        def work(run: Run) -> bytes:
             return answer(model, lambda: decode_infer(model.signature, message), encode, arrived_ns=arrived_ns, run=run)
 
         return self._work(model, work, arrived_ns, caller)
 
     def _answer_quickly(
-        self, model: ServedModel, message: Any, encode: Callable[[InferAnswer], Any], arrived_ns: int, caller: _Caller
-    ) -> Any:
+        self, model: ServedModel, message: Any, encode: Callable[[InferAnswer], bytes], arrived_ns: int, caller: _Caller
+    ) -> bytes:
         """What is small enough is run on this thread, which is less work than handing it over."""
         begin = time.perf_counter_ns()
         try:
@@ -231,7 +257,7 @@ class GrpcService:
             raise
         decode_ns = time.perf_counter_ns() - begin
 
-        def work(run: Run) -> Any:
+        def work(run: Run) -> bytes:
             queue_ns = time.perf_counter_ns() - arrived_ns - decode_ns
             return answer_decoded(
                 model, request, encode, arrived_ns=arrived_ns, queue_ns=queue_ns, decode_ns=decode_ns, run=run
@@ -248,7 +274,7 @@ class GrpcService:
         model.took(time.thread_time() - begun_s, allowed_s=QUICK_S)
         return answered
 
-    def _work(self, model: ServedModel, work: Callable[[Run], Any], arrived_ns: int, caller: _Caller) -> Any:
+    def _work(self, model: ServedModel, work: Callable[[Run], bytes], arrived_ns: int, caller: _Caller) -> bytes:
         run = self._shelf.pool.runs.new()
         caller.waits_for(run)
         try:
@@ -259,7 +285,7 @@ class GrpcService:
 
 
 def _whoever_asks(call: Call) -> Callable[[bytes, _Caller], bytes]:
-    return lambda body, _caller: call(body)
+    return lambda body, caller: caller.receives([call(body)])
 
 
 def _status(name: str, error: Exception) -> tuple[grpc.StatusCode, str]:
@@ -269,6 +295,8 @@ def _status(name: str, error: Exception) -> tuple[grpc.StatusCode, str]:
         return code, error.message
     if isinstance(error, RunEnded):
         return grpc.StatusCode.DEADLINE_EXCEEDED, str(error)
+    if isinstance(error, AnswerTooLarge):
+        return grpc.StatusCode.RESOURCE_EXHAUSTED, str(error)
     if isinstance(error, MemoryError):
         return grpc.StatusCode.RESOURCE_EXHAUSTED, "There is not enough memory for this request."
     _log.error("%s", name, exc_info=error)

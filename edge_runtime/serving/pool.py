@@ -30,6 +30,7 @@ class WorkerPool:
         """Those on listeners' own threads too."""
         self._lock = threading.Lock()
         self._under_way = 0
+        self._closed = False
         self._queue: SimpleQueue[Callable[[], object] | None] = SimpleQueue()
         self._numbers = count()
         self._busy_since: dict[int, float | None] = {}
@@ -63,18 +64,22 @@ class WorkerPool:
     def submit(self, work: Callable[[], object]) -> None:
         """Do this as soon as a worker is free. ``work`` deals with its own errors and tells whom it concerns.
 
-        :raises BoxRefused: too much is waiting already.
+        :raises BoxRefused: too much is waiting already, or the pool was closed.
         """
         with self._lock:
+            # No worker would ever come to it, and whoever asked would wait for ever.
+            if self._closed:
+                raise BoxRefused("The box is stopping.")
             if self._under_way >= self._most:
                 raise BoxRefused("Too many requests are waiting for a worker.", hint="Ask again in a moment.")
             self._under_way += 1
-        self._queue.put(work)
+            # Under the lock, so that it is never behind what ends the workers.
+            self._queue.put(work)
 
     def run(self, work: Callable[[], T]) -> T:
         """Do this on a worker and wait for it; what ``work`` raises is raised here.
 
-        :raises BoxRefused: too much is waiting already.
+        :raises BoxRefused: as :meth:`submit`.
         """
         answers: list[T] = []
         errors: list[BaseException] = []
@@ -105,6 +110,8 @@ class WorkerPool:
 
     def close(self, timeout_s: float) -> bool:
         """Finish what was submitted, then end; False when that takes longer than this."""
+        with self._lock:
+            self._closed = True
         for _ in self._threads:
             self._queue.put(None)
         deadline = time.monotonic() + timeout_s

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import os
 import stat
 from pathlib import Path
@@ -27,3 +28,10 @@ def read_token(path: str) -> str:
     if not MIN_CHARACTERS <= len(text) <= MAX_CHARACTERS or not text.isprintable() or " " in text or not text.isascii():
         raise InputInvalid(f"The token in {path} must be one line of {MIN_CHARACTERS} or more visible characters.")
     return text
+
+
+def bears(authorization: bytes, token: bytes) -> bool:
+    """Whether this is what stands in ``Authorization`` of whoever knows the token; a wrong one takes as long to refuse
+    wherever it differs."""
+    scheme, _, given = authorization.partition(b" ")
+    return hmac.compare_digest(given.strip(b" "), token) and scheme.lower() == b"bearer"

@@ -26,8 +26,9 @@ from edge_runtime.update.bundle import Bundle, read_bundle
 from edge_runtime.update.durable import make_folder, read_chunks, remove_unfinished, write_durably
 from edge_runtime.update.inbox import Inbox
 from edge_runtime.update.probe import probe
+from edge_runtime.update.root_store import RootStore
 from edge_runtime.update.slot_store import SlotStore, looked_into
-from edge_runtime.update.slots import SlotName, SlotTable, TrustFloor
+from edge_runtime.update.slots import SlotName, SlotTable
 from edge_runtime.update.trial import Trial, Verdict
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ class Installer:
         self._now_ms = now_ms
         self._trial_frames = trial_frames
         self._trial_seconds = trial_seconds
-        self._trust = home / "trust"
+        self._roots = RootStore(home)
         self._store = SlotStore(home / "state.db")
         opened = self._store.open()
         self._table = opened.table
@@ -108,6 +109,12 @@ class Installer:
         """Lowest release of each model name that is still accepted."""
         with self._lock:
             return dict(self._table.floors)
+
+    @property
+    def newest_signature_s(self) -> int:
+        """When the newest release that was accepted here was signed, seconds since 1970; 0 where there is none."""
+        with self._lock:
+            return self._table.trust.timestamp
 
     def active(self) -> Bundle | None:
         """The model that answers for the line now: the one on trial, else the committed one, else none.
@@ -164,7 +171,7 @@ class Installer:
         with self._installing:
             verified = self._verify(target)
             with self._lock:
-                self._save(machine.raise_trust(self._table, _trust_of(verified)))
+                self._save(machine.raise_trust(self._table, verified.trust))
             return verified
 
     def _verify(self, target: str) -> VerifiedTarget:
@@ -173,7 +180,8 @@ class Installer:
 
         with self._lock:
             table = self._table = looked_into(self._table, self._store)
-        verifier = Verifier(self._trust, self._inbox)
+        roots = self._roots.load()
+        verifier = Verifier(roots[max(roots)] if roots else None, self._inbox.metadata)
         return verifier.verify(target, floors=table.floors, now_ms=self._now_ms(), newest=table.trust)
 
     def _install(self, verified: VerifiedTarget, baseline: TrialReport | None) -> None:
@@ -191,11 +199,10 @@ class Installer:
             where = self._candidate()
         write_durably(self._path(where), read_chunks(delivered))
         bundle = check_copy(self._path(where), verified)
-        trust = _trust_of(verified)
         with self._lock:
             self._save(
                 machine.verify(
-                    self._table, file=verified.sha256, bundle=bundle.id, release=verified.release, trust=trust
+                    self._table, file=verified.sha256, bundle=bundle.id, release=verified.release, trust=verified.trust
                 )
             )
         report = probe(self._path(where))
@@ -352,10 +359,6 @@ def check_copy(path: Path, verified: VerifiedTarget) -> Bundle:
             f"{manifest.version}."
         )
     return bundle
-
-
-def _trust_of(verified: VerifiedTarget) -> TrustFloor:
-    return TrustFloor(root=verified.root_version, timestamp=verified.timestamp_version)
 
 
 def _stage(table: SlotTable, verified: VerifiedTarget) -> SlotTable:

@@ -50,11 +50,13 @@ class Refused:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrustFloor:
-    """The newest signed metadata this box has accepted; older is refused though TUF's own cache be gone."""
+    """The newest signed metadata this box has accepted, by the version of each role; older is refused."""
 
     root: Count = 0
     timestamp: Count = 0
-    """Version of the timestamp role, which is also the second (since 1970) at which it was signed."""
+    """Also the second (since 1970) at which it was signed."""
+    snapshot: Count = 0
+    targets: Count = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,7 +142,13 @@ def verify(table: SlotTable, *, file: str, bundle: str, release: int, trust: Tru
 
 def raise_trust(table: SlotTable, trust: TrustFloor) -> SlotTable:
     """Nothing older than this signed metadata is accepted any more."""
-    floor = TrustFloor(root=max(trust.root, table.trust.root), timestamp=max(trust.timestamp, table.trust.timestamp))
+    was = table.trust
+    floor = TrustFloor(
+        root=max(trust.root, was.root),
+        timestamp=max(trust.timestamp, was.timestamp),
+        snapshot=max(trust.snapshot, was.snapshot),
+        targets=max(trust.targets, was.targets),
+    )
     return dataclasses.replace(table, trust=floor)
 
 

@@ -1,28 +1,26 @@
-"""Whether a release is one that this box's site signed, and not an older one: python-tuf over the inbox."""
+"""Whether a release is one that this box's site signed, and not an older one: python-tuf's rules, and no file."""
 
 from __future__ import annotations
 
 import datetime
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from tuf.api import exceptions
-from tuf.api.metadata import TargetFile
-from tuf.ngclient import FetcherInterface, Updater
+from tuf.api.metadata import Targets
+from tuf.ngclient._internal.trusted_metadata_set import TrustedMetadataSet
+from tuf.ngclient.config import EnvelopeType
 
 from edge_runtime.contracts import wire
 from edge_runtime.contracts.errors import InputInvalid, NotFound, TrustRefused
 from edge_runtime.contracts.rows import Count, Digest
-from edge_runtime.update.inbox import Inbox
 from edge_runtime.update.slots import TrustFloor
 
 BUILD_TIME_S = int(datetime.datetime(2026, 11, 1, tzinfo=datetime.UTC).timestamp())
 """This software did not exist before; a box whose clock says otherwise has lost its battery."""
 TARGET_NAME = re.compile(r"(?P<name>[a-z0-9][a-z0-9-]{0,63})/(?P=name)-(?P<version>\d{1,6}\.\d{1,6}\.\d{1,6})\.bundle")
 _LATEST_S = int(datetime.datetime(9999, 1, 1, tzinfo=datetime.UTC).timestamp())
-_BASE = "inbox:/"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,70 +47,40 @@ class VerifiedTarget:
     release: int
     bundle: str
     """Bundle id."""
-    root_version: int
-    timestamp_version: int
-
-
-class _InboxFetcher(FetcherInterface):
-    """Lets the TUF client read what was delivered; there is no network in it."""
-
-    def __init__(self, inbox: Inbox) -> None:
-        self._inbox = inbox
-
-    def _fetch(self, url: str) -> Iterator[bytes]:
-        filename = url.rpartition("/")[2]
-        try:
-            return iter([self._inbox.metadata(filename)])
-        except NotFound as error:
-            raise exceptions.DownloadHTTPError(f"{filename} was not delivered", 404) from error
-
-
-class _BoxUpdater(Updater):
-    """The TUF client, judging expiry by the box's time in place of the bare system clock."""
-
-    def set_time(self, now_s: int) -> None:
-        self._trusted_set.reference_time = datetime.datetime.fromtimestamp(now_s, datetime.UTC)
-
-    @property
-    def versions(self) -> TrustFloor:
-        """Of the root and the timestamp that were accepted."""
-        return TrustFloor(root=self._trusted_set.root.version, timestamp=self._trusted_set.timestamp.version)
+    trust: TrustFloor
+    """The metadata that says so: nothing older may be accepted from now on."""
 
 
 class Verifier:
-    """Checks targets against the site's root.
+    """Follows the signatures from the site's root to a target: python-tuf's rules over bytes that were delivered.
 
-    :param folder: holds ``root.json``, put there at enrolment, and the client's cache ``tuf/``.
+    It keeps nothing. What must not be forgotten comes back in :class:`VerifiedTarget` and in again as ``newest``: who
+    calls it writes that down durably before the target is used, so that no cache can be deleted to open the way back.
+
+    :param root: the newest root that the box has accepted; None: it belongs to no site.
+    :param delivered: the bytes of a metadata file by its name; raises NotFound.
     """
 
-    def __init__(self, folder: Path, inbox: Inbox) -> None:
-        self._root = folder / "root.json"
-        self._cache = folder / "tuf"
-        self._inbox = inbox
+    def __init__(self, root: bytes | None, delivered: Callable[[str], bytes]) -> None:
+        self._root, self._delivered = root, delivered
 
     def verify(self, target: str, *, floors: Mapping[str, int], now_ms: int, newest: TrustFloor) -> VerifiedTarget:
-        """Follow the signatures from the site's root to ``target``.
+        """What the site says about ``target``.
 
         The bytes themselves are not looked at: compare them with the digest that comes back.
 
         :param floors: lowest release of each model name that is accepted.
         :param now_ms: the box's clock; the time used is never before the build or the newest signature seen.
-        :param newest: the newest metadata accepted before; a lost cache does not open the way back.
+        :param newest: the newest metadata accepted before.
         :raises TrustRefused: with the reason in plain words.
         """
         named = TARGET_NAME.fullmatch(target)
         if named is None:
             raise TrustRefused(f"{target[:100]!r} is not the name of a release.")
-        now_s = min(max(now_ms // 1000, BUILD_TIME_S, newest.timestamp), _LATEST_S)
-        info, seen = self._refresh(target, now_s)
-        if seen.root < newest.root or seen.timestamp < newest.timestamp:
-            raise TrustRefused(
-                "Rollback refused: the delivered metadata is older than what this box has accepted before.",
-                hint="Deliver the site's newest metadata; sync the desktops first if there are several.",
-            )
+        targets, seen = self._follow(trusted_time_s(now_ms, newest), newest)
+        info = targets.targets.get(target)
         if info is None:
             raise TrustRefused(f"{target} is not among the site's signed releases.")
-        sha256 = info.hashes.get("sha256", "")
         try:
             facts = wire.from_dict(info.custom, SignedFacts, what=f"signed facts of {target}")
         except InputInvalid as error:
@@ -124,35 +92,63 @@ class Verifier:
             )
         return VerifiedTarget(
             target=target,
-            sha256=sha256,
+            sha256=info.hashes.get("sha256", ""),
             size=info.length,
             model_name=named["name"],
             version=named["version"],
             release=facts.release,
             bundle=facts.bundle,
-            root_version=seen.root,
-            timestamp_version=seen.timestamp,
+            trust=seen,
         )
 
-    def _refresh(self, target: str, now_s: int) -> tuple[TargetFile | None, TrustFloor]:
-        try:
-            root = self._root.read_bytes()
-        except FileNotFoundError as error:
+    def _follow(self, now_s: int, newest: TrustFloor) -> tuple[Targets, TrustFloor]:
+        if self._root is None:
             raise TrustRefused(
                 "This box belongs to no site yet: it has no root of trust.",
                 hint="Enrol the box from the desktop first.",
-            ) from error
-        self._cache.mkdir(parents=True, exist_ok=True)
+            )
         try:
-            updater = _BoxUpdater(str(self._cache), _BASE, fetcher=_InboxFetcher(self._inbox), bootstrap=root)
-            updater.set_time(now_s)
-            updater.refresh()
-            return updater.get_targetinfo(target), updater.versions
+            trusted = TrustedMetadataSet(self._root, EnvelopeType.METADATA)
+            trusted.reference_time = datetime.datetime.fromtimestamp(now_s, datetime.UTC)
+            timestamp = trusted.update_timestamp(self._read("timestamp.json"))
+            _not_older("timestamp", timestamp.version, newest.timestamp)
+            _not_older("root", trusted.root.version, newest.root)
+            snapshot = trusted.update_snapshot(self._read(f"{timestamp.snapshot_meta.version}.snapshot.json"))
+            _not_older("snapshot", snapshot.version, newest.snapshot)
+            listed = snapshot.meta["targets.json"].version
+            targets = trusted.update_targets(self._read(f"{listed}.targets.json"))
+            _not_older("targets", targets.version, newest.targets)
         except (exceptions.RepositoryError, exceptions.DownloadError) as error:
             raise _refusal(error, now_s) from error
-        except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
+        except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError) as error:
             # The parser is not ours: what it trips over is no signed metadata.
             raise TrustRefused(f"The delivered metadata cannot be read: {error}.") from error
+        return targets, TrustFloor(
+            root=trusted.root.version,
+            timestamp=timestamp.version,
+            snapshot=snapshot.version,
+            targets=targets.version,
+        )
+
+    def _read(self, filename: str) -> bytes:
+        try:
+            return self._delivered(filename)
+        except NotFound as error:
+            raise exceptions.DownloadError(f"{filename} was not delivered") from error
+
+
+def trusted_time_s(now_ms: int, newest: TrustFloor) -> int:
+    """The box's time in seconds: its clock, but never before this software was built or the newest signature seen."""
+    return min(max(now_ms // 1000, BUILD_TIME_S, newest.timestamp), _LATEST_S)
+
+
+def _not_older(role: str, version: int, floor: int) -> None:
+    if version < floor:
+        raise TrustRefused(
+            f"Rollback refused: the delivered {role} {version} is older than {floor}, which this box has accepted "
+            "before.",
+            hint="Deliver the site's newest metadata; sync the desktops first if there are several.",
+        )
 
 
 def _refusal(error: Exception, now_s: int) -> TrustRefused:

@@ -53,7 +53,7 @@ def build(arch: str, pythons: list[str], dist: Path) -> Path:
             pythons=pythons,
             glibc=".".join(map(str, GLIBC)),
             wheels=[(path, sorted(each, key=pythons.index)) for path, each in wheels.values()],
-            others=[HERE / "install.py", HERE / "lineside-edge.service"],
+            others=[HERE / name for name in ("install.py", "lineside-edge.service", "lineside-edge-clock.conf")],
         )
     shutil.rmtree(folder, ignore_errors=True)
     new.rename(folder)

@@ -40,6 +40,14 @@
         <translation>每条记录的摘要都包含上一条的摘要。</translation>
     </message>
     <message>
+        <source>Of no box were audits collected yet.</source>
+        <translation>还没有收集任何边缘盒的审计记录。</translation>
+    </message>
+    <message>
+        <source>Audits of the boxes</source>
+        <translation>边缘盒的审计记录</translation>
+    </message>
+    <message>
         <source>Verify the activity chain</source>
         <translation>校验活动记录链条</translation>
     </message>
@@ -141,6 +149,33 @@
     <message>
         <source>Say where the box is: choose it below, or type its address.</source>
         <translation>请指明边缘盒的位置：在下方选择，或输入地址。</translation>
+    </message>
+</context>
+<context>
+    <name>AdmitDesktop</name>
+    <message>
+        <source>Admit a desktop</source>
+        <translation>准入一台电脑</translation>
+    </message>
+    <message>
+        <source>On the new desktop choose “Join a site” and save its request to a stick. Read it here, compare the fingerprint with what the new desktop shows, and carry the admission back.</source>
+        <translation>在新电脑上选择“加入站点”，把申请保存到 U 盘。在这里读取它，与新电脑上显示的指纹核对，再把准入文件带回去。</translation>
+    </message>
+    <message>
+        <source>Admit desktop</source>
+        <translation>准入</translation>
+    </message>
+    <message>
+        <source>Request of the new desktop</source>
+        <translation>新电脑的申请</translation>
+    </message>
+    <message>
+        <source>Admission to write</source>
+        <translation>要写入的准入文件</translation>
+    </message>
+    <message>
+        <source>Choose the new desktop&apos;s request first.</source>
+        <translation>请先选择新电脑的申请。</translation>
     </message>
 </context>
 <context>
@@ -455,6 +490,10 @@
         <translation>从所有边缘盒收取</translation>
     </message>
     <message>
+        <source>Look for copied boxes</source>
+        <translation>查找被复制的边缘盒</translation>
+    </message>
+    <message>
         <source>History of box {name}</source>
         <translation>边缘盒 {name} 的历史</translation>
     </message>
@@ -465,6 +504,10 @@
     <message>
         <source>Take Lineside off {name}…</source>
         <translation>从 {name} 移除 Lineside…</translation>
+    </message>
+    <message>
+        <source>Set the clock of {name}…</source>
+        <translation>校准 {name} 的时钟…</translation>
     </message>
     <message>
         <source>Refresh boxes</source>
@@ -571,6 +614,138 @@
     </message>
 </context>
 <context>
+    <name>ChainBar</name>
+    <message>
+        <source>Verify</source>
+        <translation>验证</translation>
+    </message>
+</context>
+<context>
+    <name>ClockPanel</name>
+    <message>
+        <source>Set its clock…</source>
+        <translation>校准其时钟…</translation>
+    </message>
+    <message>
+        <source>Its clock is {off} this desktop&apos;s.</source>
+        <translation>它的时钟比本机{off}。</translation>
+    </message>
+    <message>
+        <source>Set the clock of this box?</source>
+        <translation>校准这个边缘盒的时钟？</translation>
+    </message>
+    <message>
+        <source>It takes this desktop&apos;s time: make sure that it is right. The box and this desktop keep who did it.</source>
+        <translation>它将采用本机的时间：请先确认无误。边缘盒和本机都会记录是谁校准的。</translation>
+    </message>
+    <message>
+        <source>{box}: {off} this desktop&apos;s clock</source>
+        <translation>{box}：比本机的时钟{off}</translation>
+    </message>
+    <message>
+        <source>Set its clock</source>
+        <translation>校准其时钟</translation>
+    </message>
+    <message>
+        <source>Set the clock of {name}</source>
+        <translation>校准 {name} 的时钟</translation>
+    </message>
+</context>
+<context>
+    <name>CloneDialog</name>
+    <message>
+        <source>Boxes that were copied</source>
+        <translation>被复制的边缘盒</translation>
+    </message>
+    <message>
+        <source>Each machine should have an identity of its own. A copy that is given one keeps what it has seen, its models and its settings.</source>
+        <translation>每台机器都应有自己的身份。得到新身份的副本会保留它所见的数据、模型和设置。</translation>
+    </message>
+    <message>
+        <source>Done</source>
+        <translation>完成</translation>
+    </message>
+    <message>
+        <source>Ask them again</source>
+        <translation>再次询问</translation>
+    </message>
+    <message>
+        <source>Asking the boxes…</source>
+        <translation>正在询问边缘盒…</translation>
+    </message>
+    <message>
+        <source>No box has been copied, as far as can be told from here.</source>
+        <translation>从这里看，没有边缘盒被复制。</translation>
+    </message>
+    <message>
+        <source>One key on {n} machines</source>
+        <translation>{n} 台机器使用同一个密钥</translation>
+    </message>
+    <message>
+        <source>One machine-id or SSH host key on {n} machines</source>
+        <translation>{n} 台机器使用同一个 machine-id 或 SSH 主机密钥</translation>
+    </message>
+    <message>
+        <source>One machine-id or SSH host key under {n} keys</source>
+        <translation>{n} 个密钥对应同一个 machine-id 或 SSH 主机密钥</translation>
+    </message>
+    <message>
+        <source>Choose the machine that is the copy. The other one stays the box that it is.</source>
+        <translation>请选择哪台机器是副本。另一台保持原来的边缘盒不变。</translation>
+    </message>
+    <message>
+        <source>Each box has a key of its own. On the copy, as root: rm /etc/machine-id /etc/ssh/ssh_host_*; systemd-machine-id-setup; ssh-keygen -A; reboot</source>
+        <translation>每个边缘盒都有自己的密钥。请在副本上以 root 身份执行：rm /etc/machine-id /etc/ssh/ssh_host_*; systemd-machine-id-setup; ssh-keygen -A; reboot</translation>
+    </message>
+    <message>
+        <source>It may be one machine that was set up anew.</source>
+        <translation>也可能是同一台机器被重新安装过。</translation>
+    </message>
+    <message>
+        <source>Address</source>
+        <translation>地址</translation>
+    </message>
+    <message>
+        <source>Fingerprint</source>
+        <translation>指纹</translation>
+    </message>
+    <message>
+        <source>This start</source>
+        <translation>本次启动</translation>
+    </message>
+    <message>
+        <source>Machine</source>
+        <translation>机器</translation>
+    </message>
+    <message>
+        <source>SSH host key</source>
+        <translation>SSH 主机密钥</translation>
+    </message>
+    <message>
+        <source>Last seen</source>
+        <translation>最近在线</translation>
+    </message>
+    <message>
+        <source>This is the copy: new identity…</source>
+        <translation>这是副本：赋予新身份…</translation>
+    </message>
+</context>
+<context>
+    <name>CloneNotice</name>
+    <message>
+        <source>Compare them…</source>
+        <translation>对比…</translation>
+    </message>
+    <message>
+        <source>A box was copied: two machines answer with one key.</source>
+        <translation>有边缘盒被复制：两台机器用同一个密钥应答。</translation>
+    </message>
+    <message>
+        <source>Two boxes were made from one image: their machines have one identity.</source>
+        <translation>两个边缘盒由同一镜像制成：它们的机器身份相同。</translation>
+    </message>
+</context>
+<context>
     <name>DemoRun</name>
     <message>
         <source>Demo</source>
@@ -625,6 +800,33 @@
     <message>
         <source>Copied, without secrets</source>
         <translation>已复制，不含机密</translation>
+    </message>
+</context>
+<context>
+    <name>ExportRoot</name>
+    <message>
+        <source>Export the root key</source>
+        <translation>导出根密钥</translation>
+    </message>
+    <message>
+        <source>Writes one file for the safe: the encrypted root key, the state of the keys, the releases and the boxes. With it and the passphrase a new desktop takes the site over when all others are lost. Export it again after every change here.</source>
+        <translation>写出一个放入保险柜的文件：加密的根密钥、密钥状态、发布和边缘盒。所有电脑都丢失时，凭它和口令，一台新电脑即可接管站点。每次在此更改后请重新导出。</translation>
+    </message>
+    <message>
+        <source>Export</source>
+        <translation>导出</translation>
+    </message>
+    <message>
+        <source>File to write</source>
+        <translation>要写入的文件</translation>
+    </message>
+    <message>
+        <source>Best on a USB stick that lies in a safe.</source>
+        <translation>最好写到锁在保险柜里的 U 盘上。</translation>
+    </message>
+    <message>
+        <source>Choose where to write the file first.</source>
+        <translation>请先选择文件写入的位置。</translation>
     </message>
 </context>
 <context>
@@ -847,6 +1049,139 @@
     <message>
         <source>Dismiss all</source>
         <translation>全部关闭</translation>
+    </message>
+</context>
+<context>
+    <name>JoinSite</name>
+    <message>
+        <source>Join a site</source>
+        <translation>加入站点</translation>
+    </message>
+    <message>
+        <source>Save a request to a stick and carry it to a desktop of the site. There, “Admit a desktop” in Settings turns it into an admission: bring that back.</source>
+        <translation>把申请保存到 U 盘，带到站点的一台电脑上。在那里的“设置”中，“准入一台电脑”会把它变成准入文件：把它带回来。</translation>
+    </message>
+    <message>
+        <source>Join</source>
+        <translation>加入</translation>
+    </message>
+    <message>
+        <source>Name of this desktop</source>
+        <translation>本机的名称</translation>
+    </message>
+    <message>
+        <source>Request to write</source>
+        <translation>要写入的申请</translation>
+    </message>
+    <message>
+        <source>Save request</source>
+        <translation>保存申请</translation>
+    </message>
+    <message>
+        <source>Admission</source>
+        <translation>准入文件</translation>
+    </message>
+    <message>
+        <source>The file that the other desktop wrote.</source>
+        <translation>另一台电脑写出的文件。</translation>
+    </message>
+    <message>
+        <source>Choose where to write the file first.</source>
+        <translation>请先选择文件写入的位置。</translation>
+    </message>
+    <message>
+        <source>Choose the admission first.</source>
+        <translation>请先选择准入文件。</translation>
+    </message>
+    <message>
+        <source>Saved. This desktop&apos;s fingerprint, to compare there:</source>
+        <translation>已保存。请在那边核对本机的指纹：</translation>
+    </message>
+</context>
+<context>
+    <name>KeyDialog</name>
+    <message>
+        <source>Root key</source>
+        <translation>根密钥</translation>
+    </message>
+    <message>
+        <source>root.key.pem, or the file that was exported for the safe: plug the stick in.</source>
+        <translation>root.key.pem，或为保险柜导出的文件：请插入 U 盘。</translation>
+    </message>
+    <message>
+        <source>Passphrase</source>
+        <translation>口令</translation>
+    </message>
+    <message>
+        <source>Choose the root key&apos;s file first.</source>
+        <translation>请先选择根密钥文件。</translation>
+    </message>
+</context>
+<context>
+    <name>KeySettings</name>
+    <message>
+        <source>Admit a desktop…</source>
+        <translation>准入一台电脑…</translation>
+    </message>
+    <message>
+        <source>Export the root key…</source>
+        <translation>导出根密钥…</translation>
+    </message>
+    <message>
+        <source>New keys for this desktop…</source>
+        <translation>为本机换新密钥…</translation>
+    </message>
+    <message>
+        <source>Replace the root key…</source>
+        <translation>更换根密钥…</translation>
+    </message>
+    <message>
+        <source>Only the desktops in this list can talk to the boxes and sign releases. Every change is signed with the site&apos;s root key; each box learns of it the next time that any desktop reaches it, with or without a network.</source>
+        <translation>只有此列表中的电脑可以与边缘盒通信并签署发布。每次更改都用站点的根密钥签名；无论有无网络，任何一台电脑下次联系到边缘盒时，它就会得知。</translation>
+    </message>
+    <message>
+        <source>This site&apos;s keys are of an earlier version; the first change begins the list.</source>
+        <translation>本站点的密钥来自早期版本；第一次更改时开始此列表。</translation>
+    </message>
+    <message>
+        <source>State of the keys</source>
+        <translation>密钥状态</translation>
+    </message>
+    <message>
+        <source>No. {number}</source>
+        <translation>第 {number} 号</translation>
+    </message>
+    <message>
+        <source>Boxes that have not heard of it</source>
+        <translation>尚未得知的边缘盒</translation>
+    </message>
+    <message>
+        <source>This desktop</source>
+        <translation>本机</translation>
+    </message>
+    <message>
+        <source>Struck off: boxes refuse it. Have it admitted again.</source>
+        <translation>已除名：边缘盒会拒绝它。请重新准入。</translation>
+    </message>
+    <message>
+        <source>On this desktop, encrypted. Export it to a stick in a safe.</source>
+        <translation>在本机上，已加密。请导出到锁在保险柜里的 U 盘。</translation>
+    </message>
+    <message>
+        <source>Not on this desktop, as it should be.</source>
+        <translation>不在本机上，理应如此。</translation>
+    </message>
+    <message>
+        <source>Root key</source>
+        <translation>根密钥</translation>
+    </message>
+    <message>
+        <source>Strike off…</source>
+        <translation>除名…</translation>
+    </message>
+    <message>
+        <source>The site&apos;s only desktop cannot be struck off.</source>
+        <translation>站点唯一的电脑不能除名。</translation>
     </message>
 </context>
 <context>
@@ -1221,6 +1556,48 @@
     </message>
 </context>
 <context>
+    <name>NewIdentity</name>
+    <message>
+        <source>Give the copy a new identity?</source>
+        <translation>赋予副本新身份？</translation>
+    </message>
+    <message>
+        <source>The machine at {address} makes a new key and is another box from then on. Its line goes on meanwhile; what it has seen, its models and its settings stay. {name} keeps its own identity.</source>
+        <translation>位于 {address} 的机器将生成新密钥，此后成为另一个边缘盒。其产线照常运行；所见数据、模型和设置均保留。{name} 保持自己的身份。</translation>
+    </message>
+    <message>
+        <source>Give the copy a new identity</source>
+        <translation>赋予副本新身份</translation>
+    </message>
+    <message>
+        <source>Name of the copy</source>
+        <translation>副本的名称</translation>
+    </message>
+    <message>
+        <source>Written to its edge.toml; nothing else there changes.</source>
+        <translation>写入它的 edge.toml；其他内容不变。</translation>
+    </message>
+    <message>
+        <source>Give it a name.</source>
+        <translation>请为它命名。</translation>
+    </message>
+</context>
+<context>
+    <name>NewKeys</name>
+    <message>
+        <source>New keys for this desktop</source>
+        <translation>为本机换新密钥</translation>
+    </message>
+    <message>
+        <source>When a copy of this desktop&apos;s keys may have come into other hands. The old keys are worth nothing once a box has heard of the new ones.</source>
+        <translation>当本机的密钥副本可能落入他人之手时使用。边缘盒得知新密钥后，旧密钥即告作废。</translation>
+    </message>
+    <message>
+        <source>Make new keys</source>
+        <translation>生成新密钥</translation>
+    </message>
+</context>
+<context>
     <name>Palette</name>
     <message>
         <source>Search</source>
@@ -1266,6 +1643,41 @@
     </message>
 </context>
 <context>
+    <name>RecoverSite</name>
+    <message>
+        <source>Recover a site</source>
+        <translation>恢复站点</translation>
+    </message>
+    <message>
+        <source>When every desktop of the site is lost: with the file from the safe and its passphrase this desktop takes over, and all others are struck off. Boxes that answer now hear of it at once.</source>
+        <translation>当站点的所有电脑都丢失时：凭保险柜里的文件及其口令，本机接管站点，其他电脑全部除名。现在有应答的边缘盒会立即得知。</translation>
+    </message>
+    <message>
+        <source>Recover site</source>
+        <translation>恢复站点</translation>
+    </message>
+    <message>
+        <source>File from the safe</source>
+        <translation>保险柜里的文件</translation>
+    </message>
+    <message>
+        <source>What “Export the root key” wrote.</source>
+        <translation>“导出根密钥”写出的文件。</translation>
+    </message>
+    <message>
+        <source>Passphrase</source>
+        <translation>口令</translation>
+    </message>
+    <message>
+        <source>Name of this desktop</source>
+        <translation>本机的名称</translation>
+    </message>
+    <message>
+        <source>Choose the file from the safe first.</source>
+        <translation>请先选择保险柜里的文件。</translation>
+    </message>
+</context>
+<context>
     <name>ReleaseBox</name>
     <message>
         <source>Take Lineside off {box}?</source>
@@ -1298,6 +1710,33 @@
     <message>
         <source>What waits there for a desktop</source>
         <translation>盒子上等待桌面取走的数据</translation>
+    </message>
+</context>
+<context>
+    <name>ReplaceRoot</name>
+    <message>
+        <source>Replace the root key</source>
+        <translation>更换根密钥</translation>
+    </message>
+    <message>
+        <source>When the key or its passphrase may have come into other hands. The new key takes the place of the old one in the file; every other copy is worth nothing from then on, so export it again.</source>
+        <translation>当密钥或其口令可能落入他人之手时使用。新密钥在文件中取代旧密钥；此后其他副本全部作废，因此请重新导出。</translation>
+    </message>
+    <message>
+        <source>Replace root key</source>
+        <translation>更换根密钥</translation>
+    </message>
+    <message>
+        <source>New passphrase</source>
+        <translation>新口令</translation>
+    </message>
+    <message>
+        <source>New passphrase again</source>
+        <translation>再次输入新口令</translation>
+    </message>
+    <message>
+        <source>The two passphrases differ.</source>
+        <translation>两次输入的口令不一致。</translation>
     </message>
 </context>
 <context>
@@ -1650,6 +2089,10 @@
         <translation>对象存储</translation>
     </message>
     <message>
+        <source>Desktops and keys</source>
+        <translation>电脑与密钥</translation>
+    </message>
+    <message>
         <source>Site</source>
         <translation>站点</translation>
     </message>
@@ -1660,6 +2103,14 @@
     <message>
         <source>Sync now</source>
         <translation>立即同步</translation>
+    </message>
+    <message>
+        <source>Admit a desktop</source>
+        <translation>准入一台电脑</translation>
+    </message>
+    <message>
+        <source>Export the root key</source>
+        <translation>导出根密钥</translation>
     </message>
     <message>
         <source>Light theme</source>
@@ -2183,6 +2634,25 @@
     </message>
 </context>
 <context>
+    <name>StrikeOff</name>
+    <message>
+        <source>Strike off {name}</source>
+        <translation>除名 {name}</translation>
+    </message>
+    <message>
+        <source>For a desktop that was lost, stolen or sold. Each box refuses it from the next contact with another desktop on, so reach every box soon. Change the keys of the object store as well: they may be on it.</source>
+        <translation>用于丢失、被盗或已出售的电脑。每台边缘盒在下次与其他电脑联系之后就会拒绝它，因此请尽快联系所有边缘盒。对象存储的密钥也请更换：它们可能就在那台电脑上。</translation>
+    </message>
+    <message>
+        <source>Strike off</source>
+        <translation>除名</translation>
+    </message>
+    <message>
+        <source>This is the desktop that you work on: afterwards it can do nothing at this site.</source>
+        <translation>这是您正在使用的电脑：此后它在本站点将无法做任何事。</translation>
+    </message>
+</context>
+<context>
     <name>TileDelegate</name>
     <message>
         <source>no guess</source>
@@ -2332,6 +2802,14 @@
     <message>
         <source>Two boxes and a line that changes, all on this machine. Takes about two minutes.</source>
         <translation>两台边缘盒和一条会变化的产线，全在本机。约需两分钟。</translation>
+    </message>
+    <message>
+        <source>Join a site…</source>
+        <translation>加入站点…</translation>
+    </message>
+    <message>
+        <source>Recover a site…</source>
+        <translation>恢复站点…</translation>
     </message>
     <message>
         <source>Welcome to Lineside</source>
@@ -2513,6 +2991,14 @@
         <translation>更改配置</translation>
     </message>
     <message>
+        <source>Clock set</source>
+        <translation>时钟已校准</translation>
+    </message>
+    <message>
+        <source>New identity</source>
+        <translation>新身份</translation>
+    </message>
+    <message>
         <source>Started</source>
         <translation>启动</translation>
     </message>
@@ -2630,6 +3116,65 @@
     </message>
 </context>
 <context>
+    <name>chain</name>
+    <message>
+        <source>Entry {entry} was changed.</source>
+        <translation>条目 {entry} 被更改过。</translation>
+    </message>
+    <message>
+        <source>Entry {entry} was removed.</source>
+        <translation>条目 {entry} 被删除了。</translation>
+    </message>
+    <message>
+        <source>Entry {entry} does not follow the one before it.</source>
+        <translation>条目 {entry} 与前一条不衔接。</translation>
+    </message>
+    <message>
+        <source>Entry {entry} was put in.</source>
+        <translation>条目 {entry} 是后来插入的。</translation>
+    </message>
+    <message>
+        <source>The box does not know of entry {entry} any more: it was put back to an older state, or a copy of it answers.</source>
+        <translation>边缘盒已不知道条目 {entry}：它被恢复到旧状态，或者是它的副本在应答。</translation>
+    </message>
+    <message>
+        <source>Entries {first} to {last} are not here: the box had to let them go, as its loss ledger says.</source>
+        <translation>条目 {first} 至 {last} 不在此处：如其损失账本所述，边缘盒不得不舍弃它们。</translation>
+    </message>
+    <message>
+        <source>Entries {first} to {last} are not here: they had left the box before this desktop came.</source>
+        <translation>条目 {first} 至 {last} 不在此处：在本机到来之前它们已离开边缘盒。</translation>
+    </message>
+    <message>
+        <source>Entries {first} to {last} have no seal: they came while the box&apos;s disk took nothing.</source>
+        <translation>条目 {first} 至 {last} 没有封印：它们产生时边缘盒的磁盘无法写入。</translation>
+    </message>
+    <message>
+        <source>Broken</source>
+        <translation>已断裂</translation>
+    </message>
+    <message>
+        <source>Verified</source>
+        <translation>已验证</translation>
+    </message>
+    <message>
+        <source>Nothing sealed</source>
+        <translation>没有封印的条目</translation>
+    </message>
+    <message>
+        <source>Entries: {n}.</source>
+        <translation>条目：{n}。</translation>
+    </message>
+    <message>
+        <source>Without a seal: {n}.</source>
+        <translation>没有封印：{n}。</translation>
+    </message>
+    <message>
+        <source>Two histories: this box and its copy, which has an identity of its own by now.</source>
+        <translation>两条历史：这个边缘盒及其副本，副本现已有自己的身份。</translation>
+    </message>
+</context>
+<context>
     <name>errors</name>
     <message>
         <source>Something unexpected happened</source>
@@ -2736,6 +3281,14 @@
         <translation>请重新输入口令；口令无法找回。</translation>
     </message>
     <message>
+        <source>This is not the site&apos;s root key</source>
+        <translation>这不是本站点的根密钥</translation>
+    </message>
+    <message>
+        <source>Use the file that `lineside site export-root` wrote last, or root.key.pem; nothing was changed.</source>
+        <translation>请使用 `lineside site export-root` 最近导出的文件或 root.key.pem；未作任何更改。</translation>
+    </message>
+    <message>
         <source>The box does not answer</source>
         <translation>边缘盒没有应答</translation>
     </message>
@@ -2758,6 +3311,18 @@
     <message>
         <source>Check that this desktop is enrolled on the box.</source>
         <translation>请确认本机已在该边缘盒上登记。</translation>
+    </message>
+    <message>
+        <source>The box may not set its clock</source>
+        <translation>边缘盒无权设置时钟</translation>
+    </message>
+    <message>
+        <source>The box refused this time</source>
+        <translation>边缘盒拒绝了这个时间</translation>
+    </message>
+    <message>
+        <source>It is before what the box knows to have happened. Set this desktop&apos;s clock first, then try again.</source>
+        <translation>它早于边缘盒已知发生过的事情。请先校准本机的时钟，然后重试。</translation>
     </message>
     <message>
         <source>The code was not accepted</source>
@@ -2906,6 +3471,10 @@
     <message>
         <source>This machine cannot train</source>
         <translation>本机无法训练</translation>
+    </message>
+    <message>
+        <source>Put its drop-in lineside-edge-clock.conf in place and restart it, or set the clock at the box by hand.</source>
+        <translation>请放置其附加配置 lineside-edge-clock.conf 并重启该服务，或在边缘盒上手动设置时钟。</translation>
     </message>
     <message>
         <source>Install the training extra (pip install &apos;lineside[train]&apos;) or choose another host.</source>
@@ -3085,6 +3654,18 @@
     <message>
         <source>{h} h {m:02d} min</source>
         <translation>{h} 小时 {m:02d} 分</translation>
+    </message>
+    <message>
+        <source>{n} days</source>
+        <translation>{n} 天</translation>
+    </message>
+    <message>
+        <source>{size} behind</source>
+        <translation>慢 {size}</translation>
+    </message>
+    <message>
+        <source>{size} ahead of</source>
+        <translation>快 {size}</translation>
     </message>
     <message>
         <source>never</source>

@@ -6,6 +6,7 @@ import os
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -232,26 +233,36 @@ def test_a_server_that_is_not_there_is_unreachable(server: ObjectServer) -> None
         unnamed.head("k")
 
 
-def test_a_server_that_hangs_up_is_unreachable(server: ObjectServer) -> None:
+@contextmanager
+def answering(answer: bytes) -> Iterator[str]:
+    """A server that answers everything with these bytes and hangs up; where it is."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
-        def hang_up() -> None:
+        def serve() -> None:
             while True:
                 try:
                     connection, _ = listener.accept()
                 except OSError:
                     return
-                with connection:
-                    connection.recv(100)
+                with connection, suppress(OSError):
+                    connection.settimeout(10)
+                    connection.recv(65536)
+                    connection.sendall(answer)
 
-        thread = threading.Thread(target=hang_up)
+        thread = threading.Thread(target=serve)
         thread.start()
-        endpoint = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        try:
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        finally:
+            listener.shutdown(socket.SHUT_RDWR)
+            thread.join()
+
+
+def test_a_server_that_hangs_up_is_unreachable(server: ObjectServer) -> None:
+    with answering(b"") as endpoint:
         store = open_store("s3://bucket/p", endpoint_url=endpoint, credentials=server.credentials)
         with pytest.raises(StoreUnreachable):
             store.head("k")
-        listener.shutdown(socket.SHUT_RDWR)
-    thread.join()
 
 
 @pytest.mark.parametrize(
@@ -270,29 +281,13 @@ def test_a_server_that_hangs_up_is_unreachable(server: ObjectServer) -> None:
 def test_a_servers_answers_become_plain_words(
     server: ObjectServer, status: int, body: str, error: type[Exception], words: str
 ) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        text = f"HTTP/1.1 {status} X\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n{body}"
-
-        def answer() -> None:
-            while True:
-                try:
-                    connection, _ = listener.accept()
-                except OSError:
-                    return
-                with connection:
-                    connection.recv(65536)
-                    connection.sendall(text.encode())
-
-        thread = threading.Thread(target=answer)
-        thread.start()
-        endpoint = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    text = f"HTTP/1.1 {status} X\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n{body}"
+    with answering(text.encode()) as endpoint:
         store = open_store("s3://bucket/p", endpoint_url=endpoint, credentials=server.credentials)
         with pytest.raises(error, match=words) as caught:
             # A page in place of the server (a hotel's, say) answers a list with nothing in it: only a put tells.
             store.put("k", b"1") if status == 200 else list(store.list("a"))
         assert "secret-in-answer" not in str(caught.value)
-        listener.shutdown(socket.SHUT_RDWR)
-    thread.join()
 
 
 # --- opening

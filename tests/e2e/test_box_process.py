@@ -277,7 +277,7 @@ def test_a_long_poll_ends_with_news_and_the_configuration_can_be_changed(
 
     with box.client(desktop) as client:
         before = client.status()
-        with pytest.raises(ConfigInvalid, match=r"line 11, pipeline\[0\].source: there is no source of kind 'webcam'"):
+        with pytest.raises(ConfigInvalid, match=r"line 12, pipeline\[0\].source: there is no source of kind 'webcam'"):
             put_config(CONFIG.format(frames="/x").replace("folder:", "webcam:"))
         with socket.create_server(("127.0.0.1", 0)) as taken:
             for listen in (f"127.0.0.1:{taken.getsockname()[1]}", "192.0.2.1:7443"):

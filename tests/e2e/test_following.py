@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import queue
+import signal
 import socket
 import ssl
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -15,10 +18,12 @@ import pytest
 from app.fleet import follower as module
 from app.fleet.follower import Followed, Follower, News
 from app.usecases import boxes, sites
+from app.usecases.following import Following
 from edge_runtime.contracts.errors import BoxRefused, BoxUnreachable, BoxWrongKey
 from edge_runtime.enrolment import create_home
 from edge_runtime.identity import Identity, create_identity, server_context
 from tests.fakes.box_process import CONFIG, BoxProcess, make_box
+from tests.fakes.running_box import RunningBox
 from tests.fakes.site import FakeSite
 from tests.waiting import wait_until
 
@@ -40,7 +45,7 @@ def box(tmp_path: Path, desktop: Identity) -> Iterator[BoxProcess]:
 
 
 @contextmanager
-def following(desktop: Identity, *boxes: Followed) -> Iterator[queue.SimpleQueue[News]]:
+def following(*boxes: Followed) -> Iterator[queue.SimpleQueue[News]]:
     heard: queue.SimpleQueue[News] = queue.SimpleQueue()
     errors: list[BaseException] = []
 
@@ -49,7 +54,7 @@ def following(desktop: Identity, *boxes: Followed) -> Iterator[queue.SimpleQueue
         for one in news:
             heard.put(one)
 
-    follower = Follower(desktop, tell, failed=errors.append, ask_every_s=0.1)
+    follower = Follower(tell, failed=errors.append, ask_every_s=0.1)
     try:
         follower.follow(boxes)
         yield heard
@@ -94,9 +99,9 @@ def test_a_box_is_asked_again_and_again_and_found_again_after_a_restart(
     desktop: Identity, box: BoxProcess, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "RETRY_S", 0.2)
-    there = Followed(box.facts["box"], f"127.0.0.1:{box.port}", box.facts["certificate"])
-    nobody = Followed("0" * 64, "127.0.0.1:1", box.facts["certificate"])
-    with following(desktop, there, nobody) as heard:
+    there = Followed(box.facts["box"], f"127.0.0.1:{box.port}", box.facts["certificate"], desktop)
+    nobody = Followed("0" * 64, "127.0.0.1:1", box.facts["certificate"], desktop)
+    with following(there, nobody) as heard:
         first = until(heard, lambda news: news.status is not None).status
         assert first is not None
         later = until(heard, lambda news: news.status is not None and news.status.at_ms > first.at_ms).status
@@ -113,13 +118,11 @@ def test_a_box_is_asked_again_and_again_and_found_again_after_a_restart(
 def test_a_box_that_moved_is_followed_and_one_that_was_forgotten_is_not(desktop: Identity, box: BoxProcess) -> None:
     certificate = box.facts["certificate"]
     heard: queue.SimpleQueue[News] = queue.SimpleQueue()
-    follower = Follower(
-        desktop, lambda news: [heard.put(one) for one in news] and None, failed=pytest.fail, ask_every_s=0.1
-    )
+    follower = Follower(lambda news: [heard.put(one) for one in news] and None, failed=pytest.fail, ask_every_s=0.1)
     try:
-        follower.follow([Followed(box.facts["box"], "127.0.0.1:1", certificate)])
+        follower.follow([Followed(box.facts["box"], "127.0.0.1:1", certificate, desktop)])
         until(heard, lambda news: news.problem is not None)
-        follower.follow([Followed(box.facts["box"], f"127.0.0.1:{box.port}", certificate)])
+        follower.follow([Followed(box.facts["box"], f"127.0.0.1:{box.port}", certificate, desktop)])
         until(heard, lambda news: news.status is not None)
         follower.follow([])
 
@@ -138,9 +141,9 @@ def test_a_box_that_moved_is_followed_and_one_that_was_forgotten_is_not(desktop:
 def test_whoever_does_not_trust_us_or_is_another_is_named(desktop: Identity, box: BoxProcess, tmp_path: Path) -> None:
     stranger = create_identity(tmp_path / "stranger", "stranger")
     address = f"127.0.0.1:{box.port}"
-    with following(stranger, Followed("1" * 64, address, box.facts["certificate"])) as heard:
+    with following(Followed("1" * 64, address, box.facts["certificate"], stranger)) as heard:
         assert isinstance(until(heard, lambda news: True).problem, BoxRefused)
-    with following(desktop, Followed("2" * 64, address, stranger.certificate_pem)) as heard:
+    with following(Followed("2" * 64, address, stranger.certificate_pem, desktop)) as heard:
         assert isinstance(until(heard, lambda news: True).problem, BoxWrongKey)
 
 
@@ -162,9 +165,9 @@ def test_rubbish_from_a_box_harms_nobody(
     monkeypatch.setattr(module, "ANSWER_TIMEOUT_S", 3.0)
     bad = create_identity(tmp_path / "bad", "bad")
     with impostor(bad, desktop.certificate_pem, reply) as port:
-        hostile = Followed(bad.fingerprint, f"127.0.0.1:{port}", bad.certificate_pem)
-        good = Followed(box.facts["box"], f"127.0.0.1:{box.port}", box.facts["certificate"])
-        with following(desktop, hostile, good) as heard:
+        hostile = Followed(bad.fingerprint, f"127.0.0.1:{port}", bad.certificate_pem, desktop)
+        good = Followed(box.facts["box"], f"127.0.0.1:{box.port}", box.facts["certificate"], desktop)
+        with following(hostile, good) as heard:
             assert until(heard, lambda news: news.box == bad.fingerprint).problem is not None
             assert until(heard, lambda news: news.box == good.box).status is not None
 
@@ -180,12 +183,32 @@ def test_an_error_of_the_caller_ends_it_and_is_told(desktop: Identity, box: BoxP
         errors.append(error)
         ended.set()
 
-    follower = Follower(desktop, tell, failed=failed)
-    follower.follow([Followed(box.facts["box"], f"127.0.0.1:{box.port}", box.facts["certificate"])])
+    follower = Follower(tell, failed=failed)
+    follower.follow([Followed(box.facts["box"], f"127.0.0.1:{box.port}", box.facts["certificate"], desktop)])
     assert ended.wait(PATIENCE_S)
     assert isinstance(errors[0], ZeroDivisionError)
     follower.follow([])
     follower.close()
+
+
+def test_the_command_tells_what_changes(tmp_path: Path) -> None:
+    with sites.create_site(tmp_path / "site-home", "Plant", "correct horse") as ctx:
+        made = RunningBox(tmp_path, "line-7")
+        made.start()
+        box = boxes.enrol_local(ctx, made.home)
+    command = [sys.executable, "-m", "app", "--home", str(tmp_path / "site-home"), "boxes", "follow"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            first = process.stdout.readline()
+            assert box.name in first
+            assert "no model; camera waiting-for-model" in first
+            made.stop()
+            while "The box does not answer" not in (line := process.stdout.readline()):
+                assert line, "it ended"
+        finally:
+            process.send_signal(signal.SIGINT)
+        assert process.wait(30) == 0
 
 
 def test_what_boxes_say_is_kept(tmp_path: Path) -> None:
@@ -198,7 +221,7 @@ def test_what_boxes_say_is_kept(tmp_path: Path) -> None:
         changed = threading.Event()
         try:
             box = boxes.enrol_local(ctx, made.home)
-            watching = boxes.follow(ctx, changed=changed.set, failed=pytest.fail)
+            watching = Following(ctx, changed=changed.set, failed=pytest.fail)
             try:
                 watching.look_again()
                 assert changed.wait(PATIENCE_S)

@@ -12,9 +12,11 @@ import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+import grpc
 import ml_dtypes
 import numpy as np
 import onnxruntime as ort
@@ -30,6 +32,7 @@ from tests.fakes.models import GOLDEN, brightness_model, manifest
 from tests.fakes.serve_process import ServeProcess, serve, serve_and_fail
 from tests.unit.serving import onnx_models as models
 from tests.unit.serving.raw_client import RawClient, binary_echo, echo_body, request
+from tests.unit.serving.unread import numbers, unread_client
 from tests.waiting import wait_until
 
 RNG = np.random.default_rng(5)
@@ -69,6 +72,12 @@ def server(files: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Se
 def client(server: ServeProcess) -> Iterator[triton.InferenceServerClient]:
     with triton.InferenceServerClient(server.url) as client:
         yield client
+
+
+def resident_kb(process: int) -> int:
+    """What a process has in memory."""
+    status = Path(f"/proc/{process}/status").read_text()
+    return int(status.partition("VmRSS:")[2].split()[0])
 
 
 def tensor(name: str, array: Any, datatype: str, *, binary: bool = True) -> triton.InferInput:
@@ -352,6 +361,22 @@ def test_how_long_a_model_may_take_can_be_said(tmp_path: Path) -> None:
         answer = client.send(request("/v2/models/count/infer", echo_body(2e9))).answer()
         assert (answer.status, answer.json["error"]) == (504, "count was stopped: it has not answered within 0.2 s.")
         assert client.send(request("/v2/models/count/infer", echo_body(7))).answer().status == 200
+
+
+def test_answers_that_nobody_takes_do_not_fill_the_memory(tmp_path: Path) -> None:
+    """Forty of 40 MB each, asked for over gRPC by clients that give them no window."""
+    file = tmp_path / "expand.onnx"
+    file.write_bytes(models.parsed(models.EXPAND))
+    with ExitStack() as stack:
+        server = stack.enter_context(serve(tmp_path, file, "--grpc", "127.0.0.1:0"))
+        clients = [stack.enter_context(unread_client(server.facts["grpc"])) for _ in range(4)]
+        assert numbers(next(clients[0].ask(10_000_000))) == 10_000_000
+        before = resident_kb(server.process.pid)
+        calls = [client.ask(10_000_000) for client in clients for _ in range(10)]
+        assert resident_kb(server.process.pid) - before < 600_000
+        assert numbers(next(clients[0].ask(10))) == 10
+        assert numbers(next(calls[0])) == 10_000_000
+        assert calls[-1].code() == grpc.StatusCode.UNAVAILABLE
 
 
 def test_addresses_of_ipv6_can_be_used_as_they_are_printed(tmp_path: Path) -> None:

@@ -74,6 +74,9 @@ class RtspCamera:
                 self.wfile.write("\r\n".join(lines).encode())
 
         class Server(socketserver.ThreadingTCPServer):
+            # Else closing waits for whoever keeps a connection open and says nothing.
+            daemon_threads = True
+
             def handle_error(self, request: object, client_address: object) -> None:
                 """Whoever looks may leave at any time."""
 

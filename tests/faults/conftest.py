@@ -11,7 +11,7 @@ import pytest
 
 from edge_runtime.contracts.rows import STREAMS
 from edge_runtime.identity import Identity, create_identity
-from tests.fakes import models
+from tests.fakes import models, wall_clock
 from tests.fakes.box_process import BoxProcess, install, make_box, wait_for_slot
 from tests.fakes.site import FakeSite
 from tests.waiting import wait_until
@@ -57,3 +57,9 @@ def committed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Committed]:
         if box.process is not None:
             box.process.kill()
             box.process.wait()
+
+
+@pytest.fixture(scope="session")
+def shim(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What gives a process a wall clock of its own."""
+    return wall_clock.build(tmp_path_factory.mktemp("shim"))

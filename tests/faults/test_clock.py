@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import datetime
-import os
-import shutil
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,37 +13,11 @@ from app.fleet.client import BoxClient
 from edge_runtime.contracts.rows import ResultRow
 from tests.fakes import models
 from tests.fakes.box_process import CONFIG, EDGE, BoxProcess, install, wait_for_slot
+from tests.fakes.wall_clock import TO_1970, TO_2100, TO_TODAY, Clock, needs_compiler
 from tests.faults.conftest import Committed
 from tests.waiting import wait_until
 
-SHIM = Path(__file__).resolve().parents[1] / "fakes" / "wall_clock.c"
-COMPILER = shutil.which("cc")
-TO_1970, TO_2100, TO_TODAY = -56, 74, 0
-"""Years beside the true time, roughly."""
-YEAR_S = 31_557_600
-
-pytestmark = pytest.mark.skipif(not COMPILER or os.name == "nt", reason="a clock of its own needs a C compiler")
-
-
-class Clock:
-    """The wall clock of a process that was started with :attr:`environment`; its monotonic clock is the true one."""
-
-    def __init__(self, folder: Path, library: Path) -> None:
-        self._file = folder / "clock"
-        self._file.write_bytes(bytes(8))
-        self.environment = {**os.environ, "LD_PRELOAD": str(library), "WALL_CLOCK_OFFSET": str(self._file)}
-
-    def leap(self, years: int) -> None:
-        """Put the clock by this much beside the true time."""
-        with self._file.open("r+b") as file:
-            file.write((years * YEAR_S).to_bytes(8, sys.byteorder, signed=True))
-
-
-@pytest.fixture(scope="session")
-def shim(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    library = tmp_path_factory.mktemp("shim") / "wall_clock.so"
-    subprocess.run([str(COMPILER), "-shared", "-fPIC", "-O2", "-o", str(library), str(SHIM), "-ldl"], check=True)
-    return library
+pytestmark = needs_compiler
 
 
 class WrongBox:

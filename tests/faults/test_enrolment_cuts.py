@@ -151,6 +151,7 @@ def test_a_machine_with_its_clock_at_1970(bare: Visit, shim: Path) -> None:
     root = bare.machine.root
     shutil.copy(shim, root / "usr/local/lib/wall_clock.so")
     (root / "run/wall-clock-offset").write_bytes((-56 * YEAR_S).to_bytes(8, "little", signed=True))
+    (root / "run/wall-clock-offset").chmod(0o666)
     (root / "etc/ld.so.preload").write_text("/usr/local/lib/wall_clock.so\n")
     assert int(bare.machine.run("date", "+%s")) < YEAR_S * 2
     report = bare.enrol()
@@ -252,6 +253,9 @@ def test_where_there_is_systemd_the_unit_is_its_affair(bare: Visit) -> None:
         done = bare.machine.run("systemd-analyze", "verify", "/etc/systemd/system/lineside-edge.service", check=False)
         assert "lineside-edge" not in done
     assert bare.enrol().changed == ()
+    drop_ins = root / "etc/systemd/system/lineside-edge.service.d"
+    drop_ins.mkdir()
+    (drop_ins / "clock.conf").write_text("[Service]\n")
     bare.release(Rows.COLLECT)
     # What systemd's own programs leave: folders, and a note of when they looked.
     changed = {name for name in bare.machine.changes(before) if "lineside" in name}

@@ -19,6 +19,7 @@ from tests.faults.conftest import Committed
 from tests.waiting import wait_until
 
 UNIT = Path(__file__).resolve().parents[2] / "packaging" / "edge" / "lineside-edge.service"
+CLOCK = UNIT.with_name("lineside-edge-clock.conf")
 MOST_EXPOSURE = 2.0
 PR_SET_MDWE, PR_GET_MDWE, PR_MDWE_REFUSE_EXEC_GAIN = 65, 66, 1
 LOCKED_IN = f"""\
@@ -31,10 +32,10 @@ os.execv(sys.argv[1], sys.argv[1:])
 """
 
 
-def settings() -> dict[str, list[str]]:
+def settings(path: Path = UNIT) -> dict[str, list[str]]:
     """Every key of the unit with its values in order; a name stands in one section only."""
     found: dict[str, list[str]] = {}
-    for line in UNIT.read_text().splitlines():
+    for line in path.read_text().splitlines():
         key, equals, value = line.partition("=")
         if equals and not line.startswith(("#", ";")):
             found.setdefault(key, []).append(value)
@@ -82,6 +83,20 @@ def test_it_may_do_next_to_nothing() -> None:
     level = re.search(r"Overall exposure level for \S+: ([0-9.]+)", done.stdout)
     assert level is not None, done.stderr
     assert float(level[1]) <= MOST_EXPOSURE
+
+
+def test_it_has_no_right_of_roots_and_the_drop_in_gives_the_one_to_set_the_clock() -> None:
+    unit, clock = settings(), settings(CLOCK)
+    assert unit["CapabilityBoundingSet"] == unit["AmbientCapabilities"] == [""]
+    assert unit["ProtectClock"] == ["yes"]
+    assert clock == {
+        "CapabilityBoundingSet": ["CAP_SYS_TIME"],
+        "AmbientCapabilities": ["CAP_SYS_TIME"],
+        "ProtectClock": ["no"],
+        "SystemCallFilter": ["clock_settime"],
+    }
+    # Nor the hardware's clock.
+    assert not any("rtc" in device for device in unit["DeviceAllow"])
 
 
 @pytest.mark.skipif(

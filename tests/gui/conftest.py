@@ -8,6 +8,7 @@ from pathlib import Path
 # A screen of an ordinary size: windows never open larger than theirs.
 os.environ["QT_QPA_PLATFORM"] = f"offscreen:configfile={Path(__file__).with_name('screen.json')}"
 
+import gc
 import shutil
 import threading
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
 from app.context import Context, open_context
+from app.gui.garbage import collect_what_is_due
 from app.gui.i18n import Translations
 from app.gui.session import Session
 from app.gui.tasks import Tasks
@@ -46,6 +48,16 @@ def nothing_left_running() -> Iterator[None]:
     if application is not None:
         running = [timer for timer in application.findChildren(QTimer) if timer.isActive()]
         assert not running
+    collect_what_is_due()
+
+
+@pytest.fixture(scope="package", autouse=True)
+def collected_on_this_thread() -> Iterator[None]:
+    """Between two windows, too, Qt's objects end on the GUI thread: workers of pytest-xdist have a second one."""
+    gc.disable()
+    yield
+    gc.collect()
+    gc.enable()
 
 
 @pytest.fixture

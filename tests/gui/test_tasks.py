@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 
 import pytest
 from PySide6.QtCore import QObject
+from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
 from app.gui.tasks import PROGRESS_MS, WATCHING_THREADS, Job, Tasks
@@ -115,6 +117,7 @@ def test_watching_that_never_ends_is_given_up(
     qtbot: QtBot, errors: list[BaseException], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("app.gui.tasks.WATCHING_GRACE_S", 0.1)
+    gc.enable()
     pool = Tasks(errors.append)
     began, answer, told = threading.Event(), threading.Event(), []
 
@@ -127,6 +130,7 @@ def test_watching_that_never_ends_is_given_up(
     assert pool.drain(10)
     (left,) = [thread for thread in threading.enumerate() if thread.name.startswith("watching")]
     assert left.daemon
+    assert not gc.isenabled(), "it would collect on the thread that is left"
     answer.set()
     left.join(10)
     assert told == []
@@ -197,3 +201,16 @@ def test_a_worker_never_collects_what_belongs_to_the_gui_thread(tasks: Tasks, qt
     tasks.run_query(allocate, lambda _made: None, owner=owner)
     qtbot.waitUntil(lambda: len(ended_on) == 20_000, timeout=20_000)
     assert set(ended_on) == {here}
+
+
+def test_python_collects_again_when_the_last_worker_is_gone(qapp: QApplication, errors: list[BaseException]) -> None:
+    gc.enable()
+    try:
+        first, second = Tasks(errors.append), Tasks(errors.append)
+        assert not gc.isenabled()
+        assert second.drain(10)
+        assert not gc.isenabled()
+        assert first.drain(10)
+        assert gc.isenabled()
+    finally:
+        gc.disable()

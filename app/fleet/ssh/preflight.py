@@ -140,8 +140,8 @@ def clock_warning(theirs_ms: int, ours_ms: int) -> str | None:
     if abs(apart) <= CLOCK_TOLERANCE_MS:
         return None
     return (
-        f"Its clock is {duration(abs(apart))} {'fast' if apart > 0 else 'slow'}. Enrolment goes on, but what "
-        f"the box sees would bear wrong times. Set it on the box: `sudo date -s @{ours_ms // 1000}`."
+        f"Its clock is {duration(abs(apart))} {'fast' if apart > 0 else 'slow'}. Enrolment goes on, but what the box "
+        f"sees would bear wrong times. Set it there: `sudo date -s @{ours_ms // 1000}`; `lineside boxes clock` measures it."
     )
 
 

@@ -8,12 +8,19 @@ from PySide6.QtCore import Qt
 
 from app.gui import formats
 from app.gui.pages.base import Command, Page
+from app.gui.pages.box_chain import verdict_state, verdict_words
+from app.gui.pages.entries import Entries, Entry, Line
 from app.gui.session import Session
 from app.gui.states import State
 from app.gui.tables import Column, DataTable, PagedModel
-from app.gui.widgets import Button, Chip
+from app.gui.widgets import Button, Chip, card, label
 from app.store.records import Activity
 from app.usecases import activity
+from app.usecases.activity import Verdict
+from edge_runtime.contracts.errors import DatabaseDamaged
+
+MOST_SHOWN = 8
+"""Boxes whose chains are told of, the broken ones first."""
 
 
 class ActivityPage(Page):
@@ -51,7 +58,12 @@ class ActivityPage(Page):
         self.buttons.addWidget(self.verdict, 0, Qt.AlignmentFlag.AlignVCenter)
         self.buttons.addWidget(self.verify)
         self.subtitle.setText(self.tr("Every entry's digest covers the one before it."))
+        self._boxes = Entries(self.tr("Of no box were audits collected yet."))
+        self.boxes = card(label(self.tr("Audits of the boxes"), "section"), self._boxes, gap=12)
+        """What became of each box's chain, once it was asked."""
+        self.boxes.hide()
         self.body.addWidget(self.table, 1)
+        self.body.addWidget(self.boxes)
 
     def reload(self) -> None:
         self.model.reload()
@@ -60,7 +72,7 @@ class ActivityPage(Page):
         return [Command(title=self.tr("Verify the activity chain"), icon="shield", run=self.verify_chain)]
 
     def verify_chain(self) -> None:
-        """Recompute every digest; damage reaches the dialog, naming the first broken entry."""
+        """Recompute every digest, of this desktop's chain and of what was collected of the boxes'."""
         context = self.context
         self.verify.setEnabled(False)
         self.session.tasks.run_command(
@@ -68,14 +80,32 @@ class ActivityPage(Page):
             lambda _progress, _cancel: activity.verify_activity(context),
             self._verified,
             owner=self,
-            failed=self._broken,
+            failed=self._failed,
         )
 
-    def _verified(self, entries: int) -> None:
-        self._say(State("ok", "ok", self.tr("Entries: {n}, unbroken").format(n=formats.count(entries))))
+    def _verified(self, verdict: Verdict) -> None:
+        entries = formats.count(verdict.entries)
+        if verdict.intact:
+            self._say(State("ok", "ok", self.tr("Entries: {n}, unbroken").format(n=entries)))
+        else:
+            self._say(State("bad", "bad", self.tr("Broken")))
+        self._boxes.show_entries(
+            [
+                Entry(
+                    key=chain.box,
+                    title=chain.name,
+                    lines=tuple(Line(text=words) for words in verdict_words(chain)),
+                    chip=verdict_state(chain),
+                )
+                for chain in sorted(verdict.boxes, key=lambda one: one.report.broken is None)[:MOST_SHOWN]
+            ]
+        )
+        self.boxes.show()
+        if verdict.problem is not None:
+            self.session.tasks.report(DatabaseDamaged(verdict.problem, hint=verdict.hint))
 
-    def _broken(self, error: BaseException) -> None:
-        self._say(State("bad", "bad", self.tr("Broken")))
+    def _failed(self, error: BaseException) -> None:
+        self.verify.setEnabled(True)
         self.session.tasks.report(error)
 
     def _say(self, verdict: State) -> None:

@@ -13,6 +13,7 @@ from app.gui.box_words import kind_state, stages_words
 from app.gui.charts import Chart, Mark, changes, rolling_mean, without_crowding
 from app.gui.dialogs import Confirm
 from app.gui.pages.box_actions import RollBack
+from app.gui.pages.box_clock import ClockPanel
 from app.gui.pages.box_shadow import ShadowPanel
 from app.gui.pages.entries import Entries, Entry, Line
 from app.gui.pages.ssh_jobs import ReleaseBox, start_release
@@ -53,6 +54,7 @@ class BoxDetail(QWidget):
         self._problem = label("", "bad", wrap=True, selectable=True)
         self._facts = Facts()
         self._disk = label("", "bad", wrap=True, selectable=True)
+        self.clock = ClockPanel(page)
         self.refresh = Button(self.tr("Refresh"), "refresh", clicked=self._refresh)
         self.collect = Button(self.tr("Collect now"), "collect", clicked=self.collect_now)
         self.forget = Button("", "close", kind="ghost", tip=self.tr("Forget this box…"), clicked=self.ask_to_forget)
@@ -77,6 +79,7 @@ class BoxDetail(QWidget):
                 row(self._name, 1, self._chip),
                 self._problem,
                 self._disk,
+                self.clock,
                 self._facts,
                 row(self.refresh, self.collect, 1),
                 last,
@@ -107,6 +110,7 @@ class BoxDetail(QWidget):
         disk = box.status.spool.problem if box.status else None
         self._disk.setText(self.tr("Its disk takes no rows: {problem}").format(problem=disk) if disk else "")
         self._disk.setVisible(disk is not None)
+        self.clock.show_box(box)
         self._facts.show_facts(self._facts_of(box))
         self.shadow.show_box(box)
         self.send_back.setVisible(_way_back(box) is not None)

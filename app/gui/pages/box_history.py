@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QStackedWidget, QWidget
 
 from app.gui import formats
 from app.gui.box_words import kind_state, kind_words, loss_reason, stream_word
+from app.gui.pages.box_chain import ChainBar
 from app.gui.pages.box_minutes import MOMENT, MinutesTab, ShadowTab
 from app.gui.pages.box_streams import StreamTable
 from app.gui.pages.measures import roomy_width
@@ -41,6 +42,11 @@ class BoxHistory(QWidget):
         self.shadow = ShadowTab(page)
         self.alerts = self._alerts_table()
         self.audits = self._audits_table()
+        self.chain = ChainBar(page.session)
+        audits = column(self.chain, self.audits, gap=12)
+        audits.setStretch(1, 1)
+        self._audits = QWidget()
+        self._audits.setLayout(audits)
         self.losses = LossesTab(page)
         self.choice = Segments(
             self.tr("What to look back on"),
@@ -53,7 +59,7 @@ class BoxHistory(QWidget):
             ],
         )
         self._stack = QStackedWidget()
-        for topic in (self.minutes, self.shadow, self.alerts, self.audits, self.losses):
+        for topic in (self.minutes, self.shadow, self.alerts, self._audits, self.losses):
             self._stack.addWidget(topic)
         self.choice.chosen.connect(lambda _topic: self.reload())
         who = row(self.back, self._name, gap=12)
@@ -92,7 +98,8 @@ class BoxHistory(QWidget):
                 self._stack.setCurrentWidget(self.alerts)
                 self.alerts.show_box(self._box.box)
             case "audits":
-                self._stack.setCurrentWidget(self.audits)
+                self._stack.setCurrentWidget(self._audits)
+                self.chain.show_box(self._box.box)
                 self.audits.show_box(self._box.box)
             case "losses":
                 self._stack.setCurrentWidget(self.losses)

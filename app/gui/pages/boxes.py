@@ -11,6 +11,8 @@ from PySide6.QtWidgets import QSplitter, QStackedWidget, QWidget
 from app.gui import formats
 from app.gui.pages.add_box import AddBox
 from app.gui.pages.base import Command, Page, scrolled
+from app.gui.pages.box_clock import wrong_by
+from app.gui.pages.box_clones import CloneNotice
 from app.gui.pages.box_detail import BoxDetail
 from app.gui.pages.box_history import BoxHistory, Topic
 from app.gui.pages.measures import state_width, text_width
@@ -22,6 +24,7 @@ from app.gui.widgets import Button, Empty, column
 from app.store import records
 from app.store.records import Box
 from app.usecases import boxes
+from app.usecases.following import waiting
 from app.usecases.progress import CancelToken, Progress
 from edge_runtime.contracts.status import SlotStatus
 
@@ -42,7 +45,7 @@ def drift_state(box: Box) -> State | None:
 
 class BoxesPage(Page):
     tables: ClassVar[frozenset[str]] = frozenset(
-        {"boxes", "box_status", "alerts", "audits", "losses", "results", "rollups", "shadows"}
+        {"boxes", "box_status", "sightings", "alerts", "audits", "losses", "results", "rollups", "shadows"}
     )
 
     def __init__(self, session: Session) -> None:
@@ -102,8 +105,13 @@ class BoxesPage(Page):
         split.setStretchFactor(1, 2)
         split.setSizes([732, 356])
         self.history = BoxHistory(self)
+        self.notice = CloneNotice(self)
         self._views = QStackedWidget()
-        self._views.addWidget(split)
+        list_view = QWidget()
+        with_notice = column(self.notice, split, gap=16)
+        with_notice.setStretch(1, 1)
+        list_view.setLayout(with_notice)
+        self._views.addWidget(list_view)
         self._views.addWidget(self.history)
         self.body.addWidget(self._views, 1)
         self.set_empty(
@@ -122,6 +130,7 @@ class BoxesPage(Page):
     def reload(self) -> None:
         self.model.reload()
         self.detail.reload()
+        self.notice.reload()
         if self.is_looking_back:
             self.history.reload()
 
@@ -165,6 +174,7 @@ class BoxesPage(Page):
             Command(title=self.tr("Add box…"), icon="plus", run=self.add_box),
             Command(title=self.tr("Refresh all boxes"), icon="refresh", run=self.refresh_boxes),
             Command(title=self.tr("Collect from all boxes"), icon="collect", run=self.collect_boxes),
+            Command(title=self.tr("Look for copied boxes"), icon="copy", run=self.notice.open_comparison),
             *self._commands_of_picked(),
         ]
 
@@ -176,7 +186,10 @@ class BoxesPage(Page):
         shadow = self.tr("Start a shadow run on {name}…").format(name=box.name)
         forget = self.tr("Forget box {name}…").format(name=box.name)
         release = self.tr("Take Lineside off {name}…").format(name=box.name)
+        clock = self.tr("Set the clock of {name}…").format(name=box.name)
+        wrong = [Command(title=clock, icon="wait", run=self.detail.clock.ask_to_set)] if wrong_by(box) else []
         return [
+            *wrong,
             Command(title=look, icon="activity", run=self.look_back),
             Command(title=shadow, icon="play", run=self.detail.shadow.ask_to_start),
             Command(title=forget, icon="close", run=self.detail.ask_to_forget),
@@ -239,4 +252,4 @@ def _model(box: Box) -> str:
 
 
 def _waiting(box: Box) -> str:
-    return formats.NONE if box.status is None else formats.count(boxes.waiting(box.status))
+    return formats.NONE if box.status is None else formats.count(waiting(box.status))

@@ -13,6 +13,7 @@ from PySide6.QtWidgets import QFrame, QLayout, QWidget
 
 from app.gui import formats
 from app.gui.pages.base import Command, Page, scrolled
+from app.gui.pages.key_settings import KeySettings
 from app.gui.pages.store_settings import StoreSettings
 from app.gui.pages.training_settings import TrainingSettings
 from app.gui.session import Session
@@ -24,7 +25,7 @@ WIDTH = 760
 class SettingsPage(Page):
     """``theme_chosen`` and ``language_chosen`` carry the new choice after it was saved."""
 
-    tables: ClassVar[frozenset[str]] = frozenset({"sync", "objects"})
+    tables: ClassVar[frozenset[str]] = frozenset({"sync", "objects", "boxes", "activity"})
     theme_chosen = Signal(str)
     language_chosen = Signal(str)
 
@@ -44,6 +45,7 @@ class SettingsPage(Page):
         self.theme.choose(settings.theme)
         self.store = StoreSettings(self)
         self.training = TrainingSettings(self)
+        self.keys = KeySettings(self)
         self._site = Facts()
         self._places = column(gap=8)
         inside = QWidget()
@@ -57,6 +59,7 @@ class SettingsPage(Page):
                 ),
                 _section(self.tr("Object store"), self.store),
                 _section(self.tr("Training"), self.training),
+                _section(self.tr("Desktops and keys"), self.keys),
                 _section(self.tr("Site"), self._site),
                 _section(self.tr("Where things lie"), self._places),
                 1,
@@ -70,10 +73,15 @@ class SettingsPage(Page):
 
     def reload(self) -> None:
         self.store.reload()
+        self.keys.reload()
 
     def commands(self) -> list[Command]:
         theme, language = self.context.settings.theme, self.context.settings.language
-        offered = [Command(title=self.tr("Sync now"), icon="cloud-up", run=self.store.sync)]
+        offered = [
+            Command(title=self.tr("Sync now"), icon="cloud-up", run=self.store.sync),
+            Command(title=self.tr("Admit a desktop"), icon="key", run=self.keys.ask_admit),
+            Command(title=self.tr("Export the root key"), icon="key", run=self.keys.ask_export),
+        ]
         for value, title in (
             ("light", self.tr("Light theme")),
             ("dark", self.tr("Dark theme")),

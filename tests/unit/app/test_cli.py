@@ -204,10 +204,13 @@ def test_from_a_folder_to_a_frozen_dataset(shell: Shell, tmp_path: Path) -> None
 def test_the_activity_is_listed_and_verified(shell: Shell) -> None:
     entries = shell.json("activity", "list")["activity"]
     assert [entry["what"] for entry in entries] == ["site.created"]
-    assert shell.json("activity", "verify") == {"entries": 1, "intact": True}
+    verdict = shell.json("activity", "verify")
+    assert (verdict["entries"], verdict["intact"], verdict["boxes"]) == (1, True, [])
     with open_context(shell.home) as ctx:
         ctx.database.write(lambda writer: writer.execute("UPDATE activity SET message = 'Nothing.'"))
-    assert shell.json("activity", "verify", status=1)["error"]["code"] == "database.damaged"
+    verdict = shell.json("activity", "verify", status=1)
+    assert (verdict["intact"], verdict["error"]["code"]) == (False, "database.damaged")
+    assert "BROKEN" in shell.run("activity", "verify", status=1)[0]
 
 
 def test_a_box_is_shown_without_its_control_characters(shell: Shell, box: Box) -> None:

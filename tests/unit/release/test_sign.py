@@ -38,7 +38,8 @@ def test_a_sites_keys_are_kept_as_they_should_be(site: FakeSite) -> None:
     for path in (root_key, signing_key):
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert load_pem_private_key(root_key.read_bytes(), b"a long passphrase")
-    with pytest.raises(ValueError, match="password"):
+    # Without a match: one wrong passphrase in a few hundred decrypts to what is no key.
+    with pytest.raises(ValueError):
         load_pem_private_key(root_key.read_bytes(), b"a wrong passphrase")
     with pytest.raises(TypeError):
         load_pem_private_key(root_key.read_bytes(), None)

@@ -59,6 +59,13 @@ always (float[n] asked) => (float[1] said) <float[1] word = {{{word}}}> {{
 """
 
 
+EXPAND = """\
+<ir_version: 10, opset_import: ["": 21]>
+expand (float[1] value, int64[1] times) => (float[n] values) {
+    values = Expand(value, times)
+}
+"""
+"""A few bytes that ask for an answer of any size."""
 ENDLESS = """\
 <ir_version: 10, opset_import: ["": 21]>
 endless (float[n] x) => (float y, float[n] same) <bool yes = {1}, float zero = {0}> {

@@ -517,7 +517,8 @@ def test_requests_under_way_are_answered_before_the_end(gated: tuple[ModelShelf,
         server.ask_to_stop()
         with pytest.raises(InferenceServerException) as refused:
             client.infer("bright", given)
-        assert refused.value.status() == "StatusCode.UNAVAILABLE"
+        # A call that crosses with the server's goodbye on the wire is ended by gRPC itself.
+        assert refused.value.status() in ("StatusCode.UNAVAILABLE", "StatusCode.CANCELLED")
         gate.open.set()
         assert waiting.result(10).get_response().model_version == "3"
         server.close(5)
@@ -621,9 +622,9 @@ def test_no_more_connections_than_allowed(shelf: ModelShelf) -> None:
 def test_large_messages_do_not_fill_the_memory() -> None:
     """Room for four of the largest; the workers' queue alone would take more."""
     answers: queue.Queue[tuple[Any, Any]] = queue.Queue()
-    large = [tensor("frame", "UINT8", frame(9, batch=1000))]
+    large = [tensor("frame", "UINT8", frame(9, batch=2**18))]
     with (
-        gate_before(max_waiting=8, max_body_bytes=1024) as (shelf, gate, server),
+        gate_before(max_waiting=8, max_body_bytes=2**24) as (shelf, gate, server),
         triton.InferenceServerClient(address(server)) as client,
     ):
         for _ in range(4):
@@ -663,7 +664,8 @@ def test_only_who_has_the_token_may_ask(shelf: ModelShelf, tmp_path: Path) -> No
             with grpc.insecure_channel(address(server)) as channel, pytest.raises(grpc.RpcError) as turned_away:
                 next(channel.stream_stream(f"/{SERVICE}/ModelStreamInfer")(iter([b""]), timeout=20))
             assert turned_away.value.code() == grpc.StatusCode.UNAUTHENTICATED
-            assert client.infer("bright", given, headers={"authorization": f"Bearer {TOKEN}"})
+            for scheme in ("Bearer", "bearer"):
+                assert client.infer("bright", given, headers={"authorization": f"{scheme} {TOKEN}"})
     finally:
         server.ask_to_stop()
         server.close(5)

@@ -109,6 +109,9 @@ def test_closing_finishes_what_was_submitted_and_waits_no_longer_than_asked() ->
     gate.set()
     assert pool.close(10)
     assert done.is_set()
+    for ask in (pool.submit, pool.run):
+        with pytest.raises(BoxRefused, match="stopping"):
+            ask(lambda: None)
 
 
 def at_a_time(pool: WorkerPool) -> int:

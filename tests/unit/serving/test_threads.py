@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge_runtime.serving.patience import Patience
+from edge_runtime.serving.patience import Clock, Patience
 from edge_runtime.serving.threads import DaemonThreads
 from tests.waiting import wait_until
 
@@ -47,43 +47,41 @@ def test_an_idle_thread_is_used_again_and_errors_are_handed_over() -> None:
 
 
 def test_what_takes_too_long_is_given_up_once() -> None:
-    patience = Patience(0.05, crowd=8, in_crowd_s=0.05, look_every_s=0.01)
-    patience.start()
+    patience = Patience(-1, crowd=8, in_crowd_s=-1)
     given_up: list[str] = []
-    late = threading.Event()
-
-    def give_up() -> None:
-        given_up.append("late")
-        late.set()
-
-    try:
-        with patience.watch(lambda: given_up.append("quick")):
-            pass
-        with patience.watch(give_up):
-            assert late.wait(10)
-        assert given_up == ["late"]
-        assert not patience._waits
-    finally:
-        patience.close()
+    with patience.watch(lambda: given_up.append("quick")):
+        pass
+    with patience.watch(lambda: given_up.append("late")):
+        patience.look()
+        patience.look()
+    assert given_up == ["late"]
+    assert not patience._waits
 
 
 def test_in_a_crowd_the_oldest_are_given_up_first() -> None:
-    patience = Patience(3600, crowd=2, in_crowd_s=0.05, look_every_s=0.01)
+    patience = Patience(3600, crowd=2, in_crowd_s=-1)
     given_up: list[int] = []
-    two = threading.Event()
-
-    def give_up(number: int) -> None:
-        given_up.append(number)
-        if len(given_up) == 2:
-            two.set()
-
     with ExitStack() as waits:
         for number in range(4):
-            waits.enter_context(patience.watch(partial(give_up, number)))
-        patience.start()
-        try:
-            assert two.wait(10)
-        finally:
-            patience.close()
-            patience._thread.join(10)
-    assert given_up == [0, 1]
+            waits.enter_context(patience.watch(partial(given_up.append, number)))
+        patience.look()
+        assert given_up == [0, 1]
+        patience.look()
+        assert given_up == [0, 1]
+
+
+def test_the_clock_goes_on_when_one_who_looks_fails(caplog: pytest.LogCaptureFixture) -> None:
+    turns = threading.Semaphore(0)
+
+    def fail() -> None:
+        raise ZeroDivisionError
+
+    clock = Clock([fail, turns.release], every_s=0.01)
+    clock.start()
+    try:
+        for _ in range(2):
+            assert turns.acquire(timeout=10)
+    finally:
+        clock.close()
+        clock._thread.join(10)
+    assert "ZeroDivisionError" in caplog.text

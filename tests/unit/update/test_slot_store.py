@@ -201,7 +201,6 @@ def test_a_box_with_a_damaged_database_answers_on_and_refuses_what_is_older(tmp_
     box.commit(second)
     floors = box.installer.floors()
     (box.home / "state.db").write_bytes(GARBAGE)
-    shutil.rmtree(box.home / "trust" / "tuf")
     shutil.rmtree(box.home / "inbox" / "metadata")
     box.start()
     assert box.active() == second.bundle

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime
 import json
-import shutil
 import time
 from pathlib import Path
 
@@ -16,7 +15,8 @@ from hypothesis import strategies as st
 from securesystemslib.signer import CryptoSigner
 from tuf.api.metadata import Metadata, Root, Snapshot, Targets, Timestamp
 
-from edge_runtime.contracts.errors import TrustRefused
+from edge_runtime.contracts.errors import InputInvalid, TrustRefused
+from edge_runtime.service.trust import TrustStore
 from edge_runtime.update.inbox import Inbox
 from edge_runtime.update.slots import TrustFloor
 from edge_runtime.update.verify import BUILD_TIME_S, VerifiedTarget, Verifier
@@ -29,18 +29,13 @@ class Box:
     """A verifier and what it was given."""
 
     def __init__(self, home: Path, site: FakeSite) -> None:
-        self.trust = home / "trust"
-        self.trust.mkdir(parents=True)
-        (self.trust / "root.json").write_bytes(site.repository.root_bytes)
+        self.trust = TrustStore(home)
+        self.trust.set_root(site.repository.root_bytes)
         self.inbox = Inbox(home / "inbox")
-        self.verifier = Verifier(self.trust, self.inbox)
 
     def deliver(self, files: dict[str, bytes]) -> None:
         for name, body in files.items():
             self.inbox.put_metadata(name, body)
-
-    def lose_cache(self) -> None:
-        shutil.rmtree(self.trust / "tuf")
 
     def verify(
         self,
@@ -51,7 +46,8 @@ class Box:
         newest: TrustFloor | None = None,
     ) -> VerifiedTarget:
         now = int(time.time() * 1000) if now_ms is None else now_ms
-        return self.verifier.verify(target, floors=floors or {}, now_ms=now, newest=newest or TrustFloor())
+        verifier = Verifier(self.trust.root(self.trust.version), self.inbox.metadata)
+        return verifier.verify(target, floors=floors or {}, now_ms=now, newest=newest or TrustFloor())
 
 
 def metadata_of(site: FakeSite) -> dict[str, bytes]:
@@ -79,12 +75,12 @@ def test_a_release_of_the_site_is_trusted(box: Box, site: FakeSite, delivery: De
     assert (verified.sha256, verified.size) == (delivery.sha256, delivery.file.stat().st_size)
     assert (verified.model_name, verified.version) == ("parts", "1.0.0")
     assert (verified.release, verified.bundle) == (delivery.manifest.release, delivery.bundle)
-    assert verified.root_version == 1
+    assert verified.trust.root == 1
     assert box.verify(delivery.target) == verified
 
 
 def test_a_box_without_a_site_trusts_nothing(tmp_path: Path, site: FakeSite, delivery: Delivery) -> None:
-    verifier = Verifier(tmp_path / "nowhere", Inbox(tmp_path / "inbox"))
+    verifier = Verifier(None, Inbox(tmp_path / "inbox").metadata)
     with pytest.raises(TrustRefused, match="belongs to no site"):
         verifier.verify(delivery.target, floors={}, now_ms=0, newest=TrustFloor())
 
@@ -111,7 +107,6 @@ def test_a_box_without_a_site_trusts_nothing(tmp_path: Path, site: FakeSite, del
 def test_odd_target_names_are_refused_before_anything_is_read(box: Box, target: str) -> None:
     with pytest.raises(TrustRefused, match="not the name of a release"):
         box.verify(target)
-    assert not (box.trust / "tuf").exists()
 
 
 def test_a_target_that_was_not_signed_is_refused(box: Box, site: FakeSite, delivery: Delivery) -> None:
@@ -136,9 +131,12 @@ def test_a_next_root_that_the_old_one_did_not_sign_is_refused(box: Box, site: Fa
     root = Metadata[Root].from_bytes(files.pop("1.root.json"))
     root.signed.version = 2
     root.sign(_signer(tmp_path / "attacker" / "root.key.pem"))
+    with pytest.raises(TrustRefused, match="not signed with the root key"):
+        box.trust.accept(root.to_bytes())
     box.deliver({**files, "2.root.json": root.to_bytes()})
-    with pytest.raises(TrustRefused):
+    with pytest.raises(TrustRefused, match="Not signed"):
         box.verify(forged.target)
+    assert box.trust.version == 1
 
 
 def _signer(path: Path) -> CryptoSigner:
@@ -147,27 +145,51 @@ def _signer(path: Path) -> CryptoSigner:
     return CryptoSigner(key)
 
 
-def test_older_metadata_is_refused(box: Box, site: FakeSite, delivery: Delivery) -> None:
+def test_older_metadata_is_refused_without_any_cache(box: Box, site: FakeSite, delivery: Delivery) -> None:
+    """What was accepted is remembered in the floor alone: there is no cache whose loss opens the way back."""
     old = metadata_of(site)
     site.release("1.0.1")
     box.deliver(metadata_of(site))
-    box.verify(delivery.target)
+    seen = box.verify(delivery.target).trust
     box.deliver(old)
+    before = box.verify(delivery.target).trust
+    assert before.timestamp < seen.timestamp, "nothing but the floor tells them apart"
     with pytest.raises(TrustRefused, match="Rollback refused"):
-        box.verify(delivery.target)
+        box.verify(delivery.target, newest=seen)
+    for role in ("timestamp", "snapshot", "targets"):
+        with pytest.raises(TrustRefused, match=f"Rollback refused: the delivered {role}"):
+            box.verify(delivery.target, newest=TrustFloor(**{role: getattr(seen, role)}))
 
 
-def test_a_deleted_cache_does_not_open_the_way_back(box: Box, site: FakeSite, delivery: Delivery) -> None:
-    old = metadata_of(site)
-    site.release("1.0.1")
+def test_the_same_metadata_is_taken_until_it_expires_and_not_longer(
+    box: Box, site: FakeSite, delivery: Delivery
+) -> None:
+    """A freeze: somebody keeps handing out what was true once."""
     box.deliver(metadata_of(site))
-    seen = box.verify(delivery.target)
-    box.lose_cache()
-    box.deliver(old)
-    assert box.verify(delivery.target).timestamp_version < seen.timestamp_version, "TUF alone would take it"
-    box.lose_cache()
-    with pytest.raises(TrustRefused, match="Rollback refused"):
-        box.verify(delivery.target, newest=TrustFloor(root=seen.root_version, timestamp=seen.timestamp_version))
+    seen = box.verify(delivery.target).trust
+    assert box.verify(delivery.target, newest=seen, now_ms=(seen.timestamp + 360 * 86_400) * 1000).trust == seen
+    with pytest.raises(TrustRefused, match="expired"):
+        box.verify(delivery.target, newest=seen, now_ms=(seen.timestamp + 366 * 86_400) * 1000)
+
+
+@pytest.mark.parametrize("old_role", ["timestamp", "snapshot", "targets"])
+def test_metadata_of_two_releases_does_not_mix(box: Box, site: FakeSite, delivery: Delivery, old_role: str) -> None:
+    """Genuine files, each signed by the site, put together by somebody else."""
+    old = {name.split(".")[-2]: body for name, body in metadata_of(site).items()}
+    newer = site.release("1.0.1")
+    new = metadata_of(site)
+    name = next(name for name in new if name.endswith(f"{old_role}.json"))
+    box.deliver({**new, name: old[old_role]})
+    with pytest.raises(TrustRefused):
+        box.verify(newer.target)
+
+
+def test_metadata_that_is_far_too_large_is_not_even_kept(box: Box, site: FakeSite, delivery: Delivery) -> None:
+    box.deliver(metadata_of(site))
+    for name in ("timestamp.json", "9999999999.snapshot.json", "9999999999.targets.json"):
+        with pytest.raises(InputInvalid):
+            box.deliver({name: b" " * (2**20 + 1)})
+    assert box.verify(delivery.target).sha256 == delivery.sha256
 
 
 def test_a_release_below_the_floor_is_refused(box: Box, site: FakeSite, delivery: Delivery) -> None:
@@ -229,7 +251,6 @@ def test_signed_facts_are_checked_too(box: Box, site: FakeSite, delivery: Delive
         box.deliver({**files, name: targets.to_bytes()})
         with pytest.raises(TrustRefused, match="signed facts"):
             box.verify(delivery.target)
-        box.lose_cache()
 
 
 def _plain_key(path: Path) -> Ed25519PrivateKey:
@@ -249,7 +270,8 @@ def test_a_desktop_struck_off_by_the_next_root_cannot_release(box: Box, site: Fa
         root.signed.add_key(fresh.public_key, role)
     root.signed.version = 2
     root.sign(_signer(site.folder / "root.key.pem"))
-    box.deliver({**old, "2.root.json": root.to_bytes()})
+    box.trust.accept(root.to_bytes())
+    box.deliver(old)
     with pytest.raises(TrustRefused, match="Not signed"):
         box.verify(delivery.target)
     renewed: dict[str, bytes] = {}
@@ -259,14 +281,12 @@ def test_a_desktop_struck_off_by_the_next_root_cannot_release(box: Box, site: Fa
             role_metadata.sign(fresh)
             renewed[name] = role_metadata.to_bytes()
     box.deliver(renewed)
-    verified = box.verify(delivery.target)
-    assert verified.root_version == 2
-    # The stolen laptop, a box that lost its cache, and a delivery without the second root.
-    box.lose_cache()
-    (box.trust.parent / "inbox" / "metadata" / "2.root.json").unlink()
+    assert box.verify(delivery.target).trust.root == 2
+    # The stolen laptop brings everything of before once more.
+    assert box.trust.accept(old["1.root.json"]) is None
     box.deliver(old)
-    with pytest.raises(TrustRefused, match="Rollback refused"):
-        box.verify(delivery.target, newest=TrustFloor(root=2))
+    with pytest.raises(TrustRefused, match="Not signed"):
+        box.verify(delivery.target)
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b"null", b"\xff" * 100, b"[" * 100_000, b'{"signed": 1}'])
@@ -277,7 +297,6 @@ def test_noise_in_place_of_metadata_is_refused(box: Box, site: FakeSite, deliver
         box.deliver({**metadata_of(site), name: body})
         with pytest.raises(TrustRefused):
             box.verify(delivery.target)
-        shutil.rmtree(box.trust / "tuf")
         box.deliver({name: whole})
     assert box.verify(delivery.target)
 
@@ -292,21 +311,12 @@ def test_a_flipped_byte_in_the_metadata_never_changes_what_is_trusted(
     body = files[name]
     at = data.draw(st.integers(0, len(body) - 1))
     flipped = body[:at] + bytes([body[at] ^ data.draw(st.integers(1, 255))]) + body[at + 1 :]
-    shutil.rmtree(box.trust / "tuf", ignore_errors=True)
     box.deliver({**files, name: flipped})
     try:
         verified = box.verify(delivery.target)
     except TrustRefused:
         return
     assert (verified.sha256, verified.release) == (delivery.sha256, delivery.manifest.release)
-
-
-def test_a_damaged_cache_is_made_anew(box: Box, site: FakeSite, delivery: Delivery) -> None:
-    box.deliver(metadata_of(site))
-    verified = box.verify(delivery.target)
-    for file in (box.trust / "tuf").rglob("*.json"):
-        file.write_bytes(b"")
-    assert box.verify(delivery.target) == verified
 
 
 def test_versions_are_the_seconds_of_signing(site: FakeSite) -> None:

@@ -24,6 +24,8 @@ INBOX = Path("/opt/.lineside-edge.inbox")
 """Root's own copy of what was uploaded: nobody can change it between the check and its use."""
 SERVICE = "lineside-edge.service"
 UNIT = Path("/etc/systemd/system", SERVICE)
+DROP_INS = Path("/etc/systemd/system", f"{SERVICE}.d")
+"""What people added to the unit."""
 WANTED = Path("/etc/systemd/system/multi-user.target.wants", SERVICE)
 CRON = Path("/etc/cron.d/lineside-edge")
 LOCK = Path("/run/lineside-edge.enrol.lock")

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from app.fleet.ssh.hand.common import (
     CRON,
+    DROP_INS,
     HOME,
     INBOX,
     LEAVING,
@@ -80,7 +81,7 @@ def remove(_request: Answer) -> Answer:
         if is_systemd():
             must("systemctl", "daemon-reload")
         removed.append(str(UNIT))
-    for folder in (INBOX, PREFIX, HOME):
+    for folder in (INBOX, PREFIX, DROP_INS, HOME):
         if folder.is_symlink() or folder.is_file():
             folder.unlink()
             removed.append(str(folder))
@@ -108,7 +109,7 @@ def look_for(request: Answer) -> Answer:
     :param request: ``home``: of whoever signed in, where uploads lie.
     """
     staging = Path(request["home"]) / STAGING
-    paths = [PREFIX, PROGRAM, SUPERVISE, HOME, INBOX, staging, UNIT, WANTED, CRON]
+    paths = [PREFIX, PROGRAM, SUPERVISE, HOME, INBOX, staging, UNIT, DROP_INS, WANTED, CRON]
     looked = [(f"file {path}", [str(path)] if path.exists() or path.is_symlink() else []) for path in paths]
     looked.append((f"processes of {USER}", [f"process {pid}" for pid in ours(children=True)]))
     looked.append((f"user and group {USER}", _accounts()))

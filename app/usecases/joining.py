@@ -1,0 +1,209 @@
+"""How a desktop comes to a site that exists: admitted by another one, or with the root key when all are lost."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from app.context import Context, Places, open_context
+from app.fleet.client import BoxClient
+from app.store import boxes as box_store
+from app.store.database import Database
+from app.store.records import Box, Site
+from app.usecases import trust
+from app.usecases.sites import MAX_NAME, desktop_name
+from edge_runtime.contracts import wire
+from edge_runtime.contracts.errors import AlreadyExists, InputInvalid, LinesideError, RootKeyWrong, TrustRefused
+from edge_runtime.identity import Identity, create_identity, load_identity
+from edge_runtime.update.durable import write_durably
+
+if TYPE_CHECKING:
+    from cloud_sync.release.handover import Handover, JoinRequest
+    from cloud_sync.release.root_key import RootKey
+    from cloud_sync.release.site_roots import SiteRoots
+
+REQUEST_NAME = "request.json"
+"""In the home of a desktop that asked to join and was not admitted yet."""
+
+
+def request_join(home: Path, file: Path, *, name: str | None = None) -> JoinRequest:
+    """On a new desktop: make its keys and write what the holder of the root key needs. Again: the same keys.
+
+    :param name: what the site's people call this desktop; by default the machine's name.
+    :raises AlreadyExists: there is a site in ``home``.
+    :raises InputInvalid: the name or the folder cannot be used.
+    """
+    from cloud_sync.release.handover import make_request
+    from cloud_sync.release.sign import load_signing_key, new_signing_key
+
+    places = _new_places(home)
+    called = (name or desktop_name()).strip()
+    if not 1 <= len(called) <= MAX_NAME or not called.isprintable():
+        raise InputInvalid(f"A desktop's name has between 1 and {MAX_NAME} printable characters.")
+    home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    identity = create_identity(places.keys, called)
+    if not places.signing_key.exists():
+        new_signing_key(places.signing_key)
+    request = make_request(
+        called,
+        identity.certificate_pem,
+        load_signing_key(identity.key_path),
+        load_signing_key(places.signing_key),
+    )
+    write_durably(places.home / REQUEST_NAME, [wire.encode(request)])
+    write_durably(file, [wire.encode(request)])
+    return request
+
+
+def join(home: Path, file: Path) -> Context:
+    """Take over what the admission says and become a desktop of that site. Safe to repeat after a crash.
+
+    :raises InputInvalid, TrustRefused: the file is damaged, or it admits another desktop.
+    """
+    places, handover = _new_places(home), _read_handover(file)
+    if handover.root_key is not None:
+        raise InputInvalid(
+            f"{file.name} is the file with the root key, not an admission.",
+            hint="With it a site is recovered: `lineside site recover FILE`.",
+        )
+    if not places.signing_key.exists():
+        raise InputInvalid(
+            "This desktop has not asked to join yet.", hint="Ask first: `lineside site request-join FILE`."
+        )
+    identity = load_identity(places.keys)
+    # In a folder of its own until it is known to be right: nothing of a wrong file stays.
+    draft = places.home / "repository.joining"
+    try:
+        roots = _begin(handover, draft)
+        if identity.fingerprint not in roots.desktops():
+            raise TrustRefused(
+                "This admission is for another desktop.",
+                hint="Carry this desktop's own request to the holder of the root key, and the answer back.",
+            )
+        return _settle(places, draft, handover, identity, f"Joined the site {handover.name}.")
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+def recover(
+    home: Path,
+    file: Path,
+    *,
+    passphrase: str,
+    name: str | None = None,
+    told: Callable[[str, str | None], None] = lambda _box, _problem: None,
+) -> Context:
+    """Take a site over with the file for the safe when every desktop is lost: they are all struck off, and this one is
+    the site's only one from then on. Boxes that answer now hear of it at once.
+
+    :param told: called for each box with its name, and with why it was not reached.
+    :raises PassphraseWrong, RootKeyWrong, InputInvalid, TrustRefused: nothing was changed.
+    """
+    from cloud_sync.release.root_key import open_key
+    from cloud_sync.release.sign import load_signing_key, new_signing_key
+    from cloud_sync.release.site_roots import Desktop
+
+    places, handover = _new_places(home), _read_handover(file)
+    if handover.root_key is None:
+        raise RootKeyWrong(f"{file.name} is an admission: there is no root key in it.")
+    key = open_key(handover.root_key.encode(), passphrase, file.name)
+    called = (name or desktop_name()).strip()
+    home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    draft = places.home / "repository.joining"
+    try:
+        roots = _begin(handover, draft)
+        roots = _ask_for_newer(places, handover, roots, key, passphrase)
+        if key.keyid not in roots.keyids:
+            raise RootKeyWrong(
+                f"The key in {file.name} was replaced by another one, or the file is damaged.",
+                hint="Use the newest export of the root key.",
+            )
+        identity = create_identity(places.keys, called)
+        signing = (
+            load_signing_key(places.signing_key) if places.signing_key.exists() else new_signing_key(places.signing_key)
+        )
+        if identity.fingerprint not in roots.desktops():
+            desktop = Desktop(called, identity.certificate_pem, trust.public_key(signing))
+            roots.change({identity.fingerprint: desktop}, key, now_s=int(time.time()))
+        ctx = _settle(places, draft, handover, identity, f"Recovered the site {handover.name} with its root key.")
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+    try:
+        trust.introduce_with(ctx, box_store.list_boxes(ctx.database), key, passphrase, told=told)
+    except BaseException:
+        ctx.close()
+        raise
+    return ctx
+
+
+def _ask_for_newer(places: Places, handover: Handover, roots: SiteRoots, key: RootKey, passphrase: str) -> SiteRoots:
+    """The export may be older than what the boxes have: a root made on top of it would be one that they refuse."""
+    certificate = roots.facts.root_certificate
+    if certificate is None:
+        return roots
+    with trust.root_identity(places.home, key, passphrase, certificate) as identity:
+        for box in handover.boxes:
+            with suppress(LinesideError), BoxClient(box.address, box.certificate, identity) as client:
+                for version in range(roots.version + 1, client.newest_root() + 1):
+                    roots = roots.adopt(client.root(version))
+    return roots
+
+
+def _settle(places: Places, draft: Path, handover: Handover, identity: Identity, words: str) -> Context:
+    from cloud_sync.release.sign import ReleaseRepository
+
+    releases = {name: body.encode() for name, body in handover.releases.items()}
+    ReleaseRepository.take_over(draft, releases, desktop_key_path=places.signing_key)
+    shutil.rmtree(places.repository, ignore_errors=True)
+    draft.rename(places.repository)
+    site = Site(site=handover.site, name=handover.name, created_ms=handover.created_ms, replica=identity.fingerprint)
+    database = Database.open(places.database, replica=site.replica)
+    try:
+        known = {box.box for box in box_store.list_boxes(database)}
+        for box in handover.boxes:
+            if box.box not in known:
+                box_store.put_box(
+                    database,
+                    Box(
+                        box=box.box,
+                        name=box.name,
+                        address=box.address,
+                        certificate=box.certificate,
+                        enrolled_ms=box.enrolled_ms,
+                    ),
+                )
+        database.write(lambda writer: writer.activity("site.joined", site.site, words))
+    finally:
+        database.close()
+    # Last: where it is, there is a site.
+    write_durably(places.site, [wire.encode(site)], mode=0o600)
+    (places.home / REQUEST_NAME).unlink(missing_ok=True)
+    return open_context(places.home)
+
+
+def _begin(handover: Handover, folder: Path) -> SiteRoots:
+    from cloud_sync.release.site_roots import begin_roots
+
+    shutil.rmtree(folder, ignore_errors=True)
+    first = handover.roots[0] if handover.roots else ""
+    if hashlib.sha256(first.encode()).hexdigest() != handover.site:
+        raise TrustRefused("The file's roots do not begin with the root of the site that it names.")
+    return begin_roots(folder, [body.encode() for body in handover.roots])
+
+
+def _read_handover(file: Path) -> Handover:
+    from cloud_sync.release.handover import MAX_HANDOVER_BYTES, read_handover
+
+    return read_handover(trust.read_file(file, MAX_HANDOVER_BYTES), what=f"file {file.name}")
+
+
+def _new_places(home: Path) -> Places:
+    places = Places(home.absolute())
+    if places.site.exists():
+        raise AlreadyExists(f"There is a site in {home} already.", hint="Use it, or choose another folder with --home.")
+    return places

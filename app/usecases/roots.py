@@ -1,0 +1,120 @@
+"""Roots on their way: every contact of a desktop with a box or with the object store levels them, both ways."""
+
+from __future__ import annotations
+
+import shutil
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from app.fleet.client import BoxClient
+from app.store import boxes as box_store
+from app.store.records import Box
+from edge_runtime.contracts.errors import BoxRefused, InputInvalid, NotFound, ObjectMissing, TrustRefused
+from edge_runtime.contracts.status import BoxStatus
+from edge_runtime.identity import Identity, load_identity
+from edge_runtime.update.roots import MAX_ROOT_BYTES
+
+if TYPE_CHECKING:
+    from app.context import Context
+    from cloud_sync.objects import ObjectStore
+
+
+def level(ctx: Context, box: Box, client: BoxClient, there: int) -> int:
+    """Bring the box the roots that it lacks, or take those over that this desktop lacks; returns the number that both
+    have now.
+
+    :param there: the newest root of the box; 0: a box that does not tell, which is left as it is.
+    :raises TrustRefused: the two have different roots of one number.
+    """
+    roots = ctx.roots()
+    here = roots.version
+    if there in (0, here):
+        return there
+    for version in range(there + 1, here + 1):
+        client.put_root(version, roots.body(version))
+    if there < here:
+        _note(ctx, "trust.root-delivered", box.box, f"Brought root {here} to {box.name}.")
+        return here
+    for version in range(here + 1, there + 1):
+        roots = roots.adopt(client.root(version))
+    _note(ctx, "trust.root-adopted", box.box, f"Took root {there} over from {box.name}.")
+    return there
+
+
+def ask_status(ctx: Context, box: Box, client: BoxClient) -> BoxStatus:
+    """How the box is, after the roots of both were levelled."""
+    status = client.status()
+    if level(ctx, box, client, status.root) != status.root:
+        return client.status()
+    here = ctx.roots().facts
+    if status.root == here.version and status.root_digest not in ("", here.digest):
+        raise TrustRefused(
+            f"{box.name} has another root {here.version} than this desktop: two people changed the keys at once.",
+            hint="Any next change of the keys heals it. Look at `lineside site desktops` first: what the other one had "
+            "struck off must be struck off again.",
+        )
+    return status
+
+
+def introduce(ctx: Context, box: Box, identity: Identity) -> None:
+    """Bring a box that does not know this desktop's key the newest root, as somebody whom it does know: with the keys
+    of before, or the site's root key.
+
+    :raises BoxRefused: it does not know that one either.
+    """
+    with BoxClient(box.address, box.certificate, identity) as client:
+        level(ctx, box, client, client.newest_root())
+
+
+def connect(ctx: Context, box: Box) -> BoxClient:
+    """A connection to a box; one that knows this desktop by its keys of before learns of the new ones first."""
+    client = BoxClient(box.address, box.certificate, ctx.identity)
+    if ctx.places.former_keys.exists() and is_pending(box, ctx.roots().version):
+        with suppress(BoxRefused, InputInvalid, NotFound):
+            introduce(ctx, box, load_identity(ctx.places.former_keys))
+    return client
+
+
+def is_pending(box: Box, newest: int) -> bool:
+    """Whether a box has not heard of the newest root, as far as is known here."""
+    return box.status is None or 0 < box.status.root < newest
+
+
+def forget_former_keys(ctx: Context) -> None:
+    """Once every box knows the new keys, nobody needs those of before."""
+    newest = ctx.roots().version
+    if ctx.places.former_keys.exists() and not any(
+        is_pending(box, newest) for box in box_store.list_boxes(ctx.database)
+    ):
+        shutil.rmtree(ctx.places.former_keys, ignore_errors=True)
+
+
+def level_with_store(ctx: Context, store: ObjectStore, prefix: str) -> None:
+    """As :func:`level`, with the object store of the site. What lies there is hostile until it follows from the root
+    here; of two roots of one number the one that is there stays.
+
+    :raises TrustRefused: what is there does not follow.
+    """
+    roots = ctx.roots()
+    before = roots.version
+    with suppress(ObjectMissing):
+        while True:
+            following = roots.adopt(store.get(_key(prefix, roots.version + 1), max_bytes=MAX_ROOT_BYTES))
+            if following.version == roots.version:
+                raise TrustRefused(f"What the object store has as root {roots.version + 1} is an older one.")
+            roots = following
+    if roots.version != before:
+        _note(ctx, "trust.root-adopted", roots.facts.digest, f"Took root {roots.version} over from the object store.")
+    for version in range(roots.version, 0, -1):
+        if store.head(_key(prefix, version)) is not None:
+            break
+        with suppress(NotFound):
+            store.put(_key(prefix, version), roots.body(version))
+
+
+def _key(prefix: str, version: int) -> str:
+    return f"{prefix}/roots/{version}.root.json"
+
+
+def _note(ctx: Context, kind: str, subject: str, words: str) -> None:
+    ctx.database.write(lambda writer: writer.activity(kind, subject, words))

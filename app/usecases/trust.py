@@ -1,0 +1,347 @@
+"""Desktops and keys: who may look after this site's boxes.
+
+Every change is a new root, signed with the site's offline root key; boxes learn of it at their next contact with any
+desktop that has it. Without the root key and its passphrase nothing here can be changed.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from app.context import settle_keys
+from app.store import boxes as box_store
+from app.store.records import Box
+from app.usecases import roots
+from app.usecases.sites import MIN_PASSPHRASE, desktop_name
+from edge_runtime.contracts import wire
+from edge_runtime.contracts.errors import AlreadyExists, InputInvalid, LinesideError, NotFound
+from edge_runtime.identity import Identity, create_identity, fingerprint_of, load_identity
+from edge_runtime.update.durable import sync_folder, write_durably
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+    from securesystemslib.signer import Key
+
+    from app.context import Context
+    from cloud_sync.release.handover import Handover, JoinRequest
+    from cloud_sync.release.root_key import RootKey
+    from cloud_sync.release.site_roots import Desktop
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DesktopRow:
+    """A desktop that the site's root lists."""
+
+    fingerprint: str
+    name: str
+    signing_key: str
+    """TUF id of the key with which it signs releases."""
+    here: bool
+    """It is this one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trust:
+    """Who may do what, as this desktop knows it."""
+
+    root: int
+    """Number of the newest root."""
+    desktops: tuple[DesktopRow, ...]
+    """Empty at a site of before, whose root lists none; the first change begins the list."""
+    pending: tuple[str, ...]
+    """Names of boxes that have not heard of the newest root yet."""
+    root_key: str | None
+    """Where the encrypted root key lies on this desktop; None: it was moved away, as it should be."""
+    listed_here: bool
+    """This desktop is one of those that may release and talk to boxes."""
+
+
+def get_trust(ctx: Context) -> Trust:
+    """Who may do what at this site, and which boxes still have to hear of it."""
+    site = ctx.roots()
+    listed = site.desktops()
+    rows = [
+        DesktopRow(
+            fingerprint=fingerprint,
+            name=desktop.name,
+            signing_key=desktop.key.keyid,
+            here=fingerprint == ctx.identity.fingerprint,
+        )
+        for fingerprint, desktop in listed.items()
+    ]
+    pending = [box.name for box in box_store.list_boxes(ctx.database) if roots.is_pending(box, site.version)]
+    return Trust(
+        root=site.version,
+        desktops=tuple(sorted(rows, key=lambda row: (row.name, row.fingerprint))),
+        pending=tuple(pending),
+        root_key=str(ctx.places.root_key) if ctx.places.root_key.exists() else None,
+        listed_here=not listed or ctx.identity.fingerprint in listed,
+    )
+
+
+def read_request(file: Path) -> JoinRequest:
+    """What a new desktop asks for, checked; compare its fingerprint with what that desktop shows.
+
+    :raises InputInvalid: it is no request, or it was changed on its way.
+    """
+    from cloud_sync.release import handover
+
+    return handover.read_request(read_file(file, handover.MAX_REQUEST_BYTES), what=f"request {file.name}")
+
+
+def admit(ctx: Context, request: JoinRequest, admission: Path, *, root_key: Path, passphrase: str) -> DesktopRow:
+    """Admit a desktop and write the file with which it joins. Again for the same one: only the file is written anew.
+
+    :raises PassphraseWrong, RootKeyWrong, NotFound: the root key cannot be used; nothing was changed.
+    :raises AlreadyExists: another desktop is called so.
+    """
+    from cloud_sync.release.site_roots import Desktop
+
+    fingerprint = request.fingerprint
+    key = _unlock(ctx, root_key, passphrase)
+    listed = _listed(ctx)
+    if any(other.name == request.name for print_, other in listed.items() if print_ != fingerprint):
+        raise AlreadyExists(
+            f"Another desktop of the site is called {request.name!r}.",
+            hint="Make the request anew with another name: `lineside site request-join FILE --name NAME`.",
+        )
+    desktop = Desktop(request.name, request.certificate, request.key)
+    if fingerprint not in listed or listed[fingerprint].key.keyid != desktop.key.keyid:
+        _change(ctx, {**listed, fingerprint: desktop}, key)
+        _note(ctx, "trust.admitted", fingerprint, f"Admitted the desktop {request.name}.")
+    write_durably(admission, [wire.encode(_handover(ctx))])
+    return next(row for row in get_trust(ctx).desktops if row.fingerprint == fingerprint)
+
+
+def strike_off(ctx: Context, desktop: str, *, root_key: Path, passphrase: str) -> DesktopRow:
+    """Let a desktop do nothing any more at this site: for one that was lost, stolen or sold.
+
+    :param desktop: its name, or the beginning of its fingerprint.
+    :raises InputInvalid: it is the last one.
+    """
+    row = find_desktop(ctx, desktop)
+    listed = _listed(ctx)
+    if len(listed) < 2:
+        raise InputInvalid(
+            f"{row.name} is the site's only desktop: without it nobody could look after the boxes.",
+            hint="Admit another one first: `lineside site admit FILE`.",
+        )
+    key = _unlock(ctx, root_key, passphrase)
+    _change(ctx, {other: entry for other, entry in listed.items() if other != row.fingerprint}, key)
+    _note(ctx, "trust.struck-off", row.fingerprint, f"Struck off the desktop {row.name}.")
+    return row
+
+
+def rotate_key(ctx: Context, *, root_key: Path, passphrase: str) -> DesktopRow:
+    """Give this desktop new keys, both for talking to boxes and for signing; the old ones are worth nothing once a box
+    has heard of it.
+
+    :raises InputInvalid: a box has not heard of the rotation before; this desktop is not listed.
+    """
+    from cloud_sync.release.sign import new_signing_key
+    from cloud_sync.release.site_roots import Desktop
+
+    places, before = ctx.places, ctx.identity.fingerprint
+    if places.former_keys.exists() and (waiting := get_trust(ctx).pending):
+        raise InputInvalid(
+            f"{', '.join(waiting)} has not heard of the last change of this desktop's keys yet.",
+            hint="Reach it first with `lineside boxes refresh`, or forget it.",
+        )
+    key = _unlock(ctx, root_key, passphrase)
+    listed = _listed(ctx)
+    if before not in listed:
+        raise InputInvalid("This desktop is not one of the site's any more.", hint="Have it admitted again.")
+    shutil.rmtree(places.next_keys, ignore_errors=True)
+    identity = create_identity(places.next_keys, f"lineside {ctx.site.name}")
+    signing = new_signing_key(places.next_keys / places.signing_key.name)
+    desktop = Desktop(listed[before].name, identity.certificate_pem, public_key(signing))
+    others = {other: entry for other, entry in listed.items() if other != before}
+    # From this on the new keys count; a crash before the old ones are put away is mended at the next start.
+    _change(ctx, {**others, identity.fingerprint: desktop}, key)
+    settle_keys(places)
+    ctx.identity = load_identity(places.keys)
+    ctx.repository()
+    _note(ctx, "trust.key-rotated", identity.fingerprint, f"The desktop {desktop.name} has new keys.")
+    return next(row for row in get_trust(ctx).desktops if row.here)
+
+
+def rotate_root(ctx: Context, *, root_key: Path, passphrase: str, new_passphrase: str) -> int:
+    """Replace the root key, in the file that holds it; returns the new root's number. Every other copy of the old key
+    is worth nothing from then on.
+
+    :param new_passphrase: of the new key; may be that of the old one.
+    """
+    from cloud_sync.release.root_key import new_root_key, next_file, sealed_key
+
+    check_passphrase(new_passphrase)
+    key, fresh = _unlock(ctx, root_key, passphrase), new_root_key()
+    sealed, waiting = fresh.sealed(new_passphrase), next_file(root_key)
+    content, exported = sealed, root_key.read_bytes() != sealed_key(root_key)
+    if exported:
+        content = wire.encode(replace(_handover(ctx), root_key=sealed.decode("ascii")))
+    # First the new key beside the old one, then the root that names it, then its place: see unlock().
+    write_durably(waiting, [content], mode=0o600)
+    version = _change(ctx, _listed(ctx), key, new_key=fresh)
+    if exported:
+        content = wire.encode(replace(_handover(ctx), root_key=sealed.decode("ascii")))
+        write_durably(waiting, [content], mode=0o600)
+    waiting.replace(root_key)
+    sync_folder(root_key.parent)
+    _note(ctx, "trust.root-key-rotated", ctx.site.site, f"Root {version} names a new root key.")
+    return version
+
+
+def export_root(ctx: Context, file: Path, *, root_key: Path, passphrase: str) -> Path:
+    """Write the file for the safe: the encrypted root key, every root, the releases and the boxes. With it and the
+    passphrase a new desktop takes the site over when all others are lost.
+
+    :raises AlreadyExists: ``file`` exists and is another site's, or no such file at all.
+    """
+    from cloud_sync.release.handover import MAX_HANDOVER_BYTES, read_handover
+    from cloud_sync.release.root_key import sealed_key
+
+    _unlock(ctx, root_key, passphrase)
+    if file.exists():
+        try:
+            ours = read_handover(read_file(file, MAX_HANDOVER_BYTES), what=file.name).site == ctx.site.site
+        except InputInvalid:
+            ours = False
+        if not ours:
+            raise AlreadyExists(f"{file} exists, and is not an earlier export of this site.")
+    handover = replace(_handover(ctx), root_key=sealed_key(root_key).decode("ascii"))
+    write_durably(file, [wire.encode(handover)], mode=0o600)
+    _note(ctx, "trust.root-exported", ctx.site.site, f"Exported the root key with root {ctx.roots().version}.")
+    return file
+
+
+def introduce_all(
+    ctx: Context, names: list[str], *, root_key: Path, passphrase: str, told: Callable[[str, str | None], None]
+) -> None:
+    """Bring boxes that do not know this desktop the newest root, with the root key as the proof.
+
+    :param names: of the boxes; empty: all that have not heard of it.
+    :param told: called for each box with its name, and with why it was not reached.
+    """
+    chosen = [box_store.get_box(ctx.database, name) for name in names]
+    if not names:
+        newest = ctx.roots().version
+        chosen = [box for box in box_store.list_boxes(ctx.database) if roots.is_pending(box, newest)]
+    introduce_with(ctx, chosen, _unlock(ctx, root_key, passphrase), passphrase, told=told)
+
+
+def introduce_with(
+    ctx: Context, chosen: Sequence[Box], key: RootKey, passphrase: str, *, told: Callable[[str, str | None], None]
+) -> None:
+    """As :func:`introduce_all`, with a key that is open already."""
+    certificate = ctx.roots().facts.root_certificate
+    if certificate is None:
+        raise InputInvalid("The site's root is of before: boxes do not know the root key yet.", hint="Enrol them anew.")
+    with root_identity(ctx.places.home, key, passphrase, certificate) as identity:
+        for box in chosen:
+            try:
+                roots.introduce(ctx, box, identity)
+            except LinesideError as error:
+                told(box.name, str(error))
+            else:
+                told(box.name, None)
+
+
+def check_passphrase(passphrase: str) -> None:
+    """:raises InputInvalid: too short for a root key."""
+    if len(passphrase) < MIN_PASSPHRASE:
+        raise InputInvalid(f"The passphrase needs at least {MIN_PASSPHRASE} characters.")
+
+
+def find_desktop(ctx: Context, desktop: str) -> DesktopRow:
+    """A desktop by its name or the beginning of its fingerprint.
+
+    :raises NotFound, InputInvalid: there is none, or more than one.
+    """
+    rows = get_trust(ctx).desktops
+    found = [row for row in rows if row.name == desktop] or [row for row in rows if row.fingerprint.startswith(desktop)]
+    if not found or not desktop:
+        raise NotFound(f"No desktop of the site is called {desktop!r}.", hint="List them: `lineside site desktops`.")
+    if len(found) > 1:
+        raise InputInvalid(f"More than one desktop begins with {desktop!r}.", hint="Give more of its fingerprint.")
+    return found[0]
+
+
+@contextmanager
+def root_identity(home: Path, key: RootKey, passphrase: str, certificate: str) -> Iterator[Identity]:
+    """The root key as somebody who talks to boxes; on the disk it stays encrypted.
+
+    :param certificate: the one that the boxes' root lists.
+    """
+    with tempfile.TemporaryDirectory(dir=home, prefix=".root-key.") as folder:
+        key_path, certificate_path = Path(folder) / "root.key", Path(folder) / "root.crt"
+        write_durably(key_path, [key.sealed(passphrase)], mode=0o600)
+        write_durably(certificate_path, [certificate.encode("ascii")])
+        yield Identity(fingerprint_of(certificate), key_path, certificate_path, passphrase)
+
+
+def _unlock(ctx: Context, root_key: Path, passphrase: str) -> RootKey:
+    from cloud_sync.release.root_key import unlock
+
+    return unlock(root_key, passphrase, keyids=ctx.roots().keyids)
+
+
+def _listed(ctx: Context) -> dict[str, Desktop]:
+    from cloud_sync.release.sign import load_signing_key
+    from cloud_sync.release.site_roots import Desktop
+
+    if listed := ctx.roots().desktops():
+        return listed
+    # A site of before has one desktop, this one, and its root does not list it.
+    key = public_key(load_signing_key(ctx.places.signing_key))
+    return {ctx.identity.fingerprint: Desktop(desktop_name(), ctx.identity.certificate_pem, key)}
+
+
+def _change(ctx: Context, desktops: dict[str, Desktop], key: RootKey, new_key: RootKey | None = None) -> int:
+    return ctx.roots().change(desktops, key, now_s=int(time.time()), new_key=new_key).version
+
+
+def _handover(ctx: Context) -> Handover:
+    from cloud_sync.release.handover import Handover, KnownBox
+
+    return Handover(
+        site=ctx.site.site,
+        name=ctx.site.name,
+        created_ms=ctx.site.created_ms,
+        roots=tuple(path.read_text("utf-8") for path in ctx.roots().paths),
+        releases={name: body.decode() for name, body in ctx.repository().release_files().items()},
+        boxes=tuple(
+            KnownBox(
+                box=box.box,
+                name=box.name,
+                address=box.address,
+                certificate=box.certificate,
+                enrolled_ms=box.enrolled_ms,
+            )
+            for box in box_store.list_boxes(ctx.database)
+        ),
+    )
+
+
+def public_key(key: Ed25519PrivateKey) -> Key:
+    from securesystemslib.signer import SSlibKey
+
+    return SSlibKey.from_crypto(key.public_key())
+
+
+def read_file(file: Path, most: int) -> bytes:
+    try:
+        with file.open("rb") as opened:
+            return opened.read(most + 1)
+    except OSError as error:
+        raise NotFound(f"{file} cannot be read: {error.strerror}.") from error
+
+
+def _note(ctx: Context, kind: str, subject: str, words: str) -> None:
+    ctx.database.write(lambda writer: writer.activity(kind, subject, words))

@@ -1,0 +1,71 @@
+"""The site's roots over the management channel: who may do what changes here, and only by the root key's signature."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from edge_runtime.contracts.status import RootStatus
+from edge_runtime.service.http import Request, Response, Routes, answer
+from edge_runtime.service.trust import TrustStore
+from edge_runtime.update.roots import MAX_ROOT_BYTES, ListedDesktop, RootFacts
+
+_VERSION = r"(?P<version>[1-9]\d{0,11})"
+
+
+class Audit(Protocol):
+    """Keeps what was done, and by whom."""
+
+    def __call__(self, kind: str, message: str, *, who: str) -> None: ...
+
+
+class RootApi:
+    """Reads roots and takes newer ones. The signatures decide: who brings a root does not matter.
+
+    :param changed: called when there is news for whoever waits.
+    """
+
+    def __init__(self, trust: TrustStore, *, audit: Audit, changed: Callable[[], object]) -> None:
+        self._trust, self._audit, self._changed = trust, audit, changed
+
+    def routes(self) -> Routes:
+        routes = Routes()
+        routes.add("GET", "/v1/roots", self._get_newest, root_key=True)
+        routes.add("GET", f"/v1/roots/{_VERSION}", self._get_root, root_key=True)
+        routes.add("PUT", f"/v1/roots/{_VERSION}", self._put_root, max_body=MAX_ROOT_BYTES, root_key=True)
+        # Where the desktops of before delivered it, with the rest of a release's metadata.
+        routes.add("PUT", rf"/v1/metadata/{_VERSION}\.root\.json", self._put_root, max_body=MAX_ROOT_BYTES)
+        return routes
+
+    def _get_newest(self, _request: Request) -> Response:
+        return answer(RootStatus(newest=self._trust.version))
+
+    def _get_root(self, request: Request) -> Response:
+        return Response(200, self._trust.root(int(request.parts["version"])))
+
+    def _put_root(self, request: Request) -> Response:
+        accepted = self._trust.accept(request.body)
+        if accepted is not None:
+            before, now = accepted
+            self._audit("trust.root-accepted", _what_changed(before, now), who=request.peer)
+            # Whoever was struck off and waits for news must be sent away, too.
+            self._changed()
+        return answer(RootStatus(newest=self._trust.version))
+
+
+def _what_changed(before: RootFacts, now: RootFacts) -> str:
+    old, new = before.desktops or {}, now.desktops or {}
+    admitted = [_called(new, fingerprint) for fingerprint in new if fingerprint not in old]
+    struck_off = [_called(old, fingerprint) for fingerprint in old if fingerprint not in new]
+    words = [f"Root {now.version} is in force."]
+    if admitted:
+        words.append(f"Admitted: {', '.join(admitted)}.")
+    if struck_off:
+        words.append(f"Struck off: {', '.join(struck_off)}.")
+    if before.root_certificate != now.root_certificate:
+        words.append("The root key is another one.")
+    return " ".join(words)
+
+
+def _called(desktops: dict[str, ListedDesktop], fingerprint: str) -> str:
+    return f"{desktops[fingerprint].name} ({fingerprint[:12]})"

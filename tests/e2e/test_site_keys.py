@@ -1,0 +1,404 @@
+"""Desktops come and go, keys change, everything is lost: use-cases of several desktops against real boxes."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from app.context import Context, open_context
+from app.fleet.client import BoxClient
+from app.store import boxes as box_store
+from app.store import models as model_store
+from app.store.records import Model
+from app.usecases import boxes, joining, rollouts, roots, sites, sync, trust
+from cloud_sync.release.pack import pack_bundle
+from cloud_sync.release.root_key import unlock
+from cloud_sync.release.sign import ReleaseRepository
+from edge_runtime.contracts.errors import (
+    BoxRefused,
+    InputInvalid,
+    LinesideError,
+    PassphraseWrong,
+    RootKeyWrong,
+    TrustRefused,
+)
+from edge_runtime.enrolment import read_address
+from tests.fakes import models
+from tests.fakes.running_box import RunningBox
+
+PASSPHRASE = "correct horse"
+
+
+@pytest.fixture
+def stack() -> Iterator[ExitStack]:
+    with ExitStack() as opened:
+        yield opened
+
+
+@pytest.fixture
+def office(tmp_path: Path, stack: ExitStack) -> Context:
+    """The desktop that made the site."""
+    return stack.enter_context(sites.create_site(tmp_path / "office", "Test site", PASSPHRASE))
+
+
+@pytest.fixture
+def box(tmp_path: Path) -> Iterator[RunningBox]:
+    running = RunningBox(tmp_path, "press-4")
+    running.start()
+    try:
+        yield running
+    finally:
+        running.stop()
+
+
+def admitted(office: Context, folder: Path, stack: ExitStack, name: str = "second") -> Context:
+    """A second desktop, with everything that people carry between the two."""
+    request = joining.request_join(folder / name, folder / f"{name}.request", name=name)
+    read = trust.read_request(folder / f"{name}.request")
+    assert read == request
+    trust.admit(office, read, folder / f"{name}.admission", root_key=office.places.root_key, passphrase=PASSPHRASE)
+    return stack.enter_context(joining.join(folder / name, folder / f"{name}.admission"))
+
+
+def problem(ctx: Context) -> str | None:
+    return boxes.refresh(ctx)[0].problem
+
+
+def test_an_admitted_desktop_works_with_boxes_once_they_have_heard_of_it(
+    office: Context, box: RunningBox, tmp_path: Path, stack: ExitStack
+) -> None:
+    boxes.enrol_local(office, box.home)
+    second = admitted(office, tmp_path, stack)
+    assert second.site.site == office.site.site
+    assert [found.name for found in boxes.list_boxes(second)] == ["press-4"]
+    assert trust.get_trust(office).pending == ("press-4",)
+    assert "does not trust" in (problem(second) or ""), "no box knows it yet"
+    assert problem(office) is None
+    assert trust.get_trust(office).pending == ()
+    assert problem(second) is None
+    boxes.collect(second)
+    (row,) = [row for row in boxes.page_audits(second).rows if row.kind == "trust.root-accepted"]
+    assert row.who == office.identity.fingerprint
+    assert "Admitted: second" in row.message
+
+
+def test_a_struck_off_desktop_is_refused_at_once_also_on_open_connections_and_for_replays(
+    office: Context, box: RunningBox, tmp_path: Path, stack: ExitStack
+) -> None:
+    enrolled = boxes.enrol_local(office, box.home)
+    lost = admitted(office, tmp_path, stack, "lost")
+    assert problem(office) is None
+    older = lost.roots().body(1)
+    with BoxClient(enrolled.address, enrolled.certificate, lost.identity) as open_before:
+        serial = open_before.status().serial
+        ended: list[LinesideError] = []
+
+        def wait_for_news() -> None:
+            with BoxClient(enrolled.address, enrolled.certificate, lost.identity) as waiting:
+                try:
+                    while True:
+                        waiting.status(since=waiting.status().serial, wait_s=30)
+                except LinesideError as error:
+                    ended.append(error)
+
+        waiter = threading.Thread(target=wait_for_news)
+        waiter.start()
+        trust.strike_off(office, "lost", root_key=office.places.root_key, passphrase=PASSPHRASE)
+        assert problem(office) is None
+        with pytest.raises(BoxRefused):
+            open_before.status(since=serial)
+        waiter.join(30)
+        assert [error.code for error in ended] == ["box.refused"]
+    with pytest.raises(BoxRefused), BoxClient(enrolled.address, enrolled.certificate, lost.identity) as again:
+        again.put_root(1, older)
+    # The root of before, brought by one who may: known, and of no effect.
+    with BoxClient(enrolled.address, enrolled.certificate, office.identity) as client:
+        client.put_root(1, older)
+        client.put_root(2, lost.roots().body(2))
+        assert client.newest_root() == 3
+    box.stop()
+    for path in sorted((box.home / "trust").rglob("*"), reverse=True):
+        path.unlink() if path.is_file() else path.rmdir()
+    box.start()
+    moved = replace(enrolled, address=boxes.enrol_local(office, box.home).address)
+    with pytest.raises(BoxRefused), BoxClient(moved.address, moved.certificate, lost.identity) as again:
+        again.status()
+    assert problem(office) is None
+    assert trust.get_trust(office).pending == ()
+
+
+def test_new_keys_of_a_desktop_reach_a_box_that_was_off_meanwhile(
+    office: Context, box: RunningBox, tmp_path: Path
+) -> None:
+    enrolled = boxes.enrol_local(office, box.home)
+    assert problem(office) is None
+    before = office.identity.fingerprint
+    box.stop()
+    row = trust.rotate_key(office, root_key=office.places.root_key, passphrase=PASSPHRASE)
+    assert row.fingerprint == office.identity.fingerprint != before
+    assert problem(office) is not None
+    with pytest.raises(InputInvalid, match="not heard of the last change"):
+        trust.rotate_key(office, root_key=office.places.root_key, passphrase=PASSPHRASE)
+    box.start()
+    box_store.set_status(office.database, enrolled.box, address=read_address(box.home))
+    assert problem(office) is None
+    assert trust.get_trust(office).pending == ()
+    assert not office.places.former_keys.exists()
+    with open_context(office.home) as again:
+        assert again.identity.fingerprint == row.fingerprint
+        assert again.repository().signed_s
+        assert problem(again) is None
+
+
+def test_a_rotation_that_was_killed_is_undone_or_brought_to_its_end(office: Context) -> None:
+    places = office.places
+    before = office.identity.fingerprint
+    # Killed before the root was signed.
+    places.next_keys.mkdir()
+    (places.next_keys / "identity.key").write_text("half")
+    with open_context(office.home) as again:
+        assert again.identity.fingerprint == before
+        assert not places.next_keys.exists()
+    # Killed after it: what came after the root is done at the next start.
+    trust.rotate_key(office, root_key=places.root_key, passphrase=PASSPHRASE)
+    after = office.identity.fingerprint
+    places.keys.rename(places.next_keys)
+    places.former_keys.rename(places.keys)
+    with open_context(office.home) as again:
+        assert again.identity.fingerprint == after
+    places.keys.rename(places.next_keys)
+    with open_context(office.home) as again:
+        assert again.identity.fingerprint == after
+        assert again.repository().has("nothing") is False
+
+
+def test_a_new_root_key_takes_the_place_of_the_old_one_and_the_old_one_signs_nothing(
+    office: Context, box: RunningBox, tmp_path: Path, stack: ExitStack
+) -> None:
+    boxes.enrol_local(office, box.home)
+    export = tmp_path / "safe.json"
+    trust.export_root(office, export, root_key=office.places.root_key, passphrase=PASSPHRASE)
+    stolen = office.places.root_key.read_bytes()
+    assert trust.rotate_root(office, root_key=export, passphrase=PASSPHRASE, new_passphrase="another one") == 2
+    assert problem(office) is None
+    second = joining.request_join(tmp_path / "second", tmp_path / "r", name="second")
+    with pytest.raises(RootKeyWrong):
+        trust.admit(office, second, tmp_path / "a", root_key=office.places.root_key, passphrase=PASSPHRASE)
+    with pytest.raises(PassphraseWrong):
+        trust.admit(office, second, tmp_path / "a", root_key=export, passphrase=PASSPHRASE)
+    assert not (tmp_path / "a").exists()
+    assert office.roots().version == 2
+    trust.admit(office, second, tmp_path / "a", root_key=export, passphrase="another one")
+    assert problem(office) is None
+    assert problem(stack.enter_context(joining.join(tmp_path / "second", tmp_path / "a"))) is None
+    assert stolen == office.places.root_key.read_bytes()
+
+
+def test_with_the_file_for_the_safe_a_new_desktop_takes_over_when_all_are_lost(
+    office: Context, box: RunningBox, tmp_path: Path, stack: ExitStack
+) -> None:
+    enrolled = boxes.enrol_local(office, box.home)
+    export = tmp_path / "safe.json"
+    trust.export_root(office, export, root_key=office.places.root_key, passphrase=PASSPHRASE)
+    # Since then the boxes have got a newer root.
+    admitted(office, tmp_path, stack, "lost")
+    assert problem(office) is None
+    lost = office.identity
+    office.close()
+    with pytest.raises(PassphraseWrong):
+        joining.recover(tmp_path / "new", export, passphrase="a wrong one")
+    assert not (tmp_path / "new" / "site.json").exists()
+    reached: list[tuple[str, str | None]] = []
+    new = stack.enter_context(
+        joining.recover(
+            tmp_path / "new", export, passphrase=PASSPHRASE, name="new", told=lambda *what: reached.append(what)
+        )
+    )
+    assert reached == [("press-4", None)]
+    assert [row.name for row in trust.get_trust(new).desktops] == ["new"]
+    assert new.roots().version == 3
+    assert problem(new) is None
+    assert boxes.collect(new).audits >= 2
+    with pytest.raises(BoxRefused), BoxClient(enrolled.address, enrolled.certificate, lost) as client:
+        client.status()
+
+
+def test_the_root_key_opens_nothing_but_the_roots(office: Context, box: RunningBox) -> None:
+    enrolled = boxes.enrol_local(office, box.home)
+    key = unlock(office.places.root_key, PASSPHRASE, keyids=office.roots().keyids)
+    certificate = office.roots().facts.root_certificate
+    assert certificate is not None
+    with trust.root_identity(office.home, key, PASSPHRASE, certificate) as identity:
+        assert b"ENCRYPTED" in identity.key_path.read_bytes()
+        with BoxClient(enrolled.address, enrolled.certificate, identity) as client:
+            assert client.newest_root() == 1
+            for call in (client.status, lambda: client.page("results", 0), lambda: client.install("x")):
+                with pytest.raises(BoxRefused):
+                    call()
+    assert not list(office.home.glob(".root-key.*"))
+
+
+def test_a_box_of_before_keeps_working_and_takes_the_first_list(
+    box: RunningBox, tmp_path: Path, stack: ExitStack
+) -> None:
+    """A site whose root lists nobody, and a box with a file for its desktop."""
+    old = sites.create_site(tmp_path / "old", "Old site", PASSPHRASE)
+    old.close()
+    shutil.rmtree(old.places.repository)
+    for key in (old.places.root_key, old.places.signing_key):
+        key.unlink()
+    ReleaseRepository.create(
+        old.places.repository,
+        passphrase=PASSPHRASE,
+        root_key_path=old.places.root_key,
+        desktop_key_path=old.places.signing_key,
+    )
+    old = stack.enter_context(open_context(old.home))
+    enrolled = boxes.enrol_local(old, box.home)
+    assert list((box.home / "trust" / "desktops").glob("*.pem"))
+    assert problem(old) is None
+    assert trust.get_trust(old).desktops == ()
+    second = joining.request_join(tmp_path / "second", tmp_path / "r", name="second")
+    trust.admit(old, second, tmp_path / "a", root_key=old.places.root_key, passphrase=PASSPHRASE)
+    assert problem(old) is None
+    assert len(trust.get_trust(old).desktops) == 2
+    trust.strike_off(old, "second", root_key=old.places.root_key, passphrase=PASSPHRASE)
+    assert problem(old) is None
+    assert enrolled.box == boxes.get_box(old, "press-4").box
+
+
+def test_the_last_desktop_is_never_struck_off(office: Context) -> None:
+    with pytest.raises(InputInvalid, match="only desktop"):
+        trust.strike_off(office, office.identity.fingerprint, root_key=office.places.root_key, passphrase=PASSPHRASE)
+
+
+def test_two_changes_at_the_same_time_are_told_and_the_next_one_heals_them(
+    office: Context, box: RunningBox, tmp_path: Path, stack: ExitStack
+) -> None:
+    boxes.enrol_local(office, box.home)
+    second = admitted(office, tmp_path, stack)
+    assert problem(office) is None
+    for ctx, name in ((office, "third"), (second, "fourth")):
+        request = joining.request_join(tmp_path / name, tmp_path / name / "r", name=name)
+        trust.admit(ctx, request, tmp_path / name / "a", root_key=office.places.root_key, passphrase=PASSPHRASE)
+    assert problem(office) is None
+    there = boxes.get_box(office, "press-4").status
+    assert there is not None
+    assert there.root == 3
+    # The other one's root 3 is not that of the box; the root after it is signed by the same key and heals it.
+    assert second.roots().newest != office.roots().newest
+    with boxes.connect(office, boxes.get_box(office, "press-4")) as client:
+        for ask, why in (
+            (lambda: client.put_root(3, second.roots().newest), "another root 3"),
+            (lambda: roots.ask_status(second, boxes.get_box(second, "press-4"), client), "changed the keys at once"),
+        ):
+            with pytest.raises(TrustRefused, match=why):
+                ask()
+    trust.strike_off(second, "fourth", root_key=office.places.root_key, passphrase=PASSPHRASE)
+    assert problem(second) is None
+    assert problem(office) is None
+    assert trust.get_trust(office).root == 4
+    assert [row.name for row in trust.get_trust(office).desktops] == [
+        row.name for row in trust.get_trust(second).desktops
+    ]
+
+
+def test_desktops_that_know_nothing_of_each_others_releases_both_release(
+    office: Context, box: RunningBox, tmp_path: Path, stack: ExitStack
+) -> None:
+    """Each signs later than what the box has accepted, and answers for the other's model with its own signature."""
+    boxes.enrol_local(office, box.home)
+    second = admitted(office, tmp_path, stack)
+    assert problem(office) is None
+    manifest = models.manifest(version="1.0.0", release=office.repository().next_release("parts"))
+    path = tmp_path / "1.0.0.bundle"
+    bundle, sha256 = pack_bundle(path, manifest, models.brightness_model(), models.GOLDEN)
+    body = path.read_bytes()
+    model = Model(
+        model=bundle,
+        sha256=sha256,
+        size=len(body),
+        name="parts",
+        version="1.0.0",
+        release=manifest.release,
+        state="released",
+        created_ms=boxes.now_ms(),
+        burst=None,
+        dataset=None,
+    )
+    for ctx in (office, second):
+        # As a sync leaves it: the file and the record, but not the other one's signatures.
+        assert ctx.blobs.put(body) == sha256
+        model_store.put_model(ctx.database, model)
+    office.repository().add(path, manifest, {})
+    office.repository().renew(above=office.repository().signed_s + 100_000)
+    far = office.repository().signed_s
+    seen = []
+    for ctx in (office, second, office):
+        status = rollouts.shadow(ctx, "press-4", "parts@1.0.0").status
+        assert status is not None
+        assert status.shadow is not None
+        assert status.shadow.bundle == bundle
+        seen.append(status.signed_s)
+    assert seen == [far, far + 1, far + 2]
+
+
+def test_roots_travel_through_the_object_store_too(office: Context, tmp_path: Path, stack: ExitStack) -> None:
+    second = admitted(office, tmp_path, stack)
+    for ctx in (office, second):
+        sync.setup_store(ctx, str(tmp_path / "store"))
+    trust.rotate_root(
+        office, root_key=office.places.root_key, passphrase=PASSPHRASE, new_passphrase="another passphrase"
+    )
+    sync.sync_now(office)
+    assert second.roots().version == 2
+    sync.sync_now(second)
+    assert second.roots().newest == office.roots().newest
+    assert second.repository().root_bytes == office.roots().newest
+    # What somebody else put there is not taken for a root.
+    (tmp_path / "store" / "sites" / office.site.site / "roots" / "4.root.json").write_bytes(office.roots().newest)
+    with pytest.raises(TrustRefused):
+        sync.sync_now(second)
+    assert second.roots().version == 3
+
+
+def test_what_is_wrong_with_a_file_is_said_and_changes_nothing(
+    office: Context, tmp_path: Path, stack: ExitStack
+) -> None:
+    file = tmp_path / "request"
+    request = joining.request_join(tmp_path / "second", file, name="second")
+    whole = file.read_bytes()
+    for bad in (b"", whole[: len(whole) // 2], whole.replace(b"second", b"thirds"), b"[" * 10_000, b"{}"):
+        file.write_bytes(bad)
+        with pytest.raises(InputInvalid):
+            trust.read_request(file)
+    other = stack.enter_context(sites.create_site(tmp_path / "other", "Other", PASSPHRASE))
+    for key, passphrase, error in (
+        (other.places.root_key, PASSPHRASE, RootKeyWrong),
+        (office.places.root_key, "a wrong one", PassphraseWrong),
+        (office.places.root_key, "", PassphraseWrong),
+        (office.places.signing_key, PASSPHRASE, RootKeyWrong),
+        (file, PASSPHRASE, RootKeyWrong),
+        (tmp_path / "gone", PASSPHRASE, LinesideError),
+    ):
+        with pytest.raises(error):
+            trust.admit(office, request, tmp_path / "a", root_key=key, passphrase=passphrase)
+    assert office.roots().version == 1
+    assert not (tmp_path / "a").exists()
+    trust.admit(office, request, tmp_path / "a", root_key=office.places.root_key, passphrase=PASSPHRASE)
+    joining.request_join(tmp_path / "stranger", tmp_path / "s", name="stranger")
+    with pytest.raises(TrustRefused, match="another desktop"):
+        joining.join(tmp_path / "stranger", tmp_path / "a")
+    admission = (tmp_path / "a").read_bytes()
+    for bad in (admission[:-100], admission.replace(b"second", b"thirds"), b"{}"):
+        (tmp_path / "bad").write_bytes(bad)
+        with pytest.raises((InputInvalid, TrustRefused)):
+            joining.join(tmp_path / "second", tmp_path / "bad")
+    assert not (tmp_path / "second" / "repository").exists()
+    assert joining.join(tmp_path / "second", tmp_path / "a").close() is None

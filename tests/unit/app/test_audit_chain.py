@@ -1,0 +1,282 @@
+"""Any change of any past entry of a box's audits is found, and what need not be here is told as that."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.context import Context
+from app.fleet.audit_chain import ChainReport, ToldEnd, check_chain
+from app.store import boxes, chains, spool
+from app.store.records import Box
+from app.usecases import activity
+from edge_runtime.contracts.audit_chain import ChainHead, digest_of, seal
+from edge_runtime.contracts.rows import AuditRow, LossRow
+from tests.unit.app.rows import digest
+
+BOX, BEGINNING = digest("box"), digest("beginning")
+
+
+def chain_of(count: int, *, beginning: str = BEGINNING, boot: str = "boot") -> list[AuditRow]:
+    rows: list[AuditRow] = []
+    for entry in range(1, count + 1):
+        row = AuditRow(box=BOX, boot=boot, seq=entry, at_ms=entry, kind="box.started", who="box", message=f"{entry}!")
+        rows.append(seal(row, entry=entry, previous=rows[-1].chain if rows else beginning))
+    return rows
+
+
+def end_of(rows: Sequence[AuditRow], *, anchor: int = 0) -> ToldEnd:
+    return ToldEnd(beginning=BEGINNING, entry=rows[-1].entry, digest=rows[-1].chain, anchor=anchor)
+
+
+def check(rows: Sequence[AuditRow], whole: Sequence[AuditRow], **known: int) -> ChainReport:
+    return check_chain(rows, [end_of(whole)], **known)
+
+
+def test_a_whole_chain_is_intact() -> None:
+    rows = chain_of(9)
+    assert check(rows, rows) == ChainReport(entries=9, unsealed=0)
+    assert check(rows[::-1], rows) == ChainReport(entries=9, unsealed=0), "it does not matter how they are stored"
+    assert check_chain([]) == ChainReport(entries=0, unsealed=0)
+
+
+@given(st.integers(1, 12), st.data())
+def test_a_change_of_any_field_is_found(count: int, data: st.DataObject) -> None:
+    rows = chain_of(count)
+    at = data.draw(st.integers(0, count - 1))
+    field, value = data.draw(
+        st.sampled_from(
+            [
+                ("message", "nothing happened"),
+                ("kind", "clock.set"),
+                ("who", "somebody"),
+                ("at_ms", 0),
+                ("boot", "another"),
+                ("seq", 99),
+                ("entry", count + 5),
+                ("previous", digest("x")),
+                ("chain", digest("y")),
+            ]
+        )
+    )
+    changed = replace(rows[at], **{field: value})
+    broken = check([*rows[:at], changed, *rows[at + 1 :]], rows).broken
+    assert broken is not None
+    assert broken.entry == rows[at].entry
+
+
+@given(st.integers(1, 12), st.data())
+def test_a_change_with_a_seal_of_its_own_is_found(count: int, data: st.DataObject) -> None:
+    rows = chain_of(count)
+    at = data.draw(st.integers(0, count - 1))
+    forged = seal(replace(rows[at], message="nothing"), entry=rows[at].entry, previous=rows[at].previous)
+    broken = check([*rows[:at], forged, *rows[at + 1 :]], rows).broken
+    assert broken is not None
+    assert broken.entry in (rows[at].entry, rows[at].entry + 1)
+
+
+@given(st.integers(1, 12), st.data())
+def test_the_removal_of_any_is_found(count: int, data: st.DataObject) -> None:
+    rows = chain_of(count)
+    gone = data.draw(st.sets(st.integers(0, count - 1), min_size=1))
+    broken = check([row for at, row in enumerate(rows) if at not in gone], rows).broken
+    assert broken is not None
+    assert (broken.entry, broken.kind) == (min(gone) + 1, "removed")
+
+
+@given(st.integers(1, 12), st.data())
+def test_what_was_put_in_is_found(count: int, data: st.DataObject) -> None:
+    rows = chain_of(count)
+    at = data.draw(st.integers(0, count - 1))
+    row = AuditRow(box=BOX, boot="boot", seq=77, at_ms=0, kind="clock.set", who="box", message="forged")
+    forged = seal(row, entry=rows[at].entry, previous=rows[at].previous)
+    broken = check([*rows, forged], rows).broken
+    assert broken is not None
+    assert (broken.entry, broken.kind) == (rows[at].entry, "added")
+
+
+@given(st.integers(2, 12), st.data())
+def test_another_order_is_found(count: int, data: st.DataObject) -> None:
+    rows = chain_of(count)
+    one, other = sorted(data.draw(st.sets(st.integers(0, count - 1), min_size=2, max_size=2)))
+    swapped = list(rows)
+    # What was done changes places; number and links stay where they are.
+    for here, there in ((one, other), (other, one)):
+        swapped[here] = replace(
+            rows[there], entry=rows[here].entry, previous=rows[here].previous, chain=rows[here].chain
+        )
+    broken = check(swapped, rows).broken
+    assert broken is not None
+    assert broken.entry == one + 1
+    # Or everything from there on is sealed anew.
+    order = [*rows[:one], rows[other], *rows[one + 1 : other], rows[one], *rows[other + 1 :]]
+    sealed: list[AuditRow] = []
+    for entry, row in enumerate(order, 1):
+        sealed.append(seal(row, entry=entry, previous=sealed[-1].chain if sealed else BEGINNING))
+    broken = check(sealed, rows).broken
+    assert broken is not None
+
+
+def test_what_the_ledger_counts_is_a_gap() -> None:
+    rows = chain_of(9)
+    report = check(rows[4:], rows, lost=4)
+    assert report.broken is None
+    assert [(gap.first, gap.last, gap.kind) for gap in report.gaps] == [(1, 4, "ledger")]
+    assert check(rows[4:], rows, lost=3).broken is not None
+    # One excuse for one gap.
+    assert check([*rows[2:5], *rows[7:]], rows, lost=2).broken is not None
+    assert check([*rows[2:5], *rows[7:]], rows, lost=4).broken is None
+
+
+def test_what_had_left_before_this_desktop_came_is_a_gap() -> None:
+    rows = chain_of(9)
+    report = check_chain(rows[4:], [end_of(rows, anchor=4)])
+    assert report.broken is None
+    assert [(gap.first, gap.last, gap.kind) for gap in report.gaps] == [(1, 4, "before")]
+    assert check_chain(rows[5:], [end_of(rows, anchor=4)]).broken is not None
+
+
+def test_a_spool_that_began_anew_is_told_of_or_suspect() -> None:
+    old, new = chain_of(4), chain_of(3, beginning=digest("another"), boot="later")
+    ends = [end_of(old), ToldEnd(beginning=digest("another"), entry=3, digest=new[-1].chain)]
+    assert check_chain([*old, *new], ends, restarts=1).broken is None
+    assert check_chain([*old, *new], ends).broken is not None
+    assert check_chain([*old, *new], ends[:1], restarts=1).broken is not None, "the box never told of that beginning"
+
+
+def test_old_rows_without_a_seal_stay_readable() -> None:
+    old = [replace(row, seq=100 + row.seq, boot="old", entry=0, previous="", chain="") for row in chain_of(5)]
+    rows = chain_of(3)
+    report = check([*old, *rows], rows)
+    assert (report.broken, report.unsealed, report.entries) == (None, 5, 3)
+    # They excuse nothing that is missing from another start of the box.
+    assert check([*old, *rows[1:]], rows).broken is not None
+
+
+def test_a_copy_of_the_box_makes_two_histories() -> None:
+    rows = chain_of(6)
+    other = seal(replace(rows[4], message="of the copy", boot="copy"), entry=5, previous=rows[3].chain)
+    assert check([*rows, other], rows).broken is not None
+    report = check_chain([*rows, other], [end_of(rows)], was_copied=True)
+    assert report.broken is None
+    assert report.copied
+    # The copy's own: what came before is kept under the id that both had.
+    assert check_chain([other], elsewhere={row.chain for row in rows}).broken is None
+    assert check_chain([other]).broken is not None
+
+
+def test_a_box_that_knows_less_than_before_is_told_of() -> None:
+    rows = chain_of(6)
+    end = replace(end_of(rows), taken_back=4)
+    broken = check_chain(rows, [end]).broken
+    assert broken is not None
+    assert (broken.entry, broken.kind) == (5, "taken-back")
+
+
+def test_the_box_id_is_not_covered() -> None:
+    row = chain_of(1)[0]
+    assert digest_of(replace(row, box=digest("renewed"))) == row.chain
+
+
+def head(rows: Sequence[AuditRow], anchor: int = 0) -> ChainHead:
+    return ChainHead(beginning=BEGINNING, entry=rows[-1].entry, digest=rows[-1].chain, anchor=anchor)
+
+
+@pytest.fixture
+def line(ctx: Context, box: Box) -> Box:
+    boxes.put_box(ctx.database, box)
+    return box
+
+
+def of(box: Box, rows: Sequence[AuditRow]) -> list[AuditRow]:
+    return [replace(row, box=box.box) for row in rows]
+
+
+def tamper(ctx: Context, sql: str) -> None:
+    with closing(sqlite3.connect(ctx.database.path)) as connection:
+        connection.execute(sql)
+        connection.commit()
+
+
+def test_collected_chains_are_verified_and_the_box_and_entry_are_named(ctx: Context, line: Box) -> None:
+    rows = of(line, chain_of(8))
+    spool.collect(ctx.database, "audits", rows, 8, line.box, chain=head(rows))
+    verdict = activity.verify_activity(ctx)
+    assert verdict.intact
+    assert [(one.name, one.report.entries) for one in verdict.boxes] == [("line-2", 8)]
+    tamper(ctx, "UPDATE audits SET message = 'nothing' WHERE entry = 3")
+    verdict = activity.verify_activity(ctx)
+    assert not verdict.intact
+    (one,) = verdict.boxes
+    assert one.report.broken is not None
+    assert (one.name, one.report.broken.entry, one.report.broken.kind) == ("line-2", 3, "changed")
+
+
+@pytest.mark.parametrize(
+    "sql", ["DELETE FROM audits WHERE entry = 8", "DELETE FROM audits", "DELETE FROM audits WHERE entry < 3"]
+)
+def test_what_was_removed_here_is_never_excused_by_the_next_contact(ctx: Context, line: Box, sql: str) -> None:
+    rows = of(line, chain_of(8))
+    spool.collect(ctx.database, "audits", rows, 8, line.box, chain=head(rows))
+    tamper(ctx, sql)
+    # Everything was acknowledged meanwhile, so that it has left the box.
+    spool.collect(ctx.database, "audits", [], 8, line.box, chain=head(rows, anchor=8))
+    assert not activity.verify_activity(ctx).intact
+
+
+def test_what_another_desktop_acknowledged_is_a_gap_until_it_is_synced(ctx: Context, line: Box) -> None:
+    rows = of(line, chain_of(8))
+    spool.collect(ctx.database, "audits", rows[5:], 8, line.box, chain=head(rows, anchor=5))
+    verdict = activity.verify_activity(ctx)
+    assert verdict.intact
+    assert [gap.kind for gap in verdict.boxes[0].report.gaps] == ["before"]
+    spool.collect(ctx.database, "audits", rows[:5], 8, line.box)
+    verdict = activity.verify_activity(ctx)
+    assert (verdict.intact, verdict.boxes[0].report.gaps) == (True, ())
+
+
+def test_the_loss_ledger_explains_what_was_trimmed(ctx: Context, line: Box) -> None:
+    rows = of(line, chain_of(8))
+    loss = LossRow(
+        box=line.box,
+        boot="boot",
+        seq=1,
+        at_ms=9,
+        stream="audits",
+        count=5,
+        bytes=500,
+        first_ms=1,
+        last_ms=5,
+        reason="limit.bytes",
+    )
+    spool.collect(ctx.database, "losses", [loss], 1, line.box)
+    spool.collect(ctx.database, "audits", rows[5:], 8, line.box, chain=head(rows, anchor=5))
+    verdict = activity.verify_activity(ctx)
+    assert verdict.intact
+    assert [gap.kind for gap in verdict.boxes[0].report.gaps] == ["ledger"]
+
+
+def test_a_row_out_of_the_memory_is_sealed_when_it_comes_again(ctx: Context, line: Box) -> None:
+    rows = of(line, chain_of(3))
+    bare = [replace(row, entry=0, previous="", chain="") for row in rows]
+    assert spool.collect(ctx.database, "audits", bare, 0, line.box) == 3
+    assert activity.verify_activity(ctx).boxes[0].report.unsealed == 3
+    assert spool.collect(ctx.database, "audits", rows, 3, line.box, chain=head(rows)) == 0
+    report = activity.verify_activity(ctx).boxes[0].report
+    assert (report.unsealed, report.entries, report.broken) == (0, 3, None)
+
+
+def test_rows_of_a_former_id_are_the_renewed_boxes_but_for_those_that_are_here(ctx: Context, line: Box) -> None:
+    past, own = chain_of(3), chain_of(5)[3:]
+    boxes.put_box(ctx.database, replace(line, box=BOX, name="original"))
+    spool.collect(ctx.database, "audits", past, 3, BOX, chain=head(past))
+    every = [*past, *own]
+    assert spool.collect(ctx.database, "audits", every, 5, line.box, former=(BOX,), chain=head(every)) == 2
+    assert [row.entry for row in chains.all_audits(ctx.database, line.box)] == [4, 5]
+    assert [row.entry for row in chains.all_audits(ctx.database, BOX)] == [1, 2, 3]

@@ -1,0 +1,184 @@
+"""The roots that a box accepts, and how it keeps them."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sqlite3
+import time
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from securesystemslib.signer import CryptoSigner
+
+from cloud_sync.release.root_key import RootKey, new_root_key
+from cloud_sync.release.site_roots import Desktop, make_root
+from edge_runtime.contracts.errors import InputInvalid, LinesideError, TrustRefused
+from edge_runtime.identity import create_identity
+from edge_runtime.service.trust import TrustStore
+from edge_runtime.update.roots import read_root
+
+Desktops = dict[str, Desktop]
+
+
+@pytest.fixture(scope="module")
+def key() -> RootKey:
+    return new_root_key()
+
+
+@pytest.fixture(scope="module")
+def desktops(tmp_path_factory: pytest.TempPathFactory) -> Desktops:
+    folder = tmp_path_factory.mktemp("desktops")
+    made = {}
+    for name in ("office", "lost", "new"):
+        identity = create_identity(folder / name, name)
+        made[identity.fingerprint] = Desktop(
+            name, identity.certificate_pem, CryptoSigner(Ed25519PrivateKey.generate()).public_key
+        )
+    return made
+
+
+def of(desktops: Desktops, *names: str) -> Desktops:
+    return {fingerprint: desktop for fingerprint, desktop in desktops.items() if desktop.name in names}
+
+
+def root(version: int, desktops: Desktops, *keys: RootKey, at_s: int | None = None) -> bytes:
+    now = int(time.time()) if at_s is None else at_s
+    return make_root(version, desktops, list(keys), certificate=keys[-1].certificate(), now_s=now)
+
+
+@pytest.fixture
+def trust(tmp_path: Path, key: RootKey, desktops: Desktops) -> TrustStore:
+    store = TrustStore(tmp_path)
+    store.set_root(root(1, of(desktops, "office", "lost"), key))
+    return store
+
+
+def names(trust: TrustStore, desktops: Desktops) -> set[str]:
+    return {desktops[fingerprint].name for fingerprint in trust.pinned()}
+
+
+def test_exactly_the_listed_desktops_are_trusted(trust: TrustStore, key: RootKey, desktops: Desktops) -> None:
+    assert names(trust, desktops) == {"office", "lost"}
+    accepted = trust.accept(root(2, of(desktops, "office", "new"), key))
+    assert accepted is not None
+    assert names(trust, desktops) == {"office", "new"}
+    lost = next(iter(of(desktops, "lost").values()))
+    with pytest.raises(TrustRefused, match="does not list"):
+        trust.add_desktop(lost.certificate)
+    assert names(trust, desktops) == {"office", "new"}
+
+
+def test_no_root_of_before_comes_back(trust: TrustStore, key: RootKey, desktops: Desktops, tmp_path: Path) -> None:
+    first = trust.root(1)
+    trust.accept(root(2, of(desktops, "office"), key))
+    assert trust.accept(first) is None
+    trust.set_root(first)
+    assert names(trust, desktops) == {"office"}
+    for harm in (
+        lambda: shutil.rmtree(tmp_path / "trust"),
+        lambda: (tmp_path / "trust" / "root.json").write_bytes(first),
+        lambda: (tmp_path / "trust.db").unlink(),
+        lambda: (tmp_path / "trust.db").write_bytes(b"no database at all" * 1000),
+    ):
+        harm()
+        for suffix in ("-wal", "-shm"):
+            (tmp_path / f"trust.db{suffix}").unlink(missing_ok=True)
+        for store in (trust, TrustStore(tmp_path)):
+            assert names(store, desktops) == {"office"}
+            assert store.version == 2
+            assert store.accept(first) is None
+
+
+def test_a_root_that_does_not_follow_is_refused(trust: TrustStore, key: RootKey, desktops: Desktops) -> None:
+    other = new_root_key()
+    everyone = of(desktops, "office", "lost", "new")
+    for body, why in (
+        (root(3, everyone, key), "does not follow root 1"),
+        (root(2, everyone, other), "not signed with the root key"),
+        (root(1, everyone, key), "another root 1"),
+        (root(1, everyone, other), "another root 1"),
+    ):
+        with pytest.raises(TrustRefused, match=why):
+            trust.accept(body)
+    with pytest.raises(TrustRefused, match="another site"):
+        trust.set_root(root(2, everyone, other))
+    assert trust.version == 1
+
+
+def test_the_root_key_may_change_and_only_with_both_signatures(
+    trust: TrustStore, key: RootKey, desktops: Desktops
+) -> None:
+    other = new_root_key()
+    listed = of(desktops, "office")
+    only_new = root(2, listed, other)
+    with pytest.raises(TrustRefused):
+        trust.accept(only_new)
+    trust.accept(root(2, listed, key, other))
+    with pytest.raises(TrustRefused):
+        trust.accept(root(3, listed, key))
+    assert trust.accept(root(3, listed, other)) is not None
+
+
+def test_an_expired_root_still_says_who_is_struck_off(trust: TrustStore, key: RootKey, desktops: Desktops) -> None:
+    """A box of which the clock is wrong, or that lay in a store room, must let nobody in for that."""
+    assert trust.accept(root(2, of(desktops, "office"), key, at_s=0)) is not None
+    assert names(trust, desktops) == {"office"}
+
+
+def test_a_list_that_does_not_fit_its_keys_is_refused(trust: TrustStore, key: RootKey, desktops: Desktops) -> None:
+    (fingerprint, office) = next(iter(of(desktops, "office").items()))
+    for listed in (
+        {"0" * 64: office},
+        {fingerprint: Desktop(office.name, "no certificate", office.key)},
+        {fingerprint: Desktop("", office.certificate, office.key)},
+        {},
+    ):
+        with pytest.raises(InputInvalid):
+            trust.accept(root(2, listed, key))
+    body = json.loads(root(2, of(desktops, "office"), key))
+    body["signed"]["lineside"]["desktops"][fingerprint]["keyid"] = "f" * 64
+    with pytest.raises(InputInvalid, match="does not fit"):
+        read_root(json.dumps(body).encode())
+    assert trust.version == 1
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_a_flipped_byte_never_admits_anybody(
+    trust: TrustStore, key: RootKey, desktops: Desktops, data: st.DataObject
+) -> None:
+    body = root(2, of(desktops, "office", "new"), key, at_s=1_800_000_000)
+    at = data.draw(st.integers(0, len(body) - 1))
+    flipped = body[:at] + bytes([body[at] ^ data.draw(st.integers(1, 255))]) + body[at + 1 :]
+    try:
+        trust.accept(flipped)
+    except LinesideError:
+        assert trust.version == 1
+        assert names(trust, desktops) == {"office", "lost"}
+        return
+    # A byte of a second signature's id, or white space: what was signed is unchanged.
+    assert read_root(trust.root(2)).desktops == read_root(body).desktops
+    shutil.rmtree(trust._store.newest_file.parent)
+    for path in trust._store.newest_file.parent.parent.glob("trust.db*"):
+        path.unlink()
+    trust.set_root(root(1, of(desktops, "office", "lost"), key))
+
+
+def test_what_was_written_by_another_process_counts_at_once(
+    trust: TrustStore, key: RootKey, desktops: Desktops, tmp_path: Path
+) -> None:
+    TrustStore(tmp_path).set_root(root(5, of(desktops, "new"), key))
+    assert names(trust, desktops) == {"new"}
+    assert trust.version == 5
+
+
+def test_where_the_roots_cannot_be_read_nobody_is_trusted(trust: TrustStore, tmp_path: Path) -> None:
+    shutil.rmtree(tmp_path / "trust")
+    with sqlite3.connect(tmp_path / "trust.db") as database:
+        database.execute("DROP TABLE roots")
+    database.close()
+    assert TrustStore(tmp_path).pinned() == {}
