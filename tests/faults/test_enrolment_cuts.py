@@ -28,14 +28,13 @@ from edge_runtime.contracts.errors import (
 from tests.fakes.bare_machine import PASSWORD, USER, needed
 from tests.fakes.light_bundles import light_bundle
 from tests.fakes.visits import NAME, Visit, at, visit
-from tests.faults.test_clock import COMPILER, YEAR_S, shim
+from tests.fakes.wall_clock import YEAR_S, needs_compiler
 
 pytestmark = needed
 MIB = 2**20
 PADDING = 8 * MIB
 AFTER_CONNECT = [step for step in Step if step is not Step.CONNECT]
 SEED = 20260114
-__all__ = ["shim"]
 
 
 @pytest.fixture(scope="module")
@@ -146,7 +145,7 @@ def test_a_disk_that_fills_up_meanwhile(tmp_path: Path, bundle: Path) -> None:
         assert bare.enrol().changed == ()
 
 
-@pytest.mark.skipif(not COMPILER, reason="a clock of its own needs a C compiler")
+@needs_compiler
 def test_a_machine_with_its_clock_at_1970(bare: Visit, shim: Path) -> None:
     root = bare.machine.root
     shutil.copy(shim, root / "usr/local/lib/wall_clock.so")

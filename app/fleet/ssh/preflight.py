@@ -141,7 +141,8 @@ def clock_warning(theirs_ms: int, ours_ms: int) -> str | None:
         return None
     return (
         f"Its clock is {duration(abs(apart))} {'fast' if apart > 0 else 'slow'}. Enrolment goes on, but what the box "
-        f"sees would bear wrong times. Set it there: `sudo date -s @{ours_ms // 1000}`; `lineside boxes clock` measures it."
+        f"sees would bear wrong times. Set it there: `sudo date -s @{ours_ms // 1000}`. "
+        "`lineside boxes clock` measures it."
     )
 
 
