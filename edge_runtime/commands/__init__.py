@@ -6,8 +6,13 @@ Each is a module of its name with ``add_parser(commands)`` and ``run(options) ->
 from __future__ import annotations
 
 import argparse
+import json
+import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Protocol, cast
+
+from edge_runtime.contracts.errors import LinesideError
+from edge_runtime.contracts.text import one_line
 
 if TYPE_CHECKING:
     Parsers = argparse._SubParsersAction[argparse.ArgumentParser]
@@ -33,3 +38,13 @@ class Command(Protocol):
 def load(name: str) -> Command:
     """The module behind one of :data:`COMMANDS`."""
     return cast(Command, import_module(f"{__name__}.{name}"))
+
+
+def say_error(error: LinesideError, *, as_json: bool) -> None:
+    """Tell whoever typed the command, or the program that reads its JSON."""
+    if as_json:
+        sys.stdout.write(json.dumps({"error": error.to_dict()}) + "\n")
+        sys.stdout.flush()
+    else:
+        sys.stderr.write(f"{error.title}: {one_line(error.message)}\n{error.hint}\n[{error.code}]\n")
+        sys.stderr.flush()
