@@ -17,7 +17,14 @@ class LastWords:
 
     def __init__(self, say: Callable[[], None]) -> None:
         read, self._line = os.pipe()
-        self._pid = os.fork()
+        try:
+            self._pid = os.fork()
+        except OSError:
+            # No more processes may be made: what it would say is no reason not to go on.
+            self._pid = 0
+            os.close(read)
+            os.close(self._line)
+            return
         if self._pid:
             os.close(read)
             return

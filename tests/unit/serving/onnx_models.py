@@ -71,6 +71,12 @@ endless (float[n] x) => (float y, float[n] same) <bool yes = {1}, float zero = {
 }
 """
 """Counts without end."""
+UNCARRIED = """\
+<ir_version: 10, opset_import: ["": 21]>
+odd ({kind} x) => ({made} y) <float scale = {{1}}> {{
+    y = {operator}
+}}
+"""
 TEXT_TO_BF16 = """\
 <ir_version: 10, opset_import: ["": 21]>
 length (string[n] text) => (bfloat16[n] number) {

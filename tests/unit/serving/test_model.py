@@ -169,6 +169,14 @@ def test_outputs_that_are_no_tensors_are_left_out() -> None:
 def test_a_model_whose_tensors_no_request_can_carry_is_refused() -> None:
     with pytest.raises(ModelUnusable, match=r"Input 'x' of echo is a tensor\(float8e4m3fn\)"):
         load_model("echo", "1", models.echo("FLOAT8E4M3FN"))
+    for kind, operator, made in (
+        ("int4[n]", "DequantizeLinear(x, scale)", "float[n]"),
+        ("seq(float[n])", "SequenceLength(x)", "int64"),
+        ("optional(float[n])", "OptionalHasElement(x)", "bool"),
+    ):
+        text = models.UNCARRIED.format(kind=kind, operator=operator, made=made)
+        with pytest.raises(ModelUnusable, match=r"Input 'x' of odd is a .*, which no request can carry"):
+            load_model("odd", "1", models.parsed(text))
     with pytest.raises(ModelUnusable, match=r"No output of length .* beside text that goes in"):
         load_model("length", "1", models.parsed(models.TEXT_TO_BF16))
     with pytest.raises(ModelUnusable, match="refused the model"):
