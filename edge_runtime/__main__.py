@@ -11,7 +11,7 @@ import traceback
 from pathlib import Path
 from typing import NoReturn
 
-from edge_runtime.commands import COMMANDS, load, say_error
+from edge_runtime.commands import COMMANDS, load, said
 from edge_runtime.contracts.errors import InputInvalid, LinesideError
 from edge_runtime.enrolment import MAX_ROOT_BYTES, create_home, trust_desktop
 from edge_runtime.identity import MAX_CERTIFICATE_BYTES
@@ -53,7 +53,8 @@ def main(arguments: list[str] | None = None) -> int:
 
             return run(options.home)
     except LinesideError as error:
-        say_error(error, as_json=getattr(options, "json", False))
+        as_json = getattr(options, "json", False)
+        (sys.stdout if as_json else sys.stderr).write(said(error, as_json=as_json))
         return 1
     return 0
 

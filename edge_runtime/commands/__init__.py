@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Protocol, cast
 
@@ -40,11 +39,8 @@ def load(name: str) -> Command:
     return cast(Command, import_module(f"{__name__}.{name}"))
 
 
-def say_error(error: LinesideError, *, as_json: bool) -> None:
-    """Tell whoever typed the command, or the program that reads its JSON."""
+def said(error: LinesideError, *, as_json: bool) -> str:
+    """An error for whoever typed the command, or for the program that reads its JSON."""
     if as_json:
-        sys.stdout.write(json.dumps({"error": error.to_dict()}) + "\n")
-        sys.stdout.flush()
-    else:
-        sys.stderr.write(f"{error.title}: {one_line(error.message)}\n{error.hint}\n[{error.code}]\n")
-        sys.stderr.flush()
+        return json.dumps({"error": error.to_dict()}) + "\n"
+    return f"{error.title}: {one_line(error.message)}\n{error.hint}\n[{error.code}]\n"

@@ -3,45 +3,44 @@
 from __future__ import annotations
 
 import os
-import signal
-from collections.abc import Callable
+from contextlib import suppress
+
+_SCRIPT = 'read -r _ || printf "%s" "$1" >&"$2"'
+"""A line comes where nothing is to be said; none comes where this process has gone without a word."""
 
 
 class LastWords:
-    """A small process that waits for this one to end; says its words unless it was told that they are not needed.
+    """A shell that waits for this process to end; says its words unless it was told that they are not needed.
 
-    To be made before any thread and any listener.
+    It is not forked: that would have each of our pages copied when we write to it next, and a start take longer.
 
-    :param say: what it does where this process is gone.
+    :param words: what it says.
+    :param descriptor: where: 1 or 2.
     """
 
-    def __init__(self, say: Callable[[], None]) -> None:
+    def __init__(self, words: str, descriptor: int) -> None:
         read, self._line = os.pipe()
         try:
-            self._pid = os.fork()
+            # In a group of its own: Ctrl+C is for the program, with which this process goes.
+            self._pid = os.posix_spawn(
+                "/bin/sh",
+                ["sh", "-c", _SCRIPT, "sh", words, str(descriptor)],
+                os.environ,
+                file_actions=[(os.POSIX_SPAWN_DUP2, read, 0)],
+                setpgroup=0,
+            )
         except OSError:
-            # No more processes may be made: what it would say is no reason not to go on.
+            # Without a shell, or room for one more process: no reason not to go on.
             self._pid = 0
-            os.close(read)
             os.close(self._line)
-            return
-        if self._pid:
-            os.close(read)
-            return
-        # A signal for the group is for the program; this process goes with it.
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, signal.SIG_IGN)
-        try:
-            os.close(self._line)
-            if not os.read(read, 1):
-                say()
         finally:
-            os._exit(0)
+            os.close(read)
 
     def not_needed(self) -> None:
         """What could have crashed is done, or was given up; may be called again."""
         if self._pid:
-            os.write(self._line, b"\0")
+            with suppress(OSError):  # somebody has ended the shell
+                os.write(self._line, b"\n")
             os.close(self._line)
             os.waitpid(self._pid, 0)
             self._pid = 0

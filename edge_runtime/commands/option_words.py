@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
-from msgspec.inspect import FloatType, IntType, StructType, Type, UnionType, type_info
 
 from edge_runtime.config import MAX_NUMBER
 from edge_runtime.contracts.errors import InputInvalid
+
+if TYPE_CHECKING:
+    from msgspec.inspect import Type
 
 T = TypeVar("T", bound=msgspec.Struct)
 
@@ -23,6 +25,9 @@ def checked_options(values: Mapping[str, object], settings: type[T]) -> T:
     try:
         return msgspec.convert(values, settings)
     except msgspec.ValidationError as error:
+        # Most starts have no use for it.
+        from msgspec.inspect import StructType, type_info
+
         problem, _, name = str(error).rstrip("`").partition(" - at `$.")
         described = type_info(settings)
         fields = described.fields if isinstance(described, StructType) else ()
@@ -35,6 +40,8 @@ def checked_options(values: Mapping[str, object], settings: type[T]) -> T:
 
 def _takes(kind: Type) -> str | None:
     """In words; None of what is no number."""
+    from msgspec.inspect import FloatType, IntType, UnionType
+
     if isinstance(kind, UnionType):
         return next((words for words in map(_takes, kind.types) if words), None)
     if not isinstance(kind, IntType | FloatType):

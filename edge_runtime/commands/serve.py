@@ -15,13 +15,12 @@ from collections import Counter
 from collections.abc import Mapping
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from edge_runtime.commands import say_error
+from edge_runtime.commands import said
 from edge_runtime.commands.last_words import LastWords
 from edge_runtime.commands.option_words import checked_options
 from edge_runtime.commands.serve_model import ServedFile
@@ -87,7 +86,7 @@ def run(options: argparse.Namespace) -> int:
     files = _files(options)
     settings, names = _checked(options, files)
     # Several are tried elsewhere before; one alone is waited for, and may take the program along.
-    last_words = LastWords(partial(_say_crashed, files[0].path, as_json=options.json)) if len(files) == 1 else None
+    last_words = _last_words(files[0], as_json=options.json) if len(files) == 1 else None
     try:
         _serve(options, files, settings, names, last_words)
     finally:
@@ -325,12 +324,12 @@ def load_file(file: ServedFile, trials: TrialLoads | None) -> ServedModel | Line
         return LinesideError(f"{Path(file.path).name} could not be loaded: {error}.")
 
 
-def _say_crashed(path: str, *, as_json: bool) -> None:
+def _last_words(file: ServedFile, *, as_json: bool) -> LastWords:
     error = ModelUnusable(
-        f"{Path(path).name} ended the program while it was loaded: it crashed the runtime, or memory ran out.",
+        f"{Path(file.path).name} ended the program while it was loaded: it crashed the runtime, or memory ran out.",
         hint="Export it again, another way if it stays like this; `lineside-edge bench` tells how far it gets.",
     )
-    say_error(error, as_json=as_json)
+    return LastWords(said(error, as_json=as_json), 1 if as_json else 2)
 
 
 def _trial_loads() -> TrialLoads:

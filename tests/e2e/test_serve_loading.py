@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import platform
 import sys
 from pathlib import Path
@@ -93,7 +94,9 @@ def test_a_single_one_that_crashes_at_the_start_is_named(tmp_path: Path) -> None
     failed = serve_and_fail(bad, "--http", "127.0.0.1:0")
     assert failed.returncode < 0
     assert "bad.onnx ended the program while it was loaded" in failed.stderr
-    assert "[model.unusable]" in failed.stderr
+    assert failed.stderr.endswith("[model.unusable]\n")
+    failed = serve_and_fail(bad, "--http", "127.0.0.1:0", "--json")
+    assert json.loads(failed.stdout)["error"]["code"] == "model.unusable"
 
 
 def test_nothing_is_said_of_a_crash_where_there_was_none(tmp_path: Path) -> None:
