@@ -61,7 +61,10 @@ class TensorSpec:
     name: str
     datatype: Datatype
     shape: tuple[int | str | None, ...]
-    """A number, or the name of a size that may vary, or None for one without a name; () for a scalar or any shape."""
+    """A number, or the name of a size that may vary, or None for one without a name; () for a scalar or any shape, of
+    which the runtime takes any alike."""
+    any_rank: bool = False
+    """The model's file does not say how many axes there are."""
 
     @property
     def wire_shape(self) -> list[int]:
@@ -71,17 +74,24 @@ class TensorSpec:
 
 class Signature:
     """A model's inputs and outputs by name; compared by identity, so that what was read for one model is never
-    taken for another."""
+    taken for another.
 
-    def __init__(self, inputs: Iterable[TensorSpec], outputs: Iterable[TensorSpec]) -> None:
+    :param optional: inputs for which the model has a value of its own where none comes.
+    """
+
+    def __init__(
+        self, inputs: Iterable[TensorSpec], outputs: Iterable[TensorSpec], optional: Iterable[TensorSpec] = ()
+    ) -> None:
         self.inputs: Mapping[str, TensorSpec] = {spec.name: spec for spec in inputs}
         self.outputs: Mapping[str, TensorSpec] = {spec.name: spec for spec in outputs}
+        self.optional: Mapping[str, TensorSpec] = {spec.name: spec for spec in optional}
 
     def input(self, name: str) -> TensorSpec:
         """:raises InputInvalid: there is none of this name."""
-        spec = self.inputs.get(name)
+        spec = self.inputs.get(name) or self.optional.get(name)
         if spec is None:
-            raise InputInvalid(f"There is no input {name[:100]!r}; the model has {', '.join(self.inputs)}.")
+            known = ", ".join([*self.inputs, *self.optional])
+            raise InputInvalid(f"There is no input {name[:100]!r}; the model has {known}.")
         return spec
 
 
