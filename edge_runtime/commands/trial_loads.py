@@ -87,7 +87,10 @@ class TrialLoads:
         return what.load(file)
 
     def _digest_of_what_loads(self, what: Loadable[object], timeout_s: float) -> str:
-        order = wire.encode(what)
+        try:
+            order = wire.encode(what)
+        except UnicodeEncodeError as error:
+            raise InputInvalid(f"{what.path!r} is not a name in UTF-8.", hint="Give the file another name.") from error
         with self._changing:
             used = self._idle.pop() if self._idle else None
         facts = self._ask(used or _Child(), order, timeout_s)

@@ -16,6 +16,8 @@ from edge_runtime.contracts.errors import InputInvalid
 
 Array = NDArray[Any]
 MAX_ELEMENTS = 2**31
+MAX_STRINGS = 2**18
+"""Of one tensor: a string that takes four bytes on the wire takes some seventy while it is read."""
 """Of one tensor; a shape that claims more is refused before anybody multiplies it out."""
 
 
@@ -109,6 +111,8 @@ def check_shape(spec: TensorSpec, shape: Sequence[int]) -> int:
         bound *= size or 1
         if not 0 <= size <= MAX_ELEMENTS or bound > MAX_ELEMENTS or (isinstance(wanted, int) and size != wanted):
             raise _wrong_shape(spec, shape)
+    if spec.datatype.name == BYTES and count > MAX_STRINGS:
+        raise InputInvalid(f"Input {spec.name!r} has {count} strings; at most {MAX_STRINGS} are taken at a time.")
     return count
 
 

@@ -209,6 +209,12 @@ def test_a_model_that_does_not_come_to_an_end_is_given_up(tmp_path: Path) -> Non
         trials.load(served(tmp_path / "endless.onnx", endless_model()), timeout_s=2)
 
 
+def test_a_name_that_is_no_text_is_refused(tmp_path: Path) -> None:
+    what = ServedFile(path=f"{tmp_path}/bad\udcff.onnx")
+    with TrialLoads() as trials, pytest.raises(InputInvalid, match="not a name in UTF-8"):
+        trials.load(what, timeout_s=60)
+
+
 def test_what_was_tried_is_what_is_loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     what = served(tmp_path / "word.onnx", models.always(1))
 
