@@ -11,9 +11,8 @@ import traceback
 from pathlib import Path
 from typing import NoReturn
 
-from edge_runtime.commands import COMMANDS, load
+from edge_runtime.commands import COMMANDS, load, said
 from edge_runtime.contracts.errors import InputInvalid, LinesideError
-from edge_runtime.contracts.text import one_line
 from edge_runtime.enrolment import create_home, trust_desktop
 from edge_runtime.identity import MAX_CERTIFICATE_BYTES
 from edge_runtime.update.roots import MAX_ROOT_BYTES
@@ -55,10 +54,8 @@ def main(arguments: list[str] | None = None) -> int:
 
             return run(options.home)
     except LinesideError as error:
-        if getattr(options, "json", False):
-            _say(json.dumps({"error": error.to_dict()}))
-        else:
-            sys.stderr.write(f"{error.title}: {one_line(error.message)}\n{error.hint}\n[{error.code}]\n")
+        as_json = getattr(options, "json", False)
+        (sys.stdout if as_json else sys.stderr).write(said(error, as_json=as_json))
         return 1
     return 0
 

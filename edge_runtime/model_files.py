@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 import stat
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from edge_runtime.contracts.errors import BundleInvalid, ModelUnusable, NotFound
-from edge_runtime.update.bundle import MAX_BUNDLE_BYTES, Bundle, read_bundle
 
+if TYPE_CHECKING:
+    from edge_runtime.update.bundle import Bundle
+
+MAX_MODEL_BYTES = 2**31
+"""ONNX files are protobuf messages, which can be no larger."""
 _ZIP = b"PK"
 
 
@@ -17,9 +23,18 @@ class ModelFile:
     """What the file holds; whether it can be run is for ONNX Runtime to say."""
 
     name: str
-    """The file's name without its ending, or the bundle's own name."""
+    """:func:`file_name`, or the bundle's own name."""
     model: bytes
     bundle: Bundle | None = None
+
+    def digest(self) -> str:
+        """The same for files of the same content."""
+        return self.bundle.id if self.bundle is not None else hashlib.sha256(self.model).hexdigest()
+
+
+def file_name(path: Path) -> str:
+    """What a model is called by its file's name: the whole of it without ``.onnx``, whatever dots are in it."""
+    return path.name.removesuffix(".onnx")
 
 
 def read_model_file(path: Path) -> ModelFile:
@@ -30,14 +45,17 @@ def read_model_file(path: Path) -> ModelFile:
     :raises BundleInvalid, BundleTampered: it is a zip, but no whole bundle.
     """
     try:
-        size = path.stat().st_size
-        # A pipe or a device would have us wait for ever.
-        if not stat.S_ISREG(path.stat().st_mode):
-            raise ModelUnusable(f"{path} is not a file.")
-        if size > MAX_BUNDLE_BYTES:
-            raise ModelUnusable(f"{path} has {size} bytes; at most {MAX_BUNDLE_BYTES} are read.")
+        facts = path.stat()
+        # A pipe or a device would have us wait for ever, or read for ever.
+        if not stat.S_ISREG(facts.st_mode):
+            raise ModelUnusable(f"{path} is not a file.", hint="Name an ONNX file or a bundle.")
+        if facts.st_size > MAX_MODEL_BYTES:
+            raise ModelUnusable(
+                f"{path} has {facts.st_size} bytes; at most {MAX_MODEL_BYTES} are read.",
+                hint="An ONNX file cannot be larger: quantize the model, or split it.",
+            )
         with path.open("rb") as file:
-            body = file.read(MAX_BUNDLE_BYTES + 1)
+            body = file.read(MAX_MODEL_BYTES + 1)
     except FileNotFoundError as error:
         raise NotFound(f"There is no {path}.", hint="Check the path.") from error
     except OSError as error:
@@ -45,7 +63,10 @@ def read_model_file(path: Path) -> ModelFile:
     if not body:
         raise ModelUnusable(f"{path} is empty.")
     if not body.startswith(_ZIP):
-        return ModelFile(path.name.removesuffix(".onnx"), body)
+        return ModelFile(file_name(path), body)
+    # Most models are bare, and a server's first answer need not wait for what only bundles take.
+    from edge_runtime.update.bundle import read_bundle
+
     try:
         bundle = read_bundle(path.resolve())
     except BundleInvalid as error:

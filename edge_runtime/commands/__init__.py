@@ -6,8 +6,12 @@ Each is a module of its name with ``add_parser(commands)`` and ``run(options) ->
 from __future__ import annotations
 
 import argparse
+import json
 from importlib import import_module
 from typing import TYPE_CHECKING, Protocol, cast
+
+from edge_runtime.contracts.errors import LinesideError
+from edge_runtime.contracts.text import one_line
 
 if TYPE_CHECKING:
     Parsers = argparse._SubParsersAction[argparse.ArgumentParser]
@@ -34,3 +38,10 @@ class Command(Protocol):
 def load(name: str) -> Command:
     """The module behind one of :data:`COMMANDS`."""
     return cast(Command, import_module(f"{__name__}.{name}"))
+
+
+def said(error: LinesideError, *, as_json: bool) -> str:
+    """An error for whoever typed the command, or for the program that reads its JSON."""
+    if as_json:
+        return json.dumps({"error": error.to_dict()}) + "\n"
+    return f"{error.title}: {one_line(error.message)}\n{error.hint}\n[{error.code}]\n"

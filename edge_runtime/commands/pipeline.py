@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import logging
 import math
-import re
 import signal
 import sys
 import threading
@@ -21,26 +19,24 @@ from typing import TYPE_CHECKING, get_args
 
 import msgspec
 
+from edge_runtime.commands.option_words import checked_options
+from edge_runtime.commands.pipeline_model import PipelineModel
 from edge_runtime.commands.pipeline_results import check_kept, open_spool, results_folder, rows, write_lines
+from edge_runtime.commands.trial_loads import TrialLoads
 from edge_runtime.config import PipelineConfig
 from edge_runtime.contracts.errors import (
     Cancelled,
     FrameUnreadable,
     InputInvalid,
     LinesideError,
-    ModelUnusable,
     NotFound,
 )
-from edge_runtime.contracts.manifest import ClassificationOutput
 from edge_runtime.contracts.text import one_line
-from edge_runtime.inference.bare import bare_specs
 from edge_runtime.inference.counters import PipelineCounters, Stage
 from edge_runtime.inference.drift import DriftMonitor
-from edge_runtime.inference.engine import Engine
 from edge_runtime.inference.hard import KeepRules, SampleChooser
 from edge_runtime.inference.pipeline import LoadedModel, Pipeline
-from edge_runtime.inference.session import Tuning, cores, open_session
-from edge_runtime.model_files import read_model_file
+from edge_runtime.inference.session import cores
 from edge_runtime.service.spool import Spool
 from edge_runtime.sources import KEYS, open_source, options_of
 from edge_runtime.sources.base import Order, Source
@@ -48,14 +44,13 @@ from edge_runtime.sources.base import Order, Source
 if TYPE_CHECKING:
     from edge_runtime.commands import Parsers
 
-MAX_LABELS_BYTES = 2**20
-MAX_SIDE = 8192
+LOAD_S = 60.0
+"""What a model may take to be loaded and to answer once; after that it hangs."""
 NAMED = 20
 """Unreadable frames that are named one by one; further ones are only counted."""
 PROGRESS_EVERY_S = 0.5
 _PLACES = ("folder", "lines", "replay", "signals", "video")
 """Kinds of source whose location is a path."""
-_SIZE = re.compile(r"([1-9][0-9]{0,4})[xX×]([1-9][0-9]{0,4})", re.ASCII)
 
 
 def add_parser(commands: Parsers) -> None:
@@ -86,8 +81,15 @@ def run(options: argparse.Namespace) -> int:
     """Run it and print what came of it; the exit status."""
     config = _config(options)
     workers = config.workers or cores()
-    with _ended_at_once():
-        model = load_model(options.model, mean=options.mean, std=options.std, size=options.size, labels=options.labels)
+    what = PipelineModel(
+        path=str(options.model),
+        mean=options.mean,
+        std=options.std,
+        size=options.size,
+        labels=str(options.labels) if options.labels else None,
+    )
+    with _ended_at_once(), TrialLoads() as trials:
+        model = trials.load(what, timeout_s=LOAD_S)
     counters = _Naming()
     with results_folder(options.out, lambda: counters.answered) as folder, _told_here(), TemporaryDirectory() as memory:
         source = open_source(config.source, Path(memory, "position.db"), options_of(config, once=options.once))
@@ -208,89 +210,17 @@ class _OneModel:
         return None
 
 
-def load_model(
-    path: Path, *, mean: str | None, std: str | None, labels: Path | None, size: str | None = None
-) -> LoadedModel:
-    """A model that has answered once: what it cannot do shows before the first frame.
-
-    :raises NotFound, ModelUnusable, BundleInvalid, BundleTampered: it cannot be run.
-    :raises InputInvalid: ``mean``, ``std``, ``size`` or ``labels`` do not fit it.
-    """
-    file = read_model_file(path)
-    if file.bundle is not None:
-        if mean or std or size or labels:
-            raise InputInvalid(
-                "A bundle says for itself what it takes: --mean, --std, --size and --labels are for ONNX files."
-            )
-        manifest = file.bundle.manifest
-        model = LoadedModel(file.bundle.id, Engine(file.model, manifest.input, manifest.output))
-    else:
-        session = open_session(file.model, Tuning())
-        taken, given = bare_specs(session, mean=_figures(mean, "--mean"), std=_figures(std, "--std"), size=_size(size))
-        if labels is not None:
-            if not isinstance(given, ClassificationOutput):
-                raise InputInvalid("--labels are for a classifier, and this model gives a number.")
-            given = msgspec.structs.replace(given, labels=_read_labels(labels, len(given.labels)))
-        model = LoadedModel(hashlib.sha256(file.model).hexdigest(), Engine(file.model, taken, given))
-    try:
-        model.engine.infer(model.engine.blank())
-    except LinesideError:
-        raise
-    except Exception as error:
-        raise ModelUnusable(f"{path.name} failed on an empty input: {error}") from error
-    return model
-
-
-def _figures(text: str | None, option: str) -> tuple[float, ...] | None:
-    if text is None:
-        return None
-    try:
-        figures = tuple(float(part) for part in text.split(","))
-    except ValueError:
-        figures = (math.nan,)
-    if not all(map(math.isfinite, figures)):
-        raise InputInvalid(f"{option} is one number or several with commas between them, not {text!r}.")
-    return figures
-
-
-def _size(text: str | None) -> tuple[int, int] | None:
-    if text is None:
-        return None
-    match = _SIZE.fullmatch(text)
-    if match is None or max(int(match[1]), int(match[2])) > MAX_SIDE:
-        raise InputInvalid(f"--size is WIDTHxHEIGHT, for instance 224x224, {MAX_SIDE} at most, not {text!r}.")
-    return int(match[1]), int(match[2])
-
-
-def _read_labels(path: Path, number: int) -> tuple[str, ...]:
-    try:
-        with path.open("rb") as file:
-            body = file.read(MAX_LABELS_BYTES)
-        labels = tuple(line.strip()[:200] for line in body.decode("utf-8").splitlines() if line.strip())
-    except OSError as error:
-        raise InputInvalid(f"{path} cannot be read: {error.strerror}.") from error
-    except UnicodeDecodeError as error:
-        raise InputInvalid(f"{path} is not UTF-8 text.") from error
-    if len(labels) != number:
-        raise InputInvalid(f"{path} has {len(labels)} labels, and the model {number} outputs.")
-    return labels
-
-
 def _config(options: argparse.Namespace) -> PipelineConfig:
     """What was typed, checked as if it stood in ``edge.toml``."""
     given = {key: getattr(options, key) for key in ("workers", *KEYS)}
-    try:
-        return msgspec.convert(
-            {
-                "name": "pipeline",
-                "source": _absolute(options.source),
-                **{key: value for key, value in given.items() if value is not None},
-            },
-            PipelineConfig,
-        )
-    except msgspec.ValidationError as error:
-        problem, _, key = str(error).rstrip("`").partition(" - at `$.")
-        raise InputInvalid(f"--{key}: {problem}, not {getattr(options, key)!r}.") from error
+    return checked_options(
+        {
+            "name": "pipeline",
+            "source": _absolute(options.source),
+            **{key: value for key, value in given.items() if value is not None},
+        },
+        PipelineConfig,
+    )
 
 
 def _absolute(address: str) -> str:

@@ -13,21 +13,25 @@ import sys
 import threading
 from collections import Counter
 from collections.abc import Mapping
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from edge_runtime.commands import said
+from edge_runtime.commands.last_words import LastWords
+from edge_runtime.commands.option_words import checked_options
+from edge_runtime.commands.serve_model import ServedFile
 from edge_runtime.config import Inference, MaybeListen, join_address
-from edge_runtime.contracts import wire
-from edge_runtime.contracts.errors import InputInvalid, LinesideError
+from edge_runtime.contracts.errors import InputInvalid, LinesideError, ModelUnusable
+from edge_runtime.model_files import read_model_file
 from edge_runtime.processes import cores
 
 if TYPE_CHECKING:
     from edge_runtime.commands import Parsers
-    from edge_runtime.inference.session import Tuning
+    from edge_runtime.commands.trial_loads import TrialLoads
     from edge_runtime.serving.listeners import Listener
     from edge_runtime.serving.model import ServedModel
     from edge_runtime.serving.shelf import ModelShelf
@@ -36,11 +40,8 @@ STOP_S = 10.0
 """How long requests that are under way get to be answered; a second signal ends it at once."""
 TURN_S = 5.0
 """How long the next model waits for one that is being loaded."""
-BARE_VERSION = "1"
-"""Of a file that says nothing of its version."""
-MAX_NAME = 128
-TAKEN = "stats"
-"""``/v2/models/stats`` are the figures of all models."""
+TRIAL_S = 300.0
+"""What a model may take to be loaded in a process of its own, on a device that prepares much too."""
 SETTINGS = (
     "http",
     "grpc",
@@ -52,7 +53,6 @@ SETTINGS = (
     "max_run_s",
 )
 """Options that are settings of ``edge.toml`` too."""
-_ZIP = b"PK\x03\x04"
 _log = logging.getLogger(__name__)
 
 
@@ -83,7 +83,28 @@ def run(options: argparse.Namespace) -> int:
     :raises ModelUnusable, BundleInvalid, BundleTampered: no model can be loaded at the start.
     :raises AlreadyExists: an address cannot be listened on.
     """
-    settings, names = _checked(options)
+    files = _files(options)
+    settings, names = _checked(options, files)
+    # Several are tried elsewhere before; one alone is waited for, and may take the program along.
+    last_words = _last_words(files[0], as_json=options.json) if len(files) == 1 else None
+    try:
+        _serve(options, files, settings, names, last_words)
+    finally:
+        if last_words is not None:
+            last_words.not_needed()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # A thread that is still inside the runtime would crash the interpreter's own way out.
+    os._exit(0)
+
+
+def _serve(
+    options: argparse.Namespace,
+    files: list[ServedFile],
+    settings: Inference,
+    names: list[str],
+    last_words: LastWords | None,
+) -> None:
     events: Events = queue.SimpleQueue()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda given, _frame: events.put(given))
@@ -91,13 +112,15 @@ def run(options: argparse.Namespace) -> int:
 
     from edge_runtime.serving.shelf import ModelShelf
 
-    shelf = ModelShelf(workers=_workers(options), max_waiting=settings.max_queue, max_run_s=settings.max_run_s)
+    shelf = ModelShelf(workers=_workers(options, files), max_waiting=settings.max_queue, max_run_s=settings.max_run_s)
     listeners = _listeners(shelf, settings)
     for listener in listeners.values():
         listener.start()
     try:
-        _Shop(shelf, listeners, names, options, events).run()
+        _Shop(shelf, listeners, files, names, events, last_words, as_json=options.json).run()
     finally:
+        if last_words is not None:
+            last_words.not_needed()
         # From now on a signal ends the process at once.
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, signal.SIG_DFL)
@@ -107,13 +130,17 @@ def run(options: argparse.Namespace) -> int:
             listener.close(STOP_S)
         if not shelf.pool.close(STOP_S):
             _log.warning("a model did not come back from its last request")
-    sys.stdout.flush()
-    sys.stderr.flush()
-    # A thread that is still inside the runtime would crash the interpreter's own way out.
-    os._exit(0)
 
 
-def _checked(options: argparse.Namespace) -> tuple[Inference, list[str]]:
+def _files(options: argparse.Namespace) -> list[ServedFile]:
+    home = str(options.home) if options.home is not None else None
+    return [
+        ServedFile(path=str(path), name=options.name or None, home=home, threads=options.threads)
+        for path in options.models
+    ]
+
+
+def _checked(options: argparse.Namespace, files: list[ServedFile]) -> tuple[Inference, list[str]]:
     """The listeners' settings, and what the models are called as far as the files' names tell."""
     if any(number is not None and number < 1 for number in (options.threads, options.workers)):
         raise InputInvalid("--threads and --workers count from one.")
@@ -121,14 +148,13 @@ def _checked(options: argparse.Namespace) -> tuple[Inference, list[str]]:
         raise InputInvalid("--name is for one model; several are called by their files' names.")
     if not options.http and not options.grpc:
         raise InputInvalid("There is nothing to listen on: give --http or --grpc an address.")
-    names = [model_name(options.name or path.stem) for path in options.models]
+    names = [file.name_before() for file in files]
     for name, count in Counter(names).items():
         if count > 1:
             raise _same_name(name)
     for option in ("http", "grpc"):
         _check_address(option, getattr(options, option))
-    settings = wire.from_dict({name: getattr(options, name) for name in SETTINGS}, Inference, what="options")
-    return settings, names
+    return checked_options({name: getattr(options, name) for name in SETTINGS}, Inference), names
 
 
 def _same_name(name: str) -> InputInvalid:
@@ -168,11 +194,15 @@ class _Shop:
         self,
         shelf: ModelShelf,
         listeners: Mapping[str, Listener],
+        files: list[ServedFile],
         names: list[str],
-        options: argparse.Namespace,
         events: Events,
+        last_words: LastWords | None,
+        *,
+        as_json: bool,
     ) -> None:
-        self._shelf, self._listeners, self._options, self._events = shelf, listeners, options, events
+        self._shelf, self._listeners, self._files, self._events = shelf, listeners, files, events
+        self._last_words, self._as_json = last_words, as_json
         self._names = names
         """Under which the models stand on the shelf, in the order of the files."""
         self._round, self._taken = 0, [0] * len(names)
@@ -194,6 +224,8 @@ class _Shop:
             event = self._events.get()
             if isinstance(event, _Loaded):
                 self._take(event, is_ready=is_ready)
+                if self._last_words is not None:
+                    self._last_words.not_needed()
             elif isinstance(event, _RoundOver):
                 loading = False
             elif event != signal.SIGHUP:
@@ -207,18 +239,25 @@ class _Shop:
                 self._load()
 
     def _load(self) -> None:
-        """One file after the other, so that no one is measured while another is loaded, but for those that hang."""
+        """One file after the other, so that no one is measured while another is loaded, but for those that hang.
+
+        A model that crashes the runtime would take the others along: it is tried in a process of its own before, but
+        for the first start of a single one, which has nobody beside it and is waited for.
+        """
         self._round += 1
         this_round = self._round
+        alone = this_round == 1 and len(self._files) == 1
 
-        def load(place: int, path: Path) -> None:
-            self._events.put(_Loaded(this_round, place, load_file(path, self._options)))
+        def load(place: int, file: ServedFile, trials: TrialLoads | None) -> None:
+            self._events.put(_Loaded(this_round, place, load_file(file, trials)))
 
         def work() -> None:
-            for place, path in enumerate(self._options.models):
-                thread = threading.Thread(target=load, args=(place, path), name=f"loader-{place}", daemon=True)
-                thread.start()
-                thread.join(TURN_S)
+            with nullcontext() if alone else _trial_loads() as trials:
+                for place, file in enumerate(self._files):
+                    name = f"loader-{place}"
+                    thread = threading.Thread(target=load, args=(place, file, trials), name=name, daemon=True)
+                    thread.start()
+                    thread.join(TURN_S)
             self._events.put(_RoundOver())
 
         threading.Thread(target=work, name="loader", daemon=True).start()
@@ -237,7 +276,7 @@ class _Shop:
                 raise outcome
         if isinstance(outcome, LinesideError):
             self._failed[place] = outcome
-            _log.error("%s cannot be loaded: %s", before, outcome.message)
+            _log.error("%s cannot be loaded: %s %s", before, outcome.message, outcome.hint)
             self._shelf.fail(before, outcome.message)
             return
         self._answering.add(place)
@@ -264,7 +303,7 @@ class _Shop:
     def _say_ready(self) -> None:
         names = [self._names[place] for place in sorted(self._answering)]
         where = {kind: join_address(*listener.address) for kind, listener in self._listeners.items()}
-        if self._options.json:
+        if self._as_json:
             text = json.dumps({"ready": True, **where, "models": names, "pid": os.getpid()})
         else:
             text = f"ready: {', '.join(names)} at {', '.join(f'{kind}://{at}' for kind, at in where.items())}"
@@ -272,68 +311,45 @@ class _Shop:
         sys.stdout.flush()
 
 
-def load_file(path: Path, options: argparse.Namespace) -> ServedModel | LinesideError:
+def load_file(file: ServedFile, trials: TrialLoads | None) -> ServedModel | LinesideError:
     """The model in an ONNX file or a bundle, or why it cannot be served."""
-    from edge_runtime.serving.model import load_model
-
     try:
-        name, version, model = _contents(path)
-        return load_model(model_name(options.name or name), version, model, _tuning(model, options))
+        if trials is None:
+            return file.load(read_model_file(Path(file.path)))
+        return trials.load(file, timeout_s=TRIAL_S)
     except LinesideError as error:
         return error
     except Exception as error:  # noqa: BLE001 - it is told to whoever waits for the model
-        _log.exception("%s could not be loaded", path)
-        return LinesideError(f"{path.name} could not be loaded: {error}.")
+        _log.exception("%s could not be loaded", file.path)
+        return LinesideError(f"{Path(file.path).name} could not be loaded: {error}.")
 
 
-def _contents(path: Path) -> tuple[str, str, bytes]:
-    """Name, version and the model itself.
-
-    :raises InputInvalid, BundleInvalid, BundleTampered: the file cannot be read.
-    """
-    try:
-        model = path.read_bytes()
-    except OSError as error:
-        raise InputInvalid(f"{path} cannot be read: {error.strerror}.") from error
-    if not model.startswith(_ZIP):
-        return path.stem, BARE_VERSION, model
-    from edge_runtime.update.bundle import read_bundle
-
-    bundle = read_bundle(path)
-    return bundle.manifest.name, bundle.manifest.version, bundle.model
+def _last_words(file: ServedFile, *, as_json: bool) -> LastWords:
+    error = ModelUnusable(
+        f"{Path(file.path).name} ended the program while it was loaded: it crashed the runtime, or memory ran out.",
+        hint="Export it again, another way if it stays like this; `lineside-edge bench` tells how far it gets.",
+    )
+    return LastWords(said(error, as_json=as_json), 1 if as_json else 2)
 
 
-def _tuning(model: bytes, options: argparse.Namespace) -> Tuning:
-    from edge_runtime.inference.session import Tuning
+def _trial_loads() -> TrialLoads:
+    # A single model's first answer need not wait for what it does without.
+    from edge_runtime.commands.trial_loads import TrialLoads
 
-    if options.home is not None and options.threads is None:
-        from edge_runtime.inference.autotune import TUNING_NAME, TuningStore
-
-        return TuningStore(options.home / TUNING_NAME).of(model)
-    return Tuning(threads=options.threads or 1)
+    return TrialLoads()
 
 
-def _workers(options: argparse.Namespace) -> int:
+def _workers(options: argparse.Namespace, files: list[ServedFile]) -> int:
     """Requests at a time; of several models that were tuned the one that wants fewest decides."""
     if options.workers is not None:
         return int(options.workers)
     if options.home is None or options.threads is not None:
         return max(1, cores() // (options.threads or 1))
     workers = []
-    for path in options.models:
+    for file in files:
         with suppress(LinesideError):  # what cannot be read is told of when it is loaded
-            workers.append(_tuning(_contents(path)[2], options).workers)
+            workers.append(file.tuning(read_model_file(Path(file.path)).model).workers)
     return min(workers, default=cores())
-
-
-def model_name(name: str) -> str:
-    """A name by which clients can ask for a model.
-
-    :raises InputInvalid: it does not fit into a path, or means something else there.
-    """
-    if not name or len(name) > MAX_NAME or "/" in name or not name.isprintable() or name == TAKEN:
-        raise InputInvalid(f"{name[:MAX_NAME]!r} cannot be a model's name.", hint="Give another one with --name.")
-    return name
 
 
 def _listeners(shelf: ModelShelf, settings: Inference) -> dict[str, Listener]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Literal
 
 from edge_runtime.contracts.errors import ModelUnusable
+from edge_runtime.inference.protobuf import BYTES, VARINT, read_key, read_varint, skip_value
 
 Kind = Literal["model", "graph", "function", "node", "attribute", "sparse", "tensor"]
 _FIELDS: dict[Kind, dict[int, Kind]] = {
@@ -22,7 +23,10 @@ _FIELDS: dict[Kind, dict[int, Kind]] = {
 }
 """Where in ``onnx.proto`` tensors are: of each message the fields that lead to one."""
 _EXTERNAL_DATA, _DATA_LOCATION = 13, 14
-_VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
+_HINT = (
+    "Save it where the weights are, with them in it: onnx.save(onnx.load(PATH), NEW_PATH, save_as_external_data=False)"
+    ". A model of more than 2 GB cannot be saved so: quantize it, or split it."
+)
 
 
 def refuse_external_data(model: bytes) -> None:
@@ -37,38 +41,15 @@ def refuse_external_data(model: bytes) -> None:
     while pending:
         kind, at, end = pending.pop()
         while at < end:
-            key, at = _varint(model, at, end)
-            field, wire = key >> 3, key & 7
+            field, wire, at = read_key(model, at, end)
             if kind == "tensor" and field in (_EXTERNAL_DATA, _DATA_LOCATION):
-                value, at = _varint(model, at, end)
+                value, at = read_varint(model, at, end)
                 # An explicit "lies in here" is harmless.
-                if field == _DATA_LOCATION and wire == _VARINT and value == 0:
+                if field == _DATA_LOCATION and wire == VARINT and value == 0:
                     continue
-                raise ModelUnusable("The model wants to read weights from another file; it must have all in itself.")
-            if wire == _VARINT:
-                _, at = _varint(model, at, end)
-            elif wire == _BYTES:
-                size, at = _varint(model, at, end)
-                if size > end - at:
-                    raise ModelUnusable(f"The model of {len(model)} bytes is cut off.")
-                if field in _FIELDS[kind]:
-                    pending.append((_FIELDS[kind][field], at, at + size))
-                at += size
-            elif wire in (_FIXED64, _FIXED32):
-                at += 8 if wire == _FIXED64 else 4
-            else:
-                raise ModelUnusable(f"The model of {len(model)} bytes is not written as ONNX models are.")
-        if at != end:
-            raise ModelUnusable(f"The model of {len(model)} bytes is cut off.")
-
-
-def _varint(data: bytes, at: int, end: int) -> tuple[int, int]:
-    """A number of seven bits a byte, and where the next thing begins."""
-    value = shift = 0
-    while at < end and shift < 70:
-        byte = data[at]
-        value |= (byte & 0x7F) << shift
-        at, shift = at + 1, shift + 7
-        if byte < 0x80:
-            return value, at
-    raise ModelUnusable(f"The model of {len(data)} bytes is cut off.")
+                raise ModelUnusable(
+                    "The model wants to read weights from another file; it must have all in itself.", hint=_HINT
+                )
+            begin, at = skip_value(model, wire, at, end)
+            if wire == BYTES and field in _FIELDS[kind]:
+                pending.append((_FIELDS[kind][field], begin, at))

@@ -6,7 +6,6 @@ Never imported by another part; started by :func:`edge_runtime.inference.trials.
 from __future__ import annotations
 
 import os
-import re
 import sys
 import threading
 import time
@@ -20,9 +19,9 @@ import numpy as np
 from edge_runtime.contracts import wire
 from edge_runtime.contracts.errors import InputInvalid, LinesideError, ModelUnusable
 from edge_runtime.inference.answers import decoder_for
+from edge_runtime.inference.child_memory import be_the_first_to_go, is_lack_of_memory, own_memory, too_much_memory
 from edge_runtime.inference.examples import Array, example_feeds, has_open_batch
 from edge_runtime.inference.inputs import reader_for
-from edge_runtime.inference.providers import CPU
 from edge_runtime.inference.session import Tuning, open_model, reason_of
 from edge_runtime.inference.trials import TrialFacts, TrialOrder
 from edge_runtime.model_files import read_model_file
@@ -32,8 +31,6 @@ WARM_UP_RUNS = 3
 WARM_UP_SHARE = 0.3
 ANSWERING_SHARE = 0.5
 """Shares of the time for measuring that warming up and saying answers may take beside it."""
-FREE_MEMORY_SHARE = 0.85
-_OUT_OF_MEMORY = ("Failed to allocate memory", "bad_alloc", "bad allocation", "out of memory")
 
 
 def main(arguments: list[str]) -> int:
@@ -43,51 +40,21 @@ def main(arguments: list[str]) -> int:
     os.dup2(2, 1)
     order = wire.decode(arguments[0], TrialOrder, what="trial")
     bare = own_memory("VmRSS")
-    allowed = _be_the_first_to_go(order.provider)
+    allowed = be_the_first_to_go(order.provider)
     try:
         facts = _try(order, bare)
     except InputInvalid as error:
         facts = TrialFacts(problem=error.message.rstrip("."), hint=error.hint)
     except LinesideError as error:
         facts = TrialFacts(problem=error.message.rstrip("."))
-    except MemoryError as error:
-        facts = TrialFacts(problem=too_much_memory(str(error), own_memory("VmHWM"), allowed))
     except Exception as error:  # noqa: BLE001 - providers raise whatever they like
         said = reason_of(error)
-        if any(sign in said for sign in _OUT_OF_MEMORY):
+        if is_lack_of_memory(error, said):
             facts = TrialFacts(problem=too_much_memory(said, own_memory("VmHWM"), allowed))
         else:
             facts = TrialFacts(problem=f"it failed: {said}")
     os.write(answer, wire.encode(facts))
     return 0
-
-
-def too_much_memory(said: str, used: int, allowed: int | None) -> str:
-    """What to tell of a run for which there was not enough memory.
-
-    :param said: the complaint, which may name what was asked for last.
-    :param used: the most bytes that it held; 0 where the system does not tell.
-    :param allowed: how many more it could have than at its start; None where the system does not tell.
-    """
-    figures = []
-    if used:
-        figures.append(f"held {used / 1e6:.0f} MB")
-    if asked := re.search(r"buffer of size (\d+)", said):
-        figures.append(f"asked for {int(asked[1]) / 1e6:.0f} MB more")
-    elif asked := re.search(r"allocate ([\d.]+) (\w+)", said):
-        figures.append(f"asked for {asked[1].rstrip('.')} {asked[2]} more")
-    if allowed is not None:
-        figures.append(f"may take {allowed / 1e6:.0f} MB")
-    return f"it needs more memory than this box has free: it {', '.join(figures) or said}"
-
-
-def own_memory(key: str) -> int:
-    """A memory figure of this process in bytes; 0 where the system does not tell."""
-    try:
-        lines = Path("/proc/self/status").read_text("ascii", "replace").splitlines()
-    except OSError:
-        return 0
-    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith(f"{key}:")), 0)
 
 
 def timed_runs(
@@ -215,32 +182,6 @@ def _golden_asks(session: Any, order: TrialOrder, bundle: Bundle) -> Sequence[Ca
 
     cases = [bundle.golden[case.path] for case in manifest.golden[: order.answers]]
     return [partial(ask, data) for data in cases]
-
-
-def _be_the_first_to_go(provider: str) -> int | None:
-    """If memory runs out, it is this process that ends, not the box's daemon.
-
-    :returns: how many bytes of memory it may take; None where the system does not tell.
-    """
-    if os.name == "nt":
-        return None
-    try:
-        Path("/proc/self/oom_score_adj").write_text("1000", "ascii")
-        free = next(
-            int(line.split()[1]) * 1024
-            for line in Path("/proc/meminfo").read_text("ascii").splitlines()
-            if line.startswith("MemAvailable:")
-        )
-    except (OSError, StopIteration):
-        return None
-    allowed = int(free * FREE_MEMORY_SHARE)
-    if provider == CPU:
-        import resource
-
-        # Drivers of other devices reserve address space far beyond any memory.
-        limit = own_memory("VmSize") + allowed
-        resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
-    return allowed
 
 
 if __name__ == "__main__":

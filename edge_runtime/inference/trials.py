@@ -64,7 +64,7 @@ def run_trial(order: TrialOrder, *, timeout_s: float) -> TrialFacts:
     # Files, not pipes: what a provider's libraries print without end must not fill our memory.
     with tempfile.TemporaryFile() as answer, tempfile.TemporaryFile() as said:
         child = subprocess.Popen(  # noqa: S603 - our own interpreter and module, no shell
-            command, stdin=subprocess.DEVNULL, stdout=answer, stderr=said, env=_environment()
+            command, stdin=subprocess.DEVNULL, stdout=answer, stderr=said, env=child_environment()
         )
         try:
             code = child.wait(timeout_s)
@@ -86,13 +86,22 @@ def read_answer(code: int, body: bytes, said: bytes) -> TrialFacts:
             return wire.decode(body, TrialFacts, what="trial's answer")
         except InputInvalid as error:
             return TrialFacts(problem=error.message.rstrip("."))
+    return TrialFacts(problem=how_it_ended(code, said))
+
+
+def how_it_ended(code: int, said: bytes) -> str:
+    """Why a child gave no answer.
+
+    :param code: its exit status, negative where a signal ended it.
+    :param said: the end of what it wrote to stderr.
+    """
     lines = said.decode("utf-8", "replace").strip().splitlines()
     last = f": {lines[-1][:_MAX_SAID_CHARS]}" if lines else ""
     if code == -getattr(signal, "SIGKILL", 0):
-        return TrialFacts(problem="it was killed, which the system does when memory runs out")
+        return "it was killed, which the system does when memory runs out"
     if code < 0:
-        return TrialFacts(problem=f"it crashed with {signal.Signals(-code).name}{last}")
-    return TrialFacts(problem=f"it ended with exit code {code}{last}")
+        return f"it crashed with {signal.Signals(-code).name}{last}"
+    return f"it ended with exit code {code}{last}"
 
 
 def measurement(configuration: Configuration, facts: TrialFacts, agreement: float | None) -> Measurement:
@@ -111,6 +120,6 @@ def measurement(configuration: Configuration, facts: TrialFacts, agreement: floa
     )
 
 
-def _environment() -> Mapping[str, str]:
+def child_environment() -> Mapping[str, str]:
     """Ours, where drivers and libraries are found by it; glibc's arenas grow with threads and would blur the memory."""
     return {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}

@@ -96,12 +96,12 @@ class InferenceApplication:
 
                 return _json(metadata.server_metadata(version("lineside")))
             case "model":
-                return _json(metadata.model_metadata(self._shelf.model(target.name, target.version)))
+                return _json(metadata.described_model(self._shelf.model(target.name, target.version)))
             case "model-ready":
                 self._shelf.model(target.name, target.version)
                 return HttpResponse(200)
             case "config":
-                return _json(metadata.model_config(self._shelf.model(target.name, target.version)))
+                return _json(metadata.described_config(self._shelf.model(target.name, target.version)))
             case "statistics":
                 return _json(metadata.model_statistics(self._models(target)))
             case "index":

@@ -26,6 +26,7 @@ from edge_runtime.serving.grpc_messages import (
     size_of,
 )
 from edge_runtime.serving.grpc_streams import Streams
+from edge_runtime.serving.grpc_wire import check_infer
 from edge_runtime.serving.messages import InferAnswer
 from edge_runtime.serving.model import QUICK_S, ServedModel
 from edge_runtime.serving.patience import Patience
@@ -235,6 +236,7 @@ class GrpcService:
 
     def _answer(self, body: bytes, encode: Callable[[InferAnswer], bytes], caller: _Caller) -> bytes:
         arrived_ns = time.perf_counter_ns()
+        check_infer(body)
         message = parse("ModelInferRequest", body)
         model = self._shelf.model(message.model_name, message.model_version)
         if model.run_s <= QUICK_S and len(body) <= QUICK_BYTES:

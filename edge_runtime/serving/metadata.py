@@ -23,7 +23,7 @@ def server_metadata(version: str) -> dict[str, Any]:
 
 
 def model_metadata(model: ServedModel) -> dict[str, Any]:
-    """Of ``GET /v2/models/NAME``."""
+    """Of ``ModelMetadata``: what the protocol has words for."""
     return {
         "name": model.name,
         "versions": [model.version],
@@ -33,8 +33,26 @@ def model_metadata(model: ServedModel) -> dict[str, Any]:
     }
 
 
+def described_model(model: ServedModel) -> dict[str, Any]:
+    """Of ``GET /v2/models/NAME``. Where a model says nothing of a tensor's axes, that is said beside its empty shape,
+    which would mean a single number otherwise."""
+    facts = model_metadata(model)
+    for side, specs in (("inputs", model.inputs), ("outputs", model.outputs)):
+        for tensor in facts[side]:
+            if specs[tensor["name"]].any_rank:
+                tensor["parameters"] = {"any_rank": True}
+    return facts
+
+
+def described_config(model: ServedModel) -> dict[str, Any]:
+    """Of ``GET /v2/models/NAME/config``: with the inputs that may be left out, as Triton has them there."""
+    facts = model_config(model)
+    facts["input"] += [{**port, "optional": True} for port in _ports(model.signature.optional.values())]
+    return facts
+
+
 def model_config(model: ServedModel) -> dict[str, Any]:
-    """Of ``GET /v2/models/NAME/config``: as much of Triton's as means something here. Shapes hold the batch."""
+    """Of ``ModelConfig``: as much of Triton's as means something here. Shapes hold the batch."""
     return {
         "name": model.name,
         "platform": PLATFORM,

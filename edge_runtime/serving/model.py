@@ -6,13 +6,15 @@ import ctypes
 import logging
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from edge_runtime.contracts.errors import InputInvalid, LinesideError, ModelUnusable
+from edge_runtime.inference.child_memory import is_lack_of_memory
+from edge_runtime.inference.declared import names_without_shape
 from edge_runtime.serving.messages import InferAnswer, InferRequest
 from edge_runtime.serving.runs import Run, RunEnded, Runs
 from edge_runtime.serving.statistics import ModelStatistics
@@ -41,36 +43,46 @@ _log = logging.getLogger(__name__)
 class ServedModel:
     """A loaded model under the name and version by which clients ask for it; safe to call from several threads.
 
+    :param without_shape: inputs and outputs of which the model's file does not say how many axes they have.
     :raises ModelUnusable: an input, or every output, is of a kind that the protocol cannot carry.
     """
 
-    def __init__(self, name: str, version: str, session: ort.InferenceSession) -> None:
+    def __init__(
+        self, name: str, version: str, session: ort.InferenceSession, *, without_shape: Collection[str] = ()
+    ) -> None:
         import onnxruntime as ort
 
         self.name, self.version, self.session = name, version, session
         self._new_options = ort.RunOptions
         self.statistics = ModelStatistics()
-        inputs = [_spec(node) for node in session.get_inputs()]
-        outputs = [_spec(node) for node in session.get_outputs()]
+        inputs = [_spec(node, without_shape) for node in session.get_inputs()]
+        outputs = [_spec(node, without_shape) for node in session.get_outputs()]
+        # Those of a type that no request can carry keep the model's own value.
+        optional = [_spec(node, without_shape) for node in session.get_overridable_initializers()]
         for node, spec in zip(session.get_inputs(), inputs, strict=True):
             if spec is None:
                 raise ModelUnusable(f"Input {node.name!r} of {name} is a {node.type}, which no request can carry.")
         # An output that is no tensor (a map of a scikit-learn model, say) is left out: others can still be asked for.
         # So is one of BF16 where text goes in: the runtime has no way to take the one and give the other.
-        takes_text = any(spec.datatype.name == BYTES for spec in inputs if spec)
+        takes_text = any(spec.datatype.name == BYTES for spec in (*inputs, *optional) if spec)
         self.signature = Signature(
             [spec for spec in inputs if spec],
             [spec for spec in outputs if spec and not (takes_text and spec.datatype.name == BF16)],
+            [spec for spec in optional if spec],
         )
         self.inputs, self.outputs = self.signature.inputs, self.signature.outputs
         if not self.outputs:
             beside = " beside text that goes in" if takes_text else ""
             raise ModelUnusable(f"No output of {name} is a tensor of a type that an answer can carry{beside}.")
         self._all = tuple(self.outputs)
-        self._bf16_inputs, self._bf16_outputs = _bf16(self.inputs), _bf16(self.outputs)
+        options = self.signature.optional
+        self._bf16_inputs, self._bf16_outputs = _bf16({**self.inputs, **options}), _bf16(self.outputs)
         self._has_bf16 = bool(self._bf16_inputs or self._bf16_outputs)
+        self._steered_by = frozenset(name for name, spec in options.items() if _may_steer(spec))
+        self._first = next(iter(self.inputs), None)
         self._batched = all(spec.shape and not isinstance(spec.shape[0], int) for spec in self.inputs.values())
-        self._named_sizes = _named_sizes(self.inputs.values())
+        self.out_of_memory = ""
+        """What the runtime said where there was not enough for a blank."""
         self.run_s = math.inf
         """Median of a run on the smallest input, at load; infinite where the model would not run on a blank."""
         self._blank_elements = 1
@@ -79,8 +91,10 @@ class ServedModel:
 
     def expected_s(self, request: InferRequest) -> float:
         """About how long this will take: a blank's time, more for a larger input. Infinite where nobody knows."""
-        elements = 0
-        for array in request.inputs.values():
+        inputs, elements = request.inputs, 0
+        if self._steered_by and not self._steered_by.isdisjoint(inputs):
+            return math.inf
+        for array in inputs.values():
             elements += array.size
         return self.run_s * max(1.0, elements / self._blank_elements)
 
@@ -103,12 +117,12 @@ class ServedModel:
 
         :param run: by which it can be ended; none: it takes as long as it likes.
 
-        :raises InputInvalid: an input is missing, one or an output is unknown, or sizes contradict each other.
+        :raises InputInvalid: an input is missing, or one or an output is unknown.
         :raises LinesideError: the model failed on this input.
         :raises RunEnded: the run was ended.
         """
         inputs, wanted = request.inputs, request.outputs or self._all
-        if request.outputs or self._named_sizes or inputs.keys() != self.inputs.keys():
+        if request.outputs or inputs.keys() != self.inputs.keys():
             self._check(request, wanted)
         options = self._new_options()
         options.log_severity_level = 4
@@ -129,27 +143,22 @@ class ServedModel:
 
     def rows(self, request: InferRequest) -> int:
         """How many samples a request holds: its batch, where the model has one."""
-        for array in request.inputs.values():
-            return int(array.shape[0]) if self._batched else 1
-        return 1
+        return int(request.inputs[self._first].shape[0]) if self._batched and self._first is not None else 1
 
     def _check(self, request: InferRequest, wanted: Sequence[str]) -> None:
         inputs = request.inputs
         if inputs.keys() != self.inputs.keys():
             for name in inputs:
                 self.signature.input(name)
-            missing = next(name for name in self.inputs if name not in inputs)
-            raise InputInvalid(f"Input {missing!r} of {self.name} is missing.")
+            for name in self.inputs:
+                if name not in inputs:
+                    raise InputInvalid(f"Input {name!r} of {self.name} is missing.")
         if wanted is not self._all:
             for name in wanted:
                 if name not in self.outputs:
                     raise InputInvalid(f"{self.name} has no output {name[:100]!r}; it has {', '.join(self.outputs)}.")
             if len(set(wanted)) != len(wanted):
                 raise InputInvalid("An output is asked for twice.")
-        for name, places in self._named_sizes.items():
-            sizes = {inputs[tensor].shape[axis] for tensor, axis in places if axis < inputs[tensor].ndim}
-            if len(sizes) > 1:
-                raise InputInvalid(f"The size {name!r} must be the same in all inputs; {sorted(sizes)} came.")
 
     def _run(self, wanted: Sequence[str], feeds: Mapping[str, Array], options: ort.RunOptions) -> Sequence[Array]:
         arrays: Sequence[Array] = self.session.run(wanted, feeds, options)
@@ -160,7 +169,7 @@ class ServedModel:
         import onnxruntime as ort
 
         given: dict[str, Any] = dict(feeds)
-        for name in self._bf16_inputs:
+        for name in self._bf16_inputs & feeds.keys():
             given[name] = ort.OrtValue.ortvalue_from_numpy_with_onnx_type(np.ascontiguousarray(feeds[name]), _BFLOAT16)
         if self._bf16_outputs.isdisjoint(wanted):
             return self._run(wanted, given, options)
@@ -184,6 +193,8 @@ class ServedModel:
                 self.infer(request, runs.new())
                 times.append(time.perf_counter() - begin)
         except (LinesideError, MemoryError, RunEnded) as error:
+            if is_lack_of_memory(error, str(error)):
+                self.out_of_memory = str(error)
             _log.info("%s does not run on a blank: %s", self.name, error)
             return
         finally:
@@ -203,27 +214,22 @@ def load_model(name: str, version: str, model: bytes, tuning: Tuning | None = No
     # The runtime takes longest to import: a listener that is up already says meanwhile that it is not ready.
     from edge_runtime.inference.session import Tuning, open_session
 
-    return ServedModel(name, version, open_session(model, tuning or Tuning()))
+    session = open_session(model, tuning or Tuning())
+    nodes = (*session.get_inputs(), *session.get_outputs(), *session.get_overridable_initializers())
+    # The file is only asked what the runtime does not tell.
+    without = set() if all(node.shape for node in nodes) else names_without_shape(model)
+    return ServedModel(name, version, session, without_shape=without)
 
 
-def _spec(node: Any) -> TensorSpec | None:
+def _spec(node: Any, without_shape: Collection[str]) -> TensorSpec | None:
     datatype = BY_RUNTIME.get(node.type)
     shape = tuple(size if isinstance(size, int) and size >= 0 else _size_name(size) for size in node.shape)
-    return TensorSpec(node.name, datatype, shape) if datatype else None
+    any_rank = not shape and node.name in without_shape
+    return TensorSpec(node.name, datatype, shape, any_rank) if datatype else None
 
 
 def _size_name(size: object) -> str | None:
     return size if isinstance(size, str) and size else None
-
-
-def _named_sizes(specs: Any) -> dict[str, list[tuple[str, int]]]:
-    """Where each named open size stands, of those that stand more than once."""
-    places: dict[str, list[tuple[str, int]]] = {}
-    for spec in specs:
-        for axis, size in enumerate(spec.shape):
-            if isinstance(size, str):
-                places.setdefault(size, []).append((spec.name, axis))
-    return {name: found for name, found in places.items() if len(found) > 1}
 
 
 def _bf16(specs: Mapping[str, TensorSpec]) -> frozenset[str]:

@@ -16,6 +16,8 @@ from edge_runtime.contracts.errors import InputInvalid
 
 Array = NDArray[Any]
 MAX_ELEMENTS = 2**31
+MAX_STRINGS = 2**18
+"""Of one tensor: a string that takes four bytes on the wire takes some seventy while it is read."""
 """Of one tensor; a shape that claims more is refused before anybody multiplies it out."""
 
 
@@ -61,7 +63,10 @@ class TensorSpec:
     name: str
     datatype: Datatype
     shape: tuple[int | str | None, ...]
-    """A number, or the name of a size that may vary, or None for one without a name; () for a scalar or any shape."""
+    """A number, or the name of a size that may vary, or None for one without a name; () for a scalar or any shape, of
+    which the runtime takes any alike."""
+    any_rank: bool = False
+    """The model's file does not say how many axes there are."""
 
     @property
     def wire_shape(self) -> list[int]:
@@ -71,17 +76,24 @@ class TensorSpec:
 
 class Signature:
     """A model's inputs and outputs by name; compared by identity, so that what was read for one model is never
-    taken for another."""
+    taken for another.
 
-    def __init__(self, inputs: Iterable[TensorSpec], outputs: Iterable[TensorSpec]) -> None:
+    :param optional: inputs for which the model has a value of its own where none comes.
+    """
+
+    def __init__(
+        self, inputs: Iterable[TensorSpec], outputs: Iterable[TensorSpec], optional: Iterable[TensorSpec] = ()
+    ) -> None:
         self.inputs: Mapping[str, TensorSpec] = {spec.name: spec for spec in inputs}
         self.outputs: Mapping[str, TensorSpec] = {spec.name: spec for spec in outputs}
+        self.optional: Mapping[str, TensorSpec] = {spec.name: spec for spec in optional}
 
     def input(self, name: str) -> TensorSpec:
         """:raises InputInvalid: there is none of this name."""
-        spec = self.inputs.get(name)
+        spec = self.inputs.get(name) or self.optional.get(name)
         if spec is None:
-            raise InputInvalid(f"There is no input {name[:100]!r}; the model has {', '.join(self.inputs)}.")
+            known = ", ".join([*self.inputs, *self.optional])
+            raise InputInvalid(f"There is no input {name[:100]!r}; the model has {known}.")
         return spec
 
 
@@ -99,6 +111,8 @@ def check_shape(spec: TensorSpec, shape: Sequence[int]) -> int:
         bound *= size or 1
         if not 0 <= size <= MAX_ELEMENTS or bound > MAX_ELEMENTS or (isinstance(wanted, int) and size != wanted):
             raise _wrong_shape(spec, shape)
+    if spec.datatype.name == BYTES and count > MAX_STRINGS:
+        raise InputInvalid(f"Input {spec.name!r} has {count} strings; at most {MAX_STRINGS} are taken at a time.")
     return count
 
 

@@ -55,6 +55,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "pair": models.parsed(models.PAIR),
         "ratio": models.parsed(models.RATIO),
         "pick": models.parsed(models.PICK),
+        "scaled": models.with_defaults(),
         **{f"echo-{datatype}": models.echo(datatype) for datatype in DATATYPES},
     }.items():
         (folder / f"{name}.onnx").write_bytes(body)
@@ -142,6 +143,37 @@ def test_several_inputs_and_outputs_equal_the_runtimes(client: triton.InferenceS
     np.testing.assert_array_equal(later.as_numpy("sum"), wanted[0])
 
 
+def test_sizes_of_one_name_may_differ_as_in_the_runtime(client: triton.InferenceServerClient, files: Path) -> None:
+    feeds = {"left": np.array([[1, 2, 3]], np.int32), "right": np.arange(6, dtype=np.int32).reshape(2, 3)}
+    answer = client.infer("pair", [tensor(name, array, "INT32") for name, array in feeds.items()])
+    for name, wanted in zip(("sum", "difference"), from_the_runtime(files, "pair", feeds), strict=True):
+        np.testing.assert_array_equal(answer.as_numpy(name), wanted)
+
+
+DEFAULTS: list[dict[str, Any]] = [
+    {},
+    {"factor": np.array([5, 7], np.float32)},
+    {"factor": np.array([5], np.float32), "times": np.array(3, np.int64)},
+]
+
+
+@pytest.mark.parametrize("given", DEFAULTS)
+def test_inputs_for_which_the_model_has_a_value_may_come_or_not(
+    client: triton.InferenceServerClient, files: Path, given: dict[str, Any]
+) -> None:
+    feeds = {"x": np.array([1, 2], np.float32), **given}
+    asked = [tensor(name, array, "INT64" if name == "times" else "FP32") for name, array in feeds.items()]
+    wanted = from_the_runtime(files, "scaled", feeds)[0]
+    np.testing.assert_array_equal(client.infer("scaled", asked).as_numpy("y"), wanted)
+    assert [each["name"] for each in client.get_model_metadata("scaled")["inputs"]] == ["x"]
+    described = client.get_model_config("scaled")["input"]
+    assert {each["name"]: each.get("optional", False) for each in described} == {
+        "x": False,
+        "factor": True,
+        "times": True,
+    }
+
+
 def test_what_the_client_is_told(client: triton.InferenceServerClient) -> None:
     assert client.is_server_live()
     assert client.is_server_ready()
@@ -155,7 +187,7 @@ def test_what_the_client_is_told(client: triton.InferenceServerClient) -> None:
     assert client.get_model_config("pair")["input"][0]["data_type"] == "TYPE_INT32"
     index = {each["name"]: each for each in client.get_model_repository_index()}
     assert index["parts"] == {"name": "parts", "version": "2.1.0", "state": "READY", "reason": ""}
-    assert len(index) == len(SAMPLES) + 4
+    assert len(index) == len(SAMPLES) + 5
     pixels = np.full((1, 1, 8, 8), 200, np.uint8)
     before = client.get_inference_statistics("parts")["model_stats"][0]
     scores = client.infer("parts", [tensor("frame", pixels, "UINT8")]).as_numpy("logits")
@@ -279,7 +311,7 @@ def test_a_file_that_is_no_model_keeps_the_one_that_answers(tmp_path: Path) -> N
         assert client.send(request("/v2/health/ready")).answer().status == 200
         file.unlink()
         server.reload()
-        wait_until(lambda: "cannot be read" in index()["reason"], 20, "the second failed reload")
+        wait_until(lambda: "There is no" in index()["reason"], 20, "the second failed reload")
         file.write_bytes(models.always(2))
         server.reload()
         wait_until(lambda: word(client) == 2, 20, "the good one")
@@ -430,8 +462,12 @@ def test_a_model_does_not_vanish_behind_another_of_its_name(tmp_path: Path) -> N
     [
         (("none.onnx", "--http", "nonsense"), "--http wants HOST:PORT, for instance 127.0.0.1:8000"),
         (("none.onnx", "--http", ""), "nothing to listen on"),
-        (("none.onnx", "--max-body-bytes", "1"), "max_body_bytes"),
-        (("none.onnx", "--max-run-s", "0"), "max_run_s"),
+        (
+            ("none.onnx", "--max-body-bytes", "-1"),
+            "--max-body-bytes takes a whole number of at least 1024, not -1.",
+        ),
+        (("none.onnx", "--max-run-s", "nan"), "--max-run-s takes a number of more than 0 and at most 86400, not nan."),
+        (("none.onnx", "--max-run-s", "0"), "--max-run-s takes a number of more than 0 and at most 86400, not 0."),
         (("none.onnx", "--threads", "0"), "count from one"),
         (("a/none.onnx", "b/none.onnx"), "same name, none."),
         (("a.onnx", "b.onnx", "--name", "x"), "--name is for one"),

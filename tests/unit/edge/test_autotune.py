@@ -37,10 +37,10 @@ from edge_runtime.inference.autotune import (
     storable,
     together,
 )
+from edge_runtime.inference.child_memory import too_much_memory
 from edge_runtime.inference.providers import CPU
 from edge_runtime.inference.session import Tuning, cores
 from edge_runtime.inference.survey import LEAST_S, NO_TIME, Survey
-from edge_runtime.inference.trial_child import too_much_memory
 from edge_runtime.inference.trials import TrialFacts, TrialOrder, read_answer, run_trial
 from edge_runtime.update.slot_store import SlotStore
 from edge_runtime.update.slots import Slot, SlotTable
@@ -353,9 +353,9 @@ def test_what_goes_wrong_in_a_trial_is_its_reason(tmp_path: Path, model: bytes, 
 def test_a_trial_that_wants_more_memory_than_there_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The limit is the box's free memory; here a child is started with less."""
     script = (
-        "import sys; from edge_runtime.inference import trial_child as child\n"
-        "child.FREE_MEMORY_SHARE = 0.0\n"
-        "sys.exit(child.main(sys.argv[1:]))"
+        "import sys; from edge_runtime.inference import child_memory, trial_child\n"
+        "child_memory.FREE_MEMORY_SHARE = 0.0\n"
+        "sys.exit(trial_child.main(sys.argv[1:]))"
     )
     monkeypatch.setattr(trials, "python_command", lambda _module, *rest: [sys.executable, "-c", script, *rest])
     facts = run_trial(order(tmp_path, models.greedy_model(), workers=1, batch=1), timeout_s=60)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import re
 import signal
 import sqlite3
@@ -149,7 +150,7 @@ def test_nothing_to_read_is_an_error_and_leaves_nothing_behind(
         ({"--size": "224"}, "input.invalid", "WIDTHxHEIGHT"),
         ({"--size": "9000x9"}, "input.invalid", "8192 at most"),
         ({"--size": "7x7"}, "input.invalid", "not of the --size"),
-        ({"--workers": "0"}, "input.invalid", "--workers"),
+        ({"--workers": "0"}, "input.invalid", "--workers takes a whole number of at least 1 and at most 64, not 0."),
         ({"--labels": "missing.txt"}, "input.invalid", "missing.txt"),
         ({"--workers": "65"}, "input.invalid", "--workers"),
         ({"--fps": "3"}, "input.invalid", "fps"),
@@ -254,6 +255,30 @@ def test_a_model_that_fails_says_so_before_the_first_frame(
     path.write_bytes(models.failing_model())
     assert run("--source", f"folder:{frames}", "--model", path, "--once", "--json", "--out", tmp_path / "out") == 1
     assert json.loads(capsys.readouterr().out)["error"]["code"] == "model.unusable"
+
+
+@pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="the model crashes on x86")
+def test_a_model_that_crashes_the_runtime_is_a_plain_error(frames: Path, tmp_path: Path) -> None:
+    path = tmp_path / "crashing.onnx"
+    path.write_bytes(models.crashing_model())
+    command = [sys.executable, "-m", "edge_runtime", "pipeline", "--source", f"folder:{frames}", "--model", str(path)]
+    out = tmp_path / "out"
+    said = subprocess.run([*command, "--once", "--out", str(out)], capture_output=True, text=True, timeout=60)
+    assert said.returncode == 1
+    assert "crashing.onnx was tried in a process of its own first, and it crashed with SIGFPE." in said.stderr
+    assert "[model.unusable]" in said.stderr
+    assert not out.exists()
+
+
+def test_a_model_that_loops_for_ever_is_a_plain_error(
+    frames: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("edge_runtime.commands.pipeline.LOAD_S", 3.0)
+    path = tmp_path / "endless.onnx"
+    path.write_bytes(models.endless_model())
+    assert run("--source", f"folder:{frames}", "--model", path, "--once", "--json", "--out", tmp_path / "out") == 1
+    error = json.loads(capsys.readouterr().out)["error"]
+    assert (error["code"], "it did not end within 3 s" in error["message"]) == ("model.unusable", True), error
 
 
 def test_without_once_it_follows_the_folder_until_it_is_told_to_stop(frames: Path, model: Path, tmp_path: Path) -> None:
@@ -381,8 +406,11 @@ def test_a_model_that_hangs_while_it_is_loaded_is_ended_by_ctrl_c(frames: Path, 
     try:
         wait_until(lambda: catches(process, signal.SIGINT), 30, "Python")
         wait_until(lambda: not catches(process, signal.SIGINT), 30, "the model to be loaded")
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+        [child] = wait_until(lambda: children.read_text().split(), 30, "the process in which it is tried")
         process.send_signal(signal.SIGINT)
         assert process.wait(20) == -signal.SIGINT
+        wait_until(lambda: not Path("/proc", child).exists(), 30, "that process to be gone")
     finally:
         process.kill()
         process.wait()

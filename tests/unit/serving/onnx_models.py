@@ -78,6 +78,12 @@ endless (float[n] x) => (float y, float[n] same) <bool yes = {1}, float zero = {
 }
 """
 """Counts without end."""
+UNCARRIED = """\
+<ir_version: 10, opset_import: ["": 21]>
+odd ({kind} x) => ({made} y) <float scale = {{1}}> {{
+    y = {operator}
+}}
+"""
 TEXT_TO_BF16 = """\
 <ir_version: 10, opset_import: ["": 21]>
 length (string[n] text) => (bfloat16[n] number) {
@@ -98,8 +104,36 @@ def always(word: float) -> bytes:
     return parsed(CONSTANT.format(word=word))
 
 
-def echo(datatype: str, shape: Sequence[int | str] = ("n", "m")) -> bytes:
-    """Input ``x`` comes out as ``y``."""
+def with_defaults(kind: int = TensorProto.FLOAT) -> bytes:
+    """``y = x * factor ** times``; ``factor`` is 10 for each, and ``times`` is 1, where they do not come."""
+    graph = helper.make_graph(
+        [
+            helper.make_node("Cast", ["factor"], ["wide"], to=TensorProto.FLOAT),
+            helper.make_node("Pow", ["wide", "times"], ["power"]),
+            helper.make_node("Cast", ["power"], ["narrow"], to=kind),
+            helper.make_node("Cast", ["narrow"], ["by"], to=TensorProto.FLOAT),
+            helper.make_node("Cast", ["x"], ["given"], to=TensorProto.FLOAT),
+            helper.make_node("Mul", ["given", "by"], ["product"]),
+            helper.make_node("Cast", ["product"], ["y"], to=kind),
+        ],
+        "scaled",
+        [
+            helper.make_tensor_value_info("x", kind, ["n"]),
+            helper.make_tensor_value_info("factor", kind, ["k"]),
+            helper.make_tensor_value_info("times", TensorProto.INT64, []),
+        ],
+        [helper.make_tensor_value_info("y", kind, ["n"])],
+        [
+            helper.make_tensor("factor", kind, [1], [10.0]),
+            helper.make_tensor("times", TensorProto.INT64, [], [1]),
+        ],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10)
+    return bytes(model.SerializeToString())
+
+
+def echo(datatype: str, shape: Sequence[int | str] | None = ("n", "m")) -> bytes:
+    """Input ``x`` comes out as ``y``; without a shape it may have any."""
     kind = TensorProto.DataType.Value(ONNX_TYPES.get(datatype, datatype))
     graph = helper.make_graph(
         [helper.make_node("Identity", ["x"], ["y"])],
@@ -177,6 +211,9 @@ class HeldSession:
 
     def get_outputs(self) -> list[Node]:
         return [Node("y", "tensor(float)", ("n",))]
+
+    def get_overridable_initializers(self) -> list[Node]:
+        return []
 
     def run(self, names: Sequence[str], feeds: Mapping[str, Any], _options: object) -> list[Any]:
         with self._lock:

@@ -7,9 +7,12 @@ from typing import Any
 
 import ml_dtypes
 import numpy as np
+import onnxruntime as ort
 import pytest
+from onnx import TensorProto
 
 from edge_runtime.contracts.errors import InputInvalid, LinesideError, ModelUnusable
+from edge_runtime.serving import metadata
 from edge_runtime.serving import model as served
 from edge_runtime.serving.messages import InferRequest
 from edge_runtime.serving.model import ServedModel, load_model
@@ -86,10 +89,63 @@ def test_several_inputs_and_outputs_in_the_order_asked_for() -> None:
         (InferRequest({**inputs, "third": left}), "no input 'third'; the model has left, right"),
         (InferRequest(inputs, ("sum", "product")), "no output 'product'; it has sum, difference"),
         (InferRequest(inputs, ("sum", "sum")), "asked for twice"),
-        (InferRequest({"left": left, "right": np.zeros((2, 3), np.int32)}), r"size 'n' must be the same.*\[1, 2\]"),
     ):
         with pytest.raises(InputInvalid, match=complaint):
             model.infer(request)
+
+
+def test_sizes_of_one_name_may_differ_where_the_runtime_takes_them() -> None:
+    body = models.parsed(models.PAIR)
+    model, session = load_model("pair", "1", body), ort.InferenceSession(body, providers=["CPUExecutionProvider"])
+    inputs = {"left": np.array([[1, 2, 3]], np.int32), "right": np.arange(6, dtype=np.int32).reshape(2, 3)}
+    for (_, array), wanted in zip(model.infer(InferRequest(inputs)).outputs, session.run(None, inputs), strict=True):
+        np.testing.assert_array_equal(array, wanted, strict=True)
+    contradicting = {"left": np.zeros((3, 3), np.int32), "right": np.zeros((2, 3), np.int32)}
+    with pytest.raises(LinesideError, match=r"pair (failed on|cannot take) this input"):
+        model.infer(InferRequest(contradicting))
+
+
+def test_inputs_for_which_the_model_has_a_value_may_come_or_not() -> None:
+    body = models.with_defaults()
+    model, session = load_model("scaled", "1", body), ort.InferenceSession(body, providers=["CPUExecutionProvider"])
+    x, factor = np.array([1, 2], np.float32), np.array([5, 7], np.float32)
+    for inputs in (
+        {"x": x},
+        {"x": x, "factor": factor},
+        {"times": np.array(3, np.int64), "x": x},
+        {"factor": np.ones((3, 2, 2), np.float32)[0, :, 0], "times": np.array(2, np.int64), "x": x},
+    ):
+        request = InferRequest(inputs)
+        [(_, array)] = model.infer(request).outputs
+        np.testing.assert_array_equal(array, session.run(None, inputs)[0], strict=True)
+        assert model.rows(request) == 2
+    assert model.expected_s(InferRequest({"x": x})) < math.inf
+    assert model.expected_s(InferRequest({"x": x, "times": np.array(10**9)})) == math.inf, "it says how much is to do"
+    with pytest.raises(InputInvalid, match="Input 'x' of scaled is missing"):
+        model.infer(InferRequest({"factor": factor}))
+    with pytest.raises(InputInvalid, match="no input 'y'; the model has x, factor, times"):
+        model.infer(InferRequest({"x": x, "y": x}))
+
+
+def test_an_input_with_a_value_of_its_own_may_be_bf16() -> None:
+    model = load_model("scaled", "1", models.with_defaults(TensorProto.BFLOAT16))
+    x, factor = (np.array(values, ml_dtypes.bfloat16).view(np.uint16) for values in ([1, 2], [5, 7]))
+    [(_, array)] = model.infer(InferRequest({"x": x})).outputs
+    assert array.view(ml_dtypes.bfloat16).tolist() == [10, 20]
+    [(_, array)] = model.infer(InferRequest({"x": x, "factor": factor})).outputs
+    assert array.view(ml_dtypes.bfloat16).tolist() == [5, 14]
+
+
+def test_any_number_of_axes_is_told_from_a_single_number() -> None:
+    for shape, any_rank in ((None, True), ([], False), (["n"], False)):
+        model = load_model("echo", "1", models.echo("FP32", shape))
+        for specs, side in ((model.inputs, "inputs"), (model.outputs, "outputs")):
+            [spec] = specs.values()
+            assert spec.any_rank == any_rank
+            [described] = metadata.described_model(model)[side]
+            assert described["shape"] == [-1] * len(shape or ())
+            assert described.get("parameters") == ({"any_rank": True} if any_rank else None)
+        assert "parameters" not in metadata.model_metadata(model)["inputs"][0], "gRPC has no word for it"
 
 
 def test_a_failure_inside_the_model_is_one_plain_line() -> None:
@@ -113,6 +169,14 @@ def test_outputs_that_are_no_tensors_are_left_out() -> None:
 def test_a_model_whose_tensors_no_request_can_carry_is_refused() -> None:
     with pytest.raises(ModelUnusable, match=r"Input 'x' of echo is a tensor\(float8e4m3fn\)"):
         load_model("echo", "1", models.echo("FLOAT8E4M3FN"))
+    for kind, operator, made in (
+        ("int4[n]", "DequantizeLinear(x, scale)", "float[n]"),
+        ("seq(float[n])", "SequenceLength(x)", "int64"),
+        ("optional(float[n])", "OptionalHasElement(x)", "bool"),
+    ):
+        text = models.UNCARRIED.format(kind=kind, operator=operator, made=made)
+        with pytest.raises(ModelUnusable, match=r"Input 'x' of odd is a .*, which no request can carry"):
+            load_model("odd", "1", models.parsed(text))
     with pytest.raises(ModelUnusable, match=r"No output of length .* beside text that goes in"):
         load_model("length", "1", models.parsed(models.TEXT_TO_BF16))
     with pytest.raises(ModelUnusable, match="refused the model"):

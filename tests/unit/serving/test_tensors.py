@@ -17,6 +17,7 @@ from edge_runtime.contracts.errors import InputInvalid
 from edge_runtime.serving.tensors import (
     DATATYPES,
     MAX_ELEMENTS,
+    MAX_STRINGS,
     Datatype,
     TensorSpec,
     check_shape,
@@ -84,14 +85,25 @@ def test_a_string_may_not_claim_more_than_there_is() -> None:
         (struct.pack("<I", 2**32 - 1) + b"a", 1),
         (struct.pack("<I", 2) + b"a", 1),
         (b"\0\0\0", 1),
+        (b"", MAX_STRINGS),
         (b"", MAX_ELEMENTS),
     ):
-        with pytest.raises(InputInvalid, match=r"cut off|cannot hold"):
+        with pytest.raises(InputInvalid, match=r"cut off|cannot hold|at most"):
             from_raw(spec("BYTES", ("n",)), [count], raw)
     with pytest.raises(InputInvalid, match="not UTF-8"):
         from_raw(spec("BYTES", ("n",)), [1], struct.pack("<I", 1) + b"\xff")
     with pytest.raises(InputInvalid, match="1 bytes too many"):
         from_raw(spec("BYTES", ("n",)), [1], struct.pack("<I", 0) + b"x")
+
+
+def test_a_tensor_has_so_many_strings_and_no_more() -> None:
+    for count, at_most in ((MAX_STRINGS, True), (MAX_STRINGS + 1, False)):
+        raw = struct.pack("<I", 0) * count
+        if at_most:
+            assert from_raw(spec("BYTES", ("n",)), [count], raw).shape == (count,)
+        else:
+            with pytest.raises(InputInvalid, match="at most 262144 are taken"):
+                from_raw(spec("BYTES", ("n",)), [count], raw)
 
 
 def test_an_unaligned_tensor_is_read_all_the_same() -> None:

@@ -1,0 +1,78 @@
+"""A file that ``lineside-edge serve`` serves, and how it becomes a model that answers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+
+from edge_runtime.contracts.errors import InputInvalid
+from edge_runtime.model_files import ModelFile, file_name
+
+if TYPE_CHECKING:
+    from edge_runtime.inference.session import Tuning
+    from edge_runtime.serving.model import ServedModel
+
+BARE_VERSION = "1"
+"""Of a file that says nothing of its version."""
+MAX_NAME = 128
+TAKEN = "stats"
+"""``/v2/models/stats`` are the figures of all models."""
+
+
+class ServedFile(Struct, frozen=True, kw_only=True, tag="serve"):
+    """What is served, and how."""
+
+    path: str
+    name: str | None = None
+    """What clients call it, where that is neither the file's name nor the bundle's own."""
+    home: str | None = None
+    """Where the best way to run it is kept."""
+    threads: int | None = None
+
+    def name_before(self) -> str:
+        """What it is called before it has been read.
+
+        :raises InputInvalid: no client could ask for that.
+        """
+        return model_name(self.name or file_name(Path(self.path)))
+
+    def tuning(self, model: bytes) -> Tuning:
+        from edge_runtime.inference.session import Tuning
+
+        if self.home is not None and self.threads is None:
+            from edge_runtime.inference.autotune import TUNING_NAME, TuningStore
+
+            return TuningStore(Path(self.home) / TUNING_NAME).of(model)
+        return Tuning(threads=self.threads or 1)
+
+    def load(self, file: ModelFile) -> ServedModel:
+        """The model in what was read at :attr:`path`.
+
+        :raises InputInvalid: its name cannot be used.
+        :raises ModelUnusable: it cannot be served.
+        """
+        from edge_runtime.serving.model import load_model
+
+        version = file.bundle.manifest.version if file.bundle is not None else BARE_VERSION
+        return load_model(model_name(self.name or file.name), version, file.model, self.tuning(file.model))
+
+    def try_out(self, file: ModelFile) -> None:
+        """Whether :meth:`load` would do, found out in a process that is there for nothing else.
+
+        :raises MemoryError: even on the smallest input it needs more than there is.
+        """
+        model = self.load(file)
+        if model.out_of_memory:
+            raise MemoryError(model.out_of_memory)
+
+
+def model_name(name: str) -> str:
+    """A name by which clients can ask for a model.
+
+    :raises InputInvalid: it does not fit into a path, or means something else there.
+    """
+    if not name or len(name) > MAX_NAME or "/" in name or not name.isprintable() or name == TAKEN:
+        raise InputInvalid(f"{name[:MAX_NAME]!r} cannot be a model's name.", hint="Give another one with --name.")
+    return name
