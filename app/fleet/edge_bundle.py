@@ -37,7 +37,10 @@ _CHUNK = 2**20
 _ZIP_ERRORS = (zipfile.BadZipFile, NotImplementedError, RuntimeError, ValueError, EOFError, struct.error)
 
 FilePath = Annotated[
-    str, Meta(pattern=r"^(?:wheels/[A-Za-z0-9][A-Za-z0-9_.+-]{0,199}\.whl|install\.py|lineside-edge\.service)\Z")
+    str,
+    Meta(
+        pattern=r"^(?:wheels/[A-Za-z0-9][A-Za-z0-9_.+-]{0,199}\.whl|install\.py|lineside-edge\.service|lineside-edge-clock\.conf)\Z"
+    ),
 ]
 PythonVersion = Annotated[str, Meta(pattern=r"^3\.[0-9]{1,2}\Z")]
 Pythons = Annotated[tuple[PythonVersion, ...], Meta(min_length=1, max_length=20)]

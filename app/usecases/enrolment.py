@@ -177,7 +177,8 @@ class _Enrolment:
         else:
             self._do(machine, Step.USER, "make-user", _Changed)
         machine.as_self("unstage", _Changed)
-        served = self._do(machine, Step.SERVICE, "serve", _Served, unit=load.unit(), supervise=supervisor_source())
+        started_by = {"unit": load.unit(), "clock": load.clock_drop_in(), "supervise": supervisor_source()}
+        served = self._do(machine, Step.SERVICE, "serve", _Served, **started_by)
         keys = self._keys(machine, facts)
         self._do(machine, Step.START, "start", _Changed, anew=False)
         box = self._confirm(machine, keys, load.bundle.manifest.version)

@@ -98,7 +98,9 @@ CODES = {
 _VERSION = re.compile(r"[0-9][0-9A-Za-z.+]{0,49}")
 _PYTHON = re.compile(r"3\.[0-9]{1,2}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-_FILE = re.compile(r"wheels/[A-Za-z0-9][A-Za-z0-9_.+-]{0,199}\.whl|install\.py|lineside-edge\.service")
+_FILE = re.compile(
+    r"wheels/[A-Za-z0-9][A-Za-z0-9_.+-]{0,199}\.whl|install\.py|lineside-edge\.service|lineside-edge-clock\.conf"
+)
 _VERSION_FOLDER = re.compile(r"[0-9][0-9A-Za-z.+]{0,49}-cp3[0-9]{1,2}-[0-9a-f]{12}(?:\.[0-9]+)?|\.part")
 _SHEBANG = re.compile(r"/[^\s]{1,119}")
 # What the standard library raises on a zip that somebody bent out of shape.

@@ -115,7 +115,7 @@ def small_bundle(
         pythons=facts.get("pythons", [PYTHON]),
         glibc=facts.get("glibc", "2.17"),
         wheels=[(path, facts.get("pythons", [PYTHON])) for path in (*basic, *wheels)],
-        others=[EDGE / "install.py", EDGE / "lineside-edge.service"],
+        others=[EDGE / name for name in ("install.py", "lineside-edge.service", "lineside-edge-clock.conf")],
     )
     return target
 

@@ -252,9 +252,12 @@ def test_where_there_is_systemd_the_unit_is_its_affair(bare: Visit) -> None:
         done = bare.machine.run("systemd-analyze", "verify", "/etc/systemd/system/lineside-edge.service", check=False)
         assert "lineside-edge" not in done
     assert bare.enrol().changed == ()
-    drop_ins = root / "etc/systemd/system/lineside-edge.service.d"
-    drop_ins.mkdir()
-    (drop_ins / "clock.conf").write_text("[Service]\n")
+    clock = root / "etc/systemd/system/lineside-edge.service.d/clock.conf"
+    assert clock.read_text() == (bare.bundle / "lineside-edge-clock.conf").read_text()
+    # Whoever takes it away does not get it back.
+    clock.unlink()
+    assert bare.enrol().changed == ()
+    assert not clock.exists()
     bare.release(Rows.COLLECT)
     # What systemd's own programs leave: folders, and a note of when they looked.
     changed = {name for name in bare.machine.changes(before) if "lineside" in name}

@@ -11,6 +11,7 @@ from app.fleet.edge_bundle import MANIFEST_NAME, EdgeBundle, EdgeFile
 from edge_runtime.contracts.errors import EdgeBundleInvalid
 
 UNIT_NAME = "lineside-edge.service"
+CLOCK_NAME = "lineside-edge-clock.conf"
 _BLOCK = 4096
 
 
@@ -48,9 +49,16 @@ class Load:
 
         :raises EdgeBundleInvalid: the bundle has none.
         """
-        file = next((file for file in self.files.values() if file and file.path == UNIT_NAME), None)
+        return self._text(UNIT_NAME)
+
+    def clock_drop_in(self) -> str:
+        """What lets a trusted desktop set the clock; errors as :meth:`unit`."""
+        return self._text(CLOCK_NAME)
+
+    def _text(self, name: str) -> str:
+        file = next((file for file in self.files.values() if file and file.path == name), None)
         if file is None:
-            raise EdgeBundleInvalid(f"{self.bundle.path.name} has no {UNIT_NAME}.")
+            raise EdgeBundleInvalid(f"{self.bundle.path.name} has no {name}.")
         with self.bundle.open(file) as source:
             return source.read(file.size).decode()
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from app.fleet.ssh.hand.common import (
     CHUNK,
     CRON,
+    DROP_INS,
     ENVIRONMENT,
     HOME,
     INBOX,
@@ -155,7 +156,7 @@ def _copy(source: Path, target: Path, digest: str, size: int) -> bool:
 def serve(request: Answer) -> Answer:
     """Have the box started at every boot: by systemd, or else by a supervisor of its own, where cron starts that.
 
-    :param request: ``unit`` and ``supervise``: the content of the two.
+    :param request: ``unit``, ``clock`` and ``supervise``: the unit, its drop-in for the clock, the supervisor.
     """
     if is_systemd():
         unit = request["unit"]
@@ -164,6 +165,10 @@ def serve(request: Answer) -> Answer:
         except KeyError:
             # systemd refuses to start a unit with a group that is not there.
             unit = unit.replace(NO_VIDEO_GROUP, "")
+        if not UNIT.exists():
+            # Only at the first time: whoever took it away later does not want it.
+            DROP_INS.mkdir(parents=True, exist_ok=True)
+            write(DROP_INS / "clock.conf", request["clock"], 0o644)
         changed = write(UNIT, unit, 0o644)
         if changed:
             must("systemctl", "daemon-reload")
