@@ -201,7 +201,7 @@ def test_without_the_right_it_says_so_and_what_to_do(site: Context, unprivileged
     assert not clocks.read_clocks(site)[0].may_set
     with pytest.raises(ClockForbidden, match="CAP_SYS_TIME") as refused:
         clocks.set_clock(site, "line-1")
-    assert "lineside-edge.service" in refused.value.hint
+    assert "lineside-edge-clock.conf" in refused.value.hint
 
 
 @needs_root
