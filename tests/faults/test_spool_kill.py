@@ -134,8 +134,6 @@ def check_files(home: Path, scratch: Path) -> None:
         assert whole or path.name.startswith("."), f"{path.name} is torn"
 
 
-# Python's own ssl forgets a socket whose peer dies between the connection and the handshake.
-@pytest.mark.filterwarnings("ignore:unclosed <ssl.SSLSocket", "ignore:Exception ignored in. <ssl.SSLSocket")
 @pytest.mark.timeout(60 + 20 * ROUNDS)
 @pytest.mark.parametrize("config", [ROOMY, TIGHT], ids=["with room", "over the limit"])
 def test_a_box_that_is_killed_again_and_again_loses_nothing_that_it_does_not_tell_of(
