@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from edge_runtime.contracts.errors import InputInvalid
+from edge_runtime.contracts.errors import InputInvalid, ModelUnusable
 from edge_runtime.model_files import ModelFile, file_name
 
 if TYPE_CHECKING:
@@ -62,8 +62,16 @@ class ServedFile(Struct, frozen=True, kw_only=True, tag="serve"):
         """Whether :meth:`load` would do, found out in a process that is there for nothing else.
 
         :raises MemoryError: even on the smallest input it needs more than there is.
+        :raises ModelUnusable: it cannot be served, or does not come back from the smallest input.
         """
+        from edge_runtime.serving.model import BLANK_RUN_S
+
         model = self.load(file)
+        if model.hangs:
+            raise ModelUnusable(
+                f"{Path(self.path).name} did not answer the smallest input within {BLANK_RUN_S:g} s when it was tried.",
+                hint="Look for a loop in it that does not end.",
+            )
         if model.out_of_memory:
             raise MemoryError(model.out_of_memory)
 

@@ -81,6 +81,8 @@ class ServedModel:
         self._steered_by = frozenset(name for name, spec in options.items() if _may_steer(spec))
         self._first = next(iter(self.inputs), None)
         self._batched = all(spec.shape and not isinstance(spec.shape[0], int) for spec in self.inputs.values())
+        self.hangs = False
+        """Whether it had to be stopped on a blank."""
         self.out_of_memory = ""
         """What the runtime said where there was not enough for a blank."""
         self.run_s = math.inf
@@ -193,6 +195,7 @@ class ServedModel:
                 self.infer(request, runs.new())
                 times.append(time.perf_counter() - begin)
         except (LinesideError, MemoryError, RunEnded) as error:
+            self.hangs = isinstance(error, RunEnded)
             if is_lack_of_memory(error, str(error)):
                 self.out_of_memory = str(error)
             _log.info("%s does not run on a blank: %s", self.name, error)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import platform
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -40,8 +41,12 @@ def said(client: RawClient, name: str) -> float:
 
 def children(server: ServeProcess) -> set[str]:
     """The processes that it started and that are still there."""
-    tasks = Path(f"/proc/{server.process.pid}/task").iterdir()
-    return {pid for task in tasks for pid in (task / "children").read_text().split()}
+    found: set[str] = set()
+    for task in Path(f"/proc/{server.process.pid}/task").iterdir():
+        # Threads come and go.
+        with suppress(FileNotFoundError, ProcessLookupError):
+            found.update((task / "children").read_text().split())
+    return found
 
 
 @needs_x86
@@ -105,6 +110,23 @@ def test_nothing_is_said_of_a_crash_where_there_was_none(tmp_path: Path) -> None
     with serve(tmp_path, file) as server:
         assert server.stop() == 0
         assert "ended the program" not in server.complaints.read_text()
+
+
+def test_a_model_that_hangs_when_it_is_tried_leaves_the_old_one(tmp_path: Path) -> None:
+    file, endless = tmp_path / "word.onnx", tmp_path / "endless.onnx"
+    file.write_bytes(models.always(1))
+    with serve(tmp_path, file) as server, RawClient(server.address) as client:
+        endless.write_bytes(models.parsed(models.ENDLESS))
+        endless.replace(file)
+        server.reload()
+
+        def entry() -> dict[str, str]:
+            (only,) = index(client).values()
+            return only
+
+        wait_until(lambda: entry()["reason"], 60, "the reason")
+        assert "did not answer the smallest input within 10 s" in entry()["reason"]
+        assert entry()["state"] == "READY"
 
 
 def test_a_trial_ends_with_the_server(tmp_path: Path) -> None:

@@ -28,9 +28,11 @@ from edge_runtime.contracts.errors import (
     RootKeyWrong,
     TrustRefused,
 )
+from edge_runtime.contracts.rows import AuditRow
 from edge_runtime.enrolment import read_address
 from tests.fakes import models
 from tests.fakes.running_box import RunningBox
+from tests.waiting import wait_until
 
 PASSPHRASE = "correct horse"
 
@@ -82,8 +84,12 @@ def test_an_admitted_desktop_works_with_boxes_once_they_have_heard_of_it(
     assert problem(office) is None
     assert trust.get_trust(office).pending == ()
     assert problem(second) is None
-    boxes.collect(second)
-    (row,) = [row for row in boxes.page_audits(second).rows if row.kind == "trust.root-accepted"]
+
+    def accepted() -> list[AuditRow]:
+        boxes.collect(second)
+        return [row for row in boxes.page_audits(second).rows if row.kind == "trust.root-accepted"]
+
+    (row,) = wait_until(accepted, 30, "the box to have written it down")
     assert row.who == office.identity.fingerprint
     assert "Admitted: second" in row.message
 
