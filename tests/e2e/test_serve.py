@@ -339,13 +339,13 @@ def test_a_model_that_fails_holds_up_no_other(tmp_path: Path) -> None:
 
 
 def test_a_model_that_hangs_holds_up_no_other(tmp_path: Path) -> None:
-    """Its runs on a blank are ended, and it is served as one of which nobody knows how long it takes."""
+    """Its run on a blank is ended, and it is refused."""
     endless, word_file = tmp_path / "endless.onnx", tmp_path / "word.onnx"
     endless.write_bytes(models.parsed(models.ENDLESS))
     word_file.write_bytes(models.always(1))
     with serve(tmp_path, endless, word_file) as server, RawClient(server.address) as client:
         assert word(client) == 1
-        wait_until(lambda: states(client) == {"endless": "READY", "word": "READY"}, 30, "the other one")
+        wait_until(lambda: states(client) == {"endless": "UNAVAILABLE", "word": "READY"}, 60, "its refusal")
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
