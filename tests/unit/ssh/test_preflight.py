@@ -159,5 +159,5 @@ def test_what_no_shell_says_is_refused(output: bytes) -> None:
 
 
 def test_a_path_that_could_be_a_command_is_no_python() -> None:
-    probe = read_probe(PROBE.replace(b"python=3.11 /usr/bin/python3.11", b"python=3.11 /tmp/x y;reboot"))
+    probe = read_probe(PROBE.replace(b"python=3.11 /usr/bin/python3.11", b"python=3.11 /opt/x y;reboot"))
     assert all(" " not in path for _version, path in probe.pythons)

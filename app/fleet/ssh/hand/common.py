@@ -10,7 +10,7 @@ import shutil
 import stat
 import subprocess
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -50,26 +50,40 @@ class Refused(Exception):
 @contextmanager
 def alone() -> Iterator[None]:
     """No other hand changes anything meanwhile: one whose desktop is gone may still be finishing."""
-    deadline = time.monotonic() + LOCK_SECONDS
-    while True:
+    taken: list[int] = []
+
+    def take() -> list[int]:
         handle = os.open(LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-        try:
+        with suppress(BlockingIOError):
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             # Whoever held it before has removed the file that was opened here.
             if os.fstat(handle).st_nlink:
-                break
-        except BlockingIOError:
-            pass
-        os.close(handle)
-        if time.monotonic() > deadline:
-            raise Refused("ssh.busy", f"What was begun here earlier is not finished after {LOCK_SECONDS:.0f} s.")
-        time.sleep(0.1)
+                taken.append(handle)
+        if not taken:
+            os.close(handle)
+        return taken
+
+    if not within(LOCK_SECONDS, take):
+        raise Refused("ssh.busy", f"What was begun here earlier is not finished after {LOCK_SECONDS:.0f} s.")
     try:
         yield
     finally:
         with suppress(FileNotFoundError):
             LOCK.unlink()
-        os.close(handle)
+        os.close(taken[0])
+
+
+def within(seconds: float, holds: Callable[[], object]) -> bool:
+    """Look again and again until something holds; False where it does not in time.
+
+    What is looked at (locks of others, processes that are no children of this one) wakes nobody up.
+    """
+    deadline = time.monotonic() + seconds
+    while not holds():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.05)
+    return True
 
 
 def run(*words: str | Path, most: int = 65536, seconds: float = 60, **options: Any) -> tuple[int, str]:

@@ -11,7 +11,6 @@ import shutil
 import stat
 import subprocess
 import sys
-import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -39,6 +38,7 @@ from app.fleet.ssh.hand.common import (
     ours,
     run,
     text,
+    within,
     write,
 )
 from app.fleet.ssh.hand.look import listening_port
@@ -254,9 +254,7 @@ def start(request: Answer) -> Answer:
         stderr=subprocess.DEVNULL,
         start_new_session=True,
     )
-    deadline = time.monotonic() + 10
-    while not ours() and time.monotonic() < deadline:
-        time.sleep(0.05)
+    within(10, ours)
     return {"changed": True}
 
 

@@ -6,7 +6,6 @@ import os
 import pwd
 import shutil
 import signal
-import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -31,6 +30,7 @@ from app.fleet.ssh.hand.common import (
     is_systemd,
     must,
     ours,
+    within,
 )
 from app.fleet.ssh.hand.look import PORTS, listeners, waiting
 
@@ -64,11 +64,9 @@ def stop_box() -> None:
         for pid in ours():
             with suppress(ProcessLookupError):
                 os.kill(pid, how)
-        deadline = time.monotonic() + STOP_SECONDS
-        while ours(children=True) and time.monotonic() < deadline:
-            time.sleep(0.05)
-        if not (left := ours(children=True)):
+        if within(STOP_SECONDS, lambda: not ours(children=True)):
             return
+    left = ours(children=True)
     raise Refused("enrolment.refused", f"Processes of {USER} do not end: {', '.join(map(str, left))}.")
 
 
