@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import stat
 import struct
 import sys
@@ -26,6 +25,7 @@ from edge_runtime.contracts.errors import (
     InputInvalid,
 )
 from edge_runtime.contracts.rows import Digest
+from edge_runtime.plain_files import open_plain
 
 MANIFEST_NAME = "manifest.json"
 INSTALLER_NAME = "install.py"
@@ -184,7 +184,7 @@ class _Folder:
 
     @contextmanager
     def open(self, path: str) -> Iterator[IO[bytes]]:
-        with _open_plain(self.folder / path) as file:
+        with _open(self.folder / path) as file:
             yield file
 
 
@@ -194,7 +194,7 @@ class _Zip:
 
     @contextmanager
     def open(self, path: str) -> Iterator[IO[bytes]]:
-        with _open_plain(self.path) as file, zipfile.ZipFile(file) as archive:
+        with _open(self.path) as file, zipfile.ZipFile(file) as archive:
             try:
                 info = archive.getinfo(path)
             except KeyError:
@@ -207,7 +207,7 @@ class _Zip:
 
     def check_members(self, expected: dict[str, int]) -> None:
         """Exactly the files that the manifest lists, each once and of its size."""
-        with _open_plain(self.path) as file, zipfile.ZipFile(file) as archive:
+        with _open(self.path) as file, zipfile.ZipFile(file) as archive:
             infos = archive.infolist()
         sizes = {info.orig_filename: info.file_size for info in infos}
         if sizes != expected or len(infos) != len(sizes):
@@ -216,14 +216,8 @@ class _Zip:
             raise EdgeBundleInvalid(f"{self.path.name} has a link or a device among its members.")
 
 
-def _open_plain(path: Path) -> IO[bytes]:
-    """Open a plain file; neither follow a link nor wait for the other end of a pipe."""
-    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+def _open(path: Path) -> IO[bytes]:
     try:
-        handle = os.open(path, flags)
+        return open_plain(path)
     except OSError as error:
         raise EdgeBundleInvalid(f"{path} cannot be opened: {error.strerror}.") from error
-    if not stat.S_ISREG(os.fstat(handle).st_mode):
-        os.close(handle)
-        raise EdgeBundleInvalid(f"{path} is not a plain file.")
-    return os.fdopen(handle, "rb")

@@ -15,6 +15,7 @@ from typing import BinaryIO
 
 from edge_runtime.contracts.errors import BundleInvalid, BundleTampered, InputInvalid
 from edge_runtime.contracts.manifest import GOLDEN_PREFIX, MANIFEST_NAME, MODEL_NAME, BundleManifest
+from edge_runtime.plain_files import open_plain
 
 MAX_BUNDLE_BYTES = 512 * 2**20
 MAX_MANIFEST_BYTES = 2**20
@@ -58,7 +59,7 @@ def read_bundle(path: Path) -> Bundle:
     :raises BundleInvalid: not a bundle: truncated, a member too many, twice, compressed, a link, outside its place…
     :raises BundleTampered: a member's bytes are not those that the manifest lists.
     """
-    with _open_plain(path) as file:
+    with _open(path) as file:
         size = os.fstat(file.fileno()).st_size
         if size > MAX_BUNDLE_BYTES:
             raise BundleInvalid(f"The bundle is {size} bytes; at most {MAX_BUNDLE_BYTES} are read.")
@@ -70,17 +71,11 @@ def read_bundle(path: Path) -> Bundle:
             raise BundleInvalid(f"{path.name} is not a whole bundle ({size} bytes): {error}.") from error
 
 
-def _open_plain(path: Path) -> BinaryIO:
-    """Open a plain file; neither follow a link nor wait for the other end of a pipe."""
-    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+def _open(path: Path) -> BinaryIO:
     try:
-        handle = os.open(path, flags)
+        return open_plain(path)
     except OSError as error:
         raise BundleInvalid(f"{path.name} cannot be opened: {error.strerror}.") from error
-    if not stat.S_ISREG(os.fstat(handle).st_mode):
-        os.close(handle)
-        raise BundleInvalid(f"{path.name} is not a plain file.")
-    return os.fdopen(handle, "rb")
 
 
 def _check_members(infos: Sequence[zipfile.ZipInfo], archive_bytes: int) -> dict[str, zipfile.ZipInfo]:
