@@ -28,6 +28,7 @@ QLabel[tone="ok"] { color: $ok; } QLabel[tone="warn"] { color: $warn; } QLabel[t
 QLabel[tone="info"] { color: $info; } QLabel[tone="idle"] { color: $idle; }
 QFrame[role="card"] { background: $surface; border: 1px solid $border; border-radius: 8px; }
 QFrame[role="line"] { background: $border; border: none; max-height: 1px; min-height: 1px; }
+QFrame[role="upright-line"] { background: $border; border: none; max-width: 1px; min-width: 1px; }
 QFrame[role="chip"] { border-radius: 12px; background: $idle_soft; }
 QFrame[role="chip"][tone="ok"] { background: $ok_soft; } QFrame[role="chip"][tone="warn"] { background: $warn_soft; }
 QFrame[role="chip"][tone="bad"] { background: $bad_soft; } QFrame[role="chip"][tone="info"] { background: $info_soft; }

@@ -95,10 +95,10 @@ def card(*items: Item, gap: int = GAP, padding: int = 16) -> QFrame:
     return frame
 
 
-def line() -> QFrame:
-    """A hairline between two groups."""
+def line(*, upright: bool = False) -> QFrame:
+    """A hairline between two groups, or ``upright`` between two columns."""
     frame = QFrame()
-    frame.setProperty("role", "line")
+    frame.setProperty("role", "upright-line" if upright else "line")
     return frame
 
 

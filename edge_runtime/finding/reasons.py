@@ -109,10 +109,11 @@ def _of_place(evidence: Evidence, place: tuple[str, int], facts: dict[str, str])
     answer = evidence.answers.get(place)
     if answer is None:
         return
-    subject = f"{place[0]}:{place[1]}"
+    where = f"{place[0]}:{place[1]}"
+    subject = f"{where} ({facts['name']})" if facts["name"] else where
     match answer.outcome:
         case "box":
-            yield Reason(kind="other-key", subject=subject, facts=facts)
+            yield Reason(kind="other-key", subject=where, facts=facts)
         case "other":
             yield Reason(kind="no-box", subject=subject, facts=facts)
         case "refused":

@@ -68,7 +68,7 @@
     </message>
     <message>
         <source>Box and desktop learn each other&apos;s key: over SSH, by a one-time code, or through a home folder.</source>
-        <translation>盒子和桌面互相得知对方的密钥：通过 SSH、一次性代码，或主目录。</translation>
+        <translation>边缘盒与此桌面通过 SSH、一次性配对码或主文件夹互相得知对方的密钥。</translation>
     </message>
     <message>
         <source>Add box</source>
@@ -119,8 +119,8 @@
         <translation>边缘盒的地址</translation>
     </message>
     <message>
-        <source>Its name or number in the network. Choose it below if the box was heard.</source>
-        <translation>它在网络中的名称或 IP 地址。若下方已列出该边缘盒，可直接选择。</translation>
+        <source>Its name or number in the network. Take it from the list if the box was heard.</source>
+        <translation>它在网络中的名称或 IP 地址。若左侧已列出该边缘盒，可直接选取。</translation>
     </message>
     <message>
         <source>Name of the box (optional)</source>

@@ -48,6 +48,7 @@ def test_adding_a_box_that_is_not_there_says_so_beside_the_button(bench: Bench, 
     page = bench.window.pages["boxes"]
     assert isinstance(page, BoxesPage)
     dialog = page.add_box()
+    dialog.way.choose("folder")
     dialog.submit()
     assert "Choose" in dialog.complaint
     dialog.folder.edit.setText(str(tmp_path))

@@ -94,6 +94,7 @@ def test_open_site_watches_its_boxes(
     page = desktop.window.pages["boxes"]
     assert isinstance(page, BoxesPage)
     dialog = page.add_box()
+    dialog.way.choose("folder")
     dialog.folder.edit.setText(str(box_home))
     dialog.submit()
     qtbot.waitUntil(lambda: page.model.rowCount() == 1, timeout=20_000)

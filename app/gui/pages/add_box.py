@@ -1,4 +1,4 @@
-"""Adding a box: over SSH, by its one-time code or its home folder on this machine, helped by what announces itself."""
+"""Adding a box: what the network shows on one side; its code, SSH or its home folder on the other."""
 
 from __future__ import annotations
 
@@ -16,6 +16,9 @@ from app.gui.widgets import Segments, column, line, row
 from app.store.records import Box
 from app.usecases import boxes, pairing
 from edge_runtime.contracts.errors import InputInvalid
+
+LEAST_WIDTH = 960
+"""Two columns, in logical pixels."""
 
 
 class AddBox(FormDialog):
@@ -35,13 +38,13 @@ class AddBox(FormDialog):
         self.way = Segments(
             self.tr("Way"),
             [
-                (self.tr("Its home folder"), "folder"),
                 (self.tr("With its code"), "code"),
                 (self.tr("Over SSH"), "ssh"),
+                (self.tr("Its home folder"), "folder"),
             ],
         )
         self.way.chosen.connect(lambda _way: self._show_way())
-        self.fields.addLayout(row(self.way, 1))
+        ways = column(row(self.way, 1), gap=16)
         by_folder, by_code = column(gap=16), column(gap=16)
         self._by_folder, self._by_code = QWidget(), QWidget()
         self.folder = PathField(self.tr("Home folder of the box"))
@@ -74,12 +77,12 @@ class AddBox(FormDialog):
         self.add_field(
             self.tr("Address of the box"),
             self.pairing_address,
-            self.tr("Its name or number in the network. Choose it below if the box was heard."),
+            self.tr("Its name or number in the network. Take it from the list if the box was heard."),
             into=by_code,
         )
         for group, fields in ((self._by_folder, by_folder), (self._by_code, by_code)):
             group.setLayout(fields)
-            self.fields.addWidget(group)
+            ways.addWidget(group)
         self.ssh = SshFields(self)
         self.name = QLineEdit()
         self.name.setPlaceholderText("line-2")
@@ -96,13 +99,17 @@ class AddBox(FormDialog):
             self.tr("What `make edge-bundle` built; otherwise it is taken from where bundles usually lie."),
             into=self.ssh.inside,
         )
-        self._show_way()
+        ways.addWidget(self.ssh.group)
+        ways.addStretch(1)
         self.found = FoundBoxes(session)
         self.found.taken.connect(self._take)
         self.found.code_offered.connect(self.offer)
-        self.fields.addWidget(line())
-        self.fields.addWidget(self.found)
-        self.setMinimumWidth(640)
+        sides = row(self.found, line(upright=True), ways, gap=24)
+        sides.setStretch(0, 1)
+        sides.setStretch(2, 1)
+        self.fields.addLayout(sides)
+        self.setMinimumWidth(LEAST_WIDTH)
+        self._show_way()
         self.found.look()
 
     def submit(self) -> None:

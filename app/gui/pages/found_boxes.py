@@ -45,6 +45,7 @@ class FoundBoxes(QWidget):
                 row(label(self.tr("Boxes on the network"), "section"), 1, self.look_again),
                 column(places, label(hint, "caption", wrap=True), gap=4),
                 self._list,
+                1,
             )
         )
         context = session.context

@@ -17,7 +17,7 @@ PASSWORD, KEY, AGENT = "password", "key", "agent"
 
 
 class SshFields(QObject):
-    """The fields, in a group of their own at the end of a dialog's."""
+    """The fields, in a ``group`` of their own that the dialog puts where it belongs."""
 
     def __init__(self, dialog: FormDialog) -> None:
         super().__init__(dialog)
@@ -54,16 +54,20 @@ class SshFields(QObject):
         self.password = _secret()
         self._password_hint = dialog.add_field(self.tr("Password"), self.password, " ", into=of_password)
         self._of_password.setLayout(of_password)
-        inside.addWidget(self._of_password)
         self.sudo = _secret()
+        of_sudo = column()
         dialog.add_field(
             self.tr("Password for sudo (optional)"),
             self.sudo,
             self.tr("Leave it empty where it is the same, or where sudo asks for none."),
-            into=inside,
+            into=of_sudo,
         )
+        of_sudo.addStretch(1)
+        secrets = row(self._of_password, of_sudo, gap=16)
+        secrets.setStretch(0, 1)
+        secrets.setStretch(1, 1)
+        inside.addLayout(secrets)
         self.group.setLayout(inside)
-        dialog.fields.addWidget(self.group)
         self._show_way()
 
     def fill(self, target: SshTarget, host_key: str) -> None:

@@ -147,6 +147,7 @@ class ReleaseBox(FormDialog):
         self.fields.addWidget(label(self.tr("What waits there for a desktop"), wrap=True))
         self.fields.addLayout(row(self.rows, 1))
         self.ssh = SshFields(self)
+        self.fields.addWidget(self.ssh.group)
         self.primary.setDefault(False)
         self.cancel.setDefault(True)
         context = session.context
