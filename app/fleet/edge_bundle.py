@@ -27,6 +27,7 @@ from edge_runtime.contracts.errors import (
 from edge_runtime.contracts.rows import Digest
 from edge_runtime.plain_files import open_plain
 
+BUNDLES_NAME = "edge-bundles"
 MANIFEST_NAME = "manifest.json"
 INSTALLER_NAME = "install.py"
 MAX_MANIFEST_BYTES = 2**20
@@ -171,11 +172,14 @@ def find_edge_bundle(arch: str, folders: Sequence[Path]) -> Path:
 
 
 def usual_folders() -> tuple[Path, ...]:
-    """Where bundles lie without being told: beside the built program, or in the source tree where they are built."""
+    """Where bundles lie without being told: the person's own, beside the built program, or where they are built."""
+    import platformdirs
+
+    own = platformdirs.user_data_path("lineside", appauthor=False) / BUNDLES_NAME
     if getattr(sys, "frozen", False):
-        return (Path(sys.executable).resolve().parent / "edge-bundles",)
+        return (own, Path(sys.executable).resolve().parent / BUNDLES_NAME)
     root = Path(__file__).resolve().parents[2]
-    return (root / "dist",) if (root / "pyproject.toml").is_file() else ()
+    return (own, root / "dist") if (root / "pyproject.toml").is_file() else (own,)
 
 
 @dataclass(frozen=True, slots=True)

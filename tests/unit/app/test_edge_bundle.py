@@ -137,7 +137,7 @@ def test_a_manifest_without_installer(bundle: Path) -> None:
         open_edge_bundle(bundle)
 
 
-def test_the_bundle_of_this_version_is_found(bundle: Path, tmp_path: Path) -> None:
+def test_the_bundle_of_this_version_is_found(bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     own = f"lineside-edge-{version('lineside')}-aarch64"
     here, there = tmp_path / "here", tmp_path / "there"
     for folder in (here, there):
@@ -150,4 +150,5 @@ def test_the_bundle_of_this_version_is_found(bundle: Path, tmp_path: Path) -> No
     assert find_edge_bundle("aarch64", [here, there]) == there / own
     with pytest.raises(EdgeBundleMissing, match="nowhere"):
         open_edge_bundle(tmp_path / "nowhere")
-    assert usual_folders() == (EDGE.parents[1] / "dist",)
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    assert usual_folders() == (tmp_path / "lineside" / "edge-bundles", EDGE.parents[1] / "dist")
