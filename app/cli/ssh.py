@@ -148,11 +148,11 @@ def _release(arguments: argparse.Namespace, session: Session) -> None:
 
 
 def _released_lines(report: ReleaseReport) -> list[str]:
-    lost = "an unknown number of" if report.lost_rows is None else report.lost_rows
+    lost = {None: "An unknown number of rows", 1: "1 row"}.get(report.lost_rows, f"{report.lost_rows} rows")
     return [
         f"Removed: {', '.join(map(text.clean, report.removed)) or 'nothing, for nothing was there'}.",
         *(f"not there any more: {text.clean(what)}" for what in report.looked_for),
-        *([f"{lost} rows went with it, of which no desktop has a copy."] if report.lost_rows != 0 else []),
+        *([f"{lost} went with it, of which no desktop has a copy."] if report.lost_rows != 0 else []),
         f"{text.clean(report.name)} is off this machine and off the list.",
     ]
 

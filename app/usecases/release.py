@@ -205,6 +205,8 @@ def _forget(ctx: Context, box: Box, target: SshTarget, look: _Look, lost: int | 
         if lost == 0
         else " An unknown number of rows went with it."
         if lost is None
+        else " 1 row went with it."
+        if lost == 1
         else f" {lost} rows went with it."
     )
     message = f"Took everything off {box.name} at {target}; looked for {len(look.looked_for)} things, found none.{gone}"
