@@ -244,6 +244,14 @@ def code_of(ask: Callable[..., bytes], body: bytes, **options: Any) -> tuple[grp
     return refused.value.code(), refused.value.details()
 
 
+def test_a_question_is_no_longer_than_one_that_names_a_model(ask: Callable[..., bytes]) -> None:
+    body = protocol()["ModelReadyRequest"](name="a" * 20_000).SerializeToString()
+    for call in ("ModelReady", "ModelMetadata", "ModelConfig", "ModelStatistics", "RepositoryIndex", "ServerMetadata"):
+        code, why = code_of(ask, body, call=call)
+        assert code == INVALID
+        assert "16384 bytes at most" in why
+
+
 INVALID = grpc.StatusCode.INVALID_ARGUMENT
 WRONG = {
     "no message": (b"\xff\xff\xff", INVALID, "no ModelInferRequest"),
