@@ -63,6 +63,8 @@ class _Caller:
         self._message = Message(0)
         self._run: Run | None = None
         self._is_gone = False
+        self.request_id = ""
+        """Of the request that is worked on, as far as it was read."""
         if not context.add_callback(self._leave):
             # Too late to be told.
             self._is_gone = True
@@ -189,6 +191,7 @@ class GrpcService:
             self._streams.close(stream)
 
     def _next_answer(self, arrived: list[bytes], caller: _Caller) -> bytes:
+        caller.request_id = ""
         try:
             question = take_apart(arrived.pop())
             with caller.asks(question):
@@ -198,6 +201,8 @@ class GrpcService:
         except Exception as error:  # noqa: BLE001 - a bug in one call must not take the listener down
             why = _status("ModelStreamInfer", error)[1]
             message = protocol()["ModelStreamInferResponse"](error_message=why)
+            # By this a client that has several under way knows which of them failed.
+            message.infer_response.id = caller.request_id
             return caller.receives([message.SerializeToString()])
 
     def _may_ask(self, context: grpc.ServicerContext) -> bool:
@@ -248,6 +253,7 @@ class GrpcService:
     def _answer(self, question: Question, encode: Callable[[InferAnswer], bytes], caller: _Caller) -> bytes:
         arrived_ns = time.perf_counter_ns()
         message = parse("ModelInferRequest", question.head)
+        caller.request_id = message.id
         bulk = bulk_of(message) if question.bulk is None else question.bulk
         model = self._shelf.model(message.model_name, message.model_version)
         if model.run_s <= QUICK_S and question.size <= QUICK_BYTES:
