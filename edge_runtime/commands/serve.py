@@ -320,6 +320,10 @@ def load_file(file: ServedFile, trials: TrialLoads | None) -> ServedModel | Line
     except LinesideError as error:
         return error
     except Exception as error:  # noqa: BLE001 - it is told to whoever waits for the model
+        if isinstance(error, MemoryError):
+            return ModelUnusable(
+                f"There is not enough memory to load {Path(file.path).name}.", hint="Stop what else takes memory here."
+            )
         _log.exception("%s could not be loaded", file.path)
         return LinesideError(f"{Path(file.path).name} could not be loaded: {error}.")
 

@@ -16,7 +16,13 @@ from edge_runtime.commands.serve_model import ServedFile
 from edge_runtime.commands.trial_loads import LoadFacts
 from edge_runtime.contracts import wire
 from edge_runtime.contracts.errors import LinesideError
-from edge_runtime.inference.child_memory import be_the_first_to_go, is_lack_of_memory, own_memory, too_much_memory
+from edge_runtime.inference.child_memory import (
+    be_the_first_to_go,
+    forget_limit,
+    is_lack_of_memory,
+    own_memory,
+    too_much_memory,
+)
 from edge_runtime.inference.session import reason_of
 from edge_runtime.model_files import read_model_file
 
@@ -36,6 +42,7 @@ def main() -> None:
 def try_load(what: ServedFile | PipelineModel) -> LoadFacts:
     """Load a model here, for whoever wants to know whether he can."""
     allowed = None
+    forget_limit()
     try:
         file = read_model_file(Path(what.path))
         allowed = be_the_first_to_go(what.tuning(file.model).provider)
