@@ -41,7 +41,7 @@ STOP_S = 10.0
 TURN_S = 5.0
 """How long the next model waits for one that is being loaded."""
 TRIAL_S = 300.0
-"""What a model may take to be loaded in a process of its own, on a device that prepares much too."""
+"""What a model may take to be loaded in a process of its own, on a device that prepares much too, besides its run."""
 SETTINGS = (
     "http",
     "grpc",
@@ -135,7 +135,9 @@ def _serve(
 def _files(options: argparse.Namespace) -> list[ServedFile]:
     home = str(options.home) if options.home is not None else None
     return [
-        ServedFile(path=str(path), name=options.name or None, home=home, threads=options.threads)
+        ServedFile(
+            path=str(path), name=options.name or None, home=home, threads=options.threads, max_run_s=options.max_run_s
+        )
         for path in options.models
     ]
 
@@ -316,7 +318,7 @@ def load_file(file: ServedFile, trials: TrialLoads | None) -> ServedModel | Line
     try:
         if trials is None:
             return file.load(read_model_file(Path(file.path)))
-        return trials.load(file, timeout_s=TRIAL_S)
+        return trials.load(file, timeout_s=TRIAL_S + file.max_run_s)
     except LinesideError as error:
         return error
     except Exception as error:  # noqa: BLE001 - it is told to whoever waits for the model
