@@ -38,6 +38,11 @@ def file_name(path: Path) -> str:
     return path.name.removesuffix(".onnx")
 
 
+def not_a_file(path: Path) -> ModelUnusable:
+    """What is said of a folder, a pipe or a device."""
+    return ModelUnusable(f"{path} is not a file.", hint="Name an ONNX file or a bundle.")
+
+
 def read_model_file(path: Path) -> ModelFile:
     """Read a model for use on this machine; nobody asks here who signed it.
 
@@ -49,7 +54,7 @@ def read_model_file(path: Path) -> ModelFile:
         facts = path.stat()
         # A pipe or a device would have us wait for ever, or read for ever.
         if not stat.S_ISREG(facts.st_mode):
-            raise ModelUnusable(f"{path} is not a file.", hint="Name an ONNX file or a bundle.")
+            raise not_a_file(path)
         if facts.st_size > MAX_MODEL_BYTES:
             raise ModelUnusable(
                 f"{path} has {facts.st_size} bytes; at most {MAX_MODEL_BYTES} are read.",

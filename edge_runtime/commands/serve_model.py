@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from edge_runtime.contracts.errors import InputInvalid, ModelUnusable
-from edge_runtime.model_files import ModelFile, file_name
+from edge_runtime.model_files import ModelFile, file_name, not_a_file
 
 if TYPE_CHECKING:
     from edge_runtime.inference.session import Tuning
@@ -37,7 +37,10 @@ class ServedFile(Struct, frozen=True, kw_only=True, tag="serve"):
         """What it is called before it has been read.
 
         :raises InputInvalid: no client could ask for that.
+        :raises ModelUnusable: it is a folder without a name.
         """
+        if not self.name and not Path(self.path).name:
+            raise not_a_file(Path(self.path))
         return model_name(self.name or file_name(Path(self.path)))
 
     def tuning(self, model: bytes) -> Tuning:
@@ -73,7 +76,7 @@ class ServedFile(Struct, frozen=True, kw_only=True, tag="serve"):
         if model.hangs:
             raise ModelUnusable(
                 f"{Path(self.path).name} did not answer the smallest input within {most_s:g} s when it was tried.",
-                hint="Allow more with --max-run-s if it is that slow; otherwise look for a loop in it that does not end.",
+                hint="Allow more with --max-run-s if it is that slow; else look for a loop in it that does not end.",
             )
         if model.out_of_memory:
             raise MemoryError(model.out_of_memory)
