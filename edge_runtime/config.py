@@ -83,6 +83,9 @@ _WANTED = {
     _SOURCE: "wants kind:location, for instance folder:/var/lib/camera/frames",
 }
 """In a person's words."""
+MAX_WORKERS = 64
+Workers = Annotated[int, Meta(ge=1, le=MAX_WORKERS)]
+"""Threads that work at a time: more than that no box has cores for."""
 Listen = Annotated[str, Meta(pattern=_LISTEN)]
 """``host:port``; port 0 takes any free one."""
 MaybeListen = Annotated[str, Meta(pattern=_MAYBE_LISTEN)]
@@ -205,7 +208,7 @@ class PipelineConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """``kind:location``; the kinds are those registered as ``lineside.sources``."""
     keep_random: Share = 0.05
     keep_margin: Share = 0.5
-    workers: Annotated[int, Meta(ge=1, le=64)] | None = None
+    workers: Workers | None = None
     """Frames in hand at a time; more than one may mix up their order a little. Without it as many as
     ``lineside-edge bench`` found best for the model, or one for each core."""
     fps: Annotated[float, Meta(gt=0, le=1000)] | None = None

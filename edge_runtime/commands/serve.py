@@ -24,7 +24,7 @@ from edge_runtime.commands import said
 from edge_runtime.commands.last_words import LastWords
 from edge_runtime.commands.option_words import checked_options
 from edge_runtime.commands.serve_model import ServedFile
-from edge_runtime.config import Inference, MaybeListen, join_address
+from edge_runtime.config import MAX_WORKERS, Inference, MaybeListen, Workers, join_address
 from edge_runtime.contracts.errors import InputInvalid, LinesideError, ModelUnusable
 from edge_runtime.model_files import read_model_file
 from edge_runtime.processes import cores
@@ -144,8 +144,7 @@ def _files(options: argparse.Namespace) -> list[ServedFile]:
 
 def _checked(options: argparse.Namespace, files: list[ServedFile]) -> tuple[Inference, list[str]]:
     """The listeners' settings, and what the models are called as far as the files' names tell."""
-    if any(number is not None and number < 1 for number in (options.threads, options.workers)):
-        raise InputInvalid("--threads and --workers count from one.")
+    checked_options({"threads": options.threads, "workers": options.workers}, _AtATime)
     if options.name and len(options.models) > 1:
         raise InputInvalid("--name is for one model; several are called by their files' names.")
     if not options.http and not options.grpc:
@@ -157,6 +156,11 @@ def _checked(options: argparse.Namespace, files: list[ServedFile]) -> tuple[Infe
     for option in ("http", "grpc"):
         _check_address(option, getattr(options, option))
     return checked_options({name: getattr(options, name) for name in SETTINGS}, Inference), names
+
+
+class _AtATime(msgspec.Struct):
+    threads: Workers | None = None
+    workers: Workers | None = None
 
 
 def _same_name(name: str) -> InputInvalid:
@@ -350,12 +354,12 @@ def _workers(options: argparse.Namespace, files: list[ServedFile]) -> int:
     if options.workers is not None:
         return int(options.workers)
     if options.home is None or options.threads is not None:
-        return max(1, cores() // (options.threads or 1))
+        return min(max(1, cores() // (options.threads or 1)), MAX_WORKERS)
     workers = []
     for file in files:
         with suppress(LinesideError):  # what cannot be read is told of when it is loaded
             workers.append(file.tuning(read_model_file(Path(file.path)).model).workers)
-    return min(workers, default=cores())
+    return min([*workers, MAX_WORKERS]) if workers else min(cores(), MAX_WORKERS)
 
 
 def _listeners(shelf: ModelShelf, settings: Inference) -> dict[str, Listener]:
