@@ -298,6 +298,13 @@ def _check_names(config: EdgeConfig, text: str) -> None:
             seen.add(pipeline.source)
 
 
+def in_words(problem: str) -> str:
+    """A complaint about a text in a person's words, where it is about its form."""
+    if "matching regex" not in problem:
+        return problem
+    return next((wanted for pattern, wanted in _WANTED.items() if repr(pattern) in problem), problem)
+
+
 def load_config(path: Path) -> EdgeConfig:
     """Read and check a file.
 
@@ -337,6 +344,6 @@ def _explain(text: str, complaint: str) -> ConfigInvalid:
         problem = "there is no such field"
     elif missing := re.search(r"missing required field `([^`]*)`", problem):
         problem = f"`{missing[1]}` is missing"
-    elif "matching regex" in problem:
-        problem = next((wanted for pattern, wanted in _WANTED.items() if repr(pattern) in problem), problem)
+    else:
+        problem = in_words(problem)
     return config_error(text, field or "the file", problem)
