@@ -296,13 +296,14 @@ class SpoolDisk:
         self._served = {stream: tables.last_cursor(stream) for stream in STREAMS}
         self._reconcile(tables)
         self._open_tables = tables
+        self._had_one = True
         return tables
 
     def _is_emptied(self) -> bool:
         """SQLite takes a file without a byte for a new database; a power cut or a disk that failed may have left it."""
         try:
             # Where that was told already, it is the new one, for which there was no room.
-            told = self._damaged or not (self._had_one or self._served)
+            told = self._damaged or not (self._had_one or any(self._served.values()))
             return not told and self._path.stat().st_size == 0
         except OSError:
             return False
