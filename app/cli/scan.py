@@ -66,6 +66,12 @@ def _scan(arguments: argparse.Namespace, session: Session) -> None:
     ]
     if report.found:
         lines = text.table(list(columns), [[read(one) for read in columns.values()] for one in report.found])
+    for one in report.found:
+        if one.moved_from:
+            lines += [
+                "",
+                f"{text.clean(one.known_as)} was at {one.moved_from}, and is asked where it answers from now on.",
+            ]
     for message, hint in told:
         lines += ["", text.clean(message), f"  {text.clean(hint)}"]
     if request.explain and not told:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from app.fleet.client import split_address
 from app.store import boxes as box_store
 from app.store import sightings
-from app.usecases.boxes import connect, get_box
+from app.store.records import Box
+from app.usecases.boxes import connect, get_box, refresh
 from app.usecases.progress import CancelToken, Progress, ProgressEvent, silent
 from edge_runtime.config import DEFAULT_PORT
 from edge_runtime.contracts.errors import InputInvalid
@@ -46,6 +47,8 @@ class Found:
     seen: FoundBox
     known_as: str | None = None
     """Its name on this desktop's list."""
+    moved_from: str | None = None
+    """Where it was known to be until now; from here on it is followed to where its key answered."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +66,8 @@ def scan(
     progress: Progress = silent,
     cancel: CancelToken | None = None,
 ) -> ScanReport:
-    """Look for boxes; nothing of ours is shown to whoever answers. Where enrolled ones answered is remembered.
+    """Look for boxes; nothing of ours is shown to whoever answers. Where enrolled ones answered is remembered, and one
+    whose key answers elsewhere, and no longer where it was, is followed there.
 
     :param ctx: the site, for which boxes are ours; None before there is one.
     :param expected: ids; listening ends as soon as all of them were heard.
@@ -111,19 +115,53 @@ def scan(
         for seen in evidence.found:
             if seen.proved and seen.box in names:
                 sightings.note_key(ctx.database, seen.box, seen.addresses)
-    found = tuple(Found(seen=seen, known_as=names.get(seen.box)) for seen in _merge(evidence.found, neighbours.found))
+    moved = _follow(ctx, known, evidence.found) if ctx else {}
+    found = tuple(
+        Found(seen=seen, known_as=names.get(seen.box), moved_from=moved.get(seen.box))
+        for seen in _merge(evidence.found, neighbours.found)
+    )
     return ScanReport(found=found, reasons=tuple(reasons))
 
 
-def adopt_addresses(ctx: Context, found: Iterable[FoundBox]) -> int:
-    """Follow enrolled boxes to where their key answers now; returns how many moved."""
-    here = {seen.box: seen for seen in found if seen.proved and not seen.told_by}
-    moved = 0
-    for box in box_store.list_boxes(ctx.database):
-        seen = here.get(box.box)
-        if seen is not None and box.address not in seen.addresses:
-            box_store.set_status(ctx.database, box.box, address=seen.addresses[0])
-            moved += 1
+def follow_moved(ctx: Context, *, seconds: float = 2.0, cancel: CancelToken | None = None) -> int:
+    """Listen for the enrolled boxes that did not answer last, and follow those that moved; returns how many."""
+    from edge_runtime.finding.search import search
+
+    lost = [box for box in box_store.list_boxes(ctx.database) if box.problem is not None]
+    if not lost:
+        return 0
+    token = cancel or CancelToken()
+    wanted = frozenset(box.box for box in lost)
+    evidence = search(
+        seconds=seconds,
+        expected=wanted,
+        about=wanted,
+        enough=lambda heard: token.cancelled or wanted <= frozenset(heard),
+        done=lambda _count, _total: token.check(),
+    )
+    token.check()
+    return len(_follow(ctx, lost, evidence.found))
+
+
+def _follow(ctx: Context, known: Iterable[Box], found: Iterable[FoundBox]) -> dict[str, str]:
+    """Follow those whose key answers elsewhere and not where they were; where each was, by id.
+
+    One that answers at both has two addresses, or a copy: it stays where it is, and ``clones`` tells which it is.
+    """
+    from edge_runtime.finding.probe import probe
+
+    here = {seen.box: seen for seen in found if seen.proved}
+    elsewhere = [box for box in known if box.box in here and box.address not in here[box.box].addresses]
+    answers = {(one.host, one.port): one for one in probe(split_address(box.address) for box in elsewhere)}
+    moved = {}
+    for box in elsewhere:
+        presented = answers[split_address(box.address)].presented
+        if presented is None or presented.fingerprint != box.box:
+            address = here[box.box].addresses[0]
+            words = f"{box.name} moved from {box.address} to {address}, where its key answers."
+            box_store.move_box(ctx.database, box.box, address, words)
+            refresh(ctx, box.box)
+            moved[box.box] = box.address
     return moved
 
 

@@ -38,17 +38,21 @@ def search(
     seconds: float,
     places: Iterable[Place] = (),
     expected: Collection[str] = (),
+    about: Collection[str] | None = None,
     enough: Callable[[Collection[str]], bool] = lambda _boxes: False,
     done: Callable[[int, int], None] = lambda _count, _total: None,
 ) -> Evidence:
     """Listen for ``seconds`` and ask ``places`` and every announced address whose key it has.
 
     :param expected: boxes whose announcements always find room.
+    :param about: only the announced addresses of these boxes are asked; None: those of all.
     :param done: called with how many addresses of how many were asked; may raise to stop.
     """
     heard = listen(seconds, expected=expected, enough=enough) if seconds > 0 else Heard()
     interfaces = tuple(list_interfaces())
-    claimed = [place for claim in heard.claims for place in _places(claim)]
+    claimed = [
+        place for claim in heard.claims if about is None or claim.announcement.box in about for place in _places(claim)
+    ]
     asked = list(dict.fromkeys([*places, *claimed[:MOST_PROBED]]))
     answers = {
         (answer.host, answer.port): answer for answer in probe(asked, done=lambda count: done(count, len(asked)))

@@ -895,6 +895,10 @@
         <translation>标识：{id}</translation>
     </message>
     <message>
+        <source>Enrolled on this desktop. It was at {address}, and is asked here from now on.</source>
+        <translation>已在本机登记。它原来在 {address}，今后改为在此处联系它。</translation>
+    </message>
+    <message>
         <source>Enrolled on this desktop.</source>
         <translation>已在本机登记。</translation>
     </message>

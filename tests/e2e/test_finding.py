@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from app.usecases import boxes, sites
+from app.usecases import activity, boxes, sites
 from edge_runtime.enrolment import address_file, create_home, read_home
 from tests.fakes.network import Machine, Network, needs_namespaces, network
 from tests.waiting import wait_until
@@ -208,3 +208,51 @@ def test_ten_thousand_hostile_announcements_neither_slow_nor_fool_it(factory: Fa
     ]
     assert {"unproved"} <= kinds(report)
     assert len(report["reasons"]) < 100
+
+
+def moved(home: Path) -> list[str]:
+    """What this desktop's activity says of boxes that moved."""
+    with sites.open_context(home) as ctx:
+        return [entry.message for entry in activity.page_activity(ctx).rows if entry.what == "box.moved"]
+
+
+def known_at(home: Path) -> str:
+    with sites.open_context(home) as ctx:
+        return boxes.get_box(ctx, "line-1").address
+
+
+def test_a_box_that_moved_is_followed_by_a_scan_and_while_boxes_are_watched(factory: Factory, site: Path) -> None:
+    laptop, one = factory.net.machine("laptop"), factory.net.machine("one")
+    factory.net.cable([(laptop, "lan", ["10.77.1.1/24"]), (one, "up", ["10.77.1.2/24"])])
+    box = factory.box(one, "line-1")
+    with sites.open_context(site) as ctx:
+        boxes.enrol_local(ctx, box.home, address="10.77.1.2:7443")
+
+    # At two addresses, it is asked where it was.
+    one.has("ip address add 10.77.1.3/24 dev up")
+    report = scan(laptop, site, "--seconds", "0", "--address", "10.77.1.3")
+    assert [(one["known_as"], one["moved_from"]) for one in report["found"]] == [("line-1", None)]
+    assert known_at(site) == "10.77.1.2:7443"
+
+    # The second address of a network goes with the first.
+    one.has("ip address delete 10.77.1.2/24 dev up", "ip address add 10.77.1.3/24 dev up")
+    report = scan(laptop, site, "--seconds", "0", "--address", "10.77.1.3")
+    assert [one["moved_from"] for one in report["found"]] == ["10.77.1.2:7443"]
+    assert known_at(site) == "10.77.1.3:7443"
+    assert scan(laptop, site, "--seconds", "0", "--address", "10.77.1.3")["found"][0]["moved_from"] is None
+
+    # Nobody looks for it this time; it is heard because it does not answer any more.
+    one.has("ip address delete 10.77.1.3/24 dev up", "ip address add 10.77.1.9/24 dev up")
+    refresh = [sys.executable, "-m", "app", "--home", str(site), "boxes", "refresh", "--json"]
+    assert json.loads(laptop.run(*refresh).stdout)["boxes"][0]["problem"]
+    watch = (
+        "import sys; from pathlib import Path; from app.usecases import finding, sites\n"
+        "with sites.open_context(Path(sys.argv[1])) as ctx: print(finding.follow_moved(ctx))"
+    )
+    wait_until(lambda: laptop.run(sys.executable, "-c", watch, str(site)).stdout.strip() == "1", 60, "it to be heard")
+    assert known_at(site) == "10.77.1.9:7443"
+    assert json.loads(laptop.run(*refresh).stdout)["boxes"][0]["problem"] is None
+    assert moved(site) == [
+        "line-1 moved from 10.77.1.3:7443 to 10.77.1.9:7443, where its key answers.",
+        "line-1 moved from 10.77.1.2:7443 to 10.77.1.3:7443, where its key answers.",
+    ]

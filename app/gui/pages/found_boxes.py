@@ -122,6 +122,10 @@ class FoundBoxes(QWidget):
 
     def _advice(self, found: Found) -> str:
         seen = found.seen
+        if found.moved_from:
+            return self.tr("Enrolled on this desktop. It was at {address}, and is asked here from now on.").format(
+                address=found.moved_from
+            )
         if found.known_as:
             return self.tr("Enrolled on this desktop.")
         parts = []
