@@ -18,6 +18,7 @@ from tests.fakes.network import Machine, Network, needs_namespaces, network
 from tests.waiting import wait_until
 
 pytestmark = needs_namespaces
+EDGE = (sys.executable, "-m", "edge_runtime")
 PASSPHRASE = "correct horse"
 CONFIG = """\
 name = "{name}"
@@ -47,9 +48,12 @@ class Factory:
     def __init__(self, net: Network, folder: Path) -> None:
         self.net, self._folder, self._boxes = net, folder, list[RunningBox]()
 
-    def box(self, machine: Machine, name: str, *, listen: str = "0.0.0.0:7443", home: Path | None = None) -> RunningBox:
+    def box(
+        self, machine: Machine, name: str, *, listen: str | None = "[::]:7443", home: Path | None = None
+    ) -> RunningBox:
+        """:param listen: None: with the configuration that `init` gives a box."""
         folder = home or self._folder / f"{machine.name}-{name}"
-        create_home(folder, name=name, config=CONFIG.format(name=name, listen=listen))
+        create_home(folder, name=name, config=CONFIG.format(name=name, listen=listen) if listen else None)
         command = machine.command(sys.executable, "-m", "edge_runtime", "run", "--home", str(folder))
         box = RunningBox(folder, subprocess.Popen(command, stderr=subprocess.DEVNULL))
         self._boxes.append(box)
@@ -95,7 +99,7 @@ def test_boxes_are_found_on_every_interface_and_over_ipv6(factory: Factory, site
     factory.net.cable([(laptop, "left", ["10.77.1.1/24"]), (one, "up", ["10.77.1.2/24"])])
     factory.net.cable([(laptop, "right", ["fd77::1/64"]), (two, "up", ["fd77::2/64"])])
     first = factory.box(one, "line-1")
-    second = factory.box(two, "line-2", listen="[::]:7443")
+    second = factory.box(two, "line-2")
 
     def both() -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = [one["seen"] for one in scan(laptop, site, "--seconds", "3")["found"]]
@@ -104,7 +108,7 @@ def test_boxes_are_found_on_every_interface_and_over_ipv6(factory: Factory, site
     found = wait_until(both, 30, "both boxes to be heard")
     seen = {box["name"]: box for box in found}
     assert {name: box["box"] for name, box in seen.items()} == {"line-1": first.id, "line-2": second.id}
-    assert seen["line-1"]["addresses"] == ["10.77.1.2:7443"]
+    assert seen["line-1"]["addresses"][0] == "10.77.1.2:7443"
     assert seen["line-1"]["interfaces"] == ["left"]
     assert seen["line-2"]["addresses"][0].startswith("[fd77::2]")
     assert seen["line-2"]["interfaces"] == ["right"]
@@ -203,8 +207,8 @@ def test_ten_thousand_hostile_announcements_neither_slow_nor_fool_it(factory: Fa
         flood.wait()
     proved = [one for one in report["found"] if one["seen"]["proved"]]
     # The real one, at its real address; of those who only said that they were it, nothing.
-    assert [(one["seen"]["box"], one["seen"]["addresses"], one["known_as"]) for one in proved] == [
-        (box.id, ["10.77.0.2:7443"], "line-1")
+    assert [(one["seen"]["box"], one["seen"]["addresses"][0], one["known_as"]) for one in proved] == [
+        (box.id, "10.77.0.2:7443", "line-1")
     ]
     assert {"unproved"} <= kinds(report)
     assert len(report["reasons"]) < 100
@@ -256,3 +260,36 @@ def test_a_box_that_moved_is_followed_by_a_scan_and_while_boxes_are_watched(fact
         "line-1 moved from 10.77.1.3:7443 to 10.77.1.9:7443, where its key answers.",
         "line-1 moved from 10.77.1.2:7443 to 10.77.1.3:7443, where its key answers.",
     ]
+
+
+def test_a_box_as_it_is_made_is_reached_over_ipv4_and_ipv6(factory: Factory, site: Path, tmp_path: Path) -> None:
+    laptop, one, two = (factory.net.machine(name) for name in ("laptop", "one", "two"))
+    # A cable from machine to machine, which knows IPv6 alone; and a machine that knows no IPv6.
+    factory.net.cable([(laptop, "left", []), (one, "up", [])])
+    one.has("sysctl -qw net.ipv6.bindv6only=1")
+    two.has("sysctl -qw net.ipv6.conf.all.disable_ipv6=1", "sysctl -qw net.ipv6.conf.default.disable_ipv6=1")
+    factory.net.cable([(laptop, "right", ["10.77.2.1/24"]), (two, "up", ["10.77.2.2/24"])])
+    first, second = factory.box(one, "line-1", listen=None), factory.box(two, "line-2", listen=None)
+
+    def both() -> dict[str, dict[str, Any]]:
+        report = scan(laptop, site, "--seconds", "3")
+        found = {one["seen"]["box"]: one["seen"] for one in report["found"] if one["seen"]["proved"]}
+        return found if len(found) == 2 else {}
+
+    seen = wait_until(both, 60, "both boxes to be heard")
+    assert seen[first.id]["interfaces"] == ["left"]
+    assert seen[first.id]["addresses"][0].startswith("[fe80::")
+    assert seen[second.id]["addresses"] == ["10.77.2.2:7443"]
+
+    # Its code is taken over IPv6 too, and over IPv4 in spite of the system's setting.
+    one.has("ip address add fd77::2/64 dev up nodad", "ip address add 10.77.1.2/24 dev up")
+    laptop.has("ip address add fd77::1/64 dev left nodad", "ip address add 10.77.1.1/24 dev left")
+    code = tmp_path / "code"
+    code.write_text(json.loads(one.run(*EDGE, "code", "--home", str(first.home), "--json").stdout)["code"])
+    code.chmod(0o600)
+    pair = [sys.executable, "-m", "app", "--home", str(site), "boxes", "pair", "fd77::2", "--code-file", str(code)]
+    laptop.run(*pair, "--json")
+    with sites.open_context(site) as ctx:
+        assert boxes.get_box(ctx, "line-1").address == "[fd77::2]:7443"
+    over_ipv4 = scan(laptop, site, "--seconds", "0", "--address", "10.77.1.2")["found"]
+    assert [(one["known_as"], one["seen"]["proved"]) for one in over_ipv4] == [("line-1", True)]
