@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 
-from edge_runtime.config import join_address
+from edge_runtime.config import DEFAULT_PORT, join_address
 from edge_runtime.contracts.finding import FoundBox
 from edge_runtime.finding.claims import Claim
-from edge_runtime.finding.interfaces import Interface, list_interfaces, neighbours_of
+from edge_runtime.finding.interfaces import Interface, distance, list_interfaces, neighbours_of
 from edge_runtime.finding.listen import Heard, listen
-from edge_runtime.finding.probe import Probed, probe
+from edge_runtime.finding.probe import Probed, probe_in_turn
+from edge_runtime.finding.schedule import Candidate, Place, Schedule
 
-MOST_PROBED = 4096
-"""Announced addresses that are asked: a flood of claims must not take for ever."""
 ADDRESSES_OF_ONE = 4
-
-Place = tuple[str, int]
+_PREFIX = {4: 24, 6: 64}
+"""Of a network that takes its turn, by the version of its addresses."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +30,7 @@ class Evidence:
     false_claims: int
     """Announcements of a box at an address where another key answers."""
     not_asked: int
-    """Announced addresses beyond those that were asked."""
+    """Announced boxes that were asked nowhere: there were too many."""
 
 
 def search(
@@ -50,13 +50,17 @@ def search(
     """
     heard = listen(seconds, expected=expected, enough=enough) if seconds > 0 else Heard()
     interfaces = tuple(list_interfaces())
-    claimed = [
-        place for claim in heard.claims if about is None or claim.announcement.box in about for place in _places(claim)
-    ]
-    asked = list(dict.fromkeys([*places, *claimed[:MOST_PROBED]]))
-    answers = {
-        (answer.host, answer.port): answer for answer in probe(asked, done=lambda count: done(count, len(asked)))
-    }
+    wanted = frozenset(expected)
+    schedule = Schedule(
+        places,
+        [
+            _candidate(claim, interfaces, expected=claim.announcement.box in wanted)
+            for claim in heard.claims
+            if about is None or claim.announcement.box in about
+        ],
+    )
+    probed = probe_in_turn(schedule, done=lambda count: done(count, max(count, schedule.total)))
+    answers = {(one.host, one.port): one for one in probed}
     found, false_claims = gather(heard.claims, answers, interfaces)
     return Evidence(
         interfaces=interfaces,
@@ -64,7 +68,7 @@ def search(
         answers=answers,
         found=found,
         false_claims=false_claims,
-        not_asked=max(0, len(claimed) - MOST_PROBED),
+        not_asked=schedule.left,
     )
 
 
@@ -97,7 +101,7 @@ def gather(
             only_claimed.setdefault(box, []).extend(own)
     found = []
     for box in sorted(proved.keys() | only_claimed.keys()):
-        places = proved.get(box) or only_claimed[box]
+        places = sorted(proved.get(box) or only_claimed[box], key=lambda place: distance(interfaces, place[0]))
         announced = told[box].announcement if box in told else None
         found.append(
             FoundBox(
@@ -116,3 +120,17 @@ def gather(
 
 def _places(claim: Claim) -> list[Place]:
     return [(host, claim.announcement.port) for host in claim.addresses[:ADDRESSES_OF_ONE]]
+
+
+def _candidate(claim: Claim, interfaces: tuple[Interface, ...], *, expected: bool) -> Candidate:
+    places = _places(claim)
+    host, port = places[0]
+    plain = ipaddress.ip_address(host.partition("%")[0])
+    return Candidate(
+        box=claim.announcement.box,
+        places=tuple(places),
+        lane=next(iter(neighbours_of(interfaces, host)), ""),
+        network=str(ipaddress.ip_network((plain, _PREFIX[plain.version]), strict=False)),
+        usual=port == DEFAULT_PORT,
+        expected=expected,
+    )

@@ -192,8 +192,9 @@ def test_two_boxes_of_one_name_are_told_apart(factory: Factory, site: Path) -> N
 
 
 def test_ten_thousand_hostile_announcements_neither_slow_nor_fool_it(factory: Factory, site: Path) -> None:
-    laptop, one = factory.net.machine("laptop"), factory.net.machine("one")
+    laptop, one, two = (factory.net.machine(name) for name in ("laptop", "one", "two"))
     factory.net.cable([(laptop, "lan", ["10.77.0.1/16"]), (one, "up", ["10.77.0.2/16"])])
+    factory.net.cable([(laptop, "other", ["10.78.0.1/16"]), (two, "up", ["10.78.0.2/16"])])
     box = factory.box(one, "line-1")
     with sites.open_context(site) as ctx:
         boxes.enrol_local(ctx, box.home, address="10.77.0.2:7443")
@@ -201,16 +202,18 @@ def test_ten_thousand_hostile_announcements_neither_slow_nor_fool_it(factory: Fa
         one.command(sys.executable, "-m", "tests.fakes.announcers", "10.77.0.2", "10000", "--impersonate", box.id)
     )
     try:
+        # One that nobody knows yet comes late, and on another cable.
+        late = factory.box(two, "line-2")
         report = scan(laptop, site, "--seconds", "5", "--explain")
     finally:
         flood.kill()
         flood.wait()
-    proved = [one for one in report["found"] if one["seen"]["proved"]]
-    # The real one, at its real address; of those who only said that they were it, nothing.
-    assert [(one["seen"]["box"], one["seen"]["addresses"][0], one["known_as"]) for one in proved] == [
-        (box.id, "10.77.0.2:7443", "line-1")
-    ]
-    assert {"unproved"} <= kinds(report)
+    proved = {one["seen"]["name"]: one for one in report["found"] if one["seen"]["proved"]}
+    # The real ones, at their real addresses; of those who only said that they were it, nothing.
+    assert {
+        name: (one["seen"]["box"], one["seen"]["addresses"][0], one["known_as"]) for name, one in proved.items()
+    } == {"line-1": (box.id, "10.77.0.2:7443", "line-1"), "line-2": (late.id, "10.78.0.2:7443", None)}
+    assert {"unproved", "flooded"} <= kinds(report)
     assert len(report["reasons"]) < 100
 
 
