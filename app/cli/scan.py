@@ -12,7 +12,7 @@ from app.cli.session import Columns, Session
 from edge_runtime.contracts.errors import SiteMissing
 
 if TYPE_CHECKING:
-    from app.usecases.finding import Found
+    from app.usecases.finding import Found, Looked
     from edge_runtime.contracts.finding import Reason
 
 
@@ -74,11 +74,19 @@ def _scan(arguments: argparse.Namespace, session: Session) -> None:
             ]
     for message, hint in told:
         lines += ["", text.clean(message), f"  {text.clean(hint)}"]
-    if request.explain and not told:
-        lines += ["", "Nothing that could hide a box was seen from here."]
-    session.answer(
-        {"found": report.found, "reasons": [_reason(*pair) for pair in zip(report.reasons, told, strict=True)]}, lines
-    )
+    if request.explain:
+        lines += ["", _looked(report.looked, request.via)]
+        if not told:
+            lines += ["In that, nothing was seen that could hide a box. One on another subnet or port is not seen so."]
+    reasons = [_reason(*pair) for pair in zip(report.reasons, told, strict=True)]
+    session.answer({"found": report.found, "reasons": reasons, "looked": report.looked}, lines)
+
+
+def _looked(looked: Looked, via: str | None) -> str:
+    parts = [f"listened for {looked.seconds:g} s"] if looked.seconds else []
+    parts += [f"asked every address of {network}" for network in looked.swept]
+    parts += [f"{text.clean(via)} asked every address of {text.clean(network)}" for network in looked.swept_via]
+    return f"How far it looked: {', '.join(parts) or 'the addresses that were named'}."
 
 
 def _site(one: Found) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -12,9 +12,9 @@ from app.store import sightings
 from app.store.records import Box
 from app.usecases.boxes import connect, get_box, refresh
 from app.usecases.progress import CancelToken, Progress, ProgressEvent, silent
-from edge_runtime.config import DEFAULT_PORT
+from edge_runtime.config import DEFAULT_PORT, join_address
 from edge_runtime.contracts.errors import InputInvalid
-from edge_runtime.contracts.finding import FoundBox, Neighbours, Reason
+from edge_runtime.contracts.finding import FoundBox, NamedPlace, Neighbours, NeighboursRequest, Reason
 
 if TYPE_CHECKING:
     from app.context import Context
@@ -35,9 +35,11 @@ class ScanRequest:
     subnets: tuple[str, ...] = ()
     """``192.168.1.0/24``."""
     via: str | None = None
-    """An enrolled box that looks around in its own networks."""
+    """An enrolled box that looks around in its own networks; addresses and subnets are asked from there, not from
+    here."""
     explain: bool = False
-    """Whether enrolled boxes are asked at their last address too, and this machine's own network is tried."""
+    """Whether enrolled boxes are asked at their last address too, and every address of this machine's own small
+    networks."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,10 +54,23 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Looked:
+    """How far a scan looked."""
+
+    seconds: float = 0.0
+    """It listened to announcements."""
+    swept: tuple[str, ...] = ()
+    """Networks of which every address was asked, at the port where boxes listen."""
+    swept_via: tuple[str, ...] = ()
+    """The same, asked by the box through which it looked."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ScanReport:
     found: tuple[Found, ...]
     reasons: tuple[Reason, ...] = ()
     """Why others may be missing; empty unless it was asked for."""
+    looked: Looked = Looked()
 
 
 def scan(
@@ -85,7 +100,9 @@ def scan(
     known = box_store.list_boxes(ctx.database) if ctx else []
     asked = [_place(address) for address in request.addresses]
     last = [(box, *split_address(box.address)) for box in known] if request.explain else []
-    places = [*asked, *_subnet_places(request.subnets), *((host, port) for _box, host, port in last)]
+    places = [(host, port) for _box, host, port in last]
+    if request.via is None:
+        places = [*asked, *_subnet_places(request.subnets), *places]
     wanted = frozenset(expected)
 
     def done(count: int, total: int) -> None:
@@ -95,7 +112,7 @@ def scan(
     neighbours = Neighbours()
     if ctx and request.via:
         progress(ProgressEvent(step="scan", message=f"{request.via} looks around"))
-        neighbours = _ask_via(ctx, request.via, request.seconds)
+        neighbours = _ask_via(ctx, request.via, request, asked)
         token.check()
     progress(ProgressEvent(step="scan", message="listening"))
     evidence = search(
@@ -103,12 +120,18 @@ def scan(
         places=places,
         expected=wanted | {box.box for box in known},
         enough=lambda heard: bool(wanted) and wanted <= frozenset(heard),
+        sweep=request.explain,
         done=done,
     )
     reasons: list[Reason] = []
     if request.explain:
         boxes = [Expected(box=box.box, name=box.name, host=host, port=port) for box, host, port in last]
         reasons = [*reasons_of(evidence, boxes, asked, hears_itself), *neighbours.reasons]
+    looked = Looked(
+        seconds=request.seconds,
+        swept=((*request.subnets, *evidence.sweep.networks) if request.via is None else evidence.sweep.networks),
+        swept_via=neighbours.swept,
+    )
     names = {box.box: box.name for box in known}
     if ctx:
         # Two addresses of one key may be two machines; `clones` asks them.
@@ -120,7 +143,7 @@ def scan(
         Found(seen=seen, known_as=names.get(seen.box), moved_from=moved.get(seen.box))
         for seen in _merge(evidence.found, neighbours.found)
     )
-    return ScanReport(found=found, reasons=tuple(reasons))
+    return ScanReport(found=found, reasons=tuple(reasons), looked=looked)
 
 
 def follow_moved(ctx: Context, *, seconds: float = 2.0, cancel: CancelToken | None = None) -> int:
@@ -165,13 +188,23 @@ def _follow(ctx: Context, known: Iterable[Box], found: Iterable[FoundBox]) -> di
     return moved
 
 
-def _ask_via(ctx: Context, name: str, seconds: float) -> Neighbours:
+def _ask_via(ctx: Context, name: str, request: ScanRequest, asked: Sequence[tuple[str, int]]) -> Neighbours:
     box = get_box(ctx, name)
     with connect(ctx, box) as client:
-        answer = client.neighbours(min(max(seconds, 0.5), MAX_SECONDS_VIA))
-    return Neighbours(
+        answer = client.neighbours(
+            NeighboursRequest(
+                seconds=min(max(request.seconds, 0.5), MAX_SECONDS_VIA),
+                places=tuple(NamedPlace(host=host, port=port) for host, port in asked),
+                subnets=request.subnets,
+            )
+        )
+    unasked = [subnet for subnet in request.subnets if subnet not in answer.swept]
+    unasked += [join_address(*place) for place in asked[answer.asked :]]
+    reasons = [*answer.reasons, *(Reason(kind="via-too-old", subject=subject) for subject in unasked)]
+    return replace(
+        answer,
         found=tuple(replace(seen, told_by=(box.name,), interfaces=()) for seen in answer.found),
-        reasons=tuple(replace(reason, facts={**reason.facts, "via": box.name}) for reason in answer.reasons),
+        reasons=tuple(replace(reason, facts={**reason.facts, "via": box.name}) for reason in reasons),
     )
 
 

@@ -26,6 +26,9 @@ ReasonKind = Literal[
     "address-unreachable",
     "other-key",
     "no-box",
+    "not-announced",
+    "not-swept",
+    "via-too-old",
 ]
 
 
@@ -63,10 +66,20 @@ class Reason:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NamedPlace:
+    """An address to ask."""
+
+    host: Annotated[str, Meta(min_length=1, max_length=255)]
+    port: Annotated[int, Meta(ge=1, le=65535)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NeighboursRequest:
-    """``POST /v1/neighbours``: listen, and try the addresses of the box's own networks."""
+    """``POST /v1/neighbours``: listen, and try the addresses of the box's own networks, and those that are named."""
 
     seconds: Annotated[float, Meta(gt=0, le=10)] = 2.0
+    places: Annotated[tuple[NamedPlace, ...], Meta(max_length=256)] = ()
+    subnets: Annotated[tuple[Annotated[str, Meta(max_length=64)], ...], Meta(max_length=16)] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,3 +88,7 @@ class Neighbours:
 
     found: Annotated[tuple[FoundBox, ...], Meta(max_length=4096)] = ()
     reasons: Annotated[tuple[Reason, ...], Meta(max_length=256)] = ()
+    swept: Annotated[tuple[Annotated[str, Meta(max_length=64)], ...], Meta(max_length=256)] = ()
+    """Networks of which every address was asked. A box that knows of no named ones leaves them out."""
+    asked: Count = 0
+    """How many of the named addresses were asked."""

@@ -13,6 +13,7 @@ from edge_runtime.finding.interfaces import Interface, distance, list_interfaces
 from edge_runtime.finding.listen import Heard, listen
 from edge_runtime.finding.probe import Probed, probe_in_turn
 from edge_runtime.finding.schedule import Candidate, Place, Schedule
+from edge_runtime.finding.sweep import Sweep, plan_sweep
 
 ADDRESSES_OF_ONE = 4
 _PREFIX = {4: 24, 6: 64}
@@ -29,6 +30,9 @@ class Evidence:
     found: tuple[FoundBox, ...]
     false_claims: int
     """Announcements of a box at an address where another key answers."""
+    sweep: Sweep
+    """What was asked at every address."""
+    listened_s: float
     not_asked: int
     """Announced boxes that were asked nowhere: there were too many."""
 
@@ -39,6 +43,7 @@ def search(
     places: Iterable[Place] = (),
     expected: Collection[str] = (),
     about: Collection[str] | None = None,
+    sweep: bool = False,
     enough: Callable[[Collection[str]], bool] = lambda _boxes: False,
     done: Callable[[int, int], None] = lambda _count, _total: None,
 ) -> Evidence:
@@ -46,13 +51,15 @@ def search(
 
     :param expected: boxes whose announcements always find room.
     :param about: only the announced addresses of these boxes are asked; None: those of all.
+    :param sweep: every address of this machine's own small networks is asked, too.
     :param done: called with how many addresses of how many were asked; may raise to stop.
     """
     heard = listen(seconds, expected=expected, enough=enough) if seconds > 0 else Heard()
     interfaces = tuple(list_interfaces())
     wanted = frozenset(expected)
+    own = plan_sweep(interfaces, DEFAULT_PORT) if sweep else Sweep()
     schedule = Schedule(
-        places,
+        [*places, *own.places],
         [
             _candidate(claim, interfaces, expected=claim.announcement.box in wanted)
             for claim in heard.claims
@@ -68,6 +75,8 @@ def search(
         answers=answers,
         found=found,
         false_claims=false_claims,
+        sweep=own,
+        listened_s=seconds,
         not_asked=schedule.left,
     )
 

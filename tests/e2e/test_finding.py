@@ -296,3 +296,67 @@ def test_a_box_as_it_is_made_is_reached_over_ipv4_and_ipv6(factory: Factory, sit
         assert boxes.get_box(ctx, "line-1").address == "[fd77::2]:7443"
     over_ipv4 = scan(laptop, site, "--seconds", "0", "--address", "10.77.1.2")["found"]
     assert [(one["known_as"], one["seen"]["proved"]) for one in over_ipv4] == [("line-1", True)]
+
+
+NO_MDNS = """\
+table inet f {
+  chain i { type filter hook input priority 0; udp dport 5353 drop; };
+  chain o { type filter hook output priority 0; udp dport 5353 drop; };
+}
+"""
+
+
+def names_found(report: dict[str, Any]) -> set[str]:
+    return {one["seen"]["name"] for one in report["found"]}
+
+
+def test_a_box_whose_own_firewall_keeps_it_silent_is_found_and_the_reason_told(factory: Factory, site: Path) -> None:
+    laptop, one = factory.net.machine("laptop"), factory.net.machine("one")
+    factory.net.cable([(laptop, "lan", ["10.77.1.1/24"]), (one, "up", ["10.77.1.2/24"])])
+    one.run("nft", "-f", "-", input=NO_MDNS)
+    factory.box(one, "line-1")
+    report = scan(laptop, site, "--seconds", "2", "--explain")
+    assert names_found(report) == {"line-1"}
+    assert kinds(report) == {"not-announced"}
+    assert report["looked"]["swept"] == ["10.77.1.0/24"]
+    # Where that is too much to ask, it says so, and claims nothing else.
+    for machine, host, name in ((laptop, "10.77.1.1", "lan"), (one, "10.77.1.2", "up")):
+        machine.has(f"ip address delete {host}/24 dev {name}", f"ip address add {host}/16 dev {name}")
+    report = scan(laptop, site, "--seconds", "2", "--explain")
+    assert names_found(report) == set()
+    assert [(one["kind"], one["subject"]) for one in report["reasons"]] == [("not-swept", "10.77.0.0/16")]
+
+
+def test_a_laptop_that_has_ipv6_alone_learns_what_its_firewall_drops(factory: Factory, site: Path) -> None:
+    laptop, one = factory.net.machine("laptop"), factory.net.machine("one")
+    factory.net.cable([(laptop, "lan", ["fd77::1/64"]), (one, "up", ["fd77::2/64"])])
+    wait_until(lambda: "tentative" not in laptop.run("ip", "address", "show").stdout, 30, "the addresses to be tried")
+    # Nobody asks every address of an IPv6 network.
+    assert kinds(scan(laptop, site, "--seconds", "0.5", "--explain")) == {"not-swept"}
+    laptop.run("nft", "-f", "-", input=NO_MDNS)
+    assert kinds(scan(laptop, site, "--seconds", "0.5", "--explain")) == {"not-swept", "multicast-blocked"}
+
+
+def test_through_a_box_its_larger_networks_are_asked_and_what_was_named(factory: Factory, site: Path) -> None:
+    laptop, near, far, hidden = (factory.net.machine(name) for name in ("laptop", "near", "far", "hidden"))
+    factory.net.cable([(laptop, "lan", ["10.77.1.1/24"]), (near, "up", ["10.77.1.2/24"])])
+    factory.net.cable([(near, "plant", ["10.78.0.1/22"]), (far, "up", ["10.78.0.9/22"])])
+    factory.net.cable([(near, "hall", ["10.79.0.1/16"]), (hidden, "up", ["10.79.3.9/16"])])
+    near_box = factory.box(near, "near")
+    for machine, name in ((far, "far"), (hidden, "hidden")):
+        machine.run("nft", "-f", "-", input=NO_MDNS)
+        factory.box(machine, name)
+    with sites.open_context(site) as ctx:
+        boxes.enrol_local(ctx, near_box.home, address="10.77.1.2:7443")
+    report = scan(laptop, site, "--seconds", "1", "--via", "near", "--explain")
+    assert "far" in names_found(report)
+    assert "hidden" not in names_found(report)
+    assert ("not-swept", "10.79.0.0/16") in [(one["kind"], one["subject"]) for one in report["reasons"]]
+    assert "10.78.0.0/22" in report["looked"]["swept_via"]
+    # What is named is asked from there; from here there is no way to it.
+    for way in (("--subnet", "10.79.3.0/28"), ("--address", "10.79.3.9")):
+        report = scan(laptop, site, "--seconds", "1", "--via", "near", *way)
+        told = {one["seen"]["name"]: one["seen"]["told_by"] for one in report["found"]}
+        assert told["hidden"] == ["near"], way
+    report = scan(laptop, site, "--seconds", "1", "--via", "near", "--address", "10.79.3.8", "--explain")
+    assert ("address-silent", "10.79.3.8:7443") in [(one["kind"], one["subject"]) for one in report["reasons"]]

@@ -12,7 +12,7 @@ from app.gui.session import Session
 from app.gui.widgets import Button, IconLabel, clear, column, dropdown, label, row
 from app.store.records import Box
 from app.usecases import boxes, finding
-from app.usecases.finding import Found, ScanReport, ScanRequest
+from app.usecases.finding import Found, Looked, ScanReport, ScanRequest
 from edge_runtime.config import join_address
 from edge_runtime.contracts.finding import FoundBox, Reason
 
@@ -90,7 +90,15 @@ class FoundBoxes(QWidget):
         if report.reasons:
             entries.append(label(self.tr("Why a box may be missing"), "section"))
         entries.extend(_reason(reason) for reason in report.reasons[:MOST_SHOWN])
+        entries.append(label(self._how_far(report.looked), "caption", wrap=True))
         self._show(entries)
+
+    def _how_far(self, looked: Looked) -> str:
+        swept = (*looked.swept, *looked.swept_via)
+        listened = self.tr("Listened for {s} s.").format(s=f"{looked.seconds:g}")
+        if not swept:
+            return listened
+        return listened + " " + self.tr("Asked every address of {networks}.").format(networks=", ".join(swept))
 
     def _show(self, widgets: list[QWidget]) -> None:
         clear(self._list)
