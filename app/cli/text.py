@@ -12,10 +12,13 @@ NONE = "-"
 
 
 def moment(ms: int | None) -> str:
-    """Milliseconds since 1970 as local time to the second."""
+    """Milliseconds since 1970 as local time to the second; as they are where no calendar reaches."""
     if ms is None:
         return NONE
-    return datetime.datetime.fromtimestamp(ms / 1000).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+    try:
+        return datetime.datetime.fromtimestamp(ms / 1000).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+    except (ValueError, OverflowError, OSError):
+        return f"{ms} ms"
 
 
 def short(digest: str | None) -> str:

@@ -3337,6 +3337,14 @@
         <translation>它早于边缘盒已知发生过的事情。请先校准本机的时钟，然后重试。</translation>
     </message>
     <message>
+        <source>The box did not keep the time</source>
+        <translation>边缘盒没有保持所设的时间</translation>
+    </message>
+    <message>
+        <source>Something on it sets its clock back, such as a time service with a wrong server. Mend that first.</source>
+        <translation>边缘盒上有程序把时钟改了回去，例如使用了错误服务器的时间同步服务。请先解决该问题。</translation>
+    </message>
+    <message>
         <source>The code was not accepted</source>
         <translation>配对码不正确</translation>
     </message>
