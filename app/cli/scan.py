@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from edge_runtime.contracts.finding import Reason
 
 
+NAME_WIDTH = 40
+"""Anybody may call himself what he likes."""
+
+
 def add_verb(topic: Topic) -> None:
     scan = topic.verb("scan", _scan, "look for boxes: on this network, at addresses, or through another box")
     scan.add_argument("--seconds", type=float, default=2.0, metavar="S", help="how long to listen (default: 2)")
@@ -51,7 +55,7 @@ def _scan(arguments: argparse.Namespace, session: Session) -> None:
         report = finding.scan(ctx, request, progress=session.progress, cancel=cancel)
     told = [say(reason) for reason in report.reasons]
     columns: Columns[Found] = {
-        "NAME": lambda one: one.seen.name,
+        "NAME": lambda one: text.cut(one.seen.name, NAME_WIDTH),
         "BOX": lambda one: text.short(one.seen.box),
         "ADDRESS": lambda one: ", ".join(one.seen.addresses[:2]),
         "KEY": lambda one: "proved" if one.seen.proved else "only claimed",

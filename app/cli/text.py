@@ -56,6 +56,11 @@ def clean(value: object) -> str:
     return NONE if value is None or value == "" else one_line(str(value))
 
 
+def cut(value: str, most: int) -> str:
+    """What is longer than ``most`` characters ends with an ellipsis."""
+    return value if len(value) <= most else value[: most - 1] + "…"
+
+
 def width(text: str) -> int:
     """Columns that ``text`` takes in a terminal."""
     return sum(2 if unicodedata.east_asian_width(character) in "WF" else 1 for character in text)

@@ -98,7 +98,7 @@ def set_clock(ctx: Context, name: str) -> ClockChange:
         box=box.box, name=box.name, before=_reading(box, before, clock), after=_reading(box, after, now)
     )
     off = f"it was {before.ms / 1000:+.1f} s off and is {after.ms / 1000:+.1f} s off now."
-    kept = abs(after.ms) <= GOOD_MS + after.error_ms
+    kept = abs(after.ms) <= 2 * GOOD_MS + after.error_ms
     what, words = ("box.clock-set", "Set") if kept else ("box.clock-not-kept", "Tried to set")
     ctx.database.write(lambda w: w.activity(what, box.box, f"{words} the clock of {box.name}: {off}"))
     refresh(ctx, box.box)

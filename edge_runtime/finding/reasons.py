@@ -51,7 +51,7 @@ def reasons_of(
 
 def _of_this_machine(evidence: Evidence, echo: Echo) -> Iterator[Reason]:
     if evidence.heard.problem:
-        yield Reason(kind="not-listening", facts={"problem": evidence.heard.problem})
+        yield Reason(kind="not-listening", facts={"problem": evidence.heard.problem[:200]})
     outward = [interface for interface in evidence.interfaces if not interface.loopback]
     usable = [interface for interface in outward if interface.up and interface.networks]
     if not usable:

@@ -16,6 +16,8 @@ from edge_runtime.finding.schedule import Candidate, Place, Schedule
 from edge_runtime.finding.sweep import Sweep, plan_sweep
 
 ADDRESSES_OF_ONE = 4
+MOST_TOLD = 64
+"""Addresses of one box: one key may answer at thousands."""
 _PREFIX = {4: 24, 6: 64}
 """Of a network that takes its turn, by the version of its addresses."""
 
@@ -116,7 +118,7 @@ def gather(
             FoundBox(
                 box=box,
                 name=announced.name if announced else names[box],
-                addresses=tuple(dict.fromkeys(join_address(host, port) for host, port in places)),
+                addresses=tuple(dict.fromkeys(join_address(host, port) for host, port in places))[:MOST_TOLD],
                 interfaces=tuple(dict.fromkeys(name for host, _ in places for name in neighbours_of(interfaces, host))),
                 announced=announced is not None,
                 proved=box in proved,

@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QLineEdit, QVBoxLayout, QWidget
 
 from app.gui.reason_texts import told
 from app.gui.session import Session
-from app.gui.widgets import Button, IconLabel, clear, column, dropdown, label, row
+from app.gui.widgets import Button, IconLabel, OneLine, clear, column, dropdown, label, row
 from app.store.records import Box
 from app.usecases import boxes, finding
 from app.usecases.finding import Found, Looked, ScanReport, ScanRequest
@@ -112,7 +112,7 @@ class FoundBoxes(QWidget):
         if not seen.proved:
             icon = IconLabel("question", "warn")
         caption = label(self._advice(found), "caption", wrap=True)
-        words = column(label(f"{seen.name}  ·  {address}"), caption, gap=0)
+        words = column(OneLine(f"{seen.name}  ·  {address}"), caption, gap=0)
         if seen.pair:
             where = join_address(address.rpartition(":")[0].strip("[]"), seen.pair)
             take = Button(self.tr("Enter its code"), "key", kind="ghost", clicked=lambda: self.code_offered.emit(where))
