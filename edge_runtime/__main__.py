@@ -15,11 +15,13 @@ from edge_runtime.commands import COMMANDS, load, said
 from edge_runtime.contracts.errors import InputInvalid, LinesideError
 from edge_runtime.enrolment import create_home, trust_desktop
 from edge_runtime.identity import MAX_CERTIFICATE_BYTES
+from edge_runtime.strangers import keep_quiet_about_strangers
 from edge_runtime.update.roots import MAX_ROOT_BYTES
 
 
 def program() -> NoReturn:
     """The command as a process of its own."""
+    keep_quiet_about_strangers()
     try:
         status = main()
         sys.stdout.flush()

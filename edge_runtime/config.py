@@ -30,9 +30,9 @@ TEMPLATE = """\
 name = {name}
 
 [management]
-listen = "0.0.0.0:7443"
+listen = "[::]:7443"            # at every address, over IPv4 and IPv6; "0.0.0.0:7443" for IPv4 alone
 announce = true                 # tell the local network over mDNS
-pairing = "0.0.0.0:7444"        # takes a one-time code for as long as the box trusts no desktop; "" turns it off
+pairing = "[::]:7444"           # takes a one-time code for as long as the box trusts no desktop; "" turns it off
 
 [spool]
 max_bytes = 1073741824          # for what no desktop has fetched; the least precious goes first, the oldest of it
@@ -77,7 +77,7 @@ _LISTEN, _MAYBE_LISTEN = rf"^{_HOST_PORT}\Z", rf"^({_HOST_PORT})?\Z"
 _PIPELINE_NAME = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}\Z"
 _SOURCE = r"^[a-z][a-z0-9-]*:.+\Z"
 _WANTED = {
-    _LISTEN: "wants host:port, for instance 0.0.0.0:7443",
+    _LISTEN: "wants host:port, for instance [::]:7443",
     _MAYBE_LISTEN: 'wants host:port, for instance 127.0.0.1:8000, or "" for none',
     _PIPELINE_NAME: "wants up to 64 letters, digits, hyphens and underscores, a letter or digit first",
     _SOURCE: "wants kind:location, for instance folder:/var/lib/camera/frames",
@@ -116,9 +116,9 @@ def is_loopback(host: str) -> bool:
 class Management(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The listener for desktops. A change takes effect at the next start."""
 
-    listen: Listen = "0.0.0.0:7443"
+    listen: Listen = "[::]:7443"
     announce: bool = True
-    pairing: MaybeListen = "0.0.0.0:7444"
+    pairing: MaybeListen = "[::]:7444"
     """Where a desktop that has the box's one-time code may come, for as long as the box trusts none."""
 
     @property

@@ -100,7 +100,8 @@ def read_address(home: Path) -> str:
         raise NotFound(
             f"The box in {home} is not running.", hint="Start it: `lineside-edge run --home DIR`."
         ) from error
-    host = "127.0.0.1" if found.host == "0.0.0.0" else "::1" if found.host == "::" else found.host  # noqa: S104 - compared, not bound
+    # At all of its addresses, IPv4 is among them; IPv6 may be switched off.
+    host = "127.0.0.1" if found.host in ("0.0.0.0", "::") else found.host  # noqa: S104 - compared, not bound
     return f"[{host}]:{found.port}" if ":" in host else f"{host}:{found.port}"
 
 

@@ -164,7 +164,6 @@ class _Run:
         report = finding.scan(self.ctx, finding.ScanRequest(seconds=3.0), expected=ids, cancel=self.cancel)
         found = [one.seen for one in report.found]
         heard = {seen.box for seen in found if seen.announced and seen.proved} & ids
-        finding.adopt_addresses(self.ctx, found)
         how = "by mDNS" if len(heard) == len(enrolled) else "by their addresses (multicast is off here)"
         self.cancel.check()
         boxes.refresh(self.ctx)

@@ -176,9 +176,9 @@ class BoxClient:
         body = wire.encode(ShadowRequest(target=target))
         self._call("POST", "/v1/shadow", body=body, timeout_s=PROBE_TIMEOUT_S)
 
-    def neighbours(self, seconds: float) -> Neighbours:
-        """What the box finds in its own networks, listening for so long."""
-        body = wire.encode(NeighboursRequest(seconds=seconds))
+    def neighbours(self, asked: NeighboursRequest) -> Neighbours:
+        """What the box finds in its own networks, and at the addresses that are named."""
+        body = wire.encode(asked)
         return self._ask("POST", "/v1/neighbours", Neighbours, body=body, timeout_s=PROBE_TIMEOUT_S)
 
     def clock(self) -> BoxClock:

@@ -104,6 +104,13 @@ TEXTS: dict[str, tuple[str, str]] = {
             "It is before what the box knows to have happened. Set this desktop's clock first, then try again.",
         ),
     ),
+    "box.clock-not-kept": (
+        QT_TRANSLATE_NOOP("errors", "The box did not keep the time"),
+        QT_TRANSLATE_NOOP(
+            "errors",
+            "Something on it sets its clock back, such as a time service with a wrong server. Mend that first.",
+        ),
+    ),
     "pairing.code-wrong": (
         QT_TRANSLATE_NOOP("errors", "The code was not accepted"),
         QT_TRANSLATE_NOOP(

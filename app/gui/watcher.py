@@ -11,7 +11,7 @@ from PySide6.QtCore import QObject, QTimer
 
 from app.gui.session import Session
 from app.store.records import Box
-from app.usecases import boxes, bursts, rollouts, sync
+from app.usecases import boxes, bursts, finding, rollouts, sync
 from app.usecases.following import Following, to_visit
 from app.usecases.progress import CancelToken
 from edge_runtime.contracts.errors import LinesideError
@@ -22,6 +22,8 @@ TICK_MS = 1500
 RETRY_S = 10.0
 """How long a box that did not answer, or a store that refused, is left alone."""
 SYNC_S = 60.0
+LOOK_S = 30.0
+"""How often boxes that do not answer are listened for: they may have another address."""
 
 
 class Watcher(QObject):
@@ -65,6 +67,12 @@ class Watcher(QObject):
         self._once("boxes", lambda: to_visit(context, following.look_again()), self._visit, pause_s=0.0)
         if self._only_looking:
             return
+        self._once(
+            "moved",
+            lambda: finding.follow_moved(context, cancel=self._stopping),
+            lambda _moved: None,
+            pause_s=LOOK_S,
+        )
         self._once("work", self._advance, lambda _none: None, pause_s=0.0)
         if context.settings.store is not None:
             self._once(

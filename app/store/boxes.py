@@ -127,6 +127,18 @@ def set_status(
     keep_contacts(db, [Contact(box=box, status=status, problem=problem, address=address, seen_ms=seen_ms, heard=heard)])
 
 
+def move_box(db: Database, box: str, address: str, words: str) -> None:
+    """An enrolled box is to be asked at this address from now on; ``words`` go into the activity."""
+
+    def work(writer: Writer) -> None:
+        if writer.execute("SELECT 1 FROM boxes WHERE box = ?", (box,)).fetchone() is not None:
+            writer.upsert("box_status", {"box": box, "address": address})
+            writer.touch("boxes", box)
+            writer.activity("box.moved", box, words)
+
+    db.write(work)
+
+
 def _row_of(contact: Contact) -> dict[str, object]:
     row: dict[str, object] = {"box": contact.box}
     if contact.status is not None:

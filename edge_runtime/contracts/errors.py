@@ -152,6 +152,12 @@ class ClockRefused(LinesideError):
     default_hint = "It is before what the box knows to have happened. Set this desktop's clock first, then try again."
 
 
+class ClockNotKept(LinesideError):
+    code = "box.clock-not-kept"
+    title = "The box did not keep the time"
+    default_hint = "Something on it sets its clock back, such as a time service with a wrong server. Mend that first."
+
+
 class PairingCodeWrong(LinesideError):
     code = "pairing.code-wrong"
     title = "The code was not accepted"

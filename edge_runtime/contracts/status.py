@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from edge_runtime.contracts.rows import Count, Digest, MaybeDigest, Name, Share
+from edge_runtime.contracts.rows import Count, Digest, MaybeDigest, Moment, Name, Share
 
 SlotState = Literal["EMPTY", "STAGED", "VERIFIED", "PROBED", "TRIAL", "COMMITTED", "REJECTED", "ROLLED_BACK"]
 PipelineState = Literal["waiting-for-model", "running", "no-input", "failing"]
@@ -126,7 +126,7 @@ class BoxStatus:
     name: Name
     version: str
     boot: Name
-    at_ms: int
+    at_ms: Moment
     """The box's clock."""
     uptime_s: float
     serial: Count

@@ -9,7 +9,7 @@ from typing import Annotated, Protocol, cast
 
 from msgspec import Meta, Struct
 
-from edge_runtime.config import DEFAULT_PORT, MAX_CONFIG_BYTES
+from edge_runtime.config import MAX_CONFIG_BYTES
 from edge_runtime.contracts import wire
 from edge_runtime.contracts.errors import InputInvalid
 from edge_runtime.contracts.finding import NeighboursRequest
@@ -147,7 +147,7 @@ class BoxApi:
         from edge_runtime.finding.neighbours import find_neighbours
 
         asked = wire.decode(request.body, NeighboursRequest, what="request for neighbours")
-        return answer(find_neighbours(asked.seconds, DEFAULT_PORT))
+        return answer(find_neighbours(asked))
 
     def _get_logs(self, request: Request) -> Response:
         lines, cursor = self._logs.after(request.number("after", 0), request.number("limit", 500))

@@ -16,6 +16,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from edge_runtime.identity import Identity, server_context
 from edge_runtime.service.seats import Seats
 from edge_runtime.service.trust import Admitted, TrustStore
+from edge_runtime.sockets import peer_host
 
 HANDSHAKE_S = 10.0
 """Whoever has not shown a trusted key by then is sent away."""
@@ -126,7 +127,7 @@ class Listener(uvicorn.Server):
                 greetings.add(greeting)
                 greeting.add_done_callback(greetings.discard)
                 greeting.add_done_callback(self._greeted.leave)
-                for leaving in self._greeted.take(str(address[0]), greeting):
+                for leaving in self._greeted.take(peer_host(address), greeting):
                     leaving.cancel()
         finally:
             for greeting in greetings:

@@ -21,6 +21,7 @@ from edge_runtime.service.listener import MAX_CONNECTIONS, Listener, protocol_of
 from edge_runtime.service.serial import Serial
 from edge_runtime.service.trust import TrustStore
 from edge_runtime.service.worker import Worker
+from edge_runtime.sockets import listen_on
 
 ROOT_KEY = "root key"
 """Who asks where it is the holder of the site's root key."""
@@ -251,10 +252,8 @@ class ManagementDoor:
 
 def listening_socket(address: tuple[str, int]) -> socket.socket:
     """:raises AlreadyExists: the address cannot be listened on: taken, or none of this machine's."""
-    family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
-    both = address[0] == "::" and socket.has_dualstack_ipv6()
     try:
-        return socket.create_server(address, family=family, backlog=MAX_CONNECTIONS, dualstack_ipv6=both)
+        return listen_on(*address, backlog=MAX_CONNECTIONS)
     except (OSError, UnicodeError) as error:
         why = (error.strerror if isinstance(error, OSError) else None) or error
         raise AlreadyExists(

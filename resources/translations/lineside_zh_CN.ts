@@ -883,6 +883,14 @@
         <translation>可能找不到边缘盒的原因</translation>
     </message>
     <message>
+        <source>Listened for {s} s.</source>
+        <translation>监听了 {s} 秒。</translation>
+    </message>
+    <message>
+        <source>Asked every address of {networks}.</source>
+        <translation>已询问 {networks} 的每个地址。</translation>
+    </message>
+    <message>
         <source>Enter its code</source>
         <translation>输入配对码</translation>
     </message>
@@ -893,6 +901,10 @@
     <message>
         <source>Id: {id}</source>
         <translation>标识：{id}</translation>
+    </message>
+    <message>
+        <source>Enrolled on this desktop. It was at {address}, and is asked here from now on.</source>
+        <translation>已在本机登记。它原来在 {address}，今后改为在此处联系它。</translation>
     </message>
     <message>
         <source>Enrolled on this desktop.</source>
@@ -3325,6 +3337,14 @@
         <translation>它早于边缘盒已知发生过的事情。请先校准本机的时钟，然后重试。</translation>
     </message>
     <message>
+        <source>The box did not keep the time</source>
+        <translation>边缘盒没有保持所设的时间</translation>
+    </message>
+    <message>
+        <source>Something on it sets its clock back, such as a time service with a wrong server. Mend that first.</source>
+        <translation>边缘盒上有程序把时钟改了回去，例如使用了错误服务器的时间同步服务。请先解决该问题。</translation>
+    </message>
+    <message>
         <source>The code was not accepted</source>
         <translation>配对码不正确</translation>
     </message>
@@ -3817,6 +3837,30 @@
     <message>
         <source>Check the address and the port.</source>
         <translation>请检查地址和端口。</translation>
+    </message>
+    <message>
+        <source>{subject} answers at {address}, but was not heard: its firewall drops mDNS, or it does not announce itself.</source>
+        <translation>{subject} 在 {address} 有应答，但没有听到它的广播：它自己的防火墙丢弃了 mDNS，或者它没有启用广播。</translation>
+    </message>
+    <message>
+        <source>Allow UDP port 5353 on it, or set `announce = true` in its edge.toml. By its address it is reached as it is.</source>
+        <translation>请在该设备上放行 UDP 端口 5353，或在其 edge.toml 中设置 `announce = true`。用它的地址现在就可以连接。</translation>
+    </message>
+    <message>
+        <source>In {subject} ({interface}) only announced boxes are found: it is too large to ask every address.</source>
+        <translation>在 {subject}（{interface}）中只能找到自己广播的边缘盒：该网络太大，无法逐个地址询问。</translation>
+    </message>
+    <message>
+        <source>Name a part of it, such as 192.168.1.0/24, or the box&apos;s address.</source>
+        <translation>请指定其中一部分，例如 192.168.1.0/24，或边缘盒的地址。</translation>
+    </message>
+    <message>
+        <source>{subject} was not asked from there: the software of that box is too old for it.</source>
+        <translation>没有从那里询问 {subject}：那台边缘盒的软件版本太旧，不支持此功能。</translation>
+    </message>
+    <message>
+        <source>Update that box, or look at its own networks only.</source>
+        <translation>请更新那台边缘盒，或只查看它自己的网络。</translation>
     </message>
 </context>
 <context>

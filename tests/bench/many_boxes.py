@@ -28,17 +28,20 @@ from edge_runtime.identity import Identity, create_identity, server_context
 from edge_runtime.service.announce import SERVICE_TYPE, to_txt
 
 
-@dataclass(frozen=True)
+@dataclass
 class SimulatedBox:
     """One box's identity and what it says."""
 
     name: str
     identity: Identity
     status: BoxStatus
+    asked: int = 0
+    """How often; its serial tells, so that whoever follows it can be counted by what came in."""
 
     def answer(self) -> bytes:
+        self.asked += 1
         now_ms = time.time_ns() // 1_000_000
-        counted = replace(self.status, at_ms=now_ms, serial=now_ms // 1000, uptime_s=time.monotonic())
+        counted = replace(self.status, at_ms=now_ms, serial=self.asked, uptime_s=time.monotonic())
         body = wire.encode(counted)
         return b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n" % len(body) + body
 
