@@ -148,14 +148,16 @@ def release_box(
 
 
 def _require_box(box: Box, target: SshTarget, facts: Facts) -> None:
-    certificate = facts.home.certificate if facts.home else None
-    if certificate is None:
+    if facts.home is None or not facts.home.lived_in:
         # Taken off before, or half of it: there is nobody else whom it could hit.
         return
     try:
-        found = fingerprint_of(certificate)
+        found = fingerprint_of(facts.home.certificate or "")
     except InputInvalid as error:
-        raise BoxWrongKey(f"The key of the box at {target.host} cannot be read: {error.message}") from error
+        raise BoxWrongKey(
+            f"Somebody lives at {target.host}, and the key that says who cannot be read: {error.message}",
+            hint="Nothing was changed. Look at /var/lib/lineside-edge there: it may be another box.",
+        ) from error
     if found != box.box:
         raise BoxWrongKey(
             f"At {target.host} lives the box {found[:12]}, not {box.name} ({box.box[:12]}).",

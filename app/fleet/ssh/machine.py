@@ -18,7 +18,7 @@ from edge_runtime.contracts.text import one_line
 
 T = TypeVar("T")
 OLDEST_PYTHON = (3, 11)
-HAND_MODULES = ("common", "look", "release", "enrol", "main")
+HAND_MODULES = ("common", "home", "look", "release", "enrol", "main")
 """Each after those that it imports."""
 PACKAGE = "app.fleet.ssh.hand"
 DEED_S = 1200.0

@@ -34,7 +34,10 @@ class InstalledFacts:
 class HomeFacts:
     """A box's home that is there already."""
 
+    lived_in: bool = True
+    """Something is in it."""
     certificate: Annotated[str, Meta(max_length=16384)] | None = None
+    """Of the identity in force; None: there is none that can be read."""
     name: Text | None = None
     root: Annotated[str, Meta(max_length=2**20)] | None = None
     """Root metadata of the site that it belongs to."""

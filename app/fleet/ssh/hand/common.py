@@ -18,6 +18,7 @@ from typing import Any
 PREFIX = Path("/opt/lineside-edge")
 HOME = Path("/var/lib/lineside-edge")
 USER = "lineside-edge"
+NOBODY = 65534
 PROGRAM = PREFIX / "bin" / "lineside-edge"
 SUPERVISE = PREFIX / "bin" / "supervise"
 INBOX = Path("/opt/.lineside-edge.inbox")
@@ -29,8 +30,6 @@ DROP_INS = Path("/etc/systemd/system", f"{SERVICE}.d")
 WANTED = Path("/etc/systemd/system/multi-user.target.wants", SERVICE)
 CRON = Path("/etc/cron.d/lineside-edge")
 LOCK = Path("/run/lineside-edge.enrol.lock")
-LEAVING = HOME / ".leaving"
-"""Written once nothing that waits here holds up the release any more."""
 STAGING = ".lineside-upload"
 """In the home folder of whoever signed in."""
 ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"}
@@ -149,12 +148,20 @@ def write(path: Path, body: str, mode: int) -> bool:
 
 
 def text(path: Path, most: int) -> str:
-    """The beginning of a file; empty where there is none that can be read."""
+    """The beginning of a plain file; empty where there is none that can be read. Follows no link, waits for no pipe."""
     try:
-        with path.open("rb") as file:
+        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return ""
+    try:
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            return ""
+        with os.fdopen(os.dup(handle), "rb") as file:
             return file.read(most).decode(errors="replace")
     except OSError:
         return ""
+    finally:
+        os.close(handle)
 
 
 def is_systemd() -> bool:

@@ -21,7 +21,6 @@ from app.fleet.ssh.hand.common import (
     ENVIRONMENT,
     HOME,
     INBOX,
-    LEAVING,
     PREFIX,
     SERVICE,
     STAGING,
@@ -41,7 +40,7 @@ from app.fleet.ssh.hand.common import (
     within,
     write,
 )
-from app.fleet.ssh.hand.look import listening_port
+from app.fleet.ssh.hand.home import content, listening_port, stay
 from app.fleet.ssh.hand.release import stop_box
 
 INSTALL_SECONDS = 900.0
@@ -198,8 +197,8 @@ def exchange(request: Answer) -> Answer:
     if facts.st_uid == 0:
         # Made a moment ago by a hand that was stopped before its next line.
         os.chown(HOME, account.pw_uid, account.pw_gid)
-    before = _content()
-    LEAVING.unlink(missing_ok=True)
+    before = content()
+    stay()
     made = box_program("init", "--home", HOME, "--name", request["name"])
     handles = [_in_memory(request[each]) for each in ("desktop", "root")]
     desktop, root = (f"/proc/self/fd/{handle}" for handle in handles)
@@ -208,7 +207,7 @@ def exchange(request: Answer) -> Answer:
     finally:
         for handle in handles:
             os.close(handle)
-    return {**made, "changed": _content() != before, "port": listening_port()}
+    return {**made, "changed": content() != before, "port": listening_port()}
 
 
 def _in_memory(body: str) -> int:
@@ -217,12 +216,6 @@ def _in_memory(body: str) -> int:
     with os.fdopen(os.dup(handle), "wb") as file:
         file.write(body.encode())
     return handle
-
-
-def _content() -> list[tuple[str, bytes]]:
-    """What makes the box itself: its key, its configuration, whom it trusts."""
-    kept = [HOME / "edge.toml", *(HOME / "keys").rglob("*"), *(HOME / "trust").rglob("*")]
-    return sorted((str(path), path.read_bytes()) for path in kept if path.is_file())
 
 
 def start(request: Answer) -> Answer:

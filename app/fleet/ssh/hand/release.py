@@ -15,7 +15,6 @@ from app.fleet.ssh.hand.common import (
     DROP_INS,
     HOME,
     INBOX,
-    LEAVING,
     LOCK,
     PREFIX,
     PROGRAM,
@@ -32,8 +31,11 @@ from app.fleet.ssh.hand.common import (
     ours,
     within,
 )
-from app.fleet.ssh.hand.look import PORTS, listeners, waiting
+from app.fleet.ssh.hand.home import begin_leaving, is_leaving, is_there, waiting
+from app.fleet.ssh.hand.look import PORTS, listeners
 
+GONE = HOME.with_name(f".{HOME.name}.gone")
+"""Where the home is on its way out."""
 STOP_SECONDS = 30.0
 SCRATCH = ("/tmp", "/var/tmp", "/run", "/dev/shm")  # noqa: S108 - looked through, not written to
 MOST_LEFT = 100
@@ -42,8 +44,8 @@ MOST_LEFT = 100
 def stop(_request: Answer) -> Answer:
     """Stop the box and have nothing start it again; says what still waits in its spool."""
     changed = bool(ours())
-    if HOME.is_dir() and not LEAVING.exists():
-        LEAVING.touch()
+    if is_there() and not is_leaving():
+        begin_leaving()
         changed = True
     if is_systemd() and (UNIT.exists() or WANTED.is_symlink()):
         must("systemctl", "disable", "--now", SERVICE, seconds=STOP_SECONDS + 60)
@@ -52,7 +54,7 @@ def stop(_request: Answer) -> Answer:
         CRON.unlink()
         changed = True
     stop_box()
-    return {"changed": changed, "waiting": waiting() if HOME.is_dir() else 0}
+    return {"changed": changed, "waiting": waiting() if is_there() else 0}
 
 
 def stop_box() -> None:
@@ -79,13 +81,13 @@ def remove(_request: Answer) -> Answer:
         if is_systemd():
             must("systemctl", "daemon-reload")
         removed.append(str(UNIT))
-    for folder in (INBOX, PREFIX, DROP_INS, HOME):
-        if folder.is_symlink() or folder.is_file():
-            folder.unlink()
-            removed.append(str(folder))
-        elif folder.is_dir():
-            shutil.rmtree(folder)
-            removed.append(str(folder))
+    if is_there():
+        _clear(GONE)
+        # Whose home it was can be read until all of it goes at once.
+        with suppress(OSError):
+            HOME.rename(GONE)
+    gone = [folder for folder in (INBOX, PREFIX, DROP_INS, HOME, GONE) if _clear(folder)]
+    removed += [str(HOME if folder == GONE else folder) for folder in gone]
     for part in (part for path in (UNIT, CRON) for part in path.parent.glob(f".{path.name}.part")):
         part.unlink()
     for path in _in_scratch():
@@ -101,13 +103,24 @@ def remove(_request: Answer) -> Answer:
     return {"changed": bool(removed), "removed": removed}
 
 
+def _clear(path: Path) -> bool:
+    """False where nothing is there."""
+    if not os.path.lexists(path):
+        return False
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink()
+    return True
+
+
 def look_for(request: Answer) -> Answer:
     """Look for everything that a box has on a machine: what was looked for, and what of it is still there.
 
     :param request: ``home``: of whoever signed in, where uploads lie.
     """
     staging = Path(request["home"]) / STAGING
-    paths = [PREFIX, PROGRAM, SUPERVISE, HOME, INBOX, staging, UNIT, DROP_INS, WANTED, CRON]
+    paths = [PREFIX, PROGRAM, SUPERVISE, HOME, GONE, INBOX, staging, UNIT, DROP_INS, WANTED, CRON]
     looked = [(f"file {path}", [str(path)] if path.exists() or path.is_symlink() else []) for path in paths]
     looked.append((f"processes of {USER}", [f"process {pid}" for pid in ours(children=True)]))
     looked.append((f"user and group {USER}", _accounts()))
