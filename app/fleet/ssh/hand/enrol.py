@@ -96,12 +96,22 @@ def make_user(_request: Answer) -> Answer:
         account = pwd.getpwnam(USER)
     except KeyError:
         shell = next((each for each in ("/usr/sbin/nologin", "/sbin/nologin") if Path(each).exists()), "/bin/false")
-        options = ("--system", "--user-group", "--no-create-home", "--home-dir", str(HOME), "--shell", shell)
+        # A group of that name is what an earlier release could not take away.
+        group = ("--gid", USER) if _has_group(USER) else ("--user-group",)
+        options = ("--system", *group, "--no-create-home", "--home-dir", str(HOME), "--shell", shell)
         must("useradd", *options, USER)
         return {"changed": True}
     if account.pw_uid == 0:
         raise Refused("enrolment.refused", f"The user {USER} has all of root's rights on this machine.")
     return {"changed": False}
+
+
+def _has_group(name: str) -> bool:
+    try:
+        grp.getgrnam(name)
+    except KeyError:
+        return False
+    return True
 
 
 def install(request: Answer) -> Answer:
@@ -159,9 +169,7 @@ def serve(request: Answer) -> Answer:
     """
     if is_systemd():
         unit = request["unit"]
-        try:
-            grp.getgrnam("video")
-        except KeyError:
+        if not _has_group("video"):
             # systemd refuses to start a unit with a group that is not there.
             unit = unit.replace(NO_VIDEO_GROUP, "")
         if not UNIT.exists():

@@ -19,14 +19,16 @@ from app.fleet.ssh.hand.common import (
     PREFIX,
     PROGRAM,
     SERVICE,
+    USER,
     Answer,
     has_cron,
     is_systemd,
     ours,
     run,
     text,
+    uid_of_box,
 )
-from app.fleet.ssh.hand.home import last_lines, whose
+from app.fleet.ssh.hand.home import is_there, last_lines, whose
 
 PORTS = (7443, 7444)
 
@@ -34,7 +36,7 @@ PORTS = (7443, 7444)
 def look(request: Answer) -> Answer:
     """Everything that decides whether and how this machine becomes a box.
 
-    :param request: with ``waiting``: counts what waits in the spool, too.
+    :param request: ``home``: of whoever signed in; with ``waiting``: counts what waits in the spool, too.
     """
     python = os.path.realpath(sys.executable)
     bits = "" if sys.maxsize > 2**32 else " with a Python of 32 bits"
@@ -47,6 +49,7 @@ def look(request: Answer) -> Answer:
         "libc": os.confstr("CS_GNU_LIBC_VERSION") or "" if "CS_GNU_LIBC_VERSION" in os.confstr_names else "",
         "free_prefix": shutil.disk_usage(_existing(PREFIX)).free,
         "free_home": shutil.disk_usage(_existing(HOME)).free,
+        "staging_disk": _existing(Path(request["home"])).stat().st_dev,
         "prefix_disk": _existing(PREFIX).stat().st_dev,
         "home_disk": _existing(HOME).stat().st_dev,
         "memory": int(memory[1]) * 1024 if memory else 0,
@@ -54,6 +57,7 @@ def look(request: Answer) -> Answer:
         "taken": {str(port): holder for port, holder in listeners().items()},
         "systemd": is_systemd(),
         "cron": has_cron(),
+        "obstacle": _obstacle(),
         "installed": _installed(),
         "home": whose(count=bool(request.get("waiting"))),
         "running": bool(ours()),
@@ -63,6 +67,18 @@ def look(request: Answer) -> Answer:
 
 def _existing(path: Path) -> Path:
     return next(each for each in (path, *path.parents) if each.exists())
+
+
+def _obstacle() -> str:
+    """What stands where the box is to live; empty: nothing."""
+    uid = uid_of_box()
+    if uid == 0:
+        return f"The user {USER} has all of root's rights on this machine."
+    if not os.path.lexists(HOME):
+        return ""
+    if not is_there():
+        return f"{HOME}, where a box lives, is a link or no folder."
+    return "" if HOME.stat().st_uid in (0, uid) else f"{HOME}, where a box lives, belongs to somebody else."
 
 
 def _python_problem(python: str) -> str:
