@@ -93,6 +93,11 @@ class Places:
         """What training hosts keep on this machine."""
         return self.home / "hosts"
 
+    @property
+    def visits(self) -> Path:
+        """A lock for each machine that is enrolled or released from here."""
+        return self.home / "visits"
+
 
 @dataclass
 class Context:

@@ -223,7 +223,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "edge-bundle.missing": (
         QT_TRANSLATE_NOOP("errors", "There is no edge bundle for this box"),
         QT_TRANSLATE_NOOP(
-            "errors", "Build one with `make edge-bundle ARCH=aarch64` (or x86_64), or say where one lies."
+            "errors", "Put the one for its architecture where bundles usually lie, or say where it lies."
         ),
     ),
     "edge-bundle.invalid": (
@@ -305,6 +305,13 @@ TEXTS: dict[str, tuple[str, str]] = {
         QT_TRANSLATE_NOOP("errors", "What the box saw would be lost"),
         QT_TRANSLATE_NOOP(
             "errors", "Collect it first, or say that it may go: `lineside boxes release` takes --collect or --discard."
+        ),
+    ),
+    "release.other-site": (
+        QT_TRANSLATE_NOOP("errors", "The box there may belong to others"),
+        QT_TRANSLATE_NOOP(
+            "errors",
+            "Nothing was changed. If it may go all the same, say so: `lineside boxes release` takes --any-site.",
         ),
     ),
     "release.left-over": (

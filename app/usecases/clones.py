@@ -31,6 +31,7 @@ from edge_runtime.contracts.errors import (
 )
 from edge_runtime.contracts.renewal import NewIdentity, RenewRequest, RequestId
 from edge_runtime.contracts.rows import Name
+from edge_runtime.enrolment import require_box_name
 from edge_runtime.identity import fingerprint_of
 from edge_runtime.update.durable import write_durably
 
@@ -85,6 +86,7 @@ def renew(ctx: Context, name: str, address: str, *, new_name: str | None = None)
     path = _begun_path(ctx, box, address)
     begun = _read_begun(path)
     if new_name is not None:
+        new_name = require_box_name(new_name)
         require_free_name(ctx, begun.new.box if begun and begun.new else "", new_name)
     if begun and begun.new and _has_taken(ctx, box, begun.new, address):
         return _enter(ctx, box, begun.new, address, path)

@@ -263,7 +263,7 @@ class NoDisplay(LinesideError):
 class EdgeBundleMissing(LinesideError):
     code = "edge-bundle.missing"
     title = "There is no edge bundle for this box"
-    default_hint = "Build one with `make edge-bundle ARCH=aarch64` (or x86_64), or say where one lies."
+    default_hint = "Put the one for its architecture where bundles usually lie, or say where it lies."
 
 
 class EdgeBundleInvalid(LinesideError):
@@ -360,6 +360,12 @@ class ReleaseRowsWait(LinesideError):
     code = "release.rows-wait"
     title = "What the box saw would be lost"
     default_hint = "Collect it first, or say that it may go: `lineside boxes release` takes --collect or --discard."
+
+
+class ReleaseOtherSite(LinesideError):
+    code = "release.other-site"
+    title = "The box there may belong to others"
+    default_hint = "Nothing was changed. If it may go all the same, say so: `lineside boxes release` takes --any-site."
 
 
 class ReleaseLeftOver(LinesideError):

@@ -3445,8 +3445,8 @@
         <translation>没有适用于此设备的离线安装包</translation>
     </message>
     <message>
-        <source>Build one with `make edge-bundle ARCH=aarch64` (or x86_64), or say where one lies.</source>
-        <translation>请用 `make edge-bundle ARCH=aarch64`（或 x86_64）构建一个，或指明其所在位置。</translation>
+        <source>Put the one for its architecture where bundles usually lie, or say where it lies.</source>
+        <translation>请将适用于其架构的安装包放到安装包的常用位置，或指明其所在位置。</translation>
     </message>
     <message>
         <source>The edge bundle cannot be used</source>

@@ -100,7 +100,7 @@ def test_at_a_terminal_it_asks_for_what_is_not_given(bare: Visit, monkeypatch: p
     assert PASSWORD not in said
     assert "Changed there: upload, user, install, service, keys, start" in said
     command = bare.command("release", NAME)
-    answers = {"Type the box's name": NAME, "Password of": PASSWORD, "Collect it first?": "collect"}
+    answers = {"Type the name": NAME, "Password of": PASSWORD, "What with that?": "collect"}
     said, status = at_terminal(command, answers)
     assert status == 0, said
     assert f"{NAME} is off this machine and off the list." in said
