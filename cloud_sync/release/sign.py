@@ -20,7 +20,7 @@ from tuf.api.exceptions import RepositoryError
 from tuf.api.metadata import Metadata, MetaFile, Root, Snapshot, TargetFile, Targets, Timestamp
 
 from cloud_sync.release.root_key import RootKey, new_root_key
-from cloud_sync.release.site_roots import RELEASE_ROLES, ROOT_LIFETIME, Desktop, SiteRoots, make_root
+from cloud_sync.release.site_roots import ROOT_LIFETIME, Desktop, SiteRoots, make_root
 from edge_runtime.contracts import wire
 from edge_runtime.contracts.errors import AlreadyExists, InputInvalid, NotFound, TrustRefused
 from edge_runtime.contracts.manifest import BundleManifest
@@ -28,6 +28,7 @@ from edge_runtime.contracts.status import ProbeReport
 from edge_runtime.identity import fingerprint_of
 from edge_runtime.update.bundle import read_bundle
 from edge_runtime.update.durable import write_durably
+from edge_runtime.update.roots import RELEASE_ROLES
 from edge_runtime.update.verify import TARGET_NAME, SignedFacts
 
 RELEASE_LIFETIME = datetime.timedelta(days=365)

@@ -11,15 +11,23 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from securesystemslib.signer import Key
-from tuf.api.metadata import Metadata, Root, Snapshot, Targets, Timestamp
+from tuf.api.metadata import Metadata, Root
 
 from cloud_sync.release.root_key import RootKey
 from edge_runtime.contracts.errors import NotFound, RootKeyWrong, TrustRefused
 from edge_runtime.update.durable import write_durably
-from edge_runtime.update.roots import FIELD, ListedDesktop, RootFacts, check_root, encode_field, follow, read_root
+from edge_runtime.update.roots import (
+    FIELD,
+    RELEASE_ROLES,
+    ListedDesktop,
+    RootFacts,
+    check_root,
+    encode_field,
+    follow,
+    read_root,
+)
 
 ROOT_LIFETIME = datetime.timedelta(days=3650)
-RELEASE_ROLES = (Targets.type, Snapshot.type, Timestamp.type)
 
 
 @dataclass(frozen=True, slots=True)
