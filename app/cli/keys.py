@@ -38,6 +38,9 @@ def add_keys(topic: Topic) -> None:
     _add_name(recover)
     introduce = topic.verb("introduce", _introduce, "bring boxes the newest root with the root key as the proof")
     introduce.add_argument("boxes", nargs="*", metavar="BOX", help="name or id (default: all that lack it)")
+    topic.verb(
+        "confirm-date", _confirm_date, "say that this desktop's date is right, after a long time without releases"
+    )
     for parser in (admit, strike, rotate, root, export, introduce):
         parser.add_argument(
             "--root-key",
@@ -90,6 +93,8 @@ def _answer(session: Session, known: Trust, **more: Any) -> None:
         lines.append(f"Boxes that have not heard of it yet: {text.clean(', '.join(known.pending))}")
     if known.root_key:
         lines.append(f"The root key lies on this desktop, in {known.root_key}. Move it to a stick in a safe.")
+    if known.date_doubt:
+        lines.append(text.clean(f"Nothing is signed for now. {known.date_doubt}"))
     session.answer(
         {
             "root": known.root,
@@ -97,6 +102,7 @@ def _answer(session: Session, known: Trust, **more: Any) -> None:
             "pending": known.pending,
             "root_key": known.root_key,
             "listed_here": known.listed_here,
+            "date_doubt": known.date_doubt,
             **more,
         },
         lines,
@@ -217,6 +223,14 @@ def _introduce(arguments: argparse.Namespace, session: Session) -> None:
         )
         _tell_boxes(ctx)
         _answer(session, trust.get_trust(ctx), unreached=unreached)
+
+
+def _confirm_date(_arguments: argparse.Namespace, session: Session) -> None:
+    from app.usecases import trust
+
+    with session.open() as ctx:
+        trust.confirm_date(ctx)
+        _answer(session, trust.get_trust(ctx))
 
 
 def _told(session: Session, unreached: dict[str, str], box: str, problem: str | None) -> None:

@@ -21,7 +21,7 @@ from app.store.records import Box
 from app.usecases import roots
 from app.usecases.sites import MIN_PASSPHRASE, desktop_name
 from edge_runtime.contracts import wire
-from edge_runtime.contracts.errors import AlreadyExists, InputInvalid, LinesideError, NotFound
+from edge_runtime.contracts.errors import AlreadyExists, ClockDoubtful, InputInvalid, LinesideError, NotFound
 from edge_runtime.identity import Identity, create_identity, fingerprint_of, load_identity
 from edge_runtime.update.durable import sync_folder, write_durably
 
@@ -61,6 +61,8 @@ class Trust:
     """Where the encrypted root key lies on this desktop; None: it was moved away, as it should be."""
     listed_here: bool
     """This desktop is one of those that may release and talk to boxes."""
+    date_doubt: str | None
+    """Why nothing is signed as of this desktop's date, in words; see :func:`confirm_date`."""
 
 
 def get_trust(ctx: Context) -> Trust:
@@ -83,7 +85,28 @@ def get_trust(ctx: Context) -> Trust:
         pending=tuple(pending),
         root_key=str(ctx.places.root_key) if ctx.places.root_key.exists() else None,
         listed_here=not listed or ctx.identity.fingerprint in listed,
+        date_doubt=_doubt(ctx),
     )
+
+
+def confirm_date(ctx: Context) -> None:
+    """Say that this desktop's date is right, however far it is ahead of what was signed before: from then on it signs.
+
+    :raises ClockDoubtful: the date is before what was signed, or the site's root has expired by then.
+    """
+    _note(ctx, "trust.date-confirmed", ctx.site.site, f"Said that it is {time.strftime('%Y-%m-%d', time.gmtime())}.")
+    ctx.repository().confirm_date()
+
+
+def _doubt(ctx: Context) -> str | None:
+    try:
+        ctx.repository().require_date()
+    except ClockDoubtful as error:
+        return f"{error.message} {error.hint}"
+    except LinesideError:
+        # Not this desktop's to sign, or damaged: who signs is told.
+        return None
+    return None
 
 
 def read_request(file: Path) -> JoinRequest:

@@ -14,6 +14,7 @@ from securesystemslib.signer import Key
 from tuf.api.metadata import Metadata, Root
 
 from cloud_sync.release.root_key import RootKey
+from cloud_sync.release.signing_time import require_clock
 from edge_runtime.contracts.errors import NotFound, RootKeyWrong, TrustRefused
 from edge_runtime.update.durable import write_durably
 from edge_runtime.update.roots import (
@@ -113,7 +114,9 @@ class SiteRoots:
 
         :param new_key: takes the place of ``key`` from this root on.
         :raises RootKeyWrong: ``key`` does not sign this site's roots.
+        :raises ClockDoubtful: the clock is in a far age.
         """
+        require_clock(now_s, newest_s=0)
         if key.keyid not in self.keyids:
             raise RootKeyWrong("This key does not sign the roots of this site.")
         if new_key is None:
@@ -121,7 +124,8 @@ class SiteRoots:
             signers, certificate = [key], self.facts.root_certificate or key.certificate()
         else:
             signers, certificate = [key, new_key], new_key.certificate()
-        return self.adopt(make_root(self.version + 1, desktops, signers, certificate=certificate, now_s=now_s))
+        expires = max(expiry(now_s), _root(self.newest).expires)
+        return self.adopt(make_root(self.version + 1, desktops, signers, certificate=certificate, expires=expires))
 
     def _write(self, version: int, body: bytes) -> SiteRoots:
         write_durably(self._folder / f"{version}.root.json", [body])
@@ -129,10 +133,17 @@ class SiteRoots:
 
 
 def make_root(
-    version: int, desktops: Mapping[str, Desktop], signers: list[RootKey], *, certificate: str, now_s: int
+    version: int,
+    desktops: Mapping[str, Desktop],
+    signers: list[RootKey],
+    *,
+    certificate: str,
+    expires: datetime.datetime,
 ) -> bytes:
-    """A signed root. The last of ``signers`` is the key that it names as its own; ``certificate`` is that one's."""
-    expires = datetime.datetime.fromtimestamp(now_s, datetime.UTC) + ROOT_LIFETIME
+    """A signed root. The last of ``signers`` is the key that it names as its own; ``certificate`` is that one's.
+
+    :param expires: never before the root that it follows: what was signed under that one counts as a box's time.
+    """
     own = signers[-1]
     listed = {
         fingerprint: ListedDesktop(name=desktop.name, certificate=desktop.certificate, keyid=desktop.key.keyid)
@@ -152,6 +163,11 @@ def make_root(
     for signer in signers:
         metadata.sign(signer.signer, append=True)
     return metadata.to_bytes()
+
+
+def expiry(now_s: int) -> datetime.datetime:
+    """When a root that is made now expires."""
+    return datetime.datetime.fromtimestamp(now_s, datetime.UTC) + ROOT_LIFETIME
 
 
 def begin_roots(folder: Path, bodies: Iterable[bytes]) -> SiteRoots:

@@ -3289,6 +3289,30 @@
         <translation>请使用 `lineside site export-root` 最近导出的文件或 root.key.pem；未作任何更改。</translation>
     </message>
     <message>
+        <source>The box&apos;s update state is from the future</source>
+        <translation>这台边缘盒的更新状态来自未来</translation>
+    </message>
+    <message>
+        <source>Look at this desktop&apos;s clock first. If it is right, a desktop with a wrong clock signed for this box, or the box is in other hands: give that desktop new keys, or strike it off.</source>
+        <translation>先检查这台电脑的时钟。如果时钟没错，那就是某台时钟不准的电脑给这台边缘盒签过名，或者边缘盒已落入他人之手：给那台电脑换新密钥，或将它除名。</translation>
+    </message>
+    <message>
+        <source>No box took the new root</source>
+        <translation>没有边缘盒接受新的根</translation>
+    </message>
+    <message>
+        <source>Look at the reasons box by box; reach the boxes, and use the newest export of the root key.</source>
+        <translation>请逐台查看原因；连上这些边缘盒，并使用最近一次导出的根密钥。</translation>
+    </message>
+    <message>
+        <source>This desktop&apos;s date may be wrong</source>
+        <translation>这台电脑的日期可能不对</translation>
+    </message>
+    <message>
+        <source>Set the clock. If it is right, say so: `lineside site confirm-date`, or in Settings under Desktops and keys.</source>
+        <translation>请校准时钟。如果时钟没错，请确认：`lineside site confirm-date`，或在“设置”的“电脑与密钥”中确认。</translation>
+    </message>
+    <message>
         <source>The box does not answer</source>
         <translation>边缘盒没有应答</translation>
     </message>

@@ -343,7 +343,7 @@ def test_desktops_that_know_nothing_of_each_others_releases_both_release(
         assert ctx.blobs.put(body) == sha256
         model_store.put_model(ctx.database, model)
     office.repository().add(path, manifest, {})
-    office.repository().renew(above=office.repository().signed_s + 100_000)
+    office.repository().make_ready(seen_s=office.repository().signed_s + 50_000, who="a box")
     far = office.repository().signed_s
     seen = []
     for ctx in (office, second, office):
