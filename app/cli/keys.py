@@ -207,15 +207,20 @@ def _recover(arguments: argparse.Namespace, session: Session) -> None:
     ) as ctx:
         _tell_boxes(ctx)
         session.say("Every desktop of before is struck off. Export the root key again, and set up the object store.")
+        if unreached:
+            session.say(
+                f"{text.clean(', '.join(unreached))}: still under the desktops of before, until "
+                "`lineside site introduce` reaches them."
+            )
         _answer(session, trust.get_trust(ctx), site=ctx.site, unreached=unreached)
 
 
 def _introduce(arguments: argparse.Namespace, session: Session) -> None:
-    from app.usecases import trust
+    from app.usecases import introducing, trust
 
     unreached: dict[str, str] = {}
     with session.open() as ctx:
-        trust.introduce_all(
+        introducing.introduce_all(
             ctx,
             arguments.boxes,
             told=lambda box, problem: _told(session, unreached, box, problem),

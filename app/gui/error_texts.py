@@ -90,6 +90,13 @@ TEXTS: dict[str, tuple[str, str]] = {
             "errors", "Look at the reasons box by box; reach the boxes, and use the newest export of the root key."
         ),
     ),
+    "trust.busy": (
+        QT_TRANSLATE_NOOP("errors", "The keys are being changed already"),
+        QT_TRANSLATE_NOOP(
+            "errors",
+            "Wait until the other window or command has ended, then try again; nothing was changed by this one.",
+        ),
+    ),
     "clock.doubtful": (
         QT_TRANSLATE_NOOP("errors", "This desktop's date may be wrong"),
         QT_TRANSLATE_NOOP(

@@ -5,8 +5,6 @@ from __future__ import annotations
 import hashlib
 import shutil
 import time
-from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,10 +13,17 @@ from app.fleet.client import BoxClient
 from app.store import boxes as box_store
 from app.store.database import Database
 from app.store.records import Box, Site
-from app.usecases import trust
+from app.usecases import introducing, trust
 from app.usecases.sites import MAX_NAME, desktop_name
 from edge_runtime.contracts import wire
-from edge_runtime.contracts.errors import AlreadyExists, InputInvalid, LinesideError, RootKeyWrong, TrustRefused
+from edge_runtime.contracts.errors import (
+    AlreadyExists,
+    BoxRefused,
+    InputInvalid,
+    LinesideError,
+    RootKeyWrong,
+    TrustRefused,
+)
 from edge_runtime.identity import Identity, create_identity, load_identity
 from edge_runtime.update.durable import write_durably
 
@@ -96,13 +101,13 @@ def recover(
     *,
     passphrase: str,
     name: str | None = None,
-    told: Callable[[str, str | None], None] = lambda _box, _problem: None,
+    told: introducing.Told = lambda _box, _problem: None,
 ) -> Context:
     """Take a site over with the file for the safe when every desktop is lost: they are all struck off, and this one is
     the site's only one from then on. Boxes that answer now hear of it at once.
 
-    :param told: called for each box with its name, and with why it was not reached.
-    :raises PassphraseWrong, RootKeyWrong, InputInvalid, TrustRefused: nothing was changed.
+    :raises PassphraseWrong, RootKeyWrong, InputInvalid, TrustRefused: nothing was changed. A root key that no box
+        knows, of those that answer, is one that was replaced.
     """
     from cloud_sync.release.root_key import open_key
     from cloud_sync.release.sign import load_signing_key, new_signing_key
@@ -134,7 +139,7 @@ def recover(
     finally:
         shutil.rmtree(draft, ignore_errors=True)
     try:
-        trust.introduce_with(ctx, box_store.list_boxes(ctx.database), key, passphrase, told=told)
+        introducing.introduce_with(ctx, box_store.list_boxes(ctx.database), key, passphrase, told=told)
     except BaseException:
         ctx.close()
         raise
@@ -142,15 +147,34 @@ def recover(
 
 
 def _ask_for_newer(places: Places, handover: Handover, roots: SiteRoots, key: RootKey, passphrase: str) -> SiteRoots:
-    """The export may be older than what the boxes have: a root made on top of it would be one that they refuse."""
+    """The export may be older than what the boxes have: a root made on top of it would be one that they refuse.
+
+    :raises RootKeyWrong: boxes answer, and none of them knows this root key.
+    """
     certificate = roots.facts.root_certificate
     if certificate is None:
         return roots
+    refused, knows_it = [], False
     with trust.root_identity(places.home, key, passphrase, certificate) as identity:
         for box in handover.boxes:
-            with suppress(LinesideError), BoxClient(box.address, box.certificate, identity) as client:
-                for version in range(roots.version + 1, client.newest_root() + 1):
-                    roots = roots.adopt(client.root(version))
+            try:
+                with BoxClient(box.address, box.certificate, identity) as client:
+                    newest = client.newest_root()
+                    knows_it = True
+                    for version in range(roots.version + 1, newest + 1):
+                        roots = roots.adopt(client.root(version))
+            except BoxRefused:
+                refused.append(box.name)
+            except LinesideError:
+                # It is off, or has a root beside ours: the one that is made now takes the place of both.
+                continue
+    if refused and not knows_it:
+        raise RootKeyWrong(
+            f"{', '.join(refused)} answered, and no box knows the root key in this file: it was replaced by another "
+            "one since.",
+            hint="Use the newest export of the root key. If this is the newest one, these boxes were set up anew: take "
+            "them off the network and recover again.",
+        )
     return roots
 
 

@@ -265,6 +265,9 @@ class ReleaseRepository:
         """:param counting: the versions of ``roles`` count: they were signed by a key that the root lists."""
         newest_s = max(roles.targets.version, roles.snapshot.version, roles.timestamp.version) if counting else 0
         version = self._signing_time(newest_s, seen_s=seen_s, confirmed=confirmed)
+        # Files of versions that do not count stay whole until the new timestamp is there, which comes last.
+        while any((self._folder / f"{version}.{kind}.json").exists() for kind in (Targets.type, Snapshot.type)):
+            version += 1
         targets = Targets(version=version, expires=_expiry(version, RELEASE_LIFETIME), targets=roles.targets.targets)
         self._publish(targets, version)
 

@@ -98,14 +98,12 @@ class SiteRoots:
         """
         facts = read_root(body)
         if facts.version <= self.version:
-            if (self._folder / f"{facts.version}.root.json").read_bytes() != body:
-                raise TrustRefused(
-                    f"There are two different roots {facts.version} of this site.",
-                    hint="Two people changed the site's keys at the same time. Make the change of one of them again.",
-                )
+            if self.body(facts.version) != body:
+                raise _two_roots(facts.version)
             return self
         follow(self.newest, body)
-        return self._write(facts.version, body)
+        self._put(facts.version, body)
+        return SiteRoots(self._folder)
 
     def change(
         self, desktops: Mapping[str, Desktop], key: RootKey, *, now_s: int, new_key: RootKey | None = None
@@ -127,9 +125,16 @@ class SiteRoots:
         expires = max(expiry(now_s), _root(self.newest).expires)
         return self.adopt(make_root(self.version + 1, desktops, signers, certificate=certificate, expires=expires))
 
-    def _write(self, version: int, body: bytes) -> SiteRoots:
-        write_durably(self._folder / f"{version}.root.json", [body])
-        return SiteRoots(self._folder)
+    def _put(self, version: int, body: bytes) -> None:
+        """A root that is there once is never replaced, whoever writes at the same time."""
+        from filelock import FileLock
+
+        path = self._folder / f"{version}.root.json"
+        with FileLock(self._folder / "roots.lock"):
+            if not path.exists():
+                write_durably(path, [body])
+            elif path.read_bytes() != body:
+                raise _two_roots(version)
 
 
 def make_root(
@@ -181,6 +186,13 @@ def begin_roots(folder: Path, bodies: Iterable[bytes]) -> SiteRoots:
         write_durably(folder / f"{facts.version}.root.json", [body])
         trusted = body
     return SiteRoots(folder)
+
+
+def _two_roots(version: int) -> TrustRefused:
+    return TrustRefused(
+        f"There are two different roots {version} of this site.",
+        hint="Two people changed the site's keys at the same time. Make the change of one of them again.",
+    )
 
 
 def _root(body: bytes) -> Root:

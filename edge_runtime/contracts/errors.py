@@ -135,6 +135,12 @@ class NotIntroduced(LinesideError):
     default_hint = "Look at the reasons box by box; reach the boxes, and use the newest export of the root key."
 
 
+class KeysBusy(LinesideError):
+    code = "trust.busy"
+    title = "The keys are being changed already"
+    default_hint = "Wait until the other window or command has ended, then try again; nothing was changed by this one."
+
+
 class ClockDoubtful(LinesideError):
     code = "clock.doubtful"
     title = "This desktop's date may be wrong"

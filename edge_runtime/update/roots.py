@@ -132,6 +132,13 @@ def follow(trusted: bytes, successor: bytes) -> RootFacts:
     return facts
 
 
+def is_signed_by(trusted: bytes, body: bytes) -> bool:
+    """Whether a root of any number is signed with the root key that the trusted one names: whoever holds that key made
+    it, whatever lies between the two.
+    """
+    return _signed(_parse(body), by=_parse(trusted))
+
+
 def same_site(one: bytes, other: bytes) -> bool:
     """Whether one of two roots is signed by the root key of the other: they belong to one site, whatever lies between
     them. A root key that was rotated in between hides that.

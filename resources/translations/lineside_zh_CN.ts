@@ -3305,6 +3305,14 @@
         <translation>请逐台查看原因；连上这些边缘盒，并使用最近一次导出的根密钥。</translation>
     </message>
     <message>
+        <source>The keys are being changed already</source>
+        <translation>密钥正在更改中</translation>
+    </message>
+    <message>
+        <source>Wait until the other window or command has ended, then try again; nothing was changed by this one.</source>
+        <translation>请等另一个窗口或命令结束后再试；这次没有更改任何内容。</translation>
+    </message>
+    <message>
         <source>This desktop&apos;s date may be wrong</source>
         <translation>这台电脑的日期可能不对</translation>
     </message>

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import replace
@@ -16,7 +17,7 @@ from app.fleet.client import BoxClient
 from app.store import boxes as box_store
 from app.store import models as model_store
 from app.store.records import Model
-from app.usecases import boxes, joining, rollouts, roots, sites, sync, trust
+from app.usecases import boxes, introducing, joining, rollouts, roots, sites, sync, trust
 from cloud_sync.release.pack import pack_bundle
 from cloud_sync.release.root_key import unlock
 from cloud_sync.release.sign import ReleaseRepository
@@ -24,6 +25,7 @@ from edge_runtime.contracts.errors import (
     BoxRefused,
     InputInvalid,
     LinesideError,
+    NotIntroduced,
     PassphraseWrong,
     RootKeyWrong,
     TrustRefused,
@@ -235,6 +237,114 @@ def test_with_the_file_for_the_safe_a_new_desktop_takes_over_when_all_are_lost(
         client.status()
 
 
+def recovered(export: Path, folder: Path, stack: ExitStack, reached: list[tuple[str, str | None]]) -> Context:
+    return stack.enter_context(
+        joining.recover(folder, export, passphrase=PASSPHRASE, name="new", told=lambda *what: reached.append(what))
+    )
+
+
+def introduced(ctx: Context, root_key: Path, *names: str) -> list[tuple[str, str | None]]:
+    told: list[tuple[str, str | None]] = []
+    introducing.introduce_all(
+        ctx, list(names), root_key=root_key, passphrase=PASSPHRASE, told=lambda *what: told.append(what)
+    )
+    return told
+
+
+@pytest.mark.parametrize("changes", [1, 2, 4])
+def test_a_recovery_with_an_older_export_reaches_boxes_that_were_off(
+    office: Context, box: RunningBox, tmp_path: Path, stack: ExitStack, changes: int
+) -> None:
+    """The box has as many roots beyond the export as were made since, or more than the recovery makes."""
+    enrolled = boxes.enrol_local(office, box.home)
+    export = tmp_path / "safe.json"
+    trust.export_root(office, export, root_key=office.places.root_key, passphrase=PASSPHRASE)
+    for number in range(changes):
+        request = joining.request_join(tmp_path / f"d{number}", tmp_path / f"r{number}", name=f"desk-{number}")
+        trust.admit(office, request, tmp_path / "a", root_key=office.places.root_key, passphrase=PASSPHRASE)
+    assert problem(office) is None
+    box.stop()
+    lost = office.identity
+    reached: list[tuple[str, str | None]] = []
+    new = recovered(export, tmp_path / "new", stack, reached)
+    assert [(name, bool(why)) for name, why in reached] == [("press-4", True)]
+    assert trust.get_trust(new).pending == ("press-4",)
+    with pytest.raises(NotIntroduced, match="press-4"):
+        introduced(new, export)
+    box.start()
+    box_store.set_status(new.database, enrolled.box, address=read_address(box.home))
+    assert introduced(new, export) == [("press-4", None)]
+    assert problem(new) is None
+    assert [row.name for row in trust.get_trust(new).desktops] == ["new"]
+    assert new.roots().version == changes + 2
+    assert trust.get_trust(new).pending == ()
+    with pytest.raises(BoxRefused), BoxClient(read_address(box.home), enrolled.certificate, lost) as client:
+        client.status()
+
+
+def test_roots_made_beside_each_other_are_joined_with_the_root_key_and_nobody_struck_off_comes_back(
+    office: Context, box: RunningBox, tmp_path: Path, stack: ExitStack
+) -> None:
+    boxes.enrol_local(office, box.home)
+    second = admitted(office, tmp_path, stack)
+    admitted(office, tmp_path, stack, "lost")
+    admitted(office, tmp_path, stack, "sold")
+    key = {"root_key": office.places.root_key, "passphrase": PASSPHRASE}
+    assert problem(office) is None
+    assert problem(second) is None
+    trust.strike_off(office, "lost", **key)
+    trust.strike_off(second, "sold", **key)
+    assert problem(office) is None
+    assert "changed the keys at once" in (problem(second) or "")
+    assert trust.get_trust(second).pending == ("press-4",)
+    assert introduced(second, office.places.root_key) == [("press-4", None)]
+    assert problem(second) is None
+    assert problem(office) is None
+    for ctx in (office, second):
+        assert sorted(row.name for row in trust.get_trust(ctx).desktops if row.name in ("second", "lost", "sold")) == [
+            "second"
+        ]
+        assert len(trust.get_trust(ctx).desktops) == 2
+        assert trust.get_trust(ctx).root == 6
+
+
+def test_a_desktop_that_was_struck_off_meanwhile_is_told_so_and_changes_nothing(
+    office: Context, box: RunningBox, tmp_path: Path, stack: ExitStack
+) -> None:
+    boxes.enrol_local(office, box.home)
+    second = admitted(office, tmp_path, stack)
+    assert problem(office) is None
+    trust.strike_off(office, "second", root_key=office.places.root_key, passphrase=PASSPHRASE)
+    assert problem(office) is None
+    with pytest.raises(NotIntroduced, match="was struck off"):
+        introduced(second, office.places.root_key, "press-4")
+    assert problem(office) is None
+    assert trust.get_trust(office).root == 3
+    assert not trust.get_trust(second).listed_here
+
+
+def test_a_root_key_that_was_replaced_recovers_nothing(
+    office: Context, box: RunningBox, tmp_path: Path, stack: ExitStack
+) -> None:
+    boxes.enrol_local(office, box.home)
+    export = tmp_path / "safe.json"
+    trust.export_root(office, export, root_key=office.places.root_key, passphrase=PASSPHRASE)
+    trust.rotate_root(office, root_key=office.places.root_key, passphrase=PASSPHRASE, new_passphrase=PASSPHRASE)
+    assert problem(office) is None
+    with pytest.raises(RootKeyWrong, match="press-4 answered"):
+        joining.recover(tmp_path / "new", export, passphrase=PASSPHRASE, name="new")
+    assert not (tmp_path / "new" / "site.json").exists()
+    assert problem(office) is None
+    box.stop()
+    reached: list[tuple[str, str | None]] = []
+    new = recovered(export, tmp_path / "new", stack, reached)
+    box.start()
+    box_store.set_status(new.database, boxes.get_box(new, "press-4").box, address=read_address(box.home))
+    with pytest.raises(NotIntroduced, match="refused"):
+        introduced(new, export)
+    trust.export_root(office, export, root_key=office.places.root_key, passphrase=PASSPHRASE)
+
+
 def test_the_root_key_opens_nothing_but_the_roots(office: Context, box: RunningBox) -> None:
     enrolled = boxes.enrol_local(office, box.home)
     key = unlock(office.places.root_key, PASSPHRASE, keyids=office.roots().keyids)
@@ -372,6 +482,19 @@ def test_roots_travel_through_the_object_store_too(office: Context, tmp_path: Pa
     with pytest.raises(TrustRefused):
         sync.sync_now(second)
     assert second.roots().version == 3
+
+
+def test_a_root_is_never_replaced_by_another_one_of_its_number(
+    office: Context, tmp_path: Path, stack: ExitStack
+) -> None:
+    """Two windows that both read root 1 before either wrote root 2."""
+    stale = office.roots()
+    admitted(office, tmp_path, stack)
+    first = office.roots().newest
+    key = unlock(office.places.root_key, PASSPHRASE, keyids=stale.keyids)
+    with pytest.raises(TrustRefused, match="two different roots 2"):
+        stale.change(dict(list(stale.desktops().items())), key, now_s=int(time.time()))
+    assert office.roots().newest == first
 
 
 def test_what_is_wrong_with_a_file_is_said_and_changes_nothing(

@@ -133,6 +133,19 @@ def test_what_was_signed_too_far_ahead_goes_nowhere_and_new_keys_heal_it(tmp_pat
     assert box.signed_s() <= time.time() + 1
 
 
+def test_signing_anew_replaces_no_file_that_the_timestamp_of_before_needs(tmp_path: Path) -> None:
+    """In the same second, cut off before the new timestamp: the old files must still fit together."""
+    site = FakeSite(tmp_path)
+    second = site.repository.signed_s
+    repository = reopened(site, second)
+    before = {path.name: path.read_bytes() for path in (tmp_path / "repository").glob("*.json")}
+    repository._sign_again(repository._roles(), counting=False)
+    assert repository.signed_s == second + 1
+    for name, body in before.items():
+        if name != "timestamp.json":
+            assert (tmp_path / "repository" / name).read_bytes() == body
+
+
 def test_a_model_below_the_one_that_ran_stays_refused_after_the_keys_changed(tmp_path: Path) -> None:
     site = FakeSite(tmp_path / "site")
     box = FakeBox(tmp_path / "box", site)
