@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,10 +11,12 @@ from app.cli import text
 from app.cli.commands import Topic
 from app.cli.passphrase import known_passphrase, new_passphrase
 from app.cli.session import Columns, Session
+from edge_runtime.contracts.errors import Cancelled, InputInvalid
 
 if TYPE_CHECKING:
     from app.context import Context
     from app.usecases.trust import DesktopRow, Trust
+    from cloud_sync.release.handover import Handover
 
 
 def add_keys(topic: Topic) -> None:
@@ -26,6 +29,7 @@ def add_keys(topic: Topic) -> None:
     admit.add_argument("--out", type=Path, metavar="FILE", help="where to write the admission (default: beside it)")
     join = topic.verb("join", _join, "on the new desktop: become one of the site's with the admission")
     join.add_argument("file", type=Path, metavar="FILE", help="the admission")
+    join.add_argument("--site-number", metavar="NUMBER", help="what the desktop shows that wrote it (default: ask)")
     strike = topic.verb("strike-off", _strike_off, "let a lost desktop do nothing any more")
     strike.add_argument("desktop", metavar="DESKTOP", help="name, or the beginning of its fingerprint")
     rotate = topic.verb("rotate-key", _rotate_key, "give this desktop new keys")
@@ -88,7 +92,7 @@ def _answer(session: Session, known: Trust, **more: Any) -> None:
     lines = ["The root lists no desktop yet; the first change of the keys begins the list."]
     if known.desktops:
         lines = text.table(list(_ROWS), [[read(row) for read in _ROWS.values()] for row in known.desktops])
-    lines.append(f"Root {known.root} is in force.")
+    lines.append(f"Root {known.root} is in force. The site's number is {known.site_number}.")
     if known.pending:
         lines.append(f"Boxes that have not heard of it yet: {text.clean(', '.join(known.pending))}")
     if known.root_key:
@@ -98,6 +102,7 @@ def _answer(session: Session, known: Trust, **more: Any) -> None:
     session.answer(
         {
             "root": known.root,
+            "site_number": known.site_number,
             "desktops": known.desktops,
             "pending": known.pending,
             "root_key": known.root_key,
@@ -141,15 +146,37 @@ def _admit(arguments: argparse.Namespace, session: Session) -> None:
         trust.admit(ctx, request, out, **_key(arguments, ctx))
         _tell_boxes(ctx)
         session.say(f"Wrote {out}. Carry it to the new desktop; there: lineside site join FILE")
+        session.say("The site's number, to compare there:")
+        session.say(trust.get_trust(ctx).site_number)
         _answer(session, trust.get_trust(ctx), admission=str(out))
 
 
 def _join(arguments: argparse.Namespace, session: Session) -> None:
     from app.usecases import joining, trust
 
-    with joining.join(session.home, arguments.file) as ctx:
+    number = arguments.site_number or _compared(joining.read_admission(arguments.file))
+    with joining.join(session.home, arguments.file, number=number) as ctx:
         session.say(f"This desktop is one of {text.clean(ctx.site.name)}'s now.")
         _answer(session, trust.get_trust(ctx), site=ctx.site)
+
+
+def _compared(admission: Handover) -> str:
+    """The number of the site in the admission, once a person has compared it.
+
+    :raises Cancelled: it is another one.
+    :raises InputInvalid: there is nobody to ask.
+    """
+    if not sys.stdin.isatty():
+        raise InputInvalid(
+            "There is no terminal to ask at whether this is the right site.",
+            hint="Give the number that the desktop shows that wrote the admission: --site-number NUMBER.",
+        )
+    print(f"The admission is of the site {text.clean(admission.name)}, number", file=sys.stderr)
+    print(admission.number, file=sys.stderr)
+    print("Does the desktop that wrote it show the same number? [y/N] ", end="", file=sys.stderr, flush=True)
+    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+        raise Cancelled("Nothing was joined.", hint="Carry the admission again, and compare the number.")
+    return admission.number
 
 
 def _strike_off(arguments: argparse.Namespace, session: Session) -> None:

@@ -23,8 +23,9 @@ Told = Callable[[str, str | None], None]
 """Called for each box with its name, and with why it did not take the root; None: it has it now."""
 
 
-def introduce_all(ctx: Context, names: list[str], *, root_key: Path, passphrase: str, told: Told) -> None:
-    """Bring boxes that do not know this desktop a root that lists it, with the root key as the proof.
+def introduce_all(ctx: Context, names: list[str], *, root_key: Path, passphrase: str, told: Told) -> dict[str, str]:
+    """Bring boxes that do not know this desktop a root that lists it, with the root key as the proof; returns why boxes
+    did not take it, by name.
 
     :param names: of the boxes; empty: all that have not heard of the newest root.
     :raises NotIntroduced: there were some, and none took it.
@@ -39,10 +40,11 @@ def introduce_all(ctx: Context, names: list[str], *, root_key: Path, passphrase:
     reasons = introduce_with(ctx, chosen, key, passphrase, told=told)
     if chosen and len(reasons) == len(chosen):
         raise NotIntroduced(" ".join(f"{name}: {reason}" for name, reason in reasons.items()))
+    return reasons
 
 
 def introduce_with(ctx: Context, chosen: Sequence[Box], key: RootKey, passphrase: str, *, told: Told) -> dict[str, str]:
-    """As :func:`introduce_all`, with a key that is open already; returns why boxes did not take the root, by name."""
+    """As :func:`introduce_all`, with a key that is open already; none may have taken it."""
     certificate = ctx.roots().facts.root_certificate
     if certificate is None:
         raise InputInvalid("The site's root is of before: boxes do not know the root key yet.", hint="Enrol them anew.")

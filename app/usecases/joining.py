@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import shutil
 import time
 from pathlib import Path
@@ -28,7 +29,7 @@ from edge_runtime.identity import Identity, create_identity, load_identity
 from edge_runtime.update.durable import write_durably
 
 if TYPE_CHECKING:
-    from cloud_sync.release.handover import Handover, JoinRequest
+    from cloud_sync.release.handover import Admission, Handover, JoinRequest
     from cloud_sync.release.root_key import RootKey
     from cloud_sync.release.site_roots import SiteRoots
 
@@ -65,16 +66,28 @@ def request_join(home: Path, file: Path, *, name: str | None = None) -> JoinRequ
     return request
 
 
-def join(home: Path, file: Path) -> Context:
+def read_admission(file: Path) -> Handover:
+    """What an admission says of the site, for a person to compare its number with what the other desktop shows.
+
+    :raises InputInvalid: it is none.
+    """
+    return _read_admission(file)[1]
+
+
+def join(home: Path, file: Path, *, number: str) -> Context:
     """Take over what the admission says and become a desktop of that site. Safe to repeat after a crash.
 
-    :raises InputInvalid, TrustRefused: the file is damaged, or it admits another desktop.
+    :param number: the site's, as the desktop that wrote the admission shows it: what makes it this site and no other.
+    :raises InputInvalid, TrustRefused: the file is damaged, of another site, or it admits another desktop.
     """
-    places, handover = _new_places(home), _read_handover(file)
-    if handover.root_key is not None:
-        raise InputInvalid(
-            f"{file.name} is the file with the root key, not an admission.",
-            hint="With it a site is recovered: `lineside site recover FILE`.",
+    from cloud_sync.release import handover as handovers
+
+    places, (admission, handover) = _new_places(home), _read_admission(file)
+    if re.sub(r"\D", "", number) != handover.number.replace(" ", ""):
+        raise TrustRefused(
+            f"This admission is of a site with the number {handover.number}, not {number}.",
+            hint="Somebody may have put another file in its place: carry it again, and compare the number with what "
+            "the desktop shows that wrote it.",
         )
     if not places.signing_key.exists():
         raise InputInvalid(
@@ -85,6 +98,7 @@ def join(home: Path, file: Path) -> Context:
     draft = places.home / "repository.joining"
     try:
         roots = _begin(handover, draft)
+        handovers.check_admission(admission, roots.root_keys)
         if identity.fingerprint not in roots.desktops():
             raise TrustRefused(
                 "This admission is for another desktop.",
@@ -113,9 +127,9 @@ def recover(
     from cloud_sync.release.sign import load_signing_key, new_signing_key
     from cloud_sync.release.site_roots import Desktop
 
-    places, handover = _new_places(home), _read_handover(file)
+    places, handover = _new_places(home), _read_export(file)
     if handover.root_key is None:
-        raise RootKeyWrong(f"{file.name} is an admission: there is no root key in it.")
+        raise RootKeyWrong(f"There is no root key in {file.name}.")
     key = open_key(handover.root_key.encode(), passphrase, file.name)
     called = (name or desktop_name()).strip()
     home.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -220,10 +234,25 @@ def _begin(handover: Handover, folder: Path) -> SiteRoots:
     return begin_roots(folder, [body.encode() for body in handover.roots])
 
 
-def _read_handover(file: Path) -> Handover:
-    from cloud_sync.release.handover import MAX_HANDOVER_BYTES, read_handover
+def _read_export(file: Path) -> Handover:
+    from cloud_sync.release import handover
 
-    return read_handover(trust.read_file(file, MAX_HANDOVER_BYTES), what=f"file {file.name}")
+    content = trust.read_file(file, handover.MAX_HANDOVER_BYTES)
+    if handover.is_admission(content):
+        raise RootKeyWrong(f"{file.name} is an admission: there is no root key in it.")
+    return handover.read_handover(content, what=f"file {file.name}")
+
+
+def _read_admission(file: Path) -> tuple[Admission, Handover]:
+    from cloud_sync.release import handover
+
+    content = trust.read_file(file, handover.MAX_HANDOVER_BYTES)
+    if handover.is_export(content):
+        raise InputInvalid(
+            f"{file.name} is the file with the root key, not an admission.",
+            hint="With it a site is recovered: `lineside site recover FILE`.",
+        )
+    return handover.read_admission(content, what=f"file {file.name}")
 
 
 def _new_places(home: Path) -> Places:

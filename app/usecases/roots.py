@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from app.fleet.client import BoxClient
 from app.store import boxes as box_store
 from app.store.records import Box
-from edge_runtime.contracts.errors import BoxRefused, InputInvalid, NotFound, ObjectMissing, TrustRefused
+from edge_runtime.contracts.errors import BoxRefused, BoxWrongKey, InputInvalid, NotFound, ObjectMissing, TrustRefused
 from edge_runtime.contracts.status import BoxStatus
 from edge_runtime.identity import Identity, load_identity
 from edge_runtime.update.roots import MAX_ROOT_BYTES, RootFacts
@@ -57,9 +57,13 @@ def level(ctx: Context, box: Box, client: BoxClient, there: int, digest: str) ->
 def ask_status(ctx: Context, box: Box, client: BoxClient) -> BoxStatus:
     """How the box is, after the roots of both were levelled.
 
-    :raises TrustRefused: the two have different roots of one number, or the box says that it is another one.
+    :raises TrustRefused: the two have different roots of one number.
+    :raises BoxWrongKey: the box says that it is another one.
     """
     status = client.status()
+    # Its key proves who it is; one that was given a new identity a moment ago names the one of before, too.
+    if box.box not in (status.box, *status.former):
+        raise BoxWrongKey(f"{box.name} ({box.box[:12]}) says that it is the box {status.box[:12]}.")
     if level(ctx, box, client, status.root, status.root_digest) != status.root:
         return client.status()
     return status

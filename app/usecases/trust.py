@@ -50,6 +50,8 @@ class DesktopRow:
 class Trust:
     """Who may do what, as this desktop knows it."""
 
+    site_number: str
+    """What a new desktop shows of the site that it joins: people compare the two."""
     root: int
     """Number of the newest root."""
     desktops: tuple[DesktopRow, ...]
@@ -66,6 +68,8 @@ class Trust:
 
 def get_trust(ctx: Context) -> Trust:
     """Who may do what at this site, and which boxes still have to hear of it."""
+    from cloud_sync.release import handover
+
     site = ctx.roots()
     listed = site.desktops()
     rows = [
@@ -79,6 +83,7 @@ def get_trust(ctx: Context) -> Trust:
     ]
     pending = [box.name for box in box_store.list_boxes(ctx.database) if roots.is_pending(box, site.facts)]
     return Trust(
+        site_number=handover.site_number(ctx.site.site),
         root=site.version,
         desktops=tuple(sorted(rows, key=lambda row: (row.name, row.fingerprint))),
         pending=tuple(pending),
@@ -124,6 +129,7 @@ def admit(ctx: Context, request: JoinRequest, admission: Path, *, root_key: Path
     :raises PassphraseWrong, RootKeyWrong, NotFound: the root key cannot be used; nothing was changed.
     :raises AlreadyExists: another desktop is called so.
     """
+    from cloud_sync.release import handover
     from cloud_sync.release.site_roots import Desktop
 
     fingerprint = request.fingerprint
@@ -140,7 +146,7 @@ def admit(ctx: Context, request: JoinRequest, admission: Path, *, root_key: Path
             words = f"Admitted the desktop {request.name}."
             with noted(ctx, "trust.admitted", fingerprint, words):
                 sign_root(ctx, {**listed, fingerprint: desktop}, key)
-        write_durably(admission, [wire.encode(_handover(ctx))])
+        write_durably(admission, [wire.encode(handover.make_admission(_handover(ctx), key.signer))])
     return next(row for row in get_trust(ctx).desktops if row.fingerprint == fingerprint)
 
 

@@ -74,6 +74,12 @@ class SiteRoots:
         """Of the root role."""
         return list(_root(self.newest).roles[Root.type].keyids)
 
+    @property
+    def root_keys(self) -> list[Key]:
+        """Of the root role."""
+        root = _root(self.newest)
+        return [root.keys[keyid] for keyid in root.roles[Root.type].keyids]
+
     def body(self, version: int) -> bytes:
         """:raises NotFound: it is not here."""
         try:

@@ -85,7 +85,8 @@ def test_new_keys_heal_a_site_on_which_a_desktop_signed_with_a_clock_that_was_ah
     joining.request_join(tmp_path / "second", tmp_path / "r", name="second")
     key = {"root_key": office.places.root_key, "passphrase": PASSPHRASE}
     trust.admit(office, trust.read_request(tmp_path / "r"), tmp_path / "a", **key)
-    second = stack.enter_context(joining.join(tmp_path / "second", tmp_path / "a"))
+    number = trust.get_trust(office).site_number
+    second = stack.enter_context(joining.join(tmp_path / "second", tmp_path / "a", number=number))
     assert [one.problem for one in boxes.refresh(office)] == [None]
     for ctx in (office, second):
         in_library(ctx, tmp_path, "1.0.0", 128.0)

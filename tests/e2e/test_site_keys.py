@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import threading
 import time
@@ -23,6 +24,7 @@ from cloud_sync.release.root_key import unlock
 from cloud_sync.release.sign import ReleaseRepository
 from edge_runtime.contracts.errors import (
     BoxRefused,
+    BoxWrongKey,
     InputInvalid,
     LinesideError,
     NotIntroduced,
@@ -32,6 +34,7 @@ from edge_runtime.contracts.errors import (
 )
 from edge_runtime.contracts.rows import AuditRow
 from edge_runtime.enrolment import read_address
+from edge_runtime.identity import create_identity
 from tests.fakes import models
 from tests.fakes.running_box import RunningBox
 from tests.waiting import wait_until
@@ -67,7 +70,8 @@ def admitted(office: Context, folder: Path, stack: ExitStack, name: str = "secon
     read = trust.read_request(folder / f"{name}.request")
     assert read == request
     trust.admit(office, read, folder / f"{name}.admission", root_key=office.places.root_key, passphrase=PASSPHRASE)
-    return stack.enter_context(joining.join(folder / name, folder / f"{name}.admission"))
+    number = trust.get_trust(office).site_number
+    return stack.enter_context(joining.join(folder / name, folder / f"{name}.admission", number=number))
 
 
 def problem(ctx: Context) -> str | None:
@@ -204,7 +208,8 @@ def test_a_new_root_key_takes_the_place_of_the_old_one_and_the_old_one_signs_not
     assert office.roots().version == 2
     trust.admit(office, second, tmp_path / "a", root_key=export, passphrase="another one")
     assert problem(office) is None
-    assert problem(stack.enter_context(joining.join(tmp_path / "second", tmp_path / "a"))) is None
+    number = trust.get_trust(office).site_number
+    assert problem(stack.enter_context(joining.join(tmp_path / "second", tmp_path / "a", number=number))) is None
     assert stolen == office.places.root_key.read_bytes()
 
 
@@ -484,6 +489,64 @@ def test_roots_travel_through_the_object_store_too(office: Context, tmp_path: Pa
     assert second.roots().version == 3
 
 
+def test_an_admission_that_was_altered_on_its_way_is_refused(
+    office: Context, box: RunningBox, tmp_path: Path, stack: ExitStack
+) -> None:
+    """Another box in a box's place, another address, and a whole site of the same name."""
+    enrolled = boxes.enrol_local(office, box.home)
+    other = create_identity(tmp_path / "other-box", "press-4")
+    request = joining.request_join(tmp_path / "second", tmp_path / "r", name="second")
+    trust.admit(office, request, tmp_path / "a", root_key=office.places.root_key, passphrase=PASSPHRASE)
+    number = trust.get_trust(office).site_number
+    assert joining.read_admission(tmp_path / "a").number == number
+    outer = json.loads((tmp_path / "a").read_bytes())
+    whole = json.loads(outer["handover"])
+    (told,) = whole["boxes"]
+    for changed in (
+        {"certificate": other.certificate_pem},
+        {"certificate": other.certificate_pem, "box": other.fingerprint},
+        {"address": "192.0.2.9:7443"},
+        {"name": "press-5"},
+    ):
+        altered = {**whole, "boxes": [{**told, **changed}]}
+        (tmp_path / "b").write_text(json.dumps({**outer, "handover": json.dumps(altered)}))
+        with pytest.raises((InputInvalid, TrustRefused), match="was changed"):
+            joining.join(tmp_path / "second", tmp_path / "b", number=number)
+    # The unsigned form, and one signed by a root key of somebody else.
+    (tmp_path / "b").write_text(json.dumps(whole))
+    with pytest.raises(InputInvalid):
+        joining.join(tmp_path / "second", tmp_path / "b", number=number)
+    foreign = stack.enter_context(sites.create_site(tmp_path / "foreign", "Test site", PASSPHRASE))
+    trust.admit(foreign, request, tmp_path / "f", root_key=foreign.places.root_key, passphrase=PASSPHRASE)
+    with pytest.raises(TrustRefused, match="of a site with the number"):
+        joining.join(tmp_path / "second", tmp_path / "f", number=number)
+    forged = json.loads((tmp_path / "f").read_bytes())
+    (tmp_path / "b").write_text(json.dumps({**forged, "handover": json.dumps(whole)}))
+    with pytest.raises(TrustRefused, match="was changed"):
+        joining.join(tmp_path / "second", tmp_path / "b", number=number)
+    assert not (tmp_path / "second" / "site.json").exists()
+    joined = stack.enter_context(joining.join(tmp_path / "second", tmp_path / "a", number=number.replace(" ", "-")))
+    assert [one.box for one in boxes.list_boxes(joined)] == [enrolled.box]
+
+
+def test_no_box_is_entered_under_another_ones_key(office: Context, box: RunningBox, tmp_path: Path) -> None:
+    enrolled = boxes.enrol_local(office, box.home)
+    other = create_identity(tmp_path / "other", "press-5")
+    with pytest.raises(BoxWrongKey):
+        boxes.enter_box(
+            office,
+            box=other.fingerprint,
+            name="press-5",
+            address=enrolled.address,
+            certificate=enrolled.certificate,
+        )
+    # One that came in before this was looked at: the box that answers says who it is.
+    box_store.put_box(office.database, replace(enrolled, box=other.fingerprint, name="press-5"))
+    told = {one.name: one.problem for one in boxes.refresh(office)}
+    assert told["press-4"] is None
+    assert f"says that it is the box {enrolled.box[:12]}" in (told["press-5"] or "")
+
+
 def test_a_root_is_never_replaced_by_another_one_of_its_number(
     office: Context, tmp_path: Path, stack: ExitStack
 ) -> None:
@@ -521,13 +584,14 @@ def test_what_is_wrong_with_a_file_is_said_and_changes_nothing(
     assert office.roots().version == 1
     assert not (tmp_path / "a").exists()
     trust.admit(office, request, tmp_path / "a", root_key=office.places.root_key, passphrase=PASSPHRASE)
+    number = trust.get_trust(office).site_number
     joining.request_join(tmp_path / "stranger", tmp_path / "s", name="stranger")
     with pytest.raises(TrustRefused, match="another desktop"):
-        joining.join(tmp_path / "stranger", tmp_path / "a")
+        joining.join(tmp_path / "stranger", tmp_path / "a", number=number)
     admission = (tmp_path / "a").read_bytes()
     for bad in (admission[:-100], admission.replace(b"second", b"thirds"), b"{}"):
         (tmp_path / "bad").write_bytes(bad)
         with pytest.raises((InputInvalid, TrustRefused)):
-            joining.join(tmp_path / "second", tmp_path / "bad")
+            joining.join(tmp_path / "second", tmp_path / "bad", number=number)
     assert not (tmp_path / "second" / "repository").exists()
-    assert joining.join(tmp_path / "second", tmp_path / "a").close() is None
+    assert joining.join(tmp_path / "second", tmp_path / "a", number=number).close() is None
