@@ -12,9 +12,11 @@ from pathlib import Path
 import pytest
 
 from app.context import Context
+from app.store import boxes as box_store
 from app.usecases import boxes, joining, rollouts, sites, trust
 from cloud_sync.release.sign import ReleaseRepository
 from edge_runtime.contracts.errors import ClockDoubtful, SignedInFuture
+from edge_runtime.enrolment import read_address
 from edge_runtime.update.slot_store import SlotStore
 from edge_runtime.update.slots import TrustFloor
 from tests.e2e.test_shadow import in_library
@@ -116,3 +118,24 @@ def test_new_keys_heal_a_site_on_which_a_desktop_signed_with_a_clock_that_was_ah
         assert status is not None
         assert status.shadow is not None
         assert status.signed_s <= time.time() + DAY_S
+
+
+def test_a_box_that_was_pushed_ahead_before_it_kept_whose_signatures_it_had_heals_too(
+    office: Context, tmp_path: Path, stack: ExitStack
+) -> None:
+    box = started(tmp_path, stack, "press-4")
+    enrolled = boxes.enrol_local(office, box.home)
+    box.stop()
+    far = TrustFloor(root=1, timestamp=YEAR_2040, snapshot=YEAR_2040, targets=YEAR_2040)
+    store = SlotStore(box.home / "state.db")
+    store.save(replace(store.open().table, trust=far))
+    box.start()
+    box_store.set_status(office.database, enrolled.box, address=read_address(box.home))
+    in_library(office, tmp_path, "1.0.0", 128.0)
+    with pytest.raises(SignedInFuture):
+        rollouts.shadow(office, "press-4", "parts@1.0.0")
+    trust.rotate_key(office, root_key=office.places.root_key, passphrase=PASSPHRASE)
+    status = rollouts.shadow(office, "press-4", "parts@1.0.0").status
+    assert status is not None
+    assert status.shadow is not None
+    assert status.signed_s <= time.time() + DAY_S

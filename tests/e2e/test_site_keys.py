@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from app.__main__ import main
 from app.context import Context, open_context
 from app.fleet.client import BoxClient
 from app.store import boxes as box_store
@@ -329,7 +330,7 @@ def test_a_desktop_that_was_struck_off_meanwhile_is_told_so_and_changes_nothing(
 
 
 def test_a_root_key_that_was_replaced_recovers_nothing(
-    office: Context, box: RunningBox, tmp_path: Path, stack: ExitStack
+    office: Context, box: RunningBox, tmp_path: Path, stack: ExitStack, capsys: pytest.CaptureFixture[str]
 ) -> None:
     boxes.enrol_local(office, box.home)
     export = tmp_path / "safe.json"
@@ -347,7 +348,10 @@ def test_a_root_key_that_was_replaced_recovers_nothing(
     box_store.set_status(new.database, boxes.get_box(new, "press-4").box, address=read_address(box.home))
     with pytest.raises(NotIntroduced, match="refused"):
         introduced(new, export)
-    trust.export_root(office, export, root_key=office.places.root_key, passphrase=PASSPHRASE)
+    (tmp_path / "secret").write_text(PASSPHRASE)
+    command = ["site", "introduce", "--root-key", export, "--passphrase-file", tmp_path / "secret"]
+    assert main([*map(str, command), "--home", str(new.home), "--json"]) == 1
+    assert '"trust.not-introduced"' in capsys.readouterr().out
 
 
 def test_the_root_key_opens_nothing_but_the_roots(office: Context, box: RunningBox) -> None:
