@@ -20,7 +20,14 @@ from app.store.blobs import Blobs
 from app.store.database import Database
 from app.store.records import Site
 from edge_runtime.contracts import wire
-from edge_runtime.contracts.errors import DatabaseDamaged, InputInvalid, NotFound, SiteMissing, StoreUnreachable
+from edge_runtime.contracts.errors import (
+    DatabaseDamaged,
+    InputInvalid,
+    KeysBusy,
+    NotFound,
+    SiteMissing,
+    StoreUnreachable,
+)
 from edge_runtime.identity import Identity, load_identity
 from edge_runtime.update.durable import sync_folder
 
@@ -34,6 +41,7 @@ if TYPE_CHECKING:
 
 SITE_NAME = "site.json"
 DATABASE_NAME = "lineside.db"
+KEYS_WAIT_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +77,11 @@ class Places:
     def former_keys(self) -> Path:
         """The keys of before, for boxes that have not heard of the new ones."""
         return self.home / "keys.former"
+
+    @property
+    def keys_lock(self) -> Path:
+        """Locked while keys are changed; see :func:`changing_keys`."""
+        return self.home / "keys.lock"
 
     @property
     def root_key(self) -> Path:
@@ -113,8 +126,8 @@ class Context:
     places: Places = field(repr=False)
     _repository: tuple[str, ReleaseRepository] | None = field(default=None, repr=False)
     """Opened under the root of this digest."""
-    _roots: tuple[frozenset[str], SiteRoots] | None = field(default=None, repr=False)
-    """Read from the files of these names."""
+    _roots: tuple[frozenset[tuple[str, int, int]], SiteRoots] | None = field(default=None, repr=False)
+    """Read from files that looked so then."""
 
     def __enter__(self) -> Context:
         return self
@@ -166,11 +179,12 @@ class Context:
         """Who may do what at this site, as this desktop knows it now."""
         from cloud_sync.release.site_roots import SiteRoots
 
-        # A root's file is never changed: as long as the same ones are there, they say the same. Every contact asks.
+        # Every contact asks: as long as the files are the same ones, they say the same.
         folder = self.places.repository
-        names = frozenset(path.name for path in folder.glob("*.root.json"))
-        if self._roots is None or self._roots[0] != names:
-            self._roots = names, SiteRoots(folder)
+        found = ((path.name, path.stat()) for path in folder.glob("*.root.json"))
+        seen = frozenset((name, stat.st_mtime_ns, stat.st_ino) for name, stat in found)
+        if self._roots is None or self._roots[0] != seen:
+            self._roots = seen, SiteRoots(folder)
         return self._roots[1]
 
     def bundle(self, sha256: str) -> Bundle:
@@ -240,7 +254,9 @@ def open_context(home: Path, *, vault: Vault | None = None) -> Context:
     places = Places(home.absolute())
     site = read_site(places)
     settings = load_settings(places.home)
-    settle_keys(places)
+    if places.next_keys.exists():
+        with changing_keys(places):
+            settle_keys(places)
     identity = _desktop_identity(places)
     if not places.database.exists() or places.database.stat().st_size == 0:
         raise DatabaseDamaged(f"{places.database} is gone or empty, though the site is here.")
@@ -270,8 +286,30 @@ def read_site(places: Places) -> Site:
         raise DatabaseDamaged(f"{places.site} cannot be read: {error}") from error
 
 
+@contextmanager
+def changing_keys(places: Places) -> Iterator[None]:
+    """Hold all other windows and commands off the keys of this home, from before the root is read until everything
+    that follows from the new one is done.
+
+    :raises KeysBusy: another one has not ended in a minute.
+    """
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(places.keys_lock)
+    try:
+        lock.acquire(timeout=KEYS_WAIT_S)
+    except Timeout as error:
+        raise KeysBusy("Another window or command of this desktop is changing the keys.") from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
 def settle_keys(places: Places) -> None:
-    """Bring a change of this desktop's keys to its end where a root lists the new ones, else undo it."""
+    """Bring a change of this desktop's keys to its end where a root lists the new ones, else undo it. Call it while
+    :func:`changing_keys`.
+    """
     if not places.next_keys.exists():
         return
     if places.keys.exists():

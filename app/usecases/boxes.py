@@ -18,8 +18,9 @@ from app.store.records import Box, Page
 from app.usecases import roots
 from app.usecases.contact import begin_contact
 from app.usecases.progress import CancelToken, Progress, ProgressEvent, silent
-from edge_runtime.contracts.errors import AlreadyExists, LinesideError, NotFound
+from edge_runtime.contracts.errors import AlreadyExists, BoxWrongKey, LinesideError, NotFound
 from edge_runtime.contracts.rows import STREAMS, AlertRow, AuditRow, LossRow, RollupRow, ShadowRow
+from edge_runtime.identity import fingerprint_of
 
 if TYPE_CHECKING:
     from app.context import Context
@@ -80,7 +81,12 @@ def require_free_name(ctx: Context, box: str, name: str) -> None:
 
 
 def enter_box(ctx: Context, *, box: str, name: str, address: str, certificate: str) -> Box:
-    """Put a box that trusts this desktop on the list; again for the same one: it may have moved."""
+    """Put a box that trusts this desktop on the list; again for the same one: it may have moved.
+
+    :raises BoxWrongKey: the certificate is another box's.
+    """
+    if fingerprint_of(certificate) != box:
+        raise BoxWrongKey(f"The certificate that came for {name} belongs to another key than {box[:12]}.")
     before = next((known for known in box_store.list_boxes(ctx.database) if known.box == box), None)
     entered = Box(
         box=box,

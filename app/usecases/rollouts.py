@@ -177,8 +177,7 @@ def _deliver(ctx: Context, box: Box, client: BoxClient, model: Model, progress: 
     if not repository.has(target):
         # Another desktop of the site released it; this one answers for it with its own signature now.
         repository.add(models.bundle_path(ctx, model), ctx.bundle(model.sha256).manifest, model.proofs)
-    if repository.signed_s < status.signed_s:
-        repository.renew(above=status.signed_s)
+    repository.make_ready(seen_s=status.signed_s, who=box.name)
     for file in repository.metadata_files():
         client.put_metadata(file)
     client.deliver(models.bundle_path(ctx, model), model.sha256, sent=sent)

@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from securesystemslib.signer import CryptoSigner
 
-from cloud_sync.release.handover import MAX_HANDOVER_BYTES, read_handover
+from cloud_sync.release.handover import MAX_HANDOVER_BYTES, is_admission, read_handover
 from edge_runtime.contracts.errors import InputInvalid, NotFound, PassphraseWrong, RootKeyWrong
 from edge_runtime.identity import self_signed
 from edge_runtime.update.durable import sync_folder
@@ -99,6 +99,8 @@ def sealed_key(path: Path) -> bytes:
         raise NotFound(f"The root key cannot be read from {path}: {error.strerror}.") from error
     if content.lstrip().startswith(_PEM_BEGIN):
         return content
+    if is_admission(content):
+        raise RootKeyWrong(f"{path.name} holds no root key: it is an admission.")
     try:
         key = read_handover(content, what=path.name).root_key
     except InputInvalid as error:

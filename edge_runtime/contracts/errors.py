@@ -120,6 +120,35 @@ class RootKeyWrong(LinesideError):
     default_hint = "Use the file that `lineside site export-root` wrote last, or root.key.pem; nothing was changed."
 
 
+class SignedInFuture(LinesideError):
+    code = "trust.future"
+    title = "The box's update state is from the future"
+    default_hint = (
+        "Look at this desktop's clock first. If it is right, a desktop with a wrong clock signed for this box, or the "
+        "box is in other hands: give that desktop new keys, or strike it off."
+    )
+
+
+class NotIntroduced(LinesideError):
+    code = "trust.not-introduced"
+    title = "No box took the new root"
+    default_hint = "Look at the reasons box by box; reach the boxes, and use the newest export of the root key."
+
+
+class KeysBusy(LinesideError):
+    code = "trust.busy"
+    title = "The keys are being changed already"
+    default_hint = "Wait until the other window or command has ended, then try again; nothing was changed by this one."
+
+
+class ClockDoubtful(LinesideError):
+    code = "clock.doubtful"
+    title = "This desktop's date may be wrong"
+    default_hint = (
+        "Set the clock. If it is right, say so: `lineside site confirm-date`, or in Settings under Desktops and keys."
+    )
+
+
 class BoxUnreachable(LinesideError):
     code = "box.unreachable"
     title = "The box does not answer"

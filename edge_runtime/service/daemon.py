@@ -177,9 +177,7 @@ class Daemon:
             trust=self._trust,
             spool=self._spool,
         )
-        clock = ClockApi(
-            signed_s=lambda: self._installer.newest_signature_s, spool=self._spool, changed=self._serial.bump
-        )
+        clock = ClockApi(signed_s=self._signed_s, spool=self._spool, changed=self._serial.bump)
         renewal = RenewalApi(
             home, home / KEYS, name=lambda: self._config.name, rename=self._rename, taken=self._take_identity
         )
@@ -261,8 +259,11 @@ class Daemon:
             former=self._former,
             root=self._trust.version,
             root_digest=self._trust.digest,
-            signed_s=self._installer.newest_signature_s,
+            signed_s=self._signed_s(),
         )
+
+    def _signed_s(self) -> int:
+        return self._installer.newest_signature_s(self._trust.signers)
 
     def config_text(self) -> str:
         """``edge.toml`` as it stands."""

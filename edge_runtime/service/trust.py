@@ -76,6 +76,12 @@ class TrustStore:
         facts = self._look().facts
         return facts.digest if facts else ""
 
+    @property
+    def signers(self) -> dict[str, frozenset[str]]:
+        """The keys that sign releases, by role, as the newest root lists them."""
+        facts = self._look().facts
+        return facts.signers if facts else {}
+
     def root(self, version: int) -> bytes:
         """A root that was accepted.
 

@@ -6,7 +6,7 @@ import dataclasses
 import hashlib
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,6 +27,7 @@ from edge_runtime.update.durable import make_folder, read_chunks, remove_unfinis
 from edge_runtime.update.inbox import Inbox
 from edge_runtime.update.probe import probe
 from edge_runtime.update.root_store import RootStore
+from edge_runtime.update.roots import read_root
 from edge_runtime.update.slot_store import SlotStore, looked_into
 from edge_runtime.update.slots import SlotName, SlotTable
 from edge_runtime.update.trial import Trial, Verdict
@@ -76,7 +77,7 @@ class Installer:
         with self._lock:
             remove_unfinished(self._folder)
             self._trial = None
-            recovered = machine.recover(self._table)
+            recovered = self._attributed(machine.recover(self._table))
             if recovered is not self._table:
                 self._save_if_possible(recovered)
             for slot in (self._table.a, self._table.b):
@@ -96,6 +97,14 @@ class Installer:
                     )
         return damaged
 
+    def _attributed(self, table: SlotTable) -> SlotTable:
+        """Whose signatures a table of before accepted is not known: of anybody whom the root of those days lists."""
+        with suppress(LinesideError):
+            roots = self._roots.load()
+            if then := roots.get(table.trust.root):
+                return machine.attribute(table, frozenset().union(*read_root(then).signers.values()))
+        return table
+
     def slots(self) -> tuple[SlotStatus, ...]:
         """Both slots, with the figures of a trial that runs now."""
         with self._lock:
@@ -110,11 +119,13 @@ class Installer:
         with self._lock:
             return dict(self._table.floors)
 
-    @property
-    def newest_signature_s(self) -> int:
-        """When the newest release that was accepted here was signed, seconds since 1970; 0 where there is none."""
+    def newest_signature_s(self, signers: Mapping[str, frozenset[str]]) -> int:
+        """When the newest release that was accepted here was signed, seconds since 1970; 0 where there is none.
+
+        :param signers: whose signatures count, by role: those that the newest root lists.
+        """
         with self._lock:
-            return self._table.trust.timestamp
+            return self._table.floor(signers).timestamp
 
     def active(self) -> Bundle | None:
         """The model that answers for the line now: the one on trial, else the committed one, else none.
@@ -181,8 +192,10 @@ class Installer:
         with self._lock:
             table = self._table = looked_into(self._table, self._store)
         roots = self._roots.load()
-        verifier = Verifier(roots[max(roots)] if roots else None, self._inbox.metadata)
-        return verifier.verify(target, floors=table.floors, now_ms=self._now_ms(), newest=table.trust)
+        newest = roots[max(roots)] if roots else None
+        floor = table.floor(read_root(newest).signers if newest else {})
+        verifier = Verifier(newest, self._inbox.metadata)
+        return verifier.verify(target, floors=table.floors, now_ms=self._now_ms(), newest=floor)
 
     def _install(self, verified: VerifiedTarget, baseline: TrialReport | None) -> None:
         table = self._table

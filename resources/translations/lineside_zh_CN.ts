@@ -1010,6 +1010,25 @@
     </message>
 </context>
 <context>
+    <name>IntroduceToBoxes</name>
+    <message>
+        <source>Introduce to boxes</source>
+        <translation>向边缘盒引荐</translation>
+    </message>
+    <message>
+        <source>For boxes that do not let this desktop in: after a recovery, or where no desktop that they know is at hand. With the root key as the proof each box that answers gets the newest state of the keys.</source>
+        <translation>用于不接受本机的边缘盒：恢复站点之后，或手边没有它们认识的电脑时。以根密钥为证，每台有应答的边缘盒都会得到最新的密钥状态。</translation>
+    </message>
+    <message>
+        <source>Introduce</source>
+        <translation>引荐</translation>
+    </message>
+    <message>
+        <source>All others know this desktop now; the boxes in the list did not take it.</source>
+        <translation>其他边缘盒现在都认识本机；列表中的边缘盒未接受。</translation>
+    </message>
+</context>
+<context>
     <name>JobRow</name>
     <message>
         <source>Cancel</source>
@@ -1098,12 +1117,24 @@
         <translation>另一台电脑写出的文件。</translation>
     </message>
     <message>
+        <source>The other desktop shows the same number under “Desktops and keys”</source>
+        <translation>另一台电脑在“电脑与密钥”中显示的编号与此相同</translation>
+    </message>
+    <message>
         <source>Choose where to write the file first.</source>
         <translation>请先选择文件写入的位置。</translation>
     </message>
     <message>
+        <source>The number of the site {name}:</source>
+        <translation>站点 {name} 的编号：</translation>
+    </message>
+    <message>
         <source>Choose the admission first.</source>
         <translation>请先选择准入文件。</translation>
+    </message>
+    <message>
+        <source>Compare the number with what the other desktop shows, and say that it is the same.</source>
+        <translation>请与另一台电脑上显示的编号核对，并确认两者相同。</translation>
     </message>
     <message>
         <source>Saved. This desktop&apos;s fingerprint, to compare there:</source>
@@ -1148,6 +1179,14 @@
         <translation>更换根密钥…</translation>
     </message>
     <message>
+        <source>Introduce to boxes…</source>
+        <translation>向边缘盒引荐…</translation>
+    </message>
+    <message>
+        <source>The date is right…</source>
+        <translation>日期没错…</translation>
+    </message>
+    <message>
         <source>Only the desktops in this list can talk to the boxes and sign releases. Every change is signed with the site&apos;s root key; each box learns of it the next time that any desktop reaches it, with or without a network.</source>
         <translation>只有此列表中的电脑可以与边缘盒通信并签署发布。每次更改都用站点的根密钥签名；无论有无网络，任何一台电脑下次联系到边缘盒时，它就会得知。</translation>
     </message>
@@ -1156,12 +1195,20 @@
         <translation>本站点的密钥来自早期版本；第一次更改时开始此列表。</translation>
     </message>
     <message>
+        <source>Number of the site</source>
+        <translation>站点编号</translation>
+    </message>
+    <message>
         <source>State of the keys</source>
         <translation>密钥状态</translation>
     </message>
     <message>
         <source>No. {number}</source>
         <translation>第 {number} 号</translation>
+    </message>
+    <message>
+        <source>Nothing is signed for now</source>
+        <translation>目前不签署任何内容</translation>
     </message>
     <message>
         <source>Boxes that have not heard of it</source>
@@ -1186,6 +1233,22 @@
     <message>
         <source>Root key</source>
         <translation>根密钥</translation>
+    </message>
+    <message>
+        <source>Is the date right?</source>
+        <translation>日期对吗？</translation>
+    </message>
+    <message>
+        <source>This desktop&apos;s clock says {date}. The releases are signed as of this date, and boxes take nothing older from then on.</source>
+        <translation>本机时钟显示 {date}。发布将以此日期签署，此后边缘盒不再接受更早的内容。</translation>
+    </message>
+    <message>
+        <source>The date is right</source>
+        <translation>日期没错</translation>
+    </message>
+    <message>
+        <source>Confirm the date</source>
+        <translation>确认日期</translation>
     </message>
     <message>
         <source>Strike off…</source>
@@ -1687,6 +1750,14 @@
     <message>
         <source>Choose the file from the safe first.</source>
         <translation>请先选择保险柜里的文件。</translation>
+    </message>
+    <message>
+        <source>The site is recovered. These boxes did not take it over, and until then they obey the desktops of before. When you reach them, use “Introduce to boxes” in Settings:</source>
+        <translation>站点已恢复。以下边缘盒尚未接受，在此之前仍听从原来的电脑。能联系到它们时，请在“设置”中使用“向边缘盒引荐”：</translation>
+    </message>
+    <message>
+        <source>Open the site</source>
+        <translation>打开站点</translation>
     </message>
 </context>
 <context>
@@ -3301,6 +3372,38 @@
         <translation>请使用 `lineside site export-root` 最近导出的文件或 root.key.pem；未作任何更改。</translation>
     </message>
     <message>
+        <source>The box&apos;s update state is from the future</source>
+        <translation>这台边缘盒的更新状态来自未来</translation>
+    </message>
+    <message>
+        <source>Look at this desktop&apos;s clock first. If it is right, a desktop with a wrong clock signed for this box, or the box is in other hands: give that desktop new keys, or strike it off.</source>
+        <translation>先检查本机时钟。如果时钟没错，那就是某台时钟不准的电脑给这台边缘盒签过名，或者边缘盒已落入他人之手：给那台电脑换新密钥，或将它除名。</translation>
+    </message>
+    <message>
+        <source>No box took the new root</source>
+        <translation>没有边缘盒接受新的根</translation>
+    </message>
+    <message>
+        <source>Look at the reasons box by box; reach the boxes, and use the newest export of the root key.</source>
+        <translation>请逐台查看原因；连上这些边缘盒，并使用最近一次导出的根密钥。</translation>
+    </message>
+    <message>
+        <source>The keys are being changed already</source>
+        <translation>密钥正在更改中</translation>
+    </message>
+    <message>
+        <source>Wait until the other window or command has ended, then try again; nothing was changed by this one.</source>
+        <translation>请等另一个窗口或命令结束后再试；这次没有更改任何内容。</translation>
+    </message>
+    <message>
+        <source>This desktop&apos;s date may be wrong</source>
+        <translation>本机的日期可能不对</translation>
+    </message>
+    <message>
+        <source>Set the clock. If it is right, say so: `lineside site confirm-date`, or in Settings under Desktops and keys.</source>
+        <translation>请校准时钟。如果时钟没错，请确认：`lineside site confirm-date`，或在“设置”的“电脑与密钥”中确认。</translation>
+    </message>
+    <message>
         <source>The box does not answer</source>
         <translation>边缘盒没有应答</translation>
     </message>
@@ -3643,6 +3746,14 @@
     <message>
         <source>Collect it first, or say that it may go: `lineside boxes release` takes --collect or --discard.</source>
         <translation>请先取回，或明确放弃：`lineside boxes release` 可用 --collect 或 --discard。</translation>
+    </message>
+    <message>
+        <source>The box there may belong to others</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Nothing was changed. If it may go all the same, say so: `lineside boxes release` takes --any-site.</source>
+        <translation type="unfinished"></translation>
     </message>
     <message>
         <source>Something of the box is left on the machine</source>

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from securesystemslib.signer import CryptoSigner
 
 from cloud_sync.release.root_key import RootKey, new_root_key
-from cloud_sync.release.site_roots import Desktop, make_root
+from cloud_sync.release.site_roots import Desktop, expiry, make_root
 from edge_runtime.contracts.errors import InputInvalid, LinesideError, TrustRefused
 from edge_runtime.identity import create_identity
 from edge_runtime.service.trust import TrustStore
@@ -47,7 +47,7 @@ def of(desktops: Desktops, *names: str) -> Desktops:
 
 def root(version: int, desktops: Desktops, *keys: RootKey, at_s: int | None = None) -> bytes:
     now = int(time.time()) if at_s is None else at_s
-    return make_root(version, desktops, list(keys), certificate=keys[-1].certificate(), now_s=now)
+    return make_root(version, desktops, list(keys), certificate=keys[-1].certificate(), expires=expiry(now))
 
 
 @pytest.fixture
