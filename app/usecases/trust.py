@@ -6,6 +6,7 @@ desktop that has it. Without the root key and its passphrase nothing here can be
 
 from __future__ import annotations
 
+import secrets
 import shutil
 import tempfile
 import time
@@ -19,7 +20,7 @@ from app.context import settle_keys
 from app.store import boxes as box_store
 from app.store.records import Box
 from app.usecases import roots
-from app.usecases.sites import MIN_PASSPHRASE, desktop_name
+from app.usecases.sites import check_passphrase, desktop_name
 from edge_runtime.contracts import wire
 from edge_runtime.contracts.errors import AlreadyExists, InputInvalid, LinesideError, NotFound
 from edge_runtime.identity import Identity, create_identity, fingerprint_of, load_identity
@@ -233,17 +234,17 @@ def introduce_all(
     if not names:
         newest = ctx.roots().version
         chosen = [box for box in box_store.list_boxes(ctx.database) if roots.is_pending(box, newest)]
-    introduce_with(ctx, chosen, _unlock(ctx, root_key, passphrase), passphrase, told=told)
+    introduce_with(ctx, chosen, _unlock(ctx, root_key, passphrase), told=told)
 
 
 def introduce_with(
-    ctx: Context, chosen: Sequence[Box], key: RootKey, passphrase: str, *, told: Callable[[str, str | None], None]
+    ctx: Context, chosen: Sequence[Box], key: RootKey, *, told: Callable[[str, str | None], None]
 ) -> None:
     """As :func:`introduce_all`, with a key that is open already."""
     certificate = ctx.roots().facts.root_certificate
     if certificate is None:
         raise InputInvalid("The site's root is of before: boxes do not know the root key yet.", hint="Enrol them anew.")
-    with root_identity(ctx.places.home, key, passphrase, certificate) as identity:
+    with root_identity(key, certificate) as identity:
         for box in chosen:
             try:
                 roots.introduce(ctx, box, identity)
@@ -251,12 +252,6 @@ def introduce_with(
                 told(box.name, str(error))
             else:
                 told(box.name, None)
-
-
-def check_passphrase(passphrase: str) -> None:
-    """:raises InputInvalid: too short for a root key."""
-    if len(passphrase) < MIN_PASSPHRASE:
-        raise InputInvalid(f"The passphrase needs at least {MIN_PASSPHRASE} characters.")
 
 
 def find_desktop(ctx: Context, desktop: str) -> DesktopRow:
@@ -274,16 +269,20 @@ def find_desktop(ctx: Context, desktop: str) -> DesktopRow:
 
 
 @contextmanager
-def root_identity(home: Path, key: RootKey, passphrase: str, certificate: str) -> Iterator[Identity]:
-    """The root key as somebody who talks to boxes; on the disk it stays encrypted.
+def root_identity(key: RootKey, certificate: str) -> Iterator[Identity]:
+    """The root key as somebody who talks to boxes.
+
+    TLS takes a key from a file alone. That one is sealed with a secret which no file ever has: if this process is
+    killed, nobody can open what it leaves behind, whatever they know.
 
     :param certificate: the one that the boxes' root lists.
     """
-    with tempfile.TemporaryDirectory(dir=home, prefix=".root-key.") as folder:
+    secret = secrets.token_hex(32)
+    with tempfile.TemporaryDirectory(prefix="lineside-") as folder:
         key_path, certificate_path = Path(folder) / "root.key", Path(folder) / "root.crt"
-        write_durably(key_path, [key.sealed(passphrase)], mode=0o600)
+        write_durably(key_path, [key.sealed_for_tls(secret)], mode=0o600)
         write_durably(certificate_path, [certificate.encode("ascii")])
-        yield Identity(fingerprint_of(certificate), key_path, certificate_path, passphrase)
+        yield Identity(fingerprint_of(certificate), key_path, certificate_path, secret)
 
 
 def _unlock(ctx: Context, root_key: Path, passphrase: str) -> RootKey:

@@ -2868,6 +2868,10 @@
         <translation>口令还太短。</translation>
     </message>
     <message>
+        <source>The passphrase repeats itself.</source>
+        <translation>口令只是在重复。</translation>
+    </message>
+    <message>
         <source>The two passphrases differ.</source>
         <translation>两次输入的口令不一致。</translation>
     </message>
