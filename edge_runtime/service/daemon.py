@@ -37,6 +37,7 @@ from edge_runtime.service.models import ModelKeeper
 from edge_runtime.service.pairing import PairingDoor
 from edge_runtime.service.renewal import RenewalApi
 from edge_runtime.service.root_api import RootApi
+from edge_runtime.service.root_ledger import RootLedger
 from edge_runtime.service.serial import Serial
 from edge_runtime.service.shadows import ShadowKeeper
 from edge_runtime.service.spool import Spool
@@ -183,7 +184,8 @@ class Daemon:
         renewal = RenewalApi(
             home, home / KEYS, name=lambda: self._config.name, rename=self._rename, taken=self._take_identity
         )
-        roots = RootApi(self._trust, audit=self._spool.audit, changed=self._serial.bump)
+        self._ledger = RootLedger(home, self._trust, audit=self._spool.audit, flush=self._spool.flush)
+        roots = RootApi(self._trust, self._ledger, changed=self._serial.bump)
         self._routes = Routes([route for part in (roots, api, clock, renewal) for route in part.routes().routes])
 
     def run(self) -> int:
@@ -197,6 +199,7 @@ class Daemon:
                 self._check_lines()
                 self._lines.apply(self._config)
                 self._spool.audit("box.started", f"lineside-edge {version('lineside')}")
+                self._ledger.tick()
                 self._management.tick()
                 self._keep_house()
             finally:
@@ -395,6 +398,7 @@ class Daemon:
             self._models.tick()
             self._inference.tick()
             self._management.tick()
+            self._ledger.tick()
             self._pairing.tick()
             if address := self._management.address:
                 if not where.exists():
