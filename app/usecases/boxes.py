@@ -18,6 +18,7 @@ from app.store.records import Box, Page
 from app.usecases import roots
 from app.usecases.contact import begin_contact
 from app.usecases.progress import CancelToken, Progress, ProgressEvent, silent
+from app.usecases.witnesses import tell_head
 from edge_runtime.contracts.errors import AlreadyExists, LinesideError, NotFound
 from edge_runtime.contracts.rows import STREAMS, AlertRow, AuditRow, LossRow, RollupRow, ShadowRow
 
@@ -176,6 +177,9 @@ def _collect_box(ctx: Context, box: Box, client: BoxClient, totals: dict[str, in
             more = page.more
         if stream == "samples":
             totals["bytes"] += _collect_sample_bytes(ctx, box, client, cancel)
+        if stream == "audits":
+            # Before the box lets them go it is to know that they were noted here.
+            tell_head(ctx, client)
         acknowledged = spool_store.cursor_of(ctx.database, box.box, stream)
         if acknowledged:
             client.acknowledge(stream, acknowledged)

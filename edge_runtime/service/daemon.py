@@ -43,6 +43,7 @@ from edge_runtime.service.shadows import ShadowKeeper
 from edge_runtime.service.spool import Spool
 from edge_runtime.service.trust import TrustStore
 from edge_runtime.service.watchdog import Pulse, Watchdog
+from edge_runtime.service.witness import Witness
 from edge_runtime.service.worker import Worker
 from edge_runtime.sources import check_pipelines
 from edge_runtime.sources.push import PushBoard
@@ -186,7 +187,9 @@ class Daemon:
         )
         self._ledger = RootLedger(home, self._trust, audit=self._spool.audit, flush=self._spool.flush)
         roots = RootApi(self._trust, self._ledger, changed=self._serial.bump)
-        self._routes = Routes([route for part in (roots, api, clock, renewal) for route in part.routes().routes])
+        witness = Witness(home, self._trust, now_ms=now_ms, audit=self._spool.audit)
+        parts = (roots, api, clock, renewal, witness)
+        self._routes = Routes([route for part in parts for route in part.routes().routes])
 
     def run(self) -> int:
         """Serve until told to stop; the process's exit status."""
