@@ -13,6 +13,7 @@ from app.store.writer import FIRST_DIGEST, chain_digest
 
 RENEWED = "box.renewed"
 """What an entry is about: this desktop gave the copy of a box, which is the subject, an identity of its own."""
+ENROLLED, FORGOTTEN, RELEASED = "box.enrolled", "box.forgotten", "box.released"
 _STEP = 1000
 _COLUMNS = "seq, at_ms, who, what, subject, message, digest"
 
@@ -28,6 +29,8 @@ class OwnChain:
     """What was noted of each box's audits as they came, oldest first."""
     renewed: frozenset[str] = frozenset()
     """Ids of boxes whose copies this desktop gave identities of their own."""
+    enrolled: frozenset[str] = frozenset()
+    """Ids of boxes that this desktop enrolled, and did not strike off afterwards."""
 
 
 def page_activity(db: Database, *, cursor: str | None = None, limit: int = 100) -> Page[Activity]:
@@ -49,6 +52,7 @@ def read_chain(db: Database) -> OwnChain:
     previous, seq, entries, broken = FIRST_DIGEST, 0, 0, None
     came: list[dict[str, str]] = []
     renewed: set[str] = set()
+    enrolled: set[str] = set()
     while rows := db.read("SELECT * FROM activity WHERE seq > ? ORDER BY seq LIMIT ?", (seq, _STEP)):
         for row in rows:
             entry = dict(row)
@@ -60,6 +64,10 @@ def read_chain(db: Database) -> OwnChain:
                 came.append(entry)
             elif row["what"] == RENEWED:
                 renewed.add(row["subject"])
+            elif row["what"] == ENROLLED:
+                enrolled.add(row["subject"])
+            elif row["what"] in (FORGOTTEN, RELEASED):
+                enrolled.discard(row["subject"])
     highest = db.read_one("SELECT seq FROM sqlite_sequence WHERE name = 'activity'")
     if broken is None and highest is not None and highest["seq"] != seq:
         broken = seq + 1
@@ -67,7 +75,13 @@ def read_chain(db: Database) -> OwnChain:
     if all_there_are["n"] > entries:
         # Put in before the first one.
         broken = 1
-    return OwnChain(entries=entries, broken=broken, noted=read_noted(came), renewed=frozenset(renewed))
+    return OwnChain(
+        entries=entries,
+        broken=broken,
+        noted=read_noted(came),
+        renewed=frozenset(renewed),
+        enrolled=frozenset(enrolled),
+    )
 
 
 def digest_at(db: Database, seq: int) -> str | None:

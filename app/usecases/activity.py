@@ -80,7 +80,9 @@ def verify_activity(ctx: Context) -> Verdict:
 def judge(ctx: Context, heads: Iterable[Heard]) -> Verdict:
     """:func:`verify_activity` by what the witnesses have said already."""
     own = activity_store.read_chain(ctx.database)
-    witnesses = tuple(head.against(ctx.database) for head in heads)
+    known = {box.box for box in box_store.list_boxes(ctx.database)}
+    struck = sorted(own.enrolled - known)
+    witnesses = (*(head.against(ctx.database) for head in heads), *(_missing(box) for box in struck))
     problem, hint = _own_problem(own, witnesses)
     return Verdict(
         entries=own.entries,
@@ -89,6 +91,11 @@ def judge(ctx: Context, heads: Iterable[Heard]) -> Verdict:
         boxes=tuple(_box_chains(ctx, own)),
         witnesses=witnesses,
     )
+
+
+def _missing(box: str) -> Witness:
+    problem = "it is not on the list of boxes any more, though this desktop did not strike it off"
+    return Witness(box=box, name=box[:12], says="silent", problem=problem)
 
 
 def _own_problem(own: OwnChain, witnesses: tuple[Witness, ...]) -> tuple[str | None, str | None]:

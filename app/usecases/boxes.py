@@ -14,6 +14,7 @@ from app.store import boxes as box_store
 from app.store import chains as chain_store
 from app.store import samples as sample_store
 from app.store import spool as spool_store
+from app.store.activity import ENROLLED, FORGOTTEN
 from app.store.records import Box, Page
 from app.usecases import roots
 from app.usecases.contact import begin_contact
@@ -92,7 +93,7 @@ def enter_box(ctx: Context, *, box: str, name: str, address: str, certificate: s
     )
     box_store.put_box(ctx.database, entered)
     if before is None:
-        ctx.database.write(lambda w: w.activity("box.enrolled", box, f"Enrolled {name} at {address}."))
+        ctx.database.write(lambda w: w.activity(ENROLLED, box, f"Enrolled {name} at {address}."))
     return entered
 
 
@@ -110,7 +111,7 @@ def forget_box(ctx: Context, name: str) -> None:
     """Strike a box from this desktop's list; what it sent stays, and the box itself is not touched."""
     box = get_box(ctx, name)
     box_store.remove_box(ctx.database, box.box)
-    ctx.database.write(lambda w: w.activity("box.forgotten", box.box, f"Forgot {box.name}."))
+    ctx.database.write(lambda w: w.activity(FORGOTTEN, box.box, f"Forgot {box.name}."))
 
 
 def connect(ctx: Context, box: Box) -> BoxClient:

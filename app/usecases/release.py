@@ -13,6 +13,7 @@ from app.fleet.ssh.machine import Machine, meet
 from app.fleet.ssh.preflight import Facts, Text
 from app.fleet.ssh.session import SignIn, open_session
 from app.store import boxes as box_store
+from app.store.activity import RELEASED
 from app.store.records import Box
 from app.store.ssh_access import SshAccess, access_of
 from app.usecases import boxes
@@ -210,4 +211,4 @@ def _forget(ctx: Context, box: Box, target: SshTarget, look: _Look, lost: int | 
         else f" {lost} rows went with it."
     )
     message = f"Took everything off {box.name} at {target}; looked for {len(look.looked_for)} things, found none.{gone}"
-    ctx.database.write(lambda w: w.activity("box.released", box.box, message))
+    ctx.database.write(lambda w: w.activity(RELEASED, box.box, message))

@@ -6,17 +6,23 @@ import sqlite3
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from app.context import Context
+from app.store import activity as activity_store
 from app.store import boxes, chains, spool
 from app.store.activity import RENEWED
 from app.store.audit_chain import Break, ChainReport, ToldEnd, check_chain
+from app.store.database import Database
+from app.store.migrations import bring_up_to_date
 from app.store.records import Box
+from app.store.schema import STEPS
 from app.usecases import activity
+from edge_runtime.contracts import wire
 from edge_runtime.contracts.audit_chain import ANEW, LOST, ChainHead, digest_of, lost_message, seal
 from edge_runtime.contracts.rows import AuditRow, LossRow
 from edge_runtime.contracts.status import BoxStatus
@@ -303,3 +309,32 @@ def test_rows_of_a_former_id_are_the_renewed_boxes_but_for_those_that_are_here(c
     assert spool.collect(ctx.database, "audits", every, 5, line.box, former=(BOX,), chain=head(every)) == 2
     assert [row.entry for row in chains.all_audits(ctx.database, line.box)] == [4, 5]
     assert [row.entry for row in chains.all_audits(ctx.database, BOX)] == [1, 2, 3]
+
+
+def test_what_came_before_audits_were_noted_is_noted_as_it_stands(tmp_path: Path, line: Box) -> None:
+    before, rows = [step for step in STEPS if step.name < "0006"], of(line, chain_of(8))
+    path = tmp_path / "old.db"
+    bring_up_to_date(path, before)
+    with closing(sqlite3.connect(path)) as connection, connection:
+        for row in rows[3:]:
+            values = wire.to_dict(row)
+            names = ", ".join(values)
+            connection.execute(
+                f"INSERT INTO audits ({names}) VALUES ({', '.join(f':{name}' for name in values)})", values
+            )
+        end = (line.box, BEGINNING, 8, rows[-1].chain, 3, None)
+        connection.execute("INSERT INTO audit_chains VALUES (?, ?, ?, ?, ?, ?)", end)
+    database = Database.open(path, replica=digest("desk"))
+    try:
+        own = activity_store.read_chain(database)
+        assert (own.entries, own.broken) == (1, None)
+        report = check_chain(
+            chains.all_audits(database, line.box),
+            chains.known_chains(database, line.box),
+            noted=own.noted[line.box],
+        )
+        assert (report.broken, report.entries) == (None, 5)
+        assert [(gap.first, gap.last, gap.kind) for gap in report.gaps] == [(1, 3, "before")]
+        assert check_chain([], noted=own.noted[line.box]).broken is not None
+    finally:
+        database.close()

@@ -224,6 +224,27 @@ def test_a_desktop_without_a_witness_says_so(site: Site) -> None:
         assert (verdict.standing, verdict.intact, verdict.witnessed) == ("unwitnessed", True, 0)
 
 
+def strike(connection: sqlite3.Connection) -> None:
+    connection.execute("DELETE FROM boxes")
+
+
+def test_a_witness_that_was_struck_from_the_list_is_named(site: Site) -> None:
+    site.restore()
+    site.edit(strike)
+    try:
+        (one,) = activity.judge(site.ctx, []).witnesses
+    finally:
+        boxes.put_box(site.ctx.database, site.box)
+    assert (one.box, one.says) == (site.box.box, "silent")
+    assert "not on the list" in (one.problem or "")
+    site.ctx.database.write(lambda writer: writer.activity("box.forgotten", site.box.box, "Forgot line-2."))
+    site.edit(strike)
+    try:
+        assert activity.judge(site.ctx, []).witnesses == ()
+    finally:
+        boxes.put_box(site.ctx.database, site.box)
+
+
 def test_a_head_that_this_desktop_did_not_sign_says_nothing_of_its_chain(site: Site) -> None:
     site.restore()
     head = ActivityHead(entry=999, digest=digest("x"), signature="0" * 128)
