@@ -257,6 +257,7 @@ def open_context(home: Path, *, vault: Vault | None = None) -> Context:
     if places.next_keys.exists():
         with changing_keys(places):
             settle_keys(places)
+    _remove_copies_of_the_root_key(places)
     identity = _desktop_identity(places)
     if not places.database.exists() or places.database.stat().st_size == 0:
         raise DatabaseDamaged(f"{places.database} is gone or empty, though the site is here.")
@@ -326,6 +327,12 @@ def settle_keys(places: Places) -> None:
         places.keys.rename(places.former_keys)
     places.next_keys.rename(places.keys)
     sync_folder(places.home)
+
+
+def _remove_copies_of_the_root_key(places: Places) -> None:
+    """What a version of before left in the site's folder when it was killed as it spoke to boxes with that key."""
+    for folder in places.home.glob(".root-key.*"):
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _desktop_identity(places: Places) -> Identity:

@@ -93,6 +93,8 @@ def create_home(home: Path, *, name: str, config: str | None = None) -> BoxHome:
         name = require_box_name(name)
         text = config if config is not None else TEMPLATE.format(name=json.dumps(name, ensure_ascii=False))
         parse_config(text)
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        home.chmod(0o700)
         create_identity(home / KEYS, name)
         write_durably(home / CONFIG_NAME, [text.encode()])
     create_identity(home / KEYS, name)

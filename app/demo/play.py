@@ -66,7 +66,7 @@ def play(
             else Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="lineside-demo-")))
         )
         started = time.monotonic()
-        ctx = sites.create_site(folder / "desktop", "Demo factory", passphrase="demo-site")  # noqa: S106 - throw-away keys
+        ctx = sites.create_site(folder / "desktop", "Demo factory", passphrase="a demo of lineside")  # noqa: S106 - throw-away keys
         if on_context is None:
             stack.callback(ctx.close)
         else:

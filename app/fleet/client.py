@@ -35,6 +35,7 @@ from edge_runtime.contracts.status import (
     RootStatus,
     ShadowRequest,
 )
+from edge_runtime.contracts.witness import ActivityHead, TellRequest, Witnessed
 from edge_runtime.identity import Identity, client_context
 
 T = TypeVar("T")
@@ -142,6 +143,17 @@ class BoxClient:
                     raise BoxRefused(f"The box at {self.address} stopped taking {path.name} at {offset} bytes.")
                 offset = state.have
                 sent(offset, size)
+
+    def witnessed(self) -> Witnessed:
+        """How far the chain of the desktop that asks had come, as the box was told.
+
+        :raises NotFound: a box of before, which keeps nothing of the kind.
+        """
+        return self._ask("GET", "/v1/witness", Witnessed)
+
+    def tell_head(self, head: ActivityHead, after: str) -> Witnessed:
+        """Have the box keep how far this desktop's chain has come; returns what it keeps then."""
+        return self._ask("PUT", "/v1/witness", Witnessed, body=wire.encode(TellRequest(head=head, after=after)))
 
     def newest_root(self) -> int:
         """Number of the newest root that the box has accepted."""

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from app.store.noting import note_all
+
 if TYPE_CHECKING:
     import sqlite_utils
 
@@ -207,10 +209,17 @@ def _ssh_access(database: sqlite_utils.Database) -> None:
     database.execute(_SSH_ACCESS)
 
 
+def _notes_of_audits(database: sqlite_utils.Database) -> None:
+    """What came before audits were noted is noted as it stands now."""
+    database.execute("ALTER TABLE activity ADD COLUMN facts TEXT NOT NULL DEFAULT ''")
+    note_all(database.conn)
+
+
 STEPS = (
     Step("0001_foundation", _foundation),
     Step("0002_more_streams", _more_streams),
     Step("0003_streams_by_box", _streams_by_box),
     Step("0004_clocks_copies_chains", _clocks_copies_chains),
     Step("0005_ssh_access", _ssh_access),
+    Step("0006_notes_of_audits", _notes_of_audits),
 )

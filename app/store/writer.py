@@ -88,11 +88,12 @@ class Writer:
         if self.execute(delete_sql(table), {column: key}).rowcount and TABLES[table].synced:
             self._record(table, key, None)
 
-    def activity(self, what: str, subject: str, message: str) -> None:
+    def activity(self, what: str, subject: str, message: str, *, facts: bytes = b"") -> None:
         """Add an entry to the audit chain.
 
         :param what: dotted and stable, such as ``box.enrolled``.
         :param subject: id of what it is about.
+        :param facts: JSON, for whoever verifies it later; covered like the rest.
         """
         last = self.execute("SELECT digest FROM activity ORDER BY seq DESC LIMIT 1").fetchone()
         highest = self.execute("SELECT seq FROM sqlite_sequence WHERE name = 'activity'").fetchone()
@@ -103,11 +104,12 @@ class Writer:
             "what": what,
             "subject": subject,
             "message": message,
+            "facts": facts.decode(),
         }
         digest = chain_digest(last[0] if last else FIRST_DIGEST, entry)
         self.execute(
-            "INSERT INTO activity (seq, at_ms, who, what, subject, message, digest)"
-            " VALUES (:seq, :at_ms, :who, :what, :subject, :message, :digest)",
+            "INSERT INTO activity (seq, at_ms, who, what, subject, message, facts, digest)"
+            " VALUES (:seq, :at_ms, :who, :what, :subject, :message, :facts, :digest)",
             {**entry, "digest": digest},
         )
         self.touch("activity", str(entry["seq"]))
@@ -169,5 +171,8 @@ class Writer:
 
 
 def chain_digest(previous: str, entry: Mapping[str, Any]) -> str:
-    """The digest of an entry of the audit chain: sha256 over the one before and the entry's canonical JSON."""
-    return hashlib.sha256(previous.encode() + wire.encode(dict(entry))).hexdigest()
+    """The digest of an entry of the audit chain: sha256 over the one before and the entry's canonical JSON, without
+    ``facts`` where there are none.
+    """
+    covered = {name: value for name, value in entry.items() if name != "facts" or value}
+    return hashlib.sha256(previous.encode() + wire.encode(covered)).hexdigest()

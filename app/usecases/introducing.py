@@ -37,19 +37,19 @@ def introduce_all(ctx: Context, names: list[str], *, root_key: Path, passphrase:
         chosen = [box for box in box_store.list_boxes(ctx.database) if roots.is_pending(box, newest)]
     with changing_keys(ctx.places):
         key = trust.unlock_root(ctx, root_key, passphrase)
-    reasons = introduce_with(ctx, chosen, key, passphrase, told=told)
+    reasons = introduce_with(ctx, chosen, key, told=told)
     if chosen and len(reasons) == len(chosen):
         raise NotIntroduced(" ".join(f"{name}: {reason}" for name, reason in reasons.items()))
     return reasons
 
 
-def introduce_with(ctx: Context, chosen: Sequence[Box], key: RootKey, passphrase: str, *, told: Told) -> dict[str, str]:
+def introduce_with(ctx: Context, chosen: Sequence[Box], key: RootKey, *, told: Told) -> dict[str, str]:
     """As :func:`introduce_all`, with a key that is open already; none may have taken it."""
     certificate = ctx.roots().facts.root_certificate
     if certificate is None:
         raise InputInvalid("The site's root is of before: boxes do not know the root key yet.", hint="Enrol them anew.")
     reasons = {}
-    with trust.root_identity(ctx.places.home, key, passphrase, certificate) as identity:
+    with trust.root_identity(key, certificate) as identity:
         for box in chosen:
             try:
                 with BoxClient(box.address, box.certificate, identity) as client:

@@ -136,7 +136,7 @@ def recover(
     draft = places.home / "repository.joining"
     try:
         roots = _begin(handover, draft)
-        roots = _ask_for_newer(places, handover, roots, key, passphrase)
+        roots = _ask_for_newer(handover, roots, key)
         if key.keyid not in roots.keyids:
             raise RootKeyWrong(
                 f"The key in {file.name} was replaced by another one, or the file is damaged.",
@@ -153,14 +153,14 @@ def recover(
     finally:
         shutil.rmtree(draft, ignore_errors=True)
     try:
-        introducing.introduce_with(ctx, box_store.list_boxes(ctx.database), key, passphrase, told=told)
+        introducing.introduce_with(ctx, box_store.list_boxes(ctx.database), key, told=told)
     except BaseException:
         ctx.close()
         raise
     return ctx
 
 
-def _ask_for_newer(places: Places, handover: Handover, roots: SiteRoots, key: RootKey, passphrase: str) -> SiteRoots:
+def _ask_for_newer(handover: Handover, roots: SiteRoots, key: RootKey) -> SiteRoots:
     """The export may be older than what the boxes have: a root made on top of it would be one that they refuse.
 
     :raises RootKeyWrong: boxes answer, and none of them knows this root key.
@@ -169,7 +169,7 @@ def _ask_for_newer(places: Places, handover: Handover, roots: SiteRoots, key: Ro
     if certificate is None:
         return roots
     refused, knows_it = [], False
-    with trust.root_identity(places.home, key, passphrase, certificate) as identity:
+    with trust.root_identity(key, certificate) as identity:
         for box in handover.boxes:
             try:
                 with BoxClient(box.address, box.certificate, identity) as client:

@@ -15,6 +15,7 @@ from app.fleet.ssh.machine import Machine, meet
 from app.fleet.ssh.preflight import Facts, Text, is_same_site
 from app.fleet.ssh.session import SignIn, open_session
 from app.store import boxes as box_store
+from app.store.activity import RELEASED
 from app.store.records import Box
 from app.store.ssh_access import SshAccess, access_of
 from app.usecases import boxes
@@ -308,4 +309,4 @@ def _record(ctx: Context, box: str, name: str, target: SshTarget, report: Releas
     )
     count = len(report.looked_for)
     message = f"Took everything off {name} at {target}; looked for {count} things, found none.{gone}"
-    ctx.database.write(lambda w: w.activity("box.released", box, message))
+    ctx.database.write(lambda w: w.activity(RELEASED, box, message))

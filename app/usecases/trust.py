@@ -6,6 +6,7 @@ desktop that has it. Without the root key and its passphrase nothing here can be
 
 from __future__ import annotations
 
+import secrets
 import shutil
 import tempfile
 import time
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING
 from app.context import changing_keys, settle_keys
 from app.store import boxes as box_store
 from app.usecases import roots
-from app.usecases.sites import MIN_PASSPHRASE, desktop_name
+from app.usecases.sites import check_passphrase, desktop_name
 from edge_runtime.contracts import wire
 from edge_runtime.contracts.errors import AlreadyExists, ClockDoubtful, InputInvalid, LinesideError, NotFound
 from edge_runtime.identity import Identity, create_identity, fingerprint_of, load_identity
@@ -262,12 +263,6 @@ def export_root(ctx: Context, file: Path, *, root_key: Path, passphrase: str) ->
     return file
 
 
-def check_passphrase(passphrase: str) -> None:
-    """:raises InputInvalid: too short for a root key."""
-    if len(passphrase) < MIN_PASSPHRASE:
-        raise InputInvalid(f"The passphrase needs at least {MIN_PASSPHRASE} characters.")
-
-
 def find_desktop(ctx: Context, desktop: str) -> DesktopRow:
     """A desktop by its name or the beginning of its fingerprint.
 
@@ -283,16 +278,20 @@ def find_desktop(ctx: Context, desktop: str) -> DesktopRow:
 
 
 @contextmanager
-def root_identity(home: Path, key: RootKey, passphrase: str, certificate: str) -> Iterator[Identity]:
-    """The root key as somebody who talks to boxes; on the disk it stays encrypted.
+def root_identity(key: RootKey, certificate: str) -> Iterator[Identity]:
+    """The root key as somebody who talks to boxes.
+
+    TLS takes a key from a file alone. That one is sealed with a secret which no file ever has: if this process is
+    killed, nobody can open what it leaves behind, whatever they know.
 
     :param certificate: the one that the boxes' root lists.
     """
-    with tempfile.TemporaryDirectory(dir=home, prefix=".root-key.") as folder:
+    secret = secrets.token_hex(32)
+    with tempfile.TemporaryDirectory(prefix="lineside-") as folder:
         key_path, certificate_path = Path(folder) / "root.key", Path(folder) / "root.crt"
-        write_durably(key_path, [key.sealed(passphrase)], mode=0o600)
+        write_durably(key_path, [key.sealed_for_tls(secret)], mode=0o600)
         write_durably(certificate_path, [certificate.encode("ascii")])
-        yield Identity(fingerprint_of(certificate), key_path, certificate_path, passphrase)
+        yield Identity(fingerprint_of(certificate), key_path, certificate_path, secret)
 
 
 def unlock_root(ctx: Context, root_key: Path, passphrase: str) -> RootKey:

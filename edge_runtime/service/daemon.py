@@ -37,11 +37,13 @@ from edge_runtime.service.models import ModelKeeper
 from edge_runtime.service.pairing import PairingDoor
 from edge_runtime.service.renewal import RenewalApi
 from edge_runtime.service.root_api import RootApi
+from edge_runtime.service.root_ledger import RootLedger
 from edge_runtime.service.serial import Serial
 from edge_runtime.service.shadows import ShadowKeeper
 from edge_runtime.service.spool import Spool
 from edge_runtime.service.trust import TrustStore
 from edge_runtime.service.watchdog import Pulse, Watchdog
+from edge_runtime.service.witness import Witness
 from edge_runtime.service.worker import Worker
 from edge_runtime.sources import check_pipelines
 from edge_runtime.sources.push import PushBoard
@@ -181,8 +183,11 @@ class Daemon:
         renewal = RenewalApi(
             home, home / KEYS, name=lambda: self._config.name, rename=self._rename, taken=self._take_identity
         )
-        roots = RootApi(self._trust, audit=self._spool.audit, changed=self._serial.bump)
-        self._routes = Routes([route for part in (roots, api, clock, renewal) for route in part.routes().routes])
+        self._ledger = RootLedger(home, self._trust, audit=self._spool.audit, flush=self._spool.flush)
+        roots = RootApi(self._trust, self._ledger, changed=self._serial.bump)
+        witness = Witness(home, self._trust, now_ms=now_ms, audit=self._spool.audit)
+        parts = (roots, api, clock, renewal, witness)
+        self._routes = Routes([route for part in parts for route in part.routes().routes])
 
     def run(self) -> int:
         """Serve until told to stop; the process's exit status."""
@@ -195,6 +200,7 @@ class Daemon:
                 self._check_lines()
                 self._lines.apply(self._config)
                 self._spool.audit("box.started", f"lineside-edge {version('lineside')}")
+                self._ledger.tick()
                 self._management.tick()
                 self._keep_house()
             finally:
@@ -396,6 +402,7 @@ class Daemon:
             self._models.tick()
             self._inference.tick()
             self._management.tick()
+            self._ledger.tick()
             self._pairing.tick()
             if address := self._management.address:
                 if not where.exists():

@@ -28,7 +28,7 @@ MAX_CONNECTIONS = 64
 MAX_CONNECTIONS_EACH = 16
 """Of them by one key."""
 MAX_HEAD_BYTES = 64 * 1024
-"""Of a request before its body: more is no request."""
+"""Of a request before its body, or of what frames a body, with nothing of either in between: more is no request."""
 NO_DESCRIPTORS_S = 0.05
 _log = logging.getLogger(__name__)
 
@@ -41,26 +41,38 @@ class PeerProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         connection = transport.get_extra_info("ssl_object")
-        self._head: int | None = 0
-        """Bytes of a head that has not ended; None within a body."""
+        self._beside = 0
+        """Bytes that came since a head, a piece of a body or a request last came to an end."""
+        self._went_on = self._in_body = False
         self._certificate: bytes | None = connection.getpeercert(binary_form=True) if connection else None
         guest = hashlib.sha256(self._certificate or b"").hexdigest()
         for leaving in self.seats.take(guest, self):
             leaving.transport.abort()
 
     def data_received(self, data: bytes) -> None:
+        self._went_on = False
         super().data_received(data)
-        if self._head is not None:
-            self._head += len(data)
-            if self._head > MAX_HEAD_BYTES:
-                self.transport.abort()
+        self._beside = 0 if self._went_on else self._beside + len(data)
+        if self._beside > MAX_HEAD_BYTES:
+            self.transport.abort()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if self._in_body:
+            # A trailer: nobody here needs any, and there may be as many as the sender likes.
+            self.transport.abort()
+            return
+        super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
-        self._head = None
+        self._went_on = self._in_body = True
         super().on_headers_complete()
 
+    def on_body(self, body: bytes) -> None:
+        self._went_on = True
+        super().on_body(body)
+
     def on_message_complete(self) -> None:
-        self._head = 0
+        self._went_on, self._in_body = True, False
         super().on_message_complete()
 
     def connection_lost(self, exc: Exception | None) -> None:

@@ -9,15 +9,20 @@ from dataclasses import dataclass, field
 
 from tuf.api import exceptions
 from tuf.api.metadata import Metadata, Root, Targets
+
+# Private, and python-tuf has no public counterpart: its Updater keeps files of its own, which must not be the memory of
+# what was accepted, and takes the time from the system's clock, which a box cannot rely on. The version is pinned in
+# packaging/constraints.txt, and tests/unit/update/test_verify.py attacks these rules through this module.
 from tuf.ngclient._internal.trusted_metadata_set import TrustedMetadataSet
 from tuf.ngclient.config import EnvelopeType
 
+from edge_runtime.build_time import build_time_s
 from edge_runtime.contracts import wire
 from edge_runtime.contracts.errors import InputInvalid, NotFound, TrustRefused
 from edge_runtime.contracts.rows import Count, Digest
 from edge_runtime.update.slots import Accepted, TrustFloor
 
-BUILD_TIME_S = int(datetime.datetime(2026, 11, 1, tzinfo=datetime.UTC).timestamp())
+BUILD_TIME_S = build_time_s()
 """This software did not exist before; a box whose clock says otherwise has lost its battery."""
 TARGET_NAME = re.compile(r"(?P<name>[a-z0-9][a-z0-9-]{0,63})/(?P=name)-(?P<version>\d{1,6}\.\d{1,6}\.\d{1,6})\.bundle")
 _LATEST_S = int(datetime.datetime(9999, 1, 1, tzinfo=datetime.UTC).timestamp())

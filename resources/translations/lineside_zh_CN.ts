@@ -44,20 +44,16 @@
         <translation>还没有收集任何边缘盒的审计记录。</translation>
     </message>
     <message>
-        <source>Audits of the boxes</source>
-        <translation>边缘盒的审计记录</translation>
+        <source>The chains, and who speaks for them</source>
+        <translation>各条链及其见证</translation>
+    </message>
+    <message>
+        <source>This desktop</source>
+        <translation>本机</translation>
     </message>
     <message>
         <source>Verify the activity chain</source>
         <translation>校验活动记录链条</translation>
-    </message>
-    <message>
-        <source>Broken</source>
-        <translation>链条已断</translation>
-    </message>
-    <message>
-        <source>Entries: {n}, unbroken</source>
-        <translation>共 {n} 条，链条完整</translation>
     </message>
 </context>
 <context>
@@ -2951,6 +2947,10 @@
         <translation>口令还太短。</translation>
     </message>
     <message>
+        <source>The passphrase repeats itself.</source>
+        <translation>口令只是在重复。</translation>
+    </message>
+    <message>
         <source>The two passphrases differ.</source>
         <translation>两次输入的口令不一致。</translation>
     </message>
@@ -3217,28 +3217,84 @@
         <translation>条目 {entry} 是后来插入的。</translation>
     </message>
     <message>
+        <source>A row has no seal, though the box has a chain: it was put in, or an entry lost its seal.</source>
+        <translation>有一行没有封印，而该盒子已有链：它是后来加进去的，或者某个条目丢了封印。</translation>
+    </message>
+    <message>
+        <source>What the box told of the end of its chain, entry {entry}, was changed here.</source>
+        <translation>盒子所报告的链末端（条目 {entry}）在这里被改动过。</translation>
+    </message>
+    <message>
         <source>The box does not know of entry {entry} any more: it was put back to an older state, or a copy of it answers.</source>
         <translation>边缘盒已不知道条目 {entry}：它被恢复到旧状态，或者是它的副本在应答。</translation>
     </message>
     <message>
-        <source>Entries {first} to {last} are not here: the box had to let them go, as its loss ledger says.</source>
-        <translation>条目 {first} 至 {last} 不在此处：如其损失账本所述，边缘盒不得不舍弃它们。</translation>
+        <source>Entries {first} to {last} are not here: the box lost them, as its chain itself says.</source>
+        <translation>条目 {first} 至 {last} 不在这里：盒子丢失了它们，其链本身有记载。</translation>
+    </message>
+    <message>
+        <source>A row beside the chain, from before it, was removed.</source>
+        <translation>链之前的一行（不在链内）被删除了。</translation>
+    </message>
+    <message>
+        <source>{box} has witnessed entry {entry} of this desktop&apos;s chain.</source>
+        <translation>{box} 见证了本机链的条目 {entry}。</translation>
+    </message>
+    <message>
+        <source>{box} has witnessed another entry {entry}, signed with this desktop&apos;s key, than the one here.</source>
+        <translation>{box} 见证的条目 {entry} 由本机密钥签名，却与这里的不同。</translation>
+    </message>
+    <message>
+        <source>{box} claims an entry {entry} that this desktop&apos;s key did not sign: look at that box, not at this chain.</source>
+        <translation>{box} 声称有条目 {entry}，但并非由本机密钥签名：应检查那个盒子，而不是这条链。</translation>
+    </message>
+    <message>
+        <source>{box} has not witnessed any entry yet: collect from it.</source>
+        <translation>{box} 尚未见证任何条目：请从它收取一次。</translation>
+    </message>
+    <message>
+        <source>{box} could not be asked what it has witnessed.</source>
+        <translation>无法询问 {box} 见证过什么。</translation>
+    </message>
+    <message>
+        <source>Further boxes that were asked: {n}.</source>
+        <translation>另外询问过的盒子：{n}。</translation>
+    </message>
+    <message>
+        <source>Intact as far as entry {entry}</source>
+        <translation>到条目 {entry} 为止完好</translation>
+    </message>
+    <message>
+        <source>No box has witnessed the newest entries yet: {n}.</source>
+        <translation>尚无盒子见证的最新条目：{n}。</translation>
+    </message>
+    <message>
+        <source>Not witnessed</source>
+        <translation>无见证</translation>
+    </message>
+    <message>
+        <source>This desktop&apos;s chain fits together, but no box that answers has witnessed it: if all of it was written anew, nothing here shows that.</source>
+        <translation>本机的链前后相符，但没有能应答的盒子见证过它：如果整条链被重写，这里看不出来。</translation>
+    </message>
+    <message>
+        <source>This desktop&apos;s own chain is broken, so what it noted of this box proves nothing.</source>
+        <translation>本机自己的链已断，因此它对该盒子的记录不能证明任何事。</translation>
+    </message>
+    <message>
+        <source>As it came</source>
+        <translation>与收到时一致</translation>
+    </message>
+    <message>
+        <source>From before there was a chain, without a seal: {n}.</source>
+        <translation>有链之前、没有封印的：{n}。</translation>
     </message>
     <message>
         <source>Entries {first} to {last} are not here: they had left the box before this desktop came.</source>
         <translation>条目 {first} 至 {last} 不在此处：在本机到来之前它们已离开边缘盒。</translation>
     </message>
     <message>
-        <source>Entries {first} to {last} have no seal: they came while the box&apos;s disk took nothing.</source>
-        <translation>条目 {first} 至 {last} 没有封印：它们产生时边缘盒的磁盘无法写入。</translation>
-    </message>
-    <message>
         <source>Broken</source>
         <translation>已断裂</translation>
-    </message>
-    <message>
-        <source>Verified</source>
-        <translation>已验证</translation>
     </message>
     <message>
         <source>Nothing sealed</source>
@@ -3247,10 +3303,6 @@
     <message>
         <source>Entries: {n}.</source>
         <translation>条目：{n}。</translation>
-    </message>
-    <message>
-        <source>Without a seal: {n}.</source>
-        <translation>没有封印：{n}。</translation>
     </message>
     <message>
         <source>Two histories: this box and its copy, which has an identity of its own by now.</source>

@@ -21,7 +21,7 @@ from app.store import models as model_store
 from app.store.records import Model
 from app.usecases import boxes, introducing, joining, rollouts, roots, sites, sync, trust
 from cloud_sync.release.pack import pack_bundle
-from cloud_sync.release.root_key import unlock
+from cloud_sync.release.root_key import open_key, unlock
 from cloud_sync.release.sign import ReleaseRepository
 from edge_runtime.contracts.errors import (
     BoxRefused,
@@ -198,7 +198,7 @@ def test_a_new_root_key_takes_the_place_of_the_old_one_and_the_old_one_signs_not
     export = tmp_path / "safe.json"
     trust.export_root(office, export, root_key=office.places.root_key, passphrase=PASSPHRASE)
     stolen = office.places.root_key.read_bytes()
-    assert trust.rotate_root(office, root_key=export, passphrase=PASSPHRASE, new_passphrase="another one") == 2
+    assert trust.rotate_root(office, root_key=export, passphrase=PASSPHRASE, new_passphrase="quite another one") == 2
     assert problem(office) is None
     second = joining.request_join(tmp_path / "second", tmp_path / "r", name="second")
     with pytest.raises(RootKeyWrong):
@@ -207,7 +207,7 @@ def test_a_new_root_key_takes_the_place_of_the_old_one_and_the_old_one_signs_not
         trust.admit(office, second, tmp_path / "a", root_key=export, passphrase=PASSPHRASE)
     assert not (tmp_path / "a").exists()
     assert office.roots().version == 2
-    trust.admit(office, second, tmp_path / "a", root_key=export, passphrase="another one")
+    trust.admit(office, second, tmp_path / "a", root_key=export, passphrase="quite another one")
     assert problem(office) is None
     number = trust.get_trust(office).site_number
     assert problem(stack.enter_context(joining.join(tmp_path / "second", tmp_path / "a", number=number))) is None
@@ -359,14 +359,16 @@ def test_the_root_key_opens_nothing_but_the_roots(office: Context, box: RunningB
     key = unlock(office.places.root_key, PASSPHRASE, keyids=office.roots().keyids)
     certificate = office.roots().facts.root_certificate
     assert certificate is not None
-    with trust.root_identity(office.home, key, PASSPHRASE, certificate) as identity:
-        assert b"ENCRYPTED" in identity.key_path.read_bytes()
+    with trust.root_identity(key, certificate) as identity:
+        with pytest.raises(PassphraseWrong):
+            open_key(identity.key_path.read_bytes(), PASSPHRASE, "what a killed process would leave")
+        assert office.home not in identity.key_path.parents
         with BoxClient(enrolled.address, enrolled.certificate, identity) as client:
             assert client.newest_root() == 1
             for call in (client.status, lambda: client.page("results", 0), lambda: client.install("x")):
                 with pytest.raises(BoxRefused):
                     call()
-    assert not list(office.home.glob(".root-key.*"))
+    assert not identity.key_path.exists()
 
 
 def test_a_box_of_before_keeps_working_and_takes_the_first_list(

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from securesystemslib.signer import CryptoSigner
 from tuf.api.metadata import Metadata, Root, Snapshot, Targets, Timestamp
 
+from cloud_sync.release.root_key import open_key
 from edge_runtime.contracts.errors import InputInvalid, TrustRefused
 from edge_runtime.service.trust import TrustStore
 from edge_runtime.update.inbox import Inbox
@@ -144,9 +145,7 @@ def test_a_next_root_that_the_old_one_did_not_sign_is_refused(box: Box, site: Fa
 
 
 def _signer(path: Path) -> CryptoSigner:
-    key = load_pem_private_key(path.read_bytes(), b"a long passphrase")
-    assert isinstance(key, Ed25519PrivateKey)
-    return CryptoSigner(key)
+    return open_key(path.read_bytes(), "a long passphrase", path.name).signer
 
 
 def test_older_metadata_is_refused_without_any_cache(box: Box, site: FakeSite, delivery: Delivery) -> None:
