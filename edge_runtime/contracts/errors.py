@@ -206,6 +206,12 @@ class ObjectCorrupt(LinesideError):
     default_hint = "It was not used. Sync again; if it stays, upload it again from the desktop that has it."
 
 
+class PatchUnusable(LinesideError):
+    code = "patch.unusable"
+    title = "The patch cannot be used"
+    default_hint = "Nothing was changed; the whole file is sent instead."
+
+
 class BurstFailed(LinesideError):
     code = "burst.failed"
     title = "The training burst failed"

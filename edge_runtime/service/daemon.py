@@ -47,6 +47,7 @@ from edge_runtime.sources import check_pipelines
 from edge_runtime.sources.push import PushBoard
 from edge_runtime.toml_lines import with_name
 from edge_runtime.update.durable import is_read_only, write_durably
+from edge_runtime.update.holdings import Holdings, bundle_folders
 from edge_runtime.update.inbox import Inbox
 from edge_runtime.update.installer import Installer
 from edge_runtime.update.shadow import ShadowSlot
@@ -109,7 +110,7 @@ class Daemon:
         self._stopping = False
         self._serial = Serial()
         self._trust = TrustStore(home)
-        self._inbox = Inbox(home / "inbox")
+        self._inbox = Inbox(home / "inbox", Holdings(bundle_folders(home)))
         self._installer = Installer(
             home,
             inbox=self._inbox,
