@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import mmap
 from collections import Counter
 from collections.abc import Iterator
@@ -13,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 import zstandard
 
-from edge_runtime.update.durable import read_chunks, write_durably
-from edge_runtime.update.patch import CHANGED, FOUND, MAX_PART_BYTES, MAX_PIECE_BYTES, Head, Piece
+from edge_runtime.update.durable import file_digest, write_durably
+from edge_runtime.update.patch import CHANGED, FOUND, MAX_PART_BYTES, MAX_PIECE_BYTES, Head, Piece, read_head
 
 _CHANGES_LEVEL = 9
 _FOUND_LEVEL = 12
@@ -38,6 +37,10 @@ class Patch:
     path: Path
     sha256: str
     size: int
+    base: str
+    """sha256 of the file to start from."""
+    whole: str
+    """sha256 of the file that it makes."""
 
 
 def make_patch(base: Path, whole: Path, path: Path) -> Patch:
@@ -46,19 +49,26 @@ def make_patch(base: Path, whole: Path, path: Path) -> Patch:
     :raises DiskFull: no room for it.
     :raises OSError, ValueError: one of the two cannot be read, or is empty.
     """
-    with base.open("rb") as base_file, whole.open("rb") as whole_file:
-        with (
-            mmap.mmap(base_file.fileno(), 0, access=mmap.ACCESS_READ) as start,
-            mmap.mmap(whole_file.fileno(), 0, access=mmap.ACCESS_READ) as end,
-        ):
-            head = Head(_digest(base), len(start), _digest(whole), len(end))
-            write_durably(path, _chunks(head, start, end))
-    return Patch(path, _digest(path), path.stat().st_size)
+    with (
+        base.open("rb") as base_file,
+        whole.open("rb") as whole_file,
+        mmap.mmap(base_file.fileno(), 0, access=mmap.ACCESS_READ) as start,
+        mmap.mmap(whole_file.fileno(), 0, access=mmap.ACCESS_READ) as end,
+    ):
+        head = Head(file_digest(base), len(start), file_digest(whole), len(end))
+        write_durably(path, _chunks(head, start, end))
+    return read_patch(path)
 
 
-def known_patch(path: Path) -> Patch:
-    """One that :func:`make_patch` wrote before."""
-    return Patch(path, _digest(path), path.stat().st_size)
+def read_patch(path: Path) -> Patch:
+    """One that :func:`make_patch` wrote before.
+
+    :raises FileNotFoundError: it is not there.
+    :raises PatchUnusable: it is none.
+    """
+    with path.open("rb") as file:
+        head = read_head(file)
+    return Patch(path, file_digest(path), path.stat().st_size, head.base, head.whole)
 
 
 def _chunks(head: Head, base: mmap.mmap, whole: mmap.mmap) -> Iterator[bytes]:
@@ -134,10 +144,3 @@ def _found(base: mmap.mmap, body: bytes, offset: int) -> bytes:
 
 def _part(base: mmap.mmap, offset: int, length: int) -> _Bytes:
     return np.frombuffer(base[offset : offset + length], np.uint8)
-
-
-def _digest(path: Path) -> str:
-    digest = hashlib.sha256()
-    for chunk in read_chunks(path):
-        digest.update(chunk)
-    return digest.hexdigest()

@@ -34,6 +34,7 @@ from edge_runtime.service.logs import LogRing, start_logging, stop_logging
 from edge_runtime.service.machine import read_machine
 from edge_runtime.service.management import ManagementApp, ManagementDoor, ManagementServer, listening_socket
 from edge_runtime.service.models import ModelKeeper
+from edge_runtime.service.object_api import ObjectApi
 from edge_runtime.service.pairing import PairingDoor
 from edge_runtime.service.renewal import RenewalApi
 from edge_runtime.service.root_api import RootApi
@@ -184,8 +185,13 @@ class Daemon:
         renewal = RenewalApi(
             home, home / KEYS, name=lambda: self._config.name, rename=self._rename, taken=self._take_identity
         )
+        self._objects = ObjectApi(
+            self._inbox, identity=lambda: self._identity, spool=self._spool, changed=self._serial.bump
+        )
         roots = RootApi(self._trust, audit=self._spool.audit, changed=self._serial.bump)
-        self._routes = Routes([route for part in (roots, api, clock, renewal) for route in part.routes().routes])
+        self._routes = Routes(
+            [route for part in (roots, api, self._objects, clock, renewal) for route in part.routes().routes]
+        )
 
     def run(self) -> int:
         """Serve until told to stop; the process's exit status."""
@@ -209,6 +215,7 @@ class Daemon:
                 self._inference.ask_to_stop()
                 if self._announcer:
                     self._announcer.ask_to_stop()
+                self._objects.close()
                 self._serial.close()
                 self._lines.stop(STOP_S)
                 self._shadows.close(STOP_S)
@@ -316,9 +323,12 @@ class Daemon:
 
     def _listen(self) -> ManagementServer:
         return ManagementServer(
-            ManagementApp(self._routes, trust=self._trust, serial=self._serial, slow=self._slow),
+            ManagementApp(
+                self._routes, trust=self._trust, guests=self._objects.guests, serial=self._serial, slow=self._slow
+            ),
             identity=self._identity,
             trust=self._trust,
+            guests=self._objects.guests,
             # Opened anew it stays where desktops have found it.
             address=self._management.address or self._listens.address,
             ended=self._listener_ended,
@@ -397,6 +407,7 @@ class Daemon:
             self._inference.tick()
             self._management.tick()
             self._pairing.tick()
+            self._objects.guests.tick()
             if address := self._management.address:
                 if not where.exists():
                     tell_address(self._home, *address)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import threading
 from collections.abc import Sequence
 from pathlib import Path
 
-from edge_runtime.update.durable import read_chunks
+from edge_runtime.update.durable import file_digest
 
 _Look = tuple[int, int, int]
 
@@ -52,8 +51,5 @@ class Holdings:
         look = stat.st_mtime_ns, stat.st_size, stat.st_ino
         known = self._known.get(path)
         if known is None or known[0] != look:
-            digest = hashlib.sha256()
-            for chunk in read_chunks(path):
-                digest.update(chunk)
-            known = self._known[path] = look, digest.hexdigest()
+            known = self._known[path] = look, file_digest(path)
         return known[1]

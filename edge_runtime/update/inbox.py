@@ -12,7 +12,7 @@ from pathlib import Path
 
 from edge_runtime.contracts.errors import DiskFull, InputInvalid, NotFound, ObjectCorrupt, PatchUnusable
 from edge_runtime.update.bundle import MAX_BUNDLE_BYTES
-from edge_runtime.update.durable import make_folder, read_chunks, remove_unfinished, sync_folder, write_durably
+from edge_runtime.update.durable import file_digest, make_folder, remove_unfinished, sync_folder, write_durably
 from edge_runtime.update.holdings import Holdings
 from edge_runtime.update.patch import apply_patch, read_head
 
@@ -82,12 +82,10 @@ class Inbox:
             return here
 
     def _finish(self, sha256: str, partial: Path) -> None:
-        digest = hashlib.sha256()
-        for chunk in read_chunks(partial):
-            digest.update(chunk)
-        if digest.hexdigest() != sha256:
+        digest = file_digest(partial)
+        if digest != sha256:
             partial.unlink()
-            raise ObjectCorrupt(f"The delivered bytes are {digest.hexdigest()[:12]}…, not {sha256[:12]}….")
+            raise ObjectCorrupt(f"The delivered bytes are {digest[:12]}…, not {sha256[:12]}….")
         with partial.open("rb+") as file:
             os.fsync(file.fileno())
         partial.replace(self._whole(sha256))
@@ -103,7 +101,7 @@ class Inbox:
         return whole
 
     def make(self, sha256: str, *, base: str, patch: str) -> int:
-        """Make an object from one that the box has and a patch that was delivered; the patch goes, whatever comes of it,
+        """Make an object from one that the box has and a patch that was delivered. Whatever comes of it the patch goes,
         unless there was no room: then it can be tried again.
 
         :returns: the object's size.

@@ -78,7 +78,9 @@ def read_head(patch: BinaryIO) -> Head:
     if magic != MAGIC:
         raise PatchUnusable("This is not a patch of a kind that is known here.")
     if not (0 < base_size <= MAX_BUNDLE_BYTES and 0 < whole_size <= MAX_BUNDLE_BYTES):
-        raise PatchUnusable(f"The patch makes {whole_size} bytes from {base_size}; at most {MAX_BUNDLE_BYTES} are made.")
+        raise PatchUnusable(
+            f"The patch makes {whole_size} bytes from {base_size}; at most {MAX_BUNDLE_BYTES} are made."
+        )
     return Head(base.hex(), base_size, whole.hex(), whole_size)
 
 

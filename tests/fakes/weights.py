@@ -6,6 +6,9 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 import numpy.typing as npt
+import onnx
+
+from tests.fakes import models
 
 Weights = npt.NDArray[np.int8]
 SHARE = 0.1
@@ -51,3 +54,10 @@ CHANGES: Mapping[str, Callable[[Weights], Weights]] = {
 
 def _normal(rng: np.random.Generator, count: int) -> Weights:
     return np.clip(np.round(rng.normal(0, _SPREAD, count)), -127, 127).astype(np.int8)
+
+
+def heavy_model(weights: Weights) -> bytes:
+    """The model of :func:`tests.fakes.models.brightness_model`, with so many weights beside its own."""
+    model = onnx.load_from_string(models.brightness_model())
+    model.graph.initializer.append(onnx.numpy_helper.from_array(weights, "more"))
+    return bytes(model.SerializeToString())
