@@ -15,10 +15,10 @@ from app.fleet.pacing import Pace, RateCap
 from app.fleet.patches import Patches
 from edge_runtime.contracts.delivery import FetchRequest, GuestRequest, MakeRequest
 from edge_runtime.contracts.errors import (
-    BoxUnreachable,
     Cancelled,
     LinesideError,
     NotFound,
+    NotHandedOver,
     ObjectCorrupt,
     PatchUnusable,
 )
@@ -106,7 +106,7 @@ def deliver_bundle(
         except Cancelled:
             raise
         except LinesideError as error:
-            detours.append(_detour(f"A neighbour did not hand {sha256[:12]} over. {error}"))
+            detours.append(_detour(f"{sha256[:12]} was not handed over by a neighbour. {error.message}"))
     if neighbours:
         # What one of them brought before it failed need not be sent.
         state = client.object_state(sha256, size)
@@ -203,7 +203,7 @@ def _hand_over(
 def _follow(client: BoxClient, sha256: str, size: int, *, sent: Sent, now_s: Callable[[], float]) -> None:
     """Until the box has fetched it.
 
-    :raises BoxUnreachable: the neighbour failed, or nothing has come for long.
+    :raises NotHandedOver: the neighbour failed, or nothing has come for long.
     """
     most, moved_s = -1, now_s()
     serial = client.status().serial
@@ -213,9 +213,9 @@ def _follow(client: BoxClient, sha256: str, size: int, *, sent: Sent, now_s: Cal
         if state.complete:
             return
         if state.fetch is None or state.fetch.state != "running":
-            raise BoxUnreachable((state.fetch and state.fetch.reason) or "The box started anew in the middle of it.")
+            raise NotHandedOver((state.fetch and state.fetch.reason) or "The box started anew in the middle of it.")
         if state.have > most:
             most, moved_s = state.have, now_s()
         elif now_s() - moved_s > STALLED_S:
-            raise BoxUnreachable(f"Nothing has come for {STALLED_S:.0f} s.")
+            raise NotHandedOver(f"Nothing has come for {STALLED_S:.0f} s.")
         serial = client.status(since=serial, wait_s=_WAIT_S).serial

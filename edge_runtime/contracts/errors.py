@@ -212,6 +212,12 @@ class PatchUnusable(LinesideError):
     default_hint = "Nothing was changed; the whole file is sent instead."
 
 
+class NotHandedOver(LinesideError):
+    code = "delivery.not-handed-over"
+    title = "The neighbour did not hand it over"
+    default_hint = "It is sent from the desktop instead."
+
+
 class BurstFailed(LinesideError):
     code = "burst.failed"
     title = "The training burst failed"

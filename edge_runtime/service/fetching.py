@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable
 
 from edge_runtime.contracts.delivery import MAX_PIECE_BYTES, FetchRequest, FetchStatus
-from edge_runtime.contracts.errors import BoxRefused, BoxUnreachable, LinesideError, NotFound
+from edge_runtime.contracts.errors import BoxRefused, LinesideError, NotHandedOver
 from edge_runtime.identity import Identity, client_context, fingerprint_of, require_peer
 from edge_runtime.service.guests import Audit
 from edge_runtime.update.inbox import Inbox
@@ -16,7 +16,7 @@ from edge_runtime.update.inbox import Inbox
 ANSWER_S = 10.0
 MAX_FAILURES = 6
 """In a row, without a byte between them."""
-FIRST_PAUSE_S = 0.2
+FIRST_PAUSE_S = 0.1
 TELL_EVERY_BYTES = 4 * 2**20
 _log = logging.getLogger(__name__)
 
@@ -90,14 +90,14 @@ class Fetcher:
                 if complete:
                     return
                 if self._stopping.is_set() or self._now_s() >= until_s:
-                    raise BoxUnreachable("It took longer than it was given.")
+                    raise NotHandedOver("It took longer than it was given.")
                 try:
                     body = neighbour.piece(sha256, have)
                     failures = 0
                 except (http.client.HTTPException, OSError) as error:
                     failures += 1
                     if failures >= MAX_FAILURES:
-                        raise BoxUnreachable(f"The neighbour does not answer: {error}.") from error
+                        raise NotHandedOver(f"The neighbour does not answer: {error}.") from error
                     self._stopping.wait(FIRST_PAUSE_S * 2**failures)
                     continue
                 here = self._inbox.append(sha256, have, body[: asked.size - have], asked.size)
@@ -124,7 +124,7 @@ class _Neighbour:
         """Some bytes of the file from ``offset`` on; at least one.
 
         :raises OSError, http.client.HTTPException: the connection failed or broke off.
-        :raises NotFound: the neighbour does not have the file any more, or lets this box read it no more.
+        :raises NotHandedOver: the neighbour does not have the file any more, or lets this box read it no more.
         """
         try:
             connection = self._connection or self._connect()
@@ -137,7 +137,7 @@ class _Neighbour:
             raise
         if status != 200:
             self._drop()
-            raise NotFound(f"The neighbour does not hand the file over; it answered with {status}.")
+            raise NotHandedOver(f"The neighbour does not hand the file over; it answered with {status}.")
         if missing or not 0 < len(body) <= MAX_PIECE_BYTES:
             self._drop()
             raise http.client.IncompleteRead(body, missing)

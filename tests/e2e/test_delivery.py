@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,19 +11,11 @@ import pytest
 from app.fleet.client import BoxClient
 from app.fleet.delivery import Base, deliver_bundle, needed_bytes
 from app.fleet.patches import Patches
-from edge_runtime.contracts.errors import BoxRefused, BoxUnreachable
-from edge_runtime.contracts.rows import AuditRow
+from edge_runtime.contracts.errors import BoxUnreachable
 from edge_runtime.identity import Identity, create_identity
-from tests.fakes import models, weights
-from tests.fakes.box_process import BoxProcess, install, make_box, wait_for_slot
+from tests.fakes.deliveries import Boxes, commit, silent, some_boxes, two_versions
 from tests.fakes.link import Link
-from tests.fakes.site import Delivery, FakeSite
-
-COUNT = 2**20
-
-
-def silent(_here: int, _all: int) -> None:
-    """Nobody watches."""
+from tests.fakes.site import FakeSite
 
 
 @pytest.fixture
@@ -42,46 +34,15 @@ def patches(tmp_path: Path) -> Patches:
 
 
 @pytest.fixture
-def make(tmp_path: Path, site: FakeSite, desktop: Identity) -> Iterator[Callable[[], BoxProcess]]:
-    """Starts boxes; those that still run in the end are stopped."""
-    made: list[BoxProcess] = []
-
-    def start() -> BoxProcess:
-        folder = tmp_path / f"box-{len(made)}"
-        folder.mkdir()
-        box = make_box(folder, desktop, site)
-        made.append(box)
-        box.start()
-        return box
-
-    yield start
-    for box in made:
-        if box.process is not None:
-            assert box.stop() == 0
-
-
-def two_versions(site: FakeSite) -> tuple[Delivery, Delivery]:
-    before = weights.int8_weights(COUNT)
-    one = site.release("1.0.0", model=weights.heavy_model(before))
-    return one, site.release("1.0.1", model=weights.heavy_model(weights.scattered(before)))
-
-
-def commit(client: BoxClient, box: BoxProcess, site: FakeSite, delivery: Delivery) -> None:
-    install(client, site, delivery)
-    wait_for_slot(client, delivery.manifest.version, "TRIAL")
-    for number in range(6):
-        box.put_frame(f"{delivery.manifest.version}-{number}.png", models.frame(40 * number))
-    wait_for_slot(client, delivery.manifest.version, "COMMITTED")
-
-
-def audits(client: BoxClient, kind: str) -> list[str]:
-    return [row.message for row in client.page("audits", 0).rows if isinstance(row, AuditRow) and row.kind == kind]
+def boxes(tmp_path: Path, site: FakeSite, desktop: Identity) -> Iterator[Boxes]:
+    with some_boxes(tmp_path, desktop, site) as made:
+        yield made
 
 
 def test_only_what_changed_is_sent_and_what_a_slot_holds_never_again(
-    make: Callable[[], BoxProcess], site: FakeSite, desktop: Identity, patches: Patches
+    boxes: Boxes, site: FakeSite, desktop: Identity, patches: Patches
 ) -> None:
-    box = make()
+    box = boxes.start()
     old, new = two_versions(site)
     size = new.file.stat().st_size
     bases = [Base(new.file, "0" * 64), Base(old.file, old.sha256)]
@@ -109,9 +70,9 @@ def test_only_what_changed_is_sent_and_what_a_slot_holds_never_again(
 
 
 def test_a_cut_in_the_middle_of_a_patch_costs_little(
-    make: Callable[[], BoxProcess], site: FakeSite, desktop: Identity, patches: Patches
+    boxes: Boxes, site: FakeSite, desktop: Identity, patches: Patches
 ) -> None:
-    box = make()
+    box = boxes.start()
     old, new = two_versions(site)
     with box.client(desktop) as client:
         commit(client, box, site, old)
@@ -121,7 +82,7 @@ def test_a_cut_in_the_middle_of_a_patch_costs_little(
     try:
         with BoxClient(link.address, box.facts["certificate"], desktop) as client:
             for cuts in itertools.count():
-                link.left = 100_000
+                link.to_box = 100_000
                 try:
                     done = deliver_bundle(
                         client,

@@ -1,4 +1,4 @@
-"""A link between a desktop and a box that counts, and can be cut."""
+"""A link to a box that counts, and breaks."""
 
 from __future__ import annotations
 
@@ -10,13 +10,15 @@ from contextlib import suppress
 class Link:
     """Passes TCP connections on to a box on this machine.
 
-    :param cut_after: bytes to the box after which every connection ends at once; None: never.
+    :param from_box: bytes from the box after which every connection ends at once, and every later one; None: never.
     """
 
-    def __init__(self, port: int, cut_after: int | None = None) -> None:
+    def __init__(self, port: int, *, from_box: int | None = None) -> None:
         self._port = port
         self._lock = threading.Lock()
-        self.left = cut_after
+        self.to_box: int | None = None
+        """The same for bytes to the box; may be set anew at any time."""
+        self._from_box = from_box
         self.up = 0
         """Bytes that went to the box, with everything around them."""
         self._server = socket.create_server(("127.0.0.1", 0))
@@ -25,12 +27,9 @@ class Link:
         self._threads = [threading.Thread(target=self._accept)]
         self._threads[0].start()
 
-    def mend(self) -> None:
-        """Cut it no more."""
-        self.left = None
-
     def close(self) -> None:
         self._server.shutdown(socket.SHUT_RDWR)
+        self._threads[0].join()
         self._server.close()
         self._cut()
         for thread in self._threads:
@@ -43,39 +42,40 @@ class Link:
                 far = socket.create_connection(("127.0.0.1", self._port))
                 with self._lock:
                     self._open |= {near, far}
-                for one, other, counted in ((near, far, True), (far, near, False)):
-                    thread = threading.Thread(target=self._carry, args=(one, other, counted))
+                for one, other, up in ((near, far, True), (far, near, False)):
+                    thread = threading.Thread(target=self._carry, args=(one, other, up))
                     self._threads.append(thread)
                     thread.start()
 
-    def _carry(self, one: socket.socket, other: socket.socket, counted: bool) -> None:
+    def _carry(self, one: socket.socket, other: socket.socket, up: bool) -> None:
         with suppress(OSError):
             while body := one.recv(16384):
-                if counted and not self._pay(len(body)):
+                if not self._pay(len(body), up):
                     self._cut()
-                    return
+                    break
                 other.sendall(body)
         for end in (one, other):
             with suppress(OSError):
                 end.shutdown(socket.SHUT_RDWR)
-            with self._lock:
-                self._open.discard(end)
-            end.close()
-
-    def _pay(self, size: int) -> bool:
+        one.close()
         with self._lock:
-            if self.left is not None and self.left < size:
-                self.left = 0
-                return False
-            self.up += size
-            if self.left is not None:
-                self.left -= size
-            return True
+            self._open.discard(one)
+
+    def _pay(self, size: int, up: bool) -> bool:
+        with self._lock:
+            left = self.to_box if up else self._from_box
+            paid = left is None or left >= size
+            if left is not None:
+                left = left - size if paid else 0
+            if up:
+                self.to_box = left
+                self.up += size if paid else 0
+            else:
+                self._from_box = left
+            return paid
 
     def _cut(self) -> None:
         with self._lock:
-            ends, self._open = self._open, set()
-        for end in ends:
-            with suppress(OSError):
-                end.shutdown(socket.SHUT_RDWR)
-            end.close()
+            for end in self._open:
+                with suppress(OSError):
+                    end.shutdown(socket.SHUT_RDWR)
