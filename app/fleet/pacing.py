@@ -14,8 +14,8 @@ FIRST_PIECE_BYTES = 64 * 1024
 """Small enough for a link that carries next to nothing between two cuts; on a good one it soon grows."""
 MIN_PIECE_BYTES = 16 * 1024
 MAX_PIECE_BYTES = 4 * 2**20
-QUICK_S = 0.5
-"""A piece that went in less may be followed by one twice as large."""
+QUICK_S = 0.25
+"""A piece that went in less may be followed by one four times as large."""
 SLOW_S = 2.0
 """After a piece that took longer comes one half as large: what a cut in its middle costs stays small."""
 CAPPED_PIECE_S = 0.25
@@ -81,5 +81,5 @@ class Pace:
         if took_s > SLOW_S:
             self.size = max(MIN_PIECE_BYTES, self.size // 2)
         elif took_s < QUICK_S and len(piece) == self.size:
-            self.size = min(self._most, self.size * 2)
+            self.size = min(self._most, self.size * 4)
         return done

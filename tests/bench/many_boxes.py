@@ -1,8 +1,9 @@
 """Many simulated boxes in one process: real keys, real TLS 1.3, the real status answer. Started by the measurements.
 
-    python -m tests.bench.many_boxes FOLDER COUNT DESKTOP-CERTIFICATE [--announce]
+    python -m tests.bench.many_boxes FOLDER COUNT DESKTOP-CERTIFICATE [--announce] [--takes FILE]
 
-Prints one line of JSON with each box's id, port and certificate, then serves until it is killed.
+Prints one line of JSON with each box's id, port and certificate, then serves until it is killed. With ``--takes`` they
+take that file and no other bytes, metadata and installations, in the way of the management channel.
 """
 
 from __future__ import annotations
@@ -23,27 +24,37 @@ from zeroconf import IPVersion, ServiceInfo
 from zeroconf.asyncio import AsyncZeroconf
 
 from edge_runtime.contracts import wire
+from edge_runtime.contracts.delivery import ObjectState, Stored
 from edge_runtime.contracts.status import Announcement, BoxStatus, PipelineStatus, SlotStatus, SpoolStatus
 from edge_runtime.identity import Identity, create_identity, server_context
 from edge_runtime.service.announce import SERVICE_TYPE, to_txt
+from edge_runtime.service.http import parse_query
 
 
-@dataclass(frozen=True)
+@dataclass
 class SimulatedBox:
     """One box's identity and what it says."""
 
     name: str
     identity: Identity
     status: BoxStatus
+    wanted: bytes = b""
+    """The file that it takes."""
+    have: int = 0
+    """Of it, bytes that have come."""
 
-    def answer(self) -> bytes:
+    def answer(self) -> object:
         now_ms = time.time_ns() // 1_000_000
-        counted = replace(self.status, at_ms=now_ms, serial=now_ms // 1000, uptime_s=time.monotonic())
-        body = wire.encode(counted)
-        return b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n" % len(body) + body
+        return replace(self.status, at_ms=now_ms, serial=now_ms // 1000, uptime_s=time.monotonic())
+
+    def take(self, offset: int, body: bytearray) -> object:
+        """A piece of the file, of which every byte is compared."""
+        if offset == self.have and self.wanted.startswith(body, offset):
+            self.have += len(body)
+        return Stored(have=self.have)
 
 
-def simulate(folder: Path, number: int) -> SimulatedBox:
+def simulate(folder: Path, number: int, wanted: bytes) -> SimulatedBox:
     name = f"line-{number:03d}"
     identity = create_identity(folder / name, name)
     line = PipelineStatus(
@@ -67,15 +78,16 @@ def simulate(folder: Path, number: int) -> SimulatedBox:
         slots=(slot, replace(slot, slot="b", active=False)),
         spool=SpoolStatus(disk_free_bytes=20_000_000_000),
     )
-    return SimulatedBox(name, identity, status)
+    return SimulatedBox(name, identity, status, wanted)
 
 
 class Conversation(asyncio.Protocol):
-    """Answers every request with the box's status."""
+    """Answers every request: of the file, of installations, and of everything else with the box's status."""
 
     def __init__(self, box: SimulatedBox) -> None:
         self._box = box
         self._parser = httptools.HttpRequestParser(self)
+        self._url, self._body = b"", bytearray()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
@@ -83,8 +95,30 @@ class Conversation(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         self._parser.feed_data(data)
 
+    def on_message_begin(self) -> None:
+        self._url, self._body = b"", bytearray()
+
+    def on_url(self, url: bytes) -> None:
+        self._url += url
+
+    def on_body(self, body: bytes) -> None:
+        self._body += body
+
     def on_message_complete(self) -> None:
-        self._transport.write(self._box.answer())
+        body = wire.encode(self._answer())
+        head = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n" % len(body)
+        self._transport.write(head + body)
+
+    def _answer(self) -> object:
+        box, method = self._box, self._parser.get_method()
+        if method == b"GET" and not self._url.startswith(b"/v1/objects/"):
+            return box.answer()
+        if method == b"GET":
+            return ObjectState(have=box.have, complete=box.have == len(box.wanted) > 0)
+        if self._url.startswith(b"/v1/objects/"):
+            query = parse_query(httptools.parse_url(self._url).query)
+            return box.take(int(query["offset"]), self._body)
+        return {}
 
 
 async def serve(boxes: list[SimulatedBox], desktop_pem: str, *, announce: bool) -> None:
@@ -124,8 +158,10 @@ def main() -> None:
     parser.add_argument("count", type=int)
     parser.add_argument("desktop", type=Path)
     parser.add_argument("--announce", action="store_true")
+    parser.add_argument("--takes", type=Path)
     options = parser.parse_args()
-    boxes = [simulate(options.folder, number) for number in range(options.count)]
+    wanted = options.takes.read_bytes() if options.takes else b""
+    boxes = [simulate(options.folder, number, wanted) for number in range(options.count)]
     uvloop.run(serve(boxes, options.desktop.read_text("ascii"), announce=options.announce))
 
 
