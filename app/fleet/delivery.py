@@ -33,6 +33,8 @@ Neighbour = Callable[[], BoxClient]
 """Connects to a box that may hand the bundle over; its address must be one at which the other box reaches it too."""
 CHEAPER = 0.8
 """A patch is worth its way where it is at most this share of what would have to be sent otherwise."""
+MIN_HANDOVER_BYTES = 256 * 1024
+"""Less is sent from here at once: what is said around a hand-over takes its time, too."""
 HANDOVER_S = 900
 """A box may read another one's file for so long; then it is sent from here, where it is not there yet."""
 STALLED_S = 60.0
@@ -99,7 +101,8 @@ def deliver_bundle(
     if state.complete:
         sent(size, size)
         return Delivered(way="there", sent=0)
-    for neighbour in neighbours:
+    able = neighbours if size - state.have >= MIN_HANDOVER_BYTES else ()
+    for neighbour in able:
         try:
             _hand_over(client, neighbour, sha256, size, sent=sent, now_s=now_s)
             return Delivered(way="neighbour", sent=0, detours=tuple(detours))
@@ -107,7 +110,7 @@ def deliver_bundle(
             raise
         except LinesideError as error:
             detours.append(_detour(f"{sha256[:12]} was not handed over by a neighbour. {error.message}"))
-    if neighbours:
+    if able:
         # What one of them brought before it failed need not be sent.
         state = client.object_state(sha256, size)
     if patches and (found := _cheapest(client, path, sha256, size - state.have, bases, patches)):
@@ -145,7 +148,7 @@ def needed_bytes(
     # The copy in the slot is written beside what was delivered and beside what the slot held.
     if state.complete:
         return Needed(way="there", sent=0, disk=size)
-    if any(_has(neighbour, sha256, size) for neighbour in neighbours):
+    if missing >= MIN_HANDOVER_BYTES and any(_has(neighbour, sha256, size) for neighbour in neighbours):
         return Needed(way="neighbour", sent=0, disk=missing + size)
     if patches and (found := _cheapest(client, path, sha256, missing, bases, patches)):
         patch = found[1]

@@ -13,9 +13,11 @@ from edge_runtime.identity import Identity, client_context, fingerprint_of, requ
 from edge_runtime.service.guests import Audit
 from edge_runtime.update.inbox import Inbox
 
-ANSWER_S = 10.0
+ANSWER_S = 5.0
 MAX_FAILURES = 6
 """In a row, without a byte between them."""
+MAX_FIRST_FAILURES = 2
+"""As long as not a byte has come: where there is no way between the two boxes, that is to be known soon."""
 FIRST_PAUSE_S = 0.1
 TELL_EVERY_BYTES = 4 * 2**20
 _log = logging.getLogger(__name__)
@@ -83,7 +85,7 @@ class Fetcher:
 
     def _fetch(self, sha256: str, asked: FetchRequest) -> None:
         until_s = self._now_s() + asked.seconds
-        failures, told = 0, 0
+        failures, most, told = 0, MAX_FIRST_FAILURES, 0
         with _Neighbour(asked, self._identity()) as neighbour:
             while True:
                 have, complete = self._inbox.have(sha256, asked.size)
@@ -93,10 +95,10 @@ class Fetcher:
                     raise NotHandedOver("It took longer than it was given.")
                 try:
                     body = neighbour.piece(sha256, have)
-                    failures = 0
+                    failures, most = 0, MAX_FAILURES
                 except (http.client.HTTPException, OSError) as error:
                     failures += 1
-                    if failures >= MAX_FAILURES:
+                    if failures >= most:
                         raise NotHandedOver(f"The neighbour does not answer: {error}.") from error
                     self._stopping.wait(FIRST_PAUSE_S * 2**failures)
                     continue
