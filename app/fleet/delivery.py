@@ -125,8 +125,10 @@ def deliver_bundle(
             sent(size, size)
             return Delivered(way="patch", sent=count, detours=tuple(detours))
         except (PatchUnusable, ObjectCorrupt, NotFound) as error:
-            # The patch is at fault, or a box that knows no patches; whatever else it is would stop the whole, too.
-            patches.forget(patch)
+            # The patch is at fault, its base has gone, or the box knows no patches. Whatever else it is would stop the
+            # whole as well.
+            if not isinstance(error, NotFound):
+                patches.forget(patch)
             detours.append(_detour(f"The patch to {sha256[:12]} did not work. {error}"))
     count += client.deliver(path, sha256, sent=sent, pace=Pace(caps, now_s=now_s))
     return Delivered(way="whole", sent=count, detours=tuple(detours))

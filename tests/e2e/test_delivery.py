@@ -10,6 +10,7 @@ import pytest
 
 from app.fleet.client import BoxClient
 from app.fleet.delivery import Base, deliver_bundle, needed_bytes
+from app.fleet.pacing import RateCap
 from app.fleet.patches import Patches
 from edge_runtime.contracts.errors import BoxUnreachable
 from edge_runtime.identity import Identity, create_identity
@@ -100,3 +101,28 @@ def test_a_cut_in_the_middle_of_a_patch_costs_little(
             assert client.object_state(new.sha256, new.file.stat().st_size).complete
     finally:
         link.close()
+
+
+class Clock:
+    """Stands still but for whoever waits."""
+
+    def __init__(self) -> None:
+        self.now_s = 0.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+    def wait(self, seconds: float) -> None:
+        self.now_s += seconds
+
+
+def test_several_deliveries_keep_to_one_cap(boxes: Boxes, site: FakeSite, desktop: Identity) -> None:
+    release, _next = two_versions(site)
+    clock, size = Clock(), release.file.stat().st_size
+    shared = RateCap(200_000, now_s=clock, wait=clock.wait)
+    for box in (boxes.start(), boxes.start()):
+        with box.client(desktop) as client:
+            own = RateCap(1_000_000, now_s=clock, wait=clock.wait)
+            done = deliver_bundle(client, release.file, release.sha256, sent=silent, caps=[own, shared], now_s=clock)
+            assert (done.way, done.sent) == ("whole", size)
+    assert 2 * size / 200_000 - 1 <= clock.now_s <= 2 * size / 200_000
