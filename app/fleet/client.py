@@ -130,13 +130,22 @@ class BoxClient:
             raise ObjectCorrupt(f"The box at {self.address} sent other bytes for sample {sample[:12]}.")
         return body
 
-    def deliver(self, path: Path, sha256: str, *, sent: Callable[[int, int], None], pace: Pace | None = None) -> int:
+    def deliver(
+        self,
+        path: Path,
+        sha256: str,
+        *,
+        sent: Callable[[int, int], None],
+        pace: Pace | None = None,
+        state: ObjectState | None = None,
+    ) -> int:
         """Send a file by its digest, from where an earlier attempt stopped; returns how many bytes were sent.
 
         :param sent: called with (bytes on the box, bytes in all) after each piece; may raise to stop.
+        :param state: what the box has of it, where it was asked a moment ago.
         """
         size, pace, count = path.stat().st_size, pace or Pace(), 0
-        have = self.object_state(sha256, size)
+        have = state or self.object_state(sha256, size)
         offset = size if have.complete else min(have.have, size)
         sent(offset, size)
         with path.open("rb") as file:

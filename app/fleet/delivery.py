@@ -130,7 +130,7 @@ def deliver_bundle(
             if not isinstance(error, NotFound):
                 patches.forget(patch)
             detours.append(_detour(f"The patch to {sha256[:12]} did not work. {error}"))
-    count += client.deliver(path, sha256, sent=sent, pace=Pace(caps, now_s=now_s))
+    count += client.deliver(path, sha256, sent=sent, pace=Pace(caps, now_s=now_s), state=state)
     return Delivered(way="whole", sent=count, detours=tuple(detours))
 
 

@@ -15,7 +15,7 @@ FIRST_PIECE_BYTES = 64 * 1024
 MIN_PIECE_BYTES = 16 * 1024
 MAX_PIECE_BYTES = 4 * 2**20
 QUICK_S = 0.25
-"""A piece that went in less may be followed by one four times as large."""
+"""A piece that went in less may be followed by one eight times as large: that takes no more than the slowest may."""
 SLOW_S = 2.0
 """After a piece that took longer comes one half as large: what a cut in its middle costs stays small."""
 CAPPED_PIECE_S = 0.25
@@ -81,5 +81,5 @@ class Pace:
         if took_s > SLOW_S:
             self.size = max(MIN_PIECE_BYTES, self.size // 2)
         elif took_s < QUICK_S and len(piece) == self.size:
-            self.size = min(self._most, self.size * 4)
+            self.size = min(self._most, self.size * 8)
         return done

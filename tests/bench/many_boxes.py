@@ -30,6 +30,8 @@ from edge_runtime.identity import Identity, create_identity, server_context
 from edge_runtime.service.announce import SERVICE_TYPE, to_txt
 from edge_runtime.service.http import parse_query
 
+OBJECTS = b"/v1/objects/"
+
 
 @dataclass
 class SimulatedBox:
@@ -47,11 +49,10 @@ class SimulatedBox:
         now_ms = time.time_ns() // 1_000_000
         return replace(self.status, at_ms=now_ms, serial=now_ms // 1000, uptime_s=time.monotonic())
 
-    def take(self, offset: int, body: bytearray) -> object:
-        """A piece of the file, of which every byte is compared."""
-        if offset == self.have and self.wanted.startswith(body, offset):
+    def take(self, body: bytes) -> None:
+        """Some bytes of the file, which are those that come next."""
+        if self.wanted.startswith(body, self.have):
             self.have += len(body)
-        return Stored(have=self.have)
 
 
 def simulate(folder: Path, number: int, wanted: bytes) -> SimulatedBox:
@@ -87,7 +88,7 @@ class Conversation(asyncio.Protocol):
     def __init__(self, box: SimulatedBox) -> None:
         self._box = box
         self._parser = httptools.HttpRequestParser(self)
-        self._url, self._body = b"", bytearray()
+        self._url, self._piece = b"", False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
@@ -96,13 +97,20 @@ class Conversation(asyncio.Protocol):
         self._parser.feed_data(data)
 
     def on_message_begin(self) -> None:
-        self._url, self._body = b"", bytearray()
+        self._url = b""
 
     def on_url(self, url: bytes) -> None:
         self._url += url
 
+    def on_headers_complete(self) -> None:
+        self._piece = self._parser.get_method() == b"PUT" and self._url.startswith(OBJECTS)
+        if self._piece:
+            # A piece that was sent before is none of those that come next.
+            self._piece = int(parse_query(httptools.parse_url(self._url).query)["offset"]) == self._box.have
+
     def on_body(self, body: bytes) -> None:
-        self._body += body
+        if self._piece:
+            self._box.take(body)
 
     def on_message_complete(self) -> None:
         body = wire.encode(self._answer())
@@ -110,15 +118,10 @@ class Conversation(asyncio.Protocol):
         self._transport.write(head + body)
 
     def _answer(self) -> object:
-        box, method = self._box, self._parser.get_method()
-        if method == b"GET" and not self._url.startswith(b"/v1/objects/"):
-            return box.answer()
-        if method == b"GET":
-            return ObjectState(have=box.have, complete=box.have == len(box.wanted) > 0)
-        if self._url.startswith(b"/v1/objects/"):
-            query = parse_query(httptools.parse_url(self._url).query)
-            return box.take(int(query["offset"]), self._body)
-        return {}
+        box, asks = self._box, self._parser.get_method() == b"GET"
+        if not self._url.startswith(OBJECTS):
+            return box.answer() if asks else {}
+        return ObjectState(have=box.have, complete=box.have == len(box.wanted) > 0) if asks else Stored(have=box.have)
 
 
 async def serve(boxes: list[SimulatedBox], desktop_pem: str, *, announce: bool) -> None:
