@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from app.fleet.patches import Patches
 from app.secrets import Secrets, Vault
 from app.settings import Settings, load_settings, save_settings
 from app.store.blobs import Blobs
@@ -97,6 +98,11 @@ class Places:
         return self.home / "objects"
 
     @property
+    def patches(self) -> Path:
+        """What makes one bundle of another; may be deleted at any time."""
+        return self.home / "patches"
+
+    @property
     def bursts(self) -> Path:
         """Stands in for the object store, for bursts on this machine, until the site has one."""
         return self.home / "bursts"
@@ -148,6 +154,11 @@ class Context:
         self.settings = settings
         # Hosts are made from the settings: the next burst uses the new ones.
         self.__dict__.pop("hosts", None)
+
+    @cached_property
+    def patches(self) -> Patches:
+        """What makes one bundle of another, made when it is needed."""
+        return Patches(self.places.patches)
 
     @cached_property
     def recipes(self) -> Mapping[str, Recipe]:

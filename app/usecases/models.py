@@ -13,7 +13,7 @@ from app.store import bursts as burst_store
 from app.store import datasets as dataset_store
 from app.store import models as model_store
 from app.store.records import Burst, Model
-from app.usecases import boxes
+from app.usecases import boxes, deliveries, roots
 from app.usecases.bursts import TrainingResult, close_burst, training_result
 from app.usecases.progress import CancelToken, Progress, ProgressEvent, silent
 from edge_runtime.contracts.errors import AlreadyExists, GateRefused, InputInvalid, ModelUnusable
@@ -132,7 +132,7 @@ def prove_on_box(
         progress(ProgressEvent(step="send", message=target.name, fraction=done / max(total, 1)))
 
     with boxes.connect(ctx, target) as client:
-        client.deliver(bundle_path(ctx, record), record.sha256, sent=sent)
+        deliveries.deliver_model(ctx, target, client, record, roots.ask_status(ctx, target, client), sent=sent)
         progress(ProgressEvent(step="prove", message=f"{target.name} replays the golden cases"))
         report = client.probe(record.sha256)
     if report.bundle != record.model:

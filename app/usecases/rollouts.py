@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from app.store import rollouts as rollout_store
 from app.store.records import Box, Model, Rollout, RolloutBox, RolloutBoxState
-from app.usecases import boxes, models, roots
+from app.usecases import boxes, deliveries, models, roots
 from app.usecases.progress import CancelToken, Progress, ProgressEvent, silent
 from edge_runtime.contracts.errors import BoxUnreachable, GateRefused, InputInvalid, LinesideError
 from edge_runtime.contracts.status import BoxStatus, SlotStatus
@@ -180,7 +180,7 @@ def _deliver(ctx: Context, box: Box, client: BoxClient, model: Model, progress: 
     repository.make_ready(seen_s=status.signed_s, who=box.name)
     for file in repository.metadata_files():
         client.put_metadata(file)
-    client.deliver(models.bundle_path(ctx, model), model.sha256, sent=sent)
+    deliveries.deliver_model(ctx, box, client, model, status, sent=sent)
     return target
 
 

@@ -241,6 +241,18 @@ class ObjectCorrupt(LinesideError):
     default_hint = "It was not used. Sync again; if it stays, upload it again from the desktop that has it."
 
 
+class PatchUnusable(LinesideError):
+    code = "patch.unusable"
+    title = "The patch cannot be used"
+    default_hint = "Nothing was changed; the whole file is sent instead."
+
+
+class NotHandedOver(LinesideError):
+    code = "delivery.not-handed-over"
+    title = "The neighbour did not hand it over"
+    default_hint = "It is sent from the desktop instead."
+
+
 class BurstFailed(LinesideError):
     code = "burst.failed"
     title = "The training burst failed"

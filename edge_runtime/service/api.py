@@ -23,7 +23,6 @@ from edge_runtime.service.spool import Spool
 from edge_runtime.update.inbox import Inbox
 from edge_runtime.update.installer import Installer
 
-MAX_CHUNK_BYTES = 8 * 2**20
 MAX_METADATA_BYTES = 2**20
 MAX_WAIT_S = 60.0
 _STREAM = f"(?P<stream>{'|'.join(STREAMS)})"
@@ -79,8 +78,6 @@ class BoxApi:
         routes.add("GET", f"/v1/spool/{_STREAM}", self._get_page)
         routes.add("POST", f"/v1/spool/{_STREAM}/ack", self._post_ack, max_body=SMALL_BODY)
         routes.add("GET", f"/v1/samples/{_DIGEST}", self._get_sample)
-        routes.add("GET", f"/v1/objects/{_DIGEST}", self._get_object)
-        routes.add("PUT", f"/v1/objects/{_DIGEST}", self._put_object, max_body=MAX_CHUNK_BYTES)
         routes.add("PUT", "/v1/metadata/(?P<filename>[^/]{1,200})", self._put_metadata, max_body=MAX_METADATA_BYTES)
         routes.add("POST", "/v1/probe", self._post_probe, max_body=SMALL_BODY, slow=True)
         routes.add("POST", "/v1/install", self._post_install, max_body=SMALL_BODY)
@@ -108,14 +105,6 @@ class BoxApi:
 
     def _get_sample(self, request: Request) -> Response:
         return Response(200, self._spool.sample(request.parts["sha256"]), "application/octet-stream")
-
-    def _get_object(self, request: Request) -> Response:
-        have, complete = self._inbox.have(request.parts["sha256"])
-        return answer({"have": have, "complete": complete})
-
-    def _put_object(self, request: Request) -> Response:
-        offset, size = request.number("offset"), request.number("size")
-        return answer({"have": self._inbox.append(request.parts["sha256"], offset, request.body, size)})
 
     def _put_metadata(self, request: Request) -> Response:
         self._inbox.put_metadata(request.parts["filename"], request.body)

@@ -34,6 +34,7 @@ from edge_runtime.service.logs import LogRing, start_logging, stop_logging
 from edge_runtime.service.machine import read_machine
 from edge_runtime.service.management import ManagementApp, ManagementDoor, ManagementServer, listening_socket
 from edge_runtime.service.models import ModelKeeper
+from edge_runtime.service.object_api import ObjectApi
 from edge_runtime.service.pairing import PairingDoor
 from edge_runtime.service.renewal import RenewalApi
 from edge_runtime.service.root_api import RootApi
@@ -49,6 +50,7 @@ from edge_runtime.sources import check_pipelines
 from edge_runtime.sources.push import PushBoard
 from edge_runtime.toml_lines import with_name
 from edge_runtime.update.durable import is_read_only, write_durably
+from edge_runtime.update.holdings import Holdings, bundle_folders
 from edge_runtime.update.inbox import Inbox
 from edge_runtime.update.installer import Installer
 from edge_runtime.update.shadow import ShadowSlot
@@ -111,7 +113,7 @@ class Daemon:
         self._stopping = False
         self._serial = Serial()
         self._trust = TrustStore(home)
-        self._inbox = Inbox(home / "inbox")
+        self._inbox = Inbox(home / "inbox", Holdings(bundle_folders(home)))
         self._installer = Installer(
             home,
             inbox=self._inbox,
@@ -184,9 +186,12 @@ class Daemon:
             home, home / KEYS, name=lambda: self._config.name, rename=self._rename, taken=self._take_identity
         )
         self._ledger = RootLedger(home, self._trust, audit=self._spool.audit, flush=self._spool.flush)
+        self._objects = ObjectApi(
+            self._inbox, identity=lambda: self._identity, spool=self._spool, changed=self._serial.bump
+        )
         roots = RootApi(self._trust, self._ledger, changed=self._serial.bump)
         witness = Witness(home, self._trust, now_ms=now_ms, audit=self._spool.audit)
-        parts = (roots, api, clock, renewal, witness)
+        parts = (roots, api, self._objects, clock, renewal, witness)
         self._routes = Routes([route for part in parts for route in part.routes().routes])
 
     def run(self) -> int:
@@ -212,6 +217,7 @@ class Daemon:
                 self._inference.ask_to_stop()
                 if self._announcer:
                     self._announcer.ask_to_stop()
+                self._objects.close()
                 self._serial.close()
                 self._lines.stop(STOP_S)
                 self._shadows.close(STOP_S)
@@ -322,9 +328,12 @@ class Daemon:
 
     def _listen(self) -> ManagementServer:
         return ManagementServer(
-            ManagementApp(self._routes, trust=self._trust, serial=self._serial, slow=self._slow),
+            ManagementApp(
+                self._routes, trust=self._trust, guests=self._objects.guests, serial=self._serial, slow=self._slow
+            ),
             identity=self._identity,
             trust=self._trust,
+            guests=self._objects.guests,
             # Opened anew it stays where desktops have found it.
             address=self._management.address or self._listens.address,
             ended=self._listener_ended,
@@ -404,6 +413,7 @@ class Daemon:
             self._management.tick()
             self._ledger.tick()
             self._pairing.tick()
+            self._objects.guests.tick()
             if address := self._management.address:
                 if not where.exists():
                     tell_address(self._home, *address)

@@ -14,6 +14,7 @@ import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from edge_runtime.identity import Identity, server_context
+from edge_runtime.service.guests import Guests
 from edge_runtime.service.seats import Seats
 from edge_runtime.service.trust import Admitted, TrustStore
 from edge_runtime.sockets import peer_host
@@ -162,19 +163,20 @@ class Listener(uvicorn.Server):
         return protocol
 
 
-def tls_of(identity: Identity, trust: TrustStore) -> ssl.SSLContext:
+def tls_of(identity: Identity, trust: TrustStore, guests: Guests) -> ssl.SSLContext:
     """A context that looks at every client's hello for who is trusted now: whoever was admitted a moment ago gets in,
     and whoever was struck off does not get through the handshake.
     """
-    made: tuple[Admitted, ssl.SSLContext] | None = None
+    made: tuple[Admitted, dict[str, bytes], ssl.SSLContext] | None = None
 
     def look_again(connection: ssl.SSLObject, _name: str | None, _context: ssl.SSLContext) -> None:
         nonlocal made
-        admitted = trust.admitted()
-        if made is None or made[0] != admitted:
-            anchors = [*admitted.desktops.values(), *admitted.root_key.values()]
-            made = admitted, server_context(identity, [ssl.DER_cert_to_PEM_cert(der) for der in anchors])
-        connection.context = made[1]
+        admitted, others = trust.admitted(), guests.anchors()
+        if made is None or made[:2] != (admitted, others):
+            anchors = [*admitted.desktops.values(), *admitted.root_key.values(), *others.values()]
+            context = server_context(identity, [ssl.DER_cert_to_PEM_cert(der) for der in anchors])
+            made = admitted, others, context
+        connection.context = made[2]
 
     context = server_context(identity, [])
     context.sni_callback = look_again

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import logging
 import threading
 from collections.abc import Callable, Mapping
@@ -23,7 +22,7 @@ from edge_runtime.contracts.errors import (
 from edge_runtime.contracts.status import ProbeReport, SlotState, SlotStatus, TrialReport
 from edge_runtime.update import slots as machine
 from edge_runtime.update.bundle import Bundle, read_bundle
-from edge_runtime.update.durable import make_folder, read_chunks, remove_unfinished, write_durably
+from edge_runtime.update.durable import file_digest, make_folder, read_chunks, remove_unfinished, write_durably
 from edge_runtime.update.inbox import Inbox
 from edge_runtime.update.probe import probe
 from edge_runtime.update.root_store import RootStore
@@ -387,11 +386,3 @@ def _stage(table: SlotTable, verified: VerifiedTarget) -> SlotTable:
 
 def _with_trial(slot: SlotStatus, figures: TrialReport) -> SlotStatus:
     return dataclasses.replace(slot, trial=figures)
-
-
-def file_digest(path: Path) -> str:
-    """sha256 of a file's bytes."""
-    digest = hashlib.sha256()
-    for chunk in read_chunks(path):
-        digest.update(chunk)
-    return digest.hexdigest()
