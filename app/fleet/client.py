@@ -29,11 +29,15 @@ from edge_runtime.contracts.rows import ROW_TYPES, Row, Stream
 from edge_runtime.contracts.status import (
     AckRequest,
     BoxStatus,
+    Changed,
+    ForgetRequest,
     InstallRequest,
+    Measured,
     ProbeReport,
     ProbeRequest,
     RootStatus,
     ShadowRequest,
+    WithdrawRequest,
 )
 from edge_runtime.identity import Identity, client_context
 
@@ -170,6 +174,26 @@ class BoxClient:
     def install(self, target: str) -> None:
         """Start the update to a signed target; its way shows in ``status().slots``."""
         self._call("POST", "/v1/install", body=wire.encode(InstallRequest(target=target)))
+
+    def withdraw(self, bundle: str, reason: str) -> bool:
+        """End the trial of this bundle, and of no other; False where it is not on trial."""
+        body = wire.encode(WithdrawRequest(bundle=bundle, reason=reason))
+        return self._ask("POST", "/v1/withdraw", Changed, body=body).changed
+
+    def forget(self, bundle: str) -> bool:
+        """Let a bundle come again that was refused there; False where it was not refused."""
+        return self._ask("POST", "/v1/forget", Changed, body=wire.encode(ForgetRequest(bundle=bundle))).changed
+
+    def have(self, sha256: str) -> int:
+        """Bytes of this object that lie there for an installation."""
+        return self._ask("GET", f"/v1/objects/{sha256}", _ObjectState).have
+
+    def measure(self, body: bytes) -> None:
+        """Send bytes that are thrown away there; the caller times it.
+
+        :raises NotFound: a box of before, which does not know this.
+        """
+        self._ask("POST", "/v1/measure", Measured, body=body, timeout_s=PROBE_TIMEOUT_S)
 
     def shadow(self, target: str | None) -> None:
         """Let a signed target see the line beside the model that answers, or end that; the sandbox tries it first."""
