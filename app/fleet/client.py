@@ -164,7 +164,11 @@ class BoxClient:
 
     def put_metadata(self, path: Path) -> None:
         """Send one file of the release repository's metadata."""
-        self._call("PUT", f"/v1/metadata/{quote(path.name)}", body=path.read_bytes())
+        self.put_metadata_body(path.name, path.read_bytes())
+
+    def put_metadata_body(self, name: str, body: bytes) -> None:
+        """As :meth:`put_metadata`, of a file that was read before."""
+        self._call("PUT", f"/v1/metadata/{quote(name)}", body=body)
 
     def probe(self, bundle_sha256: str) -> ProbeReport:
         """Try a delivered bundle in the box's sandbox; changes nothing there."""

@@ -17,7 +17,8 @@ from edge_runtime.contracts.status import BoxStatus
 
 _SELECT = """SELECT b.box, b.name, COALESCE(s.address, b.address) AS address, b.certificate, b.enrolled_ms,
     s.last_seen_ms, s.problem, s.status, s.skew_ms, s.skew_error_ms,
-    (SELECT json_group_array(label) FROM (SELECT l.label FROM box_labels l WHERE l.box = b.box ORDER BY l.label)) AS labels
+    (SELECT json_group_array(label)
+        FROM (SELECT l.label FROM box_labels l WHERE l.box = b.box ORDER BY l.label)) AS labels
     FROM boxes b LEFT JOIN box_status s USING (box)"""
 
 

@@ -24,6 +24,14 @@ def decision_of(db: Database, box: str, bundle: str) -> BundleDecision | None:
     return None
 
 
+def blacklisted(db: Database, bundle: str) -> BundleDecision | None:
+    """The decision by which no box of the site gets this bundle."""
+    row = db.read_one(
+        "SELECT * FROM decisions WHERE box = ? AND bundle = ? AND choice = 'blacklist'", (EVERY_BOX, bundle)
+    )
+    return _decision(row) if row else None
+
+
 def list_decisions(db: Database) -> list[BundleDecision]:
     """Every decision, newest first."""
     return [_decision(row) for row in db.read("SELECT * FROM decisions ORDER BY decided_ms DESC, box, bundle")]

@@ -9,8 +9,7 @@ from dataclasses import dataclass, field
 from typing import Generic, Literal, TypeVar
 
 from cloud_sync.bursts.machine import State as BurstState
-from cloud_sync.release.plan import BoxState as RolloutBoxState
-from cloud_sync.release.plan import Plan
+from cloud_sync.release.plan import BoxState, Plan
 from edge_runtime.contracts.manifest import GateReport
 from edge_runtime.contracts.status import BoxStatus, ProbeReport
 
@@ -18,6 +17,7 @@ T = TypeVar("T")
 
 ModelState = Literal["candidate", "gated", "refused", "released"]
 RolloutState = Literal["running", "paused", "done", "stopped", "aborted"]
+RolloutBoxState = BoxState
 Choice = Literal["offer-again", "offered", "hold", "blacklist"]
 """What a person decided about a bundle and a box; ``offered``: it was offered again since."""
 EVERY_BOX = "*"
@@ -221,7 +221,7 @@ class Rollout:
     boxes: tuple[RolloutBox, ...]
     finished_ms: int | None = None
     reason: str | None = None
-    plan: Plan = Plan()
+    plan: Plan = field(default_factory=Plan)
     replica: str = ""
     """The desktop that started it."""
     stamp: str = ""

@@ -6,6 +6,7 @@ import sqlite3
 from collections import defaultdict
 from collections.abc import Collection, Iterable
 from dataclasses import replace
+from typing import Any
 
 from app.store.database import Database
 from app.store.lookup import resolve, to_json
@@ -85,6 +86,18 @@ def get_rollout(db: Database, rollout: str) -> Rollout:
     return _rollout(row, _boxes(db, found)[found])
 
 
+def state_of(db: Database, rollout: str) -> RolloutState | None:
+    """The rollout's state alone; None where there is none of that id."""
+    row = db.read_one("SELECT state FROM rollouts WHERE rollout = ?", (rollout,))
+    return row["state"] if row else None
+
+
+def part_of(db: Database, rollout: str, box: str) -> RolloutBox | None:
+    """One box of a rollout."""
+    row = db.read_one("SELECT * FROM rollout_boxes WHERE rollout = ? AND box = ?", (rollout, box))
+    return _part(dict(row)) if row else None
+
+
 def list_rollouts(db: Database) -> list[Rollout]:
     """Every rollout, newest first."""
     parts = _boxes(db, None)
@@ -97,11 +110,15 @@ def _boxes(db: Database, rollout: str | None) -> defaultdict[str, list[RolloutBo
         WHERE ?1 IS NULL OR p.rollout = ?1 ORDER BY p.rollout, p.wave, b.name COLLATE NOCASE, p.box"""
     parts: defaultdict[str, list[RolloutBox]] = defaultdict(list)
     for row in db.read(sql, (rollout,)):
-        fields = dict(row)
-        parts[fields.pop("rollout")].append(RolloutBox(**fields))
+        parts[row["rollout"]].append(_part(dict(row)))
     return parts
 
 
 def _rollout(row: sqlite3.Row, parts: list[RolloutBox]) -> Rollout:
     plan = wire.decode(row["plan"], Plan, what="rollout's plan")
     return Rollout(**{**dict(row), "plan": plan}, boxes=tuple(parts))
+
+
+def _part(fields: dict[str, Any]) -> RolloutBox:
+    del fields["rollout"]
+    return RolloutBox(**fields)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Annotated, Final, Literal
 
 from msgspec import Meta
@@ -23,12 +24,12 @@ BoxState = Literal[
     "withdrawn",
     "overtaken",
 ]
-FAILED: Final = frozenset({"failed", "rolled-back"})
-BEGUN: Final = frozenset({"sending", "installing", "trial", "committed", *FAILED})
+FAILED: Final[frozenset[BoxState]] = frozenset({"failed", "rolled-back"})
+BEGUN: Final[frozenset[BoxState]] = frozenset({"sending", "installing", "trial", "committed", *FAILED})
 """States of a box that was offered the model: its wave has begun."""
-ON_BOX: Final = frozenset({"installing", "trial"})
+ON_BOX: Final[frozenset[BoxState]] = frozenset({"installing", "trial"})
 """The box has the model in hand and decides by itself."""
-OPEN: Final = frozenset({"waiting", "sending", *ON_BOX})
+OPEN: Final[frozenset[BoxState]] = frozenset({"waiting", "sending", *ON_BOX})
 """States from which a box still goes on."""
 MINUTE_MS: Final = 60_000
 MAX_PAUSE_MINUTES: Final = 30 * 24 * 60
@@ -98,7 +99,7 @@ def next_boxes(plan: Plan, boxes: Sequence[BoxProgress], now_ms: int) -> Decisio
         return Decision(finished=True)
     through = waves[0]
     gate = _Gate()
-    for earlier, later in zip(waves, waves[1:], strict=False):
+    for earlier, later in pairwise(waves):
         begun = any(box.state in BEGUN for box in boxes if box.wave >= later)
         gate = _gate_after(plan, [box for box in boxes if box.wave == earlier], canary=earlier == waves[0])
         if gate.stopped and not begun:
@@ -147,9 +148,7 @@ class _Gate:
 
 
 def _gate_after(plan: Plan, wave: Sequence[BoxProgress], *, canary: bool) -> _Gate:
-    awaited = tuple(
-        box.box for box in wave if box.state in OPEN and (not box.away or (canary and box.state in ON_BOX))
-    )
+    awaited = tuple(box.box for box in wave if box.state in OPEN and (not box.away or (canary and box.state in ON_BOX)))
     if awaited:
         return _Gate(awaited=awaited)
     commits = [box.updated_ms for box in wave if box.state == "committed"]

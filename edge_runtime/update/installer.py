@@ -273,7 +273,7 @@ class Installer:
 
     def forget(self, bundle: str) -> bool:
         """Let a bundle come again that was refused here; False: it was not refused, and nothing happened."""
-        with self._installing, self._lock:
+        with self._lock:
             forgotten = machine.forget(self._table, bundle)
             if forgotten == self._table:
                 return False
@@ -296,10 +296,9 @@ class Installer:
         return "COMMITTED" if verdict.healthy else "ROLLED_BACK"
 
     def _end_trial(self, decided: SlotTable, *, may_wait: bool) -> bool:
-        """Put the end of the trial in force; False: it could not be written, and it stays on trial for the next frame to
-        decide again.
+        """Put the end of the trial in force; False: it could not be written, and the next frame decides again.
 
-        :param may_wait: otherwise it is in force even so: the row still says TRIAL, which a restart undoes just the same.
+        :param may_wait: otherwise it is in force even so: the row says TRIAL, which a restart undoes just the same.
         """
         delivered = self._table.slot(self._candidate()).file
         try:

@@ -196,7 +196,7 @@ class RolloutDetail(QWidget):
         )
         dialog.accepted.connect(
             lambda: self._page.session.tasks.run_query(
-                lambda: rollouts.stop_rollout(context, rollout.rollout), lambda _rollout: None, owner=self
+                lambda: rollouts.abort_rollout(context, rollout.rollout), lambda _rollout: None, owner=self
             )
         )
         dialog.open()
