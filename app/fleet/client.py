@@ -88,6 +88,7 @@ class BoxClient:
         self._pinned = ssl.PEM_cert_to_DER_cert(certificate_pem)
         self._connection: http.client.HTTPSConnection | None = None
         self._lock = threading.Lock()
+        self._answered = False
 
     def __enter__(self) -> BoxClient:
         return self
@@ -268,9 +269,10 @@ class BoxClient:
                     status, answer = self._exchange(method, target, body, timeout_s, limit)
             except (http.client.HTTPException, OSError) as error:
                 self._drop()
-                raise no_answer(self.address, error) from error
+                raise no_answer(self.address, error, answered=self._answered) from error
         if status >= 400:
             raise refusal(self.address, status, answer)
+        self._answered = True
         return answer
 
     def _exchange(

@@ -20,14 +20,19 @@ def wrong_key(address: str) -> BoxWrongKey:
     return BoxWrongKey(f"What answers at {address} does not have the key that was enrolled.")
 
 
-def no_answer(address: str, error: Exception) -> LinesideError:
-    """A connection that failed or ended."""
+def no_answer(address: str, error: Exception, *, answered: bool = False) -> LinesideError:
+    """A connection that failed or ended.
+
+    :param answered: the box has answered this client before, so it knows its key, and the link is at fault.
+    """
     if isinstance(error, ssl.SSLCertVerificationError):
         return wrong_key(address)
     # A box ends a connection whose certificate it does not know, with or without an alert. One that was only
     # stopping takes no second connection.
     alert = isinstance(error, ssl.SSLError) and "ALERT" in (error.reason or "")
     ended = isinstance(error, ssl.SSLEOFError | http.client.RemoteDisconnected | ConnectionResetError | BrokenPipeError)
+    if ended and answered and not alert:
+        return BoxUnreachable(f"The connection to {address} was cut off.")
     if alert or ended:
         return BoxRefused(f"The box at {address} does not trust this desktop's key.")
     reason = "it did not answer in time" if isinstance(error, TimeoutError) else str(error) or type(error).__name__

@@ -42,14 +42,18 @@ class PeerProtocol(HttpToolsProtocol):
         connection = transport.get_extra_info("ssl_object")
         self._head: int | None = 0
         """Bytes of a head that has not ended; None within a body."""
+        self._ended = False
+        """A request ended within the bytes that came last."""
         self._certificate: bytes | None = connection.getpeercert(binary_form=True) if connection else None
         guest = hashlib.sha256(self._certificate or b"").hexdigest()
         for leaving in self.seats.take(guest, self):
             leaving.transport.abort()
 
     def data_received(self, data: bytes) -> None:
+        self._ended = False
         super().data_received(data)
-        if self._head is not None:
+        # Of bytes in which a body ended, nobody knows how many are the next head's: that is counted from the next on.
+        if self._head is not None and not self._ended:
             self._head += len(data)
             if self._head > MAX_HEAD_BYTES:
                 self.transport.abort()
@@ -59,7 +63,7 @@ class PeerProtocol(HttpToolsProtocol):
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
-        self._head = 0
+        self._head, self._ended = 0, True
         super().on_message_complete()
 
     def connection_lost(self, exc: Exception | None) -> None:
