@@ -16,7 +16,7 @@ from app.gui.widgets import Button, Chip, Facts, IconLabel, card, clear, column,
 from app.store.records import Rollout, RolloutBox
 from app.usecases import rollouts
 from app.usecases.rollout_words import Outlook
-from cloud_sync.release.plan import OPEN
+from cloud_sync.release.plan import ON_BOX, OPEN
 
 if TYPE_CHECKING:
     from app.gui.pages.rollouts import RolloutsPage
@@ -98,11 +98,8 @@ class RolloutDetail(QWidget):
         words = self._words(outlook)
         self._waits.setText("\n".join(words))
         self._waiting.setVisible(bool(words))
-        away = set(outlook.away)
         for wave, shown in self._parts.items():
-            shown.show_boxes(
-                [(part, self._part(part, away=self._name(part) in away)) for part in rollout.boxes if part.wave == wave]
-            )
+            shown.show_boxes([(part, self._part(part)) for part in rollout.boxes if part.wave == wave])
 
     def _build_waves(self, rollout: Rollout | None) -> None:
         """One card a wave; made anew only for another rollout, so that a selected reason stays selected."""
@@ -184,15 +181,18 @@ class RolloutDetail(QWidget):
     def _name(self, part: RolloutBox) -> str:
         return self._page.box_names.get(part.box, formats.short(part.box))
 
-    def _part(self, part: RolloutBox, *, away: bool) -> Entry:
+    def _part(self, part: RolloutBox) -> Entry:
         lines = [formats.clock(part.updated_ms)] if part.updated_ms else []
         if part.reason:
             lines.append(part.reason)
+        silent = part.box in self._page.silent
+        if silent and part.state in ON_BOX:
+            lines.append(self.tr("It has not answered since."))
         return Entry(
             key=part.box,
             title=self._name(part),
             lines=tuple(Line(text=text) for text in lines),
-            chip=state("away") if away else state(part.state),
+            chip=state("away") if silent and part.state in OPEN - ON_BOX else state(part.state),
         )
 
 

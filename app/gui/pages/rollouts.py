@@ -20,6 +20,7 @@ from app.store import records
 from app.store.records import Box, Model, Rollout
 from app.usecases import boxes, models, rollouts
 from app.usecases.rollout_conflicts import desktop_name
+from app.usecases.rollout_runner import is_away
 from app.usecases.rollout_words import outlook
 
 
@@ -30,6 +31,8 @@ class RolloutsPage(Page):
         super().__init__(session, self.tr("Rollouts"))
         self.box_names: dict[str, str] = {}
         self.model_names: dict[str, str] = {}
+        self.silent: frozenset[str] = frozenset()
+        """Boxes that do not answer."""
         self.desktop_names: dict[str, str] = {}
         """What the site's desktops are called, by replica."""
         self.model: PagedModel[Rollout] = PagedModel(
@@ -122,6 +125,7 @@ class RolloutsPage(Page):
     def _know(self, known: list[Box], library: list[Model], desktops: dict[str, str]) -> None:
         self.desktop_names = desktops
         self.box_names = {box.box: box.name for box in known}
+        self.silent = frozenset(box.box for box in known if is_away(box))
         self.model_names = {model.model: model.name for model in library}
         self.table.viewport().update()
         self._show(self.table.record)
@@ -130,9 +134,11 @@ class RolloutsPage(Page):
         rows = self.model.rows
         self.show_empty(not rows)
         running = sum(one.state == "running" for one in rows)
-        self.subtitle.setText(
-            self.tr("{n} in all, {running} running").format(n=len(rows), running=running) if rows else ""
-        )
+        overtaken = sum(part.state == "overtaken" for one in rows for part in one.boxes)
+        said = [self.tr("{n} in all, {running} running").format(n=len(rows), running=running)] if rows else []
+        if overtaken:
+            said.append(self.tr("boxes that another desktop took: {n}").format(n=overtaken))
+        self.subtitle.setText(self.tr(", ").join(said))
         self.table.pick_first()
 
 
