@@ -187,8 +187,9 @@ def measure_link(send: Callable[[bytes], None], clock: Callable[[], float] = tim
         began = clock()
         send(piece)
         took = clock() - began
-        if took >= LONG_ENOUGH_S or size >= LARGEST_PIECE:
-            return size / max(took - round_trip, took / 10, 1e-6)
+        moving = max(took - round_trip, took / 10, 1e-6)
+        if moving >= LONG_ENOUGH_S or size >= LARGEST_PIECE:
+            return size / moving
         size *= 4
 
 
