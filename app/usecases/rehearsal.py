@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from app.fleet.client import BoxClient
 from app.store import decisions as decision_store
 from app.store import links as link_store
-from app.store.records import Box, BundleDecision, Model
+from app.store.records import Box, BundleDecision, LinkFigure, Model
 from app.usecases import boxes, models, roots
 from app.usecases.bundle_delivery import needed_bytes
 from app.usecases.labels import choose_boxes
@@ -203,6 +203,8 @@ def _rehearse_box(
             status = roots.ask_status(ctx, box, client)
             needed = needed_bytes(client, model)
             speed, measured = _speed_now(client), "now"
+            if speed is not None:
+                link_store.put_link(ctx.database, LinkFigure(box=box.box, bytes_per_s=speed, at_ms=boxes.now_ms()))
     except LinesideError as error:
         problem = str(error)
     if speed is None and (known := link_store.link_of(ctx.database, box.box)) is not None:

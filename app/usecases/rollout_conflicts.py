@@ -13,6 +13,7 @@ from app.store.records import Box, Rollout, RolloutBox
 from app.store.writer import Writer
 from cloud_sync.journal.clock import format_stamp
 from cloud_sync.release.claims import Claim, Verdict, settle
+from cloud_sync.release.plan import OPEN
 from edge_runtime.contracts.errors import LinesideError
 
 if TYPE_CHECKING:
@@ -67,9 +68,14 @@ def mend_records(ctx: Context) -> int:
     known = {box.box: box for box in box_store.list_boxes(ctx.database)}
     changes: list[tuple[Rollout, RolloutBox, Verdict]] = []
     for box, rows in by_box.items():
-        if len(rows) > 1:
-            verdicts = settle([_claim(*row) for row in rows], _running(known.get(box)))
-            changes += [(*row, verdicts[row[0].rollout]) for row in rows if row[0].rollout in verdicts]
+        running = _running(known.get(box))
+        verdicts = settle([_claim(*row) for row in rows], running) if len(rows) > 1 else {}
+        for rollout, part in rows:
+            if rollout.rollout in verdicts:
+                changes.append((rollout, part, verdicts[rollout.rollout]))
+            elif rollout.state == "done" and part.state in OPEN and rollout.model == running:
+                # A desktop that knew of less wrote last; nobody asks this box any more for this rollout's sake.
+                changes.append((rollout, part, Verdict("committed")))
     if not changes:
         return 0
     titles = _titles(ctx)

@@ -32,6 +32,8 @@ LOOKOUTS = 4
 PAUSE_S = 0.25
 AWAY_S = 15.0
 """How long a box that did not answer is left alone."""
+MEND_S = 2.0
+"""How often the rows of all rollouts are looked through for what contradicts each other, or the boxes."""
 GOES_ON = frozenset({"running", "paused", "stopped", "aborted"})
 """States in which boxes may still be on trial."""
 
@@ -51,6 +53,7 @@ class Runner:
         self._not_before: dict[str, float] = {}
         self._news = threading.Event()
         self._bug: Exception | None = None
+        self._mend_not_before = 0.0
 
     def __enter__(self) -> Runner:
         return self
@@ -80,7 +83,7 @@ class Runner:
         """
         self._cancel.check()
         self._reap()
-        mend_records(self._ctx)
+        self._mend()
         current = rollout_store.get_rollout(self._ctx.database, rollout)
         if current.state not in GOES_ON:
             return current
@@ -102,14 +105,16 @@ class Runner:
     def settle(self) -> None:
         """Wait until nothing is under way."""
         while self._busy:
-            self.wait(PAUSE_S)
+            self._news.wait(PAUSE_S)
+            self._news.clear()
+            self._cancel.check()
             self._reap()
 
-    def wait(self, seconds: float) -> None:
-        """Wait until a visit has ended, or so long; raises where it was stopped."""
-        self._news.wait(seconds)
-        self._news.clear()
-        self._cancel.check()
+    def _mend(self) -> None:
+        now = time.monotonic()
+        if now >= self._mend_not_before:
+            mend_records(self._ctx)
+            self._mend_not_before = now + MEND_S
 
     def _conclude(self, current: Rollout, decision: Decision) -> Rollout:
         if not decision.finished and decision.stopped is None:
@@ -152,7 +157,8 @@ class Runner:
         if model is None or part.box in self._busy or now < self._not_before.get(part.box, 0.0):
             return
         away = box.problem is not None
-        self._not_before[part.box] = now + (AWAY_S if away else PAUSE_S)
+        crowd = sum(other.state in ON_BOX for other in rollout.boxes) / AT_A_TIME
+        self._not_before[part.box] = now + (AWAY_S if away else PAUSE_S * max(1.0, crowd))
         visit = Visit(self._ctx, rollout, box, model, offering=offering, progress=self._progress, cancel=self._cancel)
         future = (self._looking if away else self._working).submit(visit.run)
         self._busy[part.box] = future
@@ -226,14 +232,15 @@ def follow_rollout(
     """Advance until the rollout is done or stopped, or, where it was paused or aborted, no box has it on trial any more
     that answers.
     """
-    with Runner(ctx, progress=progress, cancel=cancel) as runner:
+    token = cancel or CancelToken()
+    with Runner(ctx, progress=progress, cancel=token) as runner:
         while True:
             current = runner.step(rollout)
             progress(_event(ctx, current))
             if current.state != "running" and not _to_be_told(ctx, current):
                 runner.settle()
                 return rollout_store.get_rollout(ctx.database, current.rollout)
-            runner.wait(PAUSE_S)
+            token.wait(PAUSE_S)
 
 
 def _under_way(rollout: Rollout) -> bool:

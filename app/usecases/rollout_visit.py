@@ -17,7 +17,7 @@ from app.usecases.progress import CancelToken, Progress, ProgressEvent
 from cloud_sync.release.plan import OPEN
 from edge_runtime.contracts.errors import BoxUnreachable, LinesideError
 from edge_runtime.contracts.status import BoxStatus, SlotStatus
-from edge_runtime.update.slots import IN_FLIGHT
+from edge_runtime.update.slots import CUT_DURING_INSTALLATION, IN_FLIGHT
 
 if TYPE_CHECKING:
     from app.context import Context
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 UNKNOWN_AFTER_MS: Final = 30_000
 """A box that took an installation and shows nothing of it after so long has lost it."""
 ABORTED: Final = "The rollout was aborted."
+CUT_OFF: Final = "The box lost its power while it installed it: it is offered again."
+LOST: Final = "The box knows nothing of it any more: it is offered again."
 
 
 class Visit:
@@ -87,8 +89,9 @@ class Visit:
         if slot is not None and self._heed(slot, status):
             return
         if self._state in ("installing", "trial"):
-            if boxes.now_ms() - self._since_ms > UNKNOWN_AFTER_MS:
-                self._move("waiting", "The box knows nothing of it any more: it is offered again.")
+            cut = slot is not None and slot.reason == CUT_DURING_INSTALLATION
+            if cut or boxes.now_ms() - self._since_ms > UNKNOWN_AFTER_MS:
+                self._move("waiting", CUT_OFF if cut else LOST)
             return
         if not self._offering:
             return
@@ -105,6 +108,9 @@ class Visit:
                 self._move("committed", None)
             case "TRIAL":
                 self._move("trial", None)
+            case "REJECTED" if slot.reason == CUT_DURING_INSTALLATION:
+                # Nothing was found against the model: it gets its turn once more.
+                return False
             case "REJECTED" | "ROLLED_BACK" if self._state in ("installing", "trial"):
                 self._move("failed" if slot.state == "REJECTED" else "rolled-back", slot.reason)
             case "STAGED" | "VERIFIED" | "PROBED":

@@ -15,6 +15,7 @@ from edge_runtime.contracts.status import ProbeReport, SlotState, SlotStatus, Tr
 
 SlotName = Literal["a", "b"]
 IN_FLIGHT: Final = ("STAGED", "VERIFIED", "PROBED", "TRIAL")
+CUT_DURING_INSTALLATION: Final = "the power was cut during the installation; send it again"
 MAX_REMEMBERED = 64
 """Rolled-back bundles whose reasons are kept, newest last."""
 
@@ -245,7 +246,7 @@ def recover(table: SlotTable) -> SlotTable:
         return table
     if table.slot(candidate).state == "TRIAL":
         return roll_back(table, "power cut during trial")
-    return reject(table, "the power was cut during the installation; send it again")
+    return reject(table, CUT_DURING_INSTALLATION)
 
 
 def _candidate_in(table: SlotTable, *states: SlotState) -> SlotName:
