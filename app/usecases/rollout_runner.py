@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import replace
 from types import TracebackType
@@ -16,6 +16,7 @@ from app.store import rollouts as rollout_store
 from app.store.records import Box, Model, Rollout, RolloutBox
 from app.store.writer import Writer
 from app.usecases import boxes, models
+from app.usecases.crew import Crew
 from app.usecases.progress import CancelToken, Progress, ProgressEvent, silent
 from app.usecases.rollout_conflicts import mend_records
 from app.usecases.rollout_visit import Visit
@@ -47,8 +48,7 @@ class Runner:
 
     def __init__(self, ctx: Context, *, progress: Progress = silent, cancel: CancelToken | None = None) -> None:
         self._ctx, self._progress, self._cancel = ctx, progress, cancel or CancelToken()
-        self._working = ThreadPoolExecutor(AT_A_TIME, thread_name_prefix="rollout")
-        self._looking = ThreadPoolExecutor(LOOKOUTS, thread_name_prefix="lookout")
+        self._working, self._looking = Crew(AT_A_TIME, "rollout"), Crew(LOOKOUTS, "lookout")
         self._busy: dict[str, Future[None]] = {}
         self._not_before: dict[str, float] = {}
         self._news = threading.Event()
@@ -64,10 +64,10 @@ class Runner:
     def close(self, *, wait: bool = True) -> None:
         """Begin nothing more.
 
-        :param wait: for what is under way; whoever does not wait cancels first, and it ends soon.
+        :param wait: for what is under way; otherwise it is given up, which is as good as a cut.
         """
-        for pool in (self._working, self._looking):
-            pool.shutdown(wait=wait, cancel_futures=True)
+        for crew in (self._working, self._looking):
+            crew.end(self._busy.values(), grace_s=None if wait else 0.0)
 
     def step_all(self) -> None:
         """As :meth:`step`, for every rollout of which a box may still go on."""

@@ -1911,11 +1911,11 @@
     </message>
     <message>
         <source>These boxes keep the model they have, or return to it if they have the new one on trial. Boxes that have committed it keep it.</source>
-        <translation>这些边缘盒保持现有模型；正在试运行新模型的会退回。已启用新模型的边缘盒继续使用它。</translation>
+        <translation>这些边缘盒保持现有模型；正在试运行新模型的会退回。已确认新模型的边缘盒继续使用它。</translation>
     </message>
     <message>
         <source>No box is waiting any more; those that have committed it keep it.</source>
-        <translation>已没有等待中的边缘盒；已启用的继续使用它。</translation>
+        <translation>已没有等待中的边缘盒；已确认的继续使用它。</translation>
     </message>
     <message>
         <source>Abort rollout</source>
@@ -2602,7 +2602,7 @@
     </message>
     <message>
         <source>A wave begins once a box of the wave before has committed the model and none is at work any more. Boxes that are away get their turn when they are seen again.</source>
-        <translation>前一批至少有一台启用了模型且都已结束后，下一批才开始。不在线的边缘盒再次出现时轮到。</translation>
+        <translation>前一批至少有一台确认了模型且都已结束后，下一批才开始。不在线的边缘盒再次出现时轮到。</translation>
     </message>
     <message>
         <source>Start rollout…</source>
@@ -4120,7 +4120,7 @@
     </message>
     <message>
         <source>Until a box commits the model, a cut, an abort or a bad trial brings back what runs there now. Once it has committed, releases older than this one are refused there.</source>
-        <translation>在边缘盒启用模型之前，断电、中止或试运行不佳都会恢复现有模型。启用之后，那里会拒绝比它更旧的版本。</translation>
+        <translation>在边缘盒确认模型之前，断电、中止或试运行不佳都会恢复现有模型。确认之后，那里会拒绝比它更旧的版本。</translation>
     </message>
     <message>
         <source>{size} to send, {minutes} min ({rate}, {measured})</source>

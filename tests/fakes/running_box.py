@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -44,6 +45,12 @@ class RunningBox:
         """:param environment: added to this process's own."""
         command = python_command("edge_runtime", "run", "--home", str(self.home))
         self.process = subprocess.Popen(command, env={**os.environ, **(environment or {})})
+        wait_until(address_file(self.home).exists, 20, "the box to listen")
+
+    def start_to_die(self, step: int, moment: str) -> None:
+        """Its power is cut at this step of the next installation; see :mod:`tests.fakes.daemon_power_cut`."""
+        command = [sys.executable, "-m", "tests.fakes.daemon_power_cut", str(self.home), str(step), moment]
+        self.process = subprocess.Popen(command, cwd=Path(__file__).resolve().parents[2])
         wait_until(address_file(self.home).exists, 20, "the box to listen")
 
     def kill(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -13,7 +14,9 @@ import pytest
 from app.context import Context, open_context
 from app.store import boxes as box_store
 from app.usecases import boxes, rollouts, sync, trust
+from app.usecases.labels import label_box, list_labels
 from app.usecases.rollout_conflicts import list_conflicts, mend_records
+from app.usecases.rollout_decisions import decide
 from app.usecases.rollout_runner import Runner, follow_rollout
 from edge_runtime.contracts.status import BoxStatus
 from tests.fakes.poor_link import poor_link
@@ -22,6 +25,10 @@ from tests.fakes.wall_clock import Clock, needs_compiler
 from tests.waiting import wait_until
 
 CUT = "tests.fakes.rollout_power_cut"
+CUTS = [(1, "after"), (2, "middle"), (5, "after"), (6, "before"), (6, "after")]
+"""Rows of the slot table and the bundle's file: STAGED, the file, VERIFIED, PROBED, TRIAL, COMMITTED."""
+if "LINESIDE_FAULT_ROUNDS" in os.environ:
+    CUTS = [(step, moment) for step in range(1, 7) for moment in ("before", "after")] + [(2, "middle")]
 MONTH_S = 31 * 24 * 3600
 
 
@@ -59,6 +66,40 @@ def test_the_desktop_is_killed_at_each_persisted_step_and_goes_on(plant: Rolling
             assert (done.state, done.reason) == ("done", None), (number, moment)
             assert {part.state for part in done.boxes} == {"committed"}
             assert [plant.runs(name) for name in ("press-1", "press-2")] == [version, version]
+
+
+@pytest.mark.parametrize(("step", "moment"), CUTS)
+def test_the_power_of_a_box_is_cut_at_a_step_of_the_update(plant: RollingSite, step: int, moment: str) -> None:
+    """Until its trial it is offered again by itself; after that a person decides, and it goes on."""
+    box = plant.add_box("press-1")
+    plant.release("1.0.0")
+    first = rollouts.start_rollout(plant.ctx, "1.0.0", waves=[["press-1"]])
+    assert follow_rollout(plant.ctx, first.rollout).state == "done"
+    box.kill()
+    plant.release("1.1.0")
+    box.start_to_die(step, moment)
+    assert box.process is not None
+    started = rollouts.start_rollout(plant.ctx, "1.1.0", waves=[["press-1"]])
+    process = box.process
+
+    def died() -> bool:
+        with Runner(plant.ctx) as runner:
+            runner.step(started.rollout)
+            runner.settle()
+        return process.poll() is not None
+
+    wait_until(died, 60, "the cut")
+    assert process.returncode == -signal.SIGKILL
+    box.kill()
+    box.start()
+    assert plant.runs("press-1") in ("1.0.0", "1.1.0"), "a committed model answers"
+    done = follow_rollout(plant.ctx, started.rollout)
+    if done.state == "stopped":
+        assert "power cut during trial" in (done.reason or "")
+        decide(plant.ctx, "press-1", "1.1.0", "offer-again")
+        done = follow_rollout(plant.ctx, started.rollout)
+    assert (done.state, done.reason) == ("done", None)
+    assert plant.runs("press-1") == "1.1.0"
 
 
 def test_another_desktop_goes_on_when_the_first_one_died(plant: RollingSite) -> None:
@@ -234,9 +275,6 @@ def test_pause_and_decisions_of_one_desktop_hold_on_the_other(plant: RollingSite
     plant.exchange(second)
     assert follow_rollout(plant.ctx, started.rollout).state == "paused"
     assert plant.states(started) == {"press-1": "waiting"}
-    from app.usecases.labels import label_box, list_labels
-    from app.usecases.rollout_decisions import decide
-
     decide(second, "press-1", model.model, "blacklist", "smokes")
     label_box(second, "press-1", add=["press"])
     plant.exchange(second)
