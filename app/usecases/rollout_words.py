@@ -33,7 +33,8 @@ class Outlook:
         if self.bundle_missing:
             said.append("the bundle is not on this desktop yet; sync")
         if self.away:
-            said.append(f"waiting for {len(self.away)} boxes that are away: {_listed(self.away)}")
+            what = "box that is" if len(self.away) == 1 else "boxes that are"
+            said.append(f"waiting for {len(self.away)} {what} away: {_listed(self.away)}")
         if self.awaited:
             said.append(f"the next wave waits for {_listed(self.awaited)}")
         elif self.rests_until_ms is not None:

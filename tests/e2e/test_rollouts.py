@@ -58,7 +58,7 @@ def test_a_canary_then_waves_by_label_and_a_box_that_was_away_gets_its_turn(
     assert current.state == "running"
     seen = outlook(plant.ctx, current)
     assert seen.away == ("press-3",)
-    assert "waiting for 1 boxes that are away: press-3" in (seen.words or "")
+    assert "waiting for 1 box that is away: press-3" in (seen.words or "")
     plant.boxes["press-3"].start()
     assert follow_rollout(plant.ctx, started.rollout).state == "done"
     assert set(plant.states(started).values()) == {"committed"}
