@@ -51,6 +51,8 @@ class Runner:
         self._working, self._looking = Crew(AT_A_TIME, "rollout"), Crew(LOOKOUTS, "lookout")
         self._busy: dict[str, Future[None]] = {}
         self._not_before: dict[str, float] = {}
+        self._silent: set[str] = set()
+        """Boxes that were away when they were visited last."""
         self._news = threading.Event()
         self._bug: Exception | None = None
         self._mend_not_before = 0.0
@@ -93,10 +95,12 @@ class Runner:
             current = self._conclude(current, decision)
         running = current.state == "running"
         model = self._model_here(current)
+        # The more of them are on trial, the less often each is asked.
+        pause_s = PAUSE_S * max(1.0, sum(part.state in ON_BOX for part in current.boxes) / AT_A_TIME)
         for part in current.boxes:
             offering = running and (part.box in decision.start or part.state == "sending")
             if offering or part.state in ON_BOX or (part.state == "sending" and current.state == "aborted"):
-                self._visit(current, part, known.get(part.box), model, offering=offering)
+                self._visit(current, part, known.get(part.box), model, offering=offering, pause_s=pause_s)
         if self._bug is not None:
             bug, self._bug = self._bug, None
             raise bug
@@ -148,17 +152,25 @@ class Runner:
         return None
 
     def _visit(
-        self, rollout: Rollout, part: RolloutBox, box: Box | None, model: Model | None, *, offering: bool
+        self,
+        rollout: Rollout,
+        part: RolloutBox,
+        box: Box | None,
+        model: Model | None,
+        *,
+        offering: bool,
+        pause_s: float,
     ) -> None:
         if box is None:
             self._drop(rollout, part)
             return
-        now = time.monotonic()
-        if model is None or part.box in self._busy or now < self._not_before.get(part.box, 0.0):
+        now, away = time.monotonic(), is_away(box)
+        came_back = part.box in self._silent and not away
+        early = now < self._not_before.get(part.box, 0.0) and not came_back
+        if model is None or part.box in self._busy or early:
             return
-        away = box.problem is not None
-        crowd = sum(other.state in ON_BOX for other in rollout.boxes) / AT_A_TIME
-        self._not_before[part.box] = now + (AWAY_S if away else PAUSE_S * max(1.0, crowd))
+        self._not_before[part.box] = now + (AWAY_S if away else pause_s)
+        (self._silent.add if away else self._silent.discard)(part.box)
         visit = Visit(self._ctx, rollout, box, model, offering=offering, progress=self._progress, cancel=self._cancel)
         future = (self._looking if away else self._working).submit(visit.run)
         self._busy[part.box] = future
