@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -130,6 +131,8 @@ class Context:
     blobs: Blobs
     identity: Identity
     places: Places = field(repr=False)
+    signing: threading.Lock = field(default_factory=threading.Lock, repr=False)
+    """Held while releases are signed or their signatures read together: several boxes are served at a time."""
     _repository: tuple[str, ReleaseRepository] | None = field(default=None, repr=False)
     """Opened under the root of this digest."""
     _roots: tuple[frozenset[tuple[str, int, int]], SiteRoots] | None = field(default=None, repr=False)

@@ -32,11 +32,15 @@ from edge_runtime.contracts.rows import ROW_TYPES, Row, Stream
 from edge_runtime.contracts.status import (
     AckRequest,
     BoxStatus,
+    Changed,
+    ForgetRequest,
     InstallRequest,
+    Measured,
     ProbeReport,
     ProbeRequest,
     RootStatus,
     ShadowRequest,
+    WithdrawRequest,
 )
 from edge_runtime.contracts.witness import ActivityHead, TellRequest, Witnessed
 from edge_runtime.identity import Identity, client_context
@@ -220,9 +224,9 @@ class BoxClient:
         """
         self._call("PUT", f"/v1/roots/{version}", body=body)
 
-    def put_metadata(self, path: Path) -> None:
+    def put_metadata(self, name: str, body: bytes) -> None:
         """Send one file of the release repository's metadata."""
-        self._call("PUT", f"/v1/metadata/{quote(path.name)}", body=path.read_bytes())
+        self._call("PUT", f"/v1/metadata/{quote(name)}", body=body)
 
     def probe(self, bundle_sha256: str) -> ProbeReport:
         """Try a delivered bundle in the box's sandbox; changes nothing there."""
@@ -232,6 +236,22 @@ class BoxClient:
     def install(self, target: str) -> None:
         """Start the update to a signed target; its way shows in ``status().slots``."""
         self._call("POST", "/v1/install", body=wire.encode(InstallRequest(target=target)))
+
+    def withdraw(self, bundle: str, reason: str) -> bool:
+        """End the trial of this bundle, and of no other; False where it is not on trial."""
+        body = wire.encode(WithdrawRequest(bundle=bundle, reason=reason))
+        return self._ask("POST", "/v1/withdraw", Changed, body=body).changed
+
+    def forget(self, bundle: str) -> bool:
+        """Let a bundle come again that was refused there; False where it was not refused."""
+        return self._ask("POST", "/v1/forget", Changed, body=wire.encode(ForgetRequest(bundle=bundle))).changed
+
+    def measure(self, body: bytes) -> None:
+        """Send bytes that are thrown away there; the caller times it.
+
+        :raises NotFound: a box of before, which does not know this.
+        """
+        self._ask("POST", "/v1/measure", Measured, body=body, timeout_s=PROBE_TIMEOUT_S)
 
     def shadow(self, target: str | None) -> None:
         """Let a signed target see the line beside the model that answers, or end that; the sandbox tries it first."""

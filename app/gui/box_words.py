@@ -39,6 +39,8 @@ _KINDS: dict[str, tuple[str, Tone, str]] = {
     "update.rolled-back": ("undo", "warn", QT_TRANSLATE_NOOP("boxes", "Rolled back")),
     "update.asked": ("rollouts", "info", QT_TRANSLATE_NOOP("boxes", "Update asked for")),
     "update.committed": ("ok", "ok", QT_TRANSLATE_NOOP("boxes", "Model committed")),
+    "update.withdrawn": ("undo", "warn", QT_TRANSLATE_NOOP("boxes", "Called back")),
+    "update.forgotten": ("rollouts", "info", QT_TRANSLATE_NOOP("boxes", "May come again")),
     "shadow.chosen": ("gauge", "info", QT_TRANSLATE_NOOP("boxes", "Shadow chosen")),
     "config.changed": ("settings", "info", QT_TRANSLATE_NOOP("boxes", "Configured")),
     "clock.set": ("wait", "info", QT_TRANSLATE_NOOP("boxes", "Clock set")),

@@ -218,6 +218,14 @@ TEXTS: dict[str, tuple[str, str]] = {
         QT_TRANSLATE_NOOP("errors", "The gate refused the model"),
         QT_TRANSLATE_NOOP("errors", "The reasons are in the gate report; nothing was sent to the line."),
     ),
+    "rollout.blacklisted": (
+        QT_TRANSLATE_NOOP("errors", "This bundle is never offered again"),
+        QT_TRANSLATE_NOOP("errors", "Mend the model and release it as a new version."),
+    ),
+    "rollout.refused": (
+        QT_TRANSLATE_NOOP("errors", "The rollout cannot do that now"),
+        QT_TRANSLATE_NOOP("errors", "Look at its state first: `lineside rollouts show ROLLOUT`."),
+    ),
     "sync.segment-refused": (
         QT_TRANSLATE_NOOP("errors", "Another desktop's changes were refused"),
         QT_TRANSLATE_NOOP(

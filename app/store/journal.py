@@ -13,7 +13,7 @@ from app.store.incoming import checked_row
 from app.store.noting import note_audits
 from app.store.objects import expect_object, known_objects
 from app.store.records import SyncStatus
-from app.store.tables import TABLES, Table, delete_sql, insert_new_sql, upsert_sql
+from app.store.tables import TABLES, Table, columns_of, delete_sql, insert_new_sql, upsert_sql
 from app.store.writer import Writer
 from cloud_sync.journal.changes import Change
 from cloud_sync.journal.merge import wins
@@ -143,7 +143,7 @@ def _apply(writer: Writer, table: Table, change: Change) -> dict[str, Any] | Non
         if last is not None and not wins((change.clock, change.replica), (last["clock"], last["replica"])):
             return None
         if row is None:
-            writer.execute(delete_sql(change.table), {table.key[0]: change.key})
+            writer.execute(delete_sql(change.table), _key_columns(change))
         else:
             writer.execute(upsert_sql(change.table, tuple(row)), row)
         writer.stamp(change.table, change.key, change.clock, change.replica)
@@ -151,6 +151,13 @@ def _apply(writer: Writer, table: Table, change: Change) -> dict[str, Any] | Non
     if row is not None:
         _expect_files(writer, change.table, row)
     return row
+
+
+def _key_columns(change: Change) -> dict[str, str]:
+    try:
+        return columns_of(change.table, change.key)
+    except ValueError as error:
+        raise InputInvalid(f"{change.key[:80]!r} is no key of the journal's {change.table!r}.") from error
 
 
 def _is_own_label(row: Mapping[str, Any], change: Change) -> bool:

@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from app.store.tables import TABLES, delete_sql, insert_new_sql, key_of, select_sql, upsert_sql
+from app.store.tables import TABLES, columns_of, delete_sql, insert_new_sql, key_of, select_sql, upsert_sql
 from edge_runtime.contracts import wire
 
 if TYPE_CHECKING:
@@ -82,10 +82,9 @@ class Writer:
             self._record(table, key_of(table, row), body)
 
     def delete(self, table: str, key: str) -> None:
-        """Delete a row of a table with one key column; journaled where the table is synced."""
-        (column,) = TABLES[table].key
+        """Delete the row with this key (as :func:`app.store.tables.key_of` writes it); journaled where it is synced."""
         self.touch(table, key)
-        if self.execute(delete_sql(table), {column: key}).rowcount and TABLES[table].synced:
+        if self.execute(delete_sql(table), columns_of(table, key)).rowcount and TABLES[table].synced:
             self._record(table, key, None)
 
     def activity(self, what: str, subject: str, message: str, *, facts: bytes = b"") -> None:

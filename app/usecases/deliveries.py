@@ -1,16 +1,19 @@
-"""Bringing a release to a box: what it may have already, and who beside it has it."""
+"""Bringing a release to a box: its signatures, what it may have already, and who beside it has it."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
 from app.fleet.delivery import Base, Delivered, Needed, Neighbour, deliver_bundle, needed_bytes
 from app.store import boxes as box_store
+from app.store import links as link_store
 from app.store import models as model_store
-from app.store.records import Box, Model
+from app.store.records import Box, LinkFigure, Model
 from app.usecases import roots
+from app.usecases.boxes import now_ms
 from edge_runtime.contracts.status import BoxStatus
 
 if TYPE_CHECKING:
@@ -22,6 +25,40 @@ MAX_BASES = 2
 """One a slot."""
 MAX_NEIGHBOURS = 2
 """Asked for one delivery: each that fails costs time."""
+TELLING_BYTES = 64 * 1024
+"""A delivery of less says nothing about the link."""
+Sent = Callable[[int, int], None]
+"""Told bytes on the box, and in all; may raise to stop."""
+
+
+def deliver_release(
+    ctx: Context, box: Box, client: BoxClient, model: Model, *, sent: Sent, caps: Sequence[RateCap] = ()
+) -> str:
+    """Have a release on a box with its signatures, from where an earlier attempt stopped; returns the target's name.
+
+    :raises SignedInFuture, ClockDoubtful: it cannot be signed so that the box takes it; errors as
+        :func:`deliver_model`.
+    """
+    from cloud_sync.release.sign import target_name
+
+    target = target_name(model.name, model.version)
+    status = roots.ask_status(ctx, box, client)
+    with ctx.signing:
+        repository = ctx.repository()
+        if not repository.has(target):
+            # Another desktop of the site released it; this one answers for it with its own signature now.
+            repository.add(ctx.blobs.checked(model.sha256), ctx.bundle(model.sha256).manifest, model.proofs)
+        repository.make_ready(seen_s=status.signed_s, who=box.name)
+        # Read now: before they have all been sent, another box may have them signed anew.
+        files = [(file.name, file.read_bytes()) for file in repository.metadata_files()]
+    for name, body in files:
+        client.put_metadata(name, body)
+    began_s = time.monotonic()
+    done = deliver_model(ctx, box, client, model, status, sent=sent, caps=caps)
+    took_s = time.monotonic() - began_s
+    if done.way == "whole" and not done.detours and not caps and done.sent >= TELLING_BYTES and took_s > 0:
+        link_store.put_link(ctx.database, LinkFigure(box=box.box, bytes_per_s=done.sent / took_s, at_ms=now_ms()))
+    return target
 
 
 def deliver_model(
@@ -31,7 +68,7 @@ def deliver_model(
     model: Model,
     status: BoxStatus,
     *,
-    sent: Callable[[int, int], None],
+    sent: Sent,
     caps: Sequence[RateCap] = (),
 ) -> Delivered:
     """Have a model's bundle on a box, in the cheapest way that works; errors as :func:`deliver_bundle`.

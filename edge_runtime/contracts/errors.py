@@ -271,6 +271,18 @@ class GateRefused(LinesideError):
     default_hint = "The reasons are in the gate report; nothing was sent to the line."
 
 
+class BundleBlacklisted(LinesideError):
+    code = "rollout.blacklisted"
+    title = "This bundle is never offered again"
+    default_hint = "Mend the model and release it as a new version."
+
+
+class RolloutRefused(LinesideError):
+    code = "rollout.refused"
+    title = "The rollout cannot do that now"
+    default_hint = "Look at its state first: `lineside rollouts show ROLLOUT`."
+
+
 class SiteMissing(LinesideError):
     code = "site.missing"
     title = "There is no site here yet"

@@ -265,6 +265,7 @@ class Daemon:
             inference=self._inference.addresses,
             spool=self._spool.status(),
             floors=self._installer.floors(),
+            refused=self._installer.refused(),
             machine=self._machine.machine,
             host_key=self._machine.host_key,
             kernel_boot=self._machine.kernel_boot,

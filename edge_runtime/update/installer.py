@@ -118,6 +118,11 @@ class Installer:
         with self._lock:
             return dict(self._table.floors)
 
+    def refused(self) -> dict[str, str]:
+        """Bundles that were rolled back here and are not taken again, with the reason of each."""
+        with self._lock:
+            return {entry.bundle: entry.reason for entry in self._table.refused}
+
     def newest_signature_s(self, signers: Mapping[str, frozenset[str]]) -> int:
         """When the newest release that was accepted here was signed, seconds since 1970; 0 where there is none.
 
@@ -265,29 +270,60 @@ class Installer:
                 self._read_file(reverted, reverted.committed)
             self._save(reverted)
 
+    def withdraw(self, bundle: str, reason: str) -> bool:
+        """Call a bundle back from its trial; False: it is not on trial, and nothing happened.
+
+        It is not held against the bundle; see :func:`edge_runtime.update.slots.withdraw`.
+        """
+        with self._lock:
+            trial = self._trial_of(bundle)
+            if trial is None:
+                return False
+            self._end_trial(machine.withdraw(self._table, reason, trial.report()), may_wait=False)
+            log.info("the trial was called off: %s", reason)
+            return True
+
+    def forget(self, bundle: str) -> bool:
+        """Let a bundle come again that was refused here; False: it was not refused, and nothing happened."""
+        with self._lock:
+            forgotten = machine.forget(self._table, bundle)
+            if forgotten == self._table:
+                return False
+            self._save(forgotten)
+            return True
+
     def _trial_of(self, bundle: str) -> Trial | None:
         return self._trial if self._trial and self._table.slot(self._candidate()).bundle == bundle else None
 
     def _conclude(self, verdict: Verdict | None) -> SlotState | None:
         if verdict is None:
             return None
-        delivered = self._table.slot(self._candidate()).file
         if verdict.healthy:
             decided = machine.commit(self._table, verdict.report)
         else:
             decided = machine.roll_back(self._table, verdict.reason, verdict.report)
+        if not self._end_trial(decided, may_wait=verdict.healthy):
+            return None
+        log.info("the trial ended: %s", verdict.reason)
+        return "COMMITTED" if verdict.healthy else "ROLLED_BACK"
+
+    def _end_trial(self, decided: SlotTable, *, may_wait: bool) -> bool:
+        """Put the end of the trial in force; False: it could not be written, and the next frame decides again.
+
+        :param may_wait: otherwise it is in force even so: the row says TRIAL, which a restart undoes just the same.
+        """
+        delivered = self._table.slot(self._candidate()).file
         try:
             self._save(decided)
         except LinesideError as error:
             log.error("the end of the trial could not be written: %s", error)
-            if verdict.healthy:
-                return None  # it stays on trial, and the next frame decides again
-            self._table = decided  # the row still says TRIAL, which a restart undoes just the same
+            if may_wait:
+                return False
+            self._table = decided
         self._trial = None
         if delivered:
             self._inbox.discard(delivered)
-        log.info("the trial ended: %s", verdict.reason)
-        return "COMMITTED" if verdict.healthy else "ROLLED_BACK"
+        return True
 
     def _reject(self, target: str, verified: VerifiedTarget | None, reason: str) -> None:
         """Leave the reason where the desktop looks for it; the model that answers is not touched."""

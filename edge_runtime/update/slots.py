@@ -16,6 +16,7 @@ from edge_runtime.contracts.status import ProbeReport, SlotState, SlotStatus, Tr
 
 SlotName = Literal["a", "b"]
 IN_FLIGHT: Final = ("STAGED", "VERIFIED", "PROBED", "TRIAL")
+CUT_DURING_INSTALLATION: Final = "the power was cut during the installation; send it again"
 MAX_REMEMBERED = 64
 """Rolled-back bundles whose reasons are kept, newest last."""
 MAX_SIGNERS = 512
@@ -241,6 +242,30 @@ def roll_back(table: SlotTable, reason: str, trial: TrialReport | None = None) -
     return _retire(table, where, reason, trial)
 
 
+def withdraw(table: SlotTable, reason: str, trial: TrialReport | None = None) -> SlotTable:
+    """The candidate is called back from the line: the committed model answers again.
+
+    Nothing was found against it, so it is not remembered as refused and may come again.
+    """
+    where = _candidate_in(table, "TRIAL")
+    slot = dataclasses.replace(table.slot(where), state="ROLLED_BACK", reason=reason)
+    return _put(table, where, dataclasses.replace(slot, trial=trial) if trial is not None else slot)
+
+
+def forget(table: SlotTable, bundle: str) -> SlotTable:
+    """A person lets a bundle come again: that it was rolled back or rejected here is forgotten, and its slot is free.
+
+    What answers, what is under way, floors and trust stay as they are: it has to pass everything once more.
+    """
+    kept = tuple(entry for entry in table.refused if entry.bundle != bundle)
+    forgotten = dataclasses.replace(table, refused=kept)
+    for name in _SLOTS:
+        slot = forgotten.slot(name)
+        if slot.bundle == bundle and slot.state in ("REJECTED", "ROLLED_BACK"):
+            forgotten = _put(forgotten, name, Slot())
+    return forgotten
+
+
 def revert(table: SlotTable, reason: str) -> SlotTable:
     """Go back from the committed model to the one before it.
 
@@ -276,7 +301,7 @@ def recover(table: SlotTable) -> SlotTable:
         return table
     if table.slot(candidate).state == "TRIAL":
         return roll_back(table, "power cut during trial")
-    return reject(table, "the power was cut during the installation; send it again")
+    return reject(table, CUT_DURING_INSTALLATION)
 
 
 def _candidate_in(table: SlotTable, *states: SlotState) -> SlotName:

@@ -742,6 +742,65 @@
     </message>
 </context>
 <context>
+    <name>DecisionPanel</name>
+    <message>
+        <source>Offer again…</source>
+        <translation>再次下发…</translation>
+    </message>
+    <message>
+        <source>The box forgets that it refused this bundle, and gets it once more when its turn comes.</source>
+        <translation>边缘盒不再记得曾拒绝此模型包，轮到它时会再收到一次。</translation>
+    </message>
+    <message>
+        <source>Hold</source>
+        <translation>保留不动</translation>
+    </message>
+    <message>
+        <source>This box keeps what it has and is left alone with this bundle, until it is offered again.</source>
+        <translation>此边缘盒保持现有模型，不再收到此模型包，直到再次下发为止。</translation>
+    </message>
+    <message>
+        <source>Blacklist…</source>
+        <translation>列入黑名单…</translation>
+    </message>
+    <message>
+        <source>No box of the site is ever offered this bundle again; its rollouts are aborted.</source>
+        <translation>本站点的任何边缘盒都不会再收到此模型包；它的部署全部中止。</translation>
+    </message>
+    <message>
+        <source>{box}: held</source>
+        <translation>{box}：保留不动</translation>
+    </message>
+    <message>
+        <source>{box}: decide</source>
+        <translation>{box}：请决定</translation>
+    </message>
+    <message>
+        <source>Blacklist {model}?</source>
+        <translation>将 {model} 列入黑名单？</translation>
+    </message>
+    <message>
+        <source>No box of the site is ever offered it again. This cannot be taken back.</source>
+        <translation>本站点的任何边缘盒都不会再收到它。此操作无法撤回。</translation>
+    </message>
+    <message>
+        <source>Blacklist</source>
+        <translation>列入黑名单</translation>
+    </message>
+    <message>
+        <source>Offer {model} again?</source>
+        <translation>再次下发 {model}？</translation>
+    </message>
+    <message>
+        <source>The box tries it on its live line once more, and goes back by itself if it does badly.</source>
+        <translation>边缘盒会在运行的产线上再试一次，表现不好会自行退回。</translation>
+    </message>
+    <message>
+        <source>Offer again</source>
+        <translation>再次下发</translation>
+    </message>
+</context>
+<context>
     <name>DemoRun</name>
     <message>
         <source>Demo</source>
@@ -1253,6 +1312,44 @@
     <message>
         <source>The site&apos;s only desktop cannot be struck off.</source>
         <translation>站点唯一的电脑不能除名。</translation>
+    </message>
+</context>
+<context>
+    <name>LabelBox</name>
+    <message>
+        <source>Labels of {box}</source>
+        <translation>{box} 的标签</translation>
+    </message>
+    <message>
+        <source>All boxes with one label are a group: a rollout can go to them by it.</source>
+        <translation>带同一标签的边缘盒为一组：可按标签部署。</translation>
+    </message>
+    <message>
+        <source>Save labels</source>
+        <translation>保存标签</translation>
+    </message>
+    <message>
+        <source>Labels</source>
+        <translation>标签</translation>
+    </message>
+    <message>
+        <source>Plain words with commas between, such as: press, hall 2</source>
+        <translation>用逗号分隔的普通词语，例如：冲压, 2号车间</translation>
+    </message>
+</context>
+<context>
+    <name>LabelPanel</name>
+    <message>
+        <source>Labels…</source>
+        <translation>标签…</translation>
+    </message>
+    <message>
+        <source>, </source>
+        <translation>、</translation>
+    </message>
+    <message>
+        <source>No labels</source>
+        <translation>没有标签</translation>
     </message>
 </context>
 <context>
@@ -1848,16 +1945,16 @@
 <context>
     <name>RolloutDetail</name>
     <message>
-        <source>Stop rollout…</source>
-        <translation>停止部署…</translation>
-    </message>
-    <message>
         <source>Bundle</source>
         <translation>模型包</translation>
     </message>
     <message>
         <source>Started</source>
         <translation>开始</translation>
+    </message>
+    <message>
+        <source>Started on</source>
+        <translation>发起的电脑</translation>
     </message>
     <message>
         <source>Ended</source>
@@ -1868,24 +1965,80 @@
         <translation>第 1 批：先行</translation>
     </message>
     <message>
+        <source>Pause</source>
+        <translation>暂停</translation>
+    </message>
+    <message>
+        <source>Resume</source>
+        <translation>继续</translation>
+    </message>
+    <message>
+        <source>Abort rollout…</source>
+        <translation>中止部署…</translation>
+    </message>
+    <message>
         <source>Wave {n}</source>
         <translation>第 {n} 批</translation>
     </message>
     <message>
-        <source>Stop this rollout?</source>
-        <translation>停止此次部署？</translation>
+        <source>{done} of {all} have it</source>
+        <translation>{all} 台中 {done} 台已有</translation>
     </message>
     <message>
-        <source>These boxes keep the model they have. Boxes that have begun finish by themselves.</source>
-        <translation>以下边缘盒保留现有模型。已经开始的会自行完成。</translation>
+        <source>Abort this rollout?</source>
+        <translation>中止此次部署？</translation>
     </message>
     <message>
-        <source>No box is waiting any more; those that have begun finish by themselves.</source>
-        <translation>已没有等待中的边缘盒，已经开始的会自行完成。</translation>
+        <source>These boxes keep the model they have, or return to it if they have the new one on trial. Boxes that have committed it keep it.</source>
+        <translation>这些边缘盒保持现有模型；正在试运行新模型的会退回。已确认新模型的边缘盒继续使用它。</translation>
     </message>
     <message>
-        <source>Stop rollout</source>
-        <translation>停止部署</translation>
+        <source>No box is waiting any more; those that have committed it keep it.</source>
+        <translation>已没有等待中的边缘盒；已确认的继续使用它。</translation>
+    </message>
+    <message>
+        <source>Abort rollout</source>
+        <translation>中止部署</translation>
+    </message>
+    <message>
+        <source>Rest between waves</source>
+        <translation>批次间隔</translation>
+    </message>
+    <message>
+        <source>{n} min</source>
+        <translation>{n} 分钟</translation>
+    </message>
+    <message>
+        <source>Boxes that may fail</source>
+        <translation>允许失败的台数</translation>
+    </message>
+    <message>
+        <source>Cap for each box</source>
+        <translation>每台带宽上限</translation>
+    </message>
+    <message>
+        <source>{size} a second</source>
+        <translation>每秒 {size}</translation>
+    </message>
+    <message>
+        <source>The bundle is not on this desktop yet: sync fetches it.</source>
+        <translation>此桌面还没有该模型包：同步后即可获得。</translation>
+    </message>
+    <message>
+        <source>Waiting for boxes that are away: {n} ({names}). They get it when they are seen again.</source>
+        <translation>等待不在线的边缘盒：{n} 台（{names}）。再次出现时即会收到。</translation>
+    </message>
+    <message>
+        <source>The next wave waits for {names}.</source>
+        <translation>下一批在等待 {names}。</translation>
+    </message>
+    <message>
+        <source>The wave that is through rests until {time}.</source>
+        <translation>已完成的批次静置至 {time}。</translation>
+    </message>
+    <message>
+        <source>It has not answered since.</source>
+        <translation>此后没有应答。</translation>
     </message>
 </context>
 <context>
@@ -1923,12 +2076,20 @@
         <translation>开始部署…</translation>
     </message>
     <message>
+        <source>Abort rollout of {model}…</source>
+        <translation>中止 {model} 的部署…</translation>
+    </message>
+    <message>
         <source>{n} in all, {running} running</source>
         <translation>共 {n} 次，{running} 次进行中</translation>
     </message>
     <message>
-        <source>Stop rollout of {model}…</source>
-        <translation>停止部署 {model}…</translation>
+        <source>boxes that another desktop took: {n}</source>
+        <translation>被另一台电脑取代的边缘盒：{n}</translation>
+    </message>
+    <message>
+        <source>, </source>
+        <translation>，</translation>
     </message>
 </context>
 <context>
@@ -2519,8 +2680,8 @@
         <translation>开始部署</translation>
     </message>
     <message>
-        <source>A wave begins only when every box of the wave before has committed the model.</source>
-        <translation>上一批的每台边缘盒都确认模型后，下一批才会开始。</translation>
+        <source>A wave begins once a box of the wave before has committed the model and none is at work any more. Boxes that are away get their turn when they are seen again.</source>
+        <translation>前一批至少有一台确认了模型且都已结束后，下一批才开始。不在线的边缘盒再次出现时轮到。</translation>
     </message>
     <message>
         <source>Start rollout…</source>
@@ -2533,6 +2694,46 @@
     <message>
         <source>Boxes</source>
         <translation>边缘盒</translation>
+    </message>
+    <message>
+        <source>Box by box</source>
+        <translation>逐台选择</translation>
+    </message>
+    <message>
+        <source>By label, in shares</source>
+        <translation>按标签分批</translation>
+    </message>
+    <message>
+        <source> min</source>
+        <translation> 分钟</translation>
+    </message>
+    <message>
+        <source> kB/s</source>
+        <translation> kB/秒</translation>
+    </message>
+    <message>
+        <source>No cap</source>
+        <translation>不限</translation>
+    </message>
+    <message>
+        <source>Rest between waves</source>
+        <translation>批次间隔</translation>
+    </message>
+    <message>
+        <source>Boxes that may fail</source>
+        <translation>允许失败的台数</translation>
+    </message>
+    <message>
+        <source>Cap for each box</source>
+        <translation>每台带宽上限</translation>
+    </message>
+    <message>
+        <source>Rehearse</source>
+        <translation>预演</translation>
+    </message>
+    <message>
+        <source>Asks every box what it would need, and changes nothing</source>
+        <translation>询问每台边缘盒需要什么，不作任何更改</translation>
     </message>
     <message>
         <source>Choose at least one box.</source>
@@ -2553,6 +2754,26 @@
     <message>
         <source>Roll out</source>
         <translation>部署</translation>
+    </message>
+    <message>
+        <source>Asking the boxes…</source>
+        <translation>正在询问边缘盒…</translation>
+    </message>
+    <message>
+        <source>Label</source>
+        <translation>标签</translation>
+    </message>
+    <message>
+        <source>Canary: boxes that come first</source>
+        <translation>先行台数</translation>
+    </message>
+    <message>
+        <source>The others, in shares</source>
+        <translation>其余按比例</translation>
+    </message>
+    <message>
+        <source>All boxes ({n})</source>
+        <translation>全部边缘盒（{n}）</translation>
     </message>
     <message>
         <source>Wave of {box}</source>
@@ -3064,6 +3285,14 @@
     <message>
         <source>Model committed</source>
         <translation>模型已启用</translation>
+    </message>
+    <message>
+        <source>Called back</source>
+        <translation>已召回</translation>
+    </message>
+    <message>
+        <source>May come again</source>
+        <translation>可再次下发</translation>
     </message>
     <message>
         <source>Shadow chosen</source>
@@ -3580,6 +3809,22 @@
         <translation>请查看训练日志，排除原因后重新启动。检查点会保留。</translation>
     </message>
     <message>
+        <source>This bundle is never offered again</source>
+        <translation>此模型包不会再下发</translation>
+    </message>
+    <message>
+        <source>Mend the model and release it as a new version.</source>
+        <translation>请改进模型，并作为新版本发布。</translation>
+    </message>
+    <message>
+        <source>The rollout cannot do that now</source>
+        <translation>部署现在无法这样做</translation>
+    </message>
+    <message>
+        <source>Look at its state first: `lineside rollouts show ROLLOUT`.</source>
+        <translation>请先查看其状态：`lineside rollouts show ROLLOUT`。</translation>
+    </message>
+    <message>
         <source>This installation lacks a part</source>
         <translation>此安装缺少组件</translation>
     </message>
@@ -3801,11 +4046,11 @@
     </message>
     <message>
         <source>The box there may belong to others</source>
-        <translation type="unfinished"></translation>
+        <translation>那里的边缘盒可能属于他人</translation>
     </message>
     <message>
         <source>Nothing was changed. If it may go all the same, say so: `lineside boxes release` takes --any-site.</source>
-        <translation type="unfinished"></translation>
+        <translation>未做任何更改。若仍要移除，请明确说明：`lineside boxes release` 接受 --any-site。</translation>
     </message>
     <message>
         <source>Something of the box is left on the machine</source>
@@ -4027,6 +4272,101 @@
     </message>
 </context>
 <context>
+    <name>rehearsal</name>
+    <message>
+        <source>Not released</source>
+        <translation>未发布</translation>
+    </message>
+    <message>
+        <source>Blacklisted</source>
+        <translation>已列入黑名单</translation>
+    </message>
+    <message>
+        <source>Held from this box</source>
+        <translation>对此边缘盒保留不动</translation>
+    </message>
+    <message>
+        <source>Older than what it has run</source>
+        <translation>比它运行过的版本旧</translation>
+    </message>
+    <message>
+        <source>Rolled back there before</source>
+        <translation>曾在此退回</translation>
+    </message>
+    <message>
+        <source>Another model is on trial there</source>
+        <translation>那里正在试运行另一个模型</translation>
+    </message>
+    <message>
+        <source>Its runtime is too old</source>
+        <translation>其运行时太旧</translation>
+    </message>
+    <message>
+        <source>Not enough room on its disk</source>
+        <translation>磁盘空间不足</translation>
+    </message>
+    <message>
+        <source>Its clock is past the end of the signatures</source>
+        <translation>其时钟已超过签名有效期</translation>
+    </message>
+    <message>
+        <source>measured now</source>
+        <translation>刚测得</translation>
+    </message>
+    <message>
+        <source>measured earlier</source>
+        <translation>此前测得</translation>
+    </message>
+    <message>
+        <source>never measured</source>
+        <translation>从未测量</translation>
+    </message>
+    <message>
+        <source>{size} to send in all, to {n} boxes. Nothing was changed on them.</source>
+        <translation>总共发送 {size}，共 {n} 台。未对它们作任何更改。</translation>
+    </message>
+    <message>
+        <source>Until a box commits the model, a cut, an abort or a bad trial brings back what runs there now. Once it has committed, releases older than this one are refused there.</source>
+        <translation>在边缘盒确认模型之前，断电、中止或试运行不佳都会恢复现有模型。确认之后，那里会拒绝比它更旧的版本。</translation>
+    </message>
+    <message>
+        <source>{size} to send, {minutes} min ({rate}, {measured})</source>
+        <translation>发送 {size}，{minutes} 分钟（{rate}，{measured}）</translation>
+    </message>
+    <message>
+        <source>{size} to send; how long it takes is not known yet</source>
+        <translation>发送 {size}；所需时间尚不清楚</translation>
+    </message>
+    <message>
+        <source>It has the bundle: nothing to send</source>
+        <translation>已有此模型包：无需发送</translation>
+    </message>
+    <message>
+        <source>Disk: {peak} more at the worst moment, {free} free</source>
+        <translation>磁盘：最多再占 {peak}，可用 {free}</translation>
+    </message>
+    <message>
+        <source>{size} a second</source>
+        <translation>每秒 {size}</translation>
+    </message>
+    <message>
+        <source>{box}, wave {n}</source>
+        <translation>{box}，第 {n} 批</translation>
+    </message>
+    <message>
+        <source>Would take it</source>
+        <translation>会接受</translation>
+    </message>
+    <message>
+        <source>Away: it gets its turn when it is seen</source>
+        <translation>不在线：再次出现时轮到</translation>
+    </message>
+    <message>
+        <source>Would not take it</source>
+        <translation>不会接受</translation>
+    </message>
+</context>
+<context>
     <name>ssh</name>
     <message>
         <source>There is no systemd: a supervisor keeps the box running, and cron starts that at every boot.</source>
@@ -4110,6 +4450,30 @@
     <message>
         <source>Rolled back</source>
         <translation>已退回</translation>
+    </message>
+    <message>
+        <source>Paused</source>
+        <translation>已暂停</translation>
+    </message>
+    <message>
+        <source>Aborted</source>
+        <translation>已中止</translation>
+    </message>
+    <message>
+        <source>Held</source>
+        <translation>保留不动</translation>
+    </message>
+    <message>
+        <source>Withdrawn</source>
+        <translation>已撤回</translation>
+    </message>
+    <message>
+        <source>Overtaken</source>
+        <translation>已被取代</translation>
+    </message>
+    <message>
+        <source>Away</source>
+        <translation>不在线</translation>
     </message>
     <message>
         <source>Candidate</source>
@@ -4309,6 +4673,10 @@
     <message>
         <source>Proving on the box</source>
         <translation>实机验证中</translation>
+    </message>
+    <message>
+        <source>Rehearsing</source>
+        <translation>正在预演</translation>
     </message>
     <message>
         <source>Syncing</source>

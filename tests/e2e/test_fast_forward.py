@@ -100,7 +100,7 @@ def test_new_keys_heal_a_site_on_which_a_desktop_signed_with_a_clock_that_was_ah
         model = next(iter(rollouts.models.list_models(second)))
         wrong.add(rollouts.models.bundle_path(second, model), second.bundle(model.sha256).manifest, {})
         for file in wrong.metadata_files():
-            client.put_metadata(file)
+            client.put_metadata(file.name, file.read_bytes())
         client.deliver(rollouts.models.bundle_path(second, model), model.sha256, sent=lambda _done, _all: None)
         client.shadow("parts/parts-1.0.0.bundle")
     status = boxes.refresh(office)[0].status

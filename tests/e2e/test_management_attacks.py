@@ -191,3 +191,11 @@ def test_an_impostor_at_the_boxs_address_is_told_nothing(box: BoxProcess, deskto
             client.status()
         wait_until(lambda: heard, 20, "the impostor to be left")
         assert heard == [b""]
+
+
+def test_a_large_body_is_taken_whole_however_it_arrives(box: BoxProcess, desktop: Identity) -> None:
+    """Its last piece is no head of the next request, however long it is."""
+    with box.client(desktop) as client:
+        for size in (65_536, 262_144, 2**20) * 5:
+            client.measure(bytes(size))
+        assert client.status().name == "line-2"

@@ -134,6 +134,24 @@ class SlotMachine(RuleBasedStateMachine):
         assert self.table.committed == committed
 
     @rule()
+    def withdraw(self) -> None:
+        committed, refused = self.table.committed, self.table.refused
+        self.attempt(lambda table: slots.withdraw(table, "called back", TRIAL))
+        assert (self.table.committed, self.table.refused) == (committed, refused)
+
+    @rule(number=st.integers(0, 12))
+    def forget(self, number: int) -> None:
+        before = self.table
+        self.attempt(lambda table: slots.forget(table, digest(number)))
+        assert (self.table.active, self.table.candidate) == (before.active, before.candidate)
+        assert self.table.why_refused(digest(number)) is None
+        assert not [
+            slot
+            for slot in (self.table.a, self.table.b)
+            if slot.bundle == digest(number) and slot.state in ("REJECTED", "ROLLED_BACK")
+        ]
+
+    @rule()
     def revert(self) -> None:
         self.attempt(lambda table: slots.revert(table, "by hand"))
 
@@ -193,6 +211,24 @@ def test_a_rolled_back_model_is_remembered() -> None:
     assert table.why_refused(digest(2)) == "slow"
     assert table.why_refused(digest(1)) is None
     assert table.floors == {"parts": 1}, "a model that never committed raises no floor"
+
+
+def test_what_was_called_back_is_not_held_against_the_model() -> None:
+    table = slots.withdraw(on_trial(slots.commit(on_trial(SlotTable(), 1), TRIAL), 2), "the rollout was aborted", TRIAL)
+    assert (table.active, table.b.state, table.b.reason) == ("a", "ROLLED_BACK", "the rollout was aborted")
+    assert table.refused == ()
+    with pytest.raises(SlotRule):
+        slots.withdraw(table, "once more")
+
+
+def test_what_was_refused_may_come_again_when_a_person_says_so() -> None:
+    table = slots.roll_back(on_trial(slots.commit(on_trial(SlotTable(), 1), TRIAL), 2), "slow", TRIAL)
+    again = slots.forget(table, digest(2))
+    assert (again.refused, again.b.state, again.active, again.floors) == ((), "EMPTY", "a", {"parts": 1})
+    assert slots.forget(again, digest(2)) == again
+    assert slots.forget(table, digest(1)) == table, "what is committed is not touched"
+    rejected = slots.reject(slots.stage(table, target="t", bundle=digest(3)), "no")
+    assert slots.forget(rejected, digest(3)).slot("b").state == "EMPTY"
 
 
 def test_a_power_cut_during_trial_goes_back() -> None:
