@@ -23,14 +23,8 @@ from app.usecases.boxes import get_box
 from app.usecases.following import waiting
 from app.usecases.progress import CancelToken, Progress, ProgressEvent, silent
 from app.usecases.visits import alone_with
-from edge_runtime.contracts.errors import (
-    BoxWrongKey,
-    InputInvalid,
-    LinesideError,
-    ReleaseLeftOver,
-    ReleaseOtherSite,
-    ReleaseRowsWait,
-)
+from edge_runtime.contracts.enrolment_errors import ReleaseLeftOver, ReleaseOtherSite, ReleaseRowsWait
+from edge_runtime.contracts.errors import BoxWrongKey, InputInvalid, LinesideError
 from edge_runtime.contracts.rows import Count
 from edge_runtime.contracts.text import one_line
 from edge_runtime.identity import fingerprint_of

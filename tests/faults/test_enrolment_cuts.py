@@ -18,15 +18,8 @@ from app.usecases import activity, boxes
 from app.usecases.enrolment import Step
 from app.usecases.progress import CancelToken, ProgressEvent
 from app.usecases.release import ReleaseStep, Rows
-from edge_runtime.contracts.errors import (
-    BoxWrongKey,
-    Cancelled,
-    DiskFull,
-    EnrolmentUnsuitable,
-    ReleaseLeftOver,
-    ReleaseRowsWait,
-    SshCutOff,
-)
+from edge_runtime.contracts.enrolment_errors import EnrolmentUnsuitable, ReleaseLeftOver, ReleaseRowsWait, SshCutOff
+from edge_runtime.contracts.errors import BoxWrongKey, Cancelled, DiskFull
 from tests.fakes.bare_machine import PASSWORD, USER, needed
 from tests.fakes.light_bundles import light_bundle
 from tests.fakes.visits import NAME, Visit, at, visit
