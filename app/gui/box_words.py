@@ -45,6 +45,10 @@ _KINDS: dict[str, tuple[str, Tone, str]] = {
     "config.changed": ("settings", "info", QT_TRANSLATE_NOOP("boxes", "Configured")),
     "clock.set": ("wait", "info", QT_TRANSLATE_NOOP("boxes", "Clock set")),
     "identity.renewed": ("key", "info", QT_TRANSLATE_NOOP("boxes", "New identity")),
+    "trust.root-accepted": ("key", "info", QT_TRANSLATE_NOOP("boxes", "Keys changed")),
+    "audits.lost": ("warn", "warn", QT_TRANSLATE_NOOP("boxes", "Audits lost")),
+    "audits.begun-anew": ("warn", "warn", QT_TRANSLATE_NOOP("boxes", "Chain begun anew")),
+    "witness.lost": ("warn", "warn", QT_TRANSLATE_NOOP("boxes", "No witness any more")),
     "box.started": ("play", "info", QT_TRANSLATE_NOOP("boxes", "Started")),
 }
 _STREAMS = {

@@ -3311,6 +3311,22 @@
         <translation>新身份</translation>
     </message>
     <message>
+        <source>Keys changed</source>
+        <translation>密钥有变</translation>
+    </message>
+    <message>
+        <source>Audits lost</source>
+        <translation>审计条目丢失</translation>
+    </message>
+    <message>
+        <source>Chain begun anew</source>
+        <translation>链重新开始</translation>
+    </message>
+    <message>
+        <source>No witness any more</source>
+        <translation>见证已丢失</translation>
+    </message>
+    <message>
         <source>Started</source>
         <translation>启动</translation>
     </message>
