@@ -218,6 +218,14 @@ TEXTS: dict[str, tuple[str, str]] = {
         QT_TRANSLATE_NOOP("errors", "The gate refused the model"),
         QT_TRANSLATE_NOOP("errors", "The reasons are in the gate report; nothing was sent to the line."),
     ),
+    "patch.unusable": (
+        QT_TRANSLATE_NOOP("errors", "The patch cannot be used"),
+        QT_TRANSLATE_NOOP("errors", "Nothing was changed; the whole file is sent instead."),
+    ),
+    "delivery.not-handed-over": (
+        QT_TRANSLATE_NOOP("errors", "The neighbour did not hand it over"),
+        QT_TRANSLATE_NOOP("errors", "It is sent from the desktop instead."),
+    ),
     "rollout.blacklisted": (
         QT_TRANSLATE_NOOP("errors", "This bundle is never offered again"),
         QT_TRANSLATE_NOOP("errors", "Mend the model and release it as a new version."),

@@ -3825,6 +3825,22 @@
         <translation>请查看训练日志，排除原因后重新启动。检查点会保留。</translation>
     </message>
     <message>
+        <source>The patch cannot be used</source>
+        <translation>无法使用该补丁</translation>
+    </message>
+    <message>
+        <source>Nothing was changed; the whole file is sent instead.</source>
+        <translation>未做任何更改；将改为发送整个文件。</translation>
+    </message>
+    <message>
+        <source>The neighbour did not hand it over</source>
+        <translation>相邻的边缘盒没有把它交出</translation>
+    </message>
+    <message>
+        <source>It is sent from the desktop instead.</source>
+        <translation>将改由桌面端发送。</translation>
+    </message>
+    <message>
         <source>This bundle is never offered again</source>
         <translation>此模型包不会再下发</translation>
     </message>

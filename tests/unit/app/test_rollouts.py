@@ -132,7 +132,7 @@ def test_a_links_figure_is_this_desktops_own(desktops: Desktops, box: Box) -> No
 
 def test_rollouts_of_before_keep_their_boxes(tmp_path: Path) -> None:
     path = tmp_path / "old.db"
-    before = list(itertools.takewhile(lambda step: step.name != "0006_rollouts", STEPS))
+    before = list(itertools.takewhile(lambda step: step.name != "0007_rollouts", STEPS))
     migrations.bring_up_to_date(path, before)
     parts = json.dumps(
         [
