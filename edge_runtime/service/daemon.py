@@ -13,9 +13,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from msgspec.structs import replace
-
-from edge_runtime.config import CONFIG_NAME, KEYS, Management, config_error, load_config, parse_config
+from edge_runtime.config import KEYS, EdgeConfig
 from edge_runtime.contracts.errors import ConfigInvalid, LinesideError
 from edge_runtime.contracts.rows import AlertRow, LossRow
 from edge_runtime.contracts.status import Announcement, BoxStatus, PipelineStatus
@@ -26,13 +24,14 @@ from edge_runtime.renewal import forget_others, former_ids
 from edge_runtime.service.announce import Announcer
 from edge_runtime.service.api import BoxApi
 from edge_runtime.service.clock import ClockApi, keep_from_children
+from edge_runtime.service.configuration import Configuration
 from edge_runtime.service.http import Routes
 from edge_runtime.service.inference import InferenceListeners
 from edge_runtime.service.lineup import LineUp
 from edge_runtime.service.lock import only_one
 from edge_runtime.service.logs import LogRing, start_logging, stop_logging
 from edge_runtime.service.machine import read_machine
-from edge_runtime.service.management import ManagementApp, ManagementDoor, ManagementServer, listening_socket
+from edge_runtime.service.management import ManagementApp, ManagementDoor, ManagementServer
 from edge_runtime.service.models import ModelKeeper
 from edge_runtime.service.object_api import ObjectApi
 from edge_runtime.service.pairing import PairingDoor
@@ -48,8 +47,7 @@ from edge_runtime.service.witness import Witness
 from edge_runtime.service.worker import Worker
 from edge_runtime.sources import check_pipelines
 from edge_runtime.sources.push import PushBoard
-from edge_runtime.toml_lines import with_name
-from edge_runtime.update.durable import is_read_only, write_durably
+from edge_runtime.update.durable import is_read_only
 from edge_runtime.update.holdings import Holdings, bundle_folders
 from edge_runtime.update.inbox import Inbox
 from edge_runtime.update.installer import Installer
@@ -106,9 +104,11 @@ class Daemon:
         forget_others(home)
         self._identity, self._former = load_identity(home / KEYS), former_ids(home)
         self._machine = read_machine()
-        self._config = load_config(home / CONFIG_NAME)
+        self._configuration = Configuration(
+            home, listening=lambda: self._management.address, applied=self._new_configuration
+        )
+        config = self._configuration.current
         self._boot, self._started = uuid.uuid4().hex, time.monotonic()
-        self._configuring = threading.Lock()
         self._exit_status = 0
         self._stopping = False
         self._serial = Serial()
@@ -118,15 +118,19 @@ class Daemon:
             home,
             inbox=self._inbox,
             now_ms=now_ms,
-            trial_frames=self._config.update.trial_frames,
-            trial_seconds=self._config.update.trial_seconds,
+            trial_frames=config.update.trial_frames,
+            trial_seconds=config.update.trial_seconds,
         )
         self._spool = Spool(
-            home, box=self._identity.fingerprint, boot=self._boot, limits=self._config.spool, now_ms=now_ms
+            home,
+            box=self._identity.fingerprint,
+            boot=self._boot,
+            limits=config.spool,
+            now_ms=now_ms,
         )
         self._board = PushBoard(self._pushed_in_vain)
         self._inference = InferenceListeners(
-            self._config.inference,
+            config.inference,
             door=self._board.offer,
             collectors=self._collectors,
             problem=lambda why: self._alert("inference.not-listening", why, None, {}),
@@ -166,24 +170,26 @@ class Daemon:
             models=self._models,
             shadows=self._shadows,
             logs=ring,
-            configurable=self,
+            configurable=self._configuration,
             start_install=self._start_install,
         )
         self._announcer: Announcer | None = None
         self._management = ManagementDoor(self._listen, opened=self._listening, problem=self._not_listening)
-        self._listens = self._config.management
-        """What the listener was opened with; the configuration in force may say otherwise already."""
         self._pairing = PairingDoor(
             home,
             identity=lambda: self._identity,
-            config=self._config,
+            config=config,
             management=lambda: self._management.address,
             trust=self._trust,
             spool=self._spool,
         )
         clock = ClockApi(signed_s=self._signed_s, spool=self._spool, changed=self._serial.bump)
         renewal = RenewalApi(
-            home, home / KEYS, name=lambda: self._config.name, rename=self._rename, taken=self._take_identity
+            home,
+            home / KEYS,
+            name=lambda: self._configuration.current.name,
+            rename=self._configuration.rename,
+            taken=self._take_identity,
         )
         self._ledger = RootLedger(home, self._trust, audit=self._spool.audit, flush=self._spool.flush)
         self._objects = ObjectApi(
@@ -203,7 +209,7 @@ class Daemon:
                 self._models.start()
                 self._shadows.start()
                 self._check_lines()
-                self._lines.apply(self._config)
+                self._lines.apply(self._configuration.current)
                 self._spool.audit("box.started", f"lineside-edge {version('lineside')}")
                 self._ledger.tick()
                 self._management.tick()
@@ -242,7 +248,7 @@ class Daemon:
     def _check_lines(self) -> None:
         """A section that cannot work is told of with its line; it does not keep the others from running."""
         try:
-            check_pipelines(self._config, self.config_text())
+            check_pipelines(self._configuration.current, self._configuration.config_text())
         except ConfigInvalid as error:
             _log.error("%s", error)
             sys.stderr.write(f"{error.message} The other lines run. {error.hint}\n")
@@ -253,7 +259,7 @@ class Daemon:
         serial = self._serial.value
         return BoxStatus(
             box=self._identity.fingerprint,
-            name=self._config.name,
+            name=self._configuration.current.name,
             version=version("lineside"),
             boot=self._boot,
             at_ms=now_ms(),
@@ -278,42 +284,11 @@ class Daemon:
     def _signed_s(self) -> int:
         return self._installer.newest_signature_s(self._trust.signers)
 
-    def config_text(self) -> str:
-        """``edge.toml`` as it stands."""
-        return (self._home / CONFIG_NAME).read_text("utf-8")
-
-    def reconfigure(self, text: str) -> None:
-        """Check a configuration, put it in force and restart the lines that it changes.
-
-        Listeners and trials follow at the next start.
-
-        :raises ConfigInvalid: nothing was changed.
-        """
-        config = parse_config(text)
-        check_pipelines(config, text)
-        with self._configuring:
-            self._check_listen(config.management, text)
-            write_durably(self._home / CONFIG_NAME, [text.encode()])
-            self._config = config
-            self._spool.limits = config.spool
-            self._lines.apply(config)
+    def _new_configuration(self, config: EdgeConfig) -> None:
+        self._spool.limits = config.spool
+        self._lines.apply(config)
         self._serial.bump()
         _log.info("a new configuration is in force")
-
-    def _rename(self, name: str) -> None:
-        """Call the box otherwise, and change nothing else in its configuration.
-
-        :raises ConfigInvalid: its name stands there in no usual way.
-        """
-        with self._configuring:
-            text = with_name(self.config_text(), name) or ""
-            if not text or parse_config(text) != replace(parse_config(self.config_text()), name=name):
-                raise ConfigInvalid(
-                    f"The name in {CONFIG_NAME} cannot be changed from here.",
-                    hint="Change `name` in the box's edge.toml by hand, then try again.",
-                )
-            write_durably(self._home / CONFIG_NAME, [text.encode()])
-            self._config = replace(self._config, name=name)
 
     def _take_identity(self, identity: Identity, who: str) -> None:
         """Go on as another box; the lines take no notice."""
@@ -336,7 +311,7 @@ class Daemon:
             trust=self._trust,
             guests=self._objects.guests,
             # Opened anew it stays where desktops have found it.
-            address=self._management.address or self._listens.address,
+            address=self._management.address or self._configuration.listens.address,
             ended=self._listener_ended,
         )
 
@@ -345,7 +320,7 @@ class Daemon:
             self._announcer.ask_to_stop()
         tell_address(self._home, host, port)
         _log.info("box %s listens on %s port %d", self._identity.fingerprint[:12], host, port)
-        if self._listens.announce:
+        if self._configuration.listens.announce:
             self._announcer = Announcer(self._announcement(host, port))
 
     def _not_listening(self, error: LinesideError) -> None:
@@ -353,18 +328,6 @@ class Daemon:
         sys.stderr.write(f"{error.message} It is tried again; the lines run meanwhile. {error.hint}\n")
         _log.error("no desktop can reach the box: %s", error)
         self._alert("management.not-listening", f"{error.message} {error.hint}", None, {})
-
-    def _check_listen(self, wanted: Management, text: str) -> None:
-        """:raises ConfigInvalid: a new address for desktops that could not be listened on: the box would be lost."""
-        if wanted.listen in (self._listens.listen, self._config.management.listen):
-            return
-        host, port = wanted.address
-        own = self._management.address
-        try:
-            # The port that this box itself holds is free at its next start: only the host is in question.
-            listening_socket((host, 0 if own and own[1] == port else port)).close()
-        except LinesideError as error:
-            raise config_error(text, "management.listen", error.message) from error
 
     def _pushed_in_vain(self, count: int, size: int) -> None:
         stamp = self._spool.stamp("losses")
@@ -440,7 +403,7 @@ class Daemon:
     def _announcement(self, host: str, port: int) -> Announcement:
         return Announcement(
             box=self._identity.fingerprint,
-            name=self._config.name,
+            name=self._configuration.current.name,
             host=host,
             port=port,
             enrolled=bool(self._trust.pinned()),
