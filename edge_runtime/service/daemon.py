@@ -25,7 +25,7 @@ from edge_runtime.inference.autotune import TUNING_NAME
 from edge_runtime.renewal import forget_others, former_ids
 from edge_runtime.service.announce import Announcer
 from edge_runtime.service.api import BoxApi
-from edge_runtime.service.clock import ClockApi, keep_from_children
+from edge_runtime.service.clock import ClockApi, keep_from_children, may_set_clock
 from edge_runtime.service.http import Routes
 from edge_runtime.service.inference import InferenceListeners
 from edge_runtime.service.lineup import LineUp
@@ -102,6 +102,7 @@ class Daemon:
         forget_others(home)
         self._identity, self._former = load_identity(home / KEYS), former_ids(home)
         self._machine = read_machine()
+        self._sets_clock = may_set_clock()
         self._config = load_config(home / CONFIG_NAME)
         self._boot, self._started = uuid.uuid4().hex, time.monotonic()
         self._configuring = threading.Lock()
@@ -262,6 +263,7 @@ class Daemon:
             root=self._trust.version,
             root_digest=self._trust.digest,
             signed_s=self._installer.newest_signature_s,
+            sets_clock=self._sets_clock,
         )
 
     def config_text(self) -> str:
