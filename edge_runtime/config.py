@@ -83,6 +83,9 @@ _WANTED = {
     _SOURCE: "wants kind:location, for instance folder:/var/lib/camera/frames",
 }
 """In a person's words."""
+MAX_WORKERS = 64
+Workers = Annotated[int, Meta(ge=1, le=MAX_WORKERS)]
+"""Threads that work at a time: more than that no box has cores for."""
 Listen = Annotated[str, Meta(pattern=_LISTEN)]
 """``host:port``; port 0 takes any free one."""
 MaybeListen = Annotated[str, Meta(pattern=_MAYBE_LISTEN)]
@@ -205,7 +208,7 @@ class PipelineConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """``kind:location``; the kinds are those registered as ``lineside.sources``."""
     keep_random: Share = 0.05
     keep_margin: Share = 0.5
-    workers: Annotated[int, Meta(ge=1, le=64)] | None = None
+    workers: Workers | None = None
     """Frames in hand at a time; more than one may mix up their order a little. Without it as many as
     ``lineside-edge bench`` found best for the model, or one for each core."""
     fps: Annotated[float, Meta(gt=0, le=1000)] | None = None
@@ -295,6 +298,13 @@ def _check_names(config: EdgeConfig, text: str) -> None:
             seen.add(pipeline.source)
 
 
+def in_words(problem: str) -> str:
+    """A complaint about a text in a person's words, where it is about its form."""
+    if "matching regex" not in problem:
+        return problem
+    return next((wanted for pattern, wanted in _WANTED.items() if repr(pattern) in problem), problem)
+
+
 def load_config(path: Path) -> EdgeConfig:
     """Read and check a file.
 
@@ -334,6 +344,6 @@ def _explain(text: str, complaint: str) -> ConfigInvalid:
         problem = "there is no such field"
     elif missing := re.search(r"missing required field `([^`]*)`", problem):
         problem = f"`{missing[1]}` is missing"
-    elif "matching regex" in problem:
-        problem = next((wanted for pattern, wanted in _WANTED.items() if repr(pattern) in problem), problem)
+    else:
+        problem = in_words(problem)
     return config_error(text, field or "the file", problem)

@@ -12,10 +12,13 @@ from edge_runtime.config import CONFIG_NAME, KEYS, TEMPLATE, load_config, parse_
 from edge_runtime.contracts import wire
 from edge_runtime.contracts.errors import DiskFull, InputInvalid, NotFound, TrustRefused
 from edge_runtime.contracts.rows import Count, Name
+from edge_runtime.contracts.text import one_line
 from edge_runtime.identity import create_identity, fingerprint_of, load_identity
 from edge_runtime.update.durable import write_durably
 
 MAX_ADDRESS_BYTES = 4096
+MOST_NAME = 64
+"""Characters; a certificate has room for no more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,16 +65,36 @@ def forget_address(home: Path) -> None:
         address_file(home).unlink(missing_ok=True)
 
 
+def require_box_name(name: str) -> str:
+    """What a box may be called anew: one to 64 characters that can be read, and typed as a word of a command.
+
+    :returns: it, without blanks around it.
+    :raises InputInvalid: it cannot be used.
+    """
+    name = name.strip()
+    if not 0 < len(name) <= MOST_NAME or not name.isprintable() or name.startswith("-"):
+        raise InputInvalid(
+            f"{one_line(name)[:MOST_NAME]!r} cannot be the name of a box.",
+            hint=f"Take 1 to {MOST_NAME} letters, digits and signs that can be read, none of them a hyphen at the "
+            "beginning. Nothing was changed.",
+        )
+    return name
+
+
 def create_home(home: Path, *, name: str, config: str | None = None) -> BoxHome:
     """Make a box's key and configuration; what is there already stays as it is.
 
     :param config: the text of ``edge.toml``; by default the template with ``name`` in it.
     :raises ConfigInvalid: the configuration cannot be used.
+    :raises InputInvalid: a new box cannot be called so.
     """
     if not (home / CONFIG_NAME).exists():
         # A JSON string is a TOML string too, unless there are odd characters in it: checked before it is written.
+        name = require_box_name(name)
         text = config if config is not None else TEMPLATE.format(name=json.dumps(name, ensure_ascii=False))
         parse_config(text)
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        home.chmod(0o700)
         create_identity(home / KEYS, name)
         write_durably(home / CONFIG_NAME, [text.encode()])
     create_identity(home / KEYS, name)

@@ -170,6 +170,26 @@ def require_peer(connection: ssl.SSLSocket | ssl.SSLObject, peer_pem: str) -> No
         raise BoxWrongKey("It showed another certificate than the one that was pinned.")
 
 
+def signature_of(identity: Identity, message: bytes) -> str:
+    """The signature of an identity's key, which must not be encrypted, in hex."""
+    return _load_key(identity.key_path).sign(message).hex()
+
+
+def is_signed_by(der: bytes, message: bytes, signature: str) -> bool:
+    """Whether the owner of a certificate, given as DER, signed this.
+
+    :raises InputInvalid: not one self-signed Ed25519 certificate.
+    """
+    key = _parse(ssl.DER_cert_to_PEM_cert(der)).public_key()
+    try:
+        if isinstance(key, Ed25519PublicKey):
+            key.verify(bytes.fromhex(signature), message)
+            return True
+    except (ValueError, InvalidSignature):
+        return False
+    return False
+
+
 def _context(protocol: int, identity: Identity, trusted_pems: Sequence[str]) -> ssl.SSLContext:
     context = ssl.SSLContext(protocol)
     context.minimum_version = ssl.TLSVersion.TLSv1_3

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 from app.cli import text
 from app.cli.commands import Topic
 from app.cli.session import Session
-from edge_runtime.contracts.errors import InputInvalid, ReleaseRowsWait
+from edge_runtime.contracts.enrolment_errors import ReleaseRowsWait
+from edge_runtime.contracts.errors import InputInvalid
 
 if TYPE_CHECKING:
     from app.context import Context
@@ -50,8 +51,11 @@ def add_sign_in(parser: argparse.ArgumentParser) -> None:
 
 def add_release(topic: Topic) -> None:
     release = topic.verb("release", _release, "take everything of Lineside off a box over SSH, and prove it")
-    release.add_argument("box", help="name or id")
+    release.add_argument("box", nargs="?", help="name or id; without it, whatever of Lineside is on the machine --at")
     release.add_argument("--at", metavar="ssh://USER@HOST[:PORT]", help="where it is (default: where it was enrolled)")
+    release.add_argument(
+        "--any-site", action="store_true", help="without a name: also a box of another site, or of none that it names"
+    )
     add_sign_in(release)
     rows = release.add_mutually_exclusive_group()
     rows.add_argument("--collect", action="store_true", help="bring over first what waits there")
@@ -107,32 +111,41 @@ def _enrolled_lines(report: EnrolmentReport) -> list[str]:
 
 
 def _release(arguments: argparse.Namespace, session: Session) -> None:
-    from app.fleet.ssh.address import SshTarget, read_target
+    from app.fleet.ssh.address import read_target
     from app.usecases import release
 
+    rows = release.Rows.COLLECT if arguments.collect else release.Rows.DISCARD if arguments.discard else None
+    if arguments.box is None and not arguments.at:
+        raise InputInvalid("Name a box, or say which machine is meant.", hint="Use --at ssh://USER@HOST.")
+    if arguments.any_site and arguments.box is not None:
+        raise InputInvalid("A box that is named is known: it is of this site.", hint="Leave --any-site out.")
     with session.open() as ctx:
-        box, access = release.ssh_access(ctx, arguments.box)
-        if arguments.at:
-            target = read_target(arguments.at)
-        elif access is not None:
-            target = SshTarget(access.user, access.host, access.port)
+        if arguments.box is None:
+            if rows is release.Rows.COLLECT:
+                raise InputInvalid("A box that is on no list cannot be collected from.", hint="Enrol it first.")
+            target, host_key, known = read_target(arguments.at), arguments.host_key, None
         else:
-            raise InputInvalid(
-                f"{text.clean(box.name)} was not enrolled over SSH from this desktop.",
-                hint="Say where it is: --at ssh://USER@HOST. To strike it off the list only, use "
-                "`lineside boxes forget`.",
-            )
-        known = access.host_key if access and (access.host, access.port) == (target.host, target.port) else None
-        host_key = _host_key(ctx, arguments.host_key or known, target)
+            known, target, host_key = _known(ctx, arguments)
+        host_key = _host_key(ctx, host_key, target)
         if not arguments.yes:
-            _confirm(box, target)
-        rows = release.Rows.COLLECT if arguments.collect else release.Rows.DISCARD if arguments.discard else None
+            _confirm(known.name if known else target.host, target)
         sign_in = _sign_in(arguments, session, target)
 
         def once(how: Rows) -> ReleaseReport:
             with session.stoppable() as cancel:
+                if known is None:
+                    return release.release_machine(
+                        ctx,
+                        target,
+                        host_key,
+                        sign_in,
+                        rows=how,
+                        any_site=arguments.any_site,
+                        progress=session.progress,
+                        cancel=cancel,
+                    )
                 return release.release_box(
-                    ctx, box.box, target, host_key, sign_in, rows=how, progress=session.progress, cancel=cancel
+                    ctx, known.box, target, host_key, sign_in, rows=how, progress=session.progress, cancel=cancel
                 )
 
         try:
@@ -140,32 +153,52 @@ def _release(arguments: argparse.Namespace, session: Session) -> None:
         except ReleaseRowsWait as waiting:
             if not _at_terminal() or session.as_json:
                 raise
-            answer = _ask(f"{waiting.message}\nCollect it first? [collect/discard/stop] ").strip().lower()
-            if answer not in ("collect", "discard"):
+            choices = ["collect", "discard"] if known else ["discard"]
+            answer = _ask(f"{waiting.message}\nWhat with that? [{'/'.join(choices)}/stop] ").strip().lower()
+            if answer not in choices:
                 raise
             report = once(release.Rows(answer))
-    session.answer({"released": report}, _released_lines(report))
+    session.answer({"released": report}, _released_lines(report, listed=known is not None))
 
 
-def _released_lines(report: ReleaseReport) -> list[str]:
+def _known(ctx: Context, arguments: argparse.Namespace) -> tuple[Box, SshTarget, str | None]:
+    """The box that is named, where it is, and the host key that was given or verified there."""
+    from app.fleet.ssh.address import SshTarget, read_target
+    from app.usecases import release
+
+    box, access = release.ssh_access(ctx, arguments.box)
+    if arguments.at:
+        target = read_target(arguments.at)
+    elif access is not None:
+        target = SshTarget(access.user, access.host, access.port)
+    else:
+        raise InputInvalid(
+            f"{text.clean(box.name)} was not enrolled over SSH from this desktop.",
+            hint="Say where it is: --at ssh://USER@HOST. To strike it off the list only, use `lineside boxes forget`.",
+        )
+    known = access.host_key if access and (access.host, access.port) == (target.host, target.port) else None
+    return box, target, arguments.host_key or known
+
+
+def _released_lines(report: ReleaseReport, *, listed: bool) -> list[str]:
     lost = {None: "An unknown number of rows", 1: "1 row"}.get(report.lost_rows, f"{report.lost_rows} rows")
     return [
         f"Removed: {', '.join(map(text.clean, report.removed)) or 'nothing, for nothing was there'}.",
         *(f"not there any more: {text.clean(what)}" for what in report.looked_for),
         *([f"{lost} went with it, of which no desktop has a copy."] if report.lost_rows != 0 else []),
-        f"{text.clean(report.name)} is off this machine and off the list.",
+        f"{text.clean(report.name)} is off this machine and off the list."
+        if listed
+        else f"Nothing of Lineside is left on {text.clean(report.name)}.",
     ]
 
 
-def _confirm(box: Box, target: SshTarget) -> None:
+def _confirm(name: str, target: SshTarget) -> None:
+    """:param name: the box's, or the machine's where no box is named."""
     if not _at_terminal():
         raise InputInvalid("There is no terminal to ask whether you mean it.", hint="Use --yes.")
-    name = text.clean(box.name)
-    question = (
-        f"Everything of Lineside goes from {target}: programs, models, what it saw. Type the box's name ({name}): "
-    )
-    if _ask(question).strip() != box.name:
-        raise InputInvalid("That is not the box's name; nothing was changed.")
+    asked = f"Type the name of what goes ({text.clean(name)}): "
+    if _ask(f"Everything of Lineside goes from {target}: programs, models, what it saw. {asked}").strip() != name:
+        raise InputInvalid("That is not its name; nothing was changed.")
 
 
 def _host_key(ctx: Context, given: str | None, target: SshTarget) -> str:

@@ -17,13 +17,13 @@ from typing import IO, Annotated, Literal, Protocol
 from msgspec import Meta
 
 from edge_runtime.contracts import wire
-from edge_runtime.contracts.errors import (
+from edge_runtime.contracts.enrolment_errors import (
     EdgeBundleInvalid,
     EdgeBundleMissing,
     EdgeBundleTampered,
     EdgeInstallUnsuitable,
-    InputInvalid,
 )
+from edge_runtime.contracts.errors import InputInvalid
 from edge_runtime.contracts.rows import Digest
 from edge_runtime.plain_files import open_plain
 
@@ -168,7 +168,11 @@ def find_edge_bundle(arch: str, folders: Sequence[Path]) -> Path:
             if path.exists():
                 return path
     looked = ", ".join(map(str, folders)) or "nowhere"
-    raise EdgeBundleMissing(f"There is no {name}, neither as a folder nor as a zip, in: {looked}.")
+    put = f"Put {name}.zip into {folders[0]}" if folders else f"Have {name}.zip at hand"
+    raise EdgeBundleMissing(
+        f"There is no {name}, neither as a folder nor as a zip, in: {looked}.",
+        hint=f"{put}, or say where it lies. Where Lineside's source is, `make edge-bundle ARCH={arch}` builds it.",
+    )
 
 
 def usual_folders() -> tuple[Path, ...]:

@@ -16,7 +16,10 @@ from edge_runtime.contracts.errors import InputInvalid, NotFound
 from edge_runtime.contracts.status import BoxStatus
 
 _SELECT = """SELECT b.box, b.name, COALESCE(s.address, b.address) AS address, b.certificate, b.enrolled_ms,
-    s.last_seen_ms, s.problem, s.status, s.skew_ms, s.skew_error_ms FROM boxes b LEFT JOIN box_status s USING (box)"""
+    s.last_seen_ms, s.problem, s.status, s.skew_ms, s.skew_error_ms,
+    (SELECT json_group_array(label)
+        FROM (SELECT l.label FROM box_labels l WHERE l.box = b.box ORDER BY l.label)) AS labels
+    FROM boxes b LEFT JOIN box_status s USING (box)"""
 
 
 def put_box(db: Database, box: Box) -> None:
@@ -171,6 +174,7 @@ def _box(row: sqlite3.Row) -> Box:
         status=_status(row["status"]),
         skew_ms=row["skew_ms"],
         skew_error_ms=row["skew_error_ms"],
+        labels=wire.decode(row["labels"], tuple[str, ...], what="box's labels"),
     )
 
 

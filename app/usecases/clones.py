@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from app.fleet.client import BoxClient, split_address
 from app.store import boxes as box_store
 from app.store import sightings as sighting_store
+from app.store.activity import RENEWED
 from app.store.records import Box
 from app.usecases import clone_rules
 from app.usecases.boxes import collect, enter_box, get_box, now_ms, refresh, require_free_name
@@ -31,6 +32,7 @@ from edge_runtime.contracts.errors import (
 )
 from edge_runtime.contracts.renewal import NewIdentity, RenewRequest, RequestId
 from edge_runtime.contracts.rows import Name
+from edge_runtime.enrolment import require_box_name
 from edge_runtime.identity import fingerprint_of
 from edge_runtime.update.durable import write_durably
 
@@ -85,6 +87,7 @@ def renew(ctx: Context, name: str, address: str, *, new_name: str | None = None)
     path = _begun_path(ctx, box, address)
     begun = _read_begun(path)
     if new_name is not None:
+        new_name = require_box_name(new_name)
         require_free_name(ctx, begun.new.box if begun and begun.new else "", new_name)
     if begun and begun.new and _has_taken(ctx, box, begun.new, address):
         return _enter(ctx, box, begun.new, address, path)
@@ -179,7 +182,7 @@ def _enter(ctx: Context, box: Box, new: NewIdentity, address: str, path: Path) -
         # The one that keeps the identity is the one that answered elsewhere.
         box_store.set_status(ctx.database, box.box, address=others[-1])
     words = f"Gave the copy of {box.name} at {address} an identity of its own: {new.name}, {new.box[:12]}."
-    ctx.database.write(lambda w: w.activity("box.renewed", box.box, words))
+    ctx.database.write(lambda w: w.activity(RENEWED, box.box, words))
     path.unlink(missing_ok=True)
     return refresh(ctx, entered.box)[0]
 

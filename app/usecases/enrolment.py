@@ -25,19 +25,13 @@ from app.store.records import Box
 from app.store.ssh_access import SshAccess, known_host_keys, put_access
 from app.usecases.boxes import enter_box, now_ms, refresh, require_free_name
 from app.usecases.progress import CancelToken, Progress, ProgressEvent, silent
+from app.usecases.visits import alone_with
 from edge_runtime.config import join_address
-from edge_runtime.contracts.errors import (
-    BoxRefused,
-    BoxUnreachable,
-    BoxWrongKey,
-    EdgeBundleTampered,
-    EnrolmentNotConfirmed,
-    EnrolmentUnsuitable,
-    InputInvalid,
-    LinesideError,
-)
+from edge_runtime.contracts.enrolment_errors import EdgeBundleTampered, EnrolmentNotConfirmed, EnrolmentUnsuitable
+from edge_runtime.contracts.errors import BoxRefused, BoxUnreachable, BoxWrongKey, InputInvalid, LinesideError
 from edge_runtime.contracts.rows import Digest, Name
 from edge_runtime.contracts.text import one_line
+from edge_runtime.enrolment import require_box_name
 from edge_runtime.identity import fingerprint_of
 
 if TYPE_CHECKING:
@@ -140,13 +134,15 @@ def enrol_over_ssh(
     :param host_key: the fingerprint that the machine's label bears; nothing else is accepted.
     :param name: what a new box is called; by default what the machine is.
     :param bundle: None: the one of this desktop's version for the machine, where bundles usually lie.
-    :raises SshUnreachable, SshHostKey, SshRefused, SshSudo: nothing was changed.
+    :raises SshUnreachable, SshHostKey, SshRefused, SshSudo, SshBusy: nothing was changed.
     :raises EnrolmentUnsuitable, EdgeBundleMissing, AlreadyExists: nothing was changed.
     :raises SshCutOff, DiskFull, EnrolmentRefused, EnrolmentNotConfirmed: to do the same again goes on where it was.
     """
     token = cancel or CancelToken()
+    if name is not None:
+        name = require_box_name(name)
     progress(ProgressEvent(step=Step.CONNECT, message=str(target)))
-    with open_session(target, host_key, sign_in, check=token.check) as session:
+    with alone_with(ctx, target), open_session(target, host_key, sign_in, check=token.check) as session:
         return _Enrolment(ctx, session, name, bundle, progress, token).run(sign_in)
 
 
@@ -167,9 +163,19 @@ class _Enrolment:
         machine = meet(self.session, sign_in, offer=lambda probe: self._offer(probe, found))
         version, _python = choose_python(machine.probe, found[0].manifest.pythons)
         load = load_for(found[0], version)
-        facts = machine.as_root("look", Facts)
+        facts = machine.as_root("look", Facts, home=machine.probe.home)
         wanted = self._wanted(machine, load, facts)
         warnings = self._judge(facts, wanted)
+        if not is_installed(facts, wanted):
+            with self.session.files():
+                # It is looked over, too, before anything is written.
+                pass
+        with machine.claimed(self.ctx.identity.fingerprint):
+            return self._make(machine, load, facts, wanted, warnings)
+
+    def _make(
+        self, machine: Machine, load: Load, facts: Facts, wanted: Wanted, warnings: tuple[str, ...]
+    ) -> EnrolmentReport:
         if not is_installed(facts, wanted):
             staged = self._upload(machine, load)
             self._do(machine, Step.USER, "make-user", _Changed)
@@ -218,7 +224,7 @@ class _Enrolment:
         if bundle.manifest.arch != probe.arch:
             raise EnrolmentUnsuitable(
                 f"{self.session.target.host} is {probe.arch}; {bundle.path.name} is for {bundle.manifest.arch}.",
-                hint="Use a bundle for its architecture: `make edge-bundle` takes ARCH. Nothing was changed.",
+                hint="Use a bundle for its architecture. Nothing was changed.",
             )
         found.append(bundle)
         return bundle.manifest.pythons
@@ -236,6 +242,7 @@ class _Enrolment:
             unpacked_bytes=load.unpacked_bytes,
             root=self.ctx.repository().root_bytes.decode(errors="replace"),
             now_ms=now_ms(),
+            has_staging=machine.probe.has_home,
             free_staging=machine.probe.free_bytes,
         )
 
@@ -251,16 +258,16 @@ class _Enrolment:
                 kept = f"It is a box called {there.name!r} already, and stays so; its edge.toml has the name."
                 return (*map(one_line, (*verdict.warnings, kept)),)
         else:
-            self.name = (self.name or facts.hostname or self.session.target.host).strip()
+            self.name = require_box_name(self.name or facts.hostname or self.session.target.host)
             require_free_name(self.ctx, "", self.name)
         return tuple(map(one_line, verdict.warnings))
 
     def _upload(self, machine: Machine, load: Load) -> Staged:
         staged = look_at_staged(machine, load, make=True)
-        self._send(load, staged, plan(load, staged))
+        self._send(machine, load, staged, plan(load, staged))
         return staged
 
-    def _send(self, load: Load, staged: Staged, offsets: dict[str, int]) -> None:
+    def _send(self, machine: Machine, load: Load, staged: Staged, offsets: dict[str, int]) -> None:
         here = load.size - sum(load.size_of(digest) - offset for digest, offset in offsets.items())
 
         def tell(count: int) -> None:
@@ -269,6 +276,7 @@ class _Enrolment:
             self.sent += count
             message = f"{here / MIB:.1f} of {load.size / MIB:.1f} MiB"
             self._begin(Step.UPLOAD, message, here / load.size)
+            machine.stay()
 
         tell(0)
         upload(self.session, load, staged.folder, offsets, sent=tell)
@@ -283,7 +291,7 @@ class _Enrolment:
             # Bytes of an earlier attempt, or of somebody who writes there meanwhile: once more, from the beginning.
             right = [digest for digest in load.files if digest not in done.wrong]
             machine.as_self("staged", Staged, wanted=right, make=True)
-            self._send(load, staged, {digest: 0 for digest in done.wrong if digest in load.files})
+            self._send(machine, load, staged, {digest: 0 for digest in done.wrong if digest in load.files})
         raise EdgeBundleTampered(
             "What was uploaded is changed on the machine before it can be used.",
             hint="Look at who else may write to the folder .lineside-upload there. Nothing of it was used.",

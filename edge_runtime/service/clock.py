@@ -20,6 +20,7 @@ from edge_runtime.service.spool import Spool
 _CAP_SYS_TIME = 25
 _PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL = 47, 4
 _SELF = Path("/proc/self/status")
+_SYSTEMD = Path("/run/systemd/system")
 _log = logging.getLogger(__name__)
 
 
@@ -53,7 +54,9 @@ class ClockApi:
         try:
             time.clock_settime_ns(time.CLOCK_REALTIME, at_ms * 1_000_000)
         except PermissionError as error:
-            raise ClockForbidden("The box's process lacks the right to set the clock, CAP_SYS_TIME.") from error
+            raise ClockForbidden(
+                "The box's process lacks the right to set the clock, CAP_SYS_TIME.", hint=_hint()
+            ) from error
         except OSError as error:
             raise BoxRefused(f"The system does not take this time: {error.strerror}.") from error
         _log.warning("the clock was set from %s to %s by %s", spell(before_ms), spell(at_ms), request.peer[:12])
@@ -85,6 +88,11 @@ def may_set_clock(status: Path = _SELF) -> bool:
     except OSError:
         return False
     return rights is not None and bool(int(rights[1], 16) >> _CAP_SYS_TIME & 1)
+
+
+def _hint(systemd: Path = _SYSTEMD) -> str | None:
+    """What can be done on a machine where nothing could give the box that right; None: the usual."""
+    return None if systemd.is_dir() else "There is no systemd to give it that right: set the clock at the box by hand."
 
 
 def spell(at_ms: int) -> str:

@@ -23,17 +23,16 @@ from app.store.ssh_access import access_of
 from app.usecases import activity, boxes, enrolment, sites
 from app.usecases.enrolment import Step
 from app.usecases.progress import ProgressEvent
-from edge_runtime.contracts.errors import (
-    AlreadyExists,
+from edge_runtime.contracts.enrolment_errors import (
     EdgeBundleTampered,
     EnrolmentUnsuitable,
-    InputInvalid,
     SshHostKey,
     SshRefused,
     SshSudo,
     SshUnexpected,
     SshUnreachable,
 )
+from edge_runtime.contracts.errors import AlreadyExists, InputInvalid
 from tests.fakes.bare_machine import PASSWORD, USER, needed
 from tests.fakes.light_bundles import light_bundle
 from tests.fakes.visits import NAME, Visit, at, visit
@@ -100,7 +99,7 @@ def test_at_a_terminal_it_asks_for_what_is_not_given(bare: Visit, monkeypatch: p
     assert PASSWORD not in said
     assert "Changed there: upload, user, install, service, keys, start" in said
     command = bare.command("release", NAME)
-    answers = {"Type the box's name": NAME, "Password of": PASSWORD, "Collect it first?": "collect"}
+    answers = {"Type the name": NAME, "Password of": PASSWORD, "What with that?": "collect"}
     said, status = at_terminal(command, answers)
     assert status == 0, said
     assert f"{NAME} is off this machine and off the list." in said

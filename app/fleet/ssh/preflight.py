@@ -34,7 +34,10 @@ class InstalledFacts:
 class HomeFacts:
     """A box's home that is there already."""
 
+    lived_in: bool = True
+    """Something is in it."""
     certificate: Annotated[str, Meta(max_length=16384)] | None = None
+    """Of the identity in force; None: there is none that can be read."""
     name: Text | None = None
     root: Annotated[str, Meta(max_length=2**20)] | None = None
     """Root metadata of the site that it belongs to."""
@@ -53,6 +56,8 @@ class Facts:
     libc: Text
     free_prefix: Count
     free_home: Count
+    staging_disk: Count
+    """Where uploads go."""
     prefix_disk: Count
     home_disk: Count
     memory: Count
@@ -61,6 +66,8 @@ class Facts:
     """Who listens at a port that a box needs."""
     systemd: bool
     cron: bool
+    obstacle: Text = ""
+    """What stands where the box is to live."""
     installed: InstalledFacts | None = None
     home: HomeFacts | None = None
     running: bool
@@ -84,8 +91,9 @@ class Wanted:
     root: str
     """Root metadata of this site."""
     now_ms: int
+    has_staging: bool
+    """There is a home folder for uploads."""
     free_staging: int
-    """Where uploads go."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +118,8 @@ def judge(facts: Facts, wanted: Wanted) -> Verdict:
         problems.append(f"Its C library is {facts.libc or 'no glibc'}; glibc {wanted.glibc} or newer is needed.")
     if 0 < facts.memory < LEAST_MEMORY:
         problems.append(f"It has {facts.memory // MIB} MiB of memory; {LEAST_MEMORY // MIB} MiB are needed.")
+    if facts.obstacle:
+        problems.append(facts.obstacle)
     if not is_installed(facts, wanted):
         problems += _no_room(facts, wanted)
     if facts.free_home < SPOOL_RESERVE:
@@ -179,16 +189,19 @@ def _is_new_enough(libc: str, wanted: str) -> bool:
 
 
 def _no_room(facts: Facts, wanted: Wanted) -> list[str]:
-    found = []
-    if wanted.free_staging < wanted.staged_bytes + SPARE:
-        found.append(_room("the upload", wanted.staged_bytes + SPARE, wanted.free_staging))
-    needed = wanted.copied_bytes + wanted.unpacked_bytes + SPARE
-    if facts.prefix_disk == facts.home_disk:
-        # Most machines have one disk, which takes the upload, too.
-        needed += wanted.staged_bytes
-    if facts.free_prefix < needed:
-        found.append(_room("the programs in /opt", needed, facts.free_prefix))
-    return found
+    if not wanted.has_staging:
+        return ["The home folder of whoever signs in, where uploads go, is not there or cannot be written to."]
+    programs = wanted.copied_bytes + wanted.unpacked_bytes
+    if facts.staging_disk == facts.prefix_disk:
+        # Most machines have one disk, which takes both.
+        both = wanted.staged_bytes + programs + SPARE
+        free = min(facts.free_prefix, wanted.free_staging)
+        return [] if free >= both else [_room("the upload and the programs in /opt", both, free)]
+    places = (
+        ("the upload", wanted.staged_bytes + SPARE, wanted.free_staging),
+        ("the programs in /opt", programs + SPARE, facts.free_prefix),
+    )
+    return [_room(what, needed, free) for what, needed, free in places if free < needed]
 
 
 def _room(what: str, needed: int, free: int) -> str:

@@ -11,22 +11,22 @@ import logging
 import select
 import socket
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from app.fleet.ssh.address import SshTarget
-from edge_runtime.contracts.errors import (
-    InputInvalid,
+from edge_runtime.contracts.enrolment_errors import (
+    EnrolmentUnsuitable,
     SshCutOff,
     SshHostKey,
     SshRefused,
     SshUnexpected,
     SshUnreachable,
 )
+from edge_runtime.contracts.errors import InputInvalid
 from edge_runtime.contracts.text import one_line
 
 if TYPE_CHECKING:
@@ -38,7 +38,9 @@ SILENCE_MS = 20_000
 TICK_S = 0.2
 MAX_OUTPUT = 2**20
 AGENT_KEYS = 5
-"""A server closes the connection after some keys that it does not know."""
+"""So many of an agent's are tried."""
+EXPIRED = "password has expired"
+"""What a server says that lets somebody in only to choose a new one."""
 KEY_TYPES = (
     ("ssh-ed25519",),
     ("ecdsa-sha2-nistp256",),
@@ -113,20 +115,42 @@ class SshSession:
 
     @contextmanager
     def files(self) -> Iterator[paramiko.SFTPClient]:
-        """The machine's files over SFTP; errors as :meth:`run`."""
+        """The machine's files over SFTP; errors as :meth:`run`.
+
+        :raises EnrolmentUnsuitable: it offers none.
+        """
         import paramiko
 
         with self._talking():
-            sftp = paramiko.SFTPClient.from_transport(self._transport)
-            if sftp is None:
-                raise SshUnexpected(f"{self.target.host} offers no file transfer.")
-            sftp.get_channel().settimeout(SILENCE_MS / 1000)
+            channel = self._transport.open_session(timeout=CONNECT_S)
+            channel.settimeout(SILENCE_MS / 1000)
+            try:
+                channel.invoke_subsystem("sftp")
+                sftp = paramiko.SFTPClient(channel)
+            except (paramiko.SSHException, paramiko.SFTPError, EOFError) as error:
+                channel.close()
+                if not self._transport.is_active():
+                    raise
+                raise EnrolmentUnsuitable(
+                    f"{self.target.host} offers no file transfer (SFTP): {said(error)}.",
+                    hint="Its sshd needs a line `Subsystem sftp …` and the program that it names, and the shell of "
+                    f"{self.target.user} must say nothing when it starts. Nothing was changed.",
+                ) from error
             with contextlib.closing(sftp):
                 yield sftp
 
     def check(self) -> None:
         """:raises Cancelled: when somebody asked to stop."""
         self._check()
+
+    @contextmanager
+    def undisturbed(self) -> Iterator[None]:
+        """What is begun meanwhile is finished, also where somebody has asked to stop."""
+        check, self._check = self._check, lambda: None
+        try:
+            yield
+        finally:
+            self._check = check
 
     def _exchange(self, channel: paramiko.Channel, feed: bytes, deadline: float, limit: int) -> Outcome:
         out, err = bytearray(), bytearray()
@@ -135,7 +159,11 @@ class SshSession:
         while True:
             self._check()
             if rest and channel.send_ready():
-                rest = rest[channel.send(bytes(rest[:32768])) :]
+                try:
+                    rest = rest[channel.send(bytes(rest[:32768])) :]
+                except OSError:
+                    # What runs there has ended without hearing it all, and says why.
+                    rest = rest[:0]
             if not rest and not fed:
                 channel.shutdown_write()
                 fed = True
@@ -145,7 +173,8 @@ class SshSession:
                 err += channel.recv_stderr(32768)
             if len(out) + len(err) > limit:
                 raise SshUnexpected(f"{self.target.host} answers with more than {limit} bytes.")
-            if channel.exit_status_ready() and channel.eof_received and not channel.recv_ready():
+            ended = channel.eof_received or channel.closed
+            if channel.exit_status_ready() and ended and not channel.recv_ready():
                 while channel.recv_stderr_ready():
                     err += channel.recv_stderr(32768)
                 return Outcome(channel.recv_exit_status(), bytes(out), err.decode(errors="replace"))
@@ -185,15 +214,19 @@ def open_session(target: SshTarget, expected: str, sign_in: SignIn, *, check: Ch
 
     # Its own log would print whatever a hostile server says; what matters of it comes as an error.
     logging.getLogger("paramiko").setLevel(logging.CRITICAL)
-    transport = _connect(target, expected, check)
-    try:
+    with ExitStack() as opened:
+
+        def knock() -> paramiko.Transport:
+            transport = _connect(target, expected, check)
+            opened.callback(transport.close)
+            return transport
+
+        transport = knock()
         try:
-            password = _sign_in(target, transport, sign_in, check)
+            transport, password = _sign_in(target, transport, knock, sign_in, check)
         except (EOFError, OSError, paramiko.SSHException) as error:
             raise SshRefused(f"{target.host} ended the sign-in of {target.user}: {said(error)}.") from error
         yield SshSession(target, transport, expected, password, check)
-    finally:
-        transport.close()
 
 
 def _connect(target: SshTarget, expected: str, check: Check) -> paramiko.Transport:
@@ -250,24 +283,39 @@ def _dial(target: SshTarget) -> socket.socket:
     return connection
 
 
-def _sign_in(target: SshTarget, transport: paramiko.Transport, sign_in: SignIn, check: Check) -> str | None:
-    """Returns the password, where it was one that did it."""
+def _sign_in(
+    target: SshTarget,
+    transport: paramiko.Transport,
+    knock: Callable[[], paramiko.Transport],
+    sign_in: SignIn,
+    check: Check,
+) -> tuple[paramiko.Transport, str | None]:
+    """Returns the connection that is signed in, and the password, where it was one that did it.
+
+    :param knock: connects anew: a server closes the connection after some keys that it does not know, or a long wait.
+    """
     import paramiko
 
-    ways: list[Callable[[], Any]] = []
+    keys: Sequence[paramiko.PKey] = ()
     agent: paramiko.Agent | None = None
     if sign_in.key is not None:
-        key = _load_key(sign_in)
-        ways.append(partial(transport.auth_publickey, target.user, key))
+        keys = [_load_key(sign_in)]
     elif sign_in.password is None and sign_in.agent:
         agent = paramiko.Agent()
-        ways += [partial(transport.auth_publickey, target.user, key) for key in agent.get_keys()[:AGENT_KEYS]]
+        keys = agent.get_keys()[:AGENT_KEYS]
     try:
-        for way in ways:
+        for key in keys:
             check()
-            with suppress(paramiko.AuthenticationException):
-                way()
-                return None
+            try:
+                transport.auth_publickey(target.user, key)
+            except paramiko.AuthenticationException:
+                pass
+            except (paramiko.SSHException, EOFError):
+                if transport.is_active():
+                    raise
+            else:
+                return transport, None
+            transport = transport if transport.is_active() else knock()
     finally:
         if agent is not None:
             agent.close()
@@ -275,11 +323,46 @@ def _sign_in(target: SshTarget, transport: paramiko.Transport, sign_in: SignIn, 
         check()
         password = sign_in.password if sign_in.password is not None else sign_in.ask("password")
         if password is not None:
+            transport = transport if transport.is_active() else knock()
             with suppress(paramiko.AuthenticationException):
-                transport.auth_password(target.user, password)
-                return password
+                _give_password(target, transport, password)
+                return transport, password
     tried = "the key" if sign_in.key else "the password" if sign_in.password else "what was tried"
     raise SshRefused(f"{target.host} does not let {target.user} in with {tried}.")
+
+
+def _give_password(target: SshTarget, transport: paramiko.Transport, password: str) -> None:
+    """Also to a server that asks for it in words of its own."""
+    import paramiko
+
+    try:
+        transport.auth_password(target.user, password, fallback=False)
+    except paramiko.BadAuthenticationType as error:
+        if "keyboard-interactive" not in error.allowed_types:
+            raise
+    else:
+        return
+    given: list[str] = []
+
+    def answer(_title: str, _instructions: str, prompts: Sequence[tuple[str, bool]]) -> list[str]:
+        """Once; whoever asks on wants a new password."""
+        answers = [password if not given else "" for _prompt in prompts]
+        given.extend(prompt for prompt, _echo in prompts)
+        return answers
+
+    try:
+        transport.auth_interactive(target.user, answer)
+    except paramiko.AuthenticationException as error:
+        if any("new password" in prompt.lower() or "current password" in prompt.lower() for prompt in given[1:]):
+            raise expired(target) from error
+        raise
+
+
+def expired(target: SshTarget) -> SshRefused:
+    return SshRefused(
+        f"The password of {target.user} at {target.host} is right, and has expired.",
+        hint="Sign in there once by hand and choose a new one; nothing was changed there.",
+    )
 
 
 def _load_key(sign_in: SignIn) -> paramiko.PKey:

@@ -10,7 +10,7 @@ import pytest
 
 from app.fleet.ssh.machine import choose_python, read_probe
 from app.fleet.ssh.preflight import MIB, Facts, HomeFacts, InstalledFacts, Wanted, clock_warning, is_same_site, judge
-from edge_runtime.contracts.errors import EnrolmentUnsuitable, SshUnexpected
+from edge_runtime.contracts.enrolment_errors import EnrolmentUnsuitable, SshUnexpected
 
 NOW = 1_790_000_000_000
 ID = "ab" * 32
@@ -28,6 +28,7 @@ FACTS = Facts(
     libc="glibc 2.36",
     free_prefix=2000 * MIB,
     free_home=2000 * MIB,
+    staging_disk=1,
     prefix_disk=1,
     home_disk=1,
     memory=4096 * MIB,
@@ -47,6 +48,7 @@ WANTED = Wanted(
     unpacked_bytes=500 * MIB,
     root=root("a"),
     now_ms=NOW,
+    has_staging=True,
     free_staging=2000 * MIB,
 )
 
@@ -68,7 +70,9 @@ def test_a_usual_machine_will_do() -> None:
         ({"libc": "glibc 2.3"}, "glibc 2.3"),
         ({"libc": ""}, "no glibc"),
         ({"memory": 256 * MIB}, "256 MiB of memory"),
-        ({"free_prefix": 650 * MIB}, "for the programs in /opt"),
+        ({"free_prefix": 650 * MIB}, "for the upload and the programs in /opt"),
+        ({"free_prefix": 600 * MIB, "staging_disk": 2}, "for the programs in /opt"),
+        ({"obstacle": "/var/lib/lineside-edge, where a box lives, is a link."}, "is a link"),
         ({"taken": {"7443": "nginx"}}, "taken by nginx"),
         ({"home": HomeFacts(root=root("b"), name="line-7")}, "another site already, called line-7"),
     ],
@@ -101,10 +105,26 @@ def test_what_is_installed_already_needs_no_room() -> None:
     assert judge(damaged, WANTED).problems != ()
 
 
-def test_room_on_two_disks_is_counted_apart() -> None:
-    apart = replace(FACTS, prefix_disk=1, home_disk=2, free_prefix=650 * MIB)
+@pytest.mark.parametrize("home_disk", [1, 2, 3])
+def test_room_on_two_disks_is_counted_apart(home_disk: int) -> None:
+    apart = replace(FACTS, staging_disk=1, prefix_disk=2, home_disk=home_disk, free_prefix=650 * MIB)
     assert judge(apart, WANTED).problems == ()
     assert judge(apart, replace(WANTED, free_staging=10 * MIB)).problems != ()
+
+
+@pytest.mark.parametrize("home_disk", [1, 2])
+def test_upload_and_programs_on_one_disk_are_counted_together(home_disk: int) -> None:
+    together = replace(FACTS, staging_disk=1, prefix_disk=1, home_disk=home_disk, free_prefix=650 * MIB)
+    assert "for the upload and the programs" in judge(together, WANTED).problems[0]
+    assert judge(replace(together, free_prefix=750 * MIB), WANTED).problems == ()
+
+
+def test_a_home_folder_that_is_missing_is_no_full_disk() -> None:
+    without = replace(WANTED, has_staging=False, free_staging=0)
+    (problem,) = judge(FACTS, without).problems
+    assert "home folder" in problem
+    there = replace(FACTS, installed=InstalledFacts(id=ID, version="1", whole=True))
+    assert judge(there, without).problems == ()
 
 
 def test_a_site_is_known_by_its_root_keys() -> None:
@@ -121,6 +141,7 @@ def test_the_clock_of_a_machine_that_is_right_is_no_topic() -> None:
 PROBE = b"""arch=x86_64
 uid=1000
 home=/home/pi
+writable=yes
 clock=1790000000
 sudo=/usr/bin/sudo
 libc=glibc 2.36
@@ -140,6 +161,13 @@ def test_a_shell_says_what_it_has() -> None:
     assert choose_python(probe, ()) == ("3.11", "/usr/bin/python3.11")
     with pytest.raises(EnrolmentUnsuitable, match=r"3\.9, 3\.11, 3\.12"):
         choose_python(probe, ("3.13",))
+
+
+def test_what_a_shell_says_of_itself_first_is_not_heard() -> None:
+    noisy = b"arch=evil\nuid=0\nwelcome\n\nlineside-probe:\n" + PROBE.replace(b"writable=yes\n", b"")
+    probe = read_probe(noisy)
+    assert (probe.arch, probe.uid, probe.has_home) == ("x86_64", 1000, False)
+    assert read_probe(PROBE).has_home
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,6 @@ import fcntl
 import json
 import os
 import pwd
-import shutil
 import stat
 import subprocess
 import time
@@ -18,6 +17,7 @@ from typing import Any
 PREFIX = Path("/opt/lineside-edge")
 HOME = Path("/var/lib/lineside-edge")
 USER = "lineside-edge"
+NOBODY = 65534
 PROGRAM = PREFIX / "bin" / "lineside-edge"
 SUPERVISE = PREFIX / "bin" / "supervise"
 INBOX = Path("/opt/.lineside-edge.inbox")
@@ -29,12 +29,14 @@ DROP_INS = Path("/etc/systemd/system", f"{SERVICE}.d")
 WANTED = Path("/etc/systemd/system/multi-user.target.wants", SERVICE)
 CRON = Path("/etc/cron.d/lineside-edge")
 LOCK = Path("/run/lineside-edge.enrol.lock")
-LEAVING = HOME / ".leaving"
-"""Written once nothing that waits here holds up the release any more."""
+VISIT = Path("/run/lineside-edge.visit")
+"""Which desktop is at work here, and when it was heard last."""
 STAGING = ".lineside-upload"
 """In the home folder of whoever signed in."""
 ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"}
 LOCK_SECONDS = 120.0
+VISIT_SECONDS = 90.0
+"""A desktop that was not heard for so long is gone: it says at least every 20 s that it is here."""
 CHUNK = 2**20
 Answer = dict[str, Any]
 
@@ -71,6 +73,29 @@ def alone() -> Iterator[None]:
         with suppress(FileNotFoundError):
             LOCK.unlink()
         os.close(taken[0])
+
+
+def claim(request: Answer) -> Answer:
+    """This desktop is at work here, and no other one until it goes or is silent for long.
+
+    :param request: ``visitor``: its fingerprint.
+    """
+    now = time.clock_gettime(time.CLOCK_BOOTTIME)
+    try:
+        told = json.loads(text(VISIT, 4096))
+        other, since = str(told["visitor"]), now - float(told["heard"])
+    except (ValueError, KeyError, TypeError):
+        other, since = "", VISIT_SECONDS
+    if other != request["visitor"] and since < VISIT_SECONDS:
+        raise Refused("ssh.busy", f"The Lineside desktop {other[:12]} is at work here; it was heard {since:.0f} s ago.")
+    write(VISIT, json.dumps({"visitor": request["visitor"], "heard": now}), 0o600)
+    return {"changed": False}
+
+
+def let_go(_request: Answer) -> Answer:
+    """The desktop is done here."""
+    VISIT.unlink(missing_ok=True)
+    return {"changed": False}
 
 
 def within(seconds: float, holds: Callable[[], object]) -> bool:
@@ -149,12 +174,20 @@ def write(path: Path, body: str, mode: int) -> bool:
 
 
 def text(path: Path, most: int) -> str:
-    """The beginning of a file; empty where there is none that can be read."""
+    """The beginning of a plain file; empty where there is none that can be read. Follows no link, waits for no pipe."""
     try:
-        with path.open("rb") as file:
+        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return ""
+    try:
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            return ""
+        with os.fdopen(os.dup(handle), "rb") as file:
             return file.read(most).decode(errors="replace")
     except OSError:
         return ""
+    finally:
+        os.close(handle)
 
 
 def is_systemd() -> bool:
@@ -162,15 +195,27 @@ def is_systemd() -> bool:
 
 
 def has_cron() -> bool:
-    return CRON.parent.is_dir() and any(shutil.which(name, path=ENVIRONMENT["PATH"]) for name in ("cron", "crond"))
+    """It runs; that a program of that name lies there starts nothing at boot."""
+    return CRON.parent.is_dir() and any(map(_is_cron, Path("/proc").glob("[0-9]*")))
+
+
+def _is_cron(process: Path) -> bool:
+    try:
+        return process.stat().st_uid == 0 and text(process / "comm", 64).strip() in ("cron", "crond")
+    except OSError:
+        return False
+
+
+def uid_of_box() -> int | None:
+    try:
+        return pwd.getpwnam(USER).pw_uid
+    except KeyError:
+        return None
 
 
 def ours(*, children: bool = False) -> list[int]:
     """Processes that run the box's programs; with ``children`` all of the box's user."""
-    try:
-        uid = pwd.getpwnam(USER).pw_uid
-    except KeyError:
-        return []
+    uid = uid_of_box()
     programs, found = {str(PROGRAM), str(SUPERVISE)}, []
     for folder in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):

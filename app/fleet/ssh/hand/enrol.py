@@ -21,7 +21,6 @@ from app.fleet.ssh.hand.common import (
     ENVIRONMENT,
     HOME,
     INBOX,
-    LEAVING,
     PREFIX,
     SERVICE,
     STAGING,
@@ -41,7 +40,7 @@ from app.fleet.ssh.hand.common import (
     within,
     write,
 )
-from app.fleet.ssh.hand.look import listening_port
+from app.fleet.ssh.hand.home import content, listening_port, stay
 from app.fleet.ssh.hand.release import stop_box
 
 INSTALL_SECONDS = 900.0
@@ -97,12 +96,22 @@ def make_user(_request: Answer) -> Answer:
         account = pwd.getpwnam(USER)
     except KeyError:
         shell = next((each for each in ("/usr/sbin/nologin", "/sbin/nologin") if Path(each).exists()), "/bin/false")
-        options = ("--system", "--user-group", "--no-create-home", "--home-dir", str(HOME), "--shell", shell)
+        # A group of that name is what an earlier release could not take away.
+        group = ("--gid", USER) if _has_group(USER) else ("--user-group",)
+        options = ("--system", *group, "--no-create-home", "--home-dir", str(HOME), "--shell", shell)
         must("useradd", *options, USER)
         return {"changed": True}
     if account.pw_uid == 0:
         raise Refused("enrolment.refused", f"The user {USER} has all of root's rights on this machine.")
     return {"changed": False}
+
+
+def _has_group(name: str) -> bool:
+    try:
+        grp.getgrnam(name)
+    except KeyError:
+        return False
+    return True
 
 
 def install(request: Answer) -> Answer:
@@ -160,9 +169,7 @@ def serve(request: Answer) -> Answer:
     """
     if is_systemd():
         unit = request["unit"]
-        try:
-            grp.getgrnam("video")
-        except KeyError:
+        if not _has_group("video"):
             # systemd refuses to start a unit with a group that is not there.
             unit = unit.replace(NO_VIDEO_GROUP, "")
         if not UNIT.exists():
@@ -198,8 +205,8 @@ def exchange(request: Answer) -> Answer:
     if facts.st_uid == 0:
         # Made a moment ago by a hand that was stopped before its next line.
         os.chown(HOME, account.pw_uid, account.pw_gid)
-    before = _content()
-    LEAVING.unlink(missing_ok=True)
+    before = content()
+    stay()
     made = box_program("init", "--home", HOME, "--name", request["name"])
     handles = [_in_memory(request[each]) for each in ("desktop", "root")]
     desktop, root = (f"/proc/self/fd/{handle}" for handle in handles)
@@ -208,7 +215,7 @@ def exchange(request: Answer) -> Answer:
     finally:
         for handle in handles:
             os.close(handle)
-    return {**made, "changed": _content() != before, "port": listening_port()}
+    return {**made, "changed": content() != before, "port": listening_port()}
 
 
 def _in_memory(body: str) -> int:
@@ -217,12 +224,6 @@ def _in_memory(body: str) -> int:
     with os.fdopen(os.dup(handle), "wb") as file:
         file.write(body.encode())
     return handle
-
-
-def _content() -> list[tuple[str, bytes]]:
-    """What makes the box itself: its key, its configuration, whom it trusts."""
-    kept = [HOME / "edge.toml", *(HOME / "keys").rglob("*"), *(HOME / "trust").rglob("*")]
-    return sorted((str(path), path.read_bytes()) for path in kept if path.is_file())
 
 
 def start(request: Answer) -> Answer:

@@ -8,37 +8,35 @@ import os
 import platform
 import re
 import shutil
-import sqlite3
 import sys
 import time
-import tomllib
-from contextlib import closing
 from pathlib import Path
 
 from app.fleet.ssh.hand.common import (
     CHUNK,
     HOME,
-    LEAVING,
+    NOBODY,
     PREFIX,
     PROGRAM,
     SERVICE,
+    USER,
     Answer,
     has_cron,
     is_systemd,
     ours,
     run,
     text,
+    uid_of_box,
 )
+from app.fleet.ssh.hand.home import is_there, last_lines, whose
 
-STREAMS = ("audits", "alerts", "samples", "shadows", "rollups", "results", "losses")
 PORTS = (7443, 7444)
-NOBODY = 65534
 
 
 def look(request: Answer) -> Answer:
     """Everything that decides whether and how this machine becomes a box.
 
-    :param request: with ``waiting``: counts what waits in the spool, too.
+    :param request: ``home``: of whoever signed in; with ``waiting``: counts what waits in the spool, too.
     """
     python = os.path.realpath(sys.executable)
     bits = "" if sys.maxsize > 2**32 else " with a Python of 32 bits"
@@ -51,6 +49,7 @@ def look(request: Answer) -> Answer:
         "libc": os.confstr("CS_GNU_LIBC_VERSION") or "" if "CS_GNU_LIBC_VERSION" in os.confstr_names else "",
         "free_prefix": shutil.disk_usage(_existing(PREFIX)).free,
         "free_home": shutil.disk_usage(_existing(HOME)).free,
+        "staging_disk": _existing(Path(request["home"])).stat().st_dev,
         "prefix_disk": _existing(PREFIX).stat().st_dev,
         "home_disk": _existing(HOME).stat().st_dev,
         "memory": int(memory[1]) * 1024 if memory else 0,
@@ -58,8 +57,9 @@ def look(request: Answer) -> Answer:
         "taken": {str(port): holder for port, holder in listeners().items()},
         "systemd": is_systemd(),
         "cron": has_cron(),
+        "obstacle": _obstacle(),
         "installed": _installed(),
-        "home": _home(count=bool(request.get("waiting"))),
+        "home": whose(count=bool(request.get("waiting"))),
         "running": bool(ours()),
         "hostname": platform.node()[:64],
     }
@@ -67,6 +67,18 @@ def look(request: Answer) -> Answer:
 
 def _existing(path: Path) -> Path:
     return next(each for each in (path, *path.parents) if each.exists())
+
+
+def _obstacle() -> str:
+    """What stands where the box is to live; empty: nothing."""
+    uid = uid_of_box()
+    if uid == 0:
+        return f"The user {USER} has all of root's rights on this machine."
+    if not os.path.lexists(HOME):
+        return ""
+    if not is_there():
+        return f"{HOME}, where a box lives, is a link or no folder."
+    return "" if HOME.stat().st_uid in (0, uid) else f"{HOME}, where a box lives, belongs to somebody else."
 
 
 def _python_problem(python: str) -> str:
@@ -126,57 +138,9 @@ def _installed() -> Answer | None:
         return None
 
 
-def _home(*, count: bool) -> Answer | None:
-    """Who lives here, and whom it trusts."""
-    if not HOME.is_dir():
-        return None
-    return {
-        "certificate": text(HOME / "keys" / "identity.crt", 16384) or None,
-        "name": str(configuration().get("name", ""))[:200] or None,
-        "root": text(HOME / "trust" / "root.json", CHUNK) or None,
-        "waiting": waiting() if count else None,
-        "leaving": LEAVING.exists(),
-    }
-
-
-def configuration() -> Answer:
-    """What ``edge.toml`` says; empty where it cannot be read."""
-    try:
-        return tomllib.loads(text(HOME / "edge.toml", 262144))
-    except ValueError:
-        return {}
-
-
-def listening_port() -> int:
-    """The port for desktops, as configured."""
-    management = configuration().get("management")
-    listen = management.get("listen") if isinstance(management, dict) else None
-    port = str(listen or "").rpartition(":")[2]
-    return int(port) if port.isdigit() and len(port) <= 5 else PORTS[0]
-
-
-def waiting() -> int | None:
-    """Rows that no desktop has acknowledged; None where that cannot be told."""
-    path = HOME / "spool.db"
-    if not path.exists():
-        return 0
-    try:
-        with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=10)) as database:
-            counts: list[int] = [
-                database.execute(
-                    f"SELECT count(*) FROM {name}{' WHERE NOT acked' if name == 'samples' else ''}"  # noqa: S608 - names of ours
-                ).fetchone()[0]
-                for name in STREAMS
-            ]
-    except sqlite3.Error:
-        return None
-    return sum(counts)
-
-
 def last_words(_request: Answer) -> Answer:
     """The end of what the box wrote down of itself."""
-    lines = text(HOME / "log" / "edge.log", 4 * CHUNK).splitlines()[-3:]
-    lines += text(HOME / "log" / "supervise.log", 4 * CHUNK).splitlines()[-3:]
+    lines = last_lines()
     if is_systemd():
         lines += run("journalctl", "-u", SERVICE, "-n", "3", "-o", "cat", "--no-pager")[1].splitlines()
     return {"said": [line[:300] for line in lines][-9:], "running": bool(ours())}

@@ -6,10 +6,9 @@ import errno
 import os
 import syslog
 from collections.abc import Callable, Mapping
-from contextlib import nullcontext
 
 from app.fleet.ssh.hand import enrol, look, release
-from app.fleet.ssh.hand.common import Answer, Refused, alone
+from app.fleet.ssh.hand.common import Answer, Refused, alone, claim, let_go
 
 LOOKS: Mapping[str, Callable[[Answer], Answer]] = {
     "look": look.look,
@@ -20,6 +19,8 @@ LOOKS: Mapping[str, Callable[[Answer], Answer]] = {
 OWN: Mapping[str, Callable[[Answer], Answer]] = {"staged": enrol.staged, "unstage": enrol.unstage}
 """Done as whoever signed in."""
 DEEDS: Mapping[str, Callable[[Answer], Answer]] = {
+    "claim": claim,
+    "let-go": let_go,
     "make-user": enrol.make_user,
     "install": enrol.install,
     "serve": enrol.serve,
@@ -27,19 +28,30 @@ DEEDS: Mapping[str, Callable[[Answer], Answer]] = {
     "start": enrol.start,
     "stop": release.stop,
     "remove": release.remove,
+    "remove-user": release.remove_user,
 }
+
+
+def _alone(name: str, request: Answer) -> Answer:
+    with alone():
+        claim(request)
+        done = DEEDS[name](request)
+        if name != "let-go":
+            # It may have taken long.
+            claim(request)
+        return done
 
 
 def answer(request: Answer) -> Answer:
     """Do what is asked; what went wrong comes back as ``error``.
 
-    :param request: ``deed`` and what it needs; ``note``: goes to the machine's own log once it has changed something.
+    :param request: ``deed`` and what it needs; ``visitor``: the desktop whose deed it is; ``note``: goes to the
+        machine's own log once it has changed something.
     """
     name = request["deed"]
     try:
         os.umask(0o022)
-        with alone() if name in DEEDS else nullcontext():
-            done = {**LOOKS, **OWN, **DEEDS}[name](request)
+        done = _alone(name, request) if name in DEEDS else {**LOOKS, **OWN}[name](request)
         if done.get("changed") and request.get("note"):
             syslog.openlog("lineside", 0, syslog.LOG_AUTH)
             syslog.syslog(syslog.LOG_NOTICE, request["note"])

@@ -1,0 +1,179 @@
+"""Machines with odd settings become boxes, or it is said why not: before anything is written, in the right words."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from app.fleet.ssh.address import SshTarget
+from app.fleet.ssh.session import SignIn, open_session
+from app.usecases import boxes, clocks
+from app.usecases.release import Rows
+from edge_runtime.contracts.enrolment_errors import EnrolmentUnsuitable, SshRefused, SshSudo, SshUnexpected
+from edge_runtime.contracts.errors import ClockForbidden
+from tests.fakes.bare_machine import PASSWORD, USER, needed
+from tests.fakes.light_bundles import light_bundle
+from tests.fakes.visits import NAME, Visit, visit
+from tests.waiting import wait_until
+
+pytestmark = needed
+HOME, SFTP, PASSWD = "/var/lib/lineside-edge", "/usr/lib/openssh/sftp-server", "/etc/passwd"
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return light_bundle(tmp_path_factory.mktemp("bundle"))
+
+
+@pytest.fixture
+def bare(tmp_path: Path, bundle: Path) -> Iterator[Visit]:
+    with visit(tmp_path, bundle) as made:
+        yield made
+
+
+@pytest.mark.parametrize("rule", ["ALL", "NOPASSWD: ALL"])
+def test_sudo_that_wants_a_terminal(bare: Visit, rule: str) -> None:
+    bare.machine.sudoers("Defaults requiretty", f"{USER} ALL=(ALL) {rule}")
+    with pytest.raises(SshSudo, match="at a terminal only") as refused:
+        bare.enrol()
+    assert f"Defaults:{USER} !requiretty" in refused.value.hint
+
+
+def test_a_program_that_ends_before_it_has_heard_all_has_its_status(bare: Visit) -> None:
+    with open_session(
+        bare.target, bare.machine.fingerprint(), SignIn(password=PASSWORD), check=lambda: None
+    ) as session:
+        for status in range(1, 6):
+            ended = session.run(f"echo why >&2; exit {status}", bytes(16 * 2**20))
+            assert (ended.status, ended.stderr) == (status, "why\n")
+
+
+def test_an_agent_with_many_keys_leaves_room_for_the_password(
+    bare: Visit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bare.machine.serve(port=2022, more="MaxAuthTries 2")
+    agent = subprocess.Popen(["ssh-agent", "-D", "-a", str(tmp_path / "agent")], stdout=subprocess.PIPE)
+    try:
+        assert agent.stdout is not None
+        agent.stdout.readline()
+        monkeypatch.setenv("SSH_AUTH_SOCK", str(tmp_path / "agent"))
+        for number in range(4):
+            key = tmp_path / f"id-{number}"
+            subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key], check=True)
+            subprocess.run(["ssh-add", "-q", str(key)], check=True)
+        asked: list[str] = []
+        signed = SignIn(ask=lambda what: asked.append(what) or PASSWORD)
+        target = SshTarget(USER, bare.machine.address, 2022)
+        assert "keys" in bare.enrol(signed, target=target).changed
+        assert asked == ["password"]
+    finally:
+        agent.kill()
+        agent.communicate()
+
+
+def test_a_password_that_has_expired_is_not_a_wrong_one(bare: Visit) -> None:
+    before = bare.machine.written()
+    bare.machine.run("chage", "-d", "0", USER)
+    with pytest.raises(SshRefused, match="is right, and has expired"):
+        bare.enrol()
+    bare.machine.run("chage", "-d", "2026-01-01", USER)
+    assert set(bare.machine.changes(before)) <= {"etc/shadow"}
+
+
+def test_what_is_in_the_way_is_said_before_anything_is_written(bare: Visit) -> None:
+    machine = bare.machine
+    home = machine.root / HOME[1:]
+    ways = (
+        (
+            "mv /usr/lib/openssh/sftp-server /usr/lib/openssh/x",
+            "mv /usr/lib/openssh/x /usr/lib/openssh/sftp-server",
+            "SFTP",
+        ),
+        (f"sed -i s,:/home/{USER}:,:/gone:, {PASSWD}", f"sed -i s,:/gone:,:/home/{USER}:, {PASSWD}", "home folder of"),
+        (f"mkdir {HOME}; chown 12345 {HOME}", f"rmdir {HOME}", "belongs to somebody else"),
+        (f"mkdir /data; ln -s /data {HOME}", f"rm {HOME}; rmdir /data", "is a link"),
+    )
+    for spoil, mend, words in ways:
+        clean = machine.written()
+        machine.run("sh", "-c", spoil)
+        before = machine.written()
+        with pytest.raises(EnrolmentUnsuitable, match=words):
+            bare.enrol()
+        assert machine.changes(before) == {}
+        machine.run("sh", "-c", mend)
+        assert {name for name in machine.changes(clean) if not name.startswith(("usr/lib", "etc/"))} == set()
+    assert not home.exists()
+    # A shell that talks when it starts hides nothing of the machine, but no file comes through.
+    noise = machine.root / "home" / USER / ".bashrc"
+    noise.write_text("echo arch=evil; echo uid=0; echo lineside-answer-1:1\n")
+    with pytest.raises(EnrolmentUnsuitable, match="SFTP") as refused:
+        bare.enrol()
+    assert "must say nothing" in refused.value.hint
+    noise.unlink()
+    enrolled = bare.enrol()
+    noise.write_text("echo arch=evil; echo uid=0; echo lineside-answer-1:1\n")
+    assert (enrolled.box.problem, bare.enrol().changed) == (None, ())
+
+
+def test_errors_of_the_machine_are_its_word_against_ours(bare: Visit) -> None:
+    told = {"error": {"code": "x.y\x1b[31m", "message": "a\x1b[2J\nlineside: all is well" * 200, "hint": "run this"}}
+    liar = bare.machine.root / "usr/local/bin/liar"
+    lines = (
+        "import os, re, sys",
+        "c = os.environ.get('SSH_ORIGINAL_COMMAND', '')",
+        "if 'sh -s' in c: os.execvp('/bin/sh', ['/bin/sh', '-s'])",
+        "if c.rstrip().endswith('pass'): sys.exit()",
+        'mark = re.search(\'"mark": "([^"]+)"\', sys.stdin.read())[1]',
+        f"print(mark + {json.dumps(told)!r})",
+    )
+    script = "\n".join(lines)
+    liar.write_text(f"#!/usr/bin/python3\n{script}\n")
+    liar.chmod(0o755)
+    bare.machine.sudoers(f"{USER} ALL=(ALL) NOPASSWD: ALL")
+    bare.machine.serve(port=2022, more="ForceCommand /usr/local/bin/liar")
+    with pytest.raises(SshUnexpected, match="an error that is not known here") as refused:
+        bare.enrol(target=SshTarget(USER, bare.machine.address, 2022))
+    assert len(refused.value.message) < 300
+    assert refused.value.message.isprintable()
+    assert "run this" not in refused.value.hint
+
+
+def test_cron_counts_where_it_runs(bare: Visit) -> None:
+    root = bare.machine.root
+    (root / "etc/cron.d").mkdir(exist_ok=True)
+    program = root / "usr/local/sbin/cron"
+    program.write_bytes((root / "usr/bin/sleep").read_bytes())
+    program.chmod(0o755)
+    before = bare.machine.written()
+    assert bare.enrol().boot == "by-hand"
+    cron = subprocess.Popen(bare.machine.command("/usr/local/sbin/cron", "600"))
+    try:
+        report = bare.enrol()
+        assert (report.boot, report.changed) == ("cron", ("service",))
+        assert bare.enrol().changed == ()
+        minute, user, command = (root / "etc/cron.d/lineside-edge").read_text().splitlines()[-1].split(" ")
+        assert (minute, user) == ("@reboot", "lineside-edge")
+        # The power was gone, and cron does what it was told.
+        bare.machine.run("sh", "-c", "pkill -9 -u lineside-edge; true")
+        words = ("setpriv", "--reuid", user, "--regid", user, "--clear-groups", command)
+        started = subprocess.Popen(bare.machine.command(*words), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+        wait_until(lambda: boxes.refresh(bare.ctx, NAME)[0].problem is None, 60, "the box")
+        assert bare.enrol().changed == ()
+        bare.release(Rows.DISCARD)
+        started.wait(60)
+    finally:
+        cron.kill()
+        cron.wait()
+    assert set(bare.machine.changes(before)) <= {"etc/cron.d"}
+
+
+def test_a_clock_that_nothing_allows_to_set_is_set_by_hand(bare: Visit) -> None:
+    bare.enrol()
+    with pytest.raises(ClockForbidden) as refused:
+        clocks.set_clock(bare.ctx, NAME)
+    assert "no systemd" in refused.value.hint
+    assert "drop-in" not in refused.value.hint
