@@ -59,7 +59,9 @@ def duration(seconds: float) -> str:
 def off_by(ms: float) -> str:
     """How far one clock is from another: "56 d behind", to be followed by whose."""
     seconds = abs(ms) / 1000
-    if seconds < 2 * 86_400:
+    if seconds < 1:
+        size = QCoreApplication.translate("formats", "{n} ms").format(n=round(abs(ms)))
+    elif seconds < 2 * 86_400:
         size = duration(seconds)
     else:
         size = QCoreApplication.translate("formats", "{n} days").format(n=count(round(seconds / 86_400)))

@@ -71,6 +71,17 @@ def is_desktop_suspect(readings: Sequence[ClockReading]) -> bool:
     return accuses_desktop([reading.skew for reading in readings if reading.skew is not None])
 
 
+def accuses_this_desktop(boxes: Sequence[Box]) -> bool:
+    """As :func:`is_desktop_suspect`, by what the boxes that answer said last."""
+    return accuses_desktop(
+        [
+            Skew(ms=box.skew_ms, error_ms=box.skew_error_ms or 0.0)
+            for box in boxes
+            if box.problem is None and box.skew_ms is not None
+        ]
+    )
+
+
 def is_wrong(box: Box) -> bool:
     """Whether a box's clock was further off than it should be when it answered last."""
     return box.skew_ms is not None and Skew(ms=box.skew_ms, error_ms=box.skew_error_ms or 0.0).matters

@@ -155,6 +155,8 @@ class BoxStatus:
     """sha256 of that root: two desktops may have made two of one number."""
     signed_s: Count = 0
     """When the newest release that it has accepted was signed, seconds since 1970: older signatures are refused."""
+    sets_clock: bool | None = None
+    """Whether the system lets a desktop set its clock through it; None: it does not say, being older."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

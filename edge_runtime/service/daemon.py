@@ -23,7 +23,7 @@ from edge_runtime.inference.autotune import TUNING_NAME
 from edge_runtime.renewal import forget_others, former_ids
 from edge_runtime.service.announce import Announcer
 from edge_runtime.service.api import BoxApi
-from edge_runtime.service.clock import ClockApi, keep_from_children
+from edge_runtime.service.clock import ClockApi, keep_from_children, may_set_clock
 from edge_runtime.service.configuration import Configuration
 from edge_runtime.service.http import Routes
 from edge_runtime.service.inference import InferenceListeners
@@ -104,6 +104,7 @@ class Daemon:
         forget_others(home)
         self._identity, self._former = load_identity(home / KEYS), former_ids(home)
         self._machine = read_machine()
+        self._sets_clock = may_set_clock()
         self._configuration = Configuration(
             home, listening=lambda: self._management.address, applied=self._new_configuration
         )
@@ -279,6 +280,7 @@ class Daemon:
             root=self._trust.version,
             root_digest=self._trust.digest,
             signed_s=self._signed_s(),
+            sets_clock=self._sets_clock,
         )
 
     def _signed_s(self) -> int:

@@ -635,6 +635,18 @@
         <translation>它将采用本机的时间：请先确认无误。边缘盒和本机都会记录是谁校准的。</translation>
     </message>
     <message>
+        <source>Its clock is right: {off} this one.</source>
+        <translation>时钟准确：比本机{off}。</translation>
+    </message>
+    <message>
+        <source>All boxes are off by the same: rather this desktop&apos;s clock is wrong. Look at it first.</source>
+        <translation>所有边缘盒的偏差都相同：更可能是本机的时钟不准。请先检查本机时钟。</translation>
+    </message>
+    <message>
+        <source>Its system does not let it be set from here: set it at the box, as root.</source>
+        <translation>该边缘盒的系统不允许从这里设置时钟：请在边缘盒上以 root 身份设置。</translation>
+    </message>
+    <message>
         <source>{box}: {off} this desktop&apos;s clock</source>
         <translation>{box}：比本机的时钟{off}</translation>
     </message>
@@ -4114,6 +4126,10 @@
     <message>
         <source>{h} h {m:02d} min</source>
         <translation>{h} 小时 {m:02d} 分</translation>
+    </message>
+    <message>
+        <source>{n} ms</source>
+        <translation>{n} 毫秒</translation>
     </message>
     <message>
         <source>{n} days</source>

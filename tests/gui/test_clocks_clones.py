@@ -72,8 +72,12 @@ def test_a_wrong_clock_is_told_of_and_set_only_after_a_question(bench: Bench, bo
     bench.go("boxes")
     bench.settle()
     panel = page.detail.clock
-    assert not panel.isVisible(), "a few seconds are nobody's business"
+    assert "Its clock is right: 3 s behind this one." in words_in(panel)
+    assert not panel.set_clock.isVisible()
     assert panel.ask_to_set() is None
+    seen(bench, box, skew_ms=12.4)
+    bench.settle()
+    assert "Its clock is right: 12 ms ahead of this one." in words_in(panel)
     seen(bench, box, skew_ms=-3 * 3_600_000.0)
     bench.settle()
     assert panel.isVisible()
@@ -87,6 +91,39 @@ def test_a_wrong_clock_is_told_of_and_set_only_after_a_question(bench: Bench, bo
     seen(bench, box, skew_ms=1.8e12)
     bench.settle()
     assert "20,833 days ahead of" in words_in(panel)
+
+
+def test_a_clock_that_the_system_does_not_let_be_set_is_told_of(bench: Bench, box: Box) -> None:
+    known = box_store.get_box(bench.context.database, box.box).status
+    assert known is not None
+    box_store.set_status(bench.context.database, box.box, status=replace(known, sets_clock=False), seen_ms=1)
+    seen(bench, box, skew_ms=-3 * 3_600_000.0)
+    bench.go("boxes")
+    bench.settle()
+    panel = boxes_page(bench).detail.clock
+    assert "set it at the box, as root" in words_in(panel)
+    assert not panel.set_clock.isVisible()
+    assert panel.ask_to_set() is None
+    assert not any("Set the clock" in command.title for command in boxes_page(bench).commands())
+
+
+def test_boxes_that_are_off_by_the_same_accuse_the_desktop(bench: Bench, box: Box, tmp_path: Path) -> None:
+    other = add_box(bench.context, tmp_path / "other", "line-2")
+    seen(bench, box, skew_ms=-3 * 3_600_000.0)
+    seen(bench, other, skew_ms=0.0)
+    bench.go("boxes")
+    bench.settle()
+    panel = boxes_page(bench).detail.clock
+    boxes_page(bench).pick(box.box)
+    bench.settle()
+    assert "this desktop's clock is wrong" not in words_in(panel)
+    seen(bench, other, skew_ms=-3 * 3_600_000.0 + 800)
+    bench.settle()
+    assert "rather this desktop's clock is wrong" in words_in(panel)
+    dialog = panel.ask_to_set()
+    assert dialog is not None
+    assert "rather this desktop's clock is wrong" in words_in(dialog)
+    dialog.reject()
 
 
 def test_no_moment_is_too_wrong_to_be_shown() -> None:

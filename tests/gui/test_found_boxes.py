@@ -93,4 +93,5 @@ def test_a_wrong_subnet_is_told_in_place(found: FoundBoxes, bench: Bench, errors
     found.look()
     bench.settle()
     assert "at most 4096 are tried" in " ".join(texts_of(found))
+    assert "Name a smaller part of it, or the box's own address." in " ".join(texts_of(found))
     assert errors == []

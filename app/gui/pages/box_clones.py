@@ -8,12 +8,13 @@ from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QLineEdit, QVBoxLayout, QWidget
 
 from app.gui import formats
-from app.gui.dialogs import FormDialog
+from app.gui.dialogs import FormDialog, refusal
 from app.gui.session import Session
 from app.gui.widgets import Button, Facts, IconLabel, card, clear, column, label, row
 from app.store.records import Box, Sighting
 from app.usecases import boxes, clones
 from app.usecases.clone_rules import Clone
+from edge_runtime.contracts.errors import LinesideError
 
 if TYPE_CHECKING:
     from app.gui.pages.boxes import BoxesPage
@@ -109,7 +110,10 @@ class CloneDialog(FormDialog):
     def _failed(self, error: BaseException) -> None:
         self.ask_again.setEnabled(True)
         clear(self._list)
-        self._list.addWidget(label(str(error), "bad", wrap=True))
+        if isinstance(error, LinesideError):
+            self._list.addWidget(label(refusal(error), "bad", wrap=True, selectable=True))
+        else:
+            self._session.tasks.report(error)
 
     def _finding(self, clone: Clone, names: dict[str, str]) -> QWidget:
         sides = column(gap=12)

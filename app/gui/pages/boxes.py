@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QSplitter, QStackedWidget, QWidget
 from app.gui import formats
 from app.gui.pages.add_box import AddBox
 from app.gui.pages.base import Command, Page, scrolled
-from app.gui.pages.box_clock import wrong_by
+from app.gui.pages.box_clock import may_set, wrong_by
 from app.gui.pages.box_clones import CloneNotice
 from app.gui.pages.box_detail import BoxDetail
 from app.gui.pages.box_history import BoxHistory, Topic
@@ -198,7 +198,11 @@ class BoxesPage(Page):
         forget = self.tr("Forget box {name}…").format(name=box.name)
         release = self.tr("Take Lineside off {name}…").format(name=box.name)
         clock = self.tr("Set the clock of {name}…").format(name=box.name)
-        wrong = [Command(title=clock, icon="wait", run=self.detail.clock.ask_to_set)] if wrong_by(box) else []
+        wrong = (
+            [Command(title=clock, icon="wait", run=self.detail.clock.ask_to_set)]
+            if wrong_by(box) and may_set(box)
+            else []
+        )
         return [
             *wrong,
             Command(title=look, icon="activity", run=self.look_back),
@@ -236,6 +240,8 @@ class BoxesPage(Page):
         for button in (self.refresh, self.collect):
             button.setEnabled(bool(rows))
         self.table.pick_first()
+        # Whether its clock or rather this desktop's is wrong, the other boxes tell.
+        self.detail.clock.show_box(self.table.record)
 
     def _model_name(self, box: Box) -> str:
         slot = active_slot(box)

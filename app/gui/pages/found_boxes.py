@@ -7,6 +7,7 @@ import re
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QLineEdit, QVBoxLayout, QWidget
 
+from app.gui.dialogs import refusal
 from app.gui.reason_texts import told
 from app.gui.session import Session
 from app.gui.widgets import Button, IconLabel, OneLine, clear, column, dropdown, label, row
@@ -14,6 +15,7 @@ from app.store.records import Box
 from app.usecases import boxes, finding
 from app.usecases.finding import Found, Looked, ScanReport, ScanRequest
 from edge_runtime.config import join_address
+from edge_runtime.contracts.errors import LinesideError
 from edge_runtime.contracts.finding import FoundBox, Reason
 
 LISTEN_S = 2.0
@@ -75,7 +77,11 @@ class FoundBoxes(QWidget):
 
     def _failed(self, error: BaseException) -> None:
         self.look_again.setEnabled(True)
-        self._show([label(str(error), "bad", wrap=True)])
+        if isinstance(error, LinesideError):
+            self._show([label(refusal(error), "bad", wrap=True, selectable=True)])
+        else:
+            self._show([])
+            self._session.tasks.report(error)
 
     def _seen(self, report: ScanReport) -> None:
         self.look_again.setEnabled(True)
