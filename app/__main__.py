@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app.cli.frame import Windows, run
+from edge_runtime.strangers import keep_quiet_about_strangers
 
 if TYPE_CHECKING:
     from app.demo.report import DemoOptions
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line ``argv`` (by default this process's) and return its exit status."""
+    keep_quiet_about_strangers()
     return run(sys.argv[1:] if argv is None else argv, Windows(site=_open_window, demo=_play_in_window))
 
 

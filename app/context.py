@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -14,13 +15,21 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from app.fleet.patches import Patches
 from app.secrets import Secrets, Vault
 from app.settings import Settings, load_settings, save_settings
 from app.store.blobs import Blobs
 from app.store.database import Database
 from app.store.records import Site
 from edge_runtime.contracts import wire
-from edge_runtime.contracts.errors import DatabaseDamaged, InputInvalid, NotFound, SiteMissing, StoreUnreachable
+from edge_runtime.contracts.errors import (
+    DatabaseDamaged,
+    InputInvalid,
+    KeysBusy,
+    NotFound,
+    SiteMissing,
+    StoreUnreachable,
+)
 from edge_runtime.identity import Identity, load_identity
 from edge_runtime.update.durable import sync_folder
 
@@ -34,6 +43,7 @@ if TYPE_CHECKING:
 
 SITE_NAME = "site.json"
 DATABASE_NAME = "lineside.db"
+KEYS_WAIT_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +81,11 @@ class Places:
         return self.home / "keys.former"
 
     @property
+    def keys_lock(self) -> Path:
+        """Locked while keys are changed; see :func:`changing_keys`."""
+        return self.home / "keys.lock"
+
+    @property
     def root_key(self) -> Path:
         """The site's offline key, encrypted; best moved to a USB stick in a safe."""
         return self.home / "root" / "root.key.pem"
@@ -82,6 +97,11 @@ class Places:
     @property
     def objects(self) -> Path:
         return self.home / "objects"
+
+    @property
+    def patches(self) -> Path:
+        """What makes one bundle of another; may be deleted at any time."""
+        return self.home / "patches"
 
     @property
     def bursts(self) -> Path:
@@ -111,10 +131,12 @@ class Context:
     blobs: Blobs
     identity: Identity
     places: Places = field(repr=False)
+    signing: threading.Lock = field(default_factory=threading.Lock, repr=False)
+    """Held while releases are signed or their signatures read together: several boxes are served at a time."""
     _repository: tuple[str, ReleaseRepository] | None = field(default=None, repr=False)
     """Opened under the root of this digest."""
-    _roots: tuple[frozenset[str], SiteRoots] | None = field(default=None, repr=False)
-    """Read from the files of these names."""
+    _roots: tuple[frozenset[tuple[str, int, int]], SiteRoots] | None = field(default=None, repr=False)
+    """Read from files that looked so then."""
 
     def __enter__(self) -> Context:
         return self
@@ -135,6 +157,11 @@ class Context:
         self.settings = settings
         # Hosts are made from the settings: the next burst uses the new ones.
         self.__dict__.pop("hosts", None)
+
+    @cached_property
+    def patches(self) -> Patches:
+        """What makes one bundle of another, made when it is needed."""
+        return Patches(self.places.patches)
 
     @cached_property
     def recipes(self) -> Mapping[str, Recipe]:
@@ -166,11 +193,12 @@ class Context:
         """Who may do what at this site, as this desktop knows it now."""
         from cloud_sync.release.site_roots import SiteRoots
 
-        # A root's file is never changed: as long as the same ones are there, they say the same. Every contact asks.
+        # Every contact asks: as long as the files are the same ones, they say the same.
         folder = self.places.repository
-        names = frozenset(path.name for path in folder.glob("*.root.json"))
-        if self._roots is None or self._roots[0] != names:
-            self._roots = names, SiteRoots(folder)
+        found = ((path.name, path.stat()) for path in folder.glob("*.root.json"))
+        seen = frozenset((name, stat.st_mtime_ns, stat.st_ino) for name, stat in found)
+        if self._roots is None or self._roots[0] != seen:
+            self._roots = seen, SiteRoots(folder)
         return self._roots[1]
 
     def bundle(self, sha256: str) -> Bundle:
@@ -240,7 +268,10 @@ def open_context(home: Path, *, vault: Vault | None = None) -> Context:
     places = Places(home.absolute())
     site = read_site(places)
     settings = load_settings(places.home)
-    settle_keys(places)
+    if places.next_keys.exists():
+        with changing_keys(places):
+            settle_keys(places)
+    _remove_copies_of_the_root_key(places)
     identity = _desktop_identity(places)
     if not places.database.exists() or places.database.stat().st_size == 0:
         raise DatabaseDamaged(f"{places.database} is gone or empty, though the site is here.")
@@ -270,8 +301,30 @@ def read_site(places: Places) -> Site:
         raise DatabaseDamaged(f"{places.site} cannot be read: {error}") from error
 
 
+@contextmanager
+def changing_keys(places: Places) -> Iterator[None]:
+    """Hold all other windows and commands off the keys of this home, from before the root is read until everything
+    that follows from the new one is done.
+
+    :raises KeysBusy: another one has not ended in a minute.
+    """
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(places.keys_lock)
+    try:
+        lock.acquire(timeout=KEYS_WAIT_S)
+    except Timeout as error:
+        raise KeysBusy("Another window or command of this desktop is changing the keys.") from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
 def settle_keys(places: Places) -> None:
-    """Bring a change of this desktop's keys to its end where a root lists the new ones, else undo it."""
+    """Bring a change of this desktop's keys to its end where a root lists the new ones, else undo it. Call it while
+    :func:`changing_keys`.
+    """
     if not places.next_keys.exists():
         return
     if places.keys.exists():
@@ -288,6 +341,12 @@ def settle_keys(places: Places) -> None:
         places.keys.rename(places.former_keys)
     places.next_keys.rename(places.keys)
     sync_folder(places.home)
+
+
+def _remove_copies_of_the_root_key(places: Places) -> None:
+    """What a version of before left in the site's folder when it was killed as it spoke to boxes with that key."""
+    for folder in places.home.glob(".root-key.*"):
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _desktop_identity(places: Places) -> Identity:

@@ -15,11 +15,16 @@ from edge_runtime.commands import COMMANDS, load, said
 from edge_runtime.contracts.errors import InputInvalid, LinesideError
 from edge_runtime.enrolment import create_home, trust_desktop
 from edge_runtime.identity import MAX_CERTIFICATE_BYTES
+from edge_runtime.strangers import keep_quiet_about_strangers
 from edge_runtime.update.roots import MAX_ROOT_BYTES
+
+_AT_HOME = frozenset({"init", "trust", "code", "run"})
+"""Commands whose files are those of the box's home: what it saw and whom it trusts is nobody else's business."""
 
 
 def program() -> NoReturn:
     """The command as a process of its own."""
+    keep_quiet_about_strangers()
     try:
         status = main()
         sys.stdout.flush()
@@ -41,6 +46,8 @@ def main(arguments: list[str] | None = None) -> int:
     """The command; returns the exit status and prints errors with their hint and code."""
     given = sys.argv[1:] if arguments is None else arguments
     options = build_parser(given[0] if given else None).parse_args(given)
+    private = options.command in _AT_HOME
+    before = os.umask(0o077) if private else 0
     try:
         if options.command in COMMANDS:
             return load(options.command).run(options)
@@ -57,6 +64,9 @@ def main(arguments: list[str] | None = None) -> int:
         as_json = getattr(options, "json", False)
         (sys.stdout if as_json else sys.stderr).write(said(error, as_json=as_json))
         return 1
+    finally:
+        if private:
+            os.umask(before)
     return 0
 
 

@@ -30,9 +30,9 @@ TEMPLATE = """\
 name = {name}
 
 [management]
-listen = "0.0.0.0:7443"
+listen = "[::]:7443"            # at every address, over IPv4 and IPv6; "0.0.0.0:7443" for IPv4 alone
 announce = true                 # tell the local network over mDNS
-pairing = "0.0.0.0:7444"        # takes a one-time code for as long as the box trusts no desktop; "" turns it off
+pairing = "[::]:7444"           # takes a one-time code for as long as the box trusts no desktop; "" turns it off
 
 [spool]
 max_bytes = 1073741824          # for what no desktop has fetched; the least precious goes first, the oldest of it
@@ -77,12 +77,15 @@ _LISTEN, _MAYBE_LISTEN = rf"^{_HOST_PORT}\Z", rf"^({_HOST_PORT})?\Z"
 _PIPELINE_NAME = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}\Z"
 _SOURCE = r"^[a-z][a-z0-9-]*:.+\Z"
 _WANTED = {
-    _LISTEN: "wants host:port, for instance 0.0.0.0:7443",
+    _LISTEN: "wants host:port, for instance [::]:7443",
     _MAYBE_LISTEN: 'wants host:port, for instance 127.0.0.1:8000, or "" for none',
     _PIPELINE_NAME: "wants up to 64 letters, digits, hyphens and underscores, a letter or digit first",
     _SOURCE: "wants kind:location, for instance folder:/var/lib/camera/frames",
 }
 """In a person's words."""
+MAX_WORKERS = 64
+Workers = Annotated[int, Meta(ge=1, le=MAX_WORKERS)]
+"""Threads that work at a time: more than that no box has cores for."""
 Listen = Annotated[str, Meta(pattern=_LISTEN)]
 """``host:port``; port 0 takes any free one."""
 MaybeListen = Annotated[str, Meta(pattern=_MAYBE_LISTEN)]
@@ -113,9 +116,9 @@ def is_loopback(host: str) -> bool:
 class Management(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The listener for desktops. A change takes effect at the next start."""
 
-    listen: Listen = "0.0.0.0:7443"
+    listen: Listen = "[::]:7443"
     announce: bool = True
-    pairing: MaybeListen = "0.0.0.0:7444"
+    pairing: MaybeListen = "[::]:7444"
     """Where a desktop that has the box's one-time code may come, for as long as the box trusts none."""
 
     @property
@@ -205,7 +208,7 @@ class PipelineConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """``kind:location``; the kinds are those registered as ``lineside.sources``."""
     keep_random: Share = 0.05
     keep_margin: Share = 0.5
-    workers: Annotated[int, Meta(ge=1, le=64)] | None = None
+    workers: Workers | None = None
     """Frames in hand at a time; more than one may mix up their order a little. Without it as many as
     ``lineside-edge bench`` found best for the model, or one for each core."""
     fps: Annotated[float, Meta(gt=0, le=1000)] | None = None
@@ -295,6 +298,13 @@ def _check_names(config: EdgeConfig, text: str) -> None:
             seen.add(pipeline.source)
 
 
+def in_words(problem: str) -> str:
+    """A complaint about a text in a person's words, where it is about its form."""
+    if "matching regex" not in problem:
+        return problem
+    return next((wanted for pattern, wanted in _WANTED.items() if repr(pattern) in problem), problem)
+
+
 def load_config(path: Path) -> EdgeConfig:
     """Read and check a file.
 
@@ -334,6 +344,6 @@ def _explain(text: str, complaint: str) -> ConfigInvalid:
         problem = "there is no such field"
     elif missing := re.search(r"missing required field `([^`]*)`", problem):
         problem = f"`{missing[1]}` is missing"
-    elif "matching regex" in problem:
-        problem = next((wanted for pattern, wanted in _WANTED.items() if repr(pattern) in problem), problem)
+    else:
+        problem = in_words(problem)
     return config_error(text, field or "the file", problem)

@@ -93,6 +93,8 @@ def create_home(home: Path, *, name: str, config: str | None = None) -> BoxHome:
         name = require_box_name(name)
         text = config if config is not None else TEMPLATE.format(name=json.dumps(name, ensure_ascii=False))
         parse_config(text)
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        home.chmod(0o700)
         create_identity(home / KEYS, name)
         write_durably(home / CONFIG_NAME, [text.encode()])
     create_identity(home / KEYS, name)
@@ -121,7 +123,8 @@ def read_address(home: Path) -> str:
         raise NotFound(
             f"The box in {home} is not running.", hint="Start it: `lineside-edge run --home DIR`."
         ) from error
-    host = "127.0.0.1" if found.host == "0.0.0.0" else "::1" if found.host == "::" else found.host  # noqa: S104 - compared, not bound
+    # At all of its addresses, IPv4 is among them; IPv6 may be switched off.
+    host = "127.0.0.1" if found.host in ("0.0.0.0", "::") else found.host  # noqa: S104 - compared, not bound
     return f"[{host}]:{found.port}" if ":" in host else f"{host}:{found.port}"
 
 

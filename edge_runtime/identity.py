@@ -29,6 +29,8 @@ CERTIFICATE_NAME = "identity.crt"
 CURRENT_NAME = "current"
 """Names the folder, inside an identity's own, of the one that has taken its place; see :mod:`edge_runtime.renewal`."""
 MAX_CERTIFICATE_BYTES = 16 * 1024
+LONGEST_NAME = 64
+"""Characters of a certificate's common name, as its standard has it; who shows more is cut short."""
 _NAME_BYTES = 32
 _NEVER_TOO_EARLY = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 _NEVER_TOO_LATE = datetime.datetime(9999, 12, 31, 23, 59, 59, tzinfo=datetime.UTC)
@@ -132,7 +134,7 @@ def read_presented(der: bytes) -> Presented:
     pem = ssl.DER_cert_to_PEM_cert(der)
     certificate = _parse(pem)
     names = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
-    return Presented(_fingerprint(certificate), one_line(str(names[0].value)) if names else "", pem)
+    return Presented(_fingerprint(certificate), one_line(str(names[0].value))[:LONGEST_NAME] if names else "", pem)
 
 
 def certificate_der(certificate_pem: str) -> bytes:
@@ -168,6 +170,26 @@ def require_peer(connection: ssl.SSLSocket | ssl.SSLObject, peer_pem: str) -> No
         raise BoxWrongKey("It showed another certificate than the one that was pinned.")
 
 
+def signature_of(identity: Identity, message: bytes) -> str:
+    """The signature of an identity's key, which must not be encrypted, in hex."""
+    return _load_key(identity.key_path).sign(message).hex()
+
+
+def is_signed_by(der: bytes, message: bytes, signature: str) -> bool:
+    """Whether the owner of a certificate, given as DER, signed this.
+
+    :raises InputInvalid: not one self-signed Ed25519 certificate.
+    """
+    key = _parse(ssl.DER_cert_to_PEM_cert(der)).public_key()
+    try:
+        if isinstance(key, Ed25519PublicKey):
+            key.verify(bytes.fromhex(signature), message)
+            return True
+    except (ValueError, InvalidSignature):
+        return False
+    return False
+
+
 def _context(protocol: int, identity: Identity, trusted_pems: Sequence[str]) -> ssl.SSLContext:
     context = ssl.SSLContext(protocol)
     context.minimum_version = ssl.TLSVersion.TLSv1_3
@@ -184,7 +206,7 @@ def _context(protocol: int, identity: Identity, trusted_pems: Sequence[str]) -> 
 
 def self_signed(key: Ed25519PrivateKey, common_name: str) -> str:
     """The certificate of a key in PEM form: it says nothing but the key, and never expires."""
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name.strip()[:64] or "lineside")])
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name.strip()[:LONGEST_NAME] or "lineside")])
     usages = [ExtendedKeyUsageOID.CLIENT_AUTH, ExtendedKeyUsageOID.SERVER_AUTH]
     certificate = (
         x509.CertificateBuilder()

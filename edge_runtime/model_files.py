@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edge_runtime.contracts.errors import BundleInvalid, ModelUnusable, NotFound
+from edge_runtime.plain_files import read_at_most
 
 if TYPE_CHECKING:
     from edge_runtime.update.bundle import Bundle
@@ -37,6 +38,11 @@ def file_name(path: Path) -> str:
     return path.name.removesuffix(".onnx")
 
 
+def not_a_file(path: Path) -> ModelUnusable:
+    """What is said of a folder, a pipe or a device."""
+    return ModelUnusable(f"{path} is not a file.", hint="Name an ONNX file or a bundle.")
+
+
 def read_model_file(path: Path) -> ModelFile:
     """Read a model for use on this machine; nobody asks here who signed it.
 
@@ -48,21 +54,29 @@ def read_model_file(path: Path) -> ModelFile:
         facts = path.stat()
         # A pipe or a device would have us wait for ever, or read for ever.
         if not stat.S_ISREG(facts.st_mode):
-            raise ModelUnusable(f"{path} is not a file.", hint="Name an ONNX file or a bundle.")
+            raise not_a_file(path)
         if facts.st_size > MAX_MODEL_BYTES:
             raise ModelUnusable(
                 f"{path} has {facts.st_size} bytes; at most {MAX_MODEL_BYTES} are read.",
                 hint="An ONNX file cannot be larger: quantize the model, or split it.",
             )
         with path.open("rb") as file:
-            body = file.read(MAX_MODEL_BYTES + 1)
+            begin = file.read(len(_ZIP))
+            body = b"" if begin == _ZIP else begin + read_at_most(file, MAX_MODEL_BYTES - len(begin))
     except FileNotFoundError as error:
         raise NotFound(f"There is no {path}.", hint="Check the path.") from error
     except OSError as error:
         raise ModelUnusable(f"{path} cannot be read: {error.strerror}.") from error
-    if not body:
+    except MemoryError as error:
+        raise ModelUnusable(
+            f"{path} has {facts.st_size} bytes, for which there is not enough memory.",
+            hint="Stop what else takes memory here, or quantize the model.",
+        ) from error
+    if not begin:
         raise ModelUnusable(f"{path} is empty.")
-    if not body.startswith(_ZIP):
+    if begin != _ZIP:
+        if len(body) > MAX_MODEL_BYTES:
+            raise ModelUnusable(f"{path} is being written to.", hint="Wait until it is whole.")
         return ModelFile(file_name(path), body)
     # Most models are bare, and a server's first answer need not wait for what only bundles take.
     from edge_runtime.update.bundle import read_bundle

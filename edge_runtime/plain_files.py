@@ -1,4 +1,4 @@
-"""Opening a file that somebody else put there."""
+"""Opening and reading a file that somebody else put there."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import os
 import stat
 from pathlib import Path
 from typing import BinaryIO
+
+_STEP_BYTES = 64 * 1024
 
 
 def open_plain(path: Path) -> BinaryIO:
@@ -20,3 +22,16 @@ def open_plain(path: Path) -> BinaryIO:
         os.close(handle)
         raise OSError(errno.EINVAL, "it is not a plain file")
     return os.fdopen(handle, "rb")
+
+
+def read_at_most(file: BinaryIO, most: int) -> bytes:
+    """The rest of a file, or ``most`` + 1 bytes where there is more. It takes as much memory as there is to read, not
+    as there may be at most: Python makes room for all that it is asked for."""
+    wanted, left = min(os.fstat(file.fileno()).st_size, most) + 1, most + 1
+    pieces: list[bytes] = []
+    # Some files are longer than they say, and some are being written to.
+    while left > 0 and (piece := file.read(min(wanted, left))):
+        pieces.append(piece)
+        left -= len(piece)
+        wanted = _STEP_BYTES
+    return pieces[0] if len(pieces) == 1 else b"".join(pieces)

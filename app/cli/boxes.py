@@ -46,6 +46,10 @@ def register(topics: Topics, everywhere: argparse.ArgumentParser) -> None:
     chosen = shadow.add_mutually_exclusive_group(required=True)
     chosen.add_argument("model", nargs="?", help="name, name@version or id of a released model")
     chosen.add_argument("--off", action="store_true", help="end it")
+    label = topic.verb("label", _label, "give a box labels, by which rollouts choose boxes, or take them off")
+    label.add_argument("box", help="name or id")
+    label.add_argument("--add", action="append", default=[], metavar="LABEL", help="may be given more than once")
+    label.add_argument("--remove", action="append", default=[], metavar="LABEL", help="may be given more than once")
     ssh.add_release(topic)
     topic.verb("forget", _forget, "strike a box off this desktop's list").add_argument("box", help="name or id")
 
@@ -90,6 +94,7 @@ _BRIEF: Columns[Box] = {
     "BOX": lambda box: text.short(box.box),
     "ADDRESS": lambda box: box.address,
     "STATE": _state,
+    "LABELS": lambda box: ", ".join(box.labels),
     "LAST SEEN": lambda box: text.moment(box.last_seen_ms),
     "MODEL": _model,
     "PIPELINES": _lines,
@@ -99,6 +104,7 @@ _FULL: Columns[Box] = {
     "name": lambda box: box.name,
     "box": lambda box: box.box,
     "address": lambda box: box.address,
+    "labels": lambda box: ", ".join(box.labels),
     "enrolled": lambda box: text.moment(box.enrolled_ms),
     "last seen": lambda box: text.moment(box.last_seen_ms),
     "state": _state,
@@ -198,6 +204,14 @@ def _rollback(arguments: argparse.Namespace, session: Session) -> None:
 
     with session.open() as ctx:
         session.one("box", boxes.roll_back(ctx, arguments.box, arguments.reason), _FULL)
+
+
+def _label(arguments: argparse.Namespace, session: Session) -> None:
+    from app.usecases.labels import label_box
+
+    with session.open() as ctx:
+        box = label_box(ctx, arguments.box, add=arguments.add, remove=arguments.remove)
+        session.one("box", box, {"name": lambda one: one.name, "labels": lambda one: ", ".join(one.labels)})
 
 
 def _forget(arguments: argparse.Namespace, session: Session) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,10 +11,12 @@ from app.cli import text
 from app.cli.commands import Topic
 from app.cli.passphrase import known_passphrase, new_passphrase
 from app.cli.session import Columns, Session
+from edge_runtime.contracts.errors import Cancelled, InputInvalid
 
 if TYPE_CHECKING:
     from app.context import Context
     from app.usecases.trust import DesktopRow, Trust
+    from cloud_sync.release.handover import Handover
 
 
 def add_keys(topic: Topic) -> None:
@@ -26,6 +29,7 @@ def add_keys(topic: Topic) -> None:
     admit.add_argument("--out", type=Path, metavar="FILE", help="where to write the admission (default: beside it)")
     join = topic.verb("join", _join, "on the new desktop: become one of the site's with the admission")
     join.add_argument("file", type=Path, metavar="FILE", help="the admission")
+    join.add_argument("--site-number", metavar="NUMBER", help="what the desktop shows that wrote it (default: ask)")
     strike = topic.verb("strike-off", _strike_off, "let a lost desktop do nothing any more")
     strike.add_argument("desktop", metavar="DESKTOP", help="name, or the beginning of its fingerprint")
     rotate = topic.verb("rotate-key", _rotate_key, "give this desktop new keys")
@@ -38,6 +42,9 @@ def add_keys(topic: Topic) -> None:
     _add_name(recover)
     introduce = topic.verb("introduce", _introduce, "bring boxes the newest root with the root key as the proof")
     introduce.add_argument("boxes", nargs="*", metavar="BOX", help="name or id (default: all that lack it)")
+    topic.verb(
+        "confirm-date", _confirm_date, "say that this desktop's date is right, after a long time without releases"
+    )
     for parser in (admit, strike, rotate, root, export, introduce):
         parser.add_argument(
             "--root-key",
@@ -85,18 +92,22 @@ def _answer(session: Session, known: Trust, **more: Any) -> None:
     lines = ["The root lists no desktop yet; the first change of the keys begins the list."]
     if known.desktops:
         lines = text.table(list(_ROWS), [[read(row) for read in _ROWS.values()] for row in known.desktops])
-    lines.append(f"Root {known.root} is in force.")
+    lines.append(f"Root {known.root} is in force. The site's number is {known.site_number}.")
     if known.pending:
         lines.append(f"Boxes that have not heard of it yet: {text.clean(', '.join(known.pending))}")
     if known.root_key:
         lines.append(f"The root key lies on this desktop, in {known.root_key}. Move it to a stick in a safe.")
+    if known.date_doubt:
+        lines.append(text.clean(f"Nothing is signed for now. {known.date_doubt}"))
     session.answer(
         {
             "root": known.root,
+            "site_number": known.site_number,
             "desktops": known.desktops,
             "pending": known.pending,
             "root_key": known.root_key,
             "listed_here": known.listed_here,
+            "date_doubt": known.date_doubt,
             **more,
         },
         lines,
@@ -135,15 +146,37 @@ def _admit(arguments: argparse.Namespace, session: Session) -> None:
         trust.admit(ctx, request, out, **_key(arguments, ctx))
         _tell_boxes(ctx)
         session.say(f"Wrote {out}. Carry it to the new desktop; there: lineside site join FILE")
+        session.say("The site's number, to compare there:")
+        session.say(trust.get_trust(ctx).site_number)
         _answer(session, trust.get_trust(ctx), admission=str(out))
 
 
 def _join(arguments: argparse.Namespace, session: Session) -> None:
     from app.usecases import joining, trust
 
-    with joining.join(session.home, arguments.file) as ctx:
+    number = arguments.site_number or _compared(joining.read_admission(arguments.file))
+    with joining.join(session.home, arguments.file, number=number) as ctx:
         session.say(f"This desktop is one of {text.clean(ctx.site.name)}'s now.")
         _answer(session, trust.get_trust(ctx), site=ctx.site)
+
+
+def _compared(admission: Handover) -> str:
+    """The number of the site in the admission, once a person has compared it.
+
+    :raises Cancelled: it is another one.
+    :raises InputInvalid: there is nobody to ask.
+    """
+    if not sys.stdin.isatty():
+        raise InputInvalid(
+            "There is no terminal to ask at whether this is the right site.",
+            hint="Give the number that the desktop shows that wrote the admission: --site-number NUMBER.",
+        )
+    print(f"The admission is of the site {text.clean(admission.name)}, number", file=sys.stderr)
+    print(admission.number, file=sys.stderr)
+    print("Does the desktop that wrote it show the same number? [y/N] ", end="", file=sys.stderr, flush=True)
+    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+        raise Cancelled("Nothing was joined.", hint="Carry the admission again, and compare the number.")
+    return admission.number
 
 
 def _strike_off(arguments: argparse.Namespace, session: Session) -> None:
@@ -201,15 +234,20 @@ def _recover(arguments: argparse.Namespace, session: Session) -> None:
     ) as ctx:
         _tell_boxes(ctx)
         session.say("Every desktop of before is struck off. Export the root key again, and set up the object store.")
+        if unreached:
+            session.say(
+                f"{text.clean(', '.join(unreached))}: still under the desktops of before, until "
+                "`lineside site introduce` reaches them."
+            )
         _answer(session, trust.get_trust(ctx), site=ctx.site, unreached=unreached)
 
 
 def _introduce(arguments: argparse.Namespace, session: Session) -> None:
-    from app.usecases import trust
+    from app.usecases import introducing, trust
 
     unreached: dict[str, str] = {}
     with session.open() as ctx:
-        trust.introduce_all(
+        introducing.introduce_all(
             ctx,
             arguments.boxes,
             told=lambda box, problem: _told(session, unreached, box, problem),
@@ -217,6 +255,14 @@ def _introduce(arguments: argparse.Namespace, session: Session) -> None:
         )
         _tell_boxes(ctx)
         _answer(session, trust.get_trust(ctx), unreached=unreached)
+
+
+def _confirm_date(_arguments: argparse.Namespace, session: Session) -> None:
+    from app.usecases import trust
+
+    with session.open() as ctx:
+        trust.confirm_date(ctx)
+        _answer(session, trust.get_trust(ctx))
 
 
 def _told(session: Session, unreached: dict[str, str], box: str, problem: str | None) -> None:

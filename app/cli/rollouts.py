@@ -5,36 +5,47 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from app.cli import text
+from app.cli import rehearsals, text
 from app.cli.commands import Topic, Topics
+from app.cli.rollout_options import add_plan_options, plan_of, waves_of
 from app.cli.session import Columns, Session
-from edge_runtime.contracts.errors import InputInvalid
 
 if TYPE_CHECKING:
     from app.context import Context
-    from app.store.records import Rollout
+    from app.store.records import BundleDecision, Rollout
+    from app.usecases.rollout_conflicts import Conflict
 
 
 def register(topics: Topics, everywhere: argparse.ArgumentParser) -> None:
     topic = Topic(topics, everywhere, "rollouts", "releases on their staged way onto boxes")
     topic.verb("list", _list, "rollouts, newest first")
-    topic.verb("show", _show, "one rollout, box by box").add_argument("rollout", help="id, or its beginning")
-    start = topic.verb("start", _start, "offer a released model to boxes, wave by wave")
-    start.add_argument("model", help="beginning of the id, NAME@VERSION, or the version")
-    start.add_argument(
-        "--wave",
-        action="append",
-        required=True,
-        metavar="BOX[,BOX…]",
-        help="boxes of one wave; the first --wave is the canary, each next one waits for the one before",
-    )
+    _one(topic.verb("show", _show, "one rollout, box by box, and what it waits for"))
+    start = topic.verb("start", _start, "offer a released model to boxes, a canary first and then wave by wave")
+    add_plan_options(start)
     start.add_argument("--follow", action="store_true", help="wait until it is done")
-    topic.verb("follow", _follow, "advance a rollout until it is done").add_argument(
-        "rollout", help="id, or its beginning"
+    rehearsals.add_verb(topic)
+    _one(topic.verb("follow", _follow, "advance a rollout until it is done"))
+    _one(topic.verb("pause", _pause, "offer it to no further box until it is resumed"))
+    _one(topic.verb("resume", _resume, "go on with one that was paused, or that stopped and was decided about"))
+    abort = topic.verb("abort", _abort, "end it: boxes on trial return, those that committed it keep it")
+    _one(abort)
+    abort.add_argument("--reason", default="aborted by hand", help="for the record")
+    topic.verb("conflicts", _conflicts, "boxes that two desktops promised different models while apart")
+    decide = topic.verb("decide", _decide, "after a box went back by itself: what becomes of the bundle there")
+    decide.add_argument("box", help="name or id")
+    decide.add_argument("model", help="beginning of the id, NAME@VERSION, or the version")
+    decide.add_argument(
+        "choice",
+        choices=("offer-again", "hold", "blacklist"),
+        help="offer-again: the box forgets its refusal and gets it once more; hold: this box is left alone with it; "
+        "blacklist: no box of the site ever gets it",
     )
-    stop = topic.verb("stop", _stop, "offer the model to no further box")
-    stop.add_argument("rollout", help="id, or its beginning")
-    stop.add_argument("--reason", default="stopped by hand", help="for the record")
+    decide.add_argument("--reason", help="for the record")
+    topic.verb("decisions", _decisions, "what was decided about bundles and boxes, newest first")
+
+
+def _one(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("rollout", help="id, or its beginning")
 
 
 _BRIEF: Columns[Rollout] = {
@@ -45,27 +56,52 @@ _BRIEF: Columns[Rollout] = {
     "STARTED": lambda rollout: text.moment(rollout.created_ms),
     "REASON": lambda rollout: rollout.reason,
 }
+_CONFLICTS: Columns[Conflict] = {
+    "BOX": lambda one: one.name,
+    "ROLLOUT": lambda one: text.short(one.rollout),
+    "MODEL": lambda one: one.model,
+    "WHEN": lambda one: text.moment(one.updated_ms),
+    "WHY": lambda one: one.reason,
+}
 
 
 def _answer(session: Session, ctx: Context, rollout: Rollout) -> None:
     from app.usecases import boxes
+    from app.usecases.rollout_conflicts import desktop_name
+    from app.usecases.rollout_words import outlook
 
-    names = {box.box: box.name for box in boxes.list_boxes(ctx)}
+    known = {box.box: box for box in boxes.list_boxes(ctx)}
+    seen = outlook(ctx, rollout)
+    rests = f", until {text.moment(seen.rests_until_ms)}" if seen.rests_until_ms and not seen.awaited else ""
+    cap = rollout.plan.cap_bytes_per_s
     lines = text.facts(
         [
             ("rollout", rollout.rollout),
             ("model", f"{text.short(rollout.model)} {rollout.version}"),
             ("state", rollout.state),
             ("reason", rollout.reason),
-            ("started", text.moment(rollout.created_ms)),
+            ("waits", f"{seen.words}{rests}" if seen.words else None),
+            ("started", f"{text.moment(rollout.created_ms)} on {desktop_name(ctx, rollout.replica)}"),
             ("finished", text.moment(rollout.finished_ms)),
+            ("between waves", f"{rollout.plan.pause_minutes} minutes"),
+            ("may fail", rollout.plan.max_failures),
+            ("cap", f"{text.size(cap)}/s" if cap else None),
         ]
     )
+    away = set(seen.away)
     lines += text.table(
         ("WAVE", "BOX", "STATE", "REASON"),
-        [(part.wave, names.get(part.box, text.short(part.box)), part.state, part.reason) for part in rollout.boxes],
+        [
+            (
+                part.wave,
+                name := known[part.box].name if part.box in known else text.short(part.box),
+                f"{part.state}, away" if name in away else part.state,
+                part.reason,
+            )
+            for part in rollout.boxes
+        ],
     )
-    session.answer({"rollout": rollout}, lines)
+    session.answer({"rollout": rollout, "outlook": seen}, lines)
 
 
 def _list(_arguments: argparse.Namespace, session: Session) -> None:
@@ -85,32 +121,78 @@ def _show(arguments: argparse.Namespace, session: Session) -> None:
 
 def _start(arguments: argparse.Namespace, session: Session) -> None:
     from app.usecases import rollouts
+    from app.usecases.rollout_runner import follow_rollout
 
-    waves = [[name.strip() for name in wave.split(",") if name.strip()] for wave in arguments.wave]
-    if not all(waves):
-        raise InputInvalid("A wave has no box in it.")
+    plan = plan_of(arguments)
     with session.open() as ctx, session.stoppable() as cancel:
-        rollout = rollouts.start_rollout(ctx, arguments.model, waves=waves)
+        rollout = rollouts.start_rollout(ctx, arguments.model, waves=waves_of(ctx, arguments), plan=plan)
         if arguments.follow:
-            rollout = rollouts.follow_rollout(ctx, rollout.rollout, progress=session.progress, cancel=cancel)
+            rollout = follow_rollout(ctx, rollout.rollout, progress=session.progress, cancel=cancel)
         _answer(session, ctx, rollout)
 
 
 def _follow(arguments: argparse.Namespace, session: Session) -> None:
     from app.usecases import rollouts
+    from app.usecases.rollout_runner import follow_rollout
 
     with session.open() as ctx, session.stoppable() as cancel:
         rollout = rollouts.get_rollout(ctx, arguments.rollout)
-        _answer(
-            session,
-            ctx,
-            rollouts.follow_rollout(ctx, rollout.rollout, progress=session.progress, cancel=cancel),
-        )
+        _answer(session, ctx, follow_rollout(ctx, rollout.rollout, progress=session.progress, cancel=cancel))
 
 
-def _stop(arguments: argparse.Namespace, session: Session) -> None:
+def _pause(arguments: argparse.Namespace, session: Session) -> None:
     from app.usecases import rollouts
 
     with session.open() as ctx:
-        rollout = rollouts.get_rollout(ctx, arguments.rollout)
-        _answer(session, ctx, rollouts.stop_rollout(ctx, rollout.rollout, arguments.reason))
+        _answer(session, ctx, rollouts.pause_rollout(ctx, arguments.rollout))
+
+
+def _resume(arguments: argparse.Namespace, session: Session) -> None:
+    from app.usecases import rollouts
+
+    with session.open() as ctx:
+        _answer(session, ctx, rollouts.resume_rollout(ctx, arguments.rollout))
+
+
+def _abort(arguments: argparse.Namespace, session: Session) -> None:
+    from app.usecases import rollouts
+    from app.usecases.rollout_runner import advance_rollout
+
+    with session.open() as ctx, session.stoppable() as cancel:
+        rollout = rollouts.abort_rollout(ctx, arguments.rollout, arguments.reason)
+        # Those on trial that answer are told now; the others when a desktop that follows the site sees them.
+        _answer(session, ctx, advance_rollout(ctx, rollout.rollout, cancel=cancel))
+
+
+def _conflicts(_arguments: argparse.Namespace, session: Session) -> None:
+    from app.usecases.rollout_conflicts import list_conflicts, mend_records
+
+    with session.open() as ctx:
+        mend_records(ctx)
+        empty = "No box was promised different models by two desktops."
+        session.rows("conflicts", list_conflicts(ctx), _CONFLICTS, empty=empty)
+
+
+def _decide(arguments: argparse.Namespace, session: Session) -> None:
+    from app.usecases.rollout_decisions import MEANS, decide
+
+    with session.open() as ctx:
+        decision = decide(ctx, arguments.box, arguments.model, arguments.choice, arguments.reason)
+        session.answer({"decision": decision}, [f"{decision.choice}: {MEANS[decision.choice]}"])
+
+
+def _decisions(_arguments: argparse.Namespace, session: Session) -> None:
+    from app.usecases import boxes, models, rollout_decisions
+
+    with session.open() as ctx:
+        names = {box.box: box.name for box in boxes.list_boxes(ctx)}
+        titles = {model.model: f"{model.name} {model.version}" for model in models.list_models(ctx)}
+        columns: Columns[BundleDecision] = {
+            "BOX": lambda one: "every box" if one.box == "*" else names.get(one.box, text.short(one.box)),
+            "MODEL": lambda one: titles.get(one.bundle, text.short(one.bundle)),
+            "DECISION": lambda one: one.choice,
+            "WHO": lambda one: one.who,
+            "WHEN": lambda one: text.moment(one.decided_ms),
+            "WHY": lambda one: one.reason,
+        }
+        session.rows("decisions", rollout_decisions.list_decisions(ctx), columns, empty="Nothing was decided yet.")

@@ -12,8 +12,12 @@ from app.cli.session import Columns, Session
 from edge_runtime.contracts.errors import SiteMissing
 
 if TYPE_CHECKING:
-    from app.usecases.finding import Found
+    from app.usecases.finding import Found, Looked
     from edge_runtime.contracts.finding import Reason
+
+
+NAME_WIDTH = 40
+"""Anybody may call himself what he likes."""
 
 
 def add_verb(topic: Topic) -> None:
@@ -51,7 +55,7 @@ def _scan(arguments: argparse.Namespace, session: Session) -> None:
         report = finding.scan(ctx, request, progress=session.progress, cancel=cancel)
     told = [say(reason) for reason in report.reasons]
     columns: Columns[Found] = {
-        "NAME": lambda one: one.seen.name,
+        "NAME": lambda one: text.cut(one.seen.name, NAME_WIDTH),
         "BOX": lambda one: text.short(one.seen.box),
         "ADDRESS": lambda one: ", ".join(one.seen.addresses[:2]),
         "KEY": lambda one: "proved" if one.seen.proved else "only claimed",
@@ -66,13 +70,27 @@ def _scan(arguments: argparse.Namespace, session: Session) -> None:
     ]
     if report.found:
         lines = text.table(list(columns), [[read(one) for read in columns.values()] for one in report.found])
+    for one in report.found:
+        if one.moved_from:
+            lines += [
+                "",
+                f"{text.clean(one.known_as)} was at {one.moved_from}, and is asked where it answers from now on.",
+            ]
     for message, hint in told:
         lines += ["", text.clean(message), f"  {text.clean(hint)}"]
-    if request.explain and not told:
-        lines += ["", "Nothing that could hide a box was seen from here."]
-    session.answer(
-        {"found": report.found, "reasons": [_reason(*pair) for pair in zip(report.reasons, told, strict=True)]}, lines
-    )
+    if request.explain:
+        lines += ["", _looked(report.looked, request.via)]
+        if not told:
+            lines += ["In that, nothing was seen that could hide a box. One on another subnet or port is not seen so."]
+    reasons = [_reason(*pair) for pair in zip(report.reasons, told, strict=True)]
+    session.answer({"found": report.found, "reasons": reasons, "looked": report.looked}, lines)
+
+
+def _looked(looked: Looked, via: str | None) -> str:
+    parts = [f"listened for {looked.seconds:g} s"] if looked.seconds else []
+    parts += [f"asked every address of {network}" for network in looked.swept]
+    parts += [f"{text.clean(via)} asked every address of {text.clean(network)}" for network in looked.swept_via]
+    return f"How far it looked: {', '.join(parts) or 'the addresses that were named'}."
 
 
 def _site(one: Found) -> str:

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 from app.cli import text
 from app.cli.commands import Topic
 from app.cli.session import Session
-from edge_runtime.contracts.errors import InputInvalid, ReleaseRowsWait
+from edge_runtime.contracts.enrolment_errors import ReleaseRowsWait
+from edge_runtime.contracts.errors import InputInvalid
 
 if TYPE_CHECKING:
     from app.context import Context

@@ -12,10 +12,13 @@ NONE = "-"
 
 
 def moment(ms: int | None) -> str:
-    """Milliseconds since 1970 as local time to the second."""
+    """Milliseconds since 1970 as local time to the second; as they are where no calendar reaches."""
     if ms is None:
         return NONE
-    return datetime.datetime.fromtimestamp(ms / 1000).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+    try:
+        return datetime.datetime.fromtimestamp(ms / 1000).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+    except (ValueError, OverflowError, OSError):
+        return f"{ms} ms"
 
 
 def short(digest: str | None) -> str:
@@ -51,6 +54,11 @@ def skew(ms: float) -> str:
 def clean(value: object) -> str:
     """One line without control characters: names and messages come from other machines."""
     return NONE if value is None or value == "" else one_line(str(value))
+
+
+def cut(value: str, most: int) -> str:
+    """What is longer than ``most`` characters ends with an ellipsis."""
+    return value if len(value) <= most else value[: most - 1] + "…"
 
 
 def width(text: str) -> int:

@@ -25,7 +25,7 @@ from app.demo.report import (
 )
 from app.demo.stage import Station, stations
 from app.store.records import Box, Burst, Model, Rollout
-from app.usecases import boxes, bursts, datasets, finding, models, rollouts, samples, sites, sync
+from app.usecases import boxes, bursts, datasets, finding, models, rollout_runner, rollouts, samples, sites, sync
 from app.usecases.progress import CancelToken, Progress, ProgressEvent
 from edge_runtime.contracts.errors import GateRefused, InputInvalid
 from edge_runtime.contracts.rows import AlertRow
@@ -66,7 +66,7 @@ def play(
             else Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="lineside-demo-")))
         )
         started = time.monotonic()
-        ctx = sites.create_site(folder / "desktop", "Demo factory", passphrase="demo-site")  # noqa: S106 - throw-away keys
+        ctx = sites.create_site(folder / "desktop", "Demo factory", passphrase="a demo of lineside")  # noqa: S106 - throw-away keys
         if on_context is None:
             stack.callback(ctx.close)
         else:
@@ -164,7 +164,6 @@ class _Run:
         report = finding.scan(self.ctx, finding.ScanRequest(seconds=3.0), expected=ids, cancel=self.cancel)
         found = [one.seen for one in report.found]
         heard = {seen.box for seen in found if seen.announced and seen.proved} & ids
-        finding.adopt_addresses(self.ctx, found)
         how = "by mDNS" if len(heard) == len(enrolled) else "by their addresses (multicast is off here)"
         self.cancel.check()
         boxes.refresh(self.ctx)
@@ -192,7 +191,7 @@ class _Run:
         way = ", then ".join(" and ".join(wave) for wave in waves)
         self._say("rollout", f"{model.name} {model.version} is signed and goes to {way}", *part(0.8, 1.0))
         rollout = rollouts.start_rollout(self.ctx, model.model, waves=waves)
-        rollout = rollouts.follow_rollout(self.ctx, rollout.rollout, progress=self._nested, cancel=self.cancel)
+        rollout = rollout_runner.follow_rollout(self.ctx, rollout.rollout, progress=self._nested, cancel=self.cancel)
         return _Outcome(bursts.get_burst(self.ctx, burst.burst), model, rollout)
 
     def _watch_normal(self, pair: list[Station]) -> None:

@@ -13,15 +13,18 @@ import ssl
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, TypeVar
 from urllib.parse import quote, urlencode
 
 from app.fleet.failures import no_answer, refusal, wrong_key
+from app.fleet.pacing import Pace
 from edge_runtime.contracts import wire
 from edge_runtime.contracts.audit_chain import ChainHead
 from edge_runtime.contracts.clock import BoxClock, SetClock
+from edge_runtime.contracts.delivery import FetchRequest, GuestRequest, MakeRequest, ObjectState, Stored
 from edge_runtime.contracts.errors import BoxRefused, InputInvalid, ObjectCorrupt
 from edge_runtime.contracts.finding import Neighbours, NeighboursRequest
 from edge_runtime.contracts.renewal import NewIdentity, RenewRequest, TakeRequest
@@ -29,20 +32,27 @@ from edge_runtime.contracts.rows import ROW_TYPES, Row, Stream
 from edge_runtime.contracts.status import (
     AckRequest,
     BoxStatus,
+    Changed,
+    ForgetRequest,
     InstallRequest,
+    Measured,
     ProbeReport,
     ProbeRequest,
     RootStatus,
     ShadowRequest,
+    WithdrawRequest,
 )
+from edge_runtime.contracts.witness import ActivityHead, TellRequest, Witnessed
 from edge_runtime.identity import Identity, client_context
 
 T = TypeVar("T")
-CHUNK_BYTES = 4 * 2**20
 MAX_BODY_BYTES = 16 * 2**20
 MAX_SAMPLE_BYTES = 32 * 2**20
+FORBIDDEN = 403
 ANSWER_TIMEOUT_S = 10.0
 PROBE_TIMEOUT_S = 120.0
+LOOK_TIMEOUT_S = 60.0
+"""A box that is asked for a file may have to read all that it has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,12 +88,14 @@ class BoxClient:
     """
 
     def __init__(self, address: str, certificate_pem: str, identity: Identity) -> None:
-        self.address = address
+        self.address, self.certificate = address, certificate_pem
         self._host, self._port = split_address(address)
         self._context = client_context(identity, certificate_pem)
         self._pinned = ssl.PEM_cert_to_DER_cert(certificate_pem)
         self._connection: http.client.HTTPSConnection | None = None
         self._lock = threading.Lock()
+        self._heard = False
+        """It took this desktop for one that may ask, at least once."""
 
     def __enter__(self) -> BoxClient:
         return self
@@ -123,25 +135,79 @@ class BoxClient:
             raise ObjectCorrupt(f"The box at {self.address} sent other bytes for sample {sample[:12]}.")
         return body
 
-    def deliver(self, path: Path, sha256: str, *, sent: Callable[[int, int], None]) -> None:
-        """Send a file by its digest, from where an earlier attempt stopped.
+    def deliver(
+        self,
+        path: Path,
+        sha256: str,
+        *,
+        sent: Callable[[int, int], None],
+        pace: Pace | None = None,
+        state: ObjectState | None = None,
+    ) -> int:
+        """Send a file by its digest, from where an earlier attempt stopped; returns how many bytes were sent.
 
-        :param sent: called with (bytes on the box, bytes in all) after each chunk; may raise to stop.
+        :param sent: called with (bytes on the box, bytes in all) after each piece; may raise to stop.
+        :param state: what the box has of it, where it was asked a moment ago.
         """
-        size = path.stat().st_size
-        have = self._ask("GET", f"/v1/objects/{sha256}", _ObjectState)
+        size, pace, count = path.stat().st_size, pace or Pace(), 0
+        have = state or self.object_state(sha256, size)
         offset = size if have.complete else min(have.have, size)
         sent(offset, size)
         with path.open("rb") as file:
             while not have.complete and offset < size:
                 file.seek(offset)
-                chunk = file.read(CHUNK_BYTES)
-                query = {"offset": str(offset), "size": str(size)}
-                state = self._ask("PUT", f"/v1/objects/{sha256}", _Stored, query=query, body=chunk)
-                if state.have <= offset:
+                piece = file.read(pace.size)
+                here = pace.send(piece, partial(self._put_piece, sha256, offset, size, piece))
+                if here <= offset:
                     raise BoxRefused(f"The box at {self.address} stopped taking {path.name} at {offset} bytes.")
-                offset = state.have
+                count += len(piece)
+                offset = here
                 sent(offset, size)
+        return count
+
+    def object_state(self, sha256: str, size: int) -> ObjectState:
+        """How much of a file of ``size`` bytes the box has."""
+        return self._ask(
+            "GET", f"/v1/objects/{sha256}", ObjectState, query={"size": str(size)}, timeout_s=LOOK_TIMEOUT_S
+        )
+
+    def make_object(self, sha256: str, request: MakeRequest) -> None:
+        """Have the box make a file from one that it has and a patch that was delivered.
+
+        :raises PatchUnusable, ObjectCorrupt, NotFound: it cannot; nothing was changed.
+        """
+        body = wire.encode(request)
+        self._ask("POST", f"/v1/objects/{sha256}/make", Stored, body=body, timeout_s=PROBE_TIMEOUT_S)
+
+    def admit_guest(self, request: GuestRequest) -> None:
+        """Let another box read one file there for a while, or not any more.
+
+        :raises NotFound: the box does not have the file.
+        :raises BoxRefused: it hands files to many others already.
+        """
+        self._call("POST", "/v1/guests", body=wire.encode(request), timeout_s=LOOK_TIMEOUT_S)
+
+    def fetch_object(self, sha256: str, request: FetchRequest) -> None:
+        """Have the box begin to fetch a file from another one; how it gets on, :meth:`object_state` says.
+
+        :raises BoxRefused: it fetches another file.
+        """
+        self._call("POST", f"/v1/objects/{sha256}/fetch", body=wire.encode(request))
+
+    def _put_piece(self, sha256: str, offset: int, size: int, piece: bytes) -> int:
+        query = {"offset": str(offset), "size": str(size)}
+        return self._ask("PUT", f"/v1/objects/{sha256}", Stored, query=query, body=piece).have
+
+    def witnessed(self) -> Witnessed:
+        """How far the chain of the desktop that asks had come, as the box was told.
+
+        :raises NotFound: a box of before, which keeps nothing of the kind.
+        """
+        return self._ask("GET", "/v1/witness", Witnessed)
+
+    def tell_head(self, head: ActivityHead, after: str) -> Witnessed:
+        """Have the box keep how far this desktop's chain has come; returns what it keeps then."""
+        return self._ask("PUT", "/v1/witness", Witnessed, body=wire.encode(TellRequest(head=head, after=after)))
 
     def newest_root(self) -> int:
         """Number of the newest root that the box has accepted."""
@@ -158,9 +224,9 @@ class BoxClient:
         """
         self._call("PUT", f"/v1/roots/{version}", body=body)
 
-    def put_metadata(self, path: Path) -> None:
+    def put_metadata(self, name: str, body: bytes) -> None:
         """Send one file of the release repository's metadata."""
-        self._call("PUT", f"/v1/metadata/{quote(path.name)}", body=path.read_bytes())
+        self._call("PUT", f"/v1/metadata/{quote(name)}", body=body)
 
     def probe(self, bundle_sha256: str) -> ProbeReport:
         """Try a delivered bundle in the box's sandbox; changes nothing there."""
@@ -171,14 +237,30 @@ class BoxClient:
         """Start the update to a signed target; its way shows in ``status().slots``."""
         self._call("POST", "/v1/install", body=wire.encode(InstallRequest(target=target)))
 
+    def withdraw(self, bundle: str, reason: str) -> bool:
+        """End the trial of this bundle, and of no other; False where it is not on trial."""
+        body = wire.encode(WithdrawRequest(bundle=bundle, reason=reason))
+        return self._ask("POST", "/v1/withdraw", Changed, body=body).changed
+
+    def forget(self, bundle: str) -> bool:
+        """Let a bundle come again that was refused there; False where it was not refused."""
+        return self._ask("POST", "/v1/forget", Changed, body=wire.encode(ForgetRequest(bundle=bundle))).changed
+
+    def measure(self, body: bytes) -> None:
+        """Send bytes that are thrown away there; the caller times it.
+
+        :raises NotFound: a box of before, which does not know this.
+        """
+        self._ask("POST", "/v1/measure", Measured, body=body, timeout_s=PROBE_TIMEOUT_S)
+
     def shadow(self, target: str | None) -> None:
         """Let a signed target see the line beside the model that answers, or end that; the sandbox tries it first."""
         body = wire.encode(ShadowRequest(target=target))
         self._call("POST", "/v1/shadow", body=body, timeout_s=PROBE_TIMEOUT_S)
 
-    def neighbours(self, seconds: float) -> Neighbours:
-        """What the box finds in its own networks, listening for so long."""
-        body = wire.encode(NeighboursRequest(seconds=seconds))
+    def neighbours(self, asked: NeighboursRequest) -> Neighbours:
+        """What the box finds in its own networks, and at the addresses that are named."""
+        body = wire.encode(asked)
         return self._ask("POST", "/v1/neighbours", Neighbours, body=body, timeout_s=PROBE_TIMEOUT_S)
 
     def clock(self) -> BoxClock:
@@ -240,7 +322,8 @@ class BoxClient:
                     status, answer = self._exchange(method, target, body, timeout_s, limit)
             except (http.client.HTTPException, OSError) as error:
                 self._drop()
-                raise no_answer(self.address, error) from error
+                raise no_answer(self.address, error, heard=self._heard) from error
+        self._heard = status != FORBIDDEN
         if status >= 400:
             raise refusal(self.address, status, answer)
         return answer
@@ -285,14 +368,3 @@ class _RawPage:
     cursor: int
     more: bool
     chain: ChainHead | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class _ObjectState:
-    have: int
-    complete: bool
-
-
-@dataclass(frozen=True, slots=True)
-class _Stored:
-    have: int

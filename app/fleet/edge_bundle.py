@@ -17,13 +17,13 @@ from typing import IO, Annotated, Literal, Protocol
 from msgspec import Meta
 
 from edge_runtime.contracts import wire
-from edge_runtime.contracts.errors import (
+from edge_runtime.contracts.enrolment_errors import (
     EdgeBundleInvalid,
     EdgeBundleMissing,
     EdgeBundleTampered,
     EdgeInstallUnsuitable,
-    InputInvalid,
 )
+from edge_runtime.contracts.errors import InputInvalid
 from edge_runtime.contracts.rows import Digest
 from edge_runtime.plain_files import open_plain
 

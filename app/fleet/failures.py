@@ -20,17 +20,21 @@ def wrong_key(address: str) -> BoxWrongKey:
     return BoxWrongKey(f"What answers at {address} does not have the key that was enrolled.")
 
 
-def no_answer(address: str, error: Exception) -> LinesideError:
-    """A connection that failed or ended."""
+def no_answer(address: str, error: Exception, *, heard: bool = False) -> LinesideError:
+    """A connection that failed or ended.
+
+    :param heard: the box has answered this desktop a moment ago.
+    """
     if isinstance(error, ssl.SSLCertVerificationError):
         return wrong_key(address)
     # A box ends a connection whose certificate it does not know, with or without an alert. One that was only
     # stopping takes no second connection.
     alert = isinstance(error, ssl.SSLError) and "ALERT" in (error.reason or "")
     ended = isinstance(error, ssl.SSLEOFError | http.client.RemoteDisconnected | ConnectionResetError | BrokenPipeError)
-    if alert or ended:
+    if alert or (ended and not heard):
         return BoxRefused(f"The box at {address} does not trust this desktop's key.")
     reason = "it did not answer in time" if isinstance(error, TimeoutError) else str(error) or type(error).__name__
+    reason = "the connection broke off" if ended else reason
     return BoxUnreachable(f"No connection to {address}: {reason}.")
 
 

@@ -83,12 +83,15 @@ def pair(
     code: str,
     desktop: DesktopFacts,
     *,
+    shown: BoxHello,
     check: Callable[[str, BoxFacts], None],
     keep: Callable[[str, BoxFacts], None],
 ) -> None:
     """One exchange, which takes one of the code's tries.
 
     :param code: as :func:`edge_runtime.pairing.code.read_code` gives it.
+    :param shown: the greeting for which the code was typed. A box that now greets as another one gets no try: nobody
+        said that the desktop should pair with it.
     :param check: may refuse the box by its id, once it has proved who it is; it then trusts nobody.
     :param keep: writes down who the box is; from its return on the box may trust this desktop.
     :raises PairingCodeWrong, PairingPaused, PairingNotOffered, BoxUnreachable, BoxRefused: the box trusts nobody.
@@ -97,6 +100,12 @@ def pair(
     with _Line(address, EXCHANGE_S) as line:
         side = DesktopSide(code, desktop)
         hello, said = line.greet()
+        if (said.box, said.name) != (shown.box, shown.name):
+            raise PairingInterrupted(
+                f"Another box greets at {address} than a moment ago: {said.name} ({said.box[:12]}) instead of "
+                f"{shown.name} ({shown.box[:12]}).",
+                hint="Somebody may stand between this desktop and the box: try another network or cable.",
+            )
         try:
             key = line.ask(side.start(hello), Kind.KEY)
             facts = side.learn(line.ask(side.prove(key), Kind.SEALED))

@@ -71,6 +71,18 @@ WORDS: dict[ReasonKind, tuple[str, str]] = {
         "What listens at {subject} is no box.",
         "Check the address and the port.",
     ),
+    "not-announced": (
+        "{subject} answers at {address}, but was not heard: its firewall drops mDNS, or it does not announce itself.",
+        "Allow UDP port 5353 on it, or set `announce = true` in its edge.toml. By its address it is reached as it is.",
+    ),
+    "not-swept": (
+        "In {subject} ({interface}) only announced boxes are found: it is too large to ask every address.",
+        "Name a part of it, such as 192.168.1.0/24, or the box's address.",
+    ),
+    "via-too-old": (
+        "{subject} was not asked from there: the software of that box is too old for it.",
+        "Update that box, or look at its own networks only.",
+    ),
 }
 
 

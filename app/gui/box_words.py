@@ -39,10 +39,16 @@ _KINDS: dict[str, tuple[str, Tone, str]] = {
     "update.rolled-back": ("undo", "warn", QT_TRANSLATE_NOOP("boxes", "Rolled back")),
     "update.asked": ("rollouts", "info", QT_TRANSLATE_NOOP("boxes", "Update asked for")),
     "update.committed": ("ok", "ok", QT_TRANSLATE_NOOP("boxes", "Model committed")),
+    "update.withdrawn": ("undo", "warn", QT_TRANSLATE_NOOP("boxes", "Called back")),
+    "update.forgotten": ("rollouts", "info", QT_TRANSLATE_NOOP("boxes", "May come again")),
     "shadow.chosen": ("gauge", "info", QT_TRANSLATE_NOOP("boxes", "Shadow chosen")),
     "config.changed": ("settings", "info", QT_TRANSLATE_NOOP("boxes", "Configured")),
     "clock.set": ("wait", "info", QT_TRANSLATE_NOOP("boxes", "Clock set")),
     "identity.renewed": ("key", "info", QT_TRANSLATE_NOOP("boxes", "New identity")),
+    "trust.root-accepted": ("key", "info", QT_TRANSLATE_NOOP("boxes", "Keys changed")),
+    "audits.lost": ("warn", "warn", QT_TRANSLATE_NOOP("boxes", "Audits lost")),
+    "audits.begun-anew": ("warn", "warn", QT_TRANSLATE_NOOP("boxes", "Chain begun anew")),
+    "witness.lost": ("warn", "warn", QT_TRANSLATE_NOOP("boxes", "No witness any more")),
     "box.started": ("play", "info", QT_TRANSLATE_NOOP("boxes", "Started")),
 }
 _STREAMS = {

@@ -76,6 +76,35 @@ TEXTS: dict[str, tuple[str, str]] = {
             "errors", "Use the file that `lineside site export-root` wrote last, or root.key.pem; nothing was changed."
         ),
     ),
+    "trust.future": (
+        QT_TRANSLATE_NOOP("errors", "The box's update state is from the future"),
+        QT_TRANSLATE_NOOP(
+            "errors",
+            "Look at this desktop's clock first. If it is right, a desktop with a wrong clock signed for this box, or "
+            "the box is in other hands: give that desktop new keys, or strike it off.",
+        ),
+    ),
+    "trust.not-introduced": (
+        QT_TRANSLATE_NOOP("errors", "No box took the new root"),
+        QT_TRANSLATE_NOOP(
+            "errors", "Look at the reasons box by box; reach the boxes, and use the newest export of the root key."
+        ),
+    ),
+    "trust.busy": (
+        QT_TRANSLATE_NOOP("errors", "The keys are being changed already"),
+        QT_TRANSLATE_NOOP(
+            "errors",
+            "Wait until the other window or command has ended, then try again; nothing was changed by this one.",
+        ),
+    ),
+    "clock.doubtful": (
+        QT_TRANSLATE_NOOP("errors", "This desktop's date may be wrong"),
+        QT_TRANSLATE_NOOP(
+            "errors",
+            "Set the clock. If it is right, say so: `lineside site confirm-date`, or in Settings under Desktops and "
+            "keys.",
+        ),
+    ),
     "box.unreachable": (
         QT_TRANSLATE_NOOP("errors", "The box does not answer"),
         QT_TRANSLATE_NOOP("errors", "Check its power and cable, then try again; what waits for it is kept."),
@@ -102,6 +131,13 @@ TEXTS: dict[str, tuple[str, str]] = {
         QT_TRANSLATE_NOOP(
             "errors",
             "It is before what the box knows to have happened. Set this desktop's clock first, then try again.",
+        ),
+    ),
+    "box.clock-not-kept": (
+        QT_TRANSLATE_NOOP("errors", "The box did not keep the time"),
+        QT_TRANSLATE_NOOP(
+            "errors",
+            "Something on it sets its clock back, such as a time service with a wrong server. Mend that first.",
         ),
     ),
     "pairing.code-wrong": (
@@ -181,6 +217,22 @@ TEXTS: dict[str, tuple[str, str]] = {
     "gate.refused": (
         QT_TRANSLATE_NOOP("errors", "The gate refused the model"),
         QT_TRANSLATE_NOOP("errors", "The reasons are in the gate report; nothing was sent to the line."),
+    ),
+    "patch.unusable": (
+        QT_TRANSLATE_NOOP("errors", "The patch cannot be used"),
+        QT_TRANSLATE_NOOP("errors", "Nothing was changed; the whole file is sent instead."),
+    ),
+    "delivery.not-handed-over": (
+        QT_TRANSLATE_NOOP("errors", "The neighbour did not hand it over"),
+        QT_TRANSLATE_NOOP("errors", "It is sent from the desktop instead."),
+    ),
+    "rollout.blacklisted": (
+        QT_TRANSLATE_NOOP("errors", "This bundle is never offered again"),
+        QT_TRANSLATE_NOOP("errors", "Mend the model and release it as a new version."),
+    ),
+    "rollout.refused": (
+        QT_TRANSLATE_NOOP("errors", "The rollout cannot do that now"),
+        QT_TRANSLATE_NOOP("errors", "Look at its state first: `lineside rollouts show ROLLOUT`."),
     ),
     "sync.segment-refused": (
         QT_TRANSLATE_NOOP("errors", "Another desktop's changes were refused"),

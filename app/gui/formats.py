@@ -7,6 +7,8 @@ import time
 from PySide6.QtCore import QCoreApplication, QDateTime, QLocale
 
 NONE = "–"
+LATEST_MS = 253_402_300_799_999
+"""In the year 9999."""
 
 
 def now_ms() -> int:
@@ -37,9 +39,11 @@ def short(digest: str | None, length: int = 12) -> str:
 
 
 def clock(at_ms: int | None) -> str:
-    """Date and time of day in this machine's zone."""
+    """Date and time of day in this machine's zone; the milliseconds where no calendar reaches."""
     if at_ms is None:
         return NONE
+    if not -LATEST_MS < at_ms < LATEST_MS:
+        return f"{at_ms} ms"
     return QDateTime.fromMSecsSinceEpoch(at_ms).toString("yyyy-MM-dd HH:mm:ss")
 
 

@@ -97,6 +97,29 @@ TEXTS: dict[ReasonKind, tuple[str, str]] = {
         QT_TRANSLATE_NOOP("reasons", "What listens at {subject} is no box."),
         QT_TRANSLATE_NOOP("reasons", "Check the address and the port."),
     ),
+    "not-announced": (
+        QT_TRANSLATE_NOOP(
+            "reasons",
+            "{subject} answers at {address}, but was not heard: its firewall drops mDNS, or it does not announce "
+            "itself.",
+        ),
+        QT_TRANSLATE_NOOP(
+            "reasons",
+            "Allow UDP port 5353 on it, or set `announce = true` in its edge.toml. By its address it is reached as it "
+            "is.",
+        ),
+    ),
+    "not-swept": (
+        QT_TRANSLATE_NOOP(
+            "reasons",
+            "In {subject} ({interface}) only announced boxes are found: it is too large to ask every address.",
+        ),
+        QT_TRANSLATE_NOOP("reasons", "Name a part of it, such as 192.168.1.0/24, or the box's address."),
+    ),
+    "via-too-old": (
+        QT_TRANSLATE_NOOP("reasons", "{subject} was not asked from there: the software of that box is too old for it."),
+        QT_TRANSLATE_NOOP("reasons", "Update that box, or look at its own networks only."),
+    ),
 }
 
 

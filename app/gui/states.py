@@ -33,6 +33,12 @@ _WORDS: dict[str, tuple[str, Tone, str]] = {
     "committed": ("ok", "ok", QT_TRANSLATE_NOOP("states", "Committed")),
     "failed": ("bad", "bad", QT_TRANSLATE_NOOP("states", "Failed")),
     "rolled-back": ("undo", "warn", QT_TRANSLATE_NOOP("states", "Rolled back")),
+    "paused": ("pause", "warn", QT_TRANSLATE_NOOP("states", "Paused")),
+    "aborted": ("stop", "warn", QT_TRANSLATE_NOOP("states", "Aborted")),
+    "held": ("pause", "idle", QT_TRANSLATE_NOOP("states", "Held")),
+    "withdrawn": ("undo", "idle", QT_TRANSLATE_NOOP("states", "Withdrawn")),
+    "overtaken": ("warn", "warn", QT_TRANSLATE_NOOP("states", "Overtaken")),
+    "away": ("cloud-off", "warn", QT_TRANSLATE_NOOP("states", "Away")),
     # models
     "candidate": ("idle", "idle", QT_TRANSLATE_NOOP("states", "Candidate")),
     "gated": ("shield", "info", QT_TRANSLATE_NOOP("states", "Passed the gate")),
@@ -95,6 +101,7 @@ STEPS: dict[str, str] = {
     "pack": QT_TRANSLATE_NOOP("steps", "Packing"),
     "send": QT_TRANSLATE_NOOP("steps", "Sending"),
     "prove": QT_TRANSLATE_NOOP("steps", "Proving on the box"),
+    "rehearse": QT_TRANSLATE_NOOP("steps", "Rehearsing"),
     "sync": QT_TRANSLATE_NOOP("steps", "Syncing"),
     "train": QT_TRANSLATE_NOOP("steps", "Training"),
     "upload": QT_TRANSLATE_NOOP("steps", "Uploading"),
@@ -162,7 +169,7 @@ def pipelines_state(status: BoxStatus) -> State:
 PIPELINE_STATES = ("running", "waiting-for-model", "no-input", "failing", "drift")
 BOX_STATES = (*PIPELINE_STATES, "unreachable", "new", "no-pipeline")
 MODEL_STATES = ("candidate", "gated", "proved", "refused", "released")
-ROLLOUT_STATES = ("running", "done", "stopped")
+ROLLOUT_STATES = ("running", "paused", "done", "stopped", "aborted")
 BURST_STATES = (
     *("DRAFT", "QUOTED", "QUEUED_OFFLINE", "STAGED", "LAUNCHING", "BOOTING", "RUNNING", "FINISHING", "IMPORTED"),
     *("GATED", "CLOSED", "CAPACITY_WAIT", "PREEMPTED", "CANCELLING", "CANCELLED", "FAILED", "UNKNOWN"),

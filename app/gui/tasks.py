@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from queue import SimpleQueue
 from typing import Any, Literal, TypeVar
 
 from PySide6.QtCore import QObject, Qt, QTimer, Signal
 from shiboken6 import Shiboken
 
 from app.gui.garbage import GuiGarbage
+from app.usecases.crew import Crew
 from app.usecases.progress import CancelToken, Progress, ProgressEvent
 from edge_runtime.contracts.errors import Cancelled
 
@@ -82,48 +82,6 @@ class Job(QObject):
         self.ended.emit()
 
 
-class _Watching:
-    """Threads that may be given up: unlike a pool's, they do not keep the program from ending."""
-
-    def __init__(self, size: int) -> None:
-        self._size = size
-        self._waiting: SimpleQueue[tuple[Future[Any], Callable[[], Any]] | None] = SimpleQueue()
-        self._threads: list[threading.Thread] = []
-        self._free = threading.Semaphore(0)
-
-    def submit(self, work: Callable[[], T]) -> Future[T]:
-        """From the GUI thread: run ``work`` when a thread is free."""
-        future: Future[T] = Future()
-        self._waiting.put((future, work))
-        if not self._free.acquire(blocking=False) and len(self._threads) < self._size:
-            self._threads.append(threading.Thread(target=self._run, name=f"watching-{len(self._threads)}", daemon=True))
-            self._threads[-1].start()
-        return future
-
-    def end(self, running: Iterable[Future[Any]]) -> bool:
-        """Drop what waits, and give what runs a moment to end; False: some still runs and is given up."""
-        for future in running:
-            future.cancel()
-        for _ in self._threads:
-            self._waiting.put(None)
-        deadline = time.monotonic() + WATCHING_GRACE_S
-        for thread in self._threads:
-            thread.join(max(0.0, deadline - time.monotonic()))
-        return not any(thread.is_alive() for thread in self._threads)
-
-    def _run(self) -> None:
-        while (given := self._waiting.get()) is not None:
-            future, work = given
-            if future.set_running_or_notify_cancel():
-                try:
-                    result = work()
-                except BaseException as error:  # noqa: BLE001 - it belongs to whoever asked, not to this thread
-                    future.set_exception(error)
-                else:
-                    future.set_result(result)
-            self._free.release()
-
-
 class Tasks(QObject):
     """The worker pool. ``job_added`` carries each new :class:`Job` to the tray."""
 
@@ -135,7 +93,7 @@ class Tasks(QObject):
         self._on_error = on_error
         self._queries = ThreadPoolExecutor(QUERY_THREADS, thread_name_prefix="query")
         self._commands = ThreadPoolExecutor(COMMAND_THREADS, thread_name_prefix="command")
-        self._watching = _Watching(WATCHING_THREADS)
+        self._watching = Crew(WATCHING_THREADS, "watching")
         self._running: set[Future[Any]] = set()
         self._watched: set[Future[Any]] = set()
         self._jobs: list[Job] = []
@@ -253,7 +211,7 @@ class Tasks(QObject):
         self._closed = True
         for pool in (self._queries, self._commands):
             pool.shutdown(wait=False, cancel_futures=True)
-        alone = self._watching.end(self._watched)
+        alone = self._watching.end(self._watched, grace_s=WATCHING_GRACE_S)
         # A future that was cancelled before it began counts as unfinished for ever.
         left = {future for future in self._running if not future.cancelled()}
         drained = not wait(left, timeout=timeout_s).not_done

@@ -11,9 +11,10 @@ from PySide6.QtCore import QObject, QTimer
 
 from app.gui.session import Session
 from app.store.records import Box
-from app.usecases import boxes, bursts, rollouts, sync
+from app.usecases import boxes, bursts, finding, sync
 from app.usecases.following import Following, to_visit
 from app.usecases.progress import CancelToken
+from app.usecases.rollout_runner import Runner
 from edge_runtime.contracts.errors import LinesideError
 
 T = TypeVar("T")
@@ -22,6 +23,8 @@ TICK_MS = 1500
 RETRY_S = 10.0
 """How long a box that did not answer, or a store that refused, is left alone."""
 SYNC_S = 60.0
+LOOK_S = 30.0
+"""How often boxes that do not answer are listened for: they may have another address."""
 
 
 class Watcher(QObject):
@@ -41,12 +44,15 @@ class Watcher(QObject):
         self._busy: set[str] = set()
         self._not_before: dict[str, float] = {}
         self._following: Following | None = None
+        self._runner: Runner | None = None
         self._timer = QTimer(self, interval=TICK_MS)
         self._timer.timeout.connect(self._tick)
 
     def start(self) -> None:
         context, tasks = self._session.context, self._session.tasks
         self._following = Following(context, failed=lambda error: tasks.post(lambda: tasks.report(error)))
+        if not self._only_looking:
+            self._runner = Runner(context, cancel=self._stopping)
         self._timer.start()
         self._tick()
 
@@ -57,6 +63,9 @@ class Watcher(QObject):
         if self._following is not None:
             self._following.close()
             self._following = None
+        if self._runner is not None:
+            self._runner.close(wait=False)
+            self._runner = None
 
     def _tick(self) -> None:
         context, following = self._session.context, self._following
@@ -65,6 +74,12 @@ class Watcher(QObject):
         self._once("boxes", lambda: to_visit(context, following.look_again()), self._visit, pause_s=0.0)
         if self._only_looking:
             return
+        self._once(
+            "moved",
+            lambda: finding.follow_moved(context, cancel=self._stopping),
+            lambda _moved: None,
+            pause_s=LOOK_S,
+        )
         self._once("work", self._advance, lambda _none: None, pause_s=0.0)
         if context.settings.store is not None:
             self._once(
@@ -81,12 +96,11 @@ class Watcher(QObject):
             self._once(box.box, work, lambda _report: None, pause_s=0.0)
 
     def _advance(self) -> None:
-        """On a worker: one step of every burst and rollout that is under way."""
+        """On a worker: one step of every burst and rollout under way; boxes are served on threads of their own."""
         context = self._session.context
         bursts.advance_bursts(context)
-        for rollout in rollouts.list_rollouts(context):
-            if rollout.state == "running":
-                rollouts.advance_rollout(context, rollout.rollout, cancel=self._stopping)
+        if self._runner is not None:
+            self._runner.step_all()
 
     def _once(self, name: str, work: Callable[[], T], done: Callable[[T], None], *, pause_s: float) -> None:
         if name in self._busy or time.monotonic() < self._not_before.get(name, 0.0):

@@ -182,8 +182,11 @@ class Wizard(QWidget):
     def _check(self) -> None:
         first, second = self.passphrase.text(), self.again.text()
         problem = ""
-        if first and len(first) < sites.MIN_PASSPHRASE:
+        weak = sites.weakness(first) if first else None
+        if weak == "short":
             problem = self.tr("The passphrase is still too short.")
+        elif weak == "repeats":
+            problem = self.tr("The passphrase repeats itself.")
         elif second and first != second:
             problem = self.tr("The two passphrases differ.")
         self._problem.setText(problem)

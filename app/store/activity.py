@@ -2,44 +2,95 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+
+from app.store.audit_chain import Noted
 from app.store.database import Database
 from app.store.lookup import check_limit, split_cursor
+from app.store.noting import CAME, read_noted
 from app.store.records import Activity, Page
 from app.store.writer import FIRST_DIGEST, chain_digest
-from edge_runtime.contracts.errors import DatabaseDamaged
 
+RENEWED = "box.renewed"
+"""What an entry is about: this desktop gave the copy of a box, which is the subject, an identity of its own."""
+ENROLLED, FORGOTTEN, RELEASED = "box.enrolled", "box.forgotten", "box.released"
 _STEP = 1000
+_COLUMNS = "seq, at_ms, who, what, subject, message, digest"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnChain:
+    """This desktop's chain, recomputed from its beginning."""
+
+    entries: int
+    broken: int | None = None
+    """The first entry that does not fit."""
+    noted: dict[str, list[Noted]] = field(default_factory=dict)
+    """What was noted of each box's audits as they came, oldest first."""
+    renewed: frozenset[str] = frozenset()
+    """Ids of boxes whose copies this desktop gave identities of their own."""
+    enrolled: frozenset[str] = frozenset()
+    """Ids of boxes that this desktop enrolled, and did not strike off afterwards."""
 
 
 def page_activity(db: Database, *, cursor: str | None = None, limit: int = 100) -> Page[Activity]:
     """Entries, newest first."""
     (before,) = split_cursor(cursor, (int,)) if cursor else (2**62,)
-    rows = db.read("SELECT * FROM activity WHERE seq < ? ORDER BY seq DESC LIMIT ?", (before, check_limit(limit) + 1))
+    rows = db.read(
+        f"SELECT {_COLUMNS} FROM activity WHERE seq < ? ORDER BY seq DESC LIMIT ?",  # noqa: S608 - names of ours
+        (before, check_limit(limit) + 1),
+    )
     shown = tuple(Activity(**row) for row in rows[:limit])
     return Page(rows=shown, cursor=str(shown[-1].seq) if len(rows) > limit else None)
 
 
-def verify_chain(db: Database) -> int:
-    """Recompute the whole chain; returns how many entries it has.
+def read_chain(db: Database) -> OwnChain:
+    """Recompute the whole chain: was an entry changed, removed or put in?
 
-    :raises DatabaseDamaged: an entry was changed, removed or put in; names the first one that does not fit.
+    Whoever computes all digests anew after a change, or cuts the end off, shows only to a witness.
     """
-    previous, seq = FIRST_DIGEST, 0
+    previous, seq, entries, broken = FIRST_DIGEST, 0, 0, None
+    came: list[dict[str, str]] = []
+    renewed: set[str] = set()
+    enrolled: set[str] = set()
     while rows := db.read("SELECT * FROM activity WHERE seq > ? ORDER BY seq LIMIT ?", (seq, _STEP)):
         for row in rows:
             entry = dict(row)
             digest = entry.pop("digest")
-            if row["seq"] != seq + 1 or digest != chain_digest(previous, entry):
-                raise _broken(seq + 1)
-            previous, seq = digest, row["seq"]
+            if broken is None and (row["seq"] != seq + 1 or digest != chain_digest(previous, entry)):
+                broken = seq + 1
+            previous, seq, entries = digest, row["seq"], entries + 1
+            if row["what"] == CAME:
+                came.append(entry)
+            elif row["what"] == RENEWED:
+                renewed.add(row["subject"])
+            elif row["what"] == ENROLLED:
+                enrolled.add(row["subject"])
+            elif row["what"] in (FORGOTTEN, RELEASED):
+                enrolled.discard(row["subject"])
     highest = db.read_one("SELECT seq FROM sqlite_sequence WHERE name = 'activity'")
-    if highest is not None and highest["seq"] != seq:
-        raise _broken(seq + 1)
-    return seq
-
-
-def _broken(seq: int) -> DatabaseDamaged:
-    return DatabaseDamaged(
-        f"The activity chain is broken at entry {seq}: it, or one before the next, was changed or removed.",
-        hint="Keep the file as it is, and compare it with the last backup or with another desktop of the site.",
+    if broken is None and highest is not None and highest["seq"] != seq:
+        broken = seq + 1
+    (all_there_are,) = db.read("SELECT count(*) AS n FROM activity")
+    if all_there_are["n"] > entries:
+        # Put in before the first one.
+        broken = 1
+    return OwnChain(
+        entries=entries,
+        broken=broken,
+        noted=read_noted(came),
+        renewed=frozenset(renewed),
+        enrolled=frozenset(enrolled),
     )
+
+
+def digest_at(db: Database, seq: int) -> str | None:
+    """The digest of an entry; None where there is none of this number."""
+    row = db.read_one("SELECT digest FROM activity WHERE seq = ?", (seq,))
+    return str(row["digest"]) if row else None
+
+
+def newest(db: Database) -> tuple[int, str] | None:
+    """Number and digest of the newest entry."""
+    row = db.read_one("SELECT seq, digest FROM activity ORDER BY seq DESC LIMIT 1")
+    return (row["seq"], row["digest"]) if row else None

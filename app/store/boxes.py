@@ -16,7 +16,10 @@ from edge_runtime.contracts.errors import InputInvalid, NotFound
 from edge_runtime.contracts.status import BoxStatus
 
 _SELECT = """SELECT b.box, b.name, COALESCE(s.address, b.address) AS address, b.certificate, b.enrolled_ms,
-    s.last_seen_ms, s.problem, s.status, s.skew_ms, s.skew_error_ms FROM boxes b LEFT JOIN box_status s USING (box)"""
+    s.last_seen_ms, s.problem, s.status, s.skew_ms, s.skew_error_ms,
+    (SELECT json_group_array(label)
+        FROM (SELECT l.label FROM box_labels l WHERE l.box = b.box ORDER BY l.label)) AS labels
+    FROM boxes b LEFT JOIN box_status s USING (box)"""
 
 
 def put_box(db: Database, box: Box) -> None:
@@ -127,6 +130,18 @@ def set_status(
     keep_contacts(db, [Contact(box=box, status=status, problem=problem, address=address, seen_ms=seen_ms, heard=heard)])
 
 
+def move_box(db: Database, box: str, address: str, words: str) -> None:
+    """An enrolled box is to be asked at this address from now on; ``words`` go into the activity."""
+
+    def work(writer: Writer) -> None:
+        if writer.execute("SELECT 1 FROM boxes WHERE box = ?", (box,)).fetchone() is not None:
+            writer.upsert("box_status", {"box": box, "address": address})
+            writer.touch("boxes", box)
+            writer.activity("box.moved", box, words)
+
+    db.write(work)
+
+
 def _row_of(contact: Contact) -> dict[str, object]:
     row: dict[str, object] = {"box": contact.box}
     if contact.status is not None:
@@ -159,6 +174,7 @@ def _box(row: sqlite3.Row) -> Box:
         status=_status(row["status"]),
         skew_ms=row["skew_ms"],
         skew_error_ms=row["skew_error_ms"],
+        labels=wire.decode(row["labels"], tuple[str, ...], what="box's labels"),
     )
 
 

@@ -2,35 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from app.store.audit_chain import ToldEnd
 from app.store.database import Database
 from app.store.writer import Writer
 from edge_runtime.contracts.audit_chain import ChainHead
 from edge_runtime.contracts.rows import AuditRow
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KnownChain:
-    """What a box told of its chain, over all contacts."""
-
-    beginning: str
-    entry: int
-    """The newest entry that it told of."""
-    digest: str
-    anchor: int
-    """Entries up to this one had left the box before this desktop came for them."""
-    taken_back: int | None
-    """It told of fewer entries afterwards: the last of them."""
-
-
-def note_chain(writer: Writer, box: str, told: ChainHead) -> None:
-    """Keep the furthest end that a box told of, and what had left it before its entries came here."""
+def note_chain(writer: Writer, box: str, told: ChainHead) -> ToldEnd:
+    """Keep the furthest end that a box told of, and what had left it before its entries came here; returns that."""
     row = writer.execute(
         "SELECT entry, digest, anchor, taken_back FROM audit_chains WHERE box = ? AND beginning = ?",
         (box, told.beginning),
     ).fetchone()
-    known = KnownChain(beginning=told.beginning, **row) if row else _nothing_of(told)
+    known = ToldEnd(beginning=told.beginning, **row) if row else _nothing_of(told)
     anchor = known.anchor
     # Only what lies beyond the last contact can have left unseen: what was here once is not excused.
     if told.anchor > known.entry:
@@ -45,10 +30,11 @@ def note_chain(writer: Writer, box: str, told: ChainHead) -> None:
         "INSERT OR REPLACE INTO audit_chains VALUES (?, ?, ?, ?, ?, ?)",
         (box, told.beginning, entry, digest, anchor, taken_back),
     )
+    return ToldEnd(beginning=told.beginning, entry=entry, digest=digest, anchor=anchor, taken_back=taken_back)
 
 
-def _nothing_of(told: ChainHead) -> KnownChain:
-    return KnownChain(beginning=told.beginning, entry=0, digest=told.beginning, anchor=0, taken_back=None)
+def _nothing_of(told: ChainHead) -> ToldEnd:
+    return ToldEnd(beginning=told.beginning, entry=0, digest=told.beginning)
 
 
 def is_news(db: Database, box: str, told: ChainHead) -> bool:
@@ -57,9 +43,9 @@ def is_news(db: Database, box: str, told: ChainHead) -> bool:
     return row is None or (row["entry"], row["digest"]) != (told.entry, told.digest)
 
 
-def known_chains(db: Database, box: str) -> list[KnownChain]:
+def known_chains(db: Database, box: str) -> list[ToldEnd]:
     sql = "SELECT beginning, entry, digest, anchor, taken_back FROM audit_chains WHERE box = ? ORDER BY beginning"
-    return [KnownChain(**row) for row in db.read(sql, (box,))]
+    return [ToldEnd(**row) for row in db.read(sql, (box,))]
 
 
 def all_audits(db: Database, box: str) -> list[AuditRow]:
@@ -70,15 +56,3 @@ def all_audits(db: Database, box: str) -> list[AuditRow]:
 def boxes_with_audits(db: Database) -> list[str]:
     sql = "SELECT box FROM audits UNION SELECT box FROM audit_chains ORDER BY box"
     return [row["box"] for row in db.read(sql)]
-
-
-def lost_audits(db: Database, box: str) -> int:
-    """How many audits the box's loss ledger counts."""
-    row = db.read_one("SELECT coalesce(sum(count), 0) AS n FROM losses WHERE box = ? AND stream = 'audits'", (box,))
-    return int(row["n"]) if row else 0
-
-
-def damaged_spools(db: Database, box: str) -> int:
-    """How often the box said that its spool had to begin anew."""
-    row = db.read_one("SELECT count(*) AS n FROM alerts WHERE box = ? AND kind = 'spool.damaged'", (box,))
-    return int(row["n"]) if row else 0

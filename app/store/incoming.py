@@ -11,8 +11,11 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from app.store.records import Burst, Model, RolloutBox, Sample
+from app.store.labels import LABEL
+from app.store.records import EVERY_BOX, BundleDecision, Burst, Model, Rollout, RolloutBox, Sample
 from app.store.tables import TABLES, key_of
+from cloud_sync.journal.clock import FIRST_STAMP, parse_stamp
+from cloud_sync.release.plan import Plan
 from edge_runtime.contracts import wire
 from edge_runtime.contracts.errors import InputInvalid
 from edge_runtime.contracts.manifest import GateReport
@@ -22,6 +25,7 @@ from edge_runtime.contracts.status import ProbeReport
 Row = dict[str, Any]
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
+_ROLLOUT = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _MAX_INTEGER = 2**63
 
 
@@ -102,9 +106,31 @@ def _proof(row: Row) -> None:
 
 
 def _rollout(row: Row) -> None:
-    wire.decode(row.get("boxes") or "", tuple[RolloutBox, ...], what="journal's rollout")
-    if row.get("state") not in ("running", "done", "stopped"):
-        raise InputInvalid(f"The journal's rollout is in no known state: {str(row.get('state'))[:80]!r}.")
+    if not _ROLLOUT.fullmatch(str(row.get("rollout"))):
+        raise InputInvalid(f"The journal's rollout {str(row.get('rollout'))[:80]!r} is none.")
+    _digest(row, "model")
+    plan = wire.decode(row.get("plan") or "{}", Plan, what="journal's plan")
+    parse_stamp(row.get("stamp") or FIRST_STAMP)
+    wire.from_dict({**row, "boxes": [], "plan": wire.to_dict(plan)}, Rollout, what="journal's rollout")
+
+
+def _rollout_box(row: Row) -> None:
+    if not _ROLLOUT.fullmatch(str(row.get("rollout"))):
+        raise InputInvalid(f"The journal's rollout {str(row.get('rollout'))[:80]!r} is none.")
+    _digest(row, "box")
+    part = {name: value for name, value in row.items() if name != "rollout"}
+    wire.from_dict(part, RolloutBox, what="journal's box of a rollout")
+
+
+def _box_label(row: Row) -> None:
+    _digest(row, "box")
+    if not LABEL.fullmatch(str(row.get("label"))):
+        raise InputInvalid(f"The journal's label {str(row.get('label'))[:80]!r} is none.")
+
+
+def _decision(row: Row) -> None:
+    _digest(row, "bundle", *([] if row.get("box") == EVERY_BOX else ["box"]))
+    wire.from_dict(row, BundleDecision, what="journal's decision")
 
 
 def _alert(row: Row) -> None:
@@ -126,6 +152,9 @@ _CHECKS: Mapping[str, Callable[[Row], None]] = {
     "models": _model,
     "proofs": _proof,
     "rollouts": _rollout,
+    "rollout_boxes": _rollout_box,
+    "box_labels": _box_label,
+    "decisions": _decision,
     "alerts": _alert,
     "audits": _audit,
 }

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from app.store.database import Database
 from app.store.incoming import checked_row
+from app.store.noting import note_audits
 from app.store.objects import expect_object, known_objects
 from app.store.records import SyncStatus
-from app.store.tables import TABLES, Table, delete_sql, insert_new_sql, upsert_sql
+from app.store.tables import TABLES, Table, columns_of, delete_sql, insert_new_sql, upsert_sql
 from app.store.writer import Writer
 from cloud_sync.journal.changes import Change
 from cloud_sync.journal.merge import wins
 from edge_runtime.contracts.errors import InputInvalid
+from edge_runtime.contracts.rows import AuditRow
 
 _SEALED_SEQ = "sealed-seq"
 _SEALED_THROUGH = "sealed-through"
@@ -101,21 +104,27 @@ class StoreJournal:
             known = writer.execute("SELECT seq FROM positions WHERE replica = ?", (replica,)).fetchone()
             if known is not None and known["seq"] >= seq:
                 return
+            audits: defaultdict[str, list[AuditRow]] = defaultdict(list)
             for change in changes:
                 table = TABLES.get(change.table)
                 if table is not None and table.synced:
                     try:
-                        _apply(writer, table, change)
+                        row = _apply(writer, table, change)
                     except sqlite3.IntegrityError as error:
                         raise InputInvalid(
                             f"A row of the journal's {change.table!r} cannot be kept: {error}."
                         ) from error
+                    if row is not None and change.table == "audits":
+                        audits[str(row["box"])].append(AuditRow(**row))
+            for box, rows in audits.items():
+                note_audits(writer, box, rows, None, source=f"the desktop {replica[:12]}")
             writer.upsert("positions", {"replica": replica, "seq": seq})
 
         self._db.write(work)
 
 
-def _apply(writer: Writer, table: Table, change: Change) -> None:
+def _apply(writer: Writer, table: Table, change: Change) -> dict[str, Any] | None:
+    """Returns the row as it stands here from now on; None where it did already, or goes."""
     writer.receive(change.clock)
     row = None if change.body is None else checked_row(change.table, change.key, change.body)
     if change.table == "label_events" and row is not None and not _is_own_label(row, change):
@@ -124,7 +133,7 @@ def _apply(writer: Writer, table: Table, change: Change) -> None:
         raise InputInvalid(f"The journal deletes a row of {change.table!r}, which is never done.")
     if table.fact and row is not None:
         if not writer.execute(insert_new_sql(change.table, tuple(row)), row).rowcount:
-            return
+            return None
         if change.table == "label_events":
             writer.touch("samples", str(row["sample"]))
     else:
@@ -132,15 +141,23 @@ def _apply(writer: Writer, table: Table, change: Change) -> None:
             "SELECT clock, replica FROM row_clocks WHERE table_name = ? AND row_key = ?", (change.table, change.key)
         ).fetchone()
         if last is not None and not wins((change.clock, change.replica), (last["clock"], last["replica"])):
-            return
+            return None
         if row is None:
-            writer.execute(delete_sql(change.table), {table.key[0]: change.key})
+            writer.execute(delete_sql(change.table), _key_columns(change))
         else:
             writer.execute(upsert_sql(change.table, tuple(row)), row)
         writer.stamp(change.table, change.key, change.clock, change.replica)
     writer.touch(change.table, change.key)
     if row is not None:
         _expect_files(writer, change.table, row)
+    return row
+
+
+def _key_columns(change: Change) -> dict[str, str]:
+    try:
+        return columns_of(change.table, change.key)
+    except ValueError as error:
+        raise InputInvalid(f"{change.key[:80]!r} is no key of the journal's {change.table!r}.") from error
 
 
 def _is_own_label(row: Mapping[str, Any], change: Change) -> bool:

@@ -9,14 +9,18 @@ from dataclasses import dataclass, field
 from typing import Generic, Literal, TypeVar
 
 from cloud_sync.bursts.machine import State as BurstState
+from cloud_sync.release.plan import BoxState, Plan
 from edge_runtime.contracts.manifest import GateReport
 from edge_runtime.contracts.status import BoxStatus, ProbeReport
 
 T = TypeVar("T")
 
 ModelState = Literal["candidate", "gated", "refused", "released"]
-RolloutState = Literal["running", "done", "stopped"]
-RolloutBoxState = Literal["waiting", "sending", "installing", "trial", "committed", "failed", "rolled-back"]
+RolloutState = Literal["running", "paused", "done", "stopped", "aborted"]
+RolloutBoxState = BoxState
+Choice = Literal["offer-again", "offered", "hold", "blacklist"]
+"""What a person decided about a bundle and a box; ``offered``: it was offered again since."""
+EVERY_BOX = "*"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +62,8 @@ class Box:
     skew_ms: float | None = None
     """How far its clock was ahead of this desktop's at the last contact, give or take ``skew_error_ms``."""
     skew_error_ms: float | None = None
+    labels: tuple[str, ...] = ()
+    """Plain words, sorted; all boxes with one are a group."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -204,7 +210,7 @@ class RolloutBox:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rollout:
-    """A release on its staged way onto boxes; wave 0 is the canary."""
+    """A release on its staged way onto boxes; the lowest wave is the canary."""
 
     rollout: str
     """UUID4."""
@@ -215,6 +221,32 @@ class Rollout:
     boxes: tuple[RolloutBox, ...]
     finished_ms: int | None = None
     reason: str | None = None
+    plan: Plan = field(default_factory=Plan)
+    replica: str = ""
+    """The desktop that started it."""
+    stamp: str = ""
+    """Of that desktop's hybrid clock, when it started it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BundleDecision:
+    """What a person decided about a bundle on one box, or on :data:`EVERY_BOX`."""
+
+    box: str
+    bundle: str
+    choice: Choice
+    reason: str
+    who: str
+    decided_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinkFigure:
+    """How fast bytes went to a box the last time that enough of them went there."""
+
+    box: str
+    bytes_per_s: float
+    at_ms: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

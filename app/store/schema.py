@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from app.store.noting import note_all
+
 if TYPE_CHECKING:
     import sqlite_utils
 
@@ -207,10 +209,51 @@ def _ssh_access(database: sqlite_utils.Database) -> None:
     database.execute(_SSH_ACCESS)
 
 
+def _notes_of_audits(database: sqlite_utils.Database) -> None:
+    """What came before audits were noted is noted as it stands now."""
+    database.execute("ALTER TABLE activity ADD COLUMN facts TEXT NOT NULL DEFAULT ''")
+    note_all(database.conn)
+
+
+_ROLLOUTS = (
+    # One row for each box of a rollout, which travels by itself; boxes was the JSON of all of them.
+    """CREATE TABLE rollout_boxes (
+        rollout TEXT NOT NULL, box TEXT NOT NULL, wave INTEGER NOT NULL, state TEXT NOT NULL, reason TEXT,
+        updated_ms INTEGER NOT NULL, PRIMARY KEY (rollout, box)) WITHOUT ROWID, STRICT""",
+    """INSERT INTO rollout_boxes (rollout, box, wave, state, reason, updated_ms)
+        SELECT r.rollout, json_extract(p.value, '$.box'), json_extract(p.value, '$.wave'),
+            json_extract(p.value, '$.state'), json_extract(p.value, '$.reason'),
+            COALESCE(json_extract(p.value, '$.updated_ms'), 0)
+        FROM rollouts r, json_each(r.boxes) p""",
+    "ALTER TABLE rollouts DROP COLUMN boxes",
+    "ALTER TABLE rollouts ADD COLUMN plan TEXT NOT NULL DEFAULT '{}'",
+    "ALTER TABLE rollouts ADD COLUMN replica TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE rollouts ADD COLUMN stamp TEXT NOT NULL DEFAULT ''",
+    "UPDATE rollouts SET stamp = printf('%015d.000000', created_ms)",
+    "CREATE INDEX rollout_boxes_by_box ON rollout_boxes (box)",
+    """CREATE TABLE box_labels (
+        box TEXT NOT NULL, label TEXT NOT NULL, PRIMARY KEY (box, label)) WITHOUT ROWID, STRICT""",
+    """CREATE TABLE decisions (
+        box TEXT NOT NULL, bundle TEXT NOT NULL, choice TEXT NOT NULL, reason TEXT NOT NULL, who TEXT NOT NULL,
+        decided_ms INTEGER NOT NULL, PRIMARY KEY (box, bundle)) WITHOUT ROWID, STRICT""",
+    # How fast bytes went to a box the last time that enough of them went there, from this desktop.
+    """CREATE TABLE links (
+        box TEXT PRIMARY KEY REFERENCES boxes ON DELETE CASCADE, bytes_per_s REAL NOT NULL,
+        at_ms INTEGER NOT NULL) STRICT""",
+)
+
+
+def _rollouts(database: sqlite_utils.Database) -> None:
+    for statement in _ROLLOUTS:
+        database.execute(statement)
+
+
 STEPS = (
     Step("0001_foundation", _foundation),
     Step("0002_more_streams", _more_streams),
     Step("0003_streams_by_box", _streams_by_box),
     Step("0004_clocks_copies_chains", _clocks_copies_chains),
     Step("0005_ssh_access", _ssh_access),
+    Step("0006_notes_of_audits", _notes_of_audits),
+    Step("0007_rollouts", _rollouts),
 )

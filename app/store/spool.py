@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, TypeVar
 
 from app.store.chains import note_chain
 from app.store.database import Database
 from app.store.lookup import check_limit, join_cursor, split_cursor, to_json
+from app.store.noting import note_audits
 from app.store.records import Page
 from app.store.tables import insert_new_sql, key_of
 from app.store.writer import Writer
@@ -70,11 +72,15 @@ def collect(
         if writer.execute("SELECT 1 FROM boxes WHERE box = ?", (box,)).fetchone() is None:
             raise NotFound(f"The box {box[:12]} is not enrolled here.")
         insert = _INSERT.get(stream, _insert_local)
-        own = [{**wire.to_dict(row), "box": box} for row in rows if row.box == box or not _is_here(writer, stream, row)]
+        mine = [row for row in rows if row.box == box or not _is_here(writer, stream, row)]
+        if stream == "audits":
+            mine = [row for row in mine if not _is_here(writer, stream, replace(row, box=box))]
+        own = [{**wire.to_dict(row), "box": box} for row in mine]
         new = insert(writer, stream, own) if own else 0
         writer.upsert("cursors", {"box": box, "stream": stream, "cursor": cursor})
-        if chain is not None:
-            note_chain(writer, box, chain)
+        told = note_chain(writer, box, chain) if chain is not None else None
+        if stream == "audits" and (mine or told):
+            note_audits(writer, box, [row for row in mine if isinstance(row, AuditRow)], told, source="the box")
         return new
 
     return db.write(work)
@@ -99,17 +105,6 @@ def _insert_synced(writer: Writer, stream: Stream, rows: list[dict[str, Any]]) -
     return sum(writer.insert_new(stream, _flat(stream, row)) for row in rows)
 
 
-def _insert_audits(writer: Writer, stream: Stream, rows: list[dict[str, Any]]) -> int:
-    new = _insert_synced(writer, stream, rows)
-    # What was handed out while the box's disk took nothing is sealed only now.
-    writer.executemany(
-        "UPDATE audits SET entry = :entry, previous = :previous, chain = :chain"
-        " WHERE box = :box AND boot = :boot AND seq = :seq AND chain = ''",
-        [row for row in rows if row["chain"]],
-    )
-    return new
-
-
 def _flat(stream: Stream, row: dict[str, Any]) -> dict[str, Any]:
     """The row as columns."""
     for column in _JSON.get(stream, ()):
@@ -128,7 +123,7 @@ def _insert_samples(writer: Writer, _stream: Stream, rows: list[dict[str, Any]])
 
 
 _INSERT: Mapping[Stream, Callable[[Writer, Stream, list[dict[str, Any]]], int]] = {
-    "audits": _insert_audits,
+    "audits": _insert_synced,
     "alerts": _insert_synced,
     "samples": _insert_samples,
 }

@@ -57,11 +57,15 @@ TABLES: Mapping[str, Table] = {
         synced=True,
     ),
     "proofs": Table(("model", "box"), ("report",), synced=True),
+    # Intent alone: how far each box has come is a row of its own, so that no desktop overwrites another's boxes.
     "rollouts": Table(
         ("rollout",),
-        ("model", "version", "state", "created_ms", "finished_ms", "reason", "boxes"),
+        ("model", "version", "state", "created_ms", "finished_ms", "reason", "plan", "replica", "stamp"),
         synced=True,
     ),
+    "rollout_boxes": Table(("rollout", "box"), ("wave", "state", "reason", "updated_ms"), synced=True),
+    "box_labels": Table(("box", "label"), synced=True, deletable=True),
+    "decisions": Table(("box", "bundle"), ("choice", "reason", "who", "decided_ms"), synced=True),
     "alerts": Table(
         ("box", "boot", "seq"), ("at_ms", "kind", "message", "pipeline", "model", "facts"), synced=True, fact=True
     ),
@@ -73,6 +77,7 @@ TABLES: Mapping[str, Table] = {
     ),
     "box_status": Table(("box",)),
     "box_ssh": Table(("box",)),
+    "links": Table(("box",)),
     "cursors": Table(("box", "stream")),
     "audit_chains": Table(("box", "beginning")),
     "sightings": Table(("box", "address", "boot")),
@@ -93,6 +98,15 @@ TABLES: Mapping[str, Table] = {
 def key_of(table: str, row: Mapping[str, Any]) -> str:
     """The row's key as one text, as listeners and the journal name it."""
     return "/".join(str(row[column]) for column in TABLES[table].key)
+
+
+def columns_of(table: str, key: str) -> dict[str, str]:
+    """The key columns of a row by the text that :func:`key_of` made; the last one may contain slashes.
+
+    :raises ValueError: the text has fewer parts than the key.
+    """
+    spec = TABLES[table].key
+    return dict(zip(spec, key.split("/", len(spec) - 1), strict=True))
 
 
 @cache

@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from app.store.tables import TABLES, delete_sql, insert_new_sql, key_of, select_sql, upsert_sql
+from app.store.tables import TABLES, columns_of, delete_sql, insert_new_sql, key_of, select_sql, upsert_sql
 from edge_runtime.contracts import wire
 
 if TYPE_CHECKING:
@@ -82,17 +82,17 @@ class Writer:
             self._record(table, key_of(table, row), body)
 
     def delete(self, table: str, key: str) -> None:
-        """Delete a row of a table with one key column; journaled where the table is synced."""
-        (column,) = TABLES[table].key
+        """Delete the row with this key (as :func:`app.store.tables.key_of` writes it); journaled where it is synced."""
         self.touch(table, key)
-        if self.execute(delete_sql(table), {column: key}).rowcount and TABLES[table].synced:
+        if self.execute(delete_sql(table), columns_of(table, key)).rowcount and TABLES[table].synced:
             self._record(table, key, None)
 
-    def activity(self, what: str, subject: str, message: str) -> None:
+    def activity(self, what: str, subject: str, message: str, *, facts: bytes = b"") -> None:
         """Add an entry to the audit chain.
 
         :param what: dotted and stable, such as ``box.enrolled``.
         :param subject: id of what it is about.
+        :param facts: JSON, for whoever verifies it later; covered like the rest.
         """
         last = self.execute("SELECT digest FROM activity ORDER BY seq DESC LIMIT 1").fetchone()
         highest = self.execute("SELECT seq FROM sqlite_sequence WHERE name = 'activity'").fetchone()
@@ -103,11 +103,12 @@ class Writer:
             "what": what,
             "subject": subject,
             "message": message,
+            "facts": facts.decode(),
         }
         digest = chain_digest(last[0] if last else FIRST_DIGEST, entry)
         self.execute(
-            "INSERT INTO activity (seq, at_ms, who, what, subject, message, digest)"
-            " VALUES (:seq, :at_ms, :who, :what, :subject, :message, :digest)",
+            "INSERT INTO activity (seq, at_ms, who, what, subject, message, facts, digest)"
+            " VALUES (:seq, :at_ms, :who, :what, :subject, :message, :facts, :digest)",
             {**entry, "digest": digest},
         )
         self.touch("activity", str(entry["seq"]))
@@ -169,5 +170,8 @@ class Writer:
 
 
 def chain_digest(previous: str, entry: Mapping[str, Any]) -> str:
-    """The digest of an entry of the audit chain: sha256 over the one before and the entry's canonical JSON."""
-    return hashlib.sha256(previous.encode() + wire.encode(dict(entry))).hexdigest()
+    """The digest of an entry of the audit chain: sha256 over the one before and the entry's canonical JSON, without
+    ``facts`` where there are none.
+    """
+    covered = {name: value for name, value in entry.items() if name != "facts" or value}
+    return hashlib.sha256(previous.encode() + wire.encode(covered)).hexdigest()

@@ -14,12 +14,15 @@ from app.store import boxes as box_store
 from app.store import chains as chain_store
 from app.store import samples as sample_store
 from app.store import spool as spool_store
+from app.store.activity import ENROLLED, FORGOTTEN
 from app.store.records import Box, Page
 from app.usecases import roots
 from app.usecases.contact import begin_contact
 from app.usecases.progress import CancelToken, Progress, ProgressEvent, silent
-from edge_runtime.contracts.errors import AlreadyExists, LinesideError, NotFound
+from app.usecases.witnesses import tell_head
+from edge_runtime.contracts.errors import AlreadyExists, BoxWrongKey, LinesideError, NotFound
 from edge_runtime.contracts.rows import STREAMS, AlertRow, AuditRow, LossRow, RollupRow, ShadowRow
+from edge_runtime.identity import fingerprint_of
 
 if TYPE_CHECKING:
     from app.context import Context
@@ -80,7 +83,12 @@ def require_free_name(ctx: Context, box: str, name: str) -> None:
 
 
 def enter_box(ctx: Context, *, box: str, name: str, address: str, certificate: str) -> Box:
-    """Put a box that trusts this desktop on the list; again for the same one: it may have moved."""
+    """Put a box that trusts this desktop on the list; again for the same one: it may have moved.
+
+    :raises BoxWrongKey: the certificate is another box's.
+    """
+    if fingerprint_of(certificate) != box:
+        raise BoxWrongKey(f"The certificate that came for {name} belongs to another key than {box[:12]}.")
     before = next((known for known in box_store.list_boxes(ctx.database) if known.box == box), None)
     entered = Box(
         box=box,
@@ -91,7 +99,7 @@ def enter_box(ctx: Context, *, box: str, name: str, address: str, certificate: s
     )
     box_store.put_box(ctx.database, entered)
     if before is None:
-        ctx.database.write(lambda w: w.activity("box.enrolled", box, f"Enrolled {name} at {address}."))
+        ctx.database.write(lambda w: w.activity(ENROLLED, box, f"Enrolled {name} at {address}."))
     return entered
 
 
@@ -109,7 +117,7 @@ def forget_box(ctx: Context, name: str) -> None:
     """Strike a box from this desktop's list; what it sent stays, and the box itself is not touched."""
     box = get_box(ctx, name)
     box_store.remove_box(ctx.database, box.box)
-    ctx.database.write(lambda w: w.activity("box.forgotten", box.box, f"Forgot {box.name}."))
+    ctx.database.write(lambda w: w.activity(FORGOTTEN, box.box, f"Forgot {box.name}."))
 
 
 def connect(ctx: Context, box: Box) -> BoxClient:
@@ -176,6 +184,9 @@ def _collect_box(ctx: Context, box: Box, client: BoxClient, totals: dict[str, in
             more = page.more
         if stream == "samples":
             totals["bytes"] += _collect_sample_bytes(ctx, box, client, cancel)
+        if stream == "audits":
+            # Before the box lets them go it is to know that they were noted here.
+            tell_head(ctx, client)
         acknowledged = spool_store.cursor_of(ctx.database, box.box, stream)
         if acknowledged:
             client.acknowledge(stream, acknowledged)

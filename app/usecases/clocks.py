@@ -13,7 +13,7 @@ from app.store import boxes as box_store
 from app.store.records import Box
 from app.usecases.boxes import connect, get_box, refresh
 from edge_runtime.contracts.clock import BoxClock
-from edge_runtime.contracts.errors import LinesideError
+from edge_runtime.contracts.errors import ClockNotKept, LinesideError
 
 if TYPE_CHECKING:
     from app.context import Context
@@ -81,6 +81,7 @@ def set_clock(ctx: Context, name: str) -> ClockChange:
 
     :raises ClockRefused: this desktop's time is before what the box knows to have happened.
     :raises ClockForbidden: the box's system does not let it.
+    :raises ClockNotKept: it took the time, and something there set its clock back at once.
     :raises BoxUnreachable, BoxWrongKey, BoxRefused: it does not answer.
     """
     box = get_box(ctx, name)
@@ -96,11 +97,13 @@ def set_clock(ctx: Context, name: str) -> ClockChange:
     change = ClockChange(
         box=box.box, name=box.name, before=_reading(box, before, clock), after=_reading(box, after, now)
     )
-    words = (
-        f"Set the clock of {box.name}: it was {before.ms / 1000:+.1f} s off and is {after.ms / 1000:+.1f} s off now."
-    )
-    ctx.database.write(lambda w: w.activity("box.clock-set", box.box, words))
+    off = f"it was {before.ms / 1000:+.1f} s off and is {after.ms / 1000:+.1f} s off now."
+    kept = abs(after.ms) <= 2 * GOOD_MS + after.error_ms
+    what, words = ("box.clock-set", "Set") if kept else ("box.clock-not-kept", "Tried to set")
+    ctx.database.write(lambda w: w.activity(what, box.box, f"{words} the clock of {box.name}: {off}"))
     refresh(ctx, box.box)
+    if not kept:
+        raise ClockNotKept(f"{box.name} took the time, and its clock is {after.ms / 1000:+.1f} s off all the same.")
     return change
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from app.fleet.client import BoxClient, split_address
 from app.store import boxes as box_store
 from app.store import sightings as sighting_store
+from app.store.activity import RENEWED
 from app.store.records import Box
 from app.usecases import clone_rules
 from app.usecases.boxes import collect, enter_box, get_box, now_ms, refresh, require_free_name
@@ -181,7 +182,7 @@ def _enter(ctx: Context, box: Box, new: NewIdentity, address: str, path: Path) -
         # The one that keeps the identity is the one that answered elsewhere.
         box_store.set_status(ctx.database, box.box, address=others[-1])
     words = f"Gave the copy of {box.name} at {address} an identity of its own: {new.name}, {new.box[:12]}."
-    ctx.database.write(lambda w: w.activity("box.renewed", box.box, words))
+    ctx.database.write(lambda w: w.activity(RENEWED, box.box, words))
     path.unlink(missing_ok=True)
     return refresh(ctx, entered.box)[0]
 

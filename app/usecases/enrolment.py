@@ -27,16 +27,8 @@ from app.usecases.boxes import enter_box, now_ms, refresh, require_free_name
 from app.usecases.progress import CancelToken, Progress, ProgressEvent, silent
 from app.usecases.visits import alone_with
 from edge_runtime.config import join_address
-from edge_runtime.contracts.errors import (
-    BoxRefused,
-    BoxUnreachable,
-    BoxWrongKey,
-    EdgeBundleTampered,
-    EnrolmentNotConfirmed,
-    EnrolmentUnsuitable,
-    InputInvalid,
-    LinesideError,
-)
+from edge_runtime.contracts.enrolment_errors import EdgeBundleTampered, EnrolmentNotConfirmed, EnrolmentUnsuitable
+from edge_runtime.contracts.errors import BoxRefused, BoxUnreachable, BoxWrongKey, InputInvalid, LinesideError
 from edge_runtime.contracts.rows import Digest, Name
 from edge_runtime.contracts.text import one_line
 from edge_runtime.enrolment import require_box_name

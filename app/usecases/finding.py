@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from app.fleet.client import split_address
 from app.store import boxes as box_store
 from app.store import sightings
-from app.usecases.boxes import connect, get_box
+from app.store.records import Box
+from app.usecases.boxes import connect, get_box, refresh
 from app.usecases.progress import CancelToken, Progress, ProgressEvent, silent
-from edge_runtime.config import DEFAULT_PORT
+from edge_runtime.config import DEFAULT_PORT, join_address
 from edge_runtime.contracts.errors import InputInvalid
-from edge_runtime.contracts.finding import FoundBox, Neighbours, Reason
+from edge_runtime.contracts.finding import FoundBox, NamedPlace, Neighbours, NeighboursRequest, Reason
 
 if TYPE_CHECKING:
     from app.context import Context
@@ -34,9 +35,11 @@ class ScanRequest:
     subnets: tuple[str, ...] = ()
     """``192.168.1.0/24``."""
     via: str | None = None
-    """An enrolled box that looks around in its own networks."""
+    """An enrolled box that looks around in its own networks; addresses and subnets are asked from there, not from
+    here."""
     explain: bool = False
-    """Whether enrolled boxes are asked at their last address too, and this machine's own network is tried."""
+    """Whether enrolled boxes are asked at their last address too, and every address of this machine's own small
+    networks."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +49,20 @@ class Found:
     seen: FoundBox
     known_as: str | None = None
     """Its name on this desktop's list."""
+    moved_from: str | None = None
+    """Where it was known to be until now; from here on it is followed to where its key answered."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Looked:
+    """How far a scan looked."""
+
+    seconds: float = 0.0
+    """It listened to announcements."""
+    swept: tuple[str, ...] = ()
+    """Networks of which every address was asked, at the port where boxes listen."""
+    swept_via: tuple[str, ...] = ()
+    """The same, asked by the box through which it looked."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +70,7 @@ class ScanReport:
     found: tuple[Found, ...]
     reasons: tuple[Reason, ...] = ()
     """Why others may be missing; empty unless it was asked for."""
+    looked: Looked = Looked()
 
 
 def scan(
@@ -63,7 +81,8 @@ def scan(
     progress: Progress = silent,
     cancel: CancelToken | None = None,
 ) -> ScanReport:
-    """Look for boxes; nothing of ours is shown to whoever answers. Where enrolled ones answered is remembered.
+    """Look for boxes; nothing of ours is shown to whoever answers. Where enrolled ones answered is remembered, and one
+    whose key answers elsewhere, and no longer where it was, is followed there.
 
     :param ctx: the site, for which boxes are ours; None before there is one.
     :param expected: ids; listening ends as soon as all of them were heard.
@@ -81,7 +100,9 @@ def scan(
     known = box_store.list_boxes(ctx.database) if ctx else []
     asked = [_place(address) for address in request.addresses]
     last = [(box, *split_address(box.address)) for box in known] if request.explain else []
-    places = [*asked, *_subnet_places(request.subnets), *((host, port) for _box, host, port in last)]
+    places = [(host, port) for _box, host, port in last]
+    if request.via is None:
+        places = [*asked, *_subnet_places(request.subnets), *places]
     wanted = frozenset(expected)
 
     def done(count: int, total: int) -> None:
@@ -91,7 +112,7 @@ def scan(
     neighbours = Neighbours()
     if ctx and request.via:
         progress(ProgressEvent(step="scan", message=f"{request.via} looks around"))
-        neighbours = _ask_via(ctx, request.via, request.seconds)
+        neighbours = _ask_via(ctx, request.via, request, asked)
         token.check()
     progress(ProgressEvent(step="scan", message="listening"))
     evidence = search(
@@ -99,41 +120,91 @@ def scan(
         places=places,
         expected=wanted | {box.box for box in known},
         enough=lambda heard: bool(wanted) and wanted <= frozenset(heard),
+        sweep=request.explain,
         done=done,
     )
     reasons: list[Reason] = []
     if request.explain:
         boxes = [Expected(box=box.box, name=box.name, host=host, port=port) for box, host, port in last]
         reasons = [*reasons_of(evidence, boxes, asked, hears_itself), *neighbours.reasons]
+    looked = Looked(
+        seconds=request.seconds,
+        swept=((*request.subnets, *evidence.sweep.networks) if request.via is None else evidence.sweep.networks),
+        swept_via=neighbours.swept,
+    )
     names = {box.box: box.name for box in known}
     if ctx:
         # Two addresses of one key may be two machines; `clones` asks them.
         for seen in evidence.found:
             if seen.proved and seen.box in names:
                 sightings.note_key(ctx.database, seen.box, seen.addresses)
-    found = tuple(Found(seen=seen, known_as=names.get(seen.box)) for seen in _merge(evidence.found, neighbours.found))
-    return ScanReport(found=found, reasons=tuple(reasons))
+    moved = _follow(ctx, known, evidence.found) if ctx else {}
+    found = tuple(
+        Found(seen=seen, known_as=names.get(seen.box), moved_from=moved.get(seen.box))
+        for seen in _merge(evidence.found, neighbours.found)
+    )
+    return ScanReport(found=found, reasons=tuple(reasons), looked=looked)
 
 
-def adopt_addresses(ctx: Context, found: Iterable[FoundBox]) -> int:
-    """Follow enrolled boxes to where their key answers now; returns how many moved."""
-    here = {seen.box: seen for seen in found if seen.proved and not seen.told_by}
-    moved = 0
-    for box in box_store.list_boxes(ctx.database):
-        seen = here.get(box.box)
-        if seen is not None and box.address not in seen.addresses:
-            box_store.set_status(ctx.database, box.box, address=seen.addresses[0])
-            moved += 1
+def follow_moved(ctx: Context, *, seconds: float = 2.0, cancel: CancelToken | None = None) -> int:
+    """Listen for the enrolled boxes that did not answer last, and follow those that moved; returns how many."""
+    from edge_runtime.finding.search import search
+
+    lost = [box for box in box_store.list_boxes(ctx.database) if box.problem is not None]
+    if not lost:
+        return 0
+    token = cancel or CancelToken()
+    wanted = frozenset(box.box for box in lost)
+    evidence = search(
+        seconds=seconds,
+        expected=wanted,
+        about=wanted,
+        enough=lambda heard: token.cancelled or wanted <= frozenset(heard),
+        done=lambda _count, _total: token.check(),
+    )
+    token.check()
+    return len(_follow(ctx, lost, evidence.found))
+
+
+def _follow(ctx: Context, known: Iterable[Box], found: Iterable[FoundBox]) -> dict[str, str]:
+    """Follow those whose key answers elsewhere and not where they were; where each was, by id.
+
+    One that answers at both has two addresses, or a copy: it stays where it is, and ``clones`` tells which it is.
+    """
+    from edge_runtime.finding.probe import probe
+
+    here = {seen.box: seen for seen in found if seen.proved}
+    elsewhere = [box for box in known if box.box in here and box.address not in here[box.box].addresses]
+    answers = {(one.host, one.port): one for one in probe(split_address(box.address) for box in elsewhere)}
+    moved = {}
+    for box in elsewhere:
+        presented = answers[split_address(box.address)].presented
+        if presented is None or presented.fingerprint != box.box:
+            address = here[box.box].addresses[0]
+            words = f"{box.name} moved from {box.address} to {address}, where its key answers."
+            box_store.move_box(ctx.database, box.box, address, words)
+            refresh(ctx, box.box)
+            moved[box.box] = box.address
     return moved
 
 
-def _ask_via(ctx: Context, name: str, seconds: float) -> Neighbours:
+def _ask_via(ctx: Context, name: str, request: ScanRequest, asked: Sequence[tuple[str, int]]) -> Neighbours:
     box = get_box(ctx, name)
     with connect(ctx, box) as client:
-        answer = client.neighbours(min(max(seconds, 0.5), MAX_SECONDS_VIA))
-    return Neighbours(
+        answer = client.neighbours(
+            NeighboursRequest(
+                seconds=min(max(request.seconds, 0.5), MAX_SECONDS_VIA),
+                places=tuple(NamedPlace(host=host, port=port) for host, port in asked),
+                subnets=request.subnets,
+            )
+        )
+    unasked = [subnet for subnet in request.subnets if subnet not in answer.swept]
+    unasked += [join_address(*place) for place in asked[answer.asked :]]
+    reasons = [*answer.reasons, *(Reason(kind="via-too-old", subject=subject) for subject in unasked)]
+    return replace(
+        answer,
         found=tuple(replace(seen, told_by=(box.name,), interfaces=()) for seen in answer.found),
-        reasons=tuple(replace(reason, facts={**reason.facts, "via": box.name}) for reason in answer.reasons),
+        reasons=tuple(replace(reason, facts={**reason.facts, "via": box.name}) for reason in reasons),
     )
 
 

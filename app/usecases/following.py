@@ -66,7 +66,7 @@ def _heard(news: News) -> Heard | None:
 
 def to_visit(ctx: Context, known: Sequence[Box]) -> list[Box]:
     """Those of these boxes from which something is to be collected, or to which keys are to be brought."""
-    newest = ctx.roots().version
+    newest = ctx.roots().facts
     introducing = ctx.places.former_keys.exists()
     return [
         box
@@ -75,7 +75,7 @@ def to_visit(ctx: Context, known: Sequence[Box]) -> list[Box]:
         or (
             box.problem is None
             and box.status is not None
-            and (waiting(box.status) or box.status.root not in (0, newest))
+            and (waiting(box.status) or box.status.root not in (0, newest.version))
         )
     ]
 

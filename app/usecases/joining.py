@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import shutil
 import time
-from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,15 +14,22 @@ from app.fleet.client import BoxClient
 from app.store import boxes as box_store
 from app.store.database import Database
 from app.store.records import Box, Site
-from app.usecases import trust
+from app.usecases import introducing, trust
 from app.usecases.sites import MAX_NAME, desktop_name
 from edge_runtime.contracts import wire
-from edge_runtime.contracts.errors import AlreadyExists, InputInvalid, LinesideError, RootKeyWrong, TrustRefused
+from edge_runtime.contracts.errors import (
+    AlreadyExists,
+    BoxRefused,
+    InputInvalid,
+    LinesideError,
+    RootKeyWrong,
+    TrustRefused,
+)
 from edge_runtime.identity import Identity, create_identity, load_identity
 from edge_runtime.update.durable import write_durably
 
 if TYPE_CHECKING:
-    from cloud_sync.release.handover import Handover, JoinRequest
+    from cloud_sync.release.handover import Admission, Handover, JoinRequest
     from cloud_sync.release.root_key import RootKey
     from cloud_sync.release.site_roots import SiteRoots
 
@@ -60,16 +66,28 @@ def request_join(home: Path, file: Path, *, name: str | None = None) -> JoinRequ
     return request
 
 
-def join(home: Path, file: Path) -> Context:
+def read_admission(file: Path) -> Handover:
+    """What an admission says of the site, for a person to compare its number with what the other desktop shows.
+
+    :raises InputInvalid: it is none.
+    """
+    return _read_admission(file)[1]
+
+
+def join(home: Path, file: Path, *, number: str) -> Context:
     """Take over what the admission says and become a desktop of that site. Safe to repeat after a crash.
 
-    :raises InputInvalid, TrustRefused: the file is damaged, or it admits another desktop.
+    :param number: the site's, as the desktop that wrote the admission shows it: what makes it this site and no other.
+    :raises InputInvalid, TrustRefused: the file is damaged, of another site, or it admits another desktop.
     """
-    places, handover = _new_places(home), _read_handover(file)
-    if handover.root_key is not None:
-        raise InputInvalid(
-            f"{file.name} is the file with the root key, not an admission.",
-            hint="With it a site is recovered: `lineside site recover FILE`.",
+    from cloud_sync.release import handover as handovers
+
+    places, (admission, handover) = _new_places(home), _read_admission(file)
+    if re.sub(r"\D", "", number) != handover.number.replace(" ", ""):
+        raise TrustRefused(
+            f"This admission is of a site with the number {handover.number}, not {number}.",
+            hint="Somebody may have put another file in its place: carry it again, and compare the number with what "
+            "the desktop shows that wrote it.",
         )
     if not places.signing_key.exists():
         raise InputInvalid(
@@ -80,6 +98,7 @@ def join(home: Path, file: Path) -> Context:
     draft = places.home / "repository.joining"
     try:
         roots = _begin(handover, draft)
+        handovers.check_admission(admission, roots.root_keys)
         if identity.fingerprint not in roots.desktops():
             raise TrustRefused(
                 "This admission is for another desktop.",
@@ -96,28 +115,28 @@ def recover(
     *,
     passphrase: str,
     name: str | None = None,
-    told: Callable[[str, str | None], None] = lambda _box, _problem: None,
+    told: introducing.Told = lambda _box, _problem: None,
 ) -> Context:
     """Take a site over with the file for the safe when every desktop is lost: they are all struck off, and this one is
     the site's only one from then on. Boxes that answer now hear of it at once.
 
-    :param told: called for each box with its name, and with why it was not reached.
-    :raises PassphraseWrong, RootKeyWrong, InputInvalid, TrustRefused: nothing was changed.
+    :raises PassphraseWrong, RootKeyWrong, InputInvalid, TrustRefused: nothing was changed. A root key that no box
+        knows, of those that answer, is one that was replaced.
     """
     from cloud_sync.release.root_key import open_key
     from cloud_sync.release.sign import load_signing_key, new_signing_key
     from cloud_sync.release.site_roots import Desktop
 
-    places, handover = _new_places(home), _read_handover(file)
+    places, handover = _new_places(home), _read_export(file)
     if handover.root_key is None:
-        raise RootKeyWrong(f"{file.name} is an admission: there is no root key in it.")
+        raise RootKeyWrong(f"There is no root key in {file.name}.")
     key = open_key(handover.root_key.encode(), passphrase, file.name)
     called = (name or desktop_name()).strip()
     home.mkdir(parents=True, exist_ok=True, mode=0o700)
     draft = places.home / "repository.joining"
     try:
         roots = _begin(handover, draft)
-        roots = _ask_for_newer(places, handover, roots, key, passphrase)
+        roots = _ask_for_newer(handover, roots, key)
         if key.keyid not in roots.keyids:
             raise RootKeyWrong(
                 f"The key in {file.name} was replaced by another one, or the file is damaged.",
@@ -134,23 +153,42 @@ def recover(
     finally:
         shutil.rmtree(draft, ignore_errors=True)
     try:
-        trust.introduce_with(ctx, box_store.list_boxes(ctx.database), key, passphrase, told=told)
+        introducing.introduce_with(ctx, box_store.list_boxes(ctx.database), key, told=told)
     except BaseException:
         ctx.close()
         raise
     return ctx
 
 
-def _ask_for_newer(places: Places, handover: Handover, roots: SiteRoots, key: RootKey, passphrase: str) -> SiteRoots:
-    """The export may be older than what the boxes have: a root made on top of it would be one that they refuse."""
+def _ask_for_newer(handover: Handover, roots: SiteRoots, key: RootKey) -> SiteRoots:
+    """The export may be older than what the boxes have: a root made on top of it would be one that they refuse.
+
+    :raises RootKeyWrong: boxes answer, and none of them knows this root key.
+    """
     certificate = roots.facts.root_certificate
     if certificate is None:
         return roots
-    with trust.root_identity(places.home, key, passphrase, certificate) as identity:
+    refused, knows_it = [], False
+    with trust.root_identity(key, certificate) as identity:
         for box in handover.boxes:
-            with suppress(LinesideError), BoxClient(box.address, box.certificate, identity) as client:
-                for version in range(roots.version + 1, client.newest_root() + 1):
-                    roots = roots.adopt(client.root(version))
+            try:
+                with BoxClient(box.address, box.certificate, identity) as client:
+                    newest = client.newest_root()
+                    knows_it = True
+                    for version in range(roots.version + 1, newest + 1):
+                        roots = roots.adopt(client.root(version))
+            except BoxRefused:
+                refused.append(box.name)
+            except LinesideError:
+                # It is off, or has a root beside ours: the one that is made now takes the place of both.
+                continue
+    if refused and not knows_it:
+        raise RootKeyWrong(
+            f"{', '.join(refused)} answered, and no box knows the root key in this file: it was replaced by another "
+            "one since.",
+            hint="Use the newest export of the root key. If this is the newest one, these boxes were set up anew: take "
+            "them off the network and recover again.",
+        )
     return roots
 
 
@@ -196,10 +234,25 @@ def _begin(handover: Handover, folder: Path) -> SiteRoots:
     return begin_roots(folder, [body.encode() for body in handover.roots])
 
 
-def _read_handover(file: Path) -> Handover:
-    from cloud_sync.release.handover import MAX_HANDOVER_BYTES, read_handover
+def _read_export(file: Path) -> Handover:
+    from cloud_sync.release import handover
 
-    return read_handover(trust.read_file(file, MAX_HANDOVER_BYTES), what=f"file {file.name}")
+    content = trust.read_file(file, handover.MAX_HANDOVER_BYTES)
+    if handover.is_admission(content):
+        raise RootKeyWrong(f"{file.name} is an admission: there is no root key in it.")
+    return handover.read_handover(content, what=f"file {file.name}")
+
+
+def _read_admission(file: Path) -> tuple[Admission, Handover]:
+    from cloud_sync.release import handover
+
+    content = trust.read_file(file, handover.MAX_HANDOVER_BYTES)
+    if handover.is_export(content):
+        raise InputInvalid(
+            f"{file.name} is the file with the root key, not an admission.",
+            hint="With it a site is recovered: `lineside site recover FILE`.",
+        )
+    return handover.read_admission(content, what=f"file {file.name}")
 
 
 def _new_places(home: Path) -> Places:

@@ -13,7 +13,7 @@ from app.store import bursts as burst_store
 from app.store import datasets as dataset_store
 from app.store import models as model_store
 from app.store.records import Burst, Model
-from app.usecases import boxes
+from app.usecases import boxes, deliveries, roots
 from app.usecases.bursts import TrainingResult, close_burst, training_result
 from app.usecases.progress import CancelToken, Progress, ProgressEvent, silent
 from edge_runtime.contracts.errors import AlreadyExists, GateRefused, InputInvalid, ModelUnusable
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from app.context import Context
 
 GOLDEN_CASES = 16
+_MOST_RELEASE = 2**40
+"""Counters are seconds since 1970; a number beyond this came from nobody's clock."""
 MODEL_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 
 
@@ -75,7 +77,7 @@ def import_result(
         for item in dataset_store.items(ctx.database, record.dataset)
         if item.split == "held-out"
     ]
-    release = ctx.repository().next_release(name)
+    release = ctx.repository().next_release(name, above=_newest_release(ctx, name))
     manifest = _manifest(name, _next_version(ctx, name), release, record, result)
     with TemporaryDirectory(dir=ctx.home, prefix=".import-") as scratch:
         file = Path(scratch) / "candidate.bundle"
@@ -130,7 +132,7 @@ def prove_on_box(
         progress(ProgressEvent(step="send", message=target.name, fraction=done / max(total, 1)))
 
     with boxes.connect(ctx, target) as client:
-        client.deliver(bundle_path(ctx, record), record.sha256, sent=sent)
+        deliveries.deliver_model(ctx, target, client, record, roots.ask_status(ctx, target, client), sent=sent)
         progress(ProgressEvent(step="prove", message=f"{target.name} replays the golden cases"))
         report = client.probe(record.sha256)
     if report.bundle != record.model:
@@ -196,6 +198,12 @@ def _manifest(name: str, version: str, release: int, burst: Burst, result: Train
 def _next_version(ctx: Context, name: str) -> str:
     minors = [int(model.version.split(".")[1]) for model in list_models(ctx) if model.name == name]
     return f"1.{max(minors, default=-1) + 1}.0"
+
+
+def _newest_release(ctx: Context, name: str) -> int:
+    """Of all desktops, as far as they have synced: a box takes no release below the one that it ran."""
+    releases = (model.release for model in list_models(ctx) if model.name == name)
+    return max((release for release in releases if release < _MOST_RELEASE), default=0)
 
 
 def _try_in_sandbox(file: Path) -> None:

@@ -65,6 +65,7 @@ def pair_box(ctx: Context, address: str, code: Callable[[BoxHello], str]) -> Box
             where,
             read_code(code(hello)),
             desktop,
+            shown=hello,
             check=lambda box, facts: require_free_name(ctx, box, facts.name),
             keep=lambda box, facts: _keep(ctx, box, facts),
         )

@@ -15,6 +15,7 @@ from app.fleet.ssh.machine import Machine, meet
 from app.fleet.ssh.preflight import Facts, Text, is_same_site
 from app.fleet.ssh.session import SignIn, open_session
 from app.store import boxes as box_store
+from app.store.activity import RELEASED
 from app.store.records import Box
 from app.store.ssh_access import SshAccess, access_of
 from app.usecases import boxes
@@ -22,14 +23,8 @@ from app.usecases.boxes import get_box
 from app.usecases.following import waiting
 from app.usecases.progress import CancelToken, Progress, ProgressEvent, silent
 from app.usecases.visits import alone_with
-from edge_runtime.contracts.errors import (
-    BoxWrongKey,
-    InputInvalid,
-    LinesideError,
-    ReleaseLeftOver,
-    ReleaseOtherSite,
-    ReleaseRowsWait,
-)
+from edge_runtime.contracts.enrolment_errors import ReleaseLeftOver, ReleaseOtherSite, ReleaseRowsWait
+from edge_runtime.contracts.errors import BoxWrongKey, InputInvalid, LinesideError
 from edge_runtime.contracts.rows import Count
 from edge_runtime.contracts.text import one_line
 from edge_runtime.identity import fingerprint_of
@@ -308,4 +303,4 @@ def _record(ctx: Context, box: str, name: str, target: SshTarget, report: Releas
     )
     count = len(report.looked_for)
     message = f"Took everything off {name} at {target}; looked for {count} things, found none.{gone}"
-    ctx.database.write(lambda w: w.activity("box.released", box, message))
+    ctx.database.write(lambda w: w.activity(RELEASED, box, message))

@@ -1,25 +1,27 @@
-"""Rollouts: a release on its staged way onto boxes, one wave after the other."""
+"""Rollouts: a release on its staged way onto boxes, a canary first and then wave by wave."""
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from app.store import decisions as decision_store
 from app.store import rollouts as rollout_store
-from app.store.records import Box, Model, Rollout, RolloutBox, RolloutBoxState
-from app.usecases import boxes, models, roots
+from app.store.records import Box, Model, Rollout, RolloutBox, RolloutState
+from app.store.writer import Writer
+from app.usecases import boxes, models
+from app.usecases.deliveries import deliver_release
+from app.usecases.labels import choose_boxes
 from app.usecases.progress import CancelToken, Progress, ProgressEvent, silent
-from edge_runtime.contracts.errors import BoxUnreachable, GateRefused, InputInvalid, LinesideError
-from edge_runtime.contracts.status import BoxStatus, SlotStatus
+from app.usecases.rollout_visit import ABORTED
+from cloud_sync.release.plan import OPEN, Plan, assign_waves
+from edge_runtime.contracts.errors import BundleBlacklisted, GateRefused, InputInvalid, RolloutRefused
 
 if TYPE_CHECKING:
     from app.context import Context
-    from app.fleet.client import BoxClient
 
-PAUSE_S = 0.25
-UNDER_WAY: frozenset[RolloutBoxState] = frozenset({"sending", "installing", "trial"})
+ACTIVE: frozenset[RolloutState] = frozenset({"running", "paused"})
 
 
 def list_rollouts(ctx: Context) -> list[Rollout]:
@@ -32,99 +34,94 @@ def get_rollout(ctx: Context, rollout: str) -> Rollout:
     return rollout_store.get_rollout(ctx.database, rollout)
 
 
-def start_rollout(ctx: Context, model: str, *, waves: Sequence[Sequence[str]]) -> Rollout:
+def plan_waves(ctx: Context, to: Sequence[str], *, canary: int, shares: Sequence[float]) -> list[list[str]]:
+    """The ids of boxes, canary first, in waves; see :func:`cloud_sync.release.plan.assign_waves`.
+
+    Those that answered when they were asked last come first: a canary that is off shows nothing.
+
+    :param to: names, ids and ``label:LABEL``.
+    """
+    chosen = sorted(choose_boxes(ctx, to), key=lambda box: (box.problem is not None, box.last_seen_ms is None))
+    return assign_waves([box.box for box in chosen], canary=canary, shares=shares)
+
+
+def start_rollout(ctx: Context, model: str, *, waves: Sequence[Sequence[str]], plan: Plan | None = None) -> Rollout:
     """Offer a released model to boxes, wave by wave; the first wave is the canary.
 
+    :param waves: names, ids and ``label:LABEL`` of the boxes of each wave.
     :raises GateRefused: the model is not released.
-    :raises InputInvalid: no boxes, or one that is named twice or already on its way to another model.
+    :raises BundleBlacklisted: somebody decided that no box of the site gets it.
+    :raises InputInvalid: no boxes, or one that is named twice or is part of another rollout that is under way.
     """
     record = models.get_model(ctx, model)
-    _must_be_released(record)
-    chosen = [(wave, boxes.get_box(ctx, name)) for wave, names in enumerate(waves) for name in names]
+    must_be_offerable(ctx, record)
+    chosen = [(wave, box) for wave, names in enumerate(waves) for box in choose_boxes(ctx, names)]
     ids = [box.box for _wave, box in chosen]
     if not ids or len(set(ids)) != len(ids):
         raise InputInvalid("A rollout needs at least one box, and each box once.")
-    busy = {part.box for other in list_rollouts(ctx) if other.state == "running" for part in other.boxes}
-    for _wave, box in chosen:
-        if box.box in busy:
-            raise InputInvalid(
-                f"{box.name} is part of a rollout that is still running.", hint="Stop that one first, or wait for it."
-            )
+    must_be_free(ctx, [box for _wave, box in chosen])
     rollout = Rollout(
         rollout=str(uuid.uuid4()),
         model=record.model,
         version=record.version,
         state="running",
         created_ms=boxes.now_ms(),
-        boxes=tuple(RolloutBox(box=box.box, wave=wave, state="waiting") for wave, box in chosen),
+        boxes=tuple(_first_row(ctx, record, box, wave) for wave, box in chosen),
+        plan=plan or Plan(),
     )
-    rollout_store.put_rollout(ctx.database, rollout)
     names = ", ".join(box.name for _wave, box in chosen)
-    ctx.database.write(
-        lambda w: w.activity("rollout.started", rollout.rollout, f"{record.name} {record.version} to {names}.")
-    )
-    return rollout
+
+    def work(writer: Writer) -> Rollout:
+        writer.activity("rollout.started", rollout.rollout, f"{record.name} {record.version} to {names}.")
+        return rollout_store.begin_rollout(writer, rollout)
+
+    return ctx.database.write(work)
 
 
-def advance_rollout(
-    ctx: Context, rollout: str, *, progress: Progress = silent, cancel: CancelToken | None = None
-) -> Rollout:
-    """One pass: ask the boxes under way, judge, start those whose turn it is. Safe to repeat after any crash."""
-    from cloud_sync.release.plan import BoxProgress, next_boxes
+def pause_rollout(ctx: Context, rollout: str) -> Rollout:
+    """Offer it to no further box until it is resumed. Boxes that have it come to their own end.
 
-    token = cancel or CancelToken()
+    :raises RolloutRefused: it is not running.
+    """
+    return _change(ctx, rollout, "paused", "running", what="paused", reason="paused by hand")
+
+
+def resume_rollout(ctx: Context, rollout: str) -> Rollout:
+    """Go on with one that was paused, or with one that stopped once somebody decided about the boxes that failed.
+
+    :raises RolloutRefused: it does neither.
+    :raises InputInvalid: a box of it is part of another rollout by now.
+    """
     current = get_rollout(ctx, rollout)
-    if current.state != "running":
-        return current
-    model = models.get_model(ctx, current.model)
-    for part in current.boxes:
-        if part.state in UNDER_WAY:
-            token.check()
-            current = _record(ctx, current, part, *_ask(ctx, boxes.get_box(ctx, part.box), model, part))
-    decision = next_boxes([BoxProgress(box=b.box, wave=b.wave, state=b.state, reason=b.reason) for b in current.boxes])
-    for part in current.boxes:
-        if part.box in decision.start or part.state == "sending":
-            token.check()
-            current = _record(ctx, current, part, "sending", None)
-            state, reason = _send(ctx, boxes.get_box(ctx, part.box), model, progress, token)
-            current = _record(ctx, current, part, state, reason)
-    if decision.finished or decision.stopped:
-        current = replace(
-            current,
-            state="stopped" if decision.stopped else "done",
-            reason=decision.stopped,
-            finished_ms=boxes.now_ms(),
-        )
-        rollout_store.put_rollout(ctx.database, current)
-        outcome = decision.stopped or f"every box runs {model.name} {model.version}"
-        ctx.database.write(lambda w: w.activity(f"rollout.{current.state}", current.rollout, f"Rollout: {outcome}."))
-    return current
+    if current.state in ("paused", "stopped"):
+        waiting = {part.box for part in current.boxes if part.state in OPEN}
+        must_be_free(ctx, [box for box in boxes.list_boxes(ctx) if box.box in waiting], but=current.rollout)
+    if current.state == "stopped":
+        from app.usecases.rollout_runner import decide
+
+        known = {box.box: box for box in boxes.list_boxes(ctx)}
+        if why := decide(current, known).stopped:
+            raise RolloutRefused(
+                f"This rollout stopped because {why}.",
+                hint="Decide about those boxes first: `lineside rollouts decide BOX MODEL offer-again`, or hold.",
+            )
+    return _change(ctx, rollout, "running", "paused", "stopped", what="resumed", reason=None)
 
 
-def follow_rollout(
-    ctx: Context, rollout: str, *, progress: Progress = silent, cancel: CancelToken | None = None
-) -> Rollout:
-    """Advance until the rollout is done or stopped."""
-    token = cancel or CancelToken()
-    while True:
-        current = advance_rollout(ctx, rollout, progress=progress, cancel=token)
-        done = sum(part.state == "committed" for part in current.boxes)
-        words = ", ".join(f"{boxes.get_box(ctx, part.box).name} {part.state}" for part in current.boxes)
-        progress(ProgressEvent(step="rollout", message=words, fraction=done / len(current.boxes)))
-        if current.state != "running":
-            return current
-        token.wait(PAUSE_S)
+def abort_rollout(ctx: Context, rollout: str, reason: str = "aborted by hand") -> Rollout:
+    """End it: no further box gets the model, boxes that have it on trial are told to return to what they had, now or
+    when they are seen again, and those that committed it keep it.
 
-
-def stop_rollout(ctx: Context, rollout: str, reason: str = "stopped by hand") -> Rollout:
-    """Offer it to no further box. Boxes in their trial decide by themselves; committed ones keep it."""
+    :raises RolloutRefused: it is at its end already.
+    """
     current = get_rollout(ctx, rollout)
-    if current.state != "running":
-        return current
-    stopped = replace(current, state="stopped", reason=reason, finished_ms=boxes.now_ms())
-    rollout_store.put_rollout(ctx.database, stopped)
-    ctx.database.write(lambda w: w.activity("rollout.stopped", current.rollout, f"Rollout: {reason}."))
-    return stopped
+
+    def work(writer: Writer) -> None:
+        for part in current.boxes:
+            # One that bytes were on their way to may have been asked to install them a moment ago.
+            rollout_store.move_box(writer, current.rollout, part.box, "withdrawn", ABORTED, out_of=["waiting"])
+
+    return _change(ctx, rollout, "aborted", "running", "paused", "stopped", what="aborted", reason=reason, also=work)
 
 
 def shadow(
@@ -140,106 +137,95 @@ def shadow(
 
     :param model: None ends it.
     :raises GateRefused: the model is not released.
+    :raises BundleBlacklisted: somebody decided that no box of the site gets it.
     :raises TrustRefused, ProbeFailed: the box refused it; what it did before goes on.
     """
     chosen = boxes.get_box(ctx, box)
+    token = cancel or CancelToken()
     if model is None:
         with boxes.connect(ctx, chosen) as client:
             client.shadow(None)
         said = f"{chosen.name} runs no shadow model any more."
     else:
         record = models.get_model(ctx, model)
-        _must_be_released(record)
+        must_be_offerable(ctx, record)
+
+        def sent(done: int, total: int) -> None:
+            token.check()
+            progress(ProgressEvent(step="send", message=chosen.name, fraction=done / max(total, 1)))
+
         with boxes.connect(ctx, chosen) as client:
-            client.shadow(_deliver(ctx, chosen, client, record, progress, cancel or CancelToken()))
+            client.shadow(deliver_release(ctx, chosen, client, record, sent=sent))
         said = f"{record.name} {record.version} is the shadow model on {chosen.name}."
     ctx.database.write(lambda w: w.activity("box.shadow", chosen.box, said))
     return boxes.refresh(ctx, chosen.box)[0]
 
 
-def _must_be_released(record: Model) -> None:
+def must_be_offerable(ctx: Context, record: Model) -> None:
+    """:raises GateRefused, BundleBlacklisted: this bundle may go to no box."""
     if record.state != "released":
         hint = "Release it first: `lineside models release MODEL`." if record.state == "gated" else None
         raise GateRefused(f"{record.name} {record.version} is {record.state}, not released.", hint=hint)
+    if (decision := decision_store.blacklisted(ctx.database, record.model)) is not None:
+        raise BundleBlacklisted(f"{record.name} {record.version} was blacklisted by {decision.who}: {decision.reason}")
 
 
-def _deliver(ctx: Context, box: Box, client: BoxClient, model: Model, progress: Progress, cancel: CancelToken) -> str:
-    """Send a release with its signatures; returns the target's name."""
-    from cloud_sync.release.sign import target_name
+def must_be_free(ctx: Context, wanted: Sequence[Box], *, but: str | None = None) -> None:
+    """:raises InputInvalid: one of these boxes is part of a rollout that is under way.
 
-    def sent(done: int, total: int) -> None:
-        cancel.check()
-        progress(ProgressEvent(step="send", message=box.name, fraction=done / max(total, 1)))
-
-    target = target_name(model.name, model.version)
-    status = roots.ask_status(ctx, box, client)
-    repository = ctx.repository()
-    if not repository.has(target):
-        # Another desktop of the site released it; this one answers for it with its own signature now.
-        repository.add(models.bundle_path(ctx, model), ctx.bundle(model.sha256).manifest, model.proofs)
-    if repository.signed_s < status.signed_s:
-        repository.renew(above=status.signed_s)
-    for file in repository.metadata_files():
-        client.put_metadata(file)
-    client.deliver(models.bundle_path(ctx, model), model.sha256, sent=sent)
-    return target
+    :param but: this rollout does not count.
+    """
+    busy = {
+        part.box
+        for other in list_rollouts(ctx)
+        if other.state in ACTIVE and other.rollout != but
+        for part in other.boxes
+        if part.state in OPEN
+    }
+    for box in wanted:
+        if box.box in busy:
+            raise InputInvalid(
+                f"{box.name} is part of a rollout that is still running.", hint="Abort that one first, or wait for it."
+            )
 
 
-def _record(ctx: Context, rollout: Rollout, part: RolloutBox, state: RolloutBoxState, reason: str | None) -> Rollout:
-    changed = replace(part, state=state, reason=reason, updated_ms=boxes.now_ms())
-    known = next(b for b in rollout.boxes if b.box == part.box)
-    if (known.state, known.reason) == (state, reason):
-        return rollout
-    updated = replace(rollout, boxes=tuple(changed if b.box == part.box else b for b in rollout.boxes))
-    rollout_store.put_rollout(ctx.database, updated)
-    return updated
+def _first_row(ctx: Context, model: Model, box: Box, wave: int) -> RolloutBox:
+    decision = decision_store.decision_of(ctx.database, box.box, model.model)
+    held = decision is not None and decision.choice == "hold"
+    return RolloutBox(
+        box=box.box,
+        wave=wave,
+        state="held" if held else "waiting",
+        reason=decision.reason if decision is not None and held else None,
+    )
 
 
-def _send(
-    ctx: Context, box: Box, model: Model, progress: Progress, cancel: CancelToken
-) -> tuple[RolloutBoxState, str | None]:
-    try:
-        with boxes.connect(ctx, box) as client:
-            if on_trial := [s for s in client.status().slots if s.state == "TRIAL" and not _holds(s, model)]:
-                return "waiting", f"{on_trial[0].name} {on_trial[0].version} is on trial there."
-            client.install(_deliver(ctx, box, client, model, progress, cancel))
-    except BoxUnreachable as error:
-        return "sending", f"{error.message} It gets its turn when it answers."
-    except LinesideError as error:
-        if error.code == "task.cancelled":
-            raise
-        return "failed", str(error)
-    return "installing", None
+def _change(
+    ctx: Context,
+    rollout: str,
+    to: RolloutState,
+    *out_of: RolloutState,
+    what: str,
+    reason: str | None,
+    also: Callable[[Writer], None] | None = None,
+) -> Rollout:
+    current = get_rollout(ctx, rollout)
+    if reason is not None and not reason.strip():
+        raise InputInvalid("Say why, in a few words.")
 
+    def work(writer: Writer) -> bool:
+        finished_ms = None if to in ACTIVE else writer.now_ms
+        moved = rollout_store.move_rollout(
+            writer, current.rollout, to, out_of=out_of, reason=reason, finished_ms=finished_ms
+        )
+        if moved:
+            if also is not None:
+                also(writer)
+            said = f"Rollout of {current.version} {what}" + (f": {reason}." if reason else ".")
+            writer.activity(f"rollout.{what}", current.rollout, said)
+        return moved
 
-def _ask(ctx: Context, box: Box, model: Model, part: RolloutBox) -> tuple[RolloutBoxState, str | None]:
-    if part.state == "sending":
-        return part.state, part.reason
-    refreshed = boxes.refresh(ctx, box.box)[0]
-    if refreshed.problem is not None or refreshed.status is None:
-        return part.state, refreshed.problem
-    return _read_slots(refreshed.status, model) or (part.state, part.reason)
-
-
-def _holds(slot: SlotStatus, model: Model) -> bool:
-    if slot.bundle is not None:
-        return slot.bundle == model.model
-    # Where the signatures themselves were refused, the box cannot know whose bundle it was, only what it was called.
-    return (slot.name, slot.version) == (model.name, model.version)
-
-
-def _read_slots(status: BoxStatus, model: Model) -> tuple[RolloutBoxState, str | None] | None:
-    for slot in status.slots:
-        if _holds(slot, model):
-            match slot.state:
-                case "COMMITTED":
-                    return "committed", None
-                case "TRIAL":
-                    return "trial", None
-                case "REJECTED":
-                    return "failed", slot.reason
-                case "ROLLED_BACK":
-                    return "rolled-back", slot.reason
-                case _:
-                    return "installing", None
-    return None
+    if not ctx.database.write(work):
+        now = get_rollout(ctx, current.rollout).state
+        raise RolloutRefused(f"A rollout that is {now} cannot be {what}.")
+    return get_rollout(ctx, current.rollout)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -9,80 +10,104 @@ from typing import TYPE_CHECKING
 from app.fleet.client import BoxClient
 from app.store import boxes as box_store
 from app.store.records import Box
-from edge_runtime.contracts.errors import BoxRefused, InputInvalid, NotFound, ObjectMissing, TrustRefused
+from edge_runtime.contracts.errors import BoxRefused, BoxWrongKey, InputInvalid, NotFound, ObjectMissing, TrustRefused
 from edge_runtime.contracts.status import BoxStatus
 from edge_runtime.identity import Identity, load_identity
-from edge_runtime.update.roots import MAX_ROOT_BYTES
+from edge_runtime.update.roots import MAX_ROOT_BYTES, RootFacts
 
 if TYPE_CHECKING:
     from app.context import Context
     from cloud_sync.objects import ObjectStore
 
 
-def level(ctx: Context, box: Box, client: BoxClient, there: int) -> int:
+def level(ctx: Context, box: Box, client: BoxClient, there: int, digest: str) -> int:
     """Bring the box the roots that it lacks, or take those over that this desktop lacks; returns the number that both
     have now.
 
     :param there: the newest root of the box; 0: a box that does not tell, which is left as it is.
+    :param digest: sha256 of that root; empty where the box does not tell.
     :raises TrustRefused: the two have different roots of one number.
     """
     roots = ctx.roots()
     here = roots.version
-    if there in (0, here):
+    if there == 0:
         return there
+    if there == here:
+        if digest not in ("", roots.facts.digest):
+            raise TrustRefused(
+                f"{box.name} has another root {here} than this desktop: two people changed the keys at once.",
+                hint="Any next change of the keys heals it. Look at `lineside site desktops` first: what the other one "
+                "had struck off must be struck off again.",
+            )
+        return here
     for version in range(there + 1, here + 1):
         client.put_root(version, roots.body(version))
     if there < here:
         _note(ctx, "trust.root-delivered", box.box, f"Brought root {here} to {box.name}.")
         return here
+    words = f"Took root {there} over from {box.name}."
+    if _other_root(client, here, roots.newest):
+        words += f" It takes the place of another root {here}, which was made here: make that change again."
     for version in range(here + 1, there + 1):
         roots = roots.adopt(client.root(version))
-    _note(ctx, "trust.root-adopted", box.box, f"Took root {there} over from {box.name}.")
+    _note(ctx, "trust.root-adopted", box.box, words)
     return there
 
 
 def ask_status(ctx: Context, box: Box, client: BoxClient) -> BoxStatus:
-    """How the box is, after the roots of both were levelled."""
+    """How the box is, after the roots of both were levelled.
+
+    :raises TrustRefused: the two have different roots of one number.
+    :raises BoxWrongKey: the box says that it is another one.
+    """
     status = client.status()
-    if level(ctx, box, client, status.root) != status.root:
+    # Its key proves who it is; one that was given a new identity a moment ago names the one of before, too.
+    if box.box not in (status.box, *status.former):
+        raise BoxWrongKey(f"{box.name} ({box.box[:12]}) says that it is the box {status.box[:12]}.")
+    if level(ctx, box, client, status.root, status.root_digest) != status.root:
         return client.status()
-    here = ctx.roots().facts
-    if status.root == here.version and status.root_digest not in ("", here.digest):
-        raise TrustRefused(
-            f"{box.name} has another root {here.version} than this desktop: two people changed the keys at once.",
-            hint="Any next change of the keys heals it. Look at `lineside site desktops` first: what the other one had "
-            "struck off must be struck off again.",
-        )
     return status
 
 
 def introduce(ctx: Context, box: Box, identity: Identity) -> None:
-    """Bring a box that does not know this desktop's key the newest root, as somebody whom it does know: with the keys
-    of before, or the site's root key.
+    """Bring a box that does not know this desktop's keys the newest root, as somebody whom it does know: with the keys
+    of before.
 
     :raises BoxRefused: it does not know that one either.
     """
     with BoxClient(box.address, box.certificate, identity) as client:
-        level(ctx, box, client, client.newest_root())
+        there = client.newest_root()
+        level(ctx, box, client, there, hashlib.sha256(client.root(there)).hexdigest() if there else "")
+
+
+def _other_root(client: BoxClient, version: int, body: bytes) -> bool:
+    """Whether a box has another root of this number; not where it has none, because it was enrolled later."""
+    try:
+        return client.root(version) != body
+    except NotFound:
+        return False
 
 
 def connect(ctx: Context, box: Box) -> BoxClient:
     """A connection to a box; one that knows this desktop by its keys of before learns of the new ones first."""
     client = BoxClient(box.address, box.certificate, ctx.identity)
-    if ctx.places.former_keys.exists() and is_pending(box, ctx.roots().version):
+    if ctx.places.former_keys.exists() and is_pending(box, ctx.roots().facts):
         with suppress(BoxRefused, InputInvalid, NotFound):
             introduce(ctx, box, load_identity(ctx.places.former_keys))
     return client
 
 
-def is_pending(box: Box, newest: int) -> bool:
+def is_pending(box: Box, newest: RootFacts) -> bool:
     """Whether a box has not heard of the newest root, as far as is known here."""
-    return box.status is None or 0 < box.status.root < newest
+    status = box.status
+    if status is None:
+        return True
+    return status.root > 0 and (status.root != newest.version or status.root_digest not in ("", newest.digest))
 
 
 def forget_former_keys(ctx: Context) -> None:
     """Once every box knows the new keys, nobody needs those of before."""
-    newest = ctx.roots().version
+    newest = ctx.roots().facts
     if ctx.places.former_keys.exists() and not any(
         is_pending(box, newest) for box in box_store.list_boxes(ctx.database)
     ):

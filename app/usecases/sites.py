@@ -6,6 +6,7 @@ import shutil
 import socket
 import time
 from pathlib import Path
+from typing import Literal
 
 from app.context import Context, Places, open_context
 from app.store.database import Database
@@ -16,7 +17,8 @@ from edge_runtime.identity import create_identity
 from edge_runtime.update.durable import sync_folder, write_durably
 
 MAX_NAME = 100
-MIN_PASSPHRASE = 8
+MIN_PASSPHRASE = 12
+_MIN_DIFFERENT = 6
 
 
 def create_site(home: Path, name: str, passphrase: str) -> Context:
@@ -32,8 +34,7 @@ def create_site(home: Path, name: str, passphrase: str) -> Context:
     name, home = name.strip(), home.absolute()
     if not 1 <= len(name) <= MAX_NAME or not name.isprintable():
         raise InputInvalid(f"A site's name has between 1 and {MAX_NAME} printable characters.")
-    if len(passphrase) < MIN_PASSPHRASE:
-        raise InputInvalid(f"The passphrase needs at least {MIN_PASSPHRASE} characters.")
+    check_passphrase(passphrase)
     if Places(home).site.exists():
         raise AlreadyExists(f"There is a site in {home} already.", hint="Use it, or choose another folder.")
     if home.exists() and (not home.is_dir() or any(home.iterdir())):
@@ -77,6 +78,27 @@ def _build(places: Places, name: str, passphrase: str) -> None:
     finally:
         database.close()
     write_durably(places.site, [wire.encode(site)], mode=0o600)
+
+
+def check_passphrase(passphrase: str) -> None:
+    """:raises InputInvalid: it may not seal a root key; see :func:`weakness`."""
+    words = {
+        "short": f"The passphrase needs at least {MIN_PASSPHRASE} characters.",
+        "repeats": "The passphrase repeats itself: whoever guesses tries that first.",
+    }
+    if weak := weakness(passphrase):
+        raise InputInvalid(
+            words[weak], hint="Four or five words that do not belong together are good, and easy to keep."
+        )
+
+
+def weakness(passphrase: str) -> Literal["short", "repeats"] | None:
+    """Why a passphrase may not seal a root key: too few characters, or always the same ones."""
+    if len(passphrase) < MIN_PASSPHRASE:
+        return "short"
+    # Written twice, it stands there a third time, before its end, exactly where it repeats one piece.
+    repeats = (passphrase + passphrase).find(passphrase, 1) < len(passphrase)
+    return "repeats" if repeats or len(set(passphrase)) < _MIN_DIFFERENT else None
 
 
 def desktop_name() -> str:

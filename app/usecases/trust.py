@@ -6,22 +6,22 @@ desktop that has it. Without the root key and its passphrase nothing here can be
 
 from __future__ import annotations
 
+import secrets
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from app.context import settle_keys
+from app.context import changing_keys, settle_keys
 from app.store import boxes as box_store
-from app.store.records import Box
 from app.usecases import roots
-from app.usecases.sites import MIN_PASSPHRASE, desktop_name
+from app.usecases.sites import check_passphrase, desktop_name
 from edge_runtime.contracts import wire
-from edge_runtime.contracts.errors import AlreadyExists, InputInvalid, LinesideError, NotFound
+from edge_runtime.contracts.errors import AlreadyExists, ClockDoubtful, InputInvalid, LinesideError, NotFound
 from edge_runtime.identity import Identity, create_identity, fingerprint_of, load_identity
 from edge_runtime.update.durable import sync_folder, write_durably
 
@@ -51,6 +51,8 @@ class DesktopRow:
 class Trust:
     """Who may do what, as this desktop knows it."""
 
+    site_number: str
+    """What a new desktop shows of the site that it joins: people compare the two."""
     root: int
     """Number of the newest root."""
     desktops: tuple[DesktopRow, ...]
@@ -61,10 +63,14 @@ class Trust:
     """Where the encrypted root key lies on this desktop; None: it was moved away, as it should be."""
     listed_here: bool
     """This desktop is one of those that may release and talk to boxes."""
+    date_doubt: str | None
+    """Why nothing is signed as of this desktop's date, in words; see :func:`confirm_date`."""
 
 
 def get_trust(ctx: Context) -> Trust:
     """Who may do what at this site, and which boxes still have to hear of it."""
+    from cloud_sync.release import handover
+
     site = ctx.roots()
     listed = site.desktops()
     rows = [
@@ -76,14 +82,36 @@ def get_trust(ctx: Context) -> Trust:
         )
         for fingerprint, desktop in listed.items()
     ]
-    pending = [box.name for box in box_store.list_boxes(ctx.database) if roots.is_pending(box, site.version)]
+    pending = [box.name for box in box_store.list_boxes(ctx.database) if roots.is_pending(box, site.facts)]
     return Trust(
+        site_number=handover.site_number(ctx.site.site),
         root=site.version,
         desktops=tuple(sorted(rows, key=lambda row: (row.name, row.fingerprint))),
         pending=tuple(pending),
         root_key=str(ctx.places.root_key) if ctx.places.root_key.exists() else None,
         listed_here=not listed or ctx.identity.fingerprint in listed,
+        date_doubt=_doubt(ctx),
     )
+
+
+def confirm_date(ctx: Context) -> None:
+    """Say that this desktop's date is right, however far it is ahead of what was signed before: from then on it signs.
+
+    :raises ClockDoubtful: the date is before what was signed, or the site's root has expired by then.
+    """
+    _note(ctx, "trust.date-confirmed", ctx.site.site, f"Said that it is {time.strftime('%Y-%m-%d', time.gmtime())}.")
+    ctx.repository().confirm_date()
+
+
+def _doubt(ctx: Context) -> str | None:
+    try:
+        ctx.repository().require_date()
+    except ClockDoubtful as error:
+        return f"{error.message} {error.hint}"
+    except LinesideError:
+        # Not this desktop's to sign, or damaged: who signs is told.
+        return None
+    return None
 
 
 def read_request(file: Path) -> JoinRequest:
@@ -102,21 +130,24 @@ def admit(ctx: Context, request: JoinRequest, admission: Path, *, root_key: Path
     :raises PassphraseWrong, RootKeyWrong, NotFound: the root key cannot be used; nothing was changed.
     :raises AlreadyExists: another desktop is called so.
     """
+    from cloud_sync.release import handover
     from cloud_sync.release.site_roots import Desktop
 
     fingerprint = request.fingerprint
-    key = _unlock(ctx, root_key, passphrase)
-    listed = _listed(ctx)
-    if any(other.name == request.name for print_, other in listed.items() if print_ != fingerprint):
-        raise AlreadyExists(
-            f"Another desktop of the site is called {request.name!r}.",
-            hint="Make the request anew with another name: `lineside site request-join FILE --name NAME`.",
-        )
     desktop = Desktop(request.name, request.certificate, request.key)
-    if fingerprint not in listed or listed[fingerprint].key.keyid != desktop.key.keyid:
-        _change(ctx, {**listed, fingerprint: desktop}, key)
-        _note(ctx, "trust.admitted", fingerprint, f"Admitted the desktop {request.name}.")
-    write_durably(admission, [wire.encode(_handover(ctx))])
+    with changing_keys(ctx.places):
+        key = unlock_root(ctx, root_key, passphrase)
+        listed = _listed(ctx)
+        if any(other.name == request.name for print_, other in listed.items() if print_ != fingerprint):
+            raise AlreadyExists(
+                f"Another desktop of the site is called {request.name!r}.",
+                hint="Make the request anew with another name: `lineside site request-join FILE --name NAME`.",
+            )
+        if fingerprint not in listed or listed[fingerprint].key.keyid != desktop.key.keyid:
+            words = f"Admitted the desktop {request.name}."
+            with noted(ctx, "trust.admitted", fingerprint, words):
+                sign_root(ctx, {**listed, fingerprint: desktop}, key)
+        write_durably(admission, [wire.encode(handover.make_admission(_handover(ctx), key.signer))])
     return next(row for row in get_trust(ctx).desktops if row.fingerprint == fingerprint)
 
 
@@ -126,16 +157,17 @@ def strike_off(ctx: Context, desktop: str, *, root_key: Path, passphrase: str) -
     :param desktop: its name, or the beginning of its fingerprint.
     :raises InputInvalid: it is the last one.
     """
-    row = find_desktop(ctx, desktop)
-    listed = _listed(ctx)
-    if len(listed) < 2:
-        raise InputInvalid(
-            f"{row.name} is the site's only desktop: without it nobody could look after the boxes.",
-            hint="Admit another one first: `lineside site admit FILE`.",
-        )
-    key = _unlock(ctx, root_key, passphrase)
-    _change(ctx, {other: entry for other, entry in listed.items() if other != row.fingerprint}, key)
-    _note(ctx, "trust.struck-off", row.fingerprint, f"Struck off the desktop {row.name}.")
+    with changing_keys(ctx.places):
+        row = find_desktop(ctx, desktop)
+        listed = _listed(ctx)
+        if len(listed) < 2:
+            raise InputInvalid(
+                f"{row.name} is the site's only desktop: without it nobody could look after the boxes.",
+                hint="Admit another one first: `lineside site admit FILE`.",
+            )
+        key = unlock_root(ctx, root_key, passphrase)
+        with noted(ctx, "trust.struck-off", row.fingerprint, f"Struck off the desktop {row.name}."):
+            sign_root(ctx, {other: entry for other, entry in listed.items() if other != row.fingerprint}, key)
     return row
 
 
@@ -148,27 +180,33 @@ def rotate_key(ctx: Context, *, root_key: Path, passphrase: str) -> DesktopRow:
     from cloud_sync.release.sign import new_signing_key
     from cloud_sync.release.site_roots import Desktop
 
-    places, before = ctx.places, ctx.identity.fingerprint
-    if places.former_keys.exists() and (waiting := get_trust(ctx).pending):
-        raise InputInvalid(
-            f"{', '.join(waiting)} has not heard of the last change of this desktop's keys yet.",
-            hint="Reach it first with `lineside boxes refresh`, or forget it.",
-        )
-    key = _unlock(ctx, root_key, passphrase)
-    listed = _listed(ctx)
-    if before not in listed:
-        raise InputInvalid("This desktop is not one of the site's any more.", hint="Have it admitted again.")
-    shutil.rmtree(places.next_keys, ignore_errors=True)
-    identity = create_identity(places.next_keys, f"lineside {ctx.site.name}")
-    signing = new_signing_key(places.next_keys / places.signing_key.name)
-    desktop = Desktop(listed[before].name, identity.certificate_pem, public_key(signing))
-    others = {other: entry for other, entry in listed.items() if other != before}
-    # From this on the new keys count; a crash before the old ones are put away is mended at the next start.
-    _change(ctx, {**others, identity.fingerprint: desktop}, key)
-    settle_keys(places)
-    ctx.identity = load_identity(places.keys)
-    ctx.repository()
-    _note(ctx, "trust.key-rotated", identity.fingerprint, f"The desktop {desktop.name} has new keys.")
+    places = ctx.places
+    with changing_keys(places):
+        # Another window or command may have changed them since this one was opened.
+        settle_keys(places)
+        ctx.identity = load_identity(places.keys)
+        before = ctx.identity.fingerprint
+        if places.former_keys.exists() and (waiting := get_trust(ctx).pending):
+            raise InputInvalid(
+                f"{', '.join(waiting)} has not heard of the last change of this desktop's keys yet.",
+                hint="Reach it first with `lineside boxes refresh`, or forget it.",
+            )
+        key = unlock_root(ctx, root_key, passphrase)
+        listed = _listed(ctx)
+        if before not in listed:
+            raise InputInvalid("This desktop is not one of the site's any more.", hint="Have it admitted again.")
+        shutil.rmtree(places.next_keys, ignore_errors=True)
+        identity = create_identity(places.next_keys, f"lineside {ctx.site.name}")
+        signing = new_signing_key(places.next_keys / places.signing_key.name)
+        desktop = Desktop(listed[before].name, identity.certificate_pem, public_key(signing))
+        others = {other: entry for other, entry in listed.items() if other != before}
+        # From the new root on the new keys count; a crash before the old ones are put away is mended at the next start.
+        words = f"The desktop {desktop.name} has new keys."
+        with noted(ctx, "trust.key-rotated", identity.fingerprint, words):
+            sign_root(ctx, {**others, identity.fingerprint: desktop}, key)
+            settle_keys(places)
+            ctx.identity = load_identity(places.keys)
+            ctx.repository()
     return next(row for row in get_trust(ctx).desktops if row.here)
 
 
@@ -181,21 +219,23 @@ def rotate_root(ctx: Context, *, root_key: Path, passphrase: str, new_passphrase
     from cloud_sync.release.root_key import new_root_key, next_file, sealed_key
 
     check_passphrase(new_passphrase)
-    key, fresh = _unlock(ctx, root_key, passphrase), new_root_key()
-    sealed, waiting = fresh.sealed(new_passphrase), next_file(root_key)
-    content, exported = sealed, root_key.read_bytes() != sealed_key(root_key)
-    if exported:
-        content = wire.encode(replace(_handover(ctx), root_key=sealed.decode("ascii")))
-    # First the new key beside the old one, then the root that names it, then its place: see unlock().
-    write_durably(waiting, [content], mode=0o600)
-    version = _change(ctx, _listed(ctx), key, new_key=fresh)
-    if exported:
-        content = wire.encode(replace(_handover(ctx), root_key=sealed.decode("ascii")))
+    with changing_keys(ctx.places):
+        key, fresh = unlock_root(ctx, root_key, passphrase), new_root_key()
+        sealed, waiting = fresh.sealed(new_passphrase), next_file(root_key)
+        content, exported = sealed, root_key.read_bytes() != sealed_key(root_key)
+        if exported:
+            content = wire.encode(replace(_handover(ctx), root_key=sealed.decode("ascii")))
+        # First the new key beside the old one, then the root that names it, then its place: see unlock().
         write_durably(waiting, [content], mode=0o600)
-    waiting.replace(root_key)
-    sync_folder(root_key.parent)
-    _note(ctx, "trust.root-key-rotated", ctx.site.site, f"Root {version} names a new root key.")
-    return version
+        number = ctx.roots().version + 1
+        with noted(ctx, "trust.root-key-rotated", ctx.site.site, f"Root {number} names a new root key."):
+            sign_root(ctx, _listed(ctx), key, new_key=fresh)
+        if exported:
+            content = wire.encode(replace(_handover(ctx), root_key=sealed.decode("ascii")))
+            write_durably(waiting, [content], mode=0o600)
+        waiting.replace(root_key)
+        sync_folder(root_key.parent)
+    return number
 
 
 def export_root(ctx: Context, file: Path, *, root_key: Path, passphrase: str) -> Path:
@@ -207,56 +247,20 @@ def export_root(ctx: Context, file: Path, *, root_key: Path, passphrase: str) ->
     from cloud_sync.release.handover import MAX_HANDOVER_BYTES, read_handover
     from cloud_sync.release.root_key import sealed_key
 
-    _unlock(ctx, root_key, passphrase)
-    if file.exists():
-        try:
-            ours = read_handover(read_file(file, MAX_HANDOVER_BYTES), what=file.name).site == ctx.site.site
-        except InputInvalid:
-            ours = False
-        if not ours:
-            raise AlreadyExists(f"{file} exists, and is not an earlier export of this site.")
-    handover = replace(_handover(ctx), root_key=sealed_key(root_key).decode("ascii"))
-    write_durably(file, [wire.encode(handover)], mode=0o600)
-    _note(ctx, "trust.root-exported", ctx.site.site, f"Exported the root key with root {ctx.roots().version}.")
-    return file
-
-
-def introduce_all(
-    ctx: Context, names: list[str], *, root_key: Path, passphrase: str, told: Callable[[str, str | None], None]
-) -> None:
-    """Bring boxes that do not know this desktop the newest root, with the root key as the proof.
-
-    :param names: of the boxes; empty: all that have not heard of it.
-    :param told: called for each box with its name, and with why it was not reached.
-    """
-    chosen = [box_store.get_box(ctx.database, name) for name in names]
-    if not names:
-        newest = ctx.roots().version
-        chosen = [box for box in box_store.list_boxes(ctx.database) if roots.is_pending(box, newest)]
-    introduce_with(ctx, chosen, _unlock(ctx, root_key, passphrase), passphrase, told=told)
-
-
-def introduce_with(
-    ctx: Context, chosen: Sequence[Box], key: RootKey, passphrase: str, *, told: Callable[[str, str | None], None]
-) -> None:
-    """As :func:`introduce_all`, with a key that is open already."""
-    certificate = ctx.roots().facts.root_certificate
-    if certificate is None:
-        raise InputInvalid("The site's root is of before: boxes do not know the root key yet.", hint="Enrol them anew.")
-    with root_identity(ctx.places.home, key, passphrase, certificate) as identity:
-        for box in chosen:
+    with changing_keys(ctx.places):
+        unlock_root(ctx, root_key, passphrase)
+        if file.exists():
             try:
-                roots.introduce(ctx, box, identity)
-            except LinesideError as error:
-                told(box.name, str(error))
-            else:
-                told(box.name, None)
-
-
-def check_passphrase(passphrase: str) -> None:
-    """:raises InputInvalid: too short for a root key."""
-    if len(passphrase) < MIN_PASSPHRASE:
-        raise InputInvalid(f"The passphrase needs at least {MIN_PASSPHRASE} characters.")
+                ours = read_handover(read_file(file, MAX_HANDOVER_BYTES), what=file.name).site == ctx.site.site
+            except InputInvalid:
+                ours = False
+            if not ours:
+                raise AlreadyExists(f"{file} exists, and is not an earlier export of this site.")
+        handover = replace(_handover(ctx), root_key=sealed_key(root_key).decode("ascii"))
+        words = f"Exported the root key with root {ctx.roots().version}."
+        with noted(ctx, "trust.root-exported", ctx.site.site, words):
+            write_durably(file, [wire.encode(handover)], mode=0o600)
+    return file
 
 
 def find_desktop(ctx: Context, desktop: str) -> DesktopRow:
@@ -274,19 +278,24 @@ def find_desktop(ctx: Context, desktop: str) -> DesktopRow:
 
 
 @contextmanager
-def root_identity(home: Path, key: RootKey, passphrase: str, certificate: str) -> Iterator[Identity]:
-    """The root key as somebody who talks to boxes; on the disk it stays encrypted.
+def root_identity(key: RootKey, certificate: str) -> Iterator[Identity]:
+    """The root key as somebody who talks to boxes.
+
+    TLS takes a key from a file alone. That one is sealed with a secret which no file ever has: if this process is
+    killed, nobody can open what it leaves behind, whatever they know.
 
     :param certificate: the one that the boxes' root lists.
     """
-    with tempfile.TemporaryDirectory(dir=home, prefix=".root-key.") as folder:
+    secret = secrets.token_hex(32)
+    with tempfile.TemporaryDirectory(prefix="lineside-") as folder:
         key_path, certificate_path = Path(folder) / "root.key", Path(folder) / "root.crt"
-        write_durably(key_path, [key.sealed(passphrase)], mode=0o600)
+        write_durably(key_path, [key.sealed_for_tls(secret)], mode=0o600)
         write_durably(certificate_path, [certificate.encode("ascii")])
-        yield Identity(fingerprint_of(certificate), key_path, certificate_path, passphrase)
+        yield Identity(fingerprint_of(certificate), key_path, certificate_path, secret)
 
 
-def _unlock(ctx: Context, root_key: Path, passphrase: str) -> RootKey:
+def unlock_root(ctx: Context, root_key: Path, passphrase: str) -> RootKey:
+    """:raises PassphraseWrong, RootKeyWrong, NotFound: the root key in that file cannot be used here."""
     from cloud_sync.release.root_key import unlock
 
     return unlock(root_key, passphrase, keyids=ctx.roots().keyids)
@@ -303,8 +312,19 @@ def _listed(ctx: Context) -> dict[str, Desktop]:
     return {ctx.identity.fingerprint: Desktop(desktop_name(), ctx.identity.certificate_pem, key)}
 
 
-def _change(ctx: Context, desktops: dict[str, Desktop], key: RootKey, new_key: RootKey | None = None) -> int:
+def sign_root(ctx: Context, desktops: dict[str, Desktop], key: RootKey, new_key: RootKey | None = None) -> int:
+    """Make the next root, which lists exactly these; returns its number. Call it while the keys are locked."""
     return ctx.roots().change(desktops, key, now_s=int(time.time()), new_key=new_key).version
+
+
+@contextmanager
+def noted(ctx: Context, kind: str, subject: str, words: str) -> Iterator[None]:
+    """Write down what is about to be done, and once more when it was: whatever cuts it short in between, the activity
+    says who began it.
+    """
+    _note(ctx, "trust.begun", subject, f"Begun under root {ctx.roots().version}: {words}")
+    yield
+    _note(ctx, kind, subject, words)
 
 
 def _handover(ctx: Context) -> Handover:

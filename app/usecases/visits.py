@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from app.fleet.ssh.address import SshTarget
 from edge_runtime.config import join_address
-from edge_runtime.contracts.errors import SshBusy
+from edge_runtime.contracts.enrolment_errors import SshBusy
 
 if TYPE_CHECKING:
     from app.context import Context

@@ -2,26 +2,33 @@
 
 All are JSON text and hostile until checked. None of them is secret except for the key in the last one, which is
 encrypted with its passphrase.
+
+A request carries the proof of its own keys, and people compare the desktop's fingerprint. An admission is signed with
+the root key, and people compare the site's number: from it follow the first root, from that one all others, from the
+newest one the key that signed, and so everything that the file says.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.x509 import load_pem_x509_certificate
-from securesystemslib.signer import SSlibKey
+from securesystemslib.exceptions import UnverifiedSignatureError, VerificationError
+from securesystemslib.signer import Key, Signature, Signer, SSlibKey
 
 from edge_runtime.contracts import wire
-from edge_runtime.contracts.errors import InputInvalid
+from edge_runtime.contracts.errors import InputInvalid, TrustRefused
 from edge_runtime.contracts.rows import Count, Digest, Name
 from edge_runtime.identity import fingerprint_of
 
 MAX_HANDOVER_BYTES = 64 * 2**20
 MAX_REQUEST_BYTES = 64 * 1024
 _PROOF = b"lineside: this desktop asks to join\0"
+_ADMITS = b"lineside: this is the site that you join\0"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +81,55 @@ class Handover:
     root_key: str | None = None
     """Encrypted PEM."""
 
+    @property
+    def number(self) -> str:
+        return site_number(self.site)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Admission:
+    """What the holder of the root key writes for a new desktop."""
+
+    format: Literal["lineside-admission-1"] = "lineside-admission-1"
+    handover: str
+    """A :class:`Handover` as JSON text, to the letter as it was signed."""
+    keyid: Digest
+    """TUF id of the root key."""
+    proof: str
+    """Its signature, in hex."""
+
+
+def site_number(site: str) -> str:
+    """What people compare to know that two desktops speak of one site: 30 digits that follow from the first root, as
+    hard to meet by trying as a key of a hundred bits.
+    """
+    digits = f"{int(site, 16) % 10**30:030}"
+    return " ".join(digits[at : at + 5] for at in range(0, len(digits), 5))
+
+
+def make_admission(handover: Handover, signer: Signer) -> Admission:
+    """:param signer: the root key."""
+    body = wire.encode(handover)
+    signature = signer.sign(_ADMITS + body)
+    return Admission(handover=body.decode(), keyid=signature.keyid, proof=signature.signature)
+
+
+def check_admission(admission: Admission, keys: Sequence[Key]) -> None:
+    """:param keys: of the root role, as the newest root in it lists them.
+    :raises TrustRefused: none of them signed it, or it was changed since.
+    """
+    signature = Signature(admission.keyid, admission.proof)
+    for key in keys:
+        try:
+            key.verify_signature(signature, _ADMITS + admission.handover.encode())
+        except (UnverifiedSignatureError, VerificationError, ValueError):
+            continue
+        return
+    raise TrustRefused(
+        "This admission was changed on its way, or was not made with the root key of its site.",
+        hint="Have it written again, and carry it on another stick.",
+    )
+
 
 def make_request(name: str, certificate: str, identity: Ed25519PrivateKey, signing: Ed25519PrivateKey) -> JoinRequest:
     public = signing.public_key().public_bytes_raw().hex()
@@ -107,11 +163,46 @@ def read_request(content: bytes, *, what: str) -> JoinRequest:
 def read_handover(content: bytes, *, what: str) -> Handover:
     """The file as it stands; its roots are not followed yet.
 
+    :raises InputInvalid: it is none, or a box's certificate in it is another's.
+    """
+    if len(content) > MAX_HANDOVER_BYTES:
+        raise InputInvalid(f"The {what} is far too long to be what it should be.")
+    handover = wire.decode(content, Handover, what=what)
+    for box in handover.boxes:
+        if fingerprint_of(box.certificate) != box.box:
+            raise InputInvalid(f"The {what} was changed: the certificate of {box.name} is another box's.")
+    return handover
+
+
+def read_admission(content: bytes, *, what: str) -> tuple[Admission, Handover]:
+    """The file as it stands; nothing in it is proved before :func:`check_admission`.
+
     :raises InputInvalid: it is none.
     """
     if len(content) > MAX_HANDOVER_BYTES:
         raise InputInvalid(f"The {what} is far too long to be what it should be.")
-    return wire.decode(content, Handover, what=what)
+    admission = wire.decode(content, Admission, what=what)
+    return admission, read_handover(admission.handover.encode(), what=what)
+
+
+def is_admission(content: bytes) -> bool:
+    """Whether it says so of itself."""
+    return _is(Admission, content)
+
+
+def is_export(content: bytes) -> bool:
+    """Whether it says of itself that it is the file for the safe."""
+    return _is(Handover, content)
+
+
+def _is(kind: type[Admission] | type[Handover], content: bytes) -> bool:
+    if len(content) > MAX_HANDOVER_BYTES:
+        return False
+    try:
+        wire.decode(content, kind)
+    except InputInvalid:
+        return False
+    return True
 
 
 def _said(name: str, certificate: str, signing_key: str) -> bytes:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -10,13 +11,18 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from securesystemslib.signer import CryptoSigner
 
-from cloud_sync.release.handover import MAX_HANDOVER_BYTES, read_handover
-from edge_runtime.contracts.errors import InputInvalid, NotFound, PassphraseWrong, RootKeyWrong
+from cloud_sync.release.handover import MAX_HANDOVER_BYTES, is_admission, read_handover
+from edge_runtime.contracts import wire
+from edge_runtime.contracts.errors import DiskFull, InputInvalid, NotFound, PassphraseWrong, RootKeyWrong
 from edge_runtime.identity import self_signed
-from edge_runtime.update.durable import sync_folder
+from edge_runtime.update.durable import sync_folder, write_durably
 
 _PEM_BEGIN = b"-----BEGIN"
+_SLOW_BEGIN = b"-----BEGIN OPENSSH PRIVATE KEY-----"
 _NEXT = ".next"
+_ROUNDS = 64
+"""Of bcrypt: half a second for every guess at the passphrase. PKCS#8 as cryptography writes it has 2,048 of PBKDF2, a
+millisecond, and takes no other number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +45,19 @@ class RootKey:
         return self_signed(self.private, "lineside root key")
 
     def sealed(self, passphrase: str) -> bytes:
-        """Encrypted PKCS#8, PEM.
+        """Encrypted in OpenSSH's format, PEM: to try a passphrase takes long.
 
         :raises InputInvalid: no passphrase.
         """
         if not passphrase:
             raise InputInvalid("The root key needs a passphrase.")
-        encryption = serialization.BestAvailableEncryption(passphrase.encode())
+        form = serialization.PrivateFormat.OpenSSH
+        encryption = form.encryption_builder().kdf_rounds(_ROUNDS).build(passphrase.encode())
+        return self.private.private_bytes(serialization.Encoding.PEM, form, encryption)
+
+    def sealed_for_tls(self, secret: str) -> bytes:
+        """Encrypted PKCS#8, PEM, which TLS can read; only for a secret that nobody could guess."""
+        encryption = serialization.BestAvailableEncryption(secret.encode())
         return self.private.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, encryption)
 
 
@@ -61,7 +73,8 @@ def next_file(path: Path) -> Path:
 def unlock(path: Path, passphrase: str, *, keyids: list[str]) -> RootKey:
     """The root key in ``path``: a key file, or what ``export-root`` wrote.
 
-    A rotation that was cut short after its root was signed is brought to its end here.
+    A rotation that was cut short after its root was signed is brought to its end here, and a key that is sealed as
+    it was before passphrases took long to try is sealed anew, where the file can be written.
 
     :param keyids: of the root role, as the newest root lists them.
     :raises NotFound: no such file.
@@ -82,9 +95,22 @@ def unlock(path: Path, passphrase: str, *, keyids: list[str]) -> RootKey:
             if file is waiting:
                 waiting.replace(path)
                 sync_folder(path.parent)
+            # A stick that is write-protected, or full, is used as it is.
+            with suppress(DiskFull, OSError):
+                _seal_anew(path, key, passphrase)
             return key
         problem = RootKeyWrong(f"The key in {file.name} is not the one that signs this site's roots now.")
     raise problem or RootKeyWrong(f"{path.name} holds no root key.")
+
+
+def _seal_anew(path: Path, key: RootKey, passphrase: str) -> None:
+    content = path.read_bytes()
+    if not sealed_key(path).lstrip().startswith(_SLOW_BEGIN):
+        sealed = key.sealed(passphrase)
+        if not content.lstrip().startswith(_PEM_BEGIN):
+            handover = read_handover(content, what=path.name)
+            sealed = wire.encode(replace(handover, root_key=sealed.decode("ascii")))
+        write_durably(path, [sealed], mode=0o600)
 
 
 def sealed_key(path: Path) -> bytes:
@@ -99,6 +125,8 @@ def sealed_key(path: Path) -> bytes:
         raise NotFound(f"The root key cannot be read from {path}: {error.strerror}.") from error
     if content.lstrip().startswith(_PEM_BEGIN):
         return content
+    if is_admission(content):
+        raise RootKeyWrong(f"{path.name} holds no root key: it is an admission.")
     try:
         key = read_handover(content, what=path.name).root_key
     except InputInvalid as error:
@@ -113,12 +141,14 @@ def open_key(sealed: bytes, passphrase: str, name: str) -> RootKey:
 
     :raises PassphraseWrong, RootKeyWrong: it cannot be opened; why.
     """
-    if b"ENCRYPTED PRIVATE KEY" not in sealed:
+    slow = sealed.lstrip().startswith(_SLOW_BEGIN)
+    if not slow and b"ENCRYPTED PRIVATE KEY" not in sealed:
         raise RootKeyWrong(f"{name} holds no encrypted key.")
     if not passphrase:
         raise PassphraseWrong(f"{name} was not opened: there is no passphrase.")
+    load = serialization.load_ssh_private_key if slow else serialization.load_pem_private_key
     try:
-        private = serialization.load_pem_private_key(sealed, passphrase.encode())
+        private = load(sealed, passphrase.encode())
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
         raise PassphraseWrong(
             f"{name} was not opened: the passphrase is another one, or the file is damaged."

@@ -7,7 +7,7 @@ import datetime
 import hashlib
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +20,8 @@ from tuf.api.exceptions import RepositoryError
 from tuf.api.metadata import Metadata, MetaFile, Root, Snapshot, TargetFile, Targets, Timestamp
 
 from cloud_sync.release.root_key import RootKey, new_root_key
-from cloud_sync.release.site_roots import RELEASE_ROLES, ROOT_LIFETIME, Desktop, SiteRoots, make_root
+from cloud_sync.release.signing_time import require_clock, require_seen, signing_time
+from cloud_sync.release.site_roots import ROOT_LIFETIME, Desktop, SiteRoots, expiry, make_root
 from edge_runtime.contracts import wire
 from edge_runtime.contracts.errors import AlreadyExists, InputInvalid, NotFound, TrustRefused
 from edge_runtime.contracts.manifest import BundleManifest
@@ -28,6 +29,7 @@ from edge_runtime.contracts.status import ProbeReport
 from edge_runtime.identity import fingerprint_of
 from edge_runtime.update.bundle import read_bundle
 from edge_runtime.update.durable import write_durably
+from edge_runtime.update.roots import RELEASE_ROLES
 from edge_runtime.update.verify import TARGET_NAME, SignedFacts
 
 RELEASE_LIFETIME = datetime.timedelta(days=365)
@@ -48,13 +50,15 @@ class _Roles:
 class ReleaseRepository:
     """Signed metadata in a folder; the bundles themselves lie elsewhere, by digest.
 
-    Version numbers are ``max(last + 1, clock in seconds)``, so that two desktops need not talk to each other.
+    Version numbers are ``max(last + 1, clock in seconds)``, so that two desktops need not talk to each other; see
+    :mod:`cloud_sync.release.signing_time` for which clocks are believed.
     """
 
-    def __init__(self, folder: Path, root: Root, signer: CryptoSigner) -> None:
+    def __init__(self, folder: Path, root: Root, signer: CryptoSigner, clock: Callable[[], float]) -> None:
         self._folder = folder
         self._root = root
         self._signer = signer
+        self._clock = clock
 
     @staticmethod
     def create(
@@ -64,6 +68,7 @@ class ReleaseRepository:
         root_key_path: Path,
         desktop_key_path: Path,
         desktop: tuple[str, str] | None = None,
+        clock: Callable[[], float] = time.time,
     ) -> ReleaseRepository:
         """Make a site's trust: an offline root key, this desktop's signing key, and the first metadata.
 
@@ -72,9 +77,13 @@ class ReleaseRepository:
         :param desktop_key_path: PKCS#8 PEM, mode 0600.
         :param desktop: name and certificate (PEM) of this desktop, for the root to list. None: a root without a list,
             as the sites of before have it; their boxes know desktops by files of their own.
+        :param clock: seconds since 1970.
         :raises AlreadyExists: one of the three is there; nothing is overwritten.
         :raises InputInvalid: no passphrase.
+        :raises ClockDoubtful: the clock is in a far age.
         """
+        now_s = int(clock())
+        require_clock(now_s, newest_s=0)
         root_key = new_root_key()
         sealed = root_key.sealed(passphrase)
         for path in (folder / "1.root.json", root_key_path, desktop_key_path):
@@ -82,14 +91,13 @@ class ReleaseRepository:
                 raise AlreadyExists(f"{path} exists; a site's keys are never overwritten.")
         signer = CryptoSigner(new_signing_key(desktop_key_path))
         write_durably(root_key_path, [sealed], mode=0o600)
-        now_s = int(time.time())
         desktops = {fingerprint_of(desktop[1]): Desktop(*desktop, signer.public_key)} if desktop else {}
         if desktops:
-            signed_root = make_root(1, desktops, [root_key], certificate=root_key.certificate(), now_s=now_s)
+            signed_root = make_root(1, desktops, [root_key], certificate=root_key.certificate(), expires=expiry(now_s))
         else:
             signed_root = _unlisted(root_key, signer, now_s)
         root = Metadata[Root].from_bytes(signed_root).signed
-        repository = ReleaseRepository(folder, root, signer)
+        repository = ReleaseRepository(folder, root, signer, clock)
         repository._publish(Targets(version=now_s, expires=_expiry(now_s, RELEASE_LIFETIME)), now_s)
         # Last: a folder with a root is a whole repository.
         write_durably(folder / "1.root.json", [signed_root])
@@ -109,7 +117,7 @@ class ReleaseRepository:
         return ReleaseRepository.open(folder, desktop_key_path=desktop_key_path)
 
     @staticmethod
-    def open(folder: Path, *, desktop_key_path: Path) -> ReleaseRepository:
+    def open(folder: Path, *, desktop_key_path: Path, clock: Callable[[], float] = time.time) -> ReleaseRepository:
         """Open what :meth:`create` made.
 
         :raises NotFound: no repository there, or this desktop's key is gone.
@@ -123,17 +131,19 @@ class ReleaseRepository:
                 "The site's root does not list this desktop's signing key: it may not release.",
                 hint="Have the holder of the root key add this desktop.",
             )
-        repository = ReleaseRepository(folder, root, signer)
+        repository = ReleaseRepository(folder, root, signer, clock)
+        counting = True
         try:
             roles = repository._roles()
         except TrustRefused:
             earlier = _roles_before(folder, roots)
             if earlier is None:
                 raise
-            roles = earlier
+            # A key that no longer counts: boxes have forgotten what it signed, however far ahead that was.
+            roles, counting = earlier, False
         if signer.public_key.keyid not in _load_metadata(folder, "timestamp.json", Timestamp).signatures:
             # Signed by this desktop's key of before, or by the desktop that admitted it.
-            repository._sign_again(roles, above=0)
+            repository._sign_again(roles, counting=counting)
         return repository
 
     @property
@@ -155,22 +165,47 @@ class ReleaseRepository:
         """Whether this desktop has signed this release."""
         return target in self._roles().targets.targets
 
-    def renew(self, *, above: int) -> None:
-        """Sign all releases anew, later than ``above``: what a box has accepted of another desktop meanwhile.
+    def make_ready(self, *, seen_s: int, who: str) -> None:
+        """Have signatures that a box takes: where it has accepted later ones of another desktop, all releases are
+        signed anew.
 
-        :param above: seconds since 1970.
+        :param seen_s: when those were signed, seconds since 1970, as the box says.
+        :param who: what the box is called.
+        :raises SignedInFuture: that is later than any clock can have been; nothing was signed.
+        :raises ClockDoubtful: this desktop's own signatures are from the future, or its clock is not believed.
         """
-        self._sign_again(self._roles(), above=above)
+        now_s, newest_s = int(self._clock()), self.signed_s
+        require_clock(now_s, newest_s=newest_s)
+        require_seen(now_s, seen_s=seen_s, who=who)
+        if newest_s < seen_s:
+            self._sign_again(self._roles(), seen_s=seen_s)
+
+    def confirm_date(self) -> None:
+        """Sign all releases anew because a person says that this desktop's date is right, however far it is ahead of
+        what was signed before.
+
+        :raises ClockDoubtful: it is behind that, or the root has expired.
+        """
+        self._sign_again(self._roles(), confirmed=True)
+
+    def require_date(self) -> None:
+        """:raises ClockDoubtful: nothing can be signed as of this desktop's date."""
+        self._signing_time(self.signed_s)
 
     def release_files(self) -> dict[str, bytes]:
         """Targets, snapshot and timestamp by file name, the timestamp last."""
         return {path.name: path.read_bytes() for path in self.metadata_files() if not path.name.endswith(".root.json")}
 
-    def next_release(self, name: str) -> int:
+    def next_release(self, name: str, *, above: int = 0) -> int:
         """The release counter for the next bundle of this name: above all before it, and at least the clock's
         seconds, so that desktops which have not met count upwards together.
+
+        :param above: the newest one that is known from elsewhere.
+        :raises ClockDoubtful: this desktop's clock is not believed.
         """
-        return max(self._last_release(self._roles().targets, name) + 1, int(time.time()))
+        roles = self._roles()
+        self._signing_time(roles.timestamp.version)
+        return max(self._last_release(roles.targets, name) + 1, above + 1, int(self._clock()))
 
     def add(self, bundle_path: Path, manifest: BundleManifest, proofs: Mapping[str, ProbeReport]) -> str:
         """Sign the bundle at ``bundle_path`` as it is; the same bundle again only renews the signatures.
@@ -180,6 +215,7 @@ class ReleaseRepository:
         :raises BundleInvalid, BundleTampered: the file is no bundle.
         :raises InputInvalid: the file's manifest is another one, a proof is of another bundle, or the release
             counter is not above those released.
+        :raises ClockDoubtful: this desktop's clock is not believed.
         :raises AlreadyExists: another bundle was released under this name and version.
         """
         bundle = read_bundle(bundle_path)
@@ -200,7 +236,7 @@ class ReleaseRepository:
         if released is None and manifest.release <= last:
             raise InputInvalid(f"Release {manifest.release} of {manifest.name} is not above {last}, the newest one.")
         roles.targets.targets[target] = entry
-        self._sign_again(roles, above=0)
+        self._sign_again(roles)
         return target
 
     def metadata_files(self) -> list[Path]:
@@ -225,11 +261,26 @@ class ReleaseRepository:
     def _roles(self) -> _Roles:
         return _read_roles(self._folder, self._root)
 
-    def _sign_again(self, roles: _Roles, *, above: int) -> None:
-        version = max(roles.targets.version, roles.snapshot.version, roles.timestamp.version, above) + 1
-        version = max(version, int(time.time()))
+    def _sign_again(self, roles: _Roles, *, seen_s: int = 0, counting: bool = True, confirmed: bool = False) -> None:
+        """:param counting: the versions of ``roles`` count: they were signed by a key that the root lists."""
+        newest_s = max(roles.targets.version, roles.snapshot.version, roles.timestamp.version) if counting else 0
+        version = self._signing_time(newest_s, seen_s=seen_s, confirmed=confirmed)
+        # Files of versions that do not count stay whole until the new timestamp is there, which comes last.
+        while any((self._folder / f"{version}.{kind}.json").exists() for kind in (Targets.type, Snapshot.type)):
+            version += 1
         targets = Targets(version=version, expires=_expiry(version, RELEASE_LIFETIME), targets=roles.targets.targets)
         self._publish(targets, version)
+
+    def _signing_time(self, newest_s: int, *, seen_s: int = 0, confirmed: bool = False) -> int:
+        end = self._root.expires
+        return signing_time(
+            now_s=int(self._clock()),
+            newest_s=newest_s,
+            seen_s=seen_s,
+            root_s=int((end - ROOT_LIFETIME).timestamp()),
+            root_end_s=int(end.timestamp()),
+            confirmed=confirmed,
+        )
 
     def _publish(self, targets: Targets, version: int) -> None:
         """Write the three roles; a box or we ourselves see them once the timestamp is there, which comes last."""

@@ -11,15 +11,24 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from securesystemslib.signer import Key
-from tuf.api.metadata import Metadata, Root, Snapshot, Targets, Timestamp
+from tuf.api.metadata import Metadata, Root
 
 from cloud_sync.release.root_key import RootKey
+from cloud_sync.release.signing_time import require_clock
 from edge_runtime.contracts.errors import NotFound, RootKeyWrong, TrustRefused
 from edge_runtime.update.durable import write_durably
-from edge_runtime.update.roots import FIELD, ListedDesktop, RootFacts, check_root, encode_field, follow, read_root
+from edge_runtime.update.roots import (
+    FIELD,
+    RELEASE_ROLES,
+    ListedDesktop,
+    RootFacts,
+    check_root,
+    encode_field,
+    follow,
+    read_root,
+)
 
 ROOT_LIFETIME = datetime.timedelta(days=3650)
-RELEASE_ROLES = (Targets.type, Snapshot.type, Timestamp.type)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +74,12 @@ class SiteRoots:
         """Of the root role."""
         return list(_root(self.newest).roles[Root.type].keyids)
 
+    @property
+    def root_keys(self) -> list[Key]:
+        """Of the root role."""
+        root = _root(self.newest)
+        return [root.keys[keyid] for keyid in root.roles[Root.type].keyids]
+
     def body(self, version: int) -> bytes:
         """:raises NotFound: it is not here."""
         try:
@@ -89,14 +104,12 @@ class SiteRoots:
         """
         facts = read_root(body)
         if facts.version <= self.version:
-            if (self._folder / f"{facts.version}.root.json").read_bytes() != body:
-                raise TrustRefused(
-                    f"There are two different roots {facts.version} of this site.",
-                    hint="Two people changed the site's keys at the same time. Make the change of one of them again.",
-                )
+            if self.body(facts.version) != body:
+                raise _two_roots(facts.version)
             return self
         follow(self.newest, body)
-        return self._write(facts.version, body)
+        self._put(facts.version, body)
+        return SiteRoots(self._folder)
 
     def change(
         self, desktops: Mapping[str, Desktop], key: RootKey, *, now_s: int, new_key: RootKey | None = None
@@ -105,7 +118,9 @@ class SiteRoots:
 
         :param new_key: takes the place of ``key`` from this root on.
         :raises RootKeyWrong: ``key`` does not sign this site's roots.
+        :raises ClockDoubtful: the clock is in a far age.
         """
+        require_clock(now_s, newest_s=0)
         if key.keyid not in self.keyids:
             raise RootKeyWrong("This key does not sign the roots of this site.")
         if new_key is None:
@@ -113,18 +128,33 @@ class SiteRoots:
             signers, certificate = [key], self.facts.root_certificate or key.certificate()
         else:
             signers, certificate = [key, new_key], new_key.certificate()
-        return self.adopt(make_root(self.version + 1, desktops, signers, certificate=certificate, now_s=now_s))
+        expires = max(expiry(now_s), _root(self.newest).expires)
+        return self.adopt(make_root(self.version + 1, desktops, signers, certificate=certificate, expires=expires))
 
-    def _write(self, version: int, body: bytes) -> SiteRoots:
-        write_durably(self._folder / f"{version}.root.json", [body])
-        return SiteRoots(self._folder)
+    def _put(self, version: int, body: bytes) -> None:
+        """A root that is there once is never replaced, whoever writes at the same time."""
+        from filelock import FileLock
+
+        path = self._folder / f"{version}.root.json"
+        with FileLock(self._folder / "roots.lock"):
+            if not path.exists():
+                write_durably(path, [body])
+            elif path.read_bytes() != body:
+                raise _two_roots(version)
 
 
 def make_root(
-    version: int, desktops: Mapping[str, Desktop], signers: list[RootKey], *, certificate: str, now_s: int
+    version: int,
+    desktops: Mapping[str, Desktop],
+    signers: list[RootKey],
+    *,
+    certificate: str,
+    expires: datetime.datetime,
 ) -> bytes:
-    """A signed root. The last of ``signers`` is the key that it names as its own; ``certificate`` is that one's."""
-    expires = datetime.datetime.fromtimestamp(now_s, datetime.UTC) + ROOT_LIFETIME
+    """A signed root. The last of ``signers`` is the key that it names as its own; ``certificate`` is that one's.
+
+    :param expires: never before the root that it follows: what was signed under that one counts as a box's time.
+    """
     own = signers[-1]
     listed = {
         fingerprint: ListedDesktop(name=desktop.name, certificate=desktop.certificate, keyid=desktop.key.keyid)
@@ -146,6 +176,11 @@ def make_root(
     return metadata.to_bytes()
 
 
+def expiry(now_s: int) -> datetime.datetime:
+    """When a root that is made now expires."""
+    return datetime.datetime.fromtimestamp(now_s, datetime.UTC) + ROOT_LIFETIME
+
+
 def begin_roots(folder: Path, bodies: Iterable[bytes]) -> SiteRoots:
     """Write a whole chain into an empty folder, or one that has a part of it already.
 
@@ -157,6 +192,13 @@ def begin_roots(folder: Path, bodies: Iterable[bytes]) -> SiteRoots:
         write_durably(folder / f"{facts.version}.root.json", [body])
         trusted = body
     return SiteRoots(folder)
+
+
+def _two_roots(version: int) -> TrustRefused:
+    return TrustRefused(
+        f"There are two different roots {version} of this site.",
+        hint="Two people changed the site's keys at the same time. Make the change of one of them again.",
+    )
 
 
 def _root(body: bytes) -> Root:

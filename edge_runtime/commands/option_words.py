@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
-from edge_runtime.config import MAX_NUMBER
+from edge_runtime.config import MAX_NUMBER, in_words
 from edge_runtime.contracts.errors import InputInvalid
 
 if TYPE_CHECKING:
@@ -33,6 +33,8 @@ def checked_options(values: Mapping[str, object], settings: type[T]) -> T:
         fields = described.fields if isinstance(described, StructType) else ()
         takes = next((_takes(field.type) for field in fields if field.name == name), None)
         option, value = f"--{name.replace('_', '-')}", values.get(name)
+        if (wanted := in_words(problem)) != problem:
+            raise InputInvalid(f"{option} {wanted}; {str(value)[:100]!r} came.") from error
         if takes is None:
             raise InputInvalid(f"{option}: {problem.replace('`', '')}, not {value!r}.") from error
         raise InputInvalid(f"{option} takes {takes}, not {_number(value)}.") from error

@@ -45,7 +45,8 @@ def results_folder(wanted: Path | None, is_worth_keeping: Callable[[], bool]) ->
     try:
         yield folder
     except BaseException:
-        if is_worth_keeping():
+        # What a full disk made of the files is nothing.
+        if is_worth_keeping() and any(path.is_file() and path.stat().st_size for path in folder.iterdir()):
             raise
         for path in list(folder.iterdir()):
             with suppress(OSError):
@@ -72,13 +73,16 @@ def check_kept(spool: Spool, path: Path) -> None:
     lost = sum(row.count for row in losses if row.stream == "results")
     if not settled or lost:
         why = f": {status.problem}" if status.problem else ""
+        if not status.results:
+            raise _unkept(path, f"{path.name} could not take any of the results{why}.", is_anything_kept=False)
         raise _unkept(path, f"{path.name} could not take all results{why}. It has {status.results:,} of them.")
 
 
-def _unkept(path: Path, message: str, error: OSError | None = None) -> LinesideError:
+def _unkept(path: Path, message: str, error: OSError | None = None, *, is_anything_kept: bool = True) -> LinesideError:
     full = lacks_room(error or OSError(), path)
     where = "Free some space, or name a folder on another disk with --out" if full else "Name another folder with --out"
-    hint = f"{where}, and run it again; what was written is in {path.parent / 'spool.db'}."
+    kept = f"; what was written is in {path.parent / 'spool.db'}" if is_anything_kept else ""
+    hint = f"{where}, and run it again{kept}."
     return (DiskFull if full else LinesideError)(message, hint=hint)
 
 

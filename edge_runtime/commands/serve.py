@@ -24,7 +24,7 @@ from edge_runtime.commands import said
 from edge_runtime.commands.last_words import LastWords
 from edge_runtime.commands.option_words import checked_options
 from edge_runtime.commands.serve_model import ServedFile
-from edge_runtime.config import Inference, MaybeListen, join_address
+from edge_runtime.config import MAX_WORKERS, Inference, MaybeListen, Workers, join_address
 from edge_runtime.contracts.errors import InputInvalid, LinesideError, ModelUnusable
 from edge_runtime.model_files import read_model_file
 from edge_runtime.processes import cores
@@ -41,7 +41,7 @@ STOP_S = 10.0
 TURN_S = 5.0
 """How long the next model waits for one that is being loaded."""
 TRIAL_S = 300.0
-"""What a model may take to be loaded in a process of its own, on a device that prepares much too."""
+"""What a model may take to be loaded in a process of its own, on a device that prepares much too, besides its run."""
 SETTINGS = (
     "http",
     "grpc",
@@ -135,15 +135,16 @@ def _serve(
 def _files(options: argparse.Namespace) -> list[ServedFile]:
     home = str(options.home) if options.home is not None else None
     return [
-        ServedFile(path=str(path), name=options.name or None, home=home, threads=options.threads)
+        ServedFile(
+            path=str(path), name=options.name or None, home=home, threads=options.threads, max_run_s=options.max_run_s
+        )
         for path in options.models
     ]
 
 
 def _checked(options: argparse.Namespace, files: list[ServedFile]) -> tuple[Inference, list[str]]:
     """The listeners' settings, and what the models are called as far as the files' names tell."""
-    if any(number is not None and number < 1 for number in (options.threads, options.workers)):
-        raise InputInvalid("--threads and --workers count from one.")
+    checked_options({"threads": options.threads, "workers": options.workers}, _AtATime)
     if options.name and len(options.models) > 1:
         raise InputInvalid("--name is for one model; several are called by their files' names.")
     if not options.http and not options.grpc:
@@ -155,6 +156,11 @@ def _checked(options: argparse.Namespace, files: list[ServedFile]) -> tuple[Infe
     for option in ("http", "grpc"):
         _check_address(option, getattr(options, option))
     return checked_options({name: getattr(options, name) for name in SETTINGS}, Inference), names
+
+
+class _AtATime(msgspec.Struct):
+    threads: Workers | None = None
+    workers: Workers | None = None
 
 
 def _same_name(name: str) -> InputInvalid:
@@ -316,10 +322,14 @@ def load_file(file: ServedFile, trials: TrialLoads | None) -> ServedModel | Line
     try:
         if trials is None:
             return file.load(read_model_file(Path(file.path)))
-        return trials.load(file, timeout_s=TRIAL_S)
+        return trials.load(file, timeout_s=TRIAL_S + file.max_run_s)
     except LinesideError as error:
         return error
     except Exception as error:  # noqa: BLE001 - it is told to whoever waits for the model
+        if isinstance(error, MemoryError):
+            return ModelUnusable(
+                f"There is not enough memory to load {Path(file.path).name}.", hint="Stop what else takes memory here."
+            )
         _log.exception("%s could not be loaded", file.path)
         return LinesideError(f"{Path(file.path).name} could not be loaded: {error}.")
 
@@ -344,12 +354,12 @@ def _workers(options: argparse.Namespace, files: list[ServedFile]) -> int:
     if options.workers is not None:
         return int(options.workers)
     if options.home is None or options.threads is not None:
-        return max(1, cores() // (options.threads or 1))
+        return min(max(1, cores() // (options.threads or 1)), MAX_WORKERS)
     workers = []
     for file in files:
         with suppress(LinesideError):  # what cannot be read is told of when it is loaded
             workers.append(file.tuning(read_model_file(Path(file.path)).model).workers)
-    return min(workers, default=cores())
+    return min([*workers, MAX_WORKERS]) if workers else min(cores(), MAX_WORKERS)
 
 
 def _listeners(shelf: ModelShelf, settings: Inference) -> dict[str, Listener]:

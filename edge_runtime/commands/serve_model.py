@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from edge_runtime.contracts.errors import InputInvalid, ModelUnusable
-from edge_runtime.model_files import ModelFile, file_name
+from edge_runtime.model_files import ModelFile, file_name, not_a_file
 
 if TYPE_CHECKING:
     from edge_runtime.inference.session import Tuning
@@ -30,12 +30,17 @@ class ServedFile(Struct, frozen=True, kw_only=True, tag="serve"):
     home: str | None = None
     """Where the best way to run it is kept."""
     threads: int | None = None
+    max_run_s: float = 0.0
+    """What a run may take when it is asked."""
 
     def name_before(self) -> str:
         """What it is called before it has been read.
 
         :raises InputInvalid: no client could ask for that.
+        :raises ModelUnusable: it is a folder without a name.
         """
+        if not self.name and not Path(self.path).name:
+            raise not_a_file(Path(self.path))
         return model_name(self.name or file_name(Path(self.path)))
 
     def tuning(self, model: bytes) -> Tuning:
@@ -53,27 +58,35 @@ class ServedFile(Struct, frozen=True, kw_only=True, tag="serve"):
         :raises InputInvalid: its name cannot be used.
         :raises ModelUnusable: it cannot be served.
         """
-        from edge_runtime.serving.model import load_model
+        from edge_runtime.serving.model import BLANK_RUN_S
 
-        version = file.bundle.manifest.version if file.bundle is not None else BARE_VERSION
-        return load_model(model_name(self.name or file.name), version, file.model, self.tuning(file.model))
+        # Somebody waits for it to answer: how slow it is beyond this, nobody needs to know.
+        return self._load(file, BLANK_RUN_S)
 
     def try_out(self, file: ModelFile) -> None:
         """Whether :meth:`load` would do, found out in a process that is there for nothing else.
 
         :raises MemoryError: even on the smallest input it needs more than there is.
-        :raises ModelUnusable: it cannot be served, or does not come back from the smallest input.
+        :raises ModelUnusable: it cannot be served, or answers the smallest input later than any run may take.
         """
         from edge_runtime.serving.model import BLANK_RUN_S
 
-        model = self.load(file)
+        most_s = max(BLANK_RUN_S, self.max_run_s)
+        model = self._load(file, most_s)
         if model.hangs:
             raise ModelUnusable(
-                f"{Path(self.path).name} did not answer the smallest input within {BLANK_RUN_S:g} s when it was tried.",
-                hint="Look for a loop in it that does not end.",
+                f"{Path(self.path).name} did not answer the smallest input within {most_s:g} s when it was tried.",
+                hint="Allow more with --max-run-s if it is that slow; else look for a loop in it that does not end.",
             )
         if model.out_of_memory:
             raise MemoryError(model.out_of_memory)
+
+    def _load(self, file: ModelFile, blank_run_s: float) -> ServedModel:
+        from edge_runtime.serving.model import load_model
+
+        version = file.bundle.manifest.version if file.bundle is not None else BARE_VERSION
+        name = model_name(self.name or file.name)
+        return load_model(name, version, file.model, self.tuning(file.model), blank_run_s=blank_run_s)
 
 
 def model_name(name: str) -> str:

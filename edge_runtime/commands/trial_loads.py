@@ -88,7 +88,7 @@ class TrialLoads:
 
     def _digest_of_what_loads(self, what: Loadable[object], timeout_s: float) -> str:
         try:
-            order = wire.encode(what)
+            order = wire.encode({"what": what, "timeout_s": timeout_s})
         except UnicodeEncodeError as error:
             raise InputInvalid(f"{what.path!r} is not a name in UTF-8.", hint="Give the file another name.") from error
         with self._changing:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from edge_runtime.contracts.rows import Count
+from edge_runtime.contracts.rows import Count, Moment
 
 LATEST_MS = 7_258_118_400_000
 """The year 2200: no system takes much later ones."""
@@ -17,7 +17,7 @@ LATEST_MS = 7_258_118_400_000
 class BoxClock:
     """The answer to ``GET`` and ``POST /v1/clock``."""
 
-    at_ms: int
+    at_ms: Moment
     """The box's clock, milliseconds since 1970."""
     floor_ms: Count = 0
     """It takes no time before this: its software was built then, or a release that it accepted was signed."""

@@ -34,12 +34,17 @@ class LinesideError(Exception):
     @staticmethod
     def from_dict(body: dict[str, Any]) -> LinesideError:
         """Rebuild an error that another program sent; an unknown code becomes a plain LinesideError."""
-        cls = _BY_CODE.get(str(body.get("code", "")), LinesideError)
+        code = str(body.get("code", ""))
+        cls = next((known for known in _all_subclasses(LinesideError) if known.code == code), LinesideError)
         message = str(body.get("message", "no message was given"))[:2000]
         return cls(message, hint=str(body["hint"])[:2000] if body.get("hint") else None)
 
     def __str__(self) -> str:
         return f"{self.title}: {self.message}"
+
+
+def _all_subclasses(cls: type[LinesideError]) -> list[type[LinesideError]]:
+    return [cls, *(leaf for sub in cls.__subclasses__() for leaf in _all_subclasses(sub))]
 
 
 class InputInvalid(LinesideError):
@@ -120,6 +125,35 @@ class RootKeyWrong(LinesideError):
     default_hint = "Use the file that `lineside site export-root` wrote last, or root.key.pem; nothing was changed."
 
 
+class SignedInFuture(LinesideError):
+    code = "trust.future"
+    title = "The box's update state is from the future"
+    default_hint = (
+        "Look at this desktop's clock first. If it is right, a desktop with a wrong clock signed for this box, or the "
+        "box is in other hands: give that desktop new keys, or strike it off."
+    )
+
+
+class NotIntroduced(LinesideError):
+    code = "trust.not-introduced"
+    title = "No box took the new root"
+    default_hint = "Look at the reasons box by box; reach the boxes, and use the newest export of the root key."
+
+
+class KeysBusy(LinesideError):
+    code = "trust.busy"
+    title = "The keys are being changed already"
+    default_hint = "Wait until the other window or command has ended, then try again; nothing was changed by this one."
+
+
+class ClockDoubtful(LinesideError):
+    code = "clock.doubtful"
+    title = "This desktop's date may be wrong"
+    default_hint = (
+        "Set the clock. If it is right, say so: `lineside site confirm-date`, or in Settings under Desktops and keys."
+    )
+
+
 class BoxUnreachable(LinesideError):
     code = "box.unreachable"
     title = "The box does not answer"
@@ -150,6 +184,12 @@ class ClockRefused(LinesideError):
     code = "box.clock-refused"
     title = "The box refused this time"
     default_hint = "It is before what the box knows to have happened. Set this desktop's clock first, then try again."
+
+
+class ClockNotKept(LinesideError):
+    code = "box.clock-not-kept"
+    title = "The box did not keep the time"
+    default_hint = "Something on it sets its clock back, such as a time service with a wrong server. Mend that first."
 
 
 class PairingCodeWrong(LinesideError):
@@ -206,6 +246,18 @@ class ObjectCorrupt(LinesideError):
     default_hint = "It was not used. Sync again; if it stays, upload it again from the desktop that has it."
 
 
+class PatchUnusable(LinesideError):
+    code = "patch.unusable"
+    title = "The patch cannot be used"
+    default_hint = "Nothing was changed; the whole file is sent instead."
+
+
+class NotHandedOver(LinesideError):
+    code = "delivery.not-handed-over"
+    title = "The neighbour did not hand it over"
+    default_hint = "It is sent from the desktop instead."
+
+
 class BurstFailed(LinesideError):
     code = "burst.failed"
     title = "The training burst failed"
@@ -222,6 +274,18 @@ class GateRefused(LinesideError):
     code = "gate.refused"
     title = "The gate refused the model"
     default_hint = "The reasons are in the gate report; nothing was sent to the line."
+
+
+class BundleBlacklisted(LinesideError):
+    code = "rollout.blacklisted"
+    title = "This bundle is never offered again"
+    default_hint = "Mend the model and release it as a new version."
+
+
+class RolloutRefused(LinesideError):
+    code = "rollout.refused"
+    title = "The rollout cannot do that now"
+    default_hint = "Look at its state first: `lineside rollouts show ROLLOUT`."
 
 
 class SiteMissing(LinesideError):
@@ -254,120 +318,6 @@ class NoDisplay(LinesideError):
     default_hint = "Start it on a desktop, or use the commands: `lineside --help` lists them."
 
 
-class EdgeBundleMissing(LinesideError):
-    code = "edge-bundle.missing"
-    title = "There is no edge bundle for this box"
-    default_hint = "Put the one for its architecture where bundles usually lie, or say where it lies."
-
-
-class EdgeBundleInvalid(LinesideError):
-    code = "edge-bundle.invalid"
-    title = "The edge bundle cannot be used"
-    default_hint = "Build it again with `make edge-bundle`; nothing was changed."
-
-
-class EdgeBundleTampered(LinesideError):
-    code = "edge-bundle.tampered"
-    title = "A file of the edge bundle is not the one that was built"
-    default_hint = "Copy the bundle again; if it fails again, treat its source as compromised. Nothing was changed."
-
-
-class EdgeInstallUnsuitable(LinesideError):
-    code = "edge-install.unsuitable"
-    title = "This edge bundle is not for this machine"
-    default_hint = "Use a bundle for its architecture and Python; nothing was changed."
-
-
-class EdgeInstallRefused(LinesideError):
-    code = "edge-install.refused"
-    title = "The box's program cannot be installed there"
-    default_hint = "Mend what is named and run the installer again; the version before is in force."
-
-
-class EdgeInstallDoesNotStart(LinesideError):
-    code = "edge-install.does-not-start"
-    title = "The new version does not start on this machine"
-    default_hint = "The version before is in force. Keep the message, and use a bundle that was made for this machine."
-
-
-class SshUnreachable(LinesideError):
-    code = "ssh.unreachable"
-    title = "The machine does not answer over SSH"
-    default_hint = "Check its power, cable and address, and that sshd runs there; then do the same again."
-
-
-class SshHostKey(LinesideError):
-    code = "ssh.host-key"
-    title = "The machine has another host key"
-    default_hint = "No password was sent. Find out why first: it is another machine, one set up anew, or an impostor."
-
-
-class SshRefused(LinesideError):
-    code = "ssh.refused"
-    title = "The machine refused the sign-in"
-    default_hint = "Check the user, and the password or key; nothing was changed there."
-
-
-class SshSudo(LinesideError):
-    code = "ssh.sudo"
-    title = "There are no administrator rights on the machine"
-    default_hint = "Sign in as root, or as a user who may use sudo, and give its password. Nothing was changed there."
-
-
-class SshCutOff(LinesideError):
-    code = "ssh.cut-off"
-    title = "The connection to the machine was cut off"
-    default_hint = "Do the same again: it goes on where it was."
-
-
-class SshBusy(LinesideError):
-    code = "ssh.busy"
-    title = "Something else is at work on the machine"
-    default_hint = "Wait a minute, then do the same again: it goes on where it was."
-
-
-class SshUnexpected(LinesideError):
-    code = "ssh.unexpected"
-    title = "The machine answers in an unexpected way"
-    default_hint = "Nothing of its answer was used. Check that this is the machine that you mean."
-
-
-class EnrolmentUnsuitable(LinesideError):
-    code = "enrolment.unsuitable"
-    title = "This machine cannot become a box as it is"
-    default_hint = "Nothing was changed on it. Mend what is named, then do the same again."
-
-
-class EnrolmentRefused(LinesideError):
-    code = "enrolment.refused"
-    title = "A step on the machine failed"
-    default_hint = "Mend what is named, then do the same again: it goes on where it was."
-
-
-class EnrolmentNotConfirmed(LinesideError):
-    code = "enrolment.not-confirmed"
-    title = "The box is set up but does not answer this desktop"
-    default_hint = "Let this desktop reach the box's port through its firewall, then do the same again."
-
-
-class ReleaseRowsWait(LinesideError):
-    code = "release.rows-wait"
-    title = "What the box saw would be lost"
-    default_hint = "Collect it first, or say that it may go: `lineside boxes release` takes --collect or --discard."
-
-
-class ReleaseOtherSite(LinesideError):
-    code = "release.other-site"
-    title = "The box there may belong to others"
-    default_hint = "Nothing was changed. If it may go all the same, say so: `lineside boxes release` takes --any-site."
-
-
-class ReleaseLeftOver(LinesideError):
-    code = "release.left-over"
-    title = "Something of the box is left on the machine"
-    default_hint = "Do the same again. What is left then was made by others: look at it there."
-
-
 class DiskFull(LinesideError):
     code = "disk.full"
     title = "The disk is full"
@@ -390,10 +340,3 @@ class ReplicaCopied(LinesideError):
     code = "sync.replica-copied"
     title = "This desktop's journal has two writers"
     default_hint = "The site's folder was restored from a backup or copied: use one copy only. Nothing was overwritten."
-
-
-def _all_subclasses(cls: type[LinesideError]) -> list[type[LinesideError]]:
-    return [cls, *(leaf for sub in cls.__subclasses__() for leaf in _all_subclasses(sub))]
-
-
-_BY_CODE = {cls.code: cls for cls in _all_subclasses(LinesideError)}

@@ -17,6 +17,8 @@ Digest = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
 MaybeDigest = Annotated[str, Meta(pattern=r"^([0-9a-f]{64})?\Z")]
 """As :data:`Digest`, or nothing."""
 Count = Annotated[int, Meta(ge=0)]
+Moment = Annotated[int, Meta(ge=-62_135_596_800_000, le=253_402_300_799_999)]
+"""Milliseconds since 1970 by somebody's clock, however wrong: in the years from 1 to 9999."""
 Share = Annotated[float, Meta(ge=0.0, le=1.0)]
 Name = Annotated[str, Meta(min_length=1, max_length=200)]
 
@@ -44,7 +46,7 @@ class ResultRow:
     box: Digest
     boot: Name
     seq: Count
-    at_ms: int
+    at_ms: Moment
     pipeline: Name
     frame: str
     """The source's own name of the frame: a file's name, a stream's counter."""
@@ -73,7 +75,7 @@ class SampleRow:
     box: Digest
     boot: Name
     seq: Count
-    at_ms: int
+    at_ms: Moment
     pipeline: Name
     frame: str
     sample: Digest
@@ -96,7 +98,7 @@ class AlertRow:
     box: Digest
     boot: Name
     seq: Count
-    at_ms: int
+    at_ms: Moment
     kind: Name
     """Dotted and stable: ``drift.confidence``, ``drift.value``, ``drift.classes``, ``input.brightness``,
     ``input.blur``, ``input.frozen``, ``input.blind``, ``update.rolled-back``…"""
@@ -114,13 +116,13 @@ class LossRow:
     box: Digest
     boot: Name
     seq: Count
-    at_ms: int
+    at_ms: Moment
     stream: Name
     """The class of what went: ``results``, ``samples``, ``frames``…"""
     count: Count
     bytes: Count
-    first_ms: int
-    last_ms: int
+    first_ms: Moment
+    last_ms: Moment
     reason: Name
 
 
@@ -131,7 +133,7 @@ class ShadowRow:
     box: Digest
     boot: Name
     seq: Count
-    at_ms: int
+    at_ms: Moment
     pipeline: Name
     frame: str
     sample: Digest
@@ -152,7 +154,7 @@ class RollupRow:
     box: Digest
     boot: Name
     seq: Count
-    at_ms: int
+    at_ms: Moment
     """When the minute began."""
     span_ms: Count
     pipeline: Name
@@ -179,7 +181,7 @@ class AuditRow:
     box: Digest
     boot: Name
     seq: Count
-    at_ms: int
+    at_ms: Moment
     kind: Name
     """Dotted and stable: ``box.started``, ``config.changed``, ``update.installed``, ``update.rolled-back``…"""
     who: str

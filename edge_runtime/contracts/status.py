@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from edge_runtime.contracts.rows import Count, Digest, MaybeDigest, Name, Share
+from edge_runtime.contracts.rows import Count, Digest, MaybeDigest, Moment, Name, Share
 
 SlotState = Literal["EMPTY", "STAGED", "VERIFIED", "PROBED", "TRIAL", "COMMITTED", "REJECTED", "ROLLED_BACK"]
 PipelineState = Literal["waiting-for-model", "running", "no-input", "failing"]
@@ -126,7 +126,7 @@ class BoxStatus:
     name: Name
     version: str
     boot: Name
-    at_ms: int
+    at_ms: Moment
     """The box's clock."""
     uptime_s: float
     serial: Count
@@ -139,6 +139,8 @@ class BoxStatus:
     spool: SpoolStatus = field(default_factory=SpoolStatus)
     floors: dict[str, int] = field(default_factory=dict)
     """Lowest release of each model name that the box still accepts."""
+    refused: Annotated[dict[Digest, str], Meta(max_length=256)] = field(default_factory=dict)
+    """Bundles that were rolled back here and are not taken again until somebody lets them, with the reason."""
     machine: MaybeDigest = ""
     """sha256 over ``lineside machine `` and the machine-id; nothing where there is none."""
     host_key: Annotated[str, Meta(max_length=100)] = ""
@@ -176,6 +178,35 @@ class ShadowRequest:
     answers; null ends that."""
 
     target: Name | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WithdrawRequest:
+    """``POST /v1/withdraw``: end the trial of this bundle, and of no other; it is not held against it."""
+
+    bundle: Digest
+    reason: Annotated[str, Meta(min_length=1, max_length=500)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForgetRequest:
+    """``POST /v1/forget``: this bundle was refused here and may come again."""
+
+    bundle: Digest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Changed:
+    """The answer to either: whether there was anything to do."""
+
+    changed: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """The answer to ``POST /v1/measure``, whose body is thrown away: the sender timed its way."""
+
+    bytes: Count
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

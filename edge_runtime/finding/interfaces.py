@@ -71,6 +71,18 @@ def neighbours_of(interfaces: Iterable[Interface], address: str) -> tuple[str, .
     )
 
 
+def distance(interfaces: Iterable[Interface], host: str) -> tuple[bool, bool, bool, bool]:
+    """What sorts addresses by how well they serve to reach a machine: neighbours first, the loopback and link-local
+    ones last, IPv4 before IPv6, and names after them all.
+    """
+    try:
+        plain = ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return True, True, True, True
+    passing = plain.is_loopback or plain.is_link_local
+    return False, not neighbours_of(interfaces, host), passing, plain.version == 6
+
+
 def _flags(folder: Path) -> int:
     try:
         flags = int((folder / "flags").read_text("ascii"), 16)

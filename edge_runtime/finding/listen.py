@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import ipaddress
 import logging
 import time
 from collections.abc import Callable, Collection
+from contextlib import suppress
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 
@@ -21,10 +21,12 @@ from zeroconf import (
 )
 
 from edge_runtime.finding.claims import Claim, Claims
-from edge_runtime.finding.interfaces import Interface, list_interfaces, neighbours_of
+from edge_runtime.finding.interfaces import Interface, distance, list_interfaces
 
 SERVICE = "_lineside._tcp.local."
 ASK_MS = 300
+READ_ON_S = 1.0
+"""How much longer is read what was heard."""
 MOST_ASKED = 32
 """Announcements without an address whose sender is asked for it; each costs a little time."""
 _log = logging.getLogger(__name__)
@@ -37,7 +39,7 @@ class Heard:
     claims: tuple[Claim, ...] = ()
     malformed: int = 0
     left_out: int = 0
-    """Claims beyond what is kept: the network is flooded."""
+    """Announcements beyond what is read or kept: the network is flooded."""
     problem: str | None = None
     """Why this machine could not listen at all."""
 
@@ -50,7 +52,7 @@ def listen(
 ) -> Heard:
     """Listen for ``seconds``, or until ``enough`` of the boxes heard so far says so.
 
-    However many announcements come in, it takes no longer, and what it keeps is bounded.
+    However many announcements come in, it takes at most a second longer, and what it keeps is bounded.
     """
     try:
         zeroconf = _open()
@@ -59,10 +61,10 @@ def listen(
         return Heard(problem=str(error))
     claims = Claims(expected)
     try:
-        _gather(zeroconf, claims, time.monotonic() + seconds, enough)
+        unread = _gather(zeroconf, claims, seconds, enough)
     finally:
         zeroconf.close()
-    return Heard(claims=tuple(claims.all()), malformed=claims.malformed, left_out=claims.left_out)
+    return Heard(claims=tuple(claims.all()), malformed=claims.malformed, left_out=claims.left_out + unread)
 
 
 def _open() -> Zeroconf:
@@ -73,44 +75,48 @@ def _open() -> Zeroconf:
         return Zeroconf(interfaces=InterfaceChoice.All)
 
 
-def _gather(zeroconf: Zeroconf, claims: Claims, deadline: float, enough: Callable[[Collection[str]], bool]) -> None:
+def _gather(zeroconf: Zeroconf, claims: Claims, seconds: float, enough: Callable[[Collection[str]], bool]) -> int:
+    """Returns how many announcements were heard and not read."""
     interfaces = list_interfaces()
     names: SimpleQueue[str] = SimpleQueue()
+    asked = 0
 
     def heard(*, name: str, state_change: ServiceStateChange, **_rest: object) -> None:
         """On the library's own thread, for each announcement: nothing here waits."""
         if state_change is not ServiceStateChange.Removed:
             names.put(name)
 
+    def read(name: str, left_s: float) -> None:
+        nonlocal asked
+        try:
+            info = ServiceInfo(SERVICE, name)
+        except BadTypeInNameException:
+            return
+        if not info.load_from_cache(zeroconf):
+            asked += 1
+            if left_s <= 0 or asked > MOST_ASKED or not info.request(zeroconf, min(ASK_MS, left_s * 1000)):
+                return
+        _claim(claims, info, interfaces)
+
+    deadline = time.monotonic() + seconds
     browser = ServiceBrowser(zeroconf, SERVICE, handlers=[heard])
-    asked = 0
     try:
-        while (left := deadline - time.monotonic()) > 0 and not enough(claims.boxes):
-            try:
-                info = ServiceInfo(SERVICE, names.get(timeout=left))
-            except (Empty, BadTypeInNameException):
-                continue
-            if not info.load_from_cache(zeroconf):
-                asked += 1
-                if asked > MOST_ASKED or not info.request(zeroconf, min(ASK_MS, left * 1000)):
-                    continue
-            _claim(claims, info, interfaces)
+        while (left_s := deadline - time.monotonic()) > 0 and not enough(claims.boxes):
+            with suppress(Empty):
+                read(names.get(timeout=left_s), left_s)
     finally:
         browser.cancel()
+    while time.monotonic() < deadline + READ_ON_S and not enough(claims.boxes):
+        try:
+            read(names.get_nowait(), 0)
+        except Empty:
+            break
+    return 0 if enough(claims.boxes) else names.qsize()
 
 
 def _claim(claims: Claims, info: ServiceInfo, interfaces: list[Interface]) -> None:
     text = {
         key.decode(errors="replace"): (value or b"").decode(errors="replace") for key, value in info.properties.items()
     }
-    claims.add(text, _in_order(info.parsed_scoped_addresses(), interfaces), info.port or 0)
-
-
-def _in_order(addresses: list[str], interfaces: list[Interface]) -> list[str]:
-    """Neighbours of this machine first, IPv4 before IPv6, the loopback and link-local addresses last."""
-
-    def rank(address: str) -> tuple[bool, bool, bool]:
-        plain = ipaddress.ip_address(address.partition("%")[0])
-        return not neighbours_of(interfaces, address), plain.is_loopback or plain.is_link_local, plain.version == 6
-
-    return sorted(addresses, key=rank)
+    hosts = sorted(info.parsed_scoped_addresses(), key=lambda host: distance(interfaces, host))
+    claims.add(text, hosts, info.port or 0)

@@ -2,30 +2,33 @@
 
 from __future__ import annotations
 
-import ipaddress
-
-from edge_runtime.contracts.finding import Neighbours
+from edge_runtime.config import DEFAULT_PORT
+from edge_runtime.contracts.errors import InputInvalid
+from edge_runtime.contracts.finding import Neighbours, NeighboursRequest
 from edge_runtime.finding.echo import hears_itself
-from edge_runtime.finding.interfaces import list_interfaces
+from edge_runtime.finding.probe import MOST_ADDRESSES, addresses_of
 from edge_runtime.finding.reasons import reasons_of
+from edge_runtime.finding.schedule import Place
 from edge_runtime.finding.search import search
 
-SMALLEST_PREFIX = 24
-"""Of a larger network only what is announced is found: nobody wants to knock at a thousand doors of a factory."""
 MOST_REASONS = 256
 MOST_FOUND = 4096
 
 
-def find_neighbours(seconds: float, port: int) -> Neighbours:
-    """Listen for ``seconds``, and ask every address of this machine's own small IPv4 networks on ``port``."""
-    places = [
-        (str(host), port)
-        for interface in list_interfaces()
-        if interface.up and not interface.loopback
-        for own in interface.networks
-        if isinstance(own, ipaddress.IPv4Interface) and own.network.prefixlen >= SMALLEST_PREFIX
-        for host in own.network.hosts()
-    ]
-    evidence = search(seconds=seconds, places=places)
-    reasons = reasons_of(evidence, (), (), hears_itself)
-    return Neighbours(found=evidence.found[:MOST_FOUND], reasons=tuple(reasons[:MOST_REASONS]))
+def find_neighbours(asked: NeighboursRequest) -> Neighbours:
+    """Listen, and ask the addresses that were named, and every address of this machine's own small networks.
+
+    :raises InputInvalid: what was named is no subnet, or far too much.
+    """
+    named: list[Place] = [(place.host, place.port) for place in asked.places]
+    named += [(host, DEFAULT_PORT) for subnet in asked.subnets for host in addresses_of(subnet)]
+    if len(named) > MOST_ADDRESSES:
+        raise InputInvalid(f"{len(named)} addresses are too many for a box; at most {MOST_ADDRESSES} are tried.")
+    evidence = search(seconds=asked.seconds, places=named, sweep=True)
+    reasons = reasons_of(evidence, (), [(place.host, place.port) for place in asked.places], hears_itself)
+    return Neighbours(
+        found=evidence.found[:MOST_FOUND],
+        reasons=tuple(reasons[:MOST_REASONS]),
+        swept=(*asked.subnets, *evidence.sweep.networks),
+        asked=len(asked.places),
+    )

@@ -8,11 +8,13 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import ssl
-from collections.abc import Callable, Iterable, Sequence
+import time
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Literal
 
 from edge_runtime.contracts.errors import InputInvalid
+from edge_runtime.finding.schedule import Schedule
 from edge_runtime.identity import Presented, read_presented
 
 AT_ONCE = 256
@@ -45,8 +47,20 @@ def probe(
 
     :param done: called with how many are done after each; may raise to stop.
     """
+    asked = list(dict.fromkeys(places))
+    answers = {(one.host, one.port): one for one in probe_in_turn(Schedule(asked), timeout_s=timeout_s, done=done)}
+    return [answers[place] for place in asked]
+
+
+def probe_in_turn(
+    schedule: Schedule,
+    *,
+    timeout_s: float = TIMEOUT_S,
+    done: Callable[[int], None] = lambda _count: None,
+) -> list[Probed]:
+    """As :func:`probe`, what a schedule gives out; the answers as they came."""
     try:
-        return asyncio.run(_probe_all(list(dict.fromkeys(places)), timeout_s, done))
+        return asyncio.run(_probe_all(schedule, timeout_s, done))
     except BaseExceptionGroup as group:
         raise group.exceptions[0] from None
 
@@ -68,26 +82,33 @@ def addresses_of(subnet: str) -> list[str]:
     return [str(host) for host in network.hosts()]
 
 
-async def _probe_all(places: Sequence[tuple[str, int]], timeout_s: float, done: Callable[[int], None]) -> list[Probed]:
+async def _probe_all(schedule: Schedule, timeout_s: float, done: Callable[[int], None]) -> list[Probed]:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_3
     context.check_hostname = False
     # Nothing is trusted here: what is read is whose key it is.
     context.verify_mode = ssl.CERT_NONE
-    gate = asyncio.Semaphore(AT_ONCE)
-    count = 0
+    ended: asyncio.Queue[tuple[Probed, float]] = asyncio.Queue()
+    answers: list[Probed] = []
 
-    async def one(host: str, port: int) -> Probed:
-        nonlocal count
-        async with gate:
-            probed = await _probe_one(host, port, context, timeout_s)
-        count += 1
-        done(count)
-        return probed
+    async def one(host: str, port: int) -> None:
+        begun = time.monotonic()
+        probed = await _probe_one(host, port, context, timeout_s)
+        ended.put_nowait((probed, time.monotonic() - begun))
 
     async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(one(host, port)) for host, port in places]
-    return [task.result() for task in tasks]
+        asking = 0
+        while True:
+            while asking < AT_ONCE and (place := schedule.take()) is not None:
+                asking += 1
+                group.create_task(one(*place))
+            if not asking:
+                return answers
+            probed, took_s = await ended.get()
+            asking -= 1
+            answers.append(probed)
+            schedule.tell((probed.host, probed.port), answered=probed.outcome == "box", took_s=took_s)
+            done(len(answers))
 
 
 async def _probe_one(host: str, port: int, context: ssl.SSLContext, timeout_s: float) -> Probed:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -11,7 +10,11 @@ from edge_runtime.contracts.finding import FoundBox, Reason
 from edge_runtime.finding.interfaces import Interface, neighbours_of
 from edge_runtime.finding.search import Evidence
 
-Echo = Callable[[ipaddress.IPv4Address], bool]
+Echo = Callable[[Interface, int], bool]
+HEARD_S = 2.0
+"""Who was not heard in so long does not announce itself."""
+MOST_TOLD = 20
+"""Of one kind."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,11 +35,14 @@ def reasons_of(
 
     :param expected: enrolled boxes; of those that were found nothing is said.
     :param asked: addresses that a person named one by one.
-    :param echo: whether this machine hears multicast on the interface with this address.
+    :param echo: whether this machine hears multicast on an interface, over IPv4 or IPv6.
     """
+    here = list(_of_this_machine(evidence, echo))
+    deaf = {reason.facts.get("interface", "") or reason.subject for reason in here if reason.kind != "not-swept"}
     return [
-        *_of_this_machine(evidence, echo),
+        *here,
         *_of_the_network(evidence),
+        *_of_unheard(evidence, deaf),
         *_of_names(evidence.found),
         *_of_expected(evidence, expected),
         *_of_addresses(evidence, asked),
@@ -45,7 +51,7 @@ def reasons_of(
 
 def _of_this_machine(evidence: Evidence, echo: Echo) -> Iterator[Reason]:
     if evidence.heard.problem:
-        yield Reason(kind="not-listening", facts={"problem": evidence.heard.problem})
+        yield Reason(kind="not-listening", facts={"problem": evidence.heard.problem[:200]})
     outward = [interface for interface in evidence.interfaces if not interface.loopback]
     usable = [interface for interface in outward if interface.up and interface.networks]
     if not usable:
@@ -57,8 +63,15 @@ def _of_this_machine(evidence: Evidence, echo: Echo) -> Iterator[Reason]:
                 yield Reason(kind="interface-down", subject=interface.name)
         elif interface.networks and not interface.multicast:
             yield Reason(kind="no-multicast", subject=interface.name)
-        elif (address := _ipv4(interface)) and not echo(address):
-            yield Reason(kind="multicast-blocked", subject=interface.name)
+        else:
+            versions = sorted({own.version for own in interface.networks})
+            blocked = [version for version in versions if not echo(interface, version)]
+            if blocked:
+                which = "" if blocked == versions else " (" + ", ".join(f"IPv{version}" for version in blocked) + ")"
+                facts = {"interface": interface.name}
+                yield Reason(kind="multicast-blocked", subject=interface.name + which, facts=facts)
+    for one in evidence.sweep.unswept[:MOST_TOLD]:
+        yield Reason(kind="not-swept", subject=one.network, facts={"interface": one.interface})
 
 
 def _of_the_network(evidence: Evidence) -> Iterator[Reason]:
@@ -69,8 +82,21 @@ def _of_the_network(evidence: Evidence) -> Iterator[Reason]:
     if evidence.heard.malformed:
         yield Reason(kind="malformed", facts={"count": str(evidence.heard.malformed)})
     unproved = [found for found in evidence.found if not found.proved]
-    for found in unproved[:20]:
+    for found in unproved[:MOST_TOLD]:
         yield Reason(kind="unproved", subject=found.name, facts={"address": found.addresses[0]})
+
+
+def _of_unheard(evidence: Evidence, deaf: set[str]) -> Iterator[Reason]:
+    """Boxes that answered beside this machine and did not announce themselves, though it could have heard them."""
+    if evidence.heard.problem or evidence.listened_s < HEARD_S:
+        return
+    unheard = [
+        found
+        for found in evidence.found
+        if found.proved and not found.announced and found.interfaces and not deaf.intersection(found.interfaces)
+    ]
+    for found in unheard[:MOST_TOLD]:
+        yield Reason(kind="not-announced", subject=found.name, facts={"address": found.addresses[0]})
 
 
 def _of_names(found: Iterable[FoundBox]) -> Iterator[Reason]:
@@ -122,7 +148,3 @@ def _of_place(evidence: Evidence, place: tuple[str, int], facts: dict[str, str])
             yield Reason(kind="address-silent", subject=subject, facts=facts)
         case "unreachable":
             yield Reason(kind="address-unreachable", subject=subject, facts=facts)
-
-
-def _ipv4(interface: Interface) -> ipaddress.IPv4Address | None:
-    return next((own.ip for own in interface.networks if isinstance(own, ipaddress.IPv4Interface)), None)

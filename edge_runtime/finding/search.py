@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 
-from edge_runtime.config import join_address
+from edge_runtime.config import DEFAULT_PORT, join_address
 from edge_runtime.contracts.finding import FoundBox
 from edge_runtime.finding.claims import Claim
-from edge_runtime.finding.interfaces import Interface, list_interfaces, neighbours_of
+from edge_runtime.finding.interfaces import Interface, distance, list_interfaces, neighbours_of
 from edge_runtime.finding.listen import Heard, listen
-from edge_runtime.finding.probe import Probed, probe
+from edge_runtime.finding.probe import Probed, probe_in_turn
+from edge_runtime.finding.schedule import Candidate, Place, Schedule
+from edge_runtime.finding.sweep import Sweep, plan_sweep
 
-MOST_PROBED = 4096
-"""Announced addresses that are asked: a flood of claims must not take for ever."""
 ADDRESSES_OF_ONE = 4
-
-Place = tuple[str, int]
+MOST_TOLD = 64
+"""Addresses of one box: one key may answer at thousands."""
+_PREFIX = {4: 24, 6: 64}
+"""Of a network that takes its turn, by the version of its addresses."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,8 +32,11 @@ class Evidence:
     found: tuple[FoundBox, ...]
     false_claims: int
     """Announcements of a box at an address where another key answers."""
+    sweep: Sweep
+    """What was asked at every address."""
+    listened_s: float
     not_asked: int
-    """Announced addresses beyond those that were asked."""
+    """Announced boxes that were asked nowhere: there were too many."""
 
 
 def search(
@@ -38,21 +44,32 @@ def search(
     seconds: float,
     places: Iterable[Place] = (),
     expected: Collection[str] = (),
+    about: Collection[str] | None = None,
+    sweep: bool = False,
     enough: Callable[[Collection[str]], bool] = lambda _boxes: False,
     done: Callable[[int, int], None] = lambda _count, _total: None,
 ) -> Evidence:
     """Listen for ``seconds`` and ask ``places`` and every announced address whose key it has.
 
     :param expected: boxes whose announcements always find room.
+    :param about: only the announced addresses of these boxes are asked; None: those of all.
+    :param sweep: every address of this machine's own small networks is asked, too.
     :param done: called with how many addresses of how many were asked; may raise to stop.
     """
     heard = listen(seconds, expected=expected, enough=enough) if seconds > 0 else Heard()
     interfaces = tuple(list_interfaces())
-    claimed = [place for claim in heard.claims for place in _places(claim)]
-    asked = list(dict.fromkeys([*places, *claimed[:MOST_PROBED]]))
-    answers = {
-        (answer.host, answer.port): answer for answer in probe(asked, done=lambda count: done(count, len(asked)))
-    }
+    wanted = frozenset(expected)
+    own = plan_sweep(interfaces, DEFAULT_PORT) if sweep else Sweep()
+    schedule = Schedule(
+        [*places, *own.places],
+        [
+            _candidate(claim, interfaces, expected=claim.announcement.box in wanted)
+            for claim in heard.claims
+            if about is None or claim.announcement.box in about
+        ],
+    )
+    probed = probe_in_turn(schedule, done=lambda count: done(count, max(count, schedule.total)))
+    answers = {(one.host, one.port): one for one in probed}
     found, false_claims = gather(heard.claims, answers, interfaces)
     return Evidence(
         interfaces=interfaces,
@@ -60,7 +77,9 @@ def search(
         answers=answers,
         found=found,
         false_claims=false_claims,
-        not_asked=max(0, len(claimed) - MOST_PROBED),
+        sweep=own,
+        listened_s=seconds,
+        not_asked=schedule.left,
     )
 
 
@@ -93,13 +112,13 @@ def gather(
             only_claimed.setdefault(box, []).extend(own)
     found = []
     for box in sorted(proved.keys() | only_claimed.keys()):
-        places = proved.get(box) or only_claimed[box]
+        places = sorted(proved.get(box) or only_claimed[box], key=lambda place: distance(interfaces, place[0]))
         announced = told[box].announcement if box in told else None
         found.append(
             FoundBox(
                 box=box,
                 name=announced.name if announced else names[box],
-                addresses=tuple(dict.fromkeys(join_address(host, port) for host, port in places)),
+                addresses=tuple(dict.fromkeys(join_address(host, port) for host, port in places))[:MOST_TOLD],
                 interfaces=tuple(dict.fromkeys(name for host, _ in places for name in neighbours_of(interfaces, host))),
                 announced=announced is not None,
                 proved=box in proved,
@@ -112,3 +131,17 @@ def gather(
 
 def _places(claim: Claim) -> list[Place]:
     return [(host, claim.announcement.port) for host in claim.addresses[:ADDRESSES_OF_ONE]]
+
+
+def _candidate(claim: Claim, interfaces: tuple[Interface, ...], *, expected: bool) -> Candidate:
+    places = _places(claim)
+    host, port = places[0]
+    plain = ipaddress.ip_address(host.partition("%")[0])
+    return Candidate(
+        box=claim.announcement.box,
+        places=tuple(places),
+        lane=next(iter(neighbours_of(interfaces, host)), ""),
+        network=str(ipaddress.ip_network((plain, _PREFIX[plain.version]), strict=False)),
+        usual=port == DEFAULT_PORT,
+        expected=expected,
+    )

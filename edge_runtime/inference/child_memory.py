@@ -32,10 +32,21 @@ def be_the_first_to_go(provider: str) -> int | None:
     import resource
 
     _, most = resource.getrlimit(resource.RLIMIT_AS)
+    has = own_memory("VmSize")
+    if most != resource.RLIM_INFINITY:
+        allowed = max(0, min(allowed, most - has))
     # Drivers of other devices reserve address space far beyond any memory.
-    limit = own_memory("VmSize") + allowed if provider == CPU else most
-    resource.setrlimit(resource.RLIMIT_AS, (limit if most == resource.RLIM_INFINITY else min(limit, most), most))
+    resource.setrlimit(resource.RLIMIT_AS, (has + allowed if provider == CPU else most, most))
     return allowed
+
+
+def forget_limit() -> None:
+    """What :func:`be_the_first_to_go` allowed for one model is nothing that the next one must do with."""
+    if os.name != "nt":
+        import resource
+
+        _, most = resource.getrlimit(resource.RLIMIT_AS)
+        resource.setrlimit(resource.RLIMIT_AS, (most, most))
 
 
 def is_lack_of_memory(error: BaseException, said: str) -> bool:

@@ -19,6 +19,7 @@ import numpy as np
 from edge_runtime.contracts import wire
 from edge_runtime.contracts.errors import InputInvalid, LinesideError, ModelUnusable
 from edge_runtime.inference.answers import decoder_for
+from edge_runtime.inference.child_end import goes_with_parent, limit_processor_time
 from edge_runtime.inference.child_memory import be_the_first_to_go, is_lack_of_memory, own_memory, too_much_memory
 from edge_runtime.inference.examples import Array, example_feeds, has_open_batch
 from edge_runtime.inference.inputs import reader_for
@@ -34,25 +35,25 @@ ANSWERING_SHARE = 0.5
 
 
 def main(arguments: list[str]) -> int:
-    """:param arguments: one :class:`TrialOrder` as JSON."""
+    """:param arguments: one :class:`TrialOrder` as JSON, and after how many seconds nobody waits any more."""
     # What native code prints must not get into the answer.
     answer = os.dup(1)
     os.dup2(2, 1)
     order = wire.decode(arguments[0], TrialOrder, what="trial")
+    limit_processor_time(float(arguments[1]))
     bare = own_memory("VmRSS")
     allowed = be_the_first_to_go(order.provider)
     try:
-        facts = _try(order, bare)
-    except InputInvalid as error:
-        facts = TrialFacts(problem=error.message.rstrip("."), hint=error.hint)
-    except LinesideError as error:
-        facts = TrialFacts(problem=error.message.rstrip("."))
+        with goes_with_parent():
+            facts = _try(order, bare)
     except Exception as error:  # noqa: BLE001 - providers raise whatever they like
-        said = reason_of(error)
+        said = error.message.rstrip(".") if isinstance(error, LinesideError) else reason_of(error)
         if is_lack_of_memory(error, said):
             facts = TrialFacts(problem=too_much_memory(said, own_memory("VmHWM"), allowed))
+        elif isinstance(error, InputInvalid):
+            facts = TrialFacts(problem=said, hint=error.hint)
         else:
-            facts = TrialFacts(problem=f"it failed: {said}")
+            facts = TrialFacts(problem=said if isinstance(error, LinesideError) else f"it failed: {said}")
     os.write(answer, wire.encode(facts))
     return 0
 

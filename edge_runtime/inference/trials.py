@@ -60,11 +60,16 @@ class TrialFacts:
 
 def run_trial(order: TrialOrder, *, timeout_s: float) -> TrialFacts:
     """Measure in a child process, in bounded time; whatever goes wrong there is :attr:`TrialFacts.problem`."""
-    command = python_command("edge_runtime.inference.trial_child", wire.encode(order).decode())
+    command = python_command("edge_runtime.inference.trial_child", wire.encode(order).decode(), str(timeout_s))
     # Files, not pipes: what a provider's libraries print without end must not fill our memory.
     with tempfile.TemporaryFile() as answer, tempfile.TemporaryFile() as said:
         child = subprocess.Popen(  # noqa: S603 - our own interpreter and module, no shell
-            command, stdin=subprocess.DEVNULL, stdout=answer, stderr=said, env=child_environment()
+            # Nothing comes on its input; by its end it knows of ours.
+            command,
+            stdin=subprocess.PIPE,
+            stdout=answer,
+            stderr=said,
+            env=child_environment(),
         )
         try:
             code = child.wait(timeout_s)
@@ -74,6 +79,8 @@ def run_trial(order: TrialOrder, *, timeout_s: float) -> TrialFacts:
             if child.poll() is None:
                 child.kill()
             child.wait()
+            if child.stdin is not None:
+                child.stdin.close()
         answer.seek(0)
         said.seek(max(0, said.seek(0, os.SEEK_END) - 4096))
         return read_answer(code, answer.read(MAX_ANSWER_BYTES), said.read(4096))

@@ -28,6 +28,7 @@ from edge_runtime.pairing.messages import (
     Rubbish,
     read_header,
 )
+from edge_runtime.sockets import peer_host
 
 MAX_WAITING = 8
 """Connections that have not begun a try."""
@@ -236,7 +237,7 @@ class _Line:
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader, self._writer = reader, writer
         peer = writer.get_extra_info("peername")
-        self.peer: str = peer[0] if peer else "?"
+        self.peer = peer_host(peer) if peer else "?"
 
     async def hear(self, due: Kind, within_s: float) -> Message:
         """The next message, whole.

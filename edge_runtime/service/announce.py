@@ -5,10 +5,11 @@ from __future__ import annotations
 import ipaddress
 import logging
 import secrets
+import socket
 import threading
 
 import ifaddr
-from zeroconf import Error, InterfaceChoice, IPVersion, ServiceInfo, Zeroconf
+from zeroconf import Error, IPVersion, ServiceInfo, Zeroconf
 
 from edge_runtime.contracts.status import Announcement
 
@@ -68,7 +69,7 @@ class Announcer:
         while not self._closing:
             here = _addresses(self._announcement.host)
             try:
-                zeroconf = _open(self._announcement.host)
+                zeroconf = _open(self._announcement.host, here)
                 try:
                     self._announce_until_moved(zeroconf, here)
                 finally:
@@ -100,12 +101,13 @@ class Announcer:
             told = latest
 
 
-def _open(host: str) -> Zeroconf:
+def _open(host: str, here: list[str]) -> Zeroconf:
     address = ipaddress.ip_address(host)
     versions = (
         IPVersion.V4Only if address.version == 4 else IPVersion.All if address.is_unspecified else IPVersion.V6Only
     )
-    return Zeroconf(interfaces=InterfaceChoice.All if address.is_unspecified else [host], ip_version=versions)
+    # IPv6 passes no multicast over the loopback.
+    return Zeroconf(interfaces=[one for one in here if one != "::1"] or here, ip_version=versions)
 
 
 def _service(label: str, announcement: Announcement, addresses: list[str]) -> ServiceInfo:
@@ -125,9 +127,20 @@ def _addresses(host: str) -> list[str]:
     if not own.is_unspecified:
         return [host]
     found = {
-        str(ip.ip if ip.is_IPv4 else ip.ip[0])
+        ip.ip if isinstance(ip.ip, str) else ip.ip[0]
         for adapter in ifaddr.get_adapters()
         for ip in adapter.ips
-        if ip.is_IPv4 or own.version == 6
+        if isinstance(ip.ip, str) or (own.version == 6 and _is_usable(ip.ip))
     }
     return sorted(found, key=lambda address: (ipaddress.ip_address(address).is_loopback, address))
+
+
+def _is_usable(address: tuple[str, int, int]) -> bool:
+    """Not yet in the first seconds, while the system looks whether a neighbour has it already."""
+    host, _flow, zone = address
+    try:
+        with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as probe:
+            probe.bind((host, 0, 0, zone))
+    except OSError:
+        return False
+    return True

@@ -9,12 +9,22 @@ from typing import Annotated, Protocol, cast
 
 from msgspec import Meta, Struct
 
-from edge_runtime.config import DEFAULT_PORT, MAX_CONFIG_BYTES
+from edge_runtime.config import MAX_CONFIG_BYTES
 from edge_runtime.contracts import wire
 from edge_runtime.contracts.errors import InputInvalid
 from edge_runtime.contracts.finding import NeighboursRequest
 from edge_runtime.contracts.rows import STREAMS, Stream
-from edge_runtime.contracts.status import AckRequest, BoxStatus, InstallRequest, ProbeRequest, ShadowRequest
+from edge_runtime.contracts.status import (
+    AckRequest,
+    BoxStatus,
+    Changed,
+    ForgetRequest,
+    InstallRequest,
+    Measured,
+    ProbeRequest,
+    ShadowRequest,
+    WithdrawRequest,
+)
 from edge_runtime.service.http import SMALL_BODY, Request, Response, Routes, answer
 from edge_runtime.service.logs import LogRing
 from edge_runtime.service.models import ModelKeeper
@@ -23,8 +33,8 @@ from edge_runtime.service.spool import Spool
 from edge_runtime.update.inbox import Inbox
 from edge_runtime.update.installer import Installer
 
-MAX_CHUNK_BYTES = 8 * 2**20
 MAX_METADATA_BYTES = 2**20
+MAX_MEASURE_BYTES = 2**20
 MAX_WAIT_S = 60.0
 _STREAM = f"(?P<stream>{'|'.join(STREAMS)})"
 _DIGEST = "(?P<sha256>[0-9a-f]{64})"
@@ -79,12 +89,13 @@ class BoxApi:
         routes.add("GET", f"/v1/spool/{_STREAM}", self._get_page)
         routes.add("POST", f"/v1/spool/{_STREAM}/ack", self._post_ack, max_body=SMALL_BODY)
         routes.add("GET", f"/v1/samples/{_DIGEST}", self._get_sample)
-        routes.add("GET", f"/v1/objects/{_DIGEST}", self._get_object)
-        routes.add("PUT", f"/v1/objects/{_DIGEST}", self._put_object, max_body=MAX_CHUNK_BYTES)
         routes.add("PUT", "/v1/metadata/(?P<filename>[^/]{1,200})", self._put_metadata, max_body=MAX_METADATA_BYTES)
         routes.add("POST", "/v1/probe", self._post_probe, max_body=SMALL_BODY, slow=True)
         routes.add("POST", "/v1/install", self._post_install, max_body=SMALL_BODY)
         routes.add("POST", "/v1/rollback", self._post_rollback, max_body=SMALL_BODY)
+        routes.add("POST", "/v1/withdraw", self._post_withdraw, max_body=SMALL_BODY)
+        routes.add("POST", "/v1/forget", self._post_forget, max_body=SMALL_BODY)
+        routes.add("POST", "/v1/measure", self._post_measure, max_body=MAX_MEASURE_BYTES)
         routes.add("POST", "/v1/shadow", self._post_shadow, max_body=SMALL_BODY, slow=True)
         routes.add("GET", "/v1/logs", self._get_logs)
         routes.add("POST", "/v1/neighbours", self._post_neighbours, max_body=SMALL_BODY, slow=True)
@@ -109,14 +120,6 @@ class BoxApi:
     def _get_sample(self, request: Request) -> Response:
         return Response(200, self._spool.sample(request.parts["sha256"]), "application/octet-stream")
 
-    def _get_object(self, request: Request) -> Response:
-        have, complete = self._inbox.have(request.parts["sha256"])
-        return answer({"have": have, "complete": complete})
-
-    def _put_object(self, request: Request) -> Response:
-        offset, size = request.number("offset"), request.number("size")
-        return answer({"have": self._inbox.append(request.parts["sha256"], offset, request.body, size)})
-
     def _put_metadata(self, request: Request) -> Response:
         self._inbox.put_metadata(request.parts["filename"], request.body)
         return answer({})
@@ -136,6 +139,23 @@ class BoxApi:
         self._spool.audit("update.rolled-back", reason, who=request.peer)
         return answer({})
 
+    def _post_withdraw(self, request: Request) -> Response:
+        asked = wire.decode(request.body, WithdrawRequest, what="withdrawal")
+        changed = self._models.withdraw(asked.bundle, asked.reason)
+        if changed:
+            self._spool.audit("update.withdrawn", f"{asked.bundle[:12]}: {asked.reason}", who=request.peer)
+        return answer(Changed(changed=changed))
+
+    def _post_forget(self, request: Request) -> Response:
+        bundle = wire.decode(request.body, ForgetRequest, what="bundle to offer again").bundle
+        changed = self._installer.forget(bundle)
+        if changed:
+            self._spool.audit("update.forgotten", f"{bundle[:12]} may be offered again.", who=request.peer)
+        return answer(Changed(changed=changed))
+
+    def _post_measure(self, request: Request) -> Response:
+        return answer(Measured(bytes=len(request.body)))
+
     def _post_shadow(self, request: Request) -> Response:
         target = wire.decode(request.body, ShadowRequest, what="choice of a shadow").target
         self._shadows.choose(target)
@@ -147,7 +167,7 @@ class BoxApi:
         from edge_runtime.finding.neighbours import find_neighbours
 
         asked = wire.decode(request.body, NeighboursRequest, what="request for neighbours")
-        return answer(find_neighbours(asked.seconds, DEFAULT_PORT))
+        return answer(find_neighbours(asked))
 
     def _get_logs(self, request: Request) -> Response:
         lines, cursor = self._logs.after(request.number("after", 0), request.number("limit", 500))

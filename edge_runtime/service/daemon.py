@@ -34,19 +34,23 @@ from edge_runtime.service.logs import LogRing, start_logging, stop_logging
 from edge_runtime.service.machine import read_machine
 from edge_runtime.service.management import ManagementApp, ManagementDoor, ManagementServer, listening_socket
 from edge_runtime.service.models import ModelKeeper
+from edge_runtime.service.object_api import ObjectApi
 from edge_runtime.service.pairing import PairingDoor
 from edge_runtime.service.renewal import RenewalApi
 from edge_runtime.service.root_api import RootApi
+from edge_runtime.service.root_ledger import RootLedger
 from edge_runtime.service.serial import Serial
 from edge_runtime.service.shadows import ShadowKeeper
 from edge_runtime.service.spool import Spool
 from edge_runtime.service.trust import TrustStore
 from edge_runtime.service.watchdog import Pulse, Watchdog
+from edge_runtime.service.witness import Witness
 from edge_runtime.service.worker import Worker
 from edge_runtime.sources import check_pipelines
 from edge_runtime.sources.push import PushBoard
 from edge_runtime.toml_lines import with_name
 from edge_runtime.update.durable import is_read_only, write_durably
+from edge_runtime.update.holdings import Holdings, bundle_folders
 from edge_runtime.update.inbox import Inbox
 from edge_runtime.update.installer import Installer
 from edge_runtime.update.shadow import ShadowSlot
@@ -109,7 +113,7 @@ class Daemon:
         self._stopping = False
         self._serial = Serial()
         self._trust = TrustStore(home)
-        self._inbox = Inbox(home / "inbox")
+        self._inbox = Inbox(home / "inbox", Holdings(bundle_folders(home)))
         self._installer = Installer(
             home,
             inbox=self._inbox,
@@ -177,14 +181,18 @@ class Daemon:
             trust=self._trust,
             spool=self._spool,
         )
-        clock = ClockApi(
-            signed_s=lambda: self._installer.newest_signature_s, spool=self._spool, changed=self._serial.bump
-        )
+        clock = ClockApi(signed_s=self._signed_s, spool=self._spool, changed=self._serial.bump)
         renewal = RenewalApi(
             home, home / KEYS, name=lambda: self._config.name, rename=self._rename, taken=self._take_identity
         )
-        roots = RootApi(self._trust, audit=self._spool.audit, changed=self._serial.bump)
-        self._routes = Routes([route for part in (roots, api, clock, renewal) for route in part.routes().routes])
+        self._ledger = RootLedger(home, self._trust, audit=self._spool.audit, flush=self._spool.flush)
+        self._objects = ObjectApi(
+            self._inbox, identity=lambda: self._identity, spool=self._spool, changed=self._serial.bump
+        )
+        roots = RootApi(self._trust, self._ledger, changed=self._serial.bump)
+        witness = Witness(home, self._trust, now_ms=now_ms, audit=self._spool.audit)
+        parts = (roots, api, self._objects, clock, renewal, witness)
+        self._routes = Routes([route for part in parts for route in part.routes().routes])
 
     def run(self) -> int:
         """Serve until told to stop; the process's exit status."""
@@ -197,6 +205,7 @@ class Daemon:
                 self._check_lines()
                 self._lines.apply(self._config)
                 self._spool.audit("box.started", f"lineside-edge {version('lineside')}")
+                self._ledger.tick()
                 self._management.tick()
                 self._keep_house()
             finally:
@@ -208,6 +217,7 @@ class Daemon:
                 self._inference.ask_to_stop()
                 if self._announcer:
                     self._announcer.ask_to_stop()
+                self._objects.close()
                 self._serial.close()
                 self._lines.stop(STOP_S)
                 self._shadows.close(STOP_S)
@@ -255,14 +265,18 @@ class Daemon:
             inference=self._inference.addresses,
             spool=self._spool.status(),
             floors=self._installer.floors(),
+            refused=self._installer.refused(),
             machine=self._machine.machine,
             host_key=self._machine.host_key,
             kernel_boot=self._machine.kernel_boot,
             former=self._former,
             root=self._trust.version,
             root_digest=self._trust.digest,
-            signed_s=self._installer.newest_signature_s,
+            signed_s=self._signed_s(),
         )
+
+    def _signed_s(self) -> int:
+        return self._installer.newest_signature_s(self._trust.signers)
 
     def config_text(self) -> str:
         """``edge.toml`` as it stands."""
@@ -315,9 +329,12 @@ class Daemon:
 
     def _listen(self) -> ManagementServer:
         return ManagementServer(
-            ManagementApp(self._routes, trust=self._trust, serial=self._serial, slow=self._slow),
+            ManagementApp(
+                self._routes, trust=self._trust, guests=self._objects.guests, serial=self._serial, slow=self._slow
+            ),
             identity=self._identity,
             trust=self._trust,
+            guests=self._objects.guests,
             # Opened anew it stays where desktops have found it.
             address=self._management.address or self._listens.address,
             ended=self._listener_ended,
@@ -395,7 +412,9 @@ class Daemon:
             self._models.tick()
             self._inference.tick()
             self._management.tick()
+            self._ledger.tick()
             self._pairing.tick()
+            self._objects.guests.tick()
             if address := self._management.address:
                 if not where.exists():
                     tell_address(self._home, *address)

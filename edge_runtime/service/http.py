@@ -26,7 +26,7 @@ SMALL_BODY = 64 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What a trusted desktop asks."""
+    """What a trusted desktop asks, or another box that may read one object."""
 
     peer: str
     """Fingerprint of its key."""
@@ -85,6 +85,7 @@ class Route:
     :param max_body: bytes; a larger body is refused before it is read.
     :param slow: may take many seconds: runs one at a time, apart from the quick ones.
     :param root_key: open to the holder of the site's root key too, who is no desktop.
+    :param guest: open to another box too that was allowed to read the object of the route's ``sha256``.
     """
 
     method: Method
@@ -93,6 +94,7 @@ class Route:
     max_body: int = 0
     slow: bool = False
     root_key: bool = False
+    guest: bool = False
 
 
 @dataclass(slots=True)
@@ -110,9 +112,10 @@ class Routes:
         max_body: int = 0,
         slow: bool = False,
         root_key: bool = False,
+        guest: bool = False,
     ) -> None:
         """Add a route; named groups of ``pattern`` become ``parts``."""
-        self.routes.append(Route(method, re.compile(pattern), handler, max_body, slow, root_key))
+        self.routes.append(Route(method, re.compile(pattern), handler, max_body, slow, root_key, guest))
 
     def find(self, method: str, path: str) -> tuple[Route, Mapping[str, str]]:
         """The route and its parts.

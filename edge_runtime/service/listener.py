@@ -14,8 +14,10 @@ import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from edge_runtime.identity import Identity, server_context
+from edge_runtime.service.guests import Guests
 from edge_runtime.service.seats import Seats
 from edge_runtime.service.trust import Admitted, TrustStore
+from edge_runtime.sockets import peer_host
 
 HANDSHAKE_S = 10.0
 """Whoever has not shown a trusted key by then is sent away."""
@@ -27,7 +29,7 @@ MAX_CONNECTIONS = 64
 MAX_CONNECTIONS_EACH = 16
 """Of them by one key."""
 MAX_HEAD_BYTES = 64 * 1024
-"""Of a request before its body: more is no request."""
+"""Of a request before its body, or of what frames a body, with nothing of either in between: more is no request."""
 NO_DESCRIPTORS_S = 0.05
 _log = logging.getLogger(__name__)
 
@@ -40,26 +42,38 @@ class PeerProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         connection = transport.get_extra_info("ssl_object")
-        self._head: int | None = 0
-        """Bytes of a head that has not ended; None within a body."""
+        self._beside = 0
+        """Bytes that came since a head, a piece of a body or a request last came to an end."""
+        self._went_on = self._in_body = False
         self._certificate: bytes | None = connection.getpeercert(binary_form=True) if connection else None
         guest = hashlib.sha256(self._certificate or b"").hexdigest()
         for leaving in self.seats.take(guest, self):
             leaving.transport.abort()
 
     def data_received(self, data: bytes) -> None:
+        self._went_on = False
         super().data_received(data)
-        if self._head is not None:
-            self._head += len(data)
-            if self._head > MAX_HEAD_BYTES:
-                self.transport.abort()
+        self._beside = 0 if self._went_on else self._beside + len(data)
+        if self._beside > MAX_HEAD_BYTES:
+            self.transport.abort()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if self._in_body:
+            # A trailer: nobody here needs any, and there may be as many as the sender likes.
+            self.transport.abort()
+            return
+        super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
-        self._head = None
+        self._went_on = self._in_body = True
         super().on_headers_complete()
 
+    def on_body(self, body: bytes) -> None:
+        self._went_on = True
+        super().on_body(body)
+
     def on_message_complete(self) -> None:
-        self._head = 0
+        self._went_on, self._in_body = True, False
         super().on_message_complete()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -126,7 +140,7 @@ class Listener(uvicorn.Server):
                 greetings.add(greeting)
                 greeting.add_done_callback(greetings.discard)
                 greeting.add_done_callback(self._greeted.leave)
-                for leaving in self._greeted.take(str(address[0]), greeting):
+                for leaving in self._greeted.take(peer_host(address), greeting):
                     leaving.cancel()
         finally:
             for greeting in greetings:
@@ -149,19 +163,20 @@ class Listener(uvicorn.Server):
         return protocol
 
 
-def tls_of(identity: Identity, trust: TrustStore) -> ssl.SSLContext:
+def tls_of(identity: Identity, trust: TrustStore, guests: Guests) -> ssl.SSLContext:
     """A context that looks at every client's hello for who is trusted now: whoever was admitted a moment ago gets in,
     and whoever was struck off does not get through the handshake.
     """
-    made: tuple[Admitted, ssl.SSLContext] | None = None
+    made: tuple[Admitted, dict[str, bytes], ssl.SSLContext] | None = None
 
     def look_again(connection: ssl.SSLObject, _name: str | None, _context: ssl.SSLContext) -> None:
         nonlocal made
-        admitted = trust.admitted()
-        if made is None or made[0] != admitted:
-            anchors = [*admitted.desktops.values(), *admitted.root_key.values()]
-            made = admitted, server_context(identity, [ssl.DER_cert_to_PEM_cert(der) for der in anchors])
-        connection.context = made[1]
+        admitted, others = trust.admitted(), guests.anchors()
+        if made is None or made[:2] != (admitted, others):
+            anchors = [*admitted.desktops.values(), *admitted.root_key.values(), *others.values()]
+            context = server_context(identity, [ssl.DER_cert_to_PEM_cert(der) for der in anchors])
+            made = admitted, others, context
+        connection.context = made[2]
 
     context = server_context(identity, [])
     context.sni_callback = look_again

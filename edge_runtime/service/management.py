@@ -7,7 +7,7 @@ import logging
 import socket
 import threading
 import time
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -16,11 +16,13 @@ import uvicorn
 from edge_runtime.contracts.errors import AlreadyExists, BoxRefused, InputInvalid, LinesideError
 from edge_runtime.identity import Identity
 from edge_runtime.service.api import waiting_time
+from edge_runtime.service.guests import Guests
 from edge_runtime.service.http import Request, Response, Route, Routes, parse_query, refusal
 from edge_runtime.service.listener import MAX_CONNECTIONS, Listener, protocol_of, tls_of
 from edge_runtime.service.serial import Serial
 from edge_runtime.service.trust import TrustStore
 from edge_runtime.service.worker import Worker
+from edge_runtime.sockets import listen_on
 
 ROOT_KEY = "root key"
 """Who asks where it is the holder of the site's root key."""
@@ -38,8 +40,8 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 class ManagementApp:
     """The ASGI application: who asks, how much, and where it goes."""
 
-    def __init__(self, routes: Routes, *, trust: TrustStore, serial: Serial, slow: Worker) -> None:
-        self._routes, self._trust, self._serial, self._slow = routes, trust, serial, slow
+    def __init__(self, routes: Routes, *, trust: TrustStore, guests: Guests, serial: Serial, slow: Worker) -> None:
+        self._routes, self._trust, self._guests, self._serial, self._slow = routes, trust, guests, serial, slow
         self._pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="management")
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
@@ -56,23 +58,24 @@ class ManagementApp:
     async def _respond(self, scope: MutableMapping[str, Any], receive: Receive) -> tuple[Response, bool]:
         """The answer, and whether the connection is of no more use."""
         certificate = scope["state"].get("certificate")
-        if self._peer(certificate, None) is None:
+        if self._peer(certificate) is None and self._guests.who(certificate) is None:
             return _stranger()
         try:
             route, parts = self._routes.find(scope["method"], scope["path"])
-            peer = self._peer(certificate, route)
+            peer = self._peer(certificate, route, parts)
             if peer is None:
                 return _stranger()
             query = parse_query(scope["query_string"])
             body = await _read_body(scope, receive, route)
         except LinesideError as error:
-            return refusal(error), True
+            # A guest learns nothing of what there is beside its object.
+            return (refusal(error), True) if self._peer(certificate) else _stranger()
         request = Request(peer, parts, query, body)
         try:
             if scope["path"] == "/v1/status" and "since" in query:
                 await self._serial.differs(request.number("since"), waiting_time(query.get("wait_s", "0")))
             # Once more: the body or the news may have been long in coming.
-            if self._peer(certificate, route) is None:
+            if self._peer(certificate, route, parts) is None:
                 return _stranger()
             if route.slow:
                 return await asyncio.wrap_future(self._slow.submit(lambda: route.handler(request))), False
@@ -84,14 +87,19 @@ class ManagementApp:
             _log.exception("%s %s", scope["method"], scope["path"])
             return refusal(LinesideError("The box could not do this; its log says why."), 500), False
 
-    def _peer(self, certificate: bytes | None, route: Route | None) -> str | None:
+    def _peer(
+        self, certificate: bytes | None, route: Route | None = None, parts: Mapping[str, str] | None = None
+    ) -> str | None:
         """Who asks, if they may. Looked up for every request: whoever was struck off is refused on an open connection
-        too.
+        too. Without a route: whether they may ask for anything, but for a guest.
         """
         admitted = self._trust.admitted()
         if admitted.is_root_key(certificate) and (route is None or route.root_key):
             return ROOT_KEY
-        return admitted.who(certificate)
+        if (desktop := admitted.who(certificate)) is not None or route is None or not route.guest:
+            return desktop
+        guest = self._guests.who(certificate)
+        return guest if guest and self._guests.may_read(guest, (parts or {}).get("sha256", "")) else None
 
 
 def _stranger() -> tuple[Response, bool]:
@@ -130,6 +138,7 @@ class ManagementServer:
         *,
         identity: Identity,
         trust: TrustStore,
+        guests: Guests,
         address: tuple[str, int],
         ended: Callable[[], None],
     ) -> None:
@@ -150,7 +159,7 @@ class ManagementServer:
             timeout_keep_alive=KEEP_ALIVE_S,
             timeout_graceful_shutdown=1,
         )
-        self._server = Listener(config, tls_of(identity, trust))
+        self._server = Listener(config, tls_of(identity, trust, guests))
         self._thread = threading.Thread(target=self._run, name="management-listener", daemon=True)
 
     def start(self) -> None:
@@ -251,10 +260,8 @@ class ManagementDoor:
 
 def listening_socket(address: tuple[str, int]) -> socket.socket:
     """:raises AlreadyExists: the address cannot be listened on: taken, or none of this machine's."""
-    family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
-    both = address[0] == "::" and socket.has_dualstack_ipv6()
     try:
-        return socket.create_server(address, family=family, backlog=MAX_CONNECTIONS, dualstack_ipv6=both)
+        return listen_on(*address, backlog=MAX_CONNECTIONS)
     except (OSError, UnicodeError) as error:
         why = (error.strerror if isinstance(error, OSError) else None) or error
         raise AlreadyExists(

@@ -148,6 +148,13 @@ class ModelKeeper:
         self._switch()
         self._alert("update.rolled-back", reason, before.bundle if before else None, {})
 
+    def withdraw(self, bundle: str, reason: str) -> bool:
+        """End this bundle's trial without a verdict on it; False where it is not on trial."""
+        if not self._installer.withdraw(bundle, reason):
+            return False
+        self._switch()
+        return True
+
     def _look_for_tuning(self) -> None:
         """Where the tunings were written since the last look: the model on the line opened anew, as they say."""
         try:

@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
 
 from edge_runtime.contracts.status import RootStatus
 from edge_runtime.service.http import Request, Response, Routes, answer
+from edge_runtime.service.root_ledger import RootLedger
 from edge_runtime.service.trust import TrustStore
-from edge_runtime.update.roots import MAX_ROOT_BYTES, ListedDesktop, RootFacts
+from edge_runtime.update.roots import MAX_ROOT_BYTES
 
 _VERSION = r"(?P<version>[1-9]\d{0,11})"
-
-
-class Audit(Protocol):
-    """Keeps what was done, and by whom."""
-
-    def __call__(self, kind: str, message: str, *, who: str) -> None: ...
 
 
 class RootApi:
@@ -25,8 +19,8 @@ class RootApi:
     :param changed: called when there is news for whoever waits.
     """
 
-    def __init__(self, trust: TrustStore, *, audit: Audit, changed: Callable[[], object]) -> None:
-        self._trust, self._audit, self._changed = trust, audit, changed
+    def __init__(self, trust: TrustStore, ledger: RootLedger, *, changed: Callable[[], object]) -> None:
+        self._trust, self._ledger, self._changed = trust, ledger, changed
 
     def routes(self) -> Routes:
         routes = Routes()
@@ -44,28 +38,7 @@ class RootApi:
         return Response(200, self._trust.root(int(request.parts["version"])))
 
     def _put_root(self, request: Request) -> Response:
-        accepted = self._trust.accept(request.body)
-        if accepted is not None:
-            before, now = accepted
-            self._audit("trust.root-accepted", _what_changed(before, now), who=request.peer)
+        if self._ledger.accept(request.body, who=request.peer):
             # Whoever was struck off and waits for news must be sent away, too.
             self._changed()
         return answer(RootStatus(newest=self._trust.version))
-
-
-def _what_changed(before: RootFacts, now: RootFacts) -> str:
-    old, new = before.desktops or {}, now.desktops or {}
-    admitted = [_called(new, fingerprint) for fingerprint in new if fingerprint not in old]
-    struck_off = [_called(old, fingerprint) for fingerprint in old if fingerprint not in new]
-    words = [f"Root {now.version} is in force."]
-    if admitted:
-        words.append(f"Admitted: {', '.join(admitted)}.")
-    if struck_off:
-        words.append(f"Struck off: {', '.join(struck_off)}.")
-    if before.root_certificate != now.root_certificate:
-        words.append("The root key is another one.")
-    return " ".join(words)
-
-
-def _called(desktops: dict[str, ListedDesktop], fingerprint: str) -> str:
-    return f"{desktops[fingerprint].name} ({fingerprint[:12]})"

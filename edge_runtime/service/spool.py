@@ -11,7 +11,7 @@ import logging
 import sqlite3
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -95,6 +95,8 @@ class Spool:
             ledger=self._loss,
             lose=self._lose,
             alert=self._alert,
+            audit=self._audit,
+            put_audit=self.put_audit,
         )
         self._lock = threading.Condition()
         self._sequences: dict[Stream, int] = dict.fromkeys(STREAMS, 0)
@@ -120,7 +122,7 @@ class Spool:
 
     def audit(self, kind: str, message: str, *, who: str = "box") -> None:
         """Note what was done to the box, and by whom: a desktop's fingerprint, or ``box``."""
-        self.put_audit(AuditRow(**self.stamp("audits"), kind=kind, who=who, message=message))
+        self.put_audit(self._audit(kind, message, who=who))
 
     def put_alert(self, row: AlertRow) -> None:
         self._put("alerts", row)
@@ -182,7 +184,8 @@ class Spool:
         had to begin anew stands for its beginning.
 
         While the disk takes nothing, the last page of audits, alerts and losses has those that wait in memory, too.
-        They come again with every page, and under a cursor once they are on the disk; audits are sealed only then.
+        They come again with every page, and under a cursor once they are on the disk. Audits have their place in the
+        chain already, and keep it; while nobody can read how far that has come they are not handed out.
 
         :raises DiskFull: there is no room to open the spool.
         """
@@ -219,8 +222,14 @@ class Spool:
         more = len(rows) < len(found)
         if in_trouble and stream in URGENT and not more:
             with self._lock:
-                waiting = self._waiting.peek(stream)
-            for body in waiting[: wanted - len(rows)]:
+                waiting: Sequence[bytes] = self._waiting.peek(stream)[: wanted - len(rows)]
+            if stream == "audits":
+                try:
+                    waiting = self._disk.hand_out_audits(waiting)
+                except LinesideError:
+                    # Nobody knows which places they will have: they come once that can be read.
+                    waiting = ()
+            for body in waiting:
                 size += len(body)
                 if size > MAX_PAGE_BYTES:
                     break
@@ -278,6 +287,9 @@ class Spool:
     def _put(self, stream: Stream, row: Row) -> None:
         with self._lock:
             self._waiting.add(stream, row)
+
+    def _audit(self, kind: str, message: str, *, who: str = "box") -> AuditRow:
+        return AuditRow(**self.stamp("audits"), kind=kind, who=who, message=message)
 
     def _alert(self, kind: str, message: str) -> None:
         free = self._disk.free_bytes()

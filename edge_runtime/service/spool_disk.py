@@ -6,18 +6,18 @@ import logging
 import shutil
 import sqlite3
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from edge_runtime.config import SpoolLimits
 from edge_runtime.contracts import wire
-from edge_runtime.contracts.audit_chain import ChainHead
+from edge_runtime.contracts.audit_chain import ANEW, LOST, ChainHead, Ranges, lost_message
 from edge_runtime.contracts.errors import BoxRefused, DiskFull, InputInvalid, LinesideError
-from edge_runtime.contracts.rows import ROW_TYPES, STREAMS, LossRow, Stream
+from edge_runtime.contracts.rows import ROW_TYPES, STREAMS, AuditRow, LossRow, Stream
 from edge_runtime.service.spool_files import Ballast, SampleFiles
 from edge_runtime.service.spool_limits import CLASSES, Cut, SpoolClass, choose_cuts, oldest_age_ms, resumed_age_ms
-from edge_runtime.service.spool_memory import Batch, Gone
+from edge_runtime.service.spool_memory import Batch, Entry, Gone
 from edge_runtime.service.spool_tables import Evicted, SpoolTables
 from edge_runtime.update.durable import is_damage, lacks_room, put_aside
 
@@ -36,6 +36,8 @@ class SpoolDisk:
     :param ledger: makes a loss a row of the ledger, with a key of its own.
     :param lose: keeps a loss in memory until there is a ledger to write it to.
     :param alert: tells a person, by kind and message.
+    :param audit: makes an audit by kind and message, which is entered in the chain at once.
+    :param put_audit: keeps one in memory until it can be.
     :param monotonic: seconds; ages are measured by it.
     """
 
@@ -49,10 +51,12 @@ class SpoolDisk:
         ledger: Callable[[Gone, str], LossRow],
         lose: Callable[[Gone, str], None],
         alert: Callable[[str, str], None],
+        audit: Callable[[str, str], AuditRow],
+        put_audit: Callable[[AuditRow], None],
     ) -> None:
         self._path, self._folder, self._files = home / "spool.db", home / "samples", files
         self._now_ms, self._monotonic, self._ledger, self._lose = now_ms, monotonic, ledger, lose
-        self._alert = alert
+        self._alert, self._audit, self._put_audit = alert, audit, put_audit
         self._ballast = Ballast(home / "spool.ballast")
         self._lock = threading.RLock()
         self._open_tables: SpoolTables | None = None
@@ -95,6 +99,7 @@ class SpoolDisk:
             with _transaction(tables, durable=any(entry.stream == "audits" for entry in batch.rows)):
                 try:
                     tables.insert(batch.rows, age_ms=self._age_ms())
+                    self._enter_lost(tables, tables.take_holes(), "disk.full")
                     tables.insert_losses(batch.losses, sealed=batch.sealed)
                 except (OverflowError, sqlite3.DataError, sqlite3.IntegrityError, sqlite3.InterfaceError) as error:
                     # The rows are at fault, not the file.
@@ -166,6 +171,14 @@ class SpoolDisk:
                 position = found[-1][0]
             return good, after
 
+    def hand_out_audits(self, waiting: Sequence[bytes]) -> list[bytes]:
+        """Audits that the disk does not take now, oldest first, with their places in the chain.
+
+        :raises LinesideError: the disk does not say where that stands.
+        """
+        with self._lock, _plain(self._path), self._usable() as tables:
+            return tables.hand_out_audits(waiting)
+
     @contextmanager
     def audits_still(self) -> Iterator[Callable[[], ChainHead]]:
         """While this is held no audit comes or goes; gives what tells where their chain stands."""
@@ -230,8 +243,10 @@ class SpoolDisk:
                 if stream == "samples":
                     self._let_go(tables, tables.forget_sample_row(rowid), "spool.damaged")
                 else:
+                    entries = tables.entry_of(rowid) if stream == "audits" else ()
                     tables.forget_row(stream, rowid)
-                    self._let_go(tables, Evicted((), Gone(stream, 1, 0, now, now)), "spool.damaged")
+                    gone = Gone(stream, 1, 0, now, now)
+                    self._let_go(tables, Evicted((), gone, entries=entries), "spool.damaged")
 
     def _age_ms(self) -> int:
         return self._age_base_ms + int((self._monotonic() - self._opened_s) * 1000)
@@ -252,11 +267,18 @@ class SpoolDisk:
         """Enter what was evicted in the ledger, and remove its files."""
         if evicted.lost:
             tables.insert_losses([self._ledger(evicted.lost, reason)])
+        self._enter_lost(tables, evicted.entries, reason)
         # Before the commit: a row without its file is found at the next start, and counted once; a file without its
         # row would be counted twice.
         self._files.remove(evicted.samples)
         if evicted.more:
             self.enforce_soon()
+
+    def _enter_lost(self, tables: SpoolTables, entries: Ranges, reason: str) -> None:
+        """The chain itself says what of it is gone: nothing else counts as a reason."""
+        if entries:
+            row = self._audit(LOST, lost_message(reason, entries))
+            tables.insert([Entry(0, "audits", "audits", row.at_ms, wire.encode(row))], age_ms=self._age_ms())
 
     @contextmanager
     def _usable(self) -> Iterator[SpoolTables]:
@@ -296,13 +318,14 @@ class SpoolDisk:
         self._served = {stream: tables.last_cursor(stream) for stream in STREAMS}
         self._reconcile(tables)
         self._open_tables = tables
+        self._had_one = True
         return tables
 
     def _is_emptied(self) -> bool:
         """SQLite takes a file without a byte for a new database; a power cut or a disk that failed may have left it."""
         try:
             # Where that was told already, it is the new one, for which there was no room.
-            told = self._damaged or not (self._had_one or self._served)
+            told = self._damaged or not (self._had_one or any(self._served.values()))
             return not told and self._path.stat().st_size == 0
         except OSError:
             return False
@@ -333,6 +356,7 @@ class SpoolDisk:
             known = tables.totals.rows[stream] if tables else None
             if known != 0 and stream != "samples":
                 self._lose(Gone(stream, max(known or 0, 0), 0, now, now), "spool.damaged")
+        self._put_audit(self._audit(ANEW, "spool.damaged: the chain before this one went with its spool."))
         message = "The spool was damaged and has begun anew; what it held is in the loss ledger."
         self._alert("spool.damaged", f"{message} The file is kept as {self._path.name}.damaged.")
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from edge_runtime.contracts import wire
-from edge_runtime.contracts.audit_chain import ChainHead
+from edge_runtime.contracts.audit_chain import ChainHead, Ranges
 from edge_runtime.contracts.rows import STREAMS, LossRow, Stream
 from edge_runtime.service.spool_chain import CHAIN_SCHEMA, SpoolChain
 from edge_runtime.service.spool_limits import CLASSES, SpoolClass, may_merge, merge_losses
@@ -78,6 +78,8 @@ class Evicted:
     lost: Gone | None = None
     more: bool = False
     """It was too much for one transaction: ask again."""
+    entries: Ranges = ()
+    """Entries of the chain that went with it."""
 
 
 @dataclass(slots=True)
@@ -203,6 +205,19 @@ class SpoolTables:
         """Where the chain of audits stands."""
         return self._chain.head()
 
+    def hand_out_audits(self, waiting: Sequence[bytes]) -> list[bytes]:
+        """Audits that wait in memory, as they will be stored."""
+        return self._chain.hand_out(waiting)
+
+    def take_holes(self) -> Ranges:
+        """See :meth:`SpoolChain.take_holes`."""
+        return self._chain.take_holes()
+
+    def entry_of(self, rowid: int) -> Ranges:
+        """Which entry of the chain an audit is that cannot be read: they are counted one by one, as cursors are."""
+        entry = self._chain.head().entry - (self.last_cursor("audits") - rowid)
+        return ((entry, entry),) if entry > 0 else ()
+
     def last_cursor(self, stream: Stream) -> int:
         """The highest cursor ever given to a row of this stream."""
         return self._number("SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = ?", (stream,))
@@ -304,9 +319,14 @@ class SpoolTables:
         if kind in _RANKS or kind == "fetched_samples":
             return replace(self._drop_samples(victims), more=more)
         stream = _STREAM_OF[kind]
+        entries = self._audit_entries(victims[-1][0]) if victims and stream == "audits" else ()
         self._drop(stream, victims)
         lost = Gone.summed(stream, [(size, at_ms) for _, size, at_ms, _ in victims]) if victims else None
-        return Evicted((), lost, more)
+        return Evicted((), lost, more, entries)
+
+    def _audit_entries(self, through: int) -> Ranges:
+        rows = self._database.execute("SELECT body FROM audits WHERE id <= ? ORDER BY id", (through,))
+        return self._chain.entries_in(body for (body,) in rows)
 
     def _oldest(self, kind: SpoolClass) -> sqlite3.Cursor:
         if kind == "fetched_samples":

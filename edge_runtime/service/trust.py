@@ -76,6 +76,12 @@ class TrustStore:
         facts = self._look().facts
         return facts.digest if facts else ""
 
+    @property
+    def signers(self) -> dict[str, frozenset[str]]:
+        """The keys that sign releases, by role, as the newest root lists them."""
+        facts = self._look().facts
+        return facts.signers if facts else {}
+
     def root(self, version: int) -> bytes:
         """A root that was accepted.
 
@@ -86,10 +92,10 @@ class TrustStore:
             raise NotFound(f"This box has no root {version}; its newest is {self.version}.")
         return body
 
-    def accept(self, body: bytes) -> tuple[RootFacts, RootFacts] | None:
+    def accept(self, body: bytes) -> RootFacts | None:
         """Take the next root if it follows from the newest one; from then on exactly its desktops are trusted.
 
-        :returns: the facts of the root before and of the new one; None where it is known already or older.
+        :returns: what the new root says; None where it is known already or older.
         :raises InputInvalid: it is no root.
         :raises TrustRefused: it is not signed by this site, or there is another one of its number.
         """
@@ -102,7 +108,7 @@ class TrustStore:
                 return None
             follow(seen.roots[seen.facts.version], body)
             self._keep(facts, body)
-            return seen.facts, facts
+            return facts
 
     def add_desktop(self, certificate_pem: str) -> str:
         """Trust a desktop from now on; returns its fingerprint. Again for the same one: nothing happens.

@@ -14,11 +14,13 @@ from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 from edge_runtime.contracts.errors import InputInvalid
 from edge_runtime.serving.messages import InferAnswer, InferRequest
 from edge_runtime.serving.tensors import (
+    BYTES,
     Array,
     Datatype,
     Signature,
     TensorSpec,
     check_shape,
+    check_text,
     from_counted,
     from_values,
     to_raw,
@@ -229,6 +231,7 @@ def _read_plan(signature: Signature, text: Buffer) -> _Plan:
             raise InputInvalid(f"Input {spec.name!r} needs either data or a binary_data_size.")
         count = check_shape(spec, given.shape)
         tensors.append((spec, tuple(given.shape), count, data if isinstance(data, Raw) else cast("int", size)))
+    check_text(sum(size for spec, _, _, size in tensors if isinstance(size, int) and spec.datatype.name == BYTES))
     return _Plan(
         tuple(tensors),
         sum(each[3] for each in tensors if isinstance(each[3], int)),

@@ -28,7 +28,7 @@ MOST_MESSAGE_BYTES = 2**31 - 1
 """Larger ones no client can read."""
 
 
-class AnswerTooLarge(Exception):
+class TooLarge(Exception):
     """More than would fit if there were nothing else."""
 
 
@@ -72,22 +72,27 @@ class CallMemory:
 
     def __init__(self, most_bytes: int, patience_s: float) -> None:
         self.most_answer_bytes = min((most_bytes - CALL_BYTES) // COPIES, MOST_MESSAGE_BYTES)
-        self._free_bytes, self._short_bytes = most_bytes, most_bytes // SHORT_PART
+        self._most_bytes = self._free_bytes = most_bytes
+        self._short_bytes = most_bytes // SHORT_PART
         self._patience_s = patience_s
         self._lock = threading.Lock()
         self._debts: set[Debt] = set()
 
     @contextmanager
-    def held(self, size: int) -> Iterator[Message]:
+    def held(self, size: int, charge: int) -> Iterator[Message]:
         """While a message of this size is worked on.
 
-        :raises BoxRefused: there is no room for it.
+        :param charge: what it takes at most.
+        :raises TooLarge: there never is room for it.
+        :raises BoxRefused: there is none now.
         """
+        if charge > self._most_bytes:
+            raise TooLarge(f"The message takes up to {charge} bytes when it is read; {self._most_bytes} may be held.")
         with self._lock:
-            if not self._fits(size, size):
+            if not self._fits(charge, size):
                 raise BoxRefused("Too many large messages are under way.", hint="Send this one again.")
-            self._free_bytes -= size
-        message = Message(size)
+            self._free_bytes -= charge
+        message = Message(charge)
         try:
             yield message
         finally:
@@ -99,11 +104,11 @@ class CallMemory:
         """From now on an answer of this size is held for its client, in place of the one before and of the message that
         it answers: who was let in with a large one needs no more room for a smaller answer.
 
-        :raises AnswerTooLarge: there never is room for it.
+        :raises TooLarge: there never is room for it.
         :raises BoxRefused: there is none now.
         """
         if size > self.most_answer_bytes:
-            raise AnswerTooLarge(
+            raise TooLarge(
                 f"The answer has {size} bytes; over gRPC it may have {self.most_answer_bytes}. Ask for less at a time."
             )
         charge = COPIES * size + CALL_BYTES

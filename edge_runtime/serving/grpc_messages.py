@@ -2,39 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import lru_cache
 from importlib.resources import files
 from typing import Any
 
-import numpy as np
 from google.protobuf import descriptor_pb2, descriptor_pool, json_format, message_factory
 from google.protobuf.message import DecodeError, Message
 
 from edge_runtime.contracts.errors import InputInvalid
+from edge_runtime.serving.grpc_contents import from_contents
+from edge_runtime.serving.grpc_wire import LENGTH, Bulk, varint
 from edge_runtime.serving.messages import InferAnswer, InferRequest
-from edge_runtime.serving.tensors import BYTES, Array, Signature, TensorSpec, check_shape, from_raw, to_raw
+from edge_runtime.serving.tensors import BYTES, Array, Signature, check_text, from_raw, to_raw
 
 SERVICE = "inference.GRPCInferenceService"
 DESCRIPTOR_NAME = "open_inference.binpb"
-_FIELDS: Mapping[str, str] = {
-    "BOOL": "bool_contents",
-    "INT8": "int_contents",
-    "INT16": "int_contents",
-    "INT32": "int_contents",
-    "INT64": "int64_contents",
-    "UINT8": "uint_contents",
-    "UINT16": "uint_contents",
-    "UINT32": "uint_contents",
-    "UINT64": "uint64_contents",
-    "FP32": "fp32_contents",
-    "FP64": "fp64_contents",
-    BYTES: "bytes_contents",
-}
-"""Where the values of a datatype stand; the half-precision ones come raw only."""
-_LENGTH_DELIMITED = 2
-"""The wire type of bytes and of messages in messages."""
-
+MAX_QUESTION_BYTES = 16 * 1024
+"""Of a call that names a model at most."""
 Pieces = list[bytes | memoryview]
 """A message's bytes, one piece behind the other."""
 
@@ -84,17 +69,26 @@ def plain_message(kind: str, values: Mapping[str, Any]) -> bytes:
     return body
 
 
-def decode_infer(signature: Signature, message: Any) -> InferRequest:
-    """Read one ModelInferRequest.
+def bulk_of(message: Any) -> Bulk:
+    """The values in a small ModelInferRequest that was read as a whole."""
+    contents = [[each.contents.SerializeToString()] if each.HasField("contents") else [] for each in message.inputs]
+    return Bulk(list(message.raw_input_contents), contents)
 
+
+def decode_infer(signature: Signature, message: Any, bulk: Bulk) -> InferRequest:
+    """Read one ModelInferRequest. Its tensors alone hold its values from then on: ``bulk`` is emptied.
+
+    :param message: its head, with the inputs in the order of ``bulk``.
     :raises InputInvalid: whatever is wrong with it, in plain words.
     """
     _refuse_parameters(message)
-    raw: Sequence[bytes] = message.raw_input_contents
+    raw, contents = bulk.raw, bulk.contents
     if raw and len(raw) != len(message.inputs):
         raise InputInvalid(
             f"There are {len(message.inputs)} inputs and {len(raw)} raw contents: one for each, or none."
         )
+    if raw:
+        check_text(sum(len(each) for each, given in zip(raw, message.inputs, strict=True) if given.datatype == BYTES))
     inputs: dict[str, Array] = {}
     for place, given in enumerate(message.inputs):
         spec = signature.input(given.name)
@@ -103,11 +97,13 @@ def decode_infer(signature: Signature, message: Any) -> InferRequest:
         if given.datatype != spec.datatype.name:
             raise InputInvalid(f"Input {spec.name!r} is {spec.datatype.name}, not {given.datatype[:40]!r}.")
         if raw:
-            if given.HasField("contents"):
+            if contents[place]:
                 raise InputInvalid(f"Input {spec.name!r} has both contents and raw contents.")
             inputs[spec.name] = from_raw(spec, list(given.shape), raw[place])
         else:
-            inputs[spec.name] = _from_contents(spec, list(given.shape), given.contents)
+            inputs[spec.name] = from_contents(spec, list(given.shape), contents[place])
+    raw.clear()
+    contents.clear()
     return InferRequest(inputs, tuple([output.name for output in message.outputs]), message.id)
 
 
@@ -139,57 +135,13 @@ def size_of(pieces: Pieces) -> int:
 
 def _head_of_field(kind: str, name: str, size: int) -> bytes:
     """What stands in front of so many bytes of a field: its number and type, and the size."""
-    return _tag(kind, name) + _varint(size)
+    return _tag(kind, name) + varint(size)
 
 
 @lru_cache
 def _tag(kind: str, name: str) -> bytes:
     message: Any = protocol()[kind]
-    return _varint(message.DESCRIPTOR.fields_by_name[name].number << 3 | _LENGTH_DELIMITED)
-
-
-def _varint(number: int) -> bytes:
-    """Seven bits to a byte, the lowest first; all but the last have the eighth."""
-    written = bytearray()
-    while number > 0x7F:
-        written.append(number & 0x7F | 0x80)
-        number >>= 7
-    written.append(number)
-    return bytes(written)
-
-
-def _from_contents(spec: TensorSpec, shape: Sequence[int], contents: Any) -> Array:
-    count = check_shape(spec, shape)
-    name = spec.datatype.name
-    field = _FIELDS.get(name)
-    if field is None:
-        raise InputInvalid(f"Input {spec.name!r} is {name}, which must come as raw contents.")
-    if other := [each.name for each, _ in contents.ListFields() if each.name != field]:
-        raise InputInvalid(f"Input {spec.name!r} is {name}: its values belong into {field}, not into {other[0]}.")
-    values = getattr(contents, field)
-    if len(values) != count:
-        raise InputInvalid(f"Input {spec.name!r} of shape {list(shape)} takes {count} values; {len(values)} came.")
-    if name == BYTES:
-        return _strings(spec, values).reshape(shape)
-    wide: Array = (
-        np.fromiter(values, np.int64 if field == "int_contents" else np.uint64, count)
-        if (field in ("int_contents", "uint_contents"))
-        else np.fromiter(values, spec.datatype.dtype, count)
-    )
-    array = wide.astype(spec.datatype.dtype, copy=False)
-    if array is not wide and not np.array_equal(array, wide):
-        raise InputInvalid(f"Input {spec.name!r} has a number that does not fit into {name}.")
-    return array.reshape(shape)
-
-
-def _strings(spec: TensorSpec, values: Sequence[bytes]) -> Array:
-    array = np.empty(len(values), object)
-    try:
-        for place, text in enumerate(values):
-            array[place] = text.decode()
-    except UnicodeDecodeError as error:
-        raise InputInvalid(f"Input {spec.name!r} has a string that is not UTF-8.") from error
-    return array
+    return varint(message.DESCRIPTOR.fields_by_name[name].number << 3 | LENGTH)
 
 
 def _refuse_parameters(message: Any) -> None:

@@ -13,10 +13,12 @@ import grpc
 
 from edge_runtime.contracts.errors import BoxRefused, InputInvalid, LinesideError, ModelUnusable, NotFound
 from edge_runtime.serving import metadata
-from edge_runtime.serving.grpc_memory import AnswerTooLarge, CallMemory, Debt, Message
+from edge_runtime.serving.grpc_memory import CallMemory, Debt, Message, TooLarge
 from edge_runtime.serving.grpc_messages import (
+    MAX_QUESTION_BYTES,
     SERVICE,
     Pieces,
+    bulk_of,
     decode_infer,
     encode_infer,
     in_stream,
@@ -26,7 +28,7 @@ from edge_runtime.serving.grpc_messages import (
     size_of,
 )
 from edge_runtime.serving.grpc_streams import Streams
-from edge_runtime.serving.grpc_wire import check_infer
+from edge_runtime.serving.grpc_wire import HEAD_COST, Bulk, Question, take_apart
 from edge_runtime.serving.messages import InferAnswer
 from edge_runtime.serving.model import QUICK_S, ServedModel
 from edge_runtime.serving.patience import Patience
@@ -49,6 +51,7 @@ _BUG = "The server could not do this; its log says why."
 _log = logging.getLogger(__name__)
 
 Call = Callable[[bytes], bytes]
+Asked = Callable[[Question, "_Caller"], bytes]
 
 
 class _Caller:
@@ -60,6 +63,8 @@ class _Caller:
         self._message = Message(0)
         self._run: Run | None = None
         self._is_gone = False
+        self.request_id = ""
+        """Of the request that is worked on, as far as it was read."""
         if not context.add_callback(self._leave):
             # Too late to be told.
             self._is_gone = True
@@ -70,18 +75,19 @@ class _Caller:
             run.leave()
 
     @contextmanager
-    def asks(self, body: bytes) -> Iterator[None]:
+    def asks(self, question: Question) -> Iterator[None]:
         """While his message is worked on.
 
-        :raises BoxRefused: there is no room for it.
+        :raises TooLarge: there never is room for it.
+        :raises BoxRefused: there is none now.
         """
-        with self._memory.held(len(body)) as self._message:
+        with self._memory.held(question.size, question.charge) as self._message:
             yield
 
     def receives(self, pieces: Pieces) -> bytes:
         """An answer that is held in memory for him until he has taken it.
 
-        :raises AnswerTooLarge: it is larger than one may be.
+        :raises TooLarge: it is larger than one may be.
         :raises BoxRefused: there is no room for it.
         """
         self._memory.owe(self._debt, size_of(pieces), self._message)
@@ -129,14 +135,14 @@ class GrpcService:
             "ModelStatistics": self._model_statistics,
             "RepositoryIndex": self._index,
         }
-        asked = {name: self._guarded(name, _whoever_asks(call)) for name, call in calls.items()}
-        asked["ModelInfer"] = self._guarded("ModelInfer", self._infer)
+        asked = {name: self._guarded(name, _plain_question, _whoever_asks(call)) for name, call in calls.items()}
+        asked["ModelInfer"] = self._guarded("ModelInfer", take_apart, self._infer)
         unary = {name: grpc.stream_unary_rpc_method_handler(behaviour) for name, behaviour in asked.items()}
         stream = grpc.stream_stream_rpc_method_handler(self._stream)
         return grpc.method_handlers_generic_handler(SERVICE, {**unary, "ModelStreamInfer": stream})
 
     def _guarded(
-        self, name: str, call: Callable[[bytes, _Caller], bytes]
+        self, name: str, read: Callable[[bytes], Question], call: Asked
     ) -> Callable[[Iterator[bytes], grpc.ServicerContext], bytes]:
         """``call`` for those who may ask.
 
@@ -152,9 +158,11 @@ class GrpcService:
             try:
                 if body is None:
                     raise InputInvalid("The call came without a message.")
-                caller = _Caller(context, self._memory)
-                with caller.asks(body):
-                    return call(body, caller)
+                caller, question = _Caller(context, self._memory), read(body)
+                # From here on the question alone holds it, for as long as anything of it is needed.
+                del body
+                with caller.asks(question):
+                    return call(question, caller)
             except Exception as error:  # noqa: BLE001 - a bug in one call must not take the listener down
                 code, why = _status(name, error)
             context.abort(code, why)
@@ -174,19 +182,27 @@ class GrpcService:
             # Clients that send nothing yet wait for this sign that they were let in.
             context.send_initial_metadata(())
             caller = _Caller(context, self._memory)
-            for body in stream.messages(bodies):
+            # In a list, out of which it is taken: nobody up here holds a message that is done with.
+            for arrived in stream.messages([body] for body in bodies):
                 # gRPC asks for the next one when this one is taken.
-                yield self._next_answer(body, caller)
+                yield self._next_answer(arrived, caller)
                 caller.received()
         finally:
             self._streams.close(stream)
 
-    def _next_answer(self, body: bytes, caller: _Caller) -> bytes:
+    def _next_answer(self, arrived: list[bytes], caller: _Caller) -> bytes:
+        caller.request_id = ""
         try:
-            with caller.asks(body):
-                return self._answer(body, lambda answered: caller.receives(in_stream(encode_infer(answered))), caller)
+            question = take_apart(arrived.pop())
+            with caller.asks(question):
+                return self._answer(
+                    question, lambda answered: caller.receives(in_stream(encode_infer(answered))), caller
+                )
         except Exception as error:  # noqa: BLE001 - a bug in one call must not take the listener down
-            message = protocol()["ModelStreamInferResponse"](error_message=_status("ModelStreamInfer", error)[1])
+            why = _status("ModelStreamInfer", error)[1]
+            message = protocol()["ModelStreamInferResponse"](error_message=why)
+            # By this a client that has several under way knows which of them failed.
+            message.infer_response.id = caller.request_id
             return caller.receives([message.SerializeToString()])
 
     def _may_ask(self, context: grpc.ServicerContext) -> bool:
@@ -230,30 +246,39 @@ class GrpcService:
             "RepositoryIndexResponse", {"models": metadata.model_index(self._shelf.index(), ready_only=asked.ready)}
         )
 
-    def _infer(self, body: bytes, caller: _Caller) -> bytes:
+    def _infer(self, question: Question, caller: _Caller) -> bytes:
         # To bytes on the worker already: that too is work, and the workers' number limits it.
-        return self._answer(body, lambda answered: caller.receives(encode_infer(answered)), caller)
+        return self._answer(question, lambda answered: caller.receives(encode_infer(answered)), caller)
 
-    def _answer(self, body: bytes, encode: Callable[[InferAnswer], bytes], caller: _Caller) -> bytes:
+    def _answer(self, question: Question, encode: Callable[[InferAnswer], bytes], caller: _Caller) -> bytes:
         arrived_ns = time.perf_counter_ns()
-        check_infer(body)
-        message = parse("ModelInferRequest", body)
+        message = parse("ModelInferRequest", question.head)
+        caller.request_id = message.id
+        bulk = bulk_of(message) if question.bulk is None else question.bulk
         model = self._shelf.model(message.model_name, message.model_version)
-        if model.run_s <= QUICK_S and len(body) <= QUICK_BYTES:
-            return self._answer_quickly(model, message, encode, arrived_ns, caller)
+        if model.run_s <= QUICK_S and question.size <= QUICK_BYTES:
+            return self._answer_quickly(model, message, bulk, encode, arrived_ns, caller)
 
         def work(run: Run) -> bytes:
-            return answer(model, lambda: decode_infer(model.signature, message), encode, arrived_ns=arrived_ns, run=run)
+            return answer(
+                model, lambda: decode_infer(model.signature, message, bulk), encode, arrived_ns=arrived_ns, run=run
+            )
 
         return self._work(model, work, arrived_ns, caller)
 
     def _answer_quickly(
-        self, model: ServedModel, message: Any, encode: Callable[[InferAnswer], bytes], arrived_ns: int, caller: _Caller
+        self,
+        model: ServedModel,
+        message: Any,
+        bulk: Bulk,
+        encode: Callable[[InferAnswer], bytes],
+        arrived_ns: int,
+        caller: _Caller,
     ) -> bytes:
         """What is small enough is run on this thread, which is less work than handing it over."""
         begin = time.perf_counter_ns()
         try:
-            request = decode_infer(model.signature, message)
+            request = decode_infer(model.signature, message, bulk)
         except LinesideError:
             model.statistics.failed(time.perf_counter_ns() - arrived_ns)
             raise
@@ -286,8 +311,15 @@ class GrpcService:
             raise
 
 
-def _whoever_asks(call: Call) -> Callable[[bytes, _Caller], bytes]:
-    return lambda body, caller: caller.receives([call(body)])
+def _plain_question(body: bytes) -> Question:
+    """:raises InputInvalid: it is longer than any that names a model."""
+    if len(body) > MAX_QUESTION_BYTES:
+        raise InputInvalid(f"Such a call has {MAX_QUESTION_BYTES} bytes at most; {len(body)} came.")
+    return Question(len(body), HEAD_COST * len(body), body)
+
+
+def _whoever_asks(call: Call) -> Asked:
+    return lambda question, caller: caller.receives([call(question.head)])
 
 
 def _status(name: str, error: Exception) -> tuple[grpc.StatusCode, str]:
@@ -297,7 +329,7 @@ def _status(name: str, error: Exception) -> tuple[grpc.StatusCode, str]:
         return code, error.message
     if isinstance(error, RunEnded):
         return grpc.StatusCode.DEADLINE_EXCEEDED, str(error)
-    if isinstance(error, AnswerTooLarge):
+    if isinstance(error, TooLarge):
         return grpc.StatusCode.RESOURCE_EXHAUSTED, str(error)
     if isinstance(error, MemoryError):
         return grpc.StatusCode.RESOURCE_EXHAUSTED, "There is not enough memory for this request."

@@ -5,9 +5,11 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
+from typing import TypeVar
 
 from edge_runtime.contracts.errors import BoxRefused
 
+T = TypeVar("T")
 IDLE_S = 75.0
 """A stream that has asked something keeps its place for so long after its last answer, whoever wants it."""
 
@@ -26,8 +28,8 @@ class Stream:
         self.silent_since: float | None = time.monotonic()
         """``time.monotonic()``; None while it is answered."""
 
-    def messages(self, bodies: Iterator[bytes]) -> Iterator[bytes]:
-        """What its client sends; between one and the next it is silent."""
+    def messages(self, bodies: Iterator[T]) -> Iterator[T]:
+        """What its client sends, in whatever it comes; between one and the next it is silent."""
         for body in bodies:
             self.silent_since, self.has_asked = None, True
             yield body

@@ -21,6 +21,7 @@ from edge_runtime.serving.http import HttpResponse, problem
 from edge_runtime.serving.listeners import check_address
 from edge_runtime.serving.shelf import ModelShelf
 from edge_runtime.serving.token import read_token
+from edge_runtime.sockets import listen_on
 
 if TYPE_CHECKING:
     from prometheus_client.registry import Collector
@@ -224,10 +225,8 @@ def _new_loop() -> asyncio.AbstractEventLoop:
 
 def _bind(host: str, port: int) -> socket.socket:
     check_address(host, port)
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    both = host == "::" and socket.has_dualstack_ipv6()
     try:
-        return socket.create_server((host, port), family=family, backlog=1024, dualstack_ipv6=both)
+        return listen_on(host, port, backlog=1024)
     except OSError as error:
         raise AlreadyExists(
             f"The box cannot listen on {host} port {port}: {error.strerror or error}.",

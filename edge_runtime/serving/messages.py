@@ -5,8 +5,6 @@ Structs, because one of each is made for every request and a frozen dataclass ta
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from msgspec import Struct
 
 from edge_runtime.serving.tensors import Array, TensorSpec
@@ -15,11 +13,15 @@ from edge_runtime.serving.tensors import Array, TensorSpec
 class InferRequest(Struct, frozen=True):
     """One question, checked against the model's specs by whoever decoded it."""
 
-    inputs: Mapping[str, Array]
+    inputs: dict[str, Array]
     """BF16 as uint16, BYTES as an array of ``str``."""
     outputs: tuple[str, ...] = ()
     """Names of the outputs that are wanted; none means all."""
     id: str = ""
+
+    def forget(self) -> None:
+        """The model was run: what its inputs take in memory is for the answer."""
+        self.inputs.clear()
 
 
 class InferAnswer(Struct, frozen=True):

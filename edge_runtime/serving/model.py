@@ -34,7 +34,7 @@ FORGIVE = 0.01
 """Of a strike, for each run in time: one in a hundred is the box being busy, not the model."""
 WARM_UP_RUNS, WARM_UP_S = 20, 20e-3
 BLANK_RUN_S = 10.0
-"""What a run on a blank may take. The first one on a device may have much to prepare."""
+"""What a run on a blank may take where nobody says otherwise. The first one on a device may have much to prepare."""
 _BFLOAT16 = 16
 """``onnx.TensorProto.BFLOAT16``."""
 _log = logging.getLogger(__name__)
@@ -44,11 +44,18 @@ class ServedModel:
     """A loaded model under the name and version by which clients ask for it; safe to call from several threads.
 
     :param without_shape: inputs and outputs of which the model's file does not say how many axes they have.
+    :param blank_run_s: what a run on a blank may take.
     :raises ModelUnusable: an input, or every output, is of a kind that the protocol cannot carry.
     """
 
     def __init__(
-        self, name: str, version: str, session: ort.InferenceSession, *, without_shape: Collection[str] = ()
+        self,
+        name: str,
+        version: str,
+        session: ort.InferenceSession,
+        *,
+        without_shape: Collection[str] = (),
+        blank_run_s: float = BLANK_RUN_S,
     ) -> None:
         import onnxruntime as ort
 
@@ -89,7 +96,7 @@ class ServedModel:
         """Median of a run on the smallest input, at load; infinite where the model would not run on a blank."""
         self._blank_elements = 1
         self._strikes = 0.0
-        self._measure()
+        self._measure(blank_run_s)
 
     def expected_s(self, request: InferRequest) -> float:
         """About how long this will take: a blank's time, more for a larger input. Infinite where nobody knows."""
@@ -183,12 +190,12 @@ class ServedModel:
             for name, value in zip(wanted, answers, strict=True)
         ]
 
-    def _measure(self) -> None:
+    def _measure(self, blank_run_s: float) -> None:
         """Run on blanks until it is warm; of a model that does not like them, or does not come back from them, nobody
         knows how quick it is."""
         request = InferRequest({name: _blank(spec) for name, spec in self.inputs.items()})
         times: list[float] = []
-        runs = Runs(BLANK_RUN_S)
+        runs = Runs(blank_run_s)
         try:
             while len(times) < WARM_UP_RUNS and sum(times) < WARM_UP_S:
                 begin = time.perf_counter()
@@ -209,9 +216,12 @@ class ServedModel:
         self._blank_elements = max(1, sum(array.size for array in request.inputs.values()))
 
 
-def load_model(name: str, version: str, model: bytes, tuning: Tuning | None = None) -> ServedModel:
+def load_model(
+    name: str, version: str, model: bytes, tuning: Tuning | None = None, *, blank_run_s: float = BLANK_RUN_S
+) -> ServedModel:
     """A served model of an ONNX file's bytes.
 
+    :param blank_run_s: what a run on a blank may take.
     :raises ModelUnusable: the runtime refuses it, or the protocol cannot carry its inputs or outputs.
     """
     # The runtime takes longest to import: a listener that is up already says meanwhile that it is not ready.
@@ -221,7 +231,7 @@ def load_model(name: str, version: str, model: bytes, tuning: Tuning | None = No
     nodes = (*session.get_inputs(), *session.get_outputs(), *session.get_overridable_initializers())
     # The file is only asked what the runtime does not tell.
     without = set() if all(node.shape for node in nodes) else names_without_shape(model)
-    return ServedModel(name, version, session, without_shape=without)
+    return ServedModel(name, version, session, without_shape=without, blank_run_s=blank_run_s)
 
 
 def _spec(node: Any, without_shape: Collection[str]) -> TensorSpec | None:

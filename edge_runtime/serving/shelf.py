@@ -176,7 +176,8 @@ def answer_decoded(
     decode_ns: int,
     run: Run | None = None,
 ) -> T:
-    """As :func:`answer`, for a request that was decoded before, and how long it had waited and been decoded.
+    """As :func:`answer`, for a request that was decoded before, and how long it had waited and been decoded. Its inputs
+    are gone when the model has answered.
 
     :param how: what else ``encode`` wants.
     :raises RunEnded: the run was ended; of a quick one nothing is counted, as it is begun again on a worker.
@@ -185,6 +186,8 @@ def answer_decoded(
     try:
         answered = model.infer(request, run)
         ran = time.perf_counter_ns()
+        rows = model.rows(request)
+        request.forget()
         body = encode(answered, *how)
     except Exception as error:
         if isinstance(error, RunEnded) and run is not None and run.quick:
@@ -193,7 +196,7 @@ def answer_decoded(
         raise
     end = time.perf_counter_ns()
     model.statistics.succeeded(
-        model.rows(request),
+        rows,
         total_ns=end - arrived_ns,
         queue_ns=queue_ns,
         decode_ns=decode_ns,

@@ -16,9 +16,15 @@ from edge_runtime.contracts.errors import InputInvalid
 
 Array = NDArray[Any]
 MAX_ELEMENTS = 2**31
+"""Of one tensor; a shape that claims more is refused before anybody multiplies it out."""
 MAX_STRINGS = 2**18
 """Of one tensor: a string that takes four bytes on the wire takes some seventy while it is read."""
-"""Of one tensor; a shape that claims more is refused before anybody multiplies it out."""
+MAX_TEXT_BYTES = 8 * 2**20
+"""Of a request: one wide character makes all of its string as wide, and text is copied on its way in and out."""
+CHARACTER_COST, STRING_COST = 4, 88
+"""Bytes that one character takes at most, and a string besides."""
+SHORT_TEXT_COST = 22
+"""The most that a byte of text takes where strings are short: four on the wire are enough for one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +122,17 @@ def check_shape(spec: TensorSpec, shape: Sequence[int]) -> int:
     return count
 
 
+def check_text(size: int) -> None:
+    """:raises InputInvalid: a request has so many bytes of text, and may not."""
+    if size > MAX_TEXT_BYTES:
+        raise InputInvalid(f"The request has {size} bytes of text; at most {MAX_TEXT_BYTES} are taken at a time.")
+
+
+def text_cost(size: int) -> int:
+    """The most bytes of memory that one tensor of text takes which has so many on the wire."""
+    return min(SHORT_TEXT_COST * size, CHARACTER_COST * size + STRING_COST * MAX_STRINGS)
+
+
 def from_raw(spec: TensorSpec, shape: Sequence[int], raw: memoryview | bytes) -> Array:
     """A tensor of the protocol's little-endian bytes, without a copy where they are aligned.
 
@@ -147,8 +164,12 @@ def from_counted(spec: TensorSpec, shape: Sequence[int], count: int, raw: memory
 def to_raw(datatype: Datatype, array: Array) -> memoryview | bytes:
     """The protocol's bytes of a tensor; numbers without a copy."""
     if datatype.name == BYTES:
-        encoded = [text.encode() for text in array.reshape(-1)]
-        return b"".join(part for text in encoded for part in (struct.pack("<I", len(text)), text))
+        raw = bytearray()
+        for text in array.reshape(-1):
+            encoded = text.encode()
+            raw += struct.pack("<I", len(encoded))
+            raw += encoded
+        return memoryview(raw)
     if not array.size:
         return b""
     return np.ascontiguousarray(array).reshape(-1).data.cast("B")

@@ -10,6 +10,7 @@ from typing import ClassVar
 
 from edge_runtime.contracts.errors import InputInvalid
 from edge_runtime.inference.preprocess import MAX_FRAME_BYTES
+from edge_runtime.plain_files import read_at_most
 from edge_runtime.sources.base import Frame, Shown, SourceOptions
 from edge_runtime.sources.folder import check_path
 from edge_runtime.sources.video import VideoFile
@@ -101,7 +102,7 @@ def _play(path: Path, names: list[str]) -> Iterator[tuple[float, Frame]]:
     for name in names:
         try:
             with (path / name).open("rb") as file:
-                data = file.read(MAX_FRAME_BYTES + 1)
+                data = read_at_most(file, MAX_FRAME_BYTES)
                 written_s = os.fstat(file.fileno()).st_mtime
         except OSError:
             # It was there a moment ago: an empty frame tells the line that it cannot be read.

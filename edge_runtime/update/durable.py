@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import logging
 import os
 import secrets
@@ -44,7 +45,7 @@ def make_folder(folder: Path) -> None:
 def write_durably(path: Path, chunks: Iterable[bytes], *, mode: int = 0o644) -> None:
     """Put ``chunks`` at ``path``: temporary file, fsync, rename, fsync of the folder.
 
-    :raises DiskFull: no room; what was at ``path`` before is untouched.
+    :raises DiskFull: no room; what was at ``path`` before is untouched, as it is whatever ``chunks`` raises.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}{TEMPORARY}")
@@ -57,10 +58,10 @@ def write_durably(path: Path, chunks: Iterable[bytes], *, mode: int = 0o644) -> 
             os.fsync(file.fileno())
         temporary.replace(path)
         sync_folder(path.parent)
-    except OSError as error:
+    except BaseException as error:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise DiskFull(f"{path.name} could not be written to {path.parent}: no space left.") from error
         raise
 
@@ -167,6 +168,14 @@ def read_chunks(path: Path) -> Iterator[bytes]:
     with path.open("rb") as file:
         while chunk := file.read(_CHUNK):
             yield chunk
+
+
+def file_digest(path: Path) -> str:
+    """sha256 of a file's bytes."""
+    digest = hashlib.sha256()
+    for chunk in read_chunks(path):
+        digest.update(chunk)
+    return digest.hexdigest()
 
 
 def remove_unfinished(folder: Path) -> None:

@@ -7,11 +7,14 @@ import hashlib
 import os
 import re
 import threading
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from edge_runtime.contracts.errors import DiskFull, InputInvalid, NotFound, ObjectCorrupt
+from edge_runtime.contracts.errors import DiskFull, InputInvalid, NotFound, ObjectCorrupt, PatchUnusable
 from edge_runtime.update.bundle import MAX_BUNDLE_BYTES
-from edge_runtime.update.durable import make_folder, read_chunks, remove_unfinished, sync_folder, write_durably
+from edge_runtime.update.durable import file_digest, make_folder, remove_unfinished, sync_folder, write_durably
+from edge_runtime.update.holdings import Holdings
+from edge_runtime.update.patch import apply_patch, read_head
 
 MAX_METADATA_BYTES = 2**20
 _DIGEST = re.compile(r"[0-9a-f]{64}")
@@ -21,23 +24,28 @@ _KEPT_VERSIONS = 4
 
 
 class Inbox:
-    """The folder ``inbox`` of a box's home; may be called from several threads."""
+    """The folder ``inbox`` of a box's home; may be called from several threads.
 
-    def __init__(self, folder: Path) -> None:
+    :param elsewhere: what the box has beside it: that need not be delivered again.
+    """
+
+    def __init__(self, folder: Path, elsewhere: Holdings | None = None) -> None:
         self._objects = folder / "objects"
         self._metadata = folder / "metadata"
+        self._elsewhere = elsewhere or Holdings(())
         make_folder(self._objects)
         make_folder(self._metadata)
-        self._lock = threading.Lock()
+        self._lock, self._making = threading.Lock(), threading.Lock()
         remove_unfinished(self._metadata)
+        remove_unfinished(self._objects)
 
-    def have(self, sha256: str) -> tuple[int, bool]:
+    def have(self, sha256: str, size: int | None = None) -> tuple[int, bool]:
         """Bytes of the object that are here, and whether it is whole.
 
+        :param size: of the whole, where the asker knows it: files of other sizes are not looked into then.
         :raises InputInvalid: not a digest.
         """
-        whole = self._whole(sha256)
-        if whole.is_file():
+        if (whole := self._find(sha256, size)) is not None:
             return whole.stat().st_size, True
         partial = self._partial(sha256)
         return (partial.stat().st_size, False) if partial.is_file() else (0, False)
@@ -53,7 +61,7 @@ class Inbox:
         if not 0 < size <= MAX_BUNDLE_BYTES:
             raise InputInvalid(f"An object of {size} bytes is not accepted; at most {MAX_BUNDLE_BYTES}.")
         with self._lock:
-            here, complete = self.have(sha256)
+            here, complete = self.have(sha256, size)
             if complete:
                 return here
             if offset < 0 or offset > here or offset + len(chunk) > size:
@@ -74,12 +82,10 @@ class Inbox:
             return here
 
     def _finish(self, sha256: str, partial: Path) -> None:
-        digest = hashlib.sha256()
-        for chunk in read_chunks(partial):
-            digest.update(chunk)
-        if digest.hexdigest() != sha256:
+        digest = file_digest(partial)
+        if digest != sha256:
             partial.unlink()
-            raise ObjectCorrupt(f"The delivered bytes are {digest.hexdigest()[:12]}…, not {sha256[:12]}….")
+            raise ObjectCorrupt(f"The delivered bytes are {digest[:12]}…, not {sha256[:12]}….")
         with partial.open("rb+") as file:
             os.fsync(file.fileno())
         partial.replace(self._whole(sha256))
@@ -90,13 +96,42 @@ class Inbox:
 
         :raises NotFound: it has not been delivered, or not wholly.
         """
-        whole = self._whole(sha256)
-        if not whole.is_file():
+        if (whole := self._find(sha256, None)) is None:
             raise NotFound(f"The object {sha256[:12]}… has not been delivered to this box.")
         return whole
 
+    def make(self, sha256: str, *, base: str, patch: str) -> int:
+        """Make an object from one that the box has and a patch that was delivered. Whatever comes of it the patch goes,
+        unless there was no room: then it can be tried again.
+
+        :returns: the object's size.
+        :raises NotFound: the base or the patch is not here.
+        :raises PatchUnusable, ObjectCorrupt: the patch is damaged, hostile, or of other files; nothing was made.
+        :raises DiskFull: no room.
+        """
+        # One at a time: what it takes of memory is small, but not nothing.
+        with self._making:
+            have, complete = self.have(sha256)
+            if not complete:
+                try:
+                    have = self._make(sha256, base, patch)
+                except (PatchUnusable, ObjectCorrupt, NotFound):
+                    self.discard(patch)
+                    raise
+            self.discard(patch)
+            return have
+
+    def _make(self, sha256: str, base: str, patch: str) -> int:
+        with self.path(base).open("rb") as start, self.path(patch).open("rb") as changes:
+            head = read_head(changes)
+            if (head.base, head.whole) != (base, sha256) or os.fstat(start.fileno()).st_size != head.base_size:
+                raise PatchUnusable("The patch is one for other files.")
+            write_durably(self._whole(sha256), _checked(apply_patch(start, changes, head), sha256))
+        self._partial(sha256).unlink(missing_ok=True)
+        return head.whole_size
+
     def discard(self, sha256: str) -> None:
-        """Drop an object that is no longer needed."""
+        """Drop a delivered object that is no longer needed."""
         with self._lock:
             self._whole(sha256).unlink(missing_ok=True)
             self._partial(sha256).unlink(missing_ok=True)
@@ -131,6 +166,10 @@ class Inbox:
         except FileNotFoundError as error:
             raise NotFound(f"{filename} has not been delivered to this box.") from error
 
+    def _find(self, sha256: str, size: int | None) -> Path | None:
+        whole = self._whole(sha256)
+        return whole if whole.is_file() else self._elsewhere.find(sha256, size)
+
     def _whole(self, sha256: str) -> Path:
         if _DIGEST.fullmatch(sha256) is None:
             raise InputInvalid(f"{sha256[:100]!r} is not a sha256 in lower-case hex.")
@@ -138,3 +177,13 @@ class Inbox:
 
     def _partial(self, sha256: str) -> Path:
         return self._objects / f"{sha256}.incoming"
+
+
+def _checked(chunks: Iterable[bytes], sha256: str) -> Iterator[bytes]:
+    """The same chunks; :raises ObjectCorrupt: at their end, where they are not those of this digest."""
+    digest = hashlib.sha256()
+    for chunk in chunks:
+        digest.update(chunk)
+        yield chunk
+    if digest.hexdigest() != sha256:
+        raise ObjectCorrupt(f"What was made has the digest {digest.hexdigest()[:12]}…, not {sha256[:12]}….")

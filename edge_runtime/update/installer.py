@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,10 +22,11 @@ from edge_runtime.contracts.errors import (
 from edge_runtime.contracts.status import ProbeReport, SlotState, SlotStatus, TrialReport
 from edge_runtime.update import slots as machine
 from edge_runtime.update.bundle import Bundle, read_bundle
-from edge_runtime.update.durable import make_folder, read_chunks, remove_unfinished, write_durably
+from edge_runtime.update.durable import file_digest, make_folder, read_chunks, remove_unfinished, write_durably
 from edge_runtime.update.inbox import Inbox
 from edge_runtime.update.probe import probe
 from edge_runtime.update.root_store import RootStore
+from edge_runtime.update.roots import read_root
 from edge_runtime.update.slot_store import SlotStore, looked_into
 from edge_runtime.update.slots import SlotName, SlotTable
 from edge_runtime.update.trial import Trial, Verdict
@@ -76,7 +76,7 @@ class Installer:
         with self._lock:
             remove_unfinished(self._folder)
             self._trial = None
-            recovered = machine.recover(self._table)
+            recovered = self._attributed(machine.recover(self._table))
             if recovered is not self._table:
                 self._save_if_possible(recovered)
             for slot in (self._table.a, self._table.b):
@@ -96,6 +96,14 @@ class Installer:
                     )
         return damaged
 
+    def _attributed(self, table: SlotTable) -> SlotTable:
+        """Whose signatures a table of before accepted is not known: of anybody whom the root of those days lists."""
+        with suppress(LinesideError):
+            roots = self._roots.load()
+            if then := roots.get(table.trust.root):
+                return machine.attribute(table, frozenset().union(*read_root(then).signers.values()))
+        return table
+
     def slots(self) -> tuple[SlotStatus, ...]:
         """Both slots, with the figures of a trial that runs now."""
         with self._lock:
@@ -110,11 +118,18 @@ class Installer:
         with self._lock:
             return dict(self._table.floors)
 
-    @property
-    def newest_signature_s(self) -> int:
-        """When the newest release that was accepted here was signed, seconds since 1970; 0 where there is none."""
+    def refused(self) -> dict[str, str]:
+        """Bundles that were rolled back here and are not taken again, with the reason of each."""
         with self._lock:
-            return self._table.trust.timestamp
+            return {entry.bundle: entry.reason for entry in self._table.refused}
+
+    def newest_signature_s(self, signers: Mapping[str, frozenset[str]]) -> int:
+        """When the newest release that was accepted here was signed, seconds since 1970; 0 where there is none.
+
+        :param signers: whose signatures count, by role: those that the newest root lists.
+        """
+        with self._lock:
+            return self._table.floor(signers).timestamp
 
     def active(self) -> Bundle | None:
         """The model that answers for the line now: the one on trial, else the committed one, else none.
@@ -181,8 +196,10 @@ class Installer:
         with self._lock:
             table = self._table = looked_into(self._table, self._store)
         roots = self._roots.load()
-        verifier = Verifier(roots[max(roots)] if roots else None, self._inbox.metadata)
-        return verifier.verify(target, floors=table.floors, now_ms=self._now_ms(), newest=table.trust)
+        newest = roots[max(roots)] if roots else None
+        floor = table.floor(read_root(newest).signers if newest else {})
+        verifier = Verifier(newest, self._inbox.metadata)
+        return verifier.verify(target, floors=table.floors, now_ms=self._now_ms(), newest=floor)
 
     def _install(self, verified: VerifiedTarget, baseline: TrialReport | None) -> None:
         table = self._table
@@ -253,29 +270,60 @@ class Installer:
                 self._read_file(reverted, reverted.committed)
             self._save(reverted)
 
+    def withdraw(self, bundle: str, reason: str) -> bool:
+        """Call a bundle back from its trial; False: it is not on trial, and nothing happened.
+
+        It is not held against the bundle; see :func:`edge_runtime.update.slots.withdraw`.
+        """
+        with self._lock:
+            trial = self._trial_of(bundle)
+            if trial is None:
+                return False
+            self._end_trial(machine.withdraw(self._table, reason, trial.report()), may_wait=False)
+            log.info("the trial was called off: %s", reason)
+            return True
+
+    def forget(self, bundle: str) -> bool:
+        """Let a bundle come again that was refused here; False: it was not refused, and nothing happened."""
+        with self._lock:
+            forgotten = machine.forget(self._table, bundle)
+            if forgotten == self._table:
+                return False
+            self._save(forgotten)
+            return True
+
     def _trial_of(self, bundle: str) -> Trial | None:
         return self._trial if self._trial and self._table.slot(self._candidate()).bundle == bundle else None
 
     def _conclude(self, verdict: Verdict | None) -> SlotState | None:
         if verdict is None:
             return None
-        delivered = self._table.slot(self._candidate()).file
         if verdict.healthy:
             decided = machine.commit(self._table, verdict.report)
         else:
             decided = machine.roll_back(self._table, verdict.reason, verdict.report)
+        if not self._end_trial(decided, may_wait=verdict.healthy):
+            return None
+        log.info("the trial ended: %s", verdict.reason)
+        return "COMMITTED" if verdict.healthy else "ROLLED_BACK"
+
+    def _end_trial(self, decided: SlotTable, *, may_wait: bool) -> bool:
+        """Put the end of the trial in force; False: it could not be written, and the next frame decides again.
+
+        :param may_wait: otherwise it is in force even so: the row says TRIAL, which a restart undoes just the same.
+        """
+        delivered = self._table.slot(self._candidate()).file
         try:
             self._save(decided)
         except LinesideError as error:
             log.error("the end of the trial could not be written: %s", error)
-            if verdict.healthy:
-                return None  # it stays on trial, and the next frame decides again
-            self._table = decided  # the row still says TRIAL, which a restart undoes just the same
+            if may_wait:
+                return False
+            self._table = decided
         self._trial = None
         if delivered:
             self._inbox.discard(delivered)
-        log.info("the trial ended: %s", verdict.reason)
-        return "COMMITTED" if verdict.healthy else "ROLLED_BACK"
+        return True
 
     def _reject(self, target: str, verified: VerifiedTarget | None, reason: str) -> None:
         """Leave the reason where the desktop looks for it; the model that answers is not touched."""
@@ -374,11 +422,3 @@ def _stage(table: SlotTable, verified: VerifiedTarget) -> SlotTable:
 
 def _with_trial(slot: SlotStatus, figures: TrialReport) -> SlotStatus:
     return dataclasses.replace(slot, trial=figures)
-
-
-def file_digest(path: Path) -> str:
-    """sha256 of a file's bytes."""
-    digest = hashlib.sha256()
-    for chunk in read_chunks(path):
-        digest.update(chunk)
-    return digest.hexdigest()

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 MAX_ROOT_BYTES = 2**20
 MAX_DESKTOPS = 64
+RELEASE_ROLES = ("targets", "snapshot", "timestamp")
 FIELD = "lineside"
 """Where a root keeps what TUF does not know of: signed like everything else in it."""
 
@@ -47,6 +48,8 @@ class RootFacts:
     """By fingerprint. None: a root of the time before it listed desktops."""
     root_certificate: str | None
     """Of the root key itself, PEM: whoever holds that key may bring a box the next root, and nothing else."""
+    signers: dict[str, frozenset[str]]
+    """The TUF ids of the keys that sign releases, by role."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,23 +73,29 @@ def read_root(body: bytes) -> RootFacts:
     try:
         signed = json.loads(body)["signed"]
         kind, version, listed = signed["_type"], signed["version"], signed.get(FIELD)
-        signers = signed["roles"]["targets"]["keyids"]
+        signers = {role: frozenset(map(str, signed["roles"][role]["keyids"])) for role in RELEASE_ROLES}
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise InputInvalid(f"This is not the root metadata of a site: {error}.") from error
-    if kind != "root" or type(version) is not int or version < 1 or not isinstance(signers, list):
+    if kind != "root" or type(version) is not int or version < 1:
         raise InputInvalid("This is metadata of another role, not a root.")
     digest = hashlib.sha256(body).hexdigest()
     if listed is None:
-        return RootFacts(version=version, digest=digest, desktops=None, root_certificate=None)
+        return RootFacts(version=version, digest=digest, desktops=None, root_certificate=None, signers=signers)
     facts = wire.from_dict(listed, _Field, what="list of desktops in the root")
     if not 1 <= len(facts.desktops) <= MAX_DESKTOPS:
         raise InputInvalid(f"A root lists between 1 and {MAX_DESKTOPS} desktops, this one {len(facts.desktops)}.")
     for fingerprint, desktop in facts.desktops.items():
-        if fingerprint_of(desktop.certificate) != fingerprint or desktop.keyid not in signers:
+        if fingerprint_of(desktop.certificate) != fingerprint or desktop.keyid not in signers["targets"]:
             raise InputInvalid(f"The root's entry of desktop {fingerprint[:12]} does not fit its keys.")
     if facts.root_certificate is not None:
         fingerprint_of(facts.root_certificate)
-    return RootFacts(version=version, digest=digest, desktops=facts.desktops, root_certificate=facts.root_certificate)
+    return RootFacts(
+        version=version,
+        digest=digest,
+        desktops=facts.desktops,
+        root_certificate=facts.root_certificate,
+        signers=signers,
+    )
 
 
 def check_root(body: bytes) -> RootFacts:
@@ -121,6 +130,13 @@ def follow(trusted: bytes, successor: bytes) -> RootFacts:
             hint="Somebody may be trying to pass off keys of their own; nothing was changed.",
         )
     return facts
+
+
+def is_signed_by(trusted: bytes, body: bytes) -> bool:
+    """Whether a root of any number is signed with the root key that the trusted one names: whoever holds that key made
+    it, whatever lies between the two.
+    """
+    return _signed(_parse(body), by=_parse(trusted))
 
 
 def same_site(one: bytes, other: bytes) -> bool:

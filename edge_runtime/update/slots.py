@@ -7,6 +7,7 @@ hand ``ROLLED_BACK``. Every function takes a table and gives the next one; nothi
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
@@ -15,8 +16,11 @@ from edge_runtime.contracts.status import ProbeReport, SlotState, SlotStatus, Tr
 
 SlotName = Literal["a", "b"]
 IN_FLIGHT: Final = ("STAGED", "VERIFIED", "PROBED", "TRIAL")
+CUT_DURING_INSTALLATION: Final = "the power was cut during the installation; send it again"
 MAX_REMEMBERED = 64
 """Rolled-back bundles whose reasons are kept, newest last."""
+MAX_SIGNERS = 512
+"""Keys whose newest versions are kept, those that signed last: eight times what a root may list."""
 
 
 class SlotRule(Exception):
@@ -50,13 +54,22 @@ class Refused:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrustFloor:
-    """The newest signed metadata this box has accepted, by the version of each role; older is refused."""
+    """Signed metadata by the version of each role; what is older than the floor in force is refused."""
 
     root: Count = 0
     timestamp: Count = 0
     """Also the second (since 1970) at which it was signed."""
     snapshot: Count = 0
     targets: Count = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accepted:
+    """Metadata that passed every check: which versions, and whose signatures count for them."""
+
+    root: Count
+    signed: dict[Digest, TrustFloor]
+    """The versions that each key signed, by TUF id; a role that it did not sign is 0, and so is the root."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +83,10 @@ class SlotTable:
     floors: dict[str, Count] = field(default_factory=dict)
     refused: tuple[Refused, ...] = ()
     trust: TrustFloor = field(default_factory=TrustFloor)
+    """The newest root under which a release was accepted. The other roles only in a table of before, which did not keep
+    whose signatures those were."""
+    signed: dict[Digest, TrustFloor] = field(default_factory=dict)
+    """The newest versions accepted of each key, by TUF id; see :meth:`floor`."""
     lost: bool = False
     """It began anew because what stood here before was lost: what was accepted before is not known."""
 
@@ -90,6 +107,27 @@ class SlotTable:
     def why_refused(self, bundle: str) -> str | None:
         """The reason for which this bundle was rolled back here; None where it was not."""
         return next((entry.reason for entry in self.refused if entry.bundle == bundle), None)
+
+    def floor(self, signers: Mapping[str, frozenset[str]]) -> TrustFloor:
+        """What may not be fallen short of: of each role the newest version that a key signed which still counts.
+
+        What a key signed is never forgotten, but once the site's root no longer lists the key it no longer counts.
+        So the root key, and nothing else, takes back what a key pushed too far ahead: TUF's recovery from a
+        fast-forward attack. The floors of the models stay.
+
+        :param signers: the keys of each role, as the newest root lists them.
+        """
+
+        def newest(role: str) -> int:
+            counting = (self.signed[key] for key in signers.get(role, ()) if key in self.signed)
+            return max((getattr(versions, role) for versions in (self.trust, *counting)), default=0)
+
+        return TrustFloor(
+            root=self.trust.root,
+            timestamp=newest("timestamp"),
+            snapshot=newest("snapshot"),
+            targets=newest("targets"),
+        )
 
     def status(self) -> tuple[SlotStatus, ...]:
         """Both slots as a desktop sees them."""
@@ -133,23 +171,41 @@ def stage(
     return _put(table, where, slot)
 
 
-def verify(table: SlotTable, *, file: str, bundle: str, release: int, trust: TrustFloor) -> SlotTable:
+def verify(table: SlotTable, *, file: str, bundle: str, release: int, trust: Accepted) -> SlotTable:
     """The bytes in the candidate's slot are those that were signed."""
     where = _candidate_in(table, "STAGED")
     slot = dataclasses.replace(table.slot(where), state="VERIFIED", file=file, bundle=bundle, release=release)
     return raise_trust(_put(table, where, slot), trust)
 
 
-def raise_trust(table: SlotTable, trust: TrustFloor) -> SlotTable:
-    """Nothing older than this signed metadata is accepted any more."""
-    was = table.trust
-    floor = TrustFloor(
-        root=max(trust.root, was.root),
-        timestamp=max(trust.timestamp, was.timestamp),
-        snapshot=max(trust.snapshot, was.snapshot),
-        targets=max(trust.targets, was.targets),
+def raise_trust(table: SlotTable, trust: Accepted) -> SlotTable:
+    """Nothing older than this signed metadata is accepted any more, as long as the keys that signed it count."""
+    signed = dict(table.signed)
+    for key, versions in trust.signed.items():
+        # Taken out and put in again: those that signed last stand last.
+        signed[key] = _highest(versions, signed.pop(key, TrustFloor()))
+    newest = dict(list(signed.items())[-MAX_SIGNERS:])
+    root = max(trust.root, table.trust.root)
+    return dataclasses.replace(table, trust=dataclasses.replace(table.trust, root=root), signed=newest)
+
+
+def attribute(table: SlotTable, signers: Iterable[str]) -> SlotTable:
+    """A table of before, which did not keep whose signatures it had accepted: they may be of any of ``signers``, and
+    count as long as one of these does.
+    """
+    was = dataclasses.replace(table.trust, root=0)
+    if was == TrustFloor():
+        return table
+    told = raise_trust(table, Accepted(root=0, signed=dict.fromkeys(signers, was)))
+    return dataclasses.replace(told, trust=TrustFloor(root=table.trust.root))
+
+
+def _highest(one: TrustFloor, other: TrustFloor) -> TrustFloor:
+    return TrustFloor(
+        timestamp=max(one.timestamp, other.timestamp),
+        snapshot=max(one.snapshot, other.snapshot),
+        targets=max(one.targets, other.targets),
     )
-    return dataclasses.replace(table, trust=floor)
 
 
 def prove(table: SlotTable, report: ProbeReport) -> SlotTable:
@@ -184,6 +240,30 @@ def roll_back(table: SlotTable, reason: str, trial: TrialReport | None = None) -
     """The candidate did badly on the line: the committed model answers again."""
     where = _candidate_in(table, "TRIAL")
     return _retire(table, where, reason, trial)
+
+
+def withdraw(table: SlotTable, reason: str, trial: TrialReport | None = None) -> SlotTable:
+    """The candidate is called back from the line: the committed model answers again.
+
+    Nothing was found against it, so it is not remembered as refused and may come again.
+    """
+    where = _candidate_in(table, "TRIAL")
+    slot = dataclasses.replace(table.slot(where), state="ROLLED_BACK", reason=reason)
+    return _put(table, where, dataclasses.replace(slot, trial=trial) if trial is not None else slot)
+
+
+def forget(table: SlotTable, bundle: str) -> SlotTable:
+    """A person lets a bundle come again: that it was rolled back or rejected here is forgotten, and its slot is free.
+
+    What answers, what is under way, floors and trust stay as they are: it has to pass everything once more.
+    """
+    kept = tuple(entry for entry in table.refused if entry.bundle != bundle)
+    forgotten = dataclasses.replace(table, refused=kept)
+    for name in _SLOTS:
+        slot = forgotten.slot(name)
+        if slot.bundle == bundle and slot.state in ("REJECTED", "ROLLED_BACK"):
+            forgotten = _put(forgotten, name, Slot())
+    return forgotten
 
 
 def revert(table: SlotTable, reason: str) -> SlotTable:
@@ -221,7 +301,7 @@ def recover(table: SlotTable) -> SlotTable:
         return table
     if table.slot(candidate).state == "TRIAL":
         return roll_back(table, "power cut during trial")
-    return reject(table, "the power was cut during the installation; send it again")
+    return reject(table, CUT_DURING_INSTALLATION)
 
 
 def _candidate_in(table: SlotTable, *states: SlotState) -> SlotName:

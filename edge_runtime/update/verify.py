@@ -8,16 +8,21 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from tuf.api import exceptions
-from tuf.api.metadata import Targets
+from tuf.api.metadata import Metadata, Root, Targets
+
+# Private, and python-tuf has no public counterpart: its Updater keeps files of its own, which must not be the memory of
+# what was accepted, and takes the time from the system's clock, which a box cannot rely on. The version is pinned in
+# packaging/constraints.txt, and tests/unit/update/test_verify.py attacks these rules through this module.
 from tuf.ngclient._internal.trusted_metadata_set import TrustedMetadataSet
 from tuf.ngclient.config import EnvelopeType
 
+from edge_runtime.build_time import build_time_s
 from edge_runtime.contracts import wire
 from edge_runtime.contracts.errors import InputInvalid, NotFound, TrustRefused
 from edge_runtime.contracts.rows import Count, Digest
-from edge_runtime.update.slots import TrustFloor
+from edge_runtime.update.slots import Accepted, TrustFloor
 
-BUILD_TIME_S = int(datetime.datetime(2026, 11, 1, tzinfo=datetime.UTC).timestamp())
+BUILD_TIME_S = build_time_s()
 """This software did not exist before; a box whose clock says otherwise has lost its battery."""
 TARGET_NAME = re.compile(r"(?P<name>[a-z0-9][a-z0-9-]{0,63})/(?P=name)-(?P<version>\d{1,6}\.\d{1,6}\.\d{1,6})\.bundle")
 _LATEST_S = int(datetime.datetime(9999, 1, 1, tzinfo=datetime.UTC).timestamp())
@@ -47,7 +52,7 @@ class VerifiedTarget:
     release: int
     bundle: str
     """Bundle id."""
-    trust: TrustFloor
+    trust: Accepted
     """The metadata that says so: nothing older may be accepted from now on."""
 
 
@@ -71,7 +76,7 @@ class Verifier:
 
         :param floors: lowest release of each model name that is accepted.
         :param now_ms: the box's clock; the time used is never before the build or the newest signature seen.
-        :param newest: the newest metadata accepted before.
+        :param newest: the newest metadata accepted before, of keys that still count.
         :raises TrustRefused: with the reason in plain words.
         """
         named = TARGET_NAME.fullmatch(target)
@@ -101,7 +106,7 @@ class Verifier:
             trust=seen,
         )
 
-    def _follow(self, now_s: int, newest: TrustFloor) -> tuple[Targets, TrustFloor]:
+    def _follow(self, now_s: int, newest: TrustFloor) -> tuple[Targets, Accepted]:
         if self._root is None:
             raise TrustRefused(
                 "This box belongs to no site yet: it has no root of trust.",
@@ -110,25 +115,31 @@ class Verifier:
         try:
             trusted = TrustedMetadataSet(self._root, EnvelopeType.METADATA)
             trusted.reference_time = datetime.datetime.fromtimestamp(now_s, datetime.UTC)
-            timestamp = trusted.update_timestamp(self._read("timestamp.json"))
+            bodies = {"timestamp": self._read("timestamp.json")}
+            timestamp = trusted.update_timestamp(bodies["timestamp"])
+            _signed_in_its_time(timestamp.version, trusted.root)
             _not_older("timestamp", timestamp.version, newest.timestamp)
             _not_older("root", trusted.root.version, newest.root)
-            snapshot = trusted.update_snapshot(self._read(f"{timestamp.snapshot_meta.version}.snapshot.json"))
+            bodies["snapshot"] = self._read(f"{timestamp.snapshot_meta.version}.snapshot.json")
+            snapshot = trusted.update_snapshot(bodies["snapshot"])
             _not_older("snapshot", snapshot.version, newest.snapshot)
             listed = snapshot.meta["targets.json"].version
-            targets = trusted.update_targets(self._read(f"{listed}.targets.json"))
+            bodies["targets"] = self._read(f"{listed}.targets.json")
+            targets = trusted.update_targets(bodies["targets"])
             _not_older("targets", targets.version, newest.targets)
+            if max(snapshot.version, targets.version) > timestamp.version:
+                raise TrustRefused(
+                    "The release's metadata has numbers beyond the second of its signature: no desktop of Lineside "
+                    "signs so.",
+                    hint="Find out who signed it, and strike that desktop off.",
+                )
+            seen = _who_signed(trusted.root, bodies)
         except (exceptions.RepositoryError, exceptions.DownloadError) as error:
             raise _refusal(error, now_s) from error
         except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError) as error:
             # The parser is not ours: what it trips over is no signed metadata.
             raise TrustRefused(f"The delivered metadata cannot be read: {error}.") from error
-        return targets, TrustFloor(
-            root=trusted.root.version,
-            timestamp=timestamp.version,
-            snapshot=snapshot.version,
-            targets=targets.version,
-        )
+        return targets, seen
 
     def _read(self, filename: str) -> bytes:
         try:
@@ -140,6 +151,34 @@ class Verifier:
 def trusted_time_s(now_ms: int, newest: TrustFloor) -> int:
     """The box's time in seconds: its clock, but never before this software was built or the newest signature seen."""
     return min(max(now_ms // 1000, BUILD_TIME_S, newest.timestamp), _LATEST_S)
+
+
+def _signed_in_its_time(version: int, root: Root) -> None:
+    """What is signed counts as the box's time from then on, and no signature may push that past the end of the root
+    under which it is accepted: the next root, made with a clock that is right, ends later and is always one to go by.
+    """
+    if version >= root.expires.timestamp():
+        raise TrustRefused(
+            f"The release was signed as of {_date(version)}, when the site's root {root.version} has expired "
+            f"({root.expires.date().isoformat()}).",
+            hint="Look at the clock of the desktop that signed it. If the date is right, any change of the keys makes "
+            "a new root: `lineside site rotate-key`.",
+        )
+
+
+def _who_signed(root: Root, bodies: Mapping[str, bytes]) -> Accepted:
+    """Whose signatures make these count; each of them was checked before."""
+    signed: dict[str, dict[str, int]] = {}
+    for role, body in bodies.items():
+        metadata = Metadata[Targets].from_bytes(body)
+        result = root.get_verification_result(role, metadata.signed_bytes, metadata.signatures)
+        for key in result.signed:
+            signed.setdefault(key, {})[role] = metadata.signed.version
+    return Accepted(root=root.version, signed={key: TrustFloor(**roles) for key, roles in signed.items()})
+
+
+def _date(seconds: int) -> str:
+    return datetime.datetime.fromtimestamp(min(seconds, _LATEST_S), datetime.UTC).date().isoformat()
 
 
 def _not_older(role: str, version: int, floor: int) -> None:
@@ -155,9 +194,8 @@ def _refusal(error: Exception, now_s: int) -> TrustRefused:
     """A TUF error in the words of this product."""
     match error:
         case exceptions.ExpiredMetadataError():
-            today = datetime.datetime.fromtimestamp(now_s, datetime.UTC).date().isoformat()
             return TrustRefused(
-                f"The release's signatures have expired: {error}; this box's date is {today}.",
+                f"The release's signatures have expired: {error}; this box's date is {_date(now_s)}.",
                 hint="Check the clocks of box and desktop, then release again to renew the signatures. "
                 "The model that runs goes on.",
             )

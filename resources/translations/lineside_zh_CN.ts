@@ -44,20 +44,16 @@
         <translation>还没有收集任何边缘盒的审计记录。</translation>
     </message>
     <message>
-        <source>Audits of the boxes</source>
-        <translation>边缘盒的审计记录</translation>
+        <source>The chains, and who speaks for them</source>
+        <translation>各条链及其见证</translation>
+    </message>
+    <message>
+        <source>This desktop</source>
+        <translation>本机</translation>
     </message>
     <message>
         <source>Verify the activity chain</source>
         <translation>校验活动记录链条</translation>
-    </message>
-    <message>
-        <source>Broken</source>
-        <translation>链条已断</translation>
-    </message>
-    <message>
-        <source>Entries: {n}, unbroken</source>
-        <translation>共 {n} 条，链条完整</translation>
     </message>
 </context>
 <context>
@@ -758,6 +754,65 @@
     </message>
 </context>
 <context>
+    <name>DecisionPanel</name>
+    <message>
+        <source>Offer again…</source>
+        <translation>再次下发…</translation>
+    </message>
+    <message>
+        <source>The box forgets that it refused this bundle, and gets it once more when its turn comes.</source>
+        <translation>边缘盒不再记得曾拒绝此模型包，轮到它时会再收到一次。</translation>
+    </message>
+    <message>
+        <source>Hold</source>
+        <translation>保留不动</translation>
+    </message>
+    <message>
+        <source>This box keeps what it has and is left alone with this bundle, until it is offered again.</source>
+        <translation>此边缘盒保持现有模型，不再收到此模型包，直到再次下发为止。</translation>
+    </message>
+    <message>
+        <source>Blacklist…</source>
+        <translation>列入黑名单…</translation>
+    </message>
+    <message>
+        <source>No box of the site is ever offered this bundle again; its rollouts are aborted.</source>
+        <translation>本站点的任何边缘盒都不会再收到此模型包；它的部署全部中止。</translation>
+    </message>
+    <message>
+        <source>{box}: held</source>
+        <translation>{box}：保留不动</translation>
+    </message>
+    <message>
+        <source>{box}: decide</source>
+        <translation>{box}：请决定</translation>
+    </message>
+    <message>
+        <source>Blacklist {model}?</source>
+        <translation>将 {model} 列入黑名单？</translation>
+    </message>
+    <message>
+        <source>No box of the site is ever offered it again. This cannot be taken back.</source>
+        <translation>本站点的任何边缘盒都不会再收到它。此操作无法撤回。</translation>
+    </message>
+    <message>
+        <source>Blacklist</source>
+        <translation>列入黑名单</translation>
+    </message>
+    <message>
+        <source>Offer {model} again?</source>
+        <translation>再次下发 {model}？</translation>
+    </message>
+    <message>
+        <source>The box tries it on its live line once more, and goes back by itself if it does badly.</source>
+        <translation>边缘盒会在运行的产线上再试一次，表现不好会自行退回。</translation>
+    </message>
+    <message>
+        <source>Offer again</source>
+        <translation>再次下发</translation>
+    </message>
+</context>
+<context>
     <name>DemoRun</name>
     <message>
         <source>Demo</source>
@@ -895,6 +950,14 @@
         <translation>可能找不到边缘盒的原因</translation>
     </message>
     <message>
+        <source>Listened for {s} s.</source>
+        <translation>监听了 {s} 秒。</translation>
+    </message>
+    <message>
+        <source>Asked every address of {networks}.</source>
+        <translation>已询问 {networks} 的每个地址。</translation>
+    </message>
+    <message>
         <source>Enter its code</source>
         <translation>输入配对码</translation>
     </message>
@@ -905,6 +968,10 @@
     <message>
         <source>Id: {id}</source>
         <translation>标识：{id}</translation>
+    </message>
+    <message>
+        <source>Enrolled on this desktop. It was at {address}, and is asked here from now on.</source>
+        <translation>已在本机登记。它原来在 {address}，今后改为在此处联系它。</translation>
     </message>
     <message>
         <source>Enrolled on this desktop.</source>
@@ -1010,6 +1077,25 @@
     </message>
 </context>
 <context>
+    <name>IntroduceToBoxes</name>
+    <message>
+        <source>Introduce to boxes</source>
+        <translation>向边缘盒引荐</translation>
+    </message>
+    <message>
+        <source>For boxes that do not let this desktop in: after a recovery, or where no desktop that they know is at hand. With the root key as the proof each box that answers gets the newest state of the keys.</source>
+        <translation>用于不接受本机的边缘盒：恢复站点之后，或手边没有它们认识的电脑时。以根密钥为证，每台有应答的边缘盒都会得到最新的密钥状态。</translation>
+    </message>
+    <message>
+        <source>Introduce</source>
+        <translation>引荐</translation>
+    </message>
+    <message>
+        <source>All others know this desktop now; the boxes in the list did not take it.</source>
+        <translation>其他边缘盒现在都认识本机；列表中的边缘盒未接受。</translation>
+    </message>
+</context>
+<context>
     <name>JobRow</name>
     <message>
         <source>Cancel</source>
@@ -1098,12 +1184,24 @@
         <translation>另一台电脑写出的文件。</translation>
     </message>
     <message>
+        <source>The other desktop shows the same number under “Desktops and keys”</source>
+        <translation>另一台电脑在“电脑与密钥”中显示的编号与此相同</translation>
+    </message>
+    <message>
         <source>Choose where to write the file first.</source>
         <translation>请先选择文件写入的位置。</translation>
     </message>
     <message>
+        <source>The number of the site {name}:</source>
+        <translation>站点 {name} 的编号：</translation>
+    </message>
+    <message>
         <source>Choose the admission first.</source>
         <translation>请先选择准入文件。</translation>
+    </message>
+    <message>
+        <source>Compare the number with what the other desktop shows, and say that it is the same.</source>
+        <translation>请与另一台电脑上显示的编号核对，并确认两者相同。</translation>
     </message>
     <message>
         <source>Saved. This desktop&apos;s fingerprint, to compare there:</source>
@@ -1148,6 +1246,14 @@
         <translation>更换根密钥…</translation>
     </message>
     <message>
+        <source>Introduce to boxes…</source>
+        <translation>向边缘盒引荐…</translation>
+    </message>
+    <message>
+        <source>The date is right…</source>
+        <translation>日期没错…</translation>
+    </message>
+    <message>
         <source>Only the desktops in this list can talk to the boxes and sign releases. Every change is signed with the site&apos;s root key; each box learns of it the next time that any desktop reaches it, with or without a network.</source>
         <translation>只有此列表中的电脑可以与边缘盒通信并签署发布。每次更改都用站点的根密钥签名；无论有无网络，任何一台电脑下次联系到边缘盒时，它就会得知。</translation>
     </message>
@@ -1156,12 +1262,20 @@
         <translation>本站点的密钥来自早期版本；第一次更改时开始此列表。</translation>
     </message>
     <message>
+        <source>Number of the site</source>
+        <translation>站点编号</translation>
+    </message>
+    <message>
         <source>State of the keys</source>
         <translation>密钥状态</translation>
     </message>
     <message>
         <source>No. {number}</source>
         <translation>第 {number} 号</translation>
+    </message>
+    <message>
+        <source>Nothing is signed for now</source>
+        <translation>目前不签署任何内容</translation>
     </message>
     <message>
         <source>Boxes that have not heard of it</source>
@@ -1188,12 +1302,66 @@
         <translation>根密钥</translation>
     </message>
     <message>
+        <source>Is the date right?</source>
+        <translation>日期对吗？</translation>
+    </message>
+    <message>
+        <source>This desktop&apos;s clock says {date}. The releases are signed as of this date, and boxes take nothing older from then on.</source>
+        <translation>本机时钟显示 {date}。发布将以此日期签署，此后边缘盒不再接受更早的内容。</translation>
+    </message>
+    <message>
+        <source>The date is right</source>
+        <translation>日期没错</translation>
+    </message>
+    <message>
+        <source>Confirm the date</source>
+        <translation>确认日期</translation>
+    </message>
+    <message>
         <source>Strike off…</source>
         <translation>除名…</translation>
     </message>
     <message>
         <source>The site&apos;s only desktop cannot be struck off.</source>
         <translation>站点唯一的电脑不能除名。</translation>
+    </message>
+</context>
+<context>
+    <name>LabelBox</name>
+    <message>
+        <source>Labels of {box}</source>
+        <translation>{box} 的标签</translation>
+    </message>
+    <message>
+        <source>All boxes with one label are a group: a rollout can go to them by it.</source>
+        <translation>带同一标签的边缘盒为一组：可按标签部署。</translation>
+    </message>
+    <message>
+        <source>Save labels</source>
+        <translation>保存标签</translation>
+    </message>
+    <message>
+        <source>Labels</source>
+        <translation>标签</translation>
+    </message>
+    <message>
+        <source>Plain words with commas between, such as: press, hall 2</source>
+        <translation>用逗号分隔的普通词语，例如：冲压, 2号车间</translation>
+    </message>
+</context>
+<context>
+    <name>LabelPanel</name>
+    <message>
+        <source>Labels…</source>
+        <translation>标签…</translation>
+    </message>
+    <message>
+        <source>, </source>
+        <translation>、</translation>
+    </message>
+    <message>
+        <source>No labels</source>
+        <translation>没有标签</translation>
     </message>
 </context>
 <context>
@@ -1688,6 +1856,14 @@
         <source>Choose the file from the safe first.</source>
         <translation>请先选择保险柜里的文件。</translation>
     </message>
+    <message>
+        <source>The site is recovered. These boxes did not take it over, and until then they obey the desktops of before. When you reach them, use “Introduce to boxes” in Settings:</source>
+        <translation>站点已恢复。以下边缘盒尚未接受，在此之前仍听从原来的电脑。能联系到它们时，请在“设置”中使用“向边缘盒引荐”：</translation>
+    </message>
+    <message>
+        <source>Open the site</source>
+        <translation>打开站点</translation>
+    </message>
 </context>
 <context>
     <name>ReleaseBox</name>
@@ -1824,16 +2000,16 @@
 <context>
     <name>RolloutDetail</name>
     <message>
-        <source>Stop rollout…</source>
-        <translation>停止部署…</translation>
-    </message>
-    <message>
         <source>Bundle</source>
         <translation>模型包</translation>
     </message>
     <message>
         <source>Started</source>
         <translation>开始</translation>
+    </message>
+    <message>
+        <source>Started on</source>
+        <translation>发起的电脑</translation>
     </message>
     <message>
         <source>Ended</source>
@@ -1844,24 +2020,80 @@
         <translation>第 1 批：先行</translation>
     </message>
     <message>
+        <source>Pause</source>
+        <translation>暂停</translation>
+    </message>
+    <message>
+        <source>Resume</source>
+        <translation>继续</translation>
+    </message>
+    <message>
+        <source>Abort rollout…</source>
+        <translation>中止部署…</translation>
+    </message>
+    <message>
         <source>Wave {n}</source>
         <translation>第 {n} 批</translation>
     </message>
     <message>
-        <source>Stop this rollout?</source>
-        <translation>停止此次部署？</translation>
+        <source>{done} of {all} have it</source>
+        <translation>{all} 台中 {done} 台已有</translation>
     </message>
     <message>
-        <source>These boxes keep the model they have. Boxes that have begun finish by themselves.</source>
-        <translation>以下边缘盒保留现有模型。已经开始的会自行完成。</translation>
+        <source>Abort this rollout?</source>
+        <translation>中止此次部署？</translation>
     </message>
     <message>
-        <source>No box is waiting any more; those that have begun finish by themselves.</source>
-        <translation>已没有等待中的边缘盒，已经开始的会自行完成。</translation>
+        <source>These boxes keep the model they have, or return to it if they have the new one on trial. Boxes that have committed it keep it.</source>
+        <translation>这些边缘盒保持现有模型；正在试运行新模型的会退回。已确认新模型的边缘盒继续使用它。</translation>
     </message>
     <message>
-        <source>Stop rollout</source>
-        <translation>停止部署</translation>
+        <source>No box is waiting any more; those that have committed it keep it.</source>
+        <translation>已没有等待中的边缘盒；已确认的继续使用它。</translation>
+    </message>
+    <message>
+        <source>Abort rollout</source>
+        <translation>中止部署</translation>
+    </message>
+    <message>
+        <source>Rest between waves</source>
+        <translation>批次间隔</translation>
+    </message>
+    <message>
+        <source>{n} min</source>
+        <translation>{n} 分钟</translation>
+    </message>
+    <message>
+        <source>Boxes that may fail</source>
+        <translation>允许失败的台数</translation>
+    </message>
+    <message>
+        <source>Cap for each box</source>
+        <translation>每台带宽上限</translation>
+    </message>
+    <message>
+        <source>{size} a second</source>
+        <translation>每秒 {size}</translation>
+    </message>
+    <message>
+        <source>The bundle is not on this desktop yet: sync fetches it.</source>
+        <translation>此桌面还没有该模型包：同步后即可获得。</translation>
+    </message>
+    <message>
+        <source>Waiting for boxes that are away: {n} ({names}). They get it when they are seen again.</source>
+        <translation>等待不在线的边缘盒：{n} 台（{names}）。再次出现时即会收到。</translation>
+    </message>
+    <message>
+        <source>The next wave waits for {names}.</source>
+        <translation>下一批在等待 {names}。</translation>
+    </message>
+    <message>
+        <source>The wave that is through rests until {time}.</source>
+        <translation>已完成的批次静置至 {time}。</translation>
+    </message>
+    <message>
+        <source>It has not answered since.</source>
+        <translation>此后没有应答。</translation>
     </message>
 </context>
 <context>
@@ -1899,12 +2131,20 @@
         <translation>开始部署…</translation>
     </message>
     <message>
+        <source>Abort rollout of {model}…</source>
+        <translation>中止 {model} 的部署…</translation>
+    </message>
+    <message>
         <source>{n} in all, {running} running</source>
         <translation>共 {n} 次，{running} 次进行中</translation>
     </message>
     <message>
-        <source>Stop rollout of {model}…</source>
-        <translation>停止部署 {model}…</translation>
+        <source>boxes that another desktop took: {n}</source>
+        <translation>被另一台电脑取代的边缘盒：{n}</translation>
+    </message>
+    <message>
+        <source>, </source>
+        <translation>，</translation>
     </message>
 </context>
 <context>
@@ -2495,8 +2735,8 @@
         <translation>开始部署</translation>
     </message>
     <message>
-        <source>A wave begins only when every box of the wave before has committed the model.</source>
-        <translation>上一批的每台边缘盒都确认模型后，下一批才会开始。</translation>
+        <source>A wave begins once a box of the wave before has committed the model and none is at work any more. Boxes that are away get their turn when they are seen again.</source>
+        <translation>前一批至少有一台确认了模型且都已结束后，下一批才开始。不在线的边缘盒再次出现时轮到。</translation>
     </message>
     <message>
         <source>Start rollout…</source>
@@ -2509,6 +2749,46 @@
     <message>
         <source>Boxes</source>
         <translation>边缘盒</translation>
+    </message>
+    <message>
+        <source>Box by box</source>
+        <translation>逐台选择</translation>
+    </message>
+    <message>
+        <source>By label, in shares</source>
+        <translation>按标签分批</translation>
+    </message>
+    <message>
+        <source> min</source>
+        <translation> 分钟</translation>
+    </message>
+    <message>
+        <source> kB/s</source>
+        <translation> kB/秒</translation>
+    </message>
+    <message>
+        <source>No cap</source>
+        <translation>不限</translation>
+    </message>
+    <message>
+        <source>Rest between waves</source>
+        <translation>批次间隔</translation>
+    </message>
+    <message>
+        <source>Boxes that may fail</source>
+        <translation>允许失败的台数</translation>
+    </message>
+    <message>
+        <source>Cap for each box</source>
+        <translation>每台带宽上限</translation>
+    </message>
+    <message>
+        <source>Rehearse</source>
+        <translation>预演</translation>
+    </message>
+    <message>
+        <source>Asks every box what it would need, and changes nothing</source>
+        <translation>询问每台边缘盒需要什么，不作任何更改</translation>
     </message>
     <message>
         <source>Choose at least one box.</source>
@@ -2529,6 +2809,26 @@
     <message>
         <source>Roll out</source>
         <translation>部署</translation>
+    </message>
+    <message>
+        <source>Asking the boxes…</source>
+        <translation>正在询问边缘盒…</translation>
+    </message>
+    <message>
+        <source>Label</source>
+        <translation>标签</translation>
+    </message>
+    <message>
+        <source>Canary: boxes that come first</source>
+        <translation>先行台数</translation>
+    </message>
+    <message>
+        <source>The others, in shares</source>
+        <translation>其余按比例</translation>
+    </message>
+    <message>
+        <source>All boxes ({n})</source>
+        <translation>全部边缘盒（{n}）</translation>
     </message>
     <message>
         <source>Wave of {box}</source>
@@ -2946,6 +3246,10 @@
         <translation>口令还太短。</translation>
     </message>
     <message>
+        <source>The passphrase repeats itself.</source>
+        <translation>口令只是在重复。</translation>
+    </message>
+    <message>
         <source>The two passphrases differ.</source>
         <translation>两次输入的口令不一致。</translation>
     </message>
@@ -3061,6 +3365,14 @@
         <translation>模型已启用</translation>
     </message>
     <message>
+        <source>Called back</source>
+        <translation>已召回</translation>
+    </message>
+    <message>
+        <source>May come again</source>
+        <translation>可再次下发</translation>
+    </message>
+    <message>
         <source>Shadow chosen</source>
         <translation>选定影子模型</translation>
     </message>
@@ -3075,6 +3387,22 @@
     <message>
         <source>New identity</source>
         <translation>新身份</translation>
+    </message>
+    <message>
+        <source>Keys changed</source>
+        <translation>密钥有变</translation>
+    </message>
+    <message>
+        <source>Audits lost</source>
+        <translation>审计条目丢失</translation>
+    </message>
+    <message>
+        <source>Chain begun anew</source>
+        <translation>链重新开始</translation>
+    </message>
+    <message>
+        <source>No witness any more</source>
+        <translation>见证已丢失</translation>
     </message>
     <message>
         <source>Started</source>
@@ -3212,28 +3540,84 @@
         <translation>条目 {entry} 是后来插入的。</translation>
     </message>
     <message>
+        <source>A row has no seal, though the box has a chain: it was put in, or an entry lost its seal.</source>
+        <translation>有一行没有封印，而该盒子已有链：它是后来加进去的，或者某个条目丢了封印。</translation>
+    </message>
+    <message>
+        <source>What the box told of the end of its chain, entry {entry}, was changed here.</source>
+        <translation>盒子所报告的链末端（条目 {entry}）在这里被改动过。</translation>
+    </message>
+    <message>
         <source>The box does not know of entry {entry} any more: it was put back to an older state, or a copy of it answers.</source>
         <translation>边缘盒已不知道条目 {entry}：它被恢复到旧状态，或者是它的副本在应答。</translation>
     </message>
     <message>
-        <source>Entries {first} to {last} are not here: the box had to let them go, as its loss ledger says.</source>
-        <translation>条目 {first} 至 {last} 不在此处：如其损失账本所述，边缘盒不得不舍弃它们。</translation>
+        <source>Entries {first} to {last} are not here: the box lost them, as its chain itself says.</source>
+        <translation>条目 {first} 至 {last} 不在这里：盒子丢失了它们，其链本身有记载。</translation>
+    </message>
+    <message>
+        <source>A row beside the chain, from before it, was removed.</source>
+        <translation>链之前的一行（不在链内）被删除了。</translation>
+    </message>
+    <message>
+        <source>{box} has witnessed entry {entry} of this desktop&apos;s chain.</source>
+        <translation>{box} 见证了本机链的条目 {entry}。</translation>
+    </message>
+    <message>
+        <source>{box} has witnessed another entry {entry}, signed with this desktop&apos;s key, than the one here.</source>
+        <translation>{box} 见证的条目 {entry} 由本机密钥签名，却与这里的不同。</translation>
+    </message>
+    <message>
+        <source>{box} claims an entry {entry} that this desktop&apos;s key did not sign: look at that box, not at this chain.</source>
+        <translation>{box} 声称有条目 {entry}，但并非由本机密钥签名：应检查那个盒子，而不是这条链。</translation>
+    </message>
+    <message>
+        <source>{box} has not witnessed any entry yet: collect from it.</source>
+        <translation>{box} 尚未见证任何条目：请从它收取一次。</translation>
+    </message>
+    <message>
+        <source>{box} could not be asked what it has witnessed.</source>
+        <translation>无法询问 {box} 见证过什么。</translation>
+    </message>
+    <message>
+        <source>Further boxes that were asked: {n}.</source>
+        <translation>另外询问过的盒子：{n}。</translation>
+    </message>
+    <message>
+        <source>Intact as far as entry {entry}</source>
+        <translation>到条目 {entry} 为止完好</translation>
+    </message>
+    <message>
+        <source>No box has witnessed the newest entries yet: {n}.</source>
+        <translation>尚无盒子见证的最新条目：{n}。</translation>
+    </message>
+    <message>
+        <source>Not witnessed</source>
+        <translation>无见证</translation>
+    </message>
+    <message>
+        <source>This desktop&apos;s chain fits together, but no box that answers has witnessed it: if all of it was written anew, nothing here shows that.</source>
+        <translation>本机的链前后相符，但没有能应答的盒子见证过它：如果整条链被重写，这里看不出来。</translation>
+    </message>
+    <message>
+        <source>This desktop&apos;s own chain is broken, so what it noted of this box proves nothing.</source>
+        <translation>本机自己的链已断，因此它对该盒子的记录不能证明任何事。</translation>
+    </message>
+    <message>
+        <source>As it came</source>
+        <translation>与收到时一致</translation>
+    </message>
+    <message>
+        <source>From before there was a chain, without a seal: {n}.</source>
+        <translation>有链之前、没有封印的：{n}。</translation>
     </message>
     <message>
         <source>Entries {first} to {last} are not here: they had left the box before this desktop came.</source>
         <translation>条目 {first} 至 {last} 不在此处：在本机到来之前它们已离开边缘盒。</translation>
     </message>
     <message>
-        <source>Entries {first} to {last} have no seal: they came while the box&apos;s disk took nothing.</source>
-        <translation>条目 {first} 至 {last} 没有封印：它们产生时边缘盒的磁盘无法写入。</translation>
-    </message>
-    <message>
         <source>Broken</source>
         <translation>已断裂</translation>
-    </message>
-    <message>
-        <source>Verified</source>
-        <translation>已验证</translation>
     </message>
     <message>
         <source>Nothing sealed</source>
@@ -3242,10 +3626,6 @@
     <message>
         <source>Entries: {n}.</source>
         <translation>条目：{n}。</translation>
-    </message>
-    <message>
-        <source>Without a seal: {n}.</source>
-        <translation>没有封印：{n}。</translation>
     </message>
     <message>
         <source>Two histories: this box and its copy, which has an identity of its own by now.</source>
@@ -3367,6 +3747,38 @@
         <translation>请使用 `lineside site export-root` 最近导出的文件或 root.key.pem；未作任何更改。</translation>
     </message>
     <message>
+        <source>The box&apos;s update state is from the future</source>
+        <translation>这台边缘盒的更新状态来自未来</translation>
+    </message>
+    <message>
+        <source>Look at this desktop&apos;s clock first. If it is right, a desktop with a wrong clock signed for this box, or the box is in other hands: give that desktop new keys, or strike it off.</source>
+        <translation>先检查本机时钟。如果时钟没错，那就是某台时钟不准的电脑给这台边缘盒签过名，或者边缘盒已落入他人之手：给那台电脑换新密钥，或将它除名。</translation>
+    </message>
+    <message>
+        <source>No box took the new root</source>
+        <translation>没有边缘盒接受新的根</translation>
+    </message>
+    <message>
+        <source>Look at the reasons box by box; reach the boxes, and use the newest export of the root key.</source>
+        <translation>请逐台查看原因；连上这些边缘盒，并使用最近一次导出的根密钥。</translation>
+    </message>
+    <message>
+        <source>The keys are being changed already</source>
+        <translation>密钥正在更改中</translation>
+    </message>
+    <message>
+        <source>Wait until the other window or command has ended, then try again; nothing was changed by this one.</source>
+        <translation>请等另一个窗口或命令结束后再试；这次没有更改任何内容。</translation>
+    </message>
+    <message>
+        <source>This desktop&apos;s date may be wrong</source>
+        <translation>本机的日期可能不对</translation>
+    </message>
+    <message>
+        <source>Set the clock. If it is right, say so: `lineside site confirm-date`, or in Settings under Desktops and keys.</source>
+        <translation>请校准时钟。如果时钟没错，请确认：`lineside site confirm-date`，或在“设置”的“电脑与密钥”中确认。</translation>
+    </message>
+    <message>
         <source>The box does not answer</source>
         <translation>边缘盒没有应答</translation>
     </message>
@@ -3401,6 +3813,14 @@
     <message>
         <source>It is before what the box knows to have happened. Set this desktop&apos;s clock first, then try again.</source>
         <translation>它早于边缘盒已知发生过的事情。请先校准本机的时钟，然后重试。</translation>
+    </message>
+    <message>
+        <source>The box did not keep the time</source>
+        <translation>边缘盒没有保持所设的时间</translation>
+    </message>
+    <message>
+        <source>Something on it sets its clock back, such as a time service with a wrong server. Mend that first.</source>
+        <translation>边缘盒上有程序把时钟改了回去，例如使用了错误服务器的时间同步服务。请先解决该问题。</translation>
     </message>
     <message>
         <source>The code was not accepted</source>
@@ -3481,6 +3901,38 @@
     <message>
         <source>Read the burst&apos;s log; start it again when the cause is mended. Checkpoints are kept.</source>
         <translation>请查看训练日志，排除原因后重新启动。检查点会保留。</translation>
+    </message>
+    <message>
+        <source>The patch cannot be used</source>
+        <translation>无法使用该补丁</translation>
+    </message>
+    <message>
+        <source>Nothing was changed; the whole file is sent instead.</source>
+        <translation>未做任何更改；将改为发送整个文件。</translation>
+    </message>
+    <message>
+        <source>The neighbour did not hand it over</source>
+        <translation>相邻的边缘盒没有把它交出</translation>
+    </message>
+    <message>
+        <source>It is sent from the desktop instead.</source>
+        <translation>将改由桌面端发送。</translation>
+    </message>
+    <message>
+        <source>This bundle is never offered again</source>
+        <translation>此模型包不会再下发</translation>
+    </message>
+    <message>
+        <source>Mend the model and release it as a new version.</source>
+        <translation>请改进模型，并作为新版本发布。</translation>
+    </message>
+    <message>
+        <source>The rollout cannot do that now</source>
+        <translation>部署现在无法这样做</translation>
+    </message>
+    <message>
+        <source>Look at its state first: `lineside rollouts show ROLLOUT`.</source>
+        <translation>请先查看其状态：`lineside rollouts show ROLLOUT`。</translation>
     </message>
     <message>
         <source>This installation lacks a part</source>
@@ -3704,11 +4156,11 @@
     </message>
     <message>
         <source>The box there may belong to others</source>
-        <translation>那里的盒子可能属于他人</translation>
+        <translation>那里的边缘盒可能属于他人</translation>
     </message>
     <message>
         <source>Nothing was changed. If it may go all the same, say so: `lineside boxes release` takes --any-site.</source>
-        <translation>未做任何更改。若仍可移除，请明确说明：`lineside boxes release` 可加 --any-site。</translation>
+        <translation>未做任何更改。若仍要移除，请明确说明：`lineside boxes release` 接受 --any-site。</translation>
     </message>
     <message>
         <source>Something of the box is left on the machine</source>
@@ -3904,6 +4356,125 @@
         <source>Check the address and the port.</source>
         <translation>请检查地址和端口。</translation>
     </message>
+    <message>
+        <source>{subject} answers at {address}, but was not heard: its firewall drops mDNS, or it does not announce itself.</source>
+        <translation>{subject} 在 {address} 有应答，但没有听到它的广播：它自己的防火墙丢弃了 mDNS，或者它没有启用广播。</translation>
+    </message>
+    <message>
+        <source>Allow UDP port 5353 on it, or set `announce = true` in its edge.toml. By its address it is reached as it is.</source>
+        <translation>请在该设备上放行 UDP 端口 5353，或在其 edge.toml 中设置 `announce = true`。用它的地址现在就可以连接。</translation>
+    </message>
+    <message>
+        <source>In {subject} ({interface}) only announced boxes are found: it is too large to ask every address.</source>
+        <translation>在 {subject}（{interface}）中只能找到自己广播的边缘盒：该网络太大，无法逐个地址询问。</translation>
+    </message>
+    <message>
+        <source>Name a part of it, such as 192.168.1.0/24, or the box&apos;s address.</source>
+        <translation>请指定其中一部分，例如 192.168.1.0/24，或边缘盒的地址。</translation>
+    </message>
+    <message>
+        <source>{subject} was not asked from there: the software of that box is too old for it.</source>
+        <translation>没有从那里询问 {subject}：那台边缘盒的软件版本太旧，不支持此功能。</translation>
+    </message>
+    <message>
+        <source>Update that box, or look at its own networks only.</source>
+        <translation>请更新那台边缘盒，或只查看它自己的网络。</translation>
+    </message>
+</context>
+<context>
+    <name>rehearsal</name>
+    <message>
+        <source>Not released</source>
+        <translation>未发布</translation>
+    </message>
+    <message>
+        <source>Blacklisted</source>
+        <translation>已列入黑名单</translation>
+    </message>
+    <message>
+        <source>Held from this box</source>
+        <translation>对此边缘盒保留不动</translation>
+    </message>
+    <message>
+        <source>Older than what it has run</source>
+        <translation>比它运行过的版本旧</translation>
+    </message>
+    <message>
+        <source>Rolled back there before</source>
+        <translation>曾在此退回</translation>
+    </message>
+    <message>
+        <source>Another model is on trial there</source>
+        <translation>那里正在试运行另一个模型</translation>
+    </message>
+    <message>
+        <source>Its runtime is too old</source>
+        <translation>其运行时太旧</translation>
+    </message>
+    <message>
+        <source>Not enough room on its disk</source>
+        <translation>磁盘空间不足</translation>
+    </message>
+    <message>
+        <source>Its clock is past the end of the signatures</source>
+        <translation>其时钟已超过签名有效期</translation>
+    </message>
+    <message>
+        <source>measured now</source>
+        <translation>刚测得</translation>
+    </message>
+    <message>
+        <source>measured earlier</source>
+        <translation>此前测得</translation>
+    </message>
+    <message>
+        <source>never measured</source>
+        <translation>从未测量</translation>
+    </message>
+    <message>
+        <source>{size} to send in all, to {n} boxes. Nothing was changed on them.</source>
+        <translation>总共发送 {size}，共 {n} 台。未对它们作任何更改。</translation>
+    </message>
+    <message>
+        <source>Until a box commits the model, a cut, an abort or a bad trial brings back what runs there now. Once it has committed, releases older than this one are refused there.</source>
+        <translation>在边缘盒确认模型之前，断电、中止或试运行不佳都会恢复现有模型。确认之后，那里会拒绝比它更旧的版本。</translation>
+    </message>
+    <message>
+        <source>{size} to send, {minutes} min ({rate}, {measured})</source>
+        <translation>发送 {size}，{minutes} 分钟（{rate}，{measured}）</translation>
+    </message>
+    <message>
+        <source>{size} to send; how long it takes is not known yet</source>
+        <translation>发送 {size}；所需时间尚不清楚</translation>
+    </message>
+    <message>
+        <source>It has the bundle: nothing to send</source>
+        <translation>已有此模型包：无需发送</translation>
+    </message>
+    <message>
+        <source>Disk: {peak} more at the worst moment, {free} free</source>
+        <translation>磁盘：最多再占 {peak}，可用 {free}</translation>
+    </message>
+    <message>
+        <source>{size} a second</source>
+        <translation>每秒 {size}</translation>
+    </message>
+    <message>
+        <source>{box}, wave {n}</source>
+        <translation>{box}，第 {n} 批</translation>
+    </message>
+    <message>
+        <source>Would take it</source>
+        <translation>会接受</translation>
+    </message>
+    <message>
+        <source>Away: it gets its turn when it is seen</source>
+        <translation>不在线：再次出现时轮到</translation>
+    </message>
+    <message>
+        <source>Would not take it</source>
+        <translation>不会接受</translation>
+    </message>
 </context>
 <context>
     <name>ssh</name>
@@ -3989,6 +4560,30 @@
     <message>
         <source>Rolled back</source>
         <translation>已退回</translation>
+    </message>
+    <message>
+        <source>Paused</source>
+        <translation>已暂停</translation>
+    </message>
+    <message>
+        <source>Aborted</source>
+        <translation>已中止</translation>
+    </message>
+    <message>
+        <source>Held</source>
+        <translation>保留不动</translation>
+    </message>
+    <message>
+        <source>Withdrawn</source>
+        <translation>已撤回</translation>
+    </message>
+    <message>
+        <source>Overtaken</source>
+        <translation>已被取代</translation>
+    </message>
+    <message>
+        <source>Away</source>
+        <translation>不在线</translation>
     </message>
     <message>
         <source>Candidate</source>
@@ -4188,6 +4783,10 @@
     <message>
         <source>Proving on the box</source>
         <translation>实机验证中</translation>
+    </message>
+    <message>
+        <source>Rehearsing</source>
+        <translation>正在预演</translation>
     </message>
     <message>
         <source>Syncing</source>

@@ -9,11 +9,22 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
-from tests.bench import collect, drift, enrolment, fleet, folder_pipeline, management, serving, serving_grpc, startup
+from tests.bench import (
+    collect,
+    delivery,
+    drift,
+    enrolment,
+    fleet,
+    folder_pipeline,
+    management,
+    serving,
+    serving_grpc,
+    startup,
+)
 from tests.bench.measure import Figure
 
 REPORT = Path(__file__).resolve().parents[2] / "docs/performance.md"
-MEASUREMENTS = (serving, serving_grpc, folder_pipeline, management, fleet, collect, startup, drift, enrolment)
+MEASUREMENTS = (serving, serving_grpc, folder_pipeline, management, fleet, delivery, collect, startup, drift, enrolment)
 INTRODUCTION = """\
 # Performance
 

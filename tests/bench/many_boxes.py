@@ -1,8 +1,9 @@
 """Many simulated boxes in one process: real keys, real TLS 1.3, the real status answer. Started by the measurements.
 
-    python -m tests.bench.many_boxes FOLDER COUNT DESKTOP-CERTIFICATE [--announce]
+    python -m tests.bench.many_boxes FOLDER COUNT DESKTOP-CERTIFICATE [--announce] [--takes FILE]
 
-Prints one line of JSON with each box's id, port and certificate, then serves until it is killed.
+Prints one line of JSON with each box's id, port and certificate, then serves until it is killed. With ``--takes`` they
+take that file and no other bytes, metadata and installations, in the way of the management channel.
 """
 
 from __future__ import annotations
@@ -23,27 +24,41 @@ from zeroconf import IPVersion, ServiceInfo
 from zeroconf.asyncio import AsyncZeroconf
 
 from edge_runtime.contracts import wire
+from edge_runtime.contracts.delivery import ObjectState, Stored
 from edge_runtime.contracts.status import Announcement, BoxStatus, PipelineStatus, SlotStatus, SpoolStatus
 from edge_runtime.identity import Identity, create_identity, server_context
 from edge_runtime.service.announce import SERVICE_TYPE, to_txt
+from edge_runtime.service.http import parse_query
+
+OBJECTS = b"/v1/objects/"
 
 
-@dataclass(frozen=True)
+@dataclass
 class SimulatedBox:
     """One box's identity and what it says."""
 
     name: str
     identity: Identity
     status: BoxStatus
+    asked: int = 0
+    """How often; its serial tells, so that whoever follows it can be counted by what came in."""
+    wanted: bytes = b""
+    """The file that it takes."""
+    have: int = 0
+    """Of it, bytes that have come."""
 
-    def answer(self) -> bytes:
+    def answer(self) -> object:
+        self.asked += 1
         now_ms = time.time_ns() // 1_000_000
-        counted = replace(self.status, at_ms=now_ms, serial=now_ms // 1000, uptime_s=time.monotonic())
-        body = wire.encode(counted)
-        return b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n" % len(body) + body
+        return replace(self.status, at_ms=now_ms, serial=self.asked, uptime_s=time.monotonic())
+
+    def take(self, body: bytes) -> None:
+        """Some bytes of the file, which are those that come next."""
+        if self.wanted.startswith(body, self.have):
+            self.have += len(body)
 
 
-def simulate(folder: Path, number: int) -> SimulatedBox:
+def simulate(folder: Path, number: int, wanted: bytes) -> SimulatedBox:
     name = f"line-{number:03d}"
     identity = create_identity(folder / name, name)
     line = PipelineStatus(
@@ -67,15 +82,16 @@ def simulate(folder: Path, number: int) -> SimulatedBox:
         slots=(slot, replace(slot, slot="b", active=False)),
         spool=SpoolStatus(disk_free_bytes=20_000_000_000),
     )
-    return SimulatedBox(name, identity, status)
+    return SimulatedBox(name, identity, status, wanted)
 
 
 class Conversation(asyncio.Protocol):
-    """Answers every request with the box's status."""
+    """Answers every request: of the file, of installations, and of everything else with the box's status."""
 
     def __init__(self, box: SimulatedBox) -> None:
         self._box = box
         self._parser = httptools.HttpRequestParser(self)
+        self._url, self._piece = b"", False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
@@ -83,8 +99,32 @@ class Conversation(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         self._parser.feed_data(data)
 
+    def on_message_begin(self) -> None:
+        self._url = b""
+
+    def on_url(self, url: bytes) -> None:
+        self._url += url
+
+    def on_headers_complete(self) -> None:
+        self._piece = self._parser.get_method() == b"PUT" and self._url.startswith(OBJECTS)
+        if self._piece:
+            # A piece that was sent before is none of those that come next.
+            self._piece = int(parse_query(httptools.parse_url(self._url).query)["offset"]) == self._box.have
+
+    def on_body(self, body: bytes) -> None:
+        if self._piece:
+            self._box.take(body)
+
     def on_message_complete(self) -> None:
-        self._transport.write(self._box.answer())
+        body = wire.encode(self._answer())
+        head = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n" % len(body)
+        self._transport.write(head + body)
+
+    def _answer(self) -> object:
+        box, asks = self._box, self._parser.get_method() == b"GET"
+        if not self._url.startswith(OBJECTS):
+            return box.answer() if asks else {}
+        return ObjectState(have=box.have, complete=box.have == len(box.wanted) > 0) if asks else Stored(have=box.have)
 
 
 async def serve(boxes: list[SimulatedBox], desktop_pem: str, *, announce: bool) -> None:
@@ -124,8 +164,10 @@ def main() -> None:
     parser.add_argument("count", type=int)
     parser.add_argument("desktop", type=Path)
     parser.add_argument("--announce", action="store_true")
+    parser.add_argument("--takes", type=Path)
     options = parser.parse_args()
-    boxes = [simulate(options.folder, number) for number in range(options.count)]
+    wanted = options.takes.read_bytes() if options.takes else b""
+    boxes = [simulate(options.folder, number, wanted) for number in range(options.count)]
     uvloop.run(serve(boxes, options.desktop.read_text("ascii"), announce=options.announce))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import http.client
 import json
+import os
 import signal
 import socket
 import ssl
@@ -289,9 +290,13 @@ def test_a_long_poll_ends_with_news_and_the_configuration_can_be_changed(
         after = client.status(since=before.serial, wait_s=20)
         assert after.serial != before.serial
         assert after.name == "line-3"
-        audits = wait_until(lambda: a if len(a := client.page("audits", 0).rows) == 2 else (), 10, "the audits")
+        audits = wait_until(lambda: a if len(a := client.page("audits", 0).rows) == 3 else (), 10, "the audits")
         told = [(row.kind, row.who) for row in audits if isinstance(row, AuditRow)]
-        assert told == [("box.started", "box"), ("config.changed", desktop.fingerprint)]
+        assert told == [
+            ("box.started", "box"),
+            ("trust.root-accepted", "box"),
+            ("config.changed", desktop.fingerprint),
+        ]
         missing = wait_until(
             lambda: s if (s := client.status()).pipelines[0].state == "no-input" else None, 10, "the missing folder"
         )
@@ -299,6 +304,49 @@ def test_a_long_poll_ends_with_news_and_the_configuration_can_be_changed(
         moved.mkdir()
         (moved / "frame.png").write_bytes(models.frame(7))
         wait_until(lambda: client.page("samples", 0).rows, 10, "a frame from the folder that came later")
+
+
+def test_every_root_is_told_of_once_however_it_came(
+    box: BoxProcess, desktop: Identity, site: FakeSite, tmp_path: Path
+) -> None:
+    def roots() -> list[str]:
+        with box.client(desktop) as client:
+            rows = client.page("audits", 0).rows
+        return [row.message for row in rows if isinstance(row, AuditRow) and row.kind == "trust.root-accepted"]
+
+    (first,) = wait_until(roots, 10, "the root that was brought by hand")
+    assert first.startswith("Root 1 is in force.")
+    assert box.stop() == 0
+    box.start()
+    assert roots() == [first], "it stands there already"
+    # As an enrolment does, or somebody at the box, while it runs.
+    assert trust(box, desktop, site).returncode == 0
+    assert roots() == [first]
+    assert box.stop() == 0
+    (box.home / "trust" / "told").unlink()
+    box.start()
+    assert wait_until(lambda: r if len(r := roots()) == 2 else None, 10, "what may have been cut off") == [first, first]
+
+
+def test_what_lies_in_a_boxs_home_is_nobody_elses_business(desktop: Identity, site: FakeSite, tmp_path: Path) -> None:
+    folder = tmp_path / "by hand"
+    (folder / "box").mkdir(parents=True, mode=0o755)
+    before = os.umask(0o022)
+    try:
+        made = make_box(folder, desktop, site)
+        made.start()
+        made.put_frame("frame.png", models.frame(1))
+        wait_until(lambda: made.spooled(desktop, 0), 10, "the frame")
+        open_to_others = [
+            path
+            for path in made.home.rglob("*")
+            if path.is_file() and path.name != "edge.toml" and path.stat().st_mode & 0o077
+        ]
+        assert made.stop() == 0
+    finally:
+        os.umask(before)
+    assert open_to_others == []
+    assert made.home.stat().st_mode & 0o077 == 0
 
 
 def test_an_open_long_poll_does_not_hold_up_the_end(box: BoxProcess, desktop: Identity) -> None:

@@ -10,6 +10,8 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
+import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -72,10 +74,14 @@ class Offline:
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     dist = tmp_path_factory.mktemp("dist")
+    begun = int(time.time())
     command = [sys.executable, EDGE / "build.py", "--arch", platform.machine(), "--pythons", PYTHON, "--dist", dist]
     environment = {**os.environ, "PYTHONPATH": str(EDGE.parent)}
     subprocess.run(command, check=True, env=environment, capture_output=True)
     (path,) = dist.glob("*.zip")
+    (wheel,) = dist.glob("*/wheels/lineside-*.whl")
+    with zipfile.ZipFile(wheel) as opened:
+        assert begun <= int(opened.read("edge_runtime/build_time.txt")) <= time.time()
     return path
 
 

@@ -23,17 +23,16 @@ from app.store.ssh_access import access_of
 from app.usecases import activity, boxes, enrolment, sites
 from app.usecases.enrolment import Step
 from app.usecases.progress import ProgressEvent
-from edge_runtime.contracts.errors import (
-    AlreadyExists,
+from edge_runtime.contracts.enrolment_errors import (
     EdgeBundleTampered,
     EnrolmentUnsuitable,
-    InputInvalid,
     SshHostKey,
     SshRefused,
     SshSudo,
     SshUnexpected,
     SshUnreachable,
 )
+from edge_runtime.contracts.errors import AlreadyExists, InputInvalid
 from tests.fakes.bare_machine import PASSWORD, USER, needed
 from tests.fakes.light_bundles import light_bundle
 from tests.fakes.visits import NAME, Visit, at, visit

@@ -13,13 +13,8 @@ from app.fleet.ssh.address import SshTarget
 from app.fleet.ssh.session import SignIn, open_session
 from app.usecases import boxes, clocks
 from app.usecases.release import Rows
-from edge_runtime.contracts.errors import (
-    ClockForbidden,
-    EnrolmentUnsuitable,
-    SshRefused,
-    SshSudo,
-    SshUnexpected,
-)
+from edge_runtime.contracts.enrolment_errors import EnrolmentUnsuitable, SshRefused, SshSudo, SshUnexpected
+from edge_runtime.contracts.errors import ClockForbidden
 from tests.fakes.bare_machine import PASSWORD, USER, needed
 from tests.fakes.light_bundles import light_bundle
 from tests.fakes.visits import NAME, Visit, visit

@@ -122,6 +122,39 @@ def test_oversize_requests_are_refused_unread(box: BoxProcess, desktop: Identity
             assert client.status().name == "line-2"
 
 
+CHUNKED = b"PUT /v1/roots/99 HTTP/1.1\r\nHost: box\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n"
+
+
+@pytest.mark.parametrize(
+    ("beginning", "again"),
+    [
+        (b"0\r\n", b"t: " + b"b" * 60_000 + b"\r\n"),
+        (b"0\r\nt: ", b"b" * 60_000),
+        (b"", b"1;" + b"e" * 60_000),
+    ],
+    ids=["trailers without end", "a trailer without end", "a chunk's extension without end"],
+)
+def test_what_frames_a_body_is_held_for_nobody(
+    box: BoxProcess, desktop: Identity, beginning: bytes, again: bytes
+) -> None:
+    with ExitStack() as stack:
+        connection = dial_as(box, desktop, stack)
+        connection.sendall(CHUNKED + beginning)
+        with pytest.raises((ConnectionError, ssl.SSLError)):
+            # Far more than what may lie in buffers on the way.
+            for _ in range(1000):
+                connection.sendall(again)
+        with box.client(desktop) as client:
+            assert client.status().name == "line-2"
+
+
+def test_one_trailer_is_one_too_many(box: BoxProcess, desktop: Identity) -> None:
+    with ExitStack() as stack:
+        connection = dial_as(box, desktop, stack)
+        connection.sendall(CHUNKED + b"0\r\nhost: another\r\n\r\n")
+        assert ended(connection)
+
+
 def test_strangers_get_nothing(box: BoxProcess, desktop: Identity, tmp_path: Path) -> None:
     rogue = create_identity(tmp_path / "rogue", "laptop")
     with pytest.raises(BoxRefused), BoxClient(f"127.0.0.1:{box.port}", box.facts["certificate"], rogue) as client:
@@ -158,3 +191,11 @@ def test_an_impostor_at_the_boxs_address_is_told_nothing(box: BoxProcess, deskto
             client.status()
         wait_until(lambda: heard, 20, "the impostor to be left")
         assert heard == [b""]
+
+
+def test_a_large_body_is_taken_whole_however_it_arrives(box: BoxProcess, desktop: Identity) -> None:
+    """Its last piece is no head of the next request, however long it is."""
+    with box.client(desktop) as client:
+        for size in (65_536, 262_144, 2**20) * 5:
+            client.measure(bytes(size))
+        assert client.status().name == "line-2"

@@ -223,6 +223,28 @@ def test_who_changes_a_message_spoils_it_and_is_counted(site: Context, box: Imag
     assert pair(site, box).problem is None
 
 
+@pytest.mark.parametrize("changed", [{"box": "ab" * 32}, {"name": "line-8"}])
+def test_a_code_typed_for_one_box_is_no_try_at_another(site: Context, box: ImagedBox, changed: dict[str, str]) -> None:
+    """Somebody greets as another box first, and hands the second call on to the real one."""
+    before, hellos = box.codes.read(), []
+
+    def change(step: int, message: Message) -> Message:
+        if step != 2:
+            return message
+        hellos.append(message)
+        return Message(Kind.HELLO, json.dumps({**json.loads(message.body), **changed}).encode())
+
+    def first_only(step: int, message: Message) -> Message:
+        return message if hellos else change(step, message)
+
+    with in_between(box, first_only) as (address, _said), pytest.raises(PairingInterrupted, match="Another box greets"):
+        pair(site, box, address=address)
+    assert box.trusts() == set()
+    assert box.codes.read() == before
+    assert boxes.list_boxes(site) == []
+    assert pair(site, box).problem is None
+
+
 def test_who_plays_both_sides_with_a_guess_gets_nothing(site: Context, box: ImagedBox) -> None:
     """An impostor of the box towards the desktop, and of the desktop towards the box."""
     guess = box.wrong_code()

@@ -13,14 +13,8 @@ from app.usecases import activity, boxes, sites
 from app.usecases.enrolment import Step
 from app.usecases.progress import CancelToken
 from app.usecases.release import ReleaseStep, Rows, release_machine
-from edge_runtime.contracts.errors import (
-    Cancelled,
-    InputInvalid,
-    ReleaseLeftOver,
-    ReleaseOtherSite,
-    ReleaseRowsWait,
-    SshBusy,
-)
+from edge_runtime.contracts.enrolment_errors import ReleaseLeftOver, ReleaseOtherSite, ReleaseRowsWait, SshBusy
+from edge_runtime.contracts.errors import Cancelled, InputInvalid
 from tests.fakes.bare_machine import PASSWORD, USER, needed
 from tests.fakes.light_bundles import light_bundle
 from tests.fakes.visits import NAME, Visit, at, visit

@@ -468,7 +468,12 @@ def test_a_model_does_not_vanish_behind_another_of_its_name(tmp_path: Path) -> N
         ),
         (("none.onnx", "--max-run-s", "nan"), "--max-run-s takes a number of more than 0 and at most 86400, not nan."),
         (("none.onnx", "--max-run-s", "0"), "--max-run-s takes a number of more than 0 and at most 86400, not 0."),
-        (("none.onnx", "--threads", "0"), "count from one"),
+        (("none.onnx", "--threads", "0"), "--threads takes a whole number of at least 1 and at most 64, not 0."),
+        (
+            ("none.onnx", "--threads", "100000"),
+            "at least 1 and at most 64, not 100000.",
+        ),
+        (("none.onnx", "--workers", "65"), "--workers takes a whole number of at least 1 and at most 64, not 65."),
         (("a/none.onnx", "b/none.onnx"), "same name, none."),
         (("a.onnx", "b.onnx", "--name", "x"), "--name is for one"),
         (("some/stats.onnx",), "'stats' cannot be a model's name"),
@@ -482,6 +487,13 @@ def test_options_that_contradict_each_other_are_refused_before_anything_is_opene
     error = json.loads(capsys.readouterr().out)["error"]
     assert error["code"] == "input.invalid"
     assert complaint in error["message"]
+
+
+@pytest.mark.parametrize("folder", [".", "/"])
+def test_a_folder_is_told_from_a_name(folder: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["serve", folder, "--json"]) == 1
+    error = json.loads(capsys.readouterr().out)["error"]
+    assert (error["code"], f"{folder} is not a file." in error["message"]) == ("model.unusable", True), error
 
 
 def test_the_examples_in_the_documents(tmp_path: Path) -> None:

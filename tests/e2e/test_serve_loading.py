@@ -115,7 +115,7 @@ def test_nothing_is_said_of_a_crash_where_there_was_none(tmp_path: Path) -> None
 def test_a_model_that_hangs_when_it_is_tried_leaves_the_old_one(tmp_path: Path) -> None:
     file, endless = tmp_path / "word.onnx", tmp_path / "endless.onnx"
     file.write_bytes(models.always(1))
-    with serve(tmp_path, file) as server, RawClient(server.address) as client:
+    with serve(tmp_path, file, "--max-run-s", "11") as server, RawClient(server.address) as client:
         endless.write_bytes(models.parsed(models.ENDLESS))
         endless.replace(file)
         server.reload()
@@ -125,7 +125,7 @@ def test_a_model_that_hangs_when_it_is_tried_leaves_the_old_one(tmp_path: Path) 
             return only
 
         wait_until(lambda: entry()["reason"], 60, "the reason")
-        assert "did not answer the smallest input within 10 s" in entry()["reason"]
+        assert "did not answer the smallest input within 11 s" in entry()["reason"]
         assert entry()["state"] == "READY"
 
 

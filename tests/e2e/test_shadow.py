@@ -14,6 +14,7 @@ from app.context import Context
 from app.store import models as model_store
 from app.store.records import Model
 from app.usecases import boxes, rollouts, sites
+from app.usecases.rollout_runner import follow_rollout
 from cloud_sync.release.pack import pack_bundle
 from edge_runtime.contracts.errors import GateRefused
 from edge_runtime.contracts.status import ShadowStatus
@@ -117,7 +118,7 @@ def test_a_shadow_tells_where_it_disagrees_and_outlives_a_restart(
     unsigned = in_library(site, tmp_path, "1.0.2", 60.0, released=False)
     boxes.enrol_local(site, box.home)
     started = rollouts.start_rollout(site, "parts@1.0.0", waves=[["press-4"]])
-    assert rollouts.follow_rollout(site, started.rollout).state == "done"
+    assert follow_rollout(site, started.rollout).state == "done"
 
     with pytest.raises(GateRefused, match="not released"):
         rollouts.shadow(site, "press-4", unsigned.model)

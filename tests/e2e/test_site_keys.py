@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import replace
@@ -11,25 +13,29 @@ from pathlib import Path
 
 import pytest
 
+from app.__main__ import main
 from app.context import Context, open_context
 from app.fleet.client import BoxClient
 from app.store import boxes as box_store
 from app.store import models as model_store
 from app.store.records import Model
-from app.usecases import boxes, joining, rollouts, roots, sites, sync, trust
+from app.usecases import boxes, introducing, joining, rollouts, roots, sites, sync, trust
 from cloud_sync.release.pack import pack_bundle
-from cloud_sync.release.root_key import unlock
+from cloud_sync.release.root_key import open_key, unlock
 from cloud_sync.release.sign import ReleaseRepository
 from edge_runtime.contracts.errors import (
     BoxRefused,
+    BoxWrongKey,
     InputInvalid,
     LinesideError,
+    NotIntroduced,
     PassphraseWrong,
     RootKeyWrong,
     TrustRefused,
 )
 from edge_runtime.contracts.rows import AuditRow
 from edge_runtime.enrolment import read_address
+from edge_runtime.identity import create_identity
 from tests.fakes import models
 from tests.fakes.running_box import RunningBox
 from tests.waiting import wait_until
@@ -65,7 +71,8 @@ def admitted(office: Context, folder: Path, stack: ExitStack, name: str = "secon
     read = trust.read_request(folder / f"{name}.request")
     assert read == request
     trust.admit(office, read, folder / f"{name}.admission", root_key=office.places.root_key, passphrase=PASSPHRASE)
-    return stack.enter_context(joining.join(folder / name, folder / f"{name}.admission"))
+    number = trust.get_trust(office).site_number
+    return stack.enter_context(joining.join(folder / name, folder / f"{name}.admission", number=number))
 
 
 def problem(ctx: Context) -> str | None:
@@ -87,11 +94,14 @@ def test_an_admitted_desktop_works_with_boxes_once_they_have_heard_of_it(
 
     def accepted() -> list[AuditRow]:
         boxes.collect(second)
-        return [row for row in boxes.page_audits(second).rows if row.kind == "trust.root-accepted"]
+        rows = [row for row in boxes.page_audits(second).rows if row.kind == "trust.root-accepted"]
+        return rows if len(rows) == 2 else []
 
-    (row,) = wait_until(accepted, 30, "the box to have written it down")
-    assert row.who == office.identity.fingerprint
-    assert "Admitted: second" in row.message
+    rows = wait_until(accepted, 30, "the box to have written both down")
+    # The root that came with its enrolment, and the one that a desktop brought.
+    told = {row.who: row.message for row in rows}
+    assert told["box"].startswith("Root 1 is in force.")
+    assert told[office.identity.fingerprint].startswith("Root 2 is in force. Admitted: second")
 
 
 def test_a_struck_off_desktop_is_refused_at_once_also_on_open_connections_and_for_replays(
@@ -191,7 +201,7 @@ def test_a_new_root_key_takes_the_place_of_the_old_one_and_the_old_one_signs_not
     export = tmp_path / "safe.json"
     trust.export_root(office, export, root_key=office.places.root_key, passphrase=PASSPHRASE)
     stolen = office.places.root_key.read_bytes()
-    assert trust.rotate_root(office, root_key=export, passphrase=PASSPHRASE, new_passphrase="another one") == 2
+    assert trust.rotate_root(office, root_key=export, passphrase=PASSPHRASE, new_passphrase="quite another one") == 2
     assert problem(office) is None
     second = joining.request_join(tmp_path / "second", tmp_path / "r", name="second")
     with pytest.raises(RootKeyWrong):
@@ -200,9 +210,10 @@ def test_a_new_root_key_takes_the_place_of_the_old_one_and_the_old_one_signs_not
         trust.admit(office, second, tmp_path / "a", root_key=export, passphrase=PASSPHRASE)
     assert not (tmp_path / "a").exists()
     assert office.roots().version == 2
-    trust.admit(office, second, tmp_path / "a", root_key=export, passphrase="another one")
+    trust.admit(office, second, tmp_path / "a", root_key=export, passphrase="quite another one")
     assert problem(office) is None
-    assert problem(stack.enter_context(joining.join(tmp_path / "second", tmp_path / "a"))) is None
+    number = trust.get_trust(office).site_number
+    assert problem(stack.enter_context(joining.join(tmp_path / "second", tmp_path / "a", number=number))) is None
     assert stolen == office.places.root_key.read_bytes()
 
 
@@ -235,19 +246,132 @@ def test_with_the_file_for_the_safe_a_new_desktop_takes_over_when_all_are_lost(
         client.status()
 
 
+def recovered(export: Path, folder: Path, stack: ExitStack, reached: list[tuple[str, str | None]]) -> Context:
+    return stack.enter_context(
+        joining.recover(folder, export, passphrase=PASSPHRASE, name="new", told=lambda *what: reached.append(what))
+    )
+
+
+def introduced(ctx: Context, root_key: Path, *names: str) -> list[tuple[str, str | None]]:
+    told: list[tuple[str, str | None]] = []
+    introducing.introduce_all(
+        ctx, list(names), root_key=root_key, passphrase=PASSPHRASE, told=lambda *what: told.append(what)
+    )
+    return told
+
+
+@pytest.mark.parametrize("changes", [1, 2, 4])
+def test_a_recovery_with_an_older_export_reaches_boxes_that_were_off(
+    office: Context, box: RunningBox, tmp_path: Path, stack: ExitStack, changes: int
+) -> None:
+    """The box has as many roots beyond the export as were made since, or more than the recovery makes."""
+    enrolled = boxes.enrol_local(office, box.home)
+    export = tmp_path / "safe.json"
+    trust.export_root(office, export, root_key=office.places.root_key, passphrase=PASSPHRASE)
+    for number in range(changes):
+        request = joining.request_join(tmp_path / f"d{number}", tmp_path / f"r{number}", name=f"desk-{number}")
+        trust.admit(office, request, tmp_path / "a", root_key=office.places.root_key, passphrase=PASSPHRASE)
+    assert problem(office) is None
+    box.stop()
+    lost = office.identity
+    reached: list[tuple[str, str | None]] = []
+    new = recovered(export, tmp_path / "new", stack, reached)
+    assert [(name, bool(why)) for name, why in reached] == [("press-4", True)]
+    assert trust.get_trust(new).pending == ("press-4",)
+    with pytest.raises(NotIntroduced, match="press-4"):
+        introduced(new, export)
+    box.start()
+    box_store.set_status(new.database, enrolled.box, address=read_address(box.home))
+    assert introduced(new, export) == [("press-4", None)]
+    assert problem(new) is None
+    assert [row.name for row in trust.get_trust(new).desktops] == ["new"]
+    assert new.roots().version == changes + 2
+    assert trust.get_trust(new).pending == ()
+    with pytest.raises(BoxRefused), BoxClient(read_address(box.home), enrolled.certificate, lost) as client:
+        client.status()
+
+
+def test_roots_made_beside_each_other_are_joined_with_the_root_key_and_nobody_struck_off_comes_back(
+    office: Context, box: RunningBox, tmp_path: Path, stack: ExitStack
+) -> None:
+    boxes.enrol_local(office, box.home)
+    second = admitted(office, tmp_path, stack)
+    admitted(office, tmp_path, stack, "lost")
+    admitted(office, tmp_path, stack, "sold")
+    key = {"root_key": office.places.root_key, "passphrase": PASSPHRASE}
+    assert problem(office) is None
+    assert problem(second) is None
+    trust.strike_off(office, "lost", **key)
+    trust.strike_off(second, "sold", **key)
+    assert problem(office) is None
+    assert "changed the keys at once" in (problem(second) or "")
+    assert trust.get_trust(second).pending == ("press-4",)
+    assert introduced(second, office.places.root_key) == [("press-4", None)]
+    assert problem(second) is None
+    assert problem(office) is None
+    for ctx in (office, second):
+        assert sorted(row.name for row in trust.get_trust(ctx).desktops if row.name in ("second", "lost", "sold")) == [
+            "second"
+        ]
+        assert len(trust.get_trust(ctx).desktops) == 2
+        assert trust.get_trust(ctx).root == 6
+
+
+def test_a_desktop_that_was_struck_off_meanwhile_is_told_so_and_changes_nothing(
+    office: Context, box: RunningBox, tmp_path: Path, stack: ExitStack
+) -> None:
+    boxes.enrol_local(office, box.home)
+    second = admitted(office, tmp_path, stack)
+    assert problem(office) is None
+    trust.strike_off(office, "second", root_key=office.places.root_key, passphrase=PASSPHRASE)
+    assert problem(office) is None
+    with pytest.raises(NotIntroduced, match="was struck off"):
+        introduced(second, office.places.root_key, "press-4")
+    assert problem(office) is None
+    assert trust.get_trust(office).root == 3
+    assert not trust.get_trust(second).listed_here
+
+
+def test_a_root_key_that_was_replaced_recovers_nothing(
+    office: Context, box: RunningBox, tmp_path: Path, stack: ExitStack, capsys: pytest.CaptureFixture[str]
+) -> None:
+    boxes.enrol_local(office, box.home)
+    export = tmp_path / "safe.json"
+    trust.export_root(office, export, root_key=office.places.root_key, passphrase=PASSPHRASE)
+    trust.rotate_root(office, root_key=office.places.root_key, passphrase=PASSPHRASE, new_passphrase=PASSPHRASE)
+    assert problem(office) is None
+    with pytest.raises(RootKeyWrong, match="press-4 answered"):
+        joining.recover(tmp_path / "new", export, passphrase=PASSPHRASE, name="new")
+    assert not (tmp_path / "new" / "site.json").exists()
+    assert problem(office) is None
+    box.stop()
+    reached: list[tuple[str, str | None]] = []
+    new = recovered(export, tmp_path / "new", stack, reached)
+    box.start()
+    box_store.set_status(new.database, boxes.get_box(new, "press-4").box, address=read_address(box.home))
+    with pytest.raises(NotIntroduced, match="refused"):
+        introduced(new, export)
+    (tmp_path / "secret").write_text(PASSPHRASE)
+    command = ["site", "introduce", "--root-key", export, "--passphrase-file", tmp_path / "secret"]
+    assert main([*map(str, command), "--home", str(new.home), "--json"]) == 1
+    assert '"trust.not-introduced"' in capsys.readouterr().out
+
+
 def test_the_root_key_opens_nothing_but_the_roots(office: Context, box: RunningBox) -> None:
     enrolled = boxes.enrol_local(office, box.home)
     key = unlock(office.places.root_key, PASSPHRASE, keyids=office.roots().keyids)
     certificate = office.roots().facts.root_certificate
     assert certificate is not None
-    with trust.root_identity(office.home, key, PASSPHRASE, certificate) as identity:
-        assert b"ENCRYPTED" in identity.key_path.read_bytes()
+    with trust.root_identity(key, certificate) as identity:
+        with pytest.raises(PassphraseWrong):
+            open_key(identity.key_path.read_bytes(), PASSPHRASE, "what a killed process would leave")
+        assert office.home not in identity.key_path.parents
         with BoxClient(enrolled.address, enrolled.certificate, identity) as client:
             assert client.newest_root() == 1
             for call in (client.status, lambda: client.page("results", 0), lambda: client.install("x")):
                 with pytest.raises(BoxRefused):
                     call()
-    assert not list(office.home.glob(".root-key.*"))
+    assert not identity.key_path.exists()
 
 
 def test_a_box_of_before_keeps_working_and_takes_the_first_list(
@@ -343,7 +467,7 @@ def test_desktops_that_know_nothing_of_each_others_releases_both_release(
         assert ctx.blobs.put(body) == sha256
         model_store.put_model(ctx.database, model)
     office.repository().add(path, manifest, {})
-    office.repository().renew(above=office.repository().signed_s + 100_000)
+    office.repository().make_ready(seen_s=office.repository().signed_s + 50_000, who="a box")
     far = office.repository().signed_s
     seen = []
     for ctx in (office, second, office):
@@ -374,6 +498,77 @@ def test_roots_travel_through_the_object_store_too(office: Context, tmp_path: Pa
     assert second.roots().version == 3
 
 
+def test_an_admission_that_was_altered_on_its_way_is_refused(
+    office: Context, box: RunningBox, tmp_path: Path, stack: ExitStack
+) -> None:
+    """Another box in a box's place, another address, and a whole site of the same name."""
+    enrolled = boxes.enrol_local(office, box.home)
+    other = create_identity(tmp_path / "other-box", "press-4")
+    request = joining.request_join(tmp_path / "second", tmp_path / "r", name="second")
+    trust.admit(office, request, tmp_path / "a", root_key=office.places.root_key, passphrase=PASSPHRASE)
+    number = trust.get_trust(office).site_number
+    assert joining.read_admission(tmp_path / "a").number == number
+    outer = json.loads((tmp_path / "a").read_bytes())
+    whole = json.loads(outer["handover"])
+    (told,) = whole["boxes"]
+    for changed in (
+        {"certificate": other.certificate_pem},
+        {"certificate": other.certificate_pem, "box": other.fingerprint},
+        {"address": "192.0.2.9:7443"},
+        {"name": "press-5"},
+    ):
+        altered = {**whole, "boxes": [{**told, **changed}]}
+        (tmp_path / "b").write_text(json.dumps({**outer, "handover": json.dumps(altered)}))
+        with pytest.raises((InputInvalid, TrustRefused), match="was changed"):
+            joining.join(tmp_path / "second", tmp_path / "b", number=number)
+    # The unsigned form, and one signed by a root key of somebody else.
+    (tmp_path / "b").write_text(json.dumps(whole))
+    with pytest.raises(InputInvalid):
+        joining.join(tmp_path / "second", tmp_path / "b", number=number)
+    foreign = stack.enter_context(sites.create_site(tmp_path / "foreign", "Test site", PASSPHRASE))
+    trust.admit(foreign, request, tmp_path / "f", root_key=foreign.places.root_key, passphrase=PASSPHRASE)
+    with pytest.raises(TrustRefused, match="of a site with the number"):
+        joining.join(tmp_path / "second", tmp_path / "f", number=number)
+    forged = json.loads((tmp_path / "f").read_bytes())
+    (tmp_path / "b").write_text(json.dumps({**forged, "handover": json.dumps(whole)}))
+    with pytest.raises(TrustRefused, match="was changed"):
+        joining.join(tmp_path / "second", tmp_path / "b", number=number)
+    assert not (tmp_path / "second" / "site.json").exists()
+    joined = stack.enter_context(joining.join(tmp_path / "second", tmp_path / "a", number=number.replace(" ", "-")))
+    assert [one.box for one in boxes.list_boxes(joined)] == [enrolled.box]
+
+
+def test_no_box_is_entered_under_another_ones_key(office: Context, box: RunningBox, tmp_path: Path) -> None:
+    enrolled = boxes.enrol_local(office, box.home)
+    other = create_identity(tmp_path / "other", "press-5")
+    with pytest.raises(BoxWrongKey):
+        boxes.enter_box(
+            office,
+            box=other.fingerprint,
+            name="press-5",
+            address=enrolled.address,
+            certificate=enrolled.certificate,
+        )
+    # One that came in before this was looked at: the box that answers says who it is.
+    box_store.put_box(office.database, replace(enrolled, box=other.fingerprint, name="press-5"))
+    told = {one.name: one.problem for one in boxes.refresh(office)}
+    assert told["press-4"] is None
+    assert f"says that it is the box {enrolled.box[:12]}" in (told["press-5"] or "")
+
+
+def test_a_root_is_never_replaced_by_another_one_of_its_number(
+    office: Context, tmp_path: Path, stack: ExitStack
+) -> None:
+    """Two windows that both read root 1 before either wrote root 2."""
+    stale = office.roots()
+    admitted(office, tmp_path, stack)
+    first = office.roots().newest
+    key = unlock(office.places.root_key, PASSPHRASE, keyids=stale.keyids)
+    with pytest.raises(TrustRefused, match="two different roots 2"):
+        stale.change(dict(list(stale.desktops().items())), key, now_s=int(time.time()))
+    assert office.roots().newest == first
+
+
 def test_what_is_wrong_with_a_file_is_said_and_changes_nothing(
     office: Context, tmp_path: Path, stack: ExitStack
 ) -> None:
@@ -398,13 +593,14 @@ def test_what_is_wrong_with_a_file_is_said_and_changes_nothing(
     assert office.roots().version == 1
     assert not (tmp_path / "a").exists()
     trust.admit(office, request, tmp_path / "a", root_key=office.places.root_key, passphrase=PASSPHRASE)
+    number = trust.get_trust(office).site_number
     joining.request_join(tmp_path / "stranger", tmp_path / "s", name="stranger")
     with pytest.raises(TrustRefused, match="another desktop"):
-        joining.join(tmp_path / "stranger", tmp_path / "a")
+        joining.join(tmp_path / "stranger", tmp_path / "a", number=number)
     admission = (tmp_path / "a").read_bytes()
     for bad in (admission[:-100], admission.replace(b"second", b"thirds"), b"{}"):
         (tmp_path / "bad").write_bytes(bad)
         with pytest.raises((InputInvalid, TrustRefused)):
-            joining.join(tmp_path / "second", tmp_path / "bad")
+            joining.join(tmp_path / "second", tmp_path / "bad", number=number)
     assert not (tmp_path / "second" / "repository").exists()
-    assert joining.join(tmp_path / "second", tmp_path / "a").close() is None
+    assert joining.join(tmp_path / "second", tmp_path / "a", number=number).close() is None

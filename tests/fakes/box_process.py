@@ -98,7 +98,7 @@ def trust(box: BoxProcess, desktop: Identity, site: FakeSite) -> subprocess.Comp
 def install(client: BoxClient, site: FakeSite, delivery: Delivery) -> None:
     client.deliver(delivery.file, delivery.sha256, sent=lambda _here, _all: None)
     for path in site.repository.metadata_files():
-        client.put_metadata(path)
+        client.put_metadata(path.name, path.read_bytes())
     client.install(delivery.target)
 
 

@@ -25,9 +25,13 @@ def frame(brightness: int) -> bytes:
     return bytes(encoded)
 
 
-def brightness_model(*, threshold: float = 128.0, steepness: float = 0.05) -> bytes:
-    """Says ``bright`` above ``threshold``, ``dark`` below."""
+def brightness_model(*, threshold: float = 128.0, steepness: float = 0.05, padding: int = 0) -> bytes:
+    """Says ``bright`` above ``threshold``, ``dark`` below.
+
+    :param padding: so many bytes more, which nothing uses and which do not compress.
+    """
     weights = np.array([[-steepness, steepness]], np.float32)
+    filler = {"filler": np.random.default_rng(padding).integers(0, 256, padding, np.uint8)} if padding else {}
     return _model(
         [
             helper.make_node("Cast", ["frame"], ["pixels"], to=TensorProto.FLOAT),
@@ -41,6 +45,7 @@ def brightness_model(*, threshold: float = 128.0, steepness: float = 0.05) -> by
             "threshold": np.array(threshold, np.float32),
             "column": np.array([-1, 1], np.int64),
             "weights": weights,
+            **filler,
         },
     )
 

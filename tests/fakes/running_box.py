@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
+import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from edge_runtime.enrolment import address_file, create_home
@@ -12,7 +15,7 @@ from tests.waiting import wait_until
 CONFIG = """\
 name = "{name}"
 [management]
-listen = "127.0.0.1:0"
+listen = "127.0.0.1:{port}"
 announce = false
 pairing = ""
 [inference]
@@ -26,17 +29,37 @@ source = "folder:{frames}"
 
 
 class RunningBox:
-    """A real ``lineside-edge run`` with a folder for its frames."""
+    """A real ``lineside-edge run`` with a folder for its frames.
 
-    def __init__(self, folder: Path, name: str) -> None:
+    :param port: of its management listener, the same after every start; 0: any.
+    :param more: the end of its ``edge.toml``.
+    """
+
+    def __init__(self, folder: Path, name: str, *, port: int = 0, more: str = "") -> None:
         self.home, self.frames = folder / name, folder / f"{name}-frames"
         self.frames.mkdir(parents=True)
-        create_home(self.home, name=name, config=CONFIG.format(name=name, frames=self.frames))
+        create_home(self.home, name=name, config=CONFIG.format(name=name, frames=self.frames, port=port) + more)
         self.process: subprocess.Popen[bytes] | None = None
 
-    def start(self) -> None:
-        self.process = subprocess.Popen(python_command("edge_runtime", "run", "--home", str(self.home)))
+    def start(self, environment: Mapping[str, str] | None = None) -> None:
+        """:param environment: added to this process's own."""
+        command = python_command("edge_runtime", "run", "--home", str(self.home))
+        self.process = subprocess.Popen(command, env={**os.environ, **(environment or {})})
         wait_until(address_file(self.home).exists, 20, "the box to listen")
+
+    def start_to_die(self, step: int, moment: str) -> None:
+        """Its power is cut at this step of the next installation; see :mod:`tests.fakes.daemon_power_cut`."""
+        command = [sys.executable, "-m", "tests.fakes.daemon_power_cut", str(self.home), str(step), moment]
+        self.process = subprocess.Popen(command, cwd=Path(__file__).resolve().parents[2])
+        wait_until(address_file(self.home).exists, 20, "the box to listen")
+
+    def kill(self) -> None:
+        """Its power is cut."""
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait(10)
+            self.process = None
+            address_file(self.home).unlink(missing_ok=True)
 
     def stop(self) -> None:
         if self.process is not None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from cloud_sync.release.pack import pack_bundle
 from cloud_sync.release.sign import ReleaseRepository
 from edge_runtime.contracts.manifest import BundleManifest
+from edge_runtime.service.trust import TrustStore
 from edge_runtime.update.inbox import Inbox
 from edge_runtime.update.installer import Installer
 from tests.fakes import models
@@ -88,6 +89,10 @@ class FakeBox:
         for index in range(20):
             self.installer.observe(delivery.bundle, latency_ms=1.0, ok=True, now_s=float(index) / 100)
         assert self.active() == delivery.bundle
+
+    def signed_s(self) -> int:
+        """When the newest release that it has accepted was signed, as far as the keys count that its root lists."""
+        return self.installer.newest_signature_s(TrustStore(self.home).signers)
 
     def active(self) -> str | None:
         """Bundle id of the model that answers."""

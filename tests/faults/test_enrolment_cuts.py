@@ -7,24 +7,19 @@ import shutil
 import signal
 import subprocess
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from app.fleet.ssh import session
+from app.store import boxes as box_store
 from app.usecases import activity, boxes
 from app.usecases.enrolment import Step
 from app.usecases.progress import CancelToken, ProgressEvent
 from app.usecases.release import ReleaseStep, Rows
-from edge_runtime.contracts.errors import (
-    BoxWrongKey,
-    Cancelled,
-    DiskFull,
-    EnrolmentUnsuitable,
-    ReleaseLeftOver,
-    ReleaseRowsWait,
-    SshCutOff,
-)
+from edge_runtime.contracts.enrolment_errors import EnrolmentUnsuitable, ReleaseLeftOver, ReleaseRowsWait, SshCutOff
+from edge_runtime.contracts.errors import BoxWrongKey, Cancelled, DiskFull
 from tests.fakes.bare_machine import PASSWORD, USER, needed
 from tests.fakes.light_bundles import light_bundle
 from tests.fakes.visits import NAME, Visit, at, visit
@@ -192,7 +187,8 @@ def test_a_release_that_was_begun_can_be_taken_back(bare: Visit) -> None:
 
 def test_a_release_takes_nothing_of_another_box(bare: Visit) -> None:
     bare.enrol()
-    boxes.enter_box(bare.ctx, box="ab" * 32, name="line-9", address="192.0.2.1:7443", certificate="none")
+    other = replace(boxes.get_box(bare.ctx, NAME), box="ab" * 32, name="line-9", address="192.0.2.1:7443")
+    box_store.put_box(bare.ctx.database, other)
     with pytest.raises(BoxWrongKey, match="lives the box"):
         bare.release(Rows.DISCARD, name="line-9")
     assert boxes.refresh(bare.ctx, NAME)[0].problem is None

@@ -211,3 +211,21 @@ def test_the_pipeline_command_says_what_it_could_not_keep_and_leaves_what_it_cou
         [(kept,)] = database.execute("SELECT count(*) FROM results")
     assert 0 < kept < number
     assert f"It has {kept:,} of them" in error["message"]
+
+
+def test_a_pipeline_on_a_disk_that_is_full_already_says_no_more_than_that(disk: SmallDisk, tmp_path: Path) -> None:
+    model, frames = tmp_path / "model.onnx", tmp_path / "frames"
+    model.write_bytes(models.brightness_model())
+    frames.mkdir()
+    (frames / "frame.png").write_bytes(models.frame(9))
+    disk.fill()
+    command = [*disk.inside, *EDGE, "pipeline", "--source", f"folder:{frames}", "--model", model, "--once"]
+    done = subprocess.run(
+        [*command, "--out", str(disk.folder / "out")], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 1
+    first, hint, code = done.stderr.splitlines()
+    assert first.startswith("The disk is full: spool.db could not take any of the results")
+    assert "what was written" not in hint
+    assert code == "[disk.full]"
+    assert not (disk.view / "out").exists()

@@ -138,7 +138,7 @@ def test_a_shadow_that_crashes_the_process_is_given_up_and_costs_the_line_no_fra
             release = site.release("1.1.0", model=models.brittle_model())
             client.deliver(release.file, release.sha256, sent=lambda _here, _all: None)
             for path in site.repository.metadata_files():
-                client.put_metadata(path)
+                client.put_metadata(path.name, path.read_bytes())
             client.shadow(release.target)
         for name in glares[:2]:
             assert box.process is not None

@@ -25,6 +25,7 @@ from app.gui.theme import Theme
 from app.gui.widgets import Button, Chip
 from app.store import models as model_store
 from app.usecases import boxes, rollouts
+from app.usecases.rollout_runner import follow_rollout
 from edge_runtime.contracts.errors import BoxUnreachable
 from tests.e2e.test_shadow import Box as RealBox
 from tests.e2e.test_shadow import in_library
@@ -273,7 +274,7 @@ def test_shadow_begins_ends_and_comes_back_on_a_real_box_which_is_sent_back(
     boxes.enrol_local(context, real_box.home)
     for version in ("parts@1.0.0", "parts@1.0.1"):
         started = rollouts.start_rollout(context, version, waves=[["press-4"]])
-        assert rollouts.follow_rollout(context, started.rollout).state == "done"
+        assert follow_rollout(context, started.rollout).state == "done"
     bench.settle()
     panel = page.detail.shadow
 

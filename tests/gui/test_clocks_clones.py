@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from PySide6.QtWidgets import QLabel, QWidget
 
+from app.gui import formats
 from app.gui.box_words import kind_state
 from app.gui.pages.activity import ActivityPage
 from app.gui.pages.box_clones import CloneDialog
@@ -86,6 +87,12 @@ def test_a_wrong_clock_is_told_of_and_set_only_after_a_question(bench: Bench, bo
     seen(bench, box, skew_ms=1.8e12)
     bench.settle()
     assert "20,833 days ahead of" in words_in(panel)
+
+
+def test_no_moment_is_too_wrong_to_be_shown() -> None:
+    for at_ms in (2**62, -(2**62), 10**30):
+        assert formats.clock(at_ms) == f"{at_ms} ms"
+    assert formats.clock(-1_000_000_000_000).startswith("1938-04-2")
 
 
 def test_two_machines_with_one_key_are_told_of(bench: Bench, box: Box) -> None:

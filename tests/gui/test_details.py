@@ -97,7 +97,7 @@ def test_selected_reason_of_a_rollout_survives_a_change_of_another_box(full_benc
     full_bench.settle()
     assert "Sending" in chips(page.detail)
     assert reason.selectedText() == "Four"
-    assert any(command.title == "Stop rollout of digit-counter 1.1.0…" for command in page.commands())
+    assert any(command.title == "Abort rollout of digit-counter 1.1.0…" for command in page.commands())
 
 
 def test_palette_offers_what_applies_once(full_bench: Bench) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 from pathlib import Path
 
@@ -80,6 +81,7 @@ def test_a_hint_made_for_the_case_stays(english: Translations) -> None:
 
 
 def test_every_code_has_its_texts() -> None:
+    importlib.import_module("edge_runtime.contracts.enrolment_errors")
     classes = [LinesideError]
     for cls in classes:
         classes += cls.__subclasses__()

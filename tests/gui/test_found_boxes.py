@@ -8,7 +8,7 @@ from PySide6.QtWidgets import QLabel
 from app.fleet.reason_words import WORDS
 from app.gui.pages.found_boxes import FoundBoxes
 from app.gui.reason_texts import TEXTS
-from app.gui.widgets import Button
+from app.gui.widgets import Button, OneLine
 from app.usecases.finding import Found, ScanReport
 from edge_runtime.contracts.finding import FoundBox, Reason
 from tests.gui.conftest import Bench
@@ -55,6 +55,19 @@ def test_what_is_found_and_what_is_offered(found: FoundBoxes) -> None:
     for one in offers:
         one.click()
     assert (codes, taken) == (["[fe80::2%3]:7444"], ["10.0.0.4:7443"])
+
+
+def test_a_name_however_long_does_not_widen_the_list(found: FoundBoxes) -> None:
+    one = Found(seen=FoundBox(box=A, name="W" * 200, addresses=("10.0.0.2:7443",), proved=True))
+    found._seen(ScanReport(found=(one,)))
+    found.resize(420, 600)
+    found.show()
+    assert found.minimumSizeHint().width() < 420
+    (line,) = found.findChildren(OneLine)
+    assert line.text().startswith("WW")
+    assert line.text().endswith("10.0.0.2:7443")
+    assert len(line.toolTip()) > 200
+    found.hide()
 
 
 def test_a_long_list_is_cut_and_says_so(found: FoundBoxes) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,10 @@ from app.gui.pages.settings import SettingsPage
 from app.gui.tasks import Tasks
 from app.gui.theme import Theme
 from app.gui.wizard import Wizard
-from app.usecases import joining, trust
+from app.store import boxes as box_store
+from app.usecases import boxes, joining, trust
+from edge_runtime.enrolment import read_address
+from tests.fakes.running_box import RunningBox
 from tests.gui.conftest import Bench
 from tests.gui.filling import PASSPHRASE
 from tests.gui.test_window import assert_nothing_cut, inputs
@@ -51,7 +55,8 @@ def test_a_desktop_is_admitted_and_struck_off_again(bench: Bench, tmp_path: Path
     assert bench.context.roots().version == 1
     submit(bench, dialog, PASSPHRASE)
     assert [row.name for row in page.keys.known.desktops if not row.here] == ["second"]
-    joining.join(tmp_path / "second", tmp_path / "second.admission").close()
+    number = page.keys.known.site_number
+    joining.join(tmp_path / "second", tmp_path / "second.admission", number=number).close()
     second = next(row for row in page.keys.known.desktops if not row.here)
     strike = page.keys.ask_strike_off(second)
     assert isinstance(strike, StrikeOff)
@@ -70,14 +75,14 @@ def test_the_root_key_is_exported_and_replaced(bench: Bench, tmp_path: Path, err
     export.file.edit.setText(str(tmp_path / "safe.json"))
     submit(bench, export, PASSPHRASE)
     assert (tmp_path / "safe.json").stat().st_mode & 0o777 == 0o600
-    replace = page.keys.ask_replace()
-    assert isinstance(replace, ReplaceRoot)
-    replace.root_key.edit.setText(str(tmp_path / "safe.json"))
-    replace.fresh.setText("another passphrase")
-    submit(bench, replace, PASSPHRASE)
-    assert "differ" in replace.complaint
-    replace.again.setText("another passphrase")
-    submit(bench, replace, PASSPHRASE)
+    fresh = page.keys.ask_replace()
+    assert isinstance(fresh, ReplaceRoot)
+    fresh.root_key.edit.setText(str(tmp_path / "safe.json"))
+    fresh.fresh.setText("another passphrase")
+    submit(bench, fresh, PASSPHRASE)
+    assert "differ" in fresh.complaint
+    fresh.again.setText("another passphrase")
+    submit(bench, fresh, PASSPHRASE)
     assert page.keys.known is not None
     assert page.keys.known.root == 2
     new_keys = page.keys.ask_new_keys()
@@ -87,6 +92,77 @@ def test_the_root_key_is_exported_and_replaced(bench: Bench, tmp_path: Path, err
     submit(bench, new_keys, "another passphrase")
     assert page.keys.known.root == 3
     assert [row.fingerprint for row in page.keys.known.desktops] == [bench.context.identity.fingerprint]
+    assert errors == []
+
+
+def test_boxes_that_a_recovery_did_not_reach_are_told_and_introduced_later(
+    qtbot: QtBot,
+    light: Theme,
+    english: Translations,
+    tasks: Tasks,
+    site: Context,
+    tmp_path: Path,
+    errors: list[BaseException],
+) -> None:
+    """A real box that is off while its site is recovered."""
+    box = RunningBox(tmp_path, "press-4")
+    box.start()
+    try:
+        enrolled = boxes.enrol_local(site, box.home)
+        export = tmp_path / "safe.json"
+        trust.export_root(site, export, root_key=site.places.root_key, passphrase=PASSPHRASE)
+        box.stop()
+        wizard = Wizard(tmp_path / "new", tasks)
+        qtbot.addWidget(wizard)
+        wizard.show()
+        made: list[Context] = []
+        wizard.created.connect(made.append)
+        recover = wizard.ask_recover()
+        recover.file.edit.setText(str(export))
+        recover.passphrase.setText(PASSPHRASE)
+        recover.primary.click()
+        qtbot.waitUntil(lambda: recover.left is not None, timeout=30_000)
+        assert recover.left is not None
+        assert "press-4" in recover.left.text()
+        assert not made
+        assert_nothing_cut(recover)
+        recover.primary.click()
+        qtbot.waitUntil(lambda: bool(made))
+        bench = Bench(qtbot, made.pop(), tasks)
+        page = settings(bench)
+        assert page.keys.known is not None
+        assert page.keys.known.pending == ("press-4",)
+        assert not page.keys.introduce.isHidden()
+        introduce = page.keys.ask_introduce()
+        introduce.root_key.edit.setText(str(export))
+        submit(bench, introduce, PASSPHRASE)
+        assert "press-4" in introduce.complaint
+        box.start()
+        box_store.set_status(bench.context.database, enrolled.box, address=read_address(box.home))
+        submit(bench, introduce, PASSPHRASE)
+        qtbot.waitUntil(lambda: page.keys.known is not None and not page.keys.known.pending, timeout=30_000)
+        assert page.keys.introduce.isHidden()
+        assert boxes.refresh(bench.context)[0].problem is None
+        assert errors == []
+        bench.session.close()
+        bench.context.close()
+    finally:
+        box.stop()
+
+
+def test_a_date_is_confirmed_in_the_window(bench: Bench, errors: list[BaseException]) -> None:
+    page = settings(bench)
+    known = page.keys.known
+    assert known is not None
+    assert page.keys.date.isHidden()
+    page.keys.show_trust(replace(known, date_doubt="It is late."))
+    assert not page.keys.date.isHidden()
+    signed = bench.context.repository().signed_s
+    dialog = page.keys.ask_date()
+    dialog.primary.click()
+    bench.settle()
+    assert bench.context.repository().signed_s > signed
+    assert page.keys.date.isHidden()
     assert errors == []
 
 
@@ -101,6 +177,8 @@ def test_dialogs_of_keys_have_names_and_cut_nothing(bench: Bench, english: Trans
         page.keys.ask_new_keys(),
         page.keys.ask_replace(),
         page.keys.ask_strike_off(page.keys.known.desktops[0]),
+        page.keys.ask_introduce(),
+        page.keys.ask_date(),
     ):
         bench.settle()
         assert_nothing_cut(dialog)
@@ -129,7 +207,14 @@ def test_a_new_desktop_joins_and_another_recovers_from_the_first_page(
     join.primary.click()
     qtbot.waitUntil(lambda: tasks.idle)
     assert "not an admission" in join.complaint
+    assert join.same.isHidden()
     join.admission.edit.setText(str(tmp_path / "a"))
+    join.admission.changed.emit()
+    assert trust.get_trust(site).site_number in join.site.text()
+    join.primary.click()
+    assert "Compare the number" in join.complaint
+    assert not made
+    join.same.setChecked(True)
     join.primary.click()
     qtbot.waitUntil(lambda: bool(made))
     made.pop().close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 import shlex
 import subprocess
@@ -32,6 +33,7 @@ HEAVY = frozenset({"PySide6", "boto3", "obstore", "onnx", "paramiko", "pyqtgraph
 
 
 def error_classes(cls: type[LinesideError] = LinesideError) -> Iterator[type[LinesideError]]:
+    importlib.import_module("edge_runtime.contracts.enrolment_errors")
     yield cls
     for subclass in cls.__subclasses__():
         yield from error_classes(subclass)

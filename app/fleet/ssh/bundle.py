@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from app.fleet.edge_bundle import MANIFEST_NAME, EdgeBundle, EdgeFile
-from edge_runtime.contracts.errors import EdgeBundleInvalid
+from edge_runtime.contracts.enrolment_errors import EdgeBundleInvalid
 
 UNIT_NAME = "lineside-edge.service"
 CLOCK_NAME = "lineside-edge-clock.conf"

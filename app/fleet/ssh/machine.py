@@ -16,7 +16,8 @@ from typing import Any, TypeVar
 
 from app.fleet.ssh.session import EXPIRED, Ask, SignIn, SshSession, expired
 from edge_runtime.contracts import wire
-from edge_runtime.contracts.errors import EnrolmentUnsuitable, InputInvalid, LinesideError, SshSudo, SshUnexpected
+from edge_runtime.contracts.enrolment_errors import EnrolmentUnsuitable, SshSudo, SshUnexpected
+from edge_runtime.contracts.errors import InputInvalid, LinesideError
 from edge_runtime.contracts.text import one_line
 
 T = TypeVar("T")

@@ -18,15 +18,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from app.fleet.ssh.address import SshTarget
-from edge_runtime.contracts.errors import (
+from edge_runtime.contracts.enrolment_errors import (
     EnrolmentUnsuitable,
-    InputInvalid,
     SshCutOff,
     SshHostKey,
     SshRefused,
     SshUnexpected,
     SshUnreachable,
 )
+from edge_runtime.contracts.errors import InputInvalid
 from edge_runtime.contracts.text import one_line
 
 if TYPE_CHECKING:

@@ -17,7 +17,8 @@ from app.fleet.ssh.bundle import Load
 from app.fleet.ssh.machine import Machine
 from app.fleet.ssh.preflight import Text
 from app.fleet.ssh.session import SshSession, said
-from edge_runtime.contracts.errors import DiskFull, EnrolmentRefused, SshCutOff, SshUnexpected
+from edge_runtime.contracts.enrolment_errors import EnrolmentRefused, SshCutOff, SshUnexpected
+from edge_runtime.contracts.errors import DiskFull
 from edge_runtime.contracts.rows import Count, Digest
 
 if TYPE_CHECKING:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import ClassVar
 
 from PySide6.QtCore import Qt
 
 from app.gui import formats
 from app.gui.pages.base import Command, Page
-from app.gui.pages.box_chain import verdict_state, verdict_words
+from app.gui.pages.box_chain import own_state, own_words, verdict_state, verdict_words
 from app.gui.pages.entries import Entries, Entry, Line
 from app.gui.session import Session
 from app.gui.states import State
@@ -59,7 +60,7 @@ class ActivityPage(Page):
         self.buttons.addWidget(self.verify)
         self.subtitle.setText(self.tr("Every entry's digest covers the one before it."))
         self._boxes = Entries(self.tr("Of no box were audits collected yet."))
-        self.boxes = card(label(self.tr("Audits of the boxes"), "section"), self._boxes, gap=12)
+        self.boxes = card(label(self.tr("The chains, and who speaks for them"), "section"), self._boxes, gap=12)
         """What became of each box's chain, once it was asked."""
         self.boxes.hide()
         self.body.addWidget(self.table, 1)
@@ -84,22 +85,23 @@ class ActivityPage(Page):
         )
 
     def _verified(self, verdict: Verdict) -> None:
-        entries = formats.count(verdict.entries)
-        if verdict.intact:
-            self._say(State("ok", "ok", self.tr("Entries: {n}, unbroken").format(n=entries)))
-        else:
-            self._say(State("bad", "bad", self.tr("Broken")))
-        self._boxes.show_entries(
-            [
-                Entry(
-                    key=chain.box,
-                    title=chain.name,
-                    lines=tuple(Line(text=words) for words in verdict_words(chain)),
-                    chip=verdict_state(chain),
-                )
-                for chain in sorted(verdict.boxes, key=lambda one: one.report.broken is None)[:MOST_SHOWN]
-            ]
+        self._say(own_state(verdict))
+        here = Entry(
+            key="",
+            title=self.tr("This desktop"),
+            lines=tuple(Line(text=words) for words in own_words(verdict)),
+            chip=own_state(replace(verdict, boxes=())),
         )
+        boxes = [
+            Entry(
+                key=chain.box,
+                title=chain.name,
+                lines=tuple(Line(text=words) for words in verdict_words(chain)),
+                chip=verdict_state(chain),
+            )
+            for chain in sorted(verdict.boxes, key=lambda one: one.report.broken is None)[:MOST_SHOWN]
+        ]
+        self._boxes.show_entries([here, *boxes])
         self.boxes.show()
         if verdict.problem is not None:
             self.session.tasks.report(DatabaseDamaged(verdict.problem, hint=verdict.hint))

@@ -14,6 +14,7 @@ from app.gui.charts import Chart, Mark, changes, rolling_mean, without_crowding
 from app.gui.dialogs import Confirm
 from app.gui.pages.box_actions import RollBack
 from app.gui.pages.box_clock import ClockPanel
+from app.gui.pages.box_labels import LabelPanel
 from app.gui.pages.box_shadow import ShadowPanel
 from app.gui.pages.entries import Entries, Entry, Line
 from app.gui.pages.ssh_jobs import ReleaseBox, UpdateBox, start_enrolment, start_release
@@ -55,6 +56,7 @@ class BoxDetail(QWidget):
         self._facts = Facts()
         self._disk = label("", "bad", wrap=True, selectable=True)
         self.clock = ClockPanel(page)
+        self.labels = LabelPanel(page)
         self.refresh = Button(self.tr("Refresh"), "refresh", clicked=self._refresh)
         self.collect = Button(self.tr("Collect now"), "collect", clicked=self.collect_now)
         self.forget = Button("", "close", kind="ghost", tip=self.tr("Forget this box…"), clicked=self.ask_to_forget)
@@ -82,6 +84,7 @@ class BoxDetail(QWidget):
                 self._disk,
                 self.clock,
                 self._facts,
+                self.labels,
                 row(self.refresh, self.collect, 1),
                 last,
                 self.update_program,
@@ -114,6 +117,7 @@ class BoxDetail(QWidget):
         self._disk.setVisible(disk is not None)
         self.clock.show_box(box)
         self._facts.show_facts(self._facts_of(box))
+        self.labels.show_box(box)
         self.shadow.show_box(box)
         self.send_back.setVisible(_way_back(box) is not None)
         heard = box.problem is None

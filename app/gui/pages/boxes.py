@@ -45,7 +45,18 @@ def drift_state(box: Box) -> State | None:
 
 class BoxesPage(Page):
     tables: ClassVar[frozenset[str]] = frozenset(
-        {"boxes", "box_status", "sightings", "alerts", "audits", "losses", "results", "rollups", "shadows"}
+        {
+            "boxes",
+            "box_status",
+            "box_labels",
+            "sightings",
+            "alerts",
+            "audits",
+            "losses",
+            "results",
+            "rollups",
+            "shadows",
+        }
     )
 
     def __init__(self, session: Session) -> None:

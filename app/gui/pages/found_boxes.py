@@ -9,10 +9,10 @@ from PySide6.QtWidgets import QLineEdit, QVBoxLayout, QWidget
 
 from app.gui.reason_texts import told
 from app.gui.session import Session
-from app.gui.widgets import Button, IconLabel, clear, column, dropdown, label, row
+from app.gui.widgets import Button, IconLabel, OneLine, clear, column, dropdown, label, row
 from app.store.records import Box
 from app.usecases import boxes, finding
-from app.usecases.finding import Found, ScanReport, ScanRequest
+from app.usecases.finding import Found, Looked, ScanReport, ScanRequest
 from edge_runtime.config import join_address
 from edge_runtime.contracts.finding import FoundBox, Reason
 
@@ -90,7 +90,15 @@ class FoundBoxes(QWidget):
         if report.reasons:
             entries.append(label(self.tr("Why a box may be missing"), "section"))
         entries.extend(_reason(reason) for reason in report.reasons[:MOST_SHOWN])
+        entries.append(label(self._how_far(report.looked), "caption", wrap=True))
         self._show(entries)
+
+    def _how_far(self, looked: Looked) -> str:
+        swept = (*looked.swept, *looked.swept_via)
+        listened = self.tr("Listened for {s} s.").format(s=f"{looked.seconds:g}")
+        if not swept:
+            return listened
+        return listened + " " + self.tr("Asked every address of {networks}.").format(networks=", ".join(swept))
 
     def _show(self, widgets: list[QWidget]) -> None:
         clear(self._list)
@@ -104,7 +112,7 @@ class FoundBoxes(QWidget):
         if not seen.proved:
             icon = IconLabel("question", "warn")
         caption = label(self._advice(found), "caption", wrap=True)
-        words = column(label(f"{seen.name}  ·  {address}"), caption, gap=0)
+        words = column(OneLine(f"{seen.name}  ·  {address}"), caption, gap=0)
         if seen.pair:
             where = join_address(address.rpartition(":")[0].strip("[]"), seen.pair)
             take = Button(self.tr("Enter its code"), "key", kind="ghost", clicked=lambda: self.code_offered.emit(where))
@@ -122,6 +130,10 @@ class FoundBoxes(QWidget):
 
     def _advice(self, found: Found) -> str:
         seen = found.seen
+        if found.moved_from:
+            return self.tr("Enrolled on this desktop. It was at {address}, and is asked here from now on.").format(
+                address=found.moved_from
+            )
         if found.known_as:
             return self.tr("Enrolled on this desktop.")
         parts = []

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from PySide6.QtWidgets import QLineEdit, QWidget
 
 from app.gui.dialogs import FormDialog, PathField, refusal
 from app.gui.session import Session
 from app.gui.widgets import Kind, label
-from app.usecases import trust
+from app.usecases import introducing, trust
 from app.usecases.trust import DesktopRow
 from edge_runtime.contracts.errors import LinesideError
 
 if TYPE_CHECKING:
     from cloud_sync.release.handover import JoinRequest
+
+
+T = TypeVar("T")
 
 
 class KeyDialog(FormDialog):
@@ -58,14 +61,15 @@ class KeyDialog(FormDialog):
         """What every change takes."""
         return {"root_key": Path(self.root_key.path).expanduser(), "passphrase": self.passphrase.text()}
 
-    def change(self, work: Callable[[], object]) -> None:
+    def change(self, work: Callable[[], T], made: Callable[[T], object] | None = None) -> None:
         """Make it off the GUI thread; a refusal is said beside the buttons."""
         if not self.root_key.path:
             self.complain(self.tr("Choose the root key's file first."))
             return
-        self.attempt(self._session.tasks, work, self._made)
+        self.attempt(self._session.tasks, work, made or self.made)
 
-    def _made(self, _result: object) -> None:
+    def made(self, _result: object) -> None:
+        """All went well."""
         self._done()
         self.accept()
 
@@ -191,6 +195,41 @@ class ReplaceRoot(KeyDialog):
             return
         context, fresh, key = self._session.context, self.fresh.text(), self.key()
         self.change(lambda: trust.rotate_root(context, new_passphrase=fresh, **key))
+
+
+class IntroduceToBoxes(KeyDialog):
+    """:param boxes: names of those that have not heard of the newest state of the keys."""
+
+    def __init__(self, session: Session, parent: QWidget, boxes: Sequence[str], *, done: Callable[[], object]) -> None:
+        super().__init__(
+            session,
+            self.tr("Introduce to boxes"),
+            self.tr(
+                "For boxes that do not let this desktop in: after a recovery, or where no desktop that they know is "
+                "at hand. With the root key as the proof each box that answers gets the newest state of the keys."
+            ),
+            self.tr("Introduce"),
+            parent,
+            done=done,
+        )
+        self._changed = done
+        self.boxes = label("\n".join(f"•  {box}" for box in boxes), wrap=True)
+        self.fields.addWidget(self.boxes)
+        self.add_key_fields()
+
+    def submit(self) -> None:
+        context, key = self._session.context, self.key()
+        self.change(
+            lambda: introducing.introduce_all(context, [], told=lambda _box, _problem: None, **key), self._introduced
+        )
+
+    def _introduced(self, reasons: dict[str, str]) -> None:
+        if not reasons:
+            self.made(None)
+            return
+        self._changed()
+        self.boxes.setText("\n".join(f"•  {box}: {why}" for box, why in reasons.items()))
+        self.complain(self.tr("All others know this desktop now; the boxes in the list did not take it."))
 
 
 class ExportRoot(KeyDialog):

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import time
 from functools import partial
 from typing import TYPE_CHECKING
 
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from app.gui import formats
-from app.gui.pages.key_dialogs import AdmitDesktop, ExportRoot, KeyDialog, NewKeys, ReplaceRoot, StrikeOff
+from app.gui.dialogs import Confirm
+from app.gui.pages.key_dialogs import (
+    AdmitDesktop,
+    ExportRoot,
+    IntroduceToBoxes,
+    KeyDialog,
+    NewKeys,
+    ReplaceRoot,
+    StrikeOff,
+)
 from app.gui.widgets import Button, Facts, IconLabel, clear, column, label, row
 from app.usecases import boxes, trust
 from app.usecases.trust import DesktopRow, Trust
@@ -28,6 +38,10 @@ class KeySettings(QWidget):
         self.export = Button(self.tr("Export the root key…"), "key", clicked=self.ask_export)
         self.new_keys = Button(self.tr("New keys for this desktop…"), "refresh", clicked=self.ask_new_keys)
         self.replace = Button(self.tr("Replace the root key…"), "shield", clicked=self.ask_replace)
+        self.introduce = Button(self.tr("Introduce to boxes…"), "boxes", clicked=self.ask_introduce)
+        self.date = Button(self.tr("The date is right…"), "wait", clicked=self.ask_date)
+        for button in (self.introduce, self.date):
+            button.hide()
         words = self.tr(
             "Only the desktops in this list can talk to the boxes and sign releases. Every change is signed with the "
             "site's root key; each box learns of it the next time that any desktop reaches it, with or without a "
@@ -40,6 +54,7 @@ class KeySettings(QWidget):
                 self._facts,
                 row(self.admit, self.export, 1),
                 row(self.new_keys, self.replace, 1),
+                row(self.introduce, self.date, 1),
                 gap=16,
             )
         )
@@ -58,7 +73,14 @@ class KeySettings(QWidget):
         if not known.desktops:
             words = self.tr("This site's keys are of an earlier version; the first change begins the list.")
             self._desktops.addWidget(label(words, wrap=True))
-        facts = [(self.tr("State of the keys"), self.tr("No. {number}").format(number=known.root))]
+        facts = [
+            (self.tr("Number of the site"), known.site_number),
+            (self.tr("State of the keys"), self.tr("No. {number}").format(number=known.root)),
+        ]
+        self.introduce.setVisible(bool(known.pending))
+        self.date.setVisible(known.date_doubt is not None)
+        if known.date_doubt:
+            facts.append((self.tr("Nothing is signed for now"), known.date_doubt))
         if known.pending:
             facts.append((self.tr("Boxes that have not heard of it"), ", ".join(known.pending)))
         if not known.listed_here:
@@ -81,6 +103,34 @@ class KeySettings(QWidget):
 
     def ask_replace(self) -> KeyDialog:
         return self._ask(ReplaceRoot(self._page.session, self._page, done=self._changed))
+
+    def ask_introduce(self) -> KeyDialog:
+        boxes = self.known.pending if self.known else ()
+        return self._ask(IntroduceToBoxes(self._page.session, self._page, boxes, done=self._changed))
+
+    def ask_date(self) -> Confirm:
+        """A person's word that the clock is right, however long nothing was signed here."""
+        context = self._page.context
+        dialog = Confirm(
+            self.tr("Is the date right?"),
+            self.tr(
+                "This desktop's clock says {date}. The releases are signed as of this date, and boxes take nothing "
+                "older from then on."
+            ).format(date=time.strftime("%Y-%m-%d", time.gmtime())),
+            [],
+            self.tr("The date is right"),
+            self._page,
+        )
+        dialog.accepted.connect(
+            lambda: self._page.session.tasks.run_command(
+                self.tr("Confirm the date"),
+                lambda _progress, _cancel: trust.confirm_date(context),
+                lambda _none: self.reload(),
+                owner=self,
+            )
+        )
+        dialog.open()
+        return dialog
 
     def ask_strike_off(self, desktop: DesktopRow) -> KeyDialog:
         return self._ask(StrikeOff(self._page.session, self._page, desktop, done=self._changed))

@@ -1,19 +1,28 @@
-"""Starting a rollout: which model, which boxes, in which order."""
+"""Starting a rollout: which model, which boxes, in which order, how fast; and what it would do, before it does it."""
 
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Callable, Sequence
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QComboBox, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QComboBox, QSpinBox, QVBoxLayout, QWidget
 
 from app.gui.dialogs import Confirm, FormDialog
+from app.gui.pages.entries import Entries
+from app.gui.pages.rehearsal_words import entry_of, total_words
 from app.gui.session import Session
-from app.gui.widgets import IconLabel, clear, column, dropdown, label, row
+from app.gui.widgets import Button, IconLabel, Segments, clear, column, dropdown, figures, label, row
 from app.store.records import Box, Model, Rollout
 from app.usecases import boxes, models, rollouts
+from app.usecases.labels import GROUP, list_labels
+from app.usecases.progress import CancelToken
+from app.usecases.rehearsal import Rehearsal, rehearse
+from cloud_sync.release.plan import MAX_PAUSE_MINUTES, Plan
 
 WAVES = 3
+SHARES: Sequence[tuple[float, ...]] = ((1.0,), (0.5, 1.0), (0.1, 0.5, 1.0))
+"""After the canary: how the others are divided."""
 
 
 class StartRollout(FormDialog):
@@ -24,41 +33,118 @@ class StartRollout(FormDialog):
     def __init__(self, session: Session, parent: QWidget, *, chosen: str | None) -> None:
         super().__init__(
             self.tr("Start a rollout"),
-            self.tr("A wave begins only when every box of the wave before has committed the model."),
+            self.tr(
+                "A wave begins once a box of the wave before has committed the model and none is at work any more. "
+                "Boxes that are away get their turn when they are seen again."
+            ),
             self.tr("Start rollout…"),
             parent,
         )
         self._session = session
+        self._cancel = CancelToken()
         self.model = dropdown()
         self.add_field(self.tr("Released model"), self.model)
         self.waves: dict[str, QComboBox] = {}
         self._names: dict[str, str] = {}
-        self._rows: QVBoxLayout = column(gap=8)
+        self._known: list[Box] = []
+        self.way = Segments(
+            self.tr("Boxes"), ((self.tr("Box by box"), "boxes"), (self.tr("By label, in shares"), "label"))
+        )
+        self.way.chosen.connect(lambda _way: self._show_way())
         self.fields.addWidget(label(self.tr("Boxes")))
-        self.fields.addLayout(self._rows)
-        self.primary.setEnabled(False)
+        self.fields.addWidget(self.way)
+        self._rows: QVBoxLayout = column(gap=8)
+        self._by_box = QWidget()
+        self._by_box.setLayout(self._rows)
+        self.fields.addWidget(self._by_box)
+        self._by_label = QWidget()
+        self.group = dropdown()
+        self.canary = figures(QSpinBox(), 1, 100, "")
+        self.shares = dropdown()
+        for shares in SHARES:
+            self.shares.addItem(" → ".join(f"{share:.0%}" for share in shares), shares)
+        self._by_label.setLayout(self._share_fields())
+        self.fields.addWidget(self._by_label)
+        self.pause = figures(QSpinBox(), 0, MAX_PAUSE_MINUTES, self.tr(" min"))
+        self.max_failures = figures(QSpinBox(), 0, 10_000, "")
+        self.cap = figures(QSpinBox(), 0, 1_000_000, self.tr(" kB/s"))
+        self.cap.setSpecialValueText(self.tr("No cap"))
+        limits = row(gap=16)
+        for caption, widget in (
+            (self.tr("Rest between waves"), self.pause),
+            (self.tr("Boxes that may fail"), self.max_failures),
+            (self.tr("Cap for each box"), self.cap),
+        ):
+            widget.setAccessibleName(caption)
+            limits.addLayout(column(label(caption), widget, gap=4))
+        self.fields.addLayout(limits)
+        self.rehearse = Button(self.tr("Rehearse"), "gauge", clicked=self.ask_to_rehearse)
+        self.rehearse.setToolTip(self.tr("Asks every box what it would need, and changes nothing"))
+        self.fields.addLayout(row(self.rehearse, 1))
+        self._total = label("", "muted", wrap=True, selectable=True)
+        self.found = Entries("")
+        self.found.hide()
+        self._total.hide()
+        self.fields.addWidget(self._total)
+        self.fields.addWidget(self.found)
+        self._show_way()
+        self._enable(False)
+        self.finished.connect(lambda _code: self._cancel.cancel())
         context = session.context
         session.tasks.run_query(
-            lambda: (models.list_models(context), boxes.list_boxes(context)),
+            lambda: (models.list_models(context), boxes.list_boxes(context), list_labels(context)),
             lambda got: self._offer(*got, chosen),
             owner=self,
         )
 
     @property
     def chosen_waves(self) -> list[list[str]]:
-        """Box ids by wave, without empty waves."""
+        """Box ids by wave, without empty waves, as they were chosen box by box."""
         by_wave: dict[int, list[str]] = defaultdict(list)
         for box, combo in self.waves.items():
             if combo.currentData() is not None:
                 by_wave[combo.currentData()].append(box)
         return [by_wave[wave] for wave in sorted(by_wave)]
 
+    @property
+    def plan(self) -> Plan:
+        """Pauses, failures and cap."""
+        return Plan(
+            pause_minutes=self.pause.value(),
+            max_failures=self.max_failures.value(),
+            cap_bytes_per_s=self.cap.value() * 1000 or None,
+        )
+
     def submit(self) -> None:
         """Ask once more, naming the boxes, then start."""
-        waves = self.chosen_waves
-        if not waves:
-            self.complain(self.tr("Choose at least one box."))
+        self._with_waves(self._confirm)
+
+    def ask_to_rehearse(self) -> None:
+        """Ask every box, and show what it would need."""
+        self._with_waves(self._rehearse)
+
+    def _with_waves(self, then: Callable[[list[list[str]]], object]) -> None:
+        if self.way.value == "boxes":
+            waves = self.chosen_waves
+            if not waves:
+                self.complain(self.tr("Choose at least one box."))
+                return
+            then(waves)
             return
+        context, group = self._session.context, self.group.currentData()
+        canary, shares = self.canary.value(), self.shares.currentData()
+        self.attempt(
+            self._session.tasks,
+            lambda: rollouts.plan_waves(
+                context,
+                [f"{GROUP}{group}"] if group else [box.box for box in self._known],
+                canary=canary,
+                shares=shares,
+            ),
+            then,
+        )
+
+    def _confirm(self, waves: list[list[str]]) -> None:
         confirm = Confirm(
             self.tr("Roll out {model}?").format(model=self.model.currentText()),
             self.tr("Each box tries the model on its live line and goes back by itself if it does badly."),
@@ -74,19 +160,70 @@ class StartRollout(FormDialog):
         confirm.open()
 
     def _start(self, waves: list[list[str]]) -> None:
-        context, model = self._session.context, self.model.currentData()
-        self.attempt(self._session.tasks, lambda: rollouts.start_rollout(context, model, waves=waves), self._started)
+        context, model, plan = self._session.context, self.model.currentData(), self.plan
+        self.attempt(
+            self._session.tasks,
+            lambda: rollouts.start_rollout(context, model, waves=waves, plan=plan),
+            self._started,
+        )
 
     def _started(self, rollout: Rollout) -> None:
         self.started.emit(rollout.rollout)
         self.accept()
 
-    def _offer(self, library: list[Model], known: list[Box], chosen: str | None) -> None:
+    def _rehearse(self, waves: list[list[str]]) -> None:
+        context, model, plan, cancel = self._session.context, self.model.currentData(), self.plan, self._cancel
+        self.rehearse.setEnabled(False)
+        self._total.setText(self.tr("Asking the boxes…"))
+        self._total.show()
+        self.attempt(
+            self._session.tasks, lambda: rehearse(context, model, waves=waves, plan=plan, cancel=cancel), self._show
+        )
+
+    def _show(self, found: Rehearsal) -> None:
+        self.rehearse.setEnabled(True)
+        self._total.setText(total_words(found))
+        self.found.show_entries([entry_of(box) for box in found.boxes])
+        self.found.show()
+        self.fit()
+
+    def complain(self, text: str) -> None:
+        super().complain(text)
+        if text and not self.rehearse.isEnabled() and self.primary.isEnabled():
+            self.rehearse.setEnabled(True)
+            self._total.hide()
+
+    def _enable(self, ready: bool) -> None:
+        self.primary.setEnabled(ready)
+        self.rehearse.setEnabled(ready)
+
+    def _show_way(self) -> None:
+        self._by_box.setVisible(self.way.value == "boxes")
+        self._by_label.setVisible(self.way.value == "label")
+        self.fit()
+
+    def _share_fields(self) -> QVBoxLayout:
+        line = row(gap=16)
+        for caption, widget in (
+            (self.tr("Label"), self.group),
+            (self.tr("Canary: boxes that come first"), self.canary),
+            (self.tr("The others, in shares"), self.shares),
+        ):
+            widget.setAccessibleName(caption)
+            line.addLayout(column(label(caption), widget, gap=4), 1)
+        return column(line, gap=0)
+
+    def _offer(self, library: list[Model], known: list[Box], labels: dict[str, int], chosen: str | None) -> None:
         for model in library:
             if model.state == "released":
                 self.model.addItem(f"{model.name} {model.version}", model.model)
         if chosen is not None:
             self.model.setCurrentIndex(max(self.model.findData(chosen), 0))
+        self._known = known
+        self._names = {box.box: box.name for box in known}
+        self.group.addItem(self.tr("All boxes ({n})").format(n=len(known)), None)
+        for word, count in labels.items():
+            self.group.addItem(f"{word} ({count})", word)
         clear(self._rows)
         for number, box in enumerate(known):
             combo = dropdown()
@@ -96,7 +233,7 @@ class StartRollout(FormDialog):
                 combo.addItem(self.tr("First (canary)") if wave == 0 else self.tr("Wave {n}").format(n=wave + 1), wave)
             combo.addItem(self.tr("Not this time"), None)
             combo.setCurrentIndex(0 if number == 0 else 1)
-            self.waves[box.box], self._names[box.box] = combo, box.name
+            self.waves[box.box] = combo
             self._rows.addWidget(_entry(box.name, combo))
         self.fit()
         if not self.model.count():
@@ -104,7 +241,7 @@ class StartRollout(FormDialog):
         elif not known:
             self.complain(self.tr("No box is enrolled yet. Add one on the page Boxes."))
         else:
-            self.primary.setEnabled(True)
+            self._enable(True)
 
 
 def _entry(name: str, combo: QComboBox) -> QWidget:

@@ -6,18 +6,26 @@ import sqlite3
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from app.context import Context
-from app.fleet.audit_chain import ChainReport, ToldEnd, check_chain
+from app.store import activity as activity_store
 from app.store import boxes, chains, spool
+from app.store.activity import RENEWED
+from app.store.audit_chain import Break, ChainReport, ToldEnd, check_chain
+from app.store.database import Database
+from app.store.migrations import bring_up_to_date
 from app.store.records import Box
+from app.store.schema import STEPS
 from app.usecases import activity
-from edge_runtime.contracts.audit_chain import ChainHead, digest_of, seal
+from edge_runtime.contracts import wire
+from edge_runtime.contracts.audit_chain import ANEW, LOST, ChainHead, digest_of, lost_message, seal
 from edge_runtime.contracts.rows import AuditRow, LossRow
+from edge_runtime.contracts.status import BoxStatus
 from tests.unit.app.rows import digest
 
 BOX, BEGINNING = digest("box"), digest("beginning")
@@ -35,8 +43,8 @@ def end_of(rows: Sequence[AuditRow], *, anchor: int = 0) -> ToldEnd:
     return ToldEnd(beginning=BEGINNING, entry=rows[-1].entry, digest=rows[-1].chain, anchor=anchor)
 
 
-def check(rows: Sequence[AuditRow], whole: Sequence[AuditRow], **known: int) -> ChainReport:
-    return check_chain(rows, [end_of(whole)], **known)
+def check(rows: Sequence[AuditRow], whole: Sequence[AuditRow]) -> ChainReport:
+    return check_chain(rows, [end_of(whole)])
 
 
 def test_a_whole_chain_is_intact() -> None:
@@ -123,15 +131,25 @@ def test_another_order_is_found(count: int, data: st.DataObject) -> None:
     assert broken is not None
 
 
-def test_what_the_ledger_counts_is_a_gap() -> None:
+def lost(entry: int, previous: str, *gone: tuple[int, int]) -> AuditRow:
+    row = AuditRow(
+        box=BOX, boot="boot", seq=entry, at_ms=0, kind=LOST, who="box", message=lost_message("limit.bytes", gone)
+    )
+    return seal(row, entry=entry, previous=previous)
+
+
+def test_only_what_the_chain_itself_says_is_lost_is_a_gap() -> None:
     rows = chain_of(9)
-    report = check(rows[4:], rows, lost=4)
-    assert report.broken is None
-    assert [(gap.first, gap.last, gap.kind) for gap in report.gaps] == [(1, 4, "ledger")]
-    assert check(rows[4:], rows, lost=3).broken is not None
-    # One excuse for one gap.
-    assert check([*rows[2:5], *rows[7:]], rows, lost=2).broken is not None
-    assert check([*rows[2:5], *rows[7:]], rows, lost=4).broken is None
+    told = lost(10, rows[-1].chain, (1, 2), (4, 4))
+    report = check([rows[2], *rows[4:], told], [told])
+    assert (report.broken, report.entries) == (None, 7)
+    assert [(gap.first, gap.last, gap.kind) for gap in report.gaps] == [(1, 2, "lost"), (4, 4, "lost")]
+    assert check([*rows[4:], told], [told]).broken == Break(entry=3, kind="removed")
+    # One that is not sealed says nothing.
+    bare = replace(told, entry=0, previous="", chain="")
+    broken = check([*rows[4:], bare], rows).broken
+    assert broken is not None
+    assert (broken.entry, broken.kind) == (1, "removed")
 
 
 def test_what_had_left_before_this_desktop_came_is_a_gap() -> None:
@@ -142,12 +160,13 @@ def test_what_had_left_before_this_desktop_came_is_a_gap() -> None:
     assert check_chain(rows[5:], [end_of(rows, anchor=4)]).broken is not None
 
 
-def test_a_spool_that_began_anew_is_told_of_or_suspect() -> None:
+def test_a_spool_that_began_anew_is_told_of_by_its_chain_or_suspect() -> None:
     old, new = chain_of(4), chain_of(3, beginning=digest("another"), boot="later")
-    ends = [end_of(old), ToldEnd(beginning=digest("another"), entry=3, digest=new[-1].chain)]
-    assert check_chain([*old, *new], ends, restarts=1).broken is None
-    assert check_chain([*old, *new], ends).broken is not None
-    assert check_chain([*old, *new], ends[:1], restarts=1).broken is not None, "the box never told of that beginning"
+    anew = seal(replace(new[-1], seq=9, kind=ANEW), entry=4, previous=new[-1].chain)
+    ends = [end_of(old), ToldEnd(beginning=digest("another"), entry=4, digest=anew.chain)]
+    assert check_chain([*old, *new, anew], ends).broken is None
+    assert check_chain([*old, *new], [ends[0], replace(ends[1], entry=3, digest=new[-1].chain)]).broken is not None
+    assert check_chain([*old, *new, anew], ends[:1]).broken is not None, "the box never told of that beginning"
 
 
 def test_old_rows_without_a_seal_stay_readable() -> None:
@@ -155,8 +174,12 @@ def test_old_rows_without_a_seal_stay_readable() -> None:
     rows = chain_of(3)
     report = check([*old, *rows], rows)
     assert (report.broken, report.unsealed, report.entries) == (None, 5, 3)
-    # They excuse nothing that is missing from another start of the box.
+    # They excuse nothing that is missing.
     assert check([*old, *rows[1:]], rows).broken is not None
+    # A start of the box that has a chain has no row beside it.
+    broken = check([replace(old[0], boot="boot"), *rows], rows).broken
+    assert broken is not None
+    assert (broken.entry, broken.kind) == (0, "unsealed")
 
 
 def test_a_copy_of_the_box_makes_two_histories() -> None:
@@ -192,6 +215,21 @@ def head(rows: Sequence[AuditRow], anchor: int = 0) -> ChainHead:
 def line(ctx: Context, box: Box) -> Box:
     boxes.put_box(ctx.database, box)
     return box
+
+
+def loss_of(box: Box, count: int) -> LossRow:
+    return LossRow(
+        box=box.box,
+        boot="boot",
+        seq=1,
+        at_ms=9,
+        stream="audits",
+        count=count,
+        bytes=500,
+        first_ms=1,
+        last_ms=5,
+        reason="limit.bytes",
+    )
 
 
 def of(box: Box, rows: Sequence[AuditRow]) -> list[AuditRow]:
@@ -241,35 +279,26 @@ def test_what_another_desktop_acknowledged_is_a_gap_until_it_is_synced(ctx: Cont
     assert (verdict.intact, verdict.boxes[0].report.gaps) == (True, ())
 
 
-def test_the_loss_ledger_explains_what_was_trimmed(ctx: Context, line: Box) -> None:
+def test_the_loss_ledger_explains_nothing(ctx: Context, line: Box) -> None:
     rows = of(line, chain_of(8))
-    loss = LossRow(
-        box=line.box,
-        boot="boot",
-        seq=1,
-        at_ms=9,
-        stream="audits",
-        count=5,
-        bytes=500,
-        first_ms=1,
-        last_ms=5,
-        reason="limit.bytes",
-    )
-    spool.collect(ctx.database, "losses", [loss], 1, line.box)
-    spool.collect(ctx.database, "audits", rows[5:], 8, line.box, chain=head(rows, anchor=5))
-    verdict = activity.verify_activity(ctx)
-    assert verdict.intact
-    assert [gap.kind for gap in verdict.boxes[0].report.gaps] == ["ledger"]
+    spool.collect(ctx.database, "losses", [loss_of(line, 5)], 1, line.box)
+    spool.collect(ctx.database, "audits", rows[5:], 8, line.box, chain=head(rows))
+    (one,) = activity.verify_activity(ctx).boxes
+    assert one.report.broken == Break(entry=1, kind="removed")
 
 
-def test_a_row_out_of_the_memory_is_sealed_when_it_comes_again(ctx: Context, line: Box) -> None:
-    rows = of(line, chain_of(3))
-    bare = [replace(row, entry=0, previous="", chain="") for row in rows]
-    assert spool.collect(ctx.database, "audits", bare, 0, line.box) == 3
-    assert activity.verify_activity(ctx).boxes[0].report.unsealed == 3
-    assert spool.collect(ctx.database, "audits", rows, 3, line.box, chain=head(rows)) == 0
-    report = activity.verify_activity(ctx).boxes[0].report
-    assert (report.unsealed, report.entries, report.broken) == (0, 3, None)
+def test_another_boxs_word_excuses_nothing(ctx: Context, line: Box) -> None:
+    """Whichever box says that it was this one before: only a renewal that this desktop made itself counts."""
+    rows = of(line, chain_of(8))
+    spool.collect(ctx.database, "audits", rows, 8, line.box, chain=head(rows))
+    spool.collect(ctx.database, "audits", [], 8, line.box, chain=head(rows[:5]))
+    status = BoxStatus(box=BOX, name="evil", version="1", boot="b", at_ms=0, uptime_s=1, serial=1, former=(line.box,))
+    boxes.put_box(ctx.database, replace(line, box=BOX, name="evil", status=status))
+    (one,) = activity.verify_activity(ctx).boxes
+    assert one.report.broken == Break(entry=6, kind="taken-back")
+    ctx.database.write(lambda writer: writer.activity(RENEWED, line.box, "Gave the copy an identity of its own."))
+    (one,) = activity.verify_activity(ctx).boxes
+    assert (one.report.broken, one.report.copied) == (None, True)
 
 
 def test_rows_of_a_former_id_are_the_renewed_boxes_but_for_those_that_are_here(ctx: Context, line: Box) -> None:
@@ -280,3 +309,32 @@ def test_rows_of_a_former_id_are_the_renewed_boxes_but_for_those_that_are_here(c
     assert spool.collect(ctx.database, "audits", every, 5, line.box, former=(BOX,), chain=head(every)) == 2
     assert [row.entry for row in chains.all_audits(ctx.database, line.box)] == [4, 5]
     assert [row.entry for row in chains.all_audits(ctx.database, BOX)] == [1, 2, 3]
+
+
+def test_what_came_before_audits_were_noted_is_noted_as_it_stands(tmp_path: Path, line: Box) -> None:
+    before, rows = [step for step in STEPS if step.name < "0006"], of(line, chain_of(8))
+    path = tmp_path / "old.db"
+    bring_up_to_date(path, before)
+    with closing(sqlite3.connect(path)) as connection, connection:
+        for row in rows[3:]:
+            values = wire.to_dict(row)
+            names = ", ".join(values)
+            connection.execute(
+                f"INSERT INTO audits ({names}) VALUES ({', '.join(f':{name}' for name in values)})", values
+            )
+        end = (line.box, BEGINNING, 8, rows[-1].chain, 3, None)
+        connection.execute("INSERT INTO audit_chains VALUES (?, ?, ?, ?, ?, ?)", end)
+    database = Database.open(path, replica=digest("desk"))
+    try:
+        own = activity_store.read_chain(database)
+        assert (own.entries, own.broken) == (1, None)
+        report = check_chain(
+            chains.all_audits(database, line.box),
+            chains.known_chains(database, line.box),
+            noted=own.noted[line.box],
+        )
+        assert (report.broken, report.entries) == (None, 5)
+        assert [(gap.first, gap.last, gap.kind) for gap in report.gaps] == [(1, 3, "before")]
+        assert check_chain([], noted=own.noted[line.box]).broken is not None
+    finally:
+        database.close()

@@ -137,6 +137,8 @@ def test_misuse_is_told_from_failure(shell: Shell, arguments: tuple[str, ...]) -
         (("bursts", "list"), "bursts", "No burst yet"),
         (("models", "list"), "models", "No model yet"),
         (("rollouts", "list"), "rollouts", "No rollout yet"),
+        (("rollouts", "conflicts"), "conflicts", "No box was promised"),
+        (("rollouts", "decisions"), "decisions", "Nothing was decided"),
     ],
 )
 def test_an_empty_list_says_what_to_do(
@@ -161,7 +163,12 @@ def test_an_empty_list_says_what_to_do(
         ("models", "show", "1.0.0"),
         ("models", "release", "x@1.0.0"),
         ("rollouts", "show", "x"),
-        ("rollouts", "stop", "x"),
+        ("rollouts", "pause", "x"),
+        ("rollouts", "resume", "x"),
+        ("rollouts", "abort", "x"),
+        ("rollouts", "decide", "x", "y", "hold"),
+        ("rollouts", "rehearse", "x", "--to", "label:press"),
+        ("boxes", "label", "x", "--add", "press"),
     ],
 )
 def test_what_is_not_there_is_not_found(

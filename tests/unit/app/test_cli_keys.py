@@ -47,9 +47,13 @@ def test_the_whole_life_of_a_sites_keys(home: Path, tmp_path: Path, run: Run) ->
     assert run(home, "admit", tmp_path / "r.request", *opened)["root"] == admitted["root"] == 2, (
         "again: nothing happens"
     )
-    joined = run(second, "join", admitted["admission"])
+    assert run(second, "join", admitted["admission"]) == "input.invalid", "nobody compared the number"
+    number = ("--site-number", admitted["site_number"])
+    assert run(second, "join", admitted["admission"], "--site-number", "1" * 30) == "trust.refused"
+    joined = run(second, "join", admitted["admission"], *number)
+    assert joined["site_number"] == admitted["site_number"]
     assert [row["name"] for row in joined["desktops"] if row["here"]] == ["second"]
-    assert run(second, "join", admitted["admission"]) == "item.exists"
+    assert run(second, "join", admitted["admission"], *number) == "item.exists"
     assert run(second, "strike-off", "nobody", *opened) == "item.not-found"
     key = ("--root-key", home / "root" / "root.key.pem")
     assert run(second, "desktops")["root_key"] is None

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from app.fleet.edge_bundle import find_edge_bundle, open_edge_bundle, usual_folders
-from edge_runtime.contracts.errors import (
+from edge_runtime.contracts.enrolment_errors import (
     EdgeBundleInvalid,
     EdgeBundleMissing,
     EdgeBundleTampered,

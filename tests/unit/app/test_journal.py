@@ -282,6 +282,23 @@ LABEL = {
 }
 
 
+ROLLOUT_ID = "0f0f0f0f-0000-4000-8000-000000000000"
+ROLLOUT = {
+    "rollout": ROLLOUT_ID,
+    "model": SAMPLE,
+    "version": "1.0.0",
+    "state": "running",
+    "created_ms": 1,
+    "finished_ms": None,
+    "reason": None,
+    "plan": "{}",
+    "replica": "f" * 64,
+    "stamp": f"{1:015d}.{0:06d}",
+}
+PART = {"rollout": ROLLOUT_ID, "box": SAMPLE, "wave": 0, "state": "waiting", "reason": None, "updated_ms": 1}
+DECISION = {"box": "*", "bundle": SAMPLE, "choice": "blacklist", "reason": "x", "who": "x", "decided_ms": 1}
+
+
 def test_a_label_of_its_own_desktop_and_time_is_taken_over(db: Database) -> None:
     apply(db, [change("samples", SAMPLE, GOOD_SAMPLE), change("label_events", "1", LABEL)])
     assert samples.get_sample(db, SAMPLE).label == "7"
@@ -307,7 +324,21 @@ def test_a_label_of_its_own_desktop_and_time_is_taken_over(db: Database) -> None
         ("label_events", "1", {**LABEL, "replica": "somebody-else"}),
         ("proofs", f"{SAMPLE}/{SAMPLE}", None),
         ("proofs", f"{SAMPLE}/{SAMPLE}", {"model": SAMPLE, "box": SAMPLE, "report": "{}"}),
-        ("rollouts", "r", {"rollout": "r", "state": "running", "boxes": json.dumps([{"box": 1}])}),
+        ("rollouts", "r", {**ROLLOUT, "rollout": "r"}),
+        ("rollouts", ROLLOUT_ID, {**ROLLOUT, "state": "flying"}),
+        ("rollouts", ROLLOUT_ID, {**ROLLOUT, "plan": json.dumps({"pause_minutes": -1})}),
+        ("rollouts", ROLLOUT_ID, {**ROLLOUT, "stamp": "tomorrow"}),
+        ("rollouts", ROLLOUT_ID, None),
+        ("rollout_boxes", f"{ROLLOUT_ID}/{SAMPLE}", {**PART, "state": "flying"}),
+        ("rollout_boxes", f"{ROLLOUT_ID}/{SAMPLE}", {**PART, "wave": "first"}),
+        ("rollout_boxes", f"{ROLLOUT_ID}/x", {**PART, "box": "x"}),
+        ("rollout_boxes", f"{ROLLOUT_ID}/{SAMPLE}", None),
+        ("box_labels", f"{SAMPLE}/a/b", {"box": SAMPLE, "label": "a/b"}),
+        ("box_labels", f"{SAMPLE}/", {"box": SAMPLE, "label": ""}),
+        ("box_labels", SAMPLE, None),
+        ("decisions", f"*/{SAMPLE}", {**DECISION, "choice": "perhaps"}),
+        ("decisions", f"x/{SAMPLE}", {**DECISION, "box": "x"}),
+        ("decisions", f"*/{SAMPLE}", None),
         ("bursts", "b", {"burst": "b", "state": "RUNNING"}),
         ("bursts", "b", {"burst": "b"}),
         ("models", SAMPLE, {"model": SAMPLE, "sha256": "x"}),

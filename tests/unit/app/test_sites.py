@@ -29,7 +29,7 @@ def test_a_new_site_has_keys_a_repository_and_a_first_entry(home: Path) -> None:
         assert ctx.site.site == ctx.repository().site_id
         assert activity.page_activity(ctx.database).rows[0].what == "site.created"
         root_key = ctx.places.root_key.read_text()
-    assert "ENCRYPTED" in root_key
+    assert root_key.startswith("-----BEGIN OPENSSH PRIVATE KEY-----")
     for private in (ctx.places.root_key, ctx.places.signing_key, ctx.identity.key_path, ctx.places.site):
         assert private.stat().st_mode & 0o077 == 0
     assert home.stat().st_mode & 0o077 == 0
@@ -47,7 +47,17 @@ def test_a_site_is_never_made_over_another(home: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "passphrase"), [("", PASSPHRASE), ("a\nb", PASSPHRASE), ("x" * 101, PASSPHRASE), ("x", "short")]
+    ("name", "passphrase"),
+    [
+        ("", PASSPHRASE),
+        ("a\nb", PASSPHRASE),
+        ("x" * 101, PASSPHRASE),
+        ("x", "short"),
+        ("x", "eleven char"),
+        ("x", "a" * 40),
+        ("x", "password" * 3),
+        ("x", "abba abba abb"),
+    ],
 )
 def test_a_bad_name_or_passphrase_leaves_nothing_behind(tmp_path: Path, name: str, passphrase: str) -> None:
     with pytest.raises(InputInvalid):
@@ -63,6 +73,14 @@ def test_what_a_crash_left_behind_does_not_stop_the_next_attempt(tmp_path: Path)
     with sites.create_site(tmp_path / "new", "North plant", PASSPHRASE) as ctx:
         assert ctx.home == tmp_path / "new"
     assert [path.name for path in tmp_path.iterdir()] == ["new"]
+
+
+def test_a_copy_of_the_root_key_that_a_killed_process_left_is_removed(home: Path) -> None:
+    left = home / ".root-key.ab12cd34"
+    left.mkdir()
+    (left / "root.key").write_text("sealed with the person's own passphrase")
+    open_context(home).close()
+    assert not left.exists()
 
 
 def test_a_home_without_a_site_says_so(tmp_path: Path) -> None:

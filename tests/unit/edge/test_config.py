@@ -32,7 +32,8 @@ source = "folder:/b"
 def test_the_template_says_the_defaults() -> None:
     config = parse_config(TEMPLATE.format(name='"line-2"'))
     assert config == parse_config('name = "line-2"')
-    assert config.management.address == ("0.0.0.0", 7443)
+    assert config.management.address == ("::", 7443)
+    assert parse_config('name = "x"\nmanagement.listen = "0.0.0.0:7443"').management.address == ("0.0.0.0", 7443)
 
 
 def test_pipelines_are_read_in_order() -> None:

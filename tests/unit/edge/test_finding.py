@@ -8,6 +8,7 @@ import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -22,7 +23,9 @@ from edge_runtime.finding.interfaces import Interface, list_interfaces, neighbou
 from edge_runtime.finding.listen import Heard
 from edge_runtime.finding.probe import Outcome, Probed, addresses_of, probe
 from edge_runtime.finding.reasons import Expected, reasons_of
-from edge_runtime.finding.search import Evidence, Place, gather
+from edge_runtime.finding.schedule import Place
+from edge_runtime.finding.search import Evidence, gather
+from edge_runtime.finding.sweep import MOST_SWEPT, Sweep, plan_sweep
 from edge_runtime.identity import Presented, create_identity, server_context
 
 A, B = "a" * 64, "b" * 64
@@ -131,14 +134,22 @@ def evidence(
     *, interfaces: tuple[Interface, ...] = (LAN, LOOPBACK), heard: Heard | None = None, **more: object
 ) -> Evidence:
     answers: dict[Place, Probed] = {}
-    facts: dict[str, object] = {"answers": answers, "found": (), "false_claims": 0, "not_asked": 0, **more}
+    facts: dict[str, object] = {
+        "answers": answers,
+        "found": (),
+        "false_claims": 0,
+        "sweep": Sweep(),
+        "listened_s": 2.0,
+        "not_asked": 0,
+        **more,
+    }
     return Evidence(interfaces=interfaces, heard=heard or Heard(), **facts)  # type: ignore[arg-type]
 
 
 def kinds(
     of: Evidence, *, expected: tuple[Expected, ...] = (), asked: tuple[Place, ...] = (), hears: bool = True
 ) -> list[str]:
-    return [reason.kind for reason in reasons_of(of, expected, asked, lambda _address: hears)]
+    return [reason.kind for reason in reasons_of(of, expected, asked, lambda _interface, _version: hears)]
 
 
 def test_nothing_is_said_where_nothing_hides_a_box() -> None:
@@ -162,6 +173,45 @@ def test_what_is_wrong_on_the_network() -> None:
         "malformed",
         "name-clash",
     ]
+
+
+def test_one_ip_version_may_be_blocked_alone() -> None:
+    both = Interface(name="lan", networks=tuple(map(ipaddress.ip_interface, ("10.0.0.1/24", "fe80::1/64"))))
+    only_ipv6 = Interface(name="cable", networks=(ipaddress.ip_interface("fe80::1/64"),))
+    found = reasons_of(evidence(interfaces=(both, only_ipv6)), (), (), lambda _interface, version: version == 4)
+    assert [(one.kind, one.subject) for one in found] == [
+        ("multicast-blocked", "lan (IPv6)"),
+        ("multicast-blocked", "cable"),
+    ]
+
+
+def test_who_answers_and_was_not_heard() -> None:
+    quiet = FoundBox(box=A, name="quiet", addresses=("10.0.0.2:7443",), interfaces=("lan",), proved=True)
+    assert kinds(evidence(found=(quiet,))) == ["not-announced"]
+    assert kinds(evidence(found=(quiet,), listened_s=0.5)) == [], "it had no time to"
+    assert kinds(evidence(found=(quiet,)), hears=False) == ["multicast-blocked"], "it could not be heard"
+    far = replace(quiet, interfaces=())
+    assert kinds(evidence(found=(far,))) == [], "announcements do not cross routers"
+
+
+def interface(*networks: str, **more: bool) -> Interface:
+    return Interface(name="lan", networks=tuple(map(ipaddress.ip_interface, networks)), **more)
+
+
+def test_small_networks_are_asked_at_every_address_and_of_others_it_is_told() -> None:
+    small = plan_sweep([interface("10.0.0.1/24", "10.0.0.7/24", "fe80::1/64"), interface("10.0.4.1/22")], 7443)
+    assert small.networks == ("10.0.0.0/24", "10.0.4.0/22")
+    assert small.unswept == ()
+    assert len(small.places) == len(set(small.places)) == 254 + 1022
+    assert ("10.0.0.9", 7443) in small.places
+    large = plan_sweep([interface("10.0.0.1/16"), interface("fd00::1/64", "fe80::1/64")], 7443)
+    assert large.places == ()
+    assert [one.network for one in large.unswept] == ["10.0.0.0/16", "fd00::/64", "fe80::/64"]
+    assert plan_sweep([interface("10.0.0.1/32"), interface("10.1.0.1/24", up=False), LOOPBACK], 7443) == Sweep()
+    many = plan_sweep([interface(f"10.{number}.0.1/22") for number in range(6)], 7443)
+    assert len(many.places) <= MOST_SWEPT
+    assert len(many.networks) + len(many.unswept) == 6
+    assert kinds(evidence(sweep=many)) == ["not-swept"] * len(many.unswept)
 
 
 @pytest.mark.parametrize(

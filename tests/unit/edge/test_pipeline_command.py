@@ -143,6 +143,7 @@ def test_nothing_to_read_is_an_error_and_leaves_nothing_behind(
     [
         ({"--source": "folder:nowhere-at-all"}, "input.invalid", "nowhere-at-all"),
         ({"--source": "nowhere"}, "input.invalid", "kind:location"),
+        ({"--source": "folder:"}, "input.invalid", "--source wants kind:location, for instance folder:/var/lib/"),
         ({"--source": "carrier-pigeon:loft"}, "input.invalid", "carrier-pigeon"),
         ({"--model": "missing.onnx"}, "item.not-found", "missing.onnx"),
         ({"--mean": "0.5"}, "input.invalid", "uint8"),

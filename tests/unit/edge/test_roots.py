@@ -15,9 +15,10 @@ from hypothesis import strategies as st
 from securesystemslib.signer import CryptoSigner
 
 from cloud_sync.release.root_key import RootKey, new_root_key
-from cloud_sync.release.site_roots import Desktop, make_root
+from cloud_sync.release.site_roots import Desktop, expiry, make_root
 from edge_runtime.contracts.errors import InputInvalid, LinesideError, TrustRefused
 from edge_runtime.identity import create_identity
+from edge_runtime.service.root_ledger import RootLedger
 from edge_runtime.service.trust import TrustStore
 from edge_runtime.update.roots import read_root
 
@@ -47,7 +48,7 @@ def of(desktops: Desktops, *names: str) -> Desktops:
 
 def root(version: int, desktops: Desktops, *keys: RootKey, at_s: int | None = None) -> bytes:
     now = int(time.time()) if at_s is None else at_s
-    return make_root(version, desktops, list(keys), certificate=keys[-1].certificate(), now_s=now)
+    return make_root(version, desktops, list(keys), certificate=keys[-1].certificate(), expires=expiry(now))
 
 
 @pytest.fixture
@@ -182,3 +183,33 @@ def test_where_the_roots_cannot_be_read_nobody_is_trusted(trust: TrustStore, tmp
         database.execute("DROP TABLE roots")
     database.close()
     assert TrustStore(tmp_path).pinned() == {}
+
+
+def test_a_root_is_told_of_once_and_again_where_its_audit_may_be_lost(
+    trust: TrustStore, key: RootKey, desktops: Desktops, tmp_path: Path
+) -> None:
+    told: list[tuple[str, str]] = []
+    lasting = True
+
+    def ledger() -> RootLedger:
+        def audit(kind: str, message: str, *, who: str) -> None:
+            assert kind == "trust.root-accepted"
+            told.append((message.partition(" is")[0], who))
+
+        return RootLedger(tmp_path, trust, audit=audit, flush=lambda: lasting)
+
+    one = ledger()
+    one.tick()
+    one.tick()
+    assert told == [("Root 1", "box")]
+    # As `lineside-edge trust` does while the box runs.
+    TrustStore(tmp_path).accept(root(2, of(desktops, "office"), key))
+    one.tick()
+    assert told[1:] == [("Root 2", "box")]
+    lasting = False
+    body = root(3, of(desktops, "office", "new"), key)
+    assert one.accept(body, who="office")
+    assert not one.accept(body, who="new")
+    assert told[2:] == [("Root 3", "office")]
+    ledger().tick()
+    assert told[3:] == [("Root 3", "box")], "the power may have gone before that audit was on the disk"

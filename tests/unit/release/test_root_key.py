@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import base64
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives import serialization
 
+from cloud_sync.release.handover import Handover, read_handover
 from cloud_sync.release.root_key import RootKey, new_root_key, next_file, open_key, unlock
+from edge_runtime.contracts import wire
 from edge_runtime.contracts.errors import InputInvalid, LinesideError, NotFound, PassphraseWrong, RootKeyWrong
 
 OLD, NEW = "the old passphrase", "the new passphrase"
@@ -33,11 +38,11 @@ def test_only_the_passphrase_opens_it(tmp_path: Path, keys: tuple[RootKey, RootK
         unlock(tmp_path / "gone", OLD, keyids=[key.keyid])
     with pytest.raises(InputInvalid):
         key.sealed("")
-    for body in (b"", b"junk", b"{}", b"[" * 100_000, sealed[:40], sealed.replace(b"ENCRYPTED ", b"")):
+    for body in (b"", b"junk", b"{}", b"[" * 100_000, sealed[:40], sealed.replace(b"OPENSSH ", b"")):
         file.write_bytes(body)
         with pytest.raises(LinesideError):
             unlock(file, OLD, keyids=[key.keyid])
-    for at in range(30, len(sealed) - 30, 16):
+    for at in range(30, len(sealed) - 30, 48):
         damaged = sealed[:at] + bytes([sealed[at] ^ 1]) + sealed[at + 1 :]
         file.write_bytes(damaged)
         # The cipher alone does not notice: it may open another key, which signs nothing here.
@@ -62,3 +67,55 @@ def test_a_rotation_that_was_cut_short(tmp_path: Path, keys: tuple[RootKey, Root
     assert unlock(file, NEW, keyids=[new.keyid]).keyid == new.keyid
     assert not next_file(file).exists()
     assert open_key(file.read_bytes(), NEW, "key").keyid == new.keyid
+
+
+def sealed_of_before(key: RootKey, passphrase: str) -> bytes:
+    encryption = serialization.BestAvailableEncryption(passphrase.encode())
+    return key.private.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, encryption)
+
+
+def rounds_of(sealed: bytes) -> int:
+    """Of bcrypt, as OpenSSH's format has them: its cipher, its key's derivation, and the options of that."""
+    body = base64.b64decode(b"".join(sealed.splitlines()[1:-1])).removeprefix(b"openssh-key-v1\0")
+    fields = []
+    for _ in range(3):
+        size = int.from_bytes(body[:4])
+        fields.append(body[4 : 4 + size])
+        body = body[4 + size :]
+    assert fields[1] == b"bcrypt"
+    return int.from_bytes(fields[2][-4:])
+
+
+def test_a_passphrase_takes_long_to_try(keys: tuple[RootKey, RootKey]) -> None:
+    # 16 is what ssh-keygen has for keys that are used every day.
+    assert rounds_of(keys[0].sealed(OLD)) >= 64
+
+
+@pytest.mark.parametrize("exported", [False, True], ids=["a key's file", "an export"])
+def test_a_key_of_before_opens_and_is_sealed_anew(
+    tmp_path: Path, keys: tuple[RootKey, RootKey], exported: bool
+) -> None:
+    key, file = keys[0], tmp_path / "root.key.pem"
+    content = sealed_of_before(key, OLD)
+    site = Handover(site="a" * 64, name="Plant", created_ms=1, roots=("root",), root_key=content.decode())
+    file.write_bytes(wire.encode(site) if exported else content)
+    with pytest.raises(PassphraseWrong):
+        unlock(file, NEW, keyids=[key.keyid])
+    with pytest.raises(RootKeyWrong):
+        unlock(file, OLD, keyids=[keys[1].keyid])
+    assert content[40:80] in file.read_bytes(), "whoever cannot use it changes nothing"
+    assert unlock(file, OLD, keyids=[key.keyid]).keyid == key.keyid
+    now = file.read_bytes()
+    if exported:
+        written = read_handover(now, what="export")
+        assert replace(written, root_key=site.root_key) == site
+        now = (written.root_key or "").encode()
+    assert rounds_of(now) >= 64
+    assert unlock(file, OLD, keyids=[key.keyid]).keyid == key.keyid
+    assert file.stat().st_mode & 0o077 == 0
+
+
+def test_what_tls_reads_opens_with_no_passphrase_that_a_person_has(keys: tuple[RootKey, RootKey]) -> None:
+    sealed = keys[0].sealed_for_tls("a secret that no file has")
+    with pytest.raises(PassphraseWrong):
+        open_key(sealed, OLD, "leftover")

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_ssh_private_key
 
 from cloud_sync.release.sign import ReleaseRepository
 from edge_runtime.contracts.errors import AlreadyExists, BundleInvalid, InputInvalid, NotFound, TrustRefused
@@ -37,12 +37,12 @@ def test_a_sites_keys_are_kept_as_they_should_be(site: FakeSite) -> None:
     root_key, signing_key = site.folder / "root.key.pem", site.folder / "signing.key"
     for path in (root_key, signing_key):
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    assert load_pem_private_key(root_key.read_bytes(), b"a long passphrase")
+    assert load_ssh_private_key(root_key.read_bytes(), b"a long passphrase")
     # Without a match: one wrong passphrase in a few hundred decrypts to what is no key.
     with pytest.raises(ValueError):
-        load_pem_private_key(root_key.read_bytes(), b"a wrong passphrase")
+        load_ssh_private_key(root_key.read_bytes(), b"a wrong passphrase")
     with pytest.raises(TypeError):
-        load_pem_private_key(root_key.read_bytes(), None)
+        load_ssh_private_key(root_key.read_bytes(), None)
     assert load_pem_private_key(signing_key.read_bytes(), None)
     assert not list(site.folder.rglob("*.part"))
 

@@ -78,6 +78,18 @@ endless (float[n] x) => (float y, float[n] same) <bool yes = {1}, float zero = {
 }
 """
 """Counts without end."""
+UNHURRIED = """\
+<ir_version: 10, opset_import: ["": 21]>
+unhurried (float[n] x) => (float y, float[n] same) <int64 turns = {300000}, float zero = {0}> {
+    same = Identity (x)
+    y = Loop (turns, "", zero) <body = body (int64 turn, bool go, float so_far) => (bool on, float next)
+        <float one = {1}> {
+        on = Identity (go)
+        next = Add (so_far, one)
+    }>
+}
+"""
+"""Takes a while, whatever it is asked."""
 UNCARRIED = """\
 <ir_version: 10, opset_import: ["": 21]>
 odd ({kind} x) => ({made} y) <float scale = {{1}}> {{

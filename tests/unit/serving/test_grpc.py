@@ -201,6 +201,17 @@ def test_asynchronous_calls_and_streams(client: triton.InferenceServerClient) ->
     assert heard_of[2][0].as_numpy("logits").argmax() == 1
 
 
+def test_an_error_in_a_stream_says_which_request_it_is_about(server: GrpcServer) -> None:
+    asked = [request("unheard-of", id="one"), frame_request(shape=[64]), b"\xff", request("unheard-of", id="two")]
+    asked[1].id = "odd"
+    bodies = [each if isinstance(each, bytes) else each.SerializeToString() for each in asked]
+    with grpc.insecure_channel(address(server)) as channel:
+        answers = list(channel.stream_stream(f"/{SERVICE}/ModelStreamInfer")(iter(bodies), timeout=20))
+    said = [parse("ModelStreamInferResponse", each) for each in answers]
+    assert all(each.error_message for each in said)
+    assert [each.infer_response.id for each in said] == ["one", "odd", "", "two"]
+
+
 def test_statistics_count_what_was_asked(client: triton.InferenceServerClient) -> None:
     def totals() -> tuple[int, int, int]:
         (figures,) = client.get_inference_statistics("bright").model_stats
@@ -242,6 +253,14 @@ def code_of(ask: Callable[..., bytes], body: bytes, **options: Any) -> tuple[grp
     with pytest.raises(grpc.RpcError) as refused:
         ask(body, **options)
     return refused.value.code(), refused.value.details()
+
+
+def test_a_question_is_no_longer_than_one_that_names_a_model(ask: Callable[..., bytes]) -> None:
+    body = protocol()["ModelReadyRequest"](name="a" * 20_000).SerializeToString()
+    for call in ("ModelReady", "ModelMetadata", "ModelConfig", "ModelStatistics", "RepositoryIndex", "ServerMetadata"):
+        code, why = code_of(ask, body, call=call)
+        assert code == INVALID
+        assert "16384 bytes at most" in why
 
 
 INVALID = grpc.StatusCode.INVALID_ARGUMENT

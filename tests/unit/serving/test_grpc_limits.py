@@ -17,7 +17,7 @@ from edge_runtime.config import Inference
 from edge_runtime.contracts.errors import BoxRefused
 from edge_runtime.serving import grpc_memory, grpc_streams
 from edge_runtime.serving.grpc import GrpcServer
-from edge_runtime.serving.grpc_memory import AnswerTooLarge, CallMemory, Debt, Message
+from edge_runtime.serving.grpc_memory import CallMemory, Debt, Message, TooLarge
 from edge_runtime.serving.grpc_messages import SERVICE, encode_infer, in_stream, protocol, size_of
 from edge_runtime.serving.grpc_streams import Stream, Streams, who_goes
 from edge_runtime.serving.messages import InferAnswer
@@ -177,23 +177,23 @@ def test_memory_is_given_back_once() -> None:
     owe(memory, debt, large)
     with pytest.raises(BoxRefused):
         owe(memory, other, large)
-    with pytest.raises(BoxRefused), memory.held(large):
+    with pytest.raises(BoxRefused), memory.held(large, large):
         raise AssertionError("there was no room")
-    with pytest.raises(AnswerTooLarge):
+    with pytest.raises(TooLarge):
         owe(memory, debt, 2**20)
 
 
 def test_an_answer_takes_the_place_of_its_message() -> None:
     """Messages alone may fill the memory, and all of them are answered."""
     memory, size, debt = CallMemory(2**20, 5.0), 2**19, Debt("here", lambda: None)
-    with memory.held(size) as one, memory.held(size):
+    with memory.held(size, size) as one, memory.held(size, size):
         with pytest.raises(BoxRefused):
             owe(memory, Debt("there", lambda: None), 100_000)
         memory.owe(debt, 100_000, one)
-    with memory.held(2**20 - debt.charge):
+    with memory.held(2**20 - debt.charge, 2**20 - debt.charge):
         pass
     memory.settle(debt)
-    with memory.held(2**20):
+    with memory.held(2**20, 2**20):
         pass
 
 
@@ -205,7 +205,7 @@ def test_what_is_small_has_an_end_too() -> None:
             owe(memory, debt, 10)
     counted = sum(debt.charge for debt in debts)
     assert 2**20 < counted <= 2**20 + grpc_memory.SPARED_BYTES
-    with pytest.raises(BoxRefused), memory.held(grpc_memory.SMALL_BYTES):
+    with pytest.raises(BoxRefused), memory.held(grpc_memory.SMALL_BYTES, grpc_memory.SMALL_BYTES):
         raise AssertionError("nothing is run when nothing fits")
 
 

@@ -25,8 +25,6 @@ from edge_runtime.serving.shelf import ModelShelf, answer
 from tests.unit.serving import onnx_models as models
 from tests.waiting import wait_until
 
-ASKED = InferRequest({"asked": np.zeros(1, np.float32)})
-
 
 @pytest.fixture
 def pool() -> Iterator[WorkerPool]:
@@ -35,8 +33,12 @@ def pool() -> Iterator[WorkerPool]:
     assert pool.close(10)
 
 
+def asked() -> InferRequest:
+    return InferRequest({"asked": np.zeros(1, np.float32)})
+
+
 def said(model: ServedModel) -> float:
-    return float(model.infer(ASKED).outputs[0][1][0])
+    return float(model.infer(asked()).outputs[0][1][0])
 
 
 def test_a_full_queue_says_so_at_once_and_recovers(pool: WorkerPool) -> None:
@@ -197,7 +199,8 @@ def test_not_ready_while_no_worker_comes_back(monkeypatch: pytest.MonkeyPatch) -
     assert shelf.pool.close(10)
 
 
-def ask(model: ServedModel, request: InferRequest = ASKED) -> InferAnswer:
+def ask(model: ServedModel, request: InferRequest | None = None) -> InferAnswer:
+    request = request or asked()
     return answer(model, lambda: request, lambda each: each, arrived_ns=0)
 
 

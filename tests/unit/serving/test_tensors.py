@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import tracemalloc
 from typing import Any
 
 import ml_dtypes
@@ -239,3 +240,15 @@ def test_what_json_cannot_say_is_not_said() -> None:
 def test_bf16_is_rounded_as_others_do(array: np.ndarray[Any, Any]) -> None:
     ours = from_values(spec("BF16"), [3, 4], array.reshape(-1).tolist())
     np.testing.assert_array_equal(ours, array.astype(ml_dtypes.bfloat16).view(np.uint16))
+
+
+def test_text_is_written_without_many_copies() -> None:
+    array = np.array([f"{place:07}" for place in range(50_000)], object)
+    tracemalloc.start()
+    try:
+        raw = to_raw(DATATYPES["BYTES"], array)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert len(raw) == 11 * array.size
+    assert peak < 3 * len(raw)

@@ -10,7 +10,7 @@ import pytest
 
 from app.fleet.ssh.machine import choose_python, read_probe
 from app.fleet.ssh.preflight import MIB, Facts, HomeFacts, InstalledFacts, Wanted, clock_warning, is_same_site, judge
-from edge_runtime.contracts.errors import EnrolmentUnsuitable, SshUnexpected
+from edge_runtime.contracts.enrolment_errors import EnrolmentUnsuitable, SshUnexpected
 
 NOW = 1_790_000_000_000
 ID = "ab" * 32

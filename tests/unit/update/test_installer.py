@@ -111,6 +111,41 @@ def test_a_slow_model_is_rolled_back_and_remembered(box: FakeBox, site: FakeSite
     box.commit(site.release("1.0.2"))
 
 
+def test_a_refused_model_comes_again_once_it_is_forgotten_also_after_a_restart(box: FakeBox, site: FakeSite) -> None:
+    box.commit(site.release("1.0.0"))
+    bad = site.release("1.0.1", model=models.brightness_model(threshold=100.0))
+    box.deliver(bad)
+    box.installer.install(bad.target, baseline=None)
+    box.installer.roll_back("the belt stood")
+    assert box.installer.refused() == {bad.bundle: "the belt stood"}
+    box.deliver(bad)
+    with pytest.raises(BoxRefused):
+        box.installer.install(bad.target, baseline=None)
+    assert box.installer.forget(bad.bundle)
+    assert not box.installer.forget(bad.bundle)
+    again = box.start()
+    assert again.refused() == {}
+    again.install(bad.target, baseline=None)
+    assert slot_of(box, bad).state == "TRIAL"
+
+
+def test_a_trial_is_called_back_by_its_bundle_alone(box: FakeBox, site: FakeSite) -> None:
+    first = site.release("1.0.0")
+    box.commit(first)
+    second = site.release("1.0.1", model=models.brightness_model(threshold=100.0))
+    box.deliver(second)
+    box.installer.install(second.target, baseline=None)
+    assert not box.installer.withdraw(first.bundle, "aborted"), "what is committed stays"
+    assert box.active() == second.bundle
+    assert box.installer.withdraw(second.bundle, "aborted")
+    assert not box.installer.withdraw(second.bundle, "aborted")
+    assert box.active() == first.bundle
+    assert box.installer.refused() == {}
+    box.deliver(second)
+    box.installer.install(second.target, baseline=None)
+    assert slot_of(box, second).state == "TRIAL"
+
+
 def test_another_model_waits_for_the_end_of_a_trial(box: FakeBox, site: FakeSite) -> None:
     first, second = site.release("1.0.0"), site.release("1.0.1")
     box.deliver(first)

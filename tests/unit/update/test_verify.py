@@ -15,10 +15,11 @@ from hypothesis import strategies as st
 from securesystemslib.signer import CryptoSigner
 from tuf.api.metadata import Metadata, Root, Snapshot, Targets, Timestamp
 
+from cloud_sync.release.root_key import open_key
 from edge_runtime.contracts.errors import InputInvalid, TrustRefused
 from edge_runtime.service.trust import TrustStore
 from edge_runtime.update.inbox import Inbox
-from edge_runtime.update.slots import TrustFloor
+from edge_runtime.update.slots import Accepted, SlotTable, TrustFloor, raise_trust
 from edge_runtime.update.verify import BUILD_TIME_S, VerifiedTarget, Verifier
 from tests.fakes.site import Delivery, FakeSite
 
@@ -48,6 +49,10 @@ class Box:
         now = int(time.time() * 1000) if now_ms is None else now_ms
         verifier = Verifier(self.trust.root(self.trust.version), self.inbox.metadata)
         return verifier.verify(target, floors=floors or {}, now_ms=now, newest=newest or TrustFloor())
+
+    def floor(self, accepted: Accepted) -> TrustFloor:
+        """What may not be fallen short of once this was accepted."""
+        return raise_trust(SlotTable(), accepted).floor(self.trust.signers)
 
 
 def metadata_of(site: FakeSite) -> dict[str, bytes]:
@@ -140,9 +145,7 @@ def test_a_next_root_that_the_old_one_did_not_sign_is_refused(box: Box, site: Fa
 
 
 def _signer(path: Path) -> CryptoSigner:
-    key = load_pem_private_key(path.read_bytes(), b"a long passphrase")
-    assert isinstance(key, Ed25519PrivateKey)
-    return CryptoSigner(key)
+    return open_key(path.read_bytes(), "a long passphrase", path.name).signer
 
 
 def test_older_metadata_is_refused_without_any_cache(box: Box, site: FakeSite, delivery: Delivery) -> None:
@@ -150,9 +153,9 @@ def test_older_metadata_is_refused_without_any_cache(box: Box, site: FakeSite, d
     old = metadata_of(site)
     site.release("1.0.1")
     box.deliver(metadata_of(site))
-    seen = box.verify(delivery.target).trust
+    seen = box.floor(box.verify(delivery.target).trust)
     box.deliver(old)
-    before = box.verify(delivery.target).trust
+    before = box.floor(box.verify(delivery.target).trust)
     assert before.timestamp < seen.timestamp, "nothing but the floor tells them apart"
     with pytest.raises(TrustRefused, match="Rollback refused"):
         box.verify(delivery.target, newest=seen)
@@ -166,8 +169,9 @@ def test_the_same_metadata_is_taken_until_it_expires_and_not_longer(
 ) -> None:
     """A freeze: somebody keeps handing out what was true once."""
     box.deliver(metadata_of(site))
-    seen = box.verify(delivery.target).trust
-    assert box.verify(delivery.target, newest=seen, now_ms=(seen.timestamp + 360 * 86_400) * 1000).trust == seen
+    accepted = box.verify(delivery.target).trust
+    seen = box.floor(accepted)
+    assert box.verify(delivery.target, newest=seen, now_ms=(seen.timestamp + 360 * 86_400) * 1000).trust == accepted
     with pytest.raises(TrustRefused, match="expired"):
         box.verify(delivery.target, newest=seen, now_ms=(seen.timestamp + 366 * 86_400) * 1000)
 
@@ -287,6 +291,81 @@ def test_a_desktop_struck_off_by_the_next_root_cannot_release(box: Box, site: Fa
     box.deliver(old)
     with pytest.raises(TrustRefused, match="Not signed"):
         box.verify(delivery.target)
+
+
+def resigned(site: FakeSite, signer: CryptoSigner, versions: dict[str, int], lifetime_s: int) -> dict[str, bytes]:
+    """The site's releases, signed as of other seconds by somebody who holds a key that the root lists."""
+    roles: dict[str, Metadata[Targets]] = {}
+    for name, body in metadata_of(site).items():
+        if not name.endswith("root.json"):
+            roles[name.split(".")[-2]] = Metadata.from_bytes(body)
+    for role, metadata in roles.items():
+        metadata.signed.version = versions[role]
+        metadata.signed.expires = datetime.datetime.fromtimestamp(versions["timestamp"] + lifetime_s, datetime.UTC)
+    snapshot = Metadata[Snapshot].from_bytes(roles["snapshot"].to_bytes())
+    snapshot.signed.meta["targets.json"].version = versions["targets"]
+    timestamp = Metadata[Timestamp].from_bytes(roles["timestamp"].to_bytes())
+    timestamp.signed.snapshot_meta.version = versions["snapshot"]
+    for metadata in (roles["targets"], snapshot, timestamp):
+        metadata.sign(signer)
+    return {
+        f"{versions['targets']}.targets.json": roles["targets"].to_bytes(),
+        f"{versions['snapshot']}.snapshot.json": snapshot.to_bytes(),
+        "timestamp.json": timestamp.to_bytes(),
+    }
+
+
+def test_no_signature_pushes_the_boxs_time_past_the_end_of_its_root(
+    box: Box, site: FakeSite, delivery: Delivery
+) -> None:
+    """Who holds a key of a desktop signs as of 2040: the site's root would have expired for ever on this box."""
+    signer = CryptoSigner(_plain_key(site.folder / "signing.key"))
+    end = int(Metadata[Root].from_bytes(metadata_of(site)["1.root.json"]).signed.expires.timestamp())
+    for far in (end, int(datetime.datetime(2040, 1, 1, tzinfo=datetime.UTC).timestamp())):
+        box.deliver(resigned(site, signer, dict.fromkeys(("timestamp", "snapshot", "targets"), far), 86_400))
+        with pytest.raises(TrustRefused, match="has expired"):
+            box.verify(delivery.target)
+    box.deliver(resigned(site, signer, dict.fromkeys(("timestamp", "snapshot", "targets"), end - 1), 86_400))
+    assert box.floor(box.verify(delivery.target).trust).timestamp == end - 1
+
+
+@pytest.mark.parametrize("role", ["snapshot", "targets"])
+def test_no_number_is_beyond_the_second_of_the_signature(
+    box: Box, site: FakeSite, delivery: Delivery, role: str
+) -> None:
+    """Else a box would ask for a number of which no desktop hears."""
+    now = int(time.time())
+    versions = {"timestamp": now, "snapshot": now, "targets": now, role: now + 1}
+    signer = CryptoSigner(_plain_key(site.folder / "signing.key"))
+    box.deliver(resigned(site, signer, versions, 86_400))
+    with pytest.raises(TrustRefused, match="beyond the second"):
+        box.verify(delivery.target)
+
+
+def test_the_root_key_takes_back_what_a_desktops_key_pushed_ahead(box: Box, site: FakeSite, delivery: Delivery) -> None:
+    """TUF's recovery from a fast-forward attack: once the root does not list the key, its versions do not count."""
+    stolen = CryptoSigner(_plain_key(site.folder / "signing.key"))
+    old = metadata_of(site)
+    box.deliver(resigned(site, stolen, dict.fromkeys(("timestamp", "snapshot", "targets"), 2_000_000_000), 86_400))
+    pushed = box.verify(delivery.target).trust
+    assert box.floor(pushed).timestamp == 2_000_000_000
+    fresh = CryptoSigner(Ed25519PrivateKey.generate())
+    root = Metadata[Root].from_bytes(old["1.root.json"])
+    for role in (Targets.type, Snapshot.type, Timestamp.type):
+        root.signed.revoke_key(stolen.public_key.keyid, role)
+        root.signed.add_key(fresh.public_key, role)
+    root.signed.version = 2
+    root.sign(_signer(site.folder / "root.key.pem"))
+    box.trust.accept(root.to_bytes())
+    now = int(time.time())
+    box.deliver(resigned(site, fresh, dict.fromkeys(("timestamp", "snapshot", "targets"), now), 86_400))
+    floor = box.floor(pushed)
+    assert (floor.timestamp, floor.snapshot, floor.targets, floor.root) == (0, 0, 0, 1)
+    verified = box.verify(delivery.target, newest=floor)
+    assert verified.trust.signed == {fresh.public_key.keyid: TrustFloor(timestamp=now, snapshot=now, targets=now)}
+    # The model's own floor does not hang on any key.
+    with pytest.raises(TrustRefused, match="Rollback refused"):
+        box.verify(delivery.target, newest=floor, floors={"parts": delivery.manifest.release + 1})
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b"null", b"\xff" * 100, b"[" * 100_000, b'{"signed": 1}'])

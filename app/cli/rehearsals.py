@@ -1,0 +1,59 @@
+"""``lineside rollouts rehearse``."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+from app.cli import text
+from app.cli.commands import Topic
+from app.cli.rollout_options import add_plan_options, plan_of, waves_of
+from app.cli.session import Session
+
+if TYPE_CHECKING:
+    from app.usecases.rehearsal import BoxRehearsal, Rehearsal
+
+
+def add_verb(topic: Topic) -> None:
+    rehearse = topic.verb(
+        "rehearse", _rehearse, "what a rollout would send, how long it takes and what would refuse it"
+    )
+    add_plan_options(rehearse)
+
+
+def _rehearse(arguments: argparse.Namespace, session: Session) -> None:
+    from app.usecases.rehearsal import rehearse
+
+    plan = plan_of(arguments)
+    with session.open() as ctx, session.stoppable() as cancel:
+        waves = waves_of(ctx, arguments)
+        found = rehearse(ctx, arguments.model, waves=waves, plan=plan, progress=session.progress, cancel=cancel)
+        session.answer({"rehearsal": found}, _lines(found))
+
+
+def _lines(found: Rehearsal) -> list[str]:
+    rows = [
+        (
+            box.wave,
+            box.name,
+            text.size(box.bytes),
+            "-" if box.minutes is None else f"{box.minutes:.1f} min",
+            "-" if box.bytes_per_s is None else f"{text.size(round(box.bytes_per_s))}/s ({box.measured})",
+            text.size(box.peak_disk_bytes),
+            "-" if box.free_disk_bytes is None else text.size(box.free_disk_bytes),
+            _verdict(box),
+        )
+        for box in found.boxes
+    ]
+    return [
+        f"{found.model}: {text.size(found.bytes)} to {len(found.boxes)} boxes. Nothing was changed.",
+        *text.table(("WAVE", "BOX", "TO SEND", "TAKES", "LINK", "PEAK DISK", "FREE", "WOULD BE REFUSED"), rows),
+        found.point_of_no_return,
+    ]
+
+
+def _verdict(box: BoxRehearsal) -> str:
+    said = [refusal.words for refusal in box.refusals]
+    if box.problem is not None:
+        said.insert(0, f"away: {box.problem}")
+    return " ".join(said) or "no"

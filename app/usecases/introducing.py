@@ -1,0 +1,129 @@
+"""Boxes that do not know this desktop learn of it from whoever holds the site's root key."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from app.context import changing_keys
+from app.fleet.client import BoxClient
+from app.store import boxes as box_store
+from app.store.records import Box
+from app.usecases import roots, trust
+from edge_runtime.contracts.errors import InputInvalid, LinesideError, NotFound, NotIntroduced, TrustRefused
+from edge_runtime.update.roots import RootFacts, is_signed_by, read_root
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from app.context import Context
+    from cloud_sync.release.root_key import RootKey
+
+Told = Callable[[str, str | None], None]
+"""Called for each box with its name, and with why it did not take the root; None: it has it now."""
+
+
+def introduce_all(ctx: Context, names: list[str], *, root_key: Path, passphrase: str, told: Told) -> dict[str, str]:
+    """Bring boxes that do not know this desktop a root that lists it, with the root key as the proof; returns why boxes
+    did not take it, by name.
+
+    :param names: of the boxes; empty: all that have not heard of the newest root.
+    :raises NotIntroduced: there were some, and none took it.
+    :raises PassphraseWrong, RootKeyWrong, NotFound: the root key cannot be used; nothing was changed.
+    """
+    chosen = [box_store.get_box(ctx.database, name) for name in names]
+    if not names:
+        newest = ctx.roots().facts
+        chosen = [box for box in box_store.list_boxes(ctx.database) if roots.is_pending(box, newest)]
+    with changing_keys(ctx.places):
+        key = trust.unlock_root(ctx, root_key, passphrase)
+    reasons = introduce_with(ctx, chosen, key, told=told)
+    if chosen and len(reasons) == len(chosen):
+        raise NotIntroduced(" ".join(f"{name}: {reason}" for name, reason in reasons.items()))
+    return reasons
+
+
+def introduce_with(ctx: Context, chosen: Sequence[Box], key: RootKey, *, told: Told) -> dict[str, str]:
+    """As :func:`introduce_all`, with a key that is open already; none may have taken it."""
+    certificate = ctx.roots().facts.root_certificate
+    if certificate is None:
+        raise InputInvalid("The site's root is of before: boxes do not know the root key yet.", hint="Enrol them anew.")
+    reasons = {}
+    with trust.root_identity(key, certificate) as identity:
+        for box in chosen:
+            try:
+                with BoxClient(box.address, box.certificate, identity) as client:
+                    _introduce(ctx, box, client, key)
+            except LinesideError as error:
+                reasons[box.name] = str(error)
+            told(box.name, reasons.get(box.name))
+    return reasons
+
+
+def _introduce(ctx: Context, box: Box, client: BoxClient, key: RootKey) -> None:
+    """Afterwards the box's newest root is this desktop's, byte for byte, and lists it.
+
+    :raises TrustRefused: it cannot be so.
+    """
+    there = client.newest_root()
+    if not there:
+        raise TrustRefused("It belongs to no site yet.", hint="Enrol it.")
+    theirs, own = client.root(there), ctx.roots()
+    if there > own.version or (there == own.version and theirs != own.newest):
+        facts = read_root(theirs)
+        if facts.version != there or not is_signed_by(own.newest, theirs):
+            raise TrustRefused(f"What it has as root {there} is not signed with this root key.")
+        listed_there = ctx.identity.fingerprint in (facts.desktops or {})
+        if there > own.version and (_has(client, own.version, own.newest) or listed_there):
+            # Made after this desktop's newest one, with the root key: it counts, whomever it strikes off.
+            roots.level(ctx, box, client, there, facts.digest)
+        else:
+            _climb(ctx, box, facts, key)
+    own = ctx.roots()
+    if ctx.identity.fingerprint not in own.desktops():
+        raise TrustRefused(
+            f"Root {own.version} of the site, which it has, does not list this desktop: it was struck off.",
+            hint="Have it admitted again.",
+        )
+    for version in range(there + 1, own.version + 1):
+        client.put_root(version, own.body(version))
+    if client.root(own.version) != own.newest or client.newest_root() != own.version:
+        raise TrustRefused(f"It did not take root {own.version}.")
+
+
+def _has(client: BoxClient, version: int, body: bytes) -> bool:
+    """Whether the box's roots go on from this one.
+
+    :raises TrustRefused: what it has in its place is no root of the site.
+    """
+    try:
+        theirs = client.root(version)
+    except NotFound:
+        return False
+    if theirs != body and not is_signed_by(body, theirs):
+        raise TrustRefused(f"What it has as root {version} is not signed with this root key.")
+    return theirs == body
+
+
+def _climb(ctx: Context, box: Box, theirs: RootFacts, key: RootKey) -> None:
+    """Make roots until one is above that of the box, which was made beside ours. Whom either of the two does not list
+    stays out: what one of them struck off must not come back.
+
+    Each of the roots lists this desktop, so that it may be cut short anywhere.
+    """
+    own = ctx.roots()
+    here, listed = ctx.identity.fingerprint, own.desktops()
+    if here not in listed:
+        raise TrustRefused("This desktop is not one of the site's any more.", hint="Have it admitted again.")
+    kept = {
+        fingerprint: desktop
+        for fingerprint, desktop in listed.items()
+        if fingerprint == here or fingerprint in (theirs.desktops or {})
+    }
+    names = ", ".join(sorted(desktop.name for desktop in kept.values()))
+    words = (
+        f"{box.name} has another root {theirs.version}. Root {theirs.version + 1} takes its place and lists {names}."
+    )
+    with trust.noted(ctx, "trust.roots-joined", box.box, words):
+        while ctx.roots().version <= theirs.version:
+            trust.sign_root(ctx, kept, key)

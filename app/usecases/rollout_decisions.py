@@ -1,0 +1,113 @@
+"""After a box went back by itself: a bundle is offered to it again, held from it, or blacklisted for every box."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from app.store import decisions as decision_store
+from app.store import rollouts as rollout_store
+from app.store.records import EVERY_BOX, BundleDecision, Choice, Rollout
+from app.store.writer import Writer
+from app.usecases import boxes, models
+from app.usecases.rollout_runner import decide as plan_says
+from app.usecases.rollouts import ACTIVE, list_rollouts, must_be_free, must_be_offerable
+from cloud_sync.release.plan import FAILED, ON_BOX, OPEN
+from edge_runtime.contracts.errors import InputInvalid
+
+if TYPE_CHECKING:
+    from app.context import Context
+
+MEANS: dict[Choice, str] = {
+    "offer-again": "The box forgets that it refused this bundle, and gets it once more when its turn comes.",
+    "hold": "This box keeps what it has and is left alone with this bundle, until it is offered again.",
+    "blacklist": "No box of the site is ever offered this bundle again; its rollouts are aborted.",
+}
+WHY: dict[Choice, str] = {
+    "offer-again": "to be tried again",
+    "hold": "held by hand",
+    "blacklist": "blacklisted by hand",
+}
+
+
+def list_decisions(ctx: Context) -> list[BundleDecision]:
+    """What people decided about bundles and boxes, newest first."""
+    return decision_store.list_decisions(ctx.database)
+
+
+def decide(ctx: Context, box: str, model: str, choice: Choice, reason: str | None = None) -> BundleDecision:
+    """Decide about a bundle on a box; what each choice does is in :data:`MEANS`.
+
+    It stands on every desktop of the site after a sync. The box is told when it is next reached for the rollout.
+
+    :raises InputInvalid: the box has it on trial at this moment, or is part of another rollout.
+    :raises BundleBlacklisted: it is never offered again, so it is neither to be offered nor held.
+    """
+    chosen, record = boxes.get_box(ctx, box), models.get_model(ctx, model)
+    if choice not in MEANS:
+        raise InputInvalid(f"{choice!r} is no decision: offer-again, hold or blacklist.")
+    if choice != "blacklist":
+        must_be_offerable(ctx, record)
+    mine = [one for one in list_rollouts(ctx) if one.model == record.model]
+    row = next(((one, part) for one in mine for part in one.boxes if part.box == chosen.box), None)
+    if row is not None and row[1].state in ON_BOX and choice != "blacklist":
+        raise InputInvalid(
+            f"{chosen.name} has {record.name} {record.version} on trial now.", hint="Wait for its end, or abort first."
+        )
+    if choice == "offer-again" and row is not None and row[1].state not in OPEN:
+        must_be_free(ctx, [chosen], but=row[0].rollout)
+
+    def work(writer: Writer) -> BundleDecision:
+        decision = BundleDecision(
+            box=EVERY_BOX if choice == "blacklist" else chosen.box,
+            bundle=record.model,
+            choice=choice,
+            reason=reason or WHY[choice],
+            who=writer.who,
+            decided_ms=writer.now_ms,
+        )
+        decision_store.put_decision(writer, decision)
+        whom = "every box" if choice == "blacklist" else chosen.name
+        title = f"{record.name} {record.version}"
+        writer.activity(f"rollout.{choice}", record.model, f"{title} on {whom}: {decision.reason}.")
+        if choice == "blacklist":
+            for one in mine:
+                _abort(writer, one, f"{title} was blacklisted")
+        elif row is not None and choice == "hold":
+            rollout_store.move_box(
+                writer, row[0].rollout, chosen.box, "held", decision.reason, out_of=["waiting", "sending", *FAILED]
+            )
+        elif row is not None and row[0].state != "aborted":
+            rollout_store.move_box(
+                writer, row[0].rollout, chosen.box, "waiting", decision.reason, out_of=["held", *FAILED]
+            )
+        return decision
+
+    decision = ctx.database.write(work)
+    if choice == "offer-again" and row is not None:
+        _go_on(ctx, row[0].rollout)
+    return decision
+
+
+def _abort(writer: Writer, rollout: Rollout, reason: str) -> None:
+    if rollout_store.move_rollout(
+        writer,
+        rollout.rollout,
+        "aborted",
+        out_of=[*ACTIVE, "stopped"],
+        reason=reason,
+        finished_ms=writer.now_ms,
+    ):
+        for part in rollout.boxes:
+            rollout_store.move_box(writer, rollout.rollout, part.box, "withdrawn", reason, out_of=["waiting"])
+
+
+def _go_on(ctx: Context, rollout: str) -> None:
+    """A rollout that was at its end goes on with the box that is to have it after all, unless others failed too."""
+    current = rollout_store.get_rollout(ctx.database, rollout)
+    known = {box.box: box for box in boxes.list_boxes(ctx)}
+    if current.state in ("done", "stopped") and plan_says(current, known).stopped is None:
+        ctx.database.write(
+            lambda writer: rollout_store.move_rollout(
+                writer, rollout, "running", out_of=["done", "stopped"], reason=None, finished_ms=None
+            )
+        )

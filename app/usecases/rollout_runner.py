@@ -1,0 +1,294 @@
+"""Rollouts under way: several boxes are served at a time, and none of them holds up another."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Mapping
+from concurrent.futures import Future
+from contextlib import suppress
+from dataclasses import replace
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from app.fleet.pacing import RateCap
+from app.store import boxes as box_store
+from app.store import rollouts as rollout_store
+from app.store.records import Box, Model, Rollout, RolloutBox
+from app.store.writer import Writer
+from app.usecases import boxes, models
+from app.usecases.crew import Crew
+from app.usecases.progress import CancelToken, Progress, ProgressEvent, silent
+from app.usecases.rollout_conflicts import mend_records
+from app.usecases.rollout_visit import Visit
+from cloud_sync.release.plan import ON_BOX, OPEN, BoxProgress, Decision, next_boxes
+from edge_runtime.contracts.errors import Cancelled, LinesideError, NotFound
+
+if TYPE_CHECKING:
+    from app.context import Context
+
+AT_A_TIME = 8
+"""Boxes that are served at a time."""
+LOOKOUTS = 4
+"""Boxes that are away, and are looked for at a time beside those."""
+PAUSE_S = 0.25
+AWAY_S = 15.0
+"""How long a box that did not answer is left alone."""
+MEND_S = 2.0
+"""How often the rows of all rollouts are looked through for what contradicts each other, or the boxes."""
+GOES_ON = frozenset({"running", "paused", "stopped", "aborted"})
+"""States in which boxes may still be on trial."""
+
+
+class Runner:
+    """Serves the boxes of rollouts on threads of its own until it is closed.
+
+    What is under way is in the database alone: a runner that dies is replaced by another one, here or on another
+    desktop.
+    """
+
+    def __init__(self, ctx: Context, *, progress: Progress = silent, cancel: CancelToken | None = None) -> None:
+        self._ctx, self._progress, self._cancel = ctx, progress, cancel or CancelToken()
+        self._working, self._looking = Crew(AT_A_TIME, "rollout"), Crew(LOOKOUTS, "lookout")
+        self._busy: dict[str, Future[None]] = {}
+        self._not_before: dict[str, float] = {}
+        self._caps: dict[str, RateCap] = {}
+        self._silent: set[str] = set()
+        """Boxes that were away when they were visited last."""
+        self._news = threading.Event()
+        self._bug: Exception | None = None
+        self._mend_not_before = 0.0
+
+    def __enter__(self) -> Runner:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self.close()
+
+    def close(self, *, wait: bool = True) -> None:
+        """Begin nothing more.
+
+        :param wait: for what is under way; otherwise it is given up, which is as good as a cut.
+        """
+        for crew in (self._working, self._looking):
+            crew.end(self._busy.values(), grace_s=None if wait else 0.0)
+
+    def step_all(self) -> None:
+        """As :meth:`step`, for every rollout of which a box may still go on."""
+        for rollout in rollout_store.list_rollouts(self._ctx.database):
+            if rollout.state in ("running", "paused") or (rollout.state in GOES_ON and _under_way(rollout)):
+                self.step(rollout.rollout)
+
+    def step(self, rollout: str) -> Rollout:
+        """Decide from what is known, and begin what is due; waits for nothing.
+
+        :raises Cancelled: it was stopped.
+        :raises Exception: a bug in a visit, once; the other boxes were served.
+        """
+        self._cancel.check()
+        self._reap()
+        self._mend()
+        current = rollout_store.get_rollout(self._ctx.database, rollout)
+        if current.state not in GOES_ON:
+            return current
+        known = {box.box: box for box in box_store.list_boxes(self._ctx.database)}
+        decision = decide(current, known)
+        if current.state == "running":
+            current = self._conclude(current, decision)
+        running = current.state == "running"
+        model = self._model_here(current)
+        # The more of them are on trial, the less often each is asked.
+        pause_s = PAUSE_S * max(1.0, sum(part.state in ON_BOX for part in current.boxes) / AT_A_TIME)
+        for part in current.boxes:
+            offering = running and (part.box in decision.start or part.state == "sending")
+            if offering or part.state in ON_BOX or (part.state == "sending" and current.state == "aborted"):
+                self._visit(current, part, known.get(part.box), model, offering=offering, pause_s=pause_s)
+        if self._bug is not None:
+            bug, self._bug = self._bug, None
+            raise bug
+        return current
+
+    def settle(self) -> None:
+        """Wait until nothing is under way."""
+        while self._busy:
+            self._news.wait(PAUSE_S)
+            self._news.clear()
+            self._cancel.check()
+            self._reap()
+
+    def _mend(self) -> None:
+        now = time.monotonic()
+        if now >= self._mend_not_before:
+            mend_records(self._ctx)
+            self._mend_not_before = now + MEND_S
+
+    def _conclude(self, current: Rollout, decision: Decision) -> Rollout:
+        if not decision.finished and decision.stopped is None:
+            return current
+        model = models.get_model(self._ctx, current.model)
+        committed = sum(part.state == "committed" for part in current.boxes)
+        words = decision.stopped or f"{committed} of {len(current.boxes)} boxes run {model.name} {model.version}"
+
+        def work(writer: Writer) -> None:
+            to = "done" if decision.stopped is None else "stopped"
+            moved = rollout_store.move_rollout(
+                writer,
+                current.rollout,
+                "done" if decision.stopped is None else "stopped",
+                out_of=["running"],
+                reason=decision.stopped,
+                finished_ms=writer.now_ms,
+            )
+            if moved:
+                writer.activity(f"rollout.{to}", current.rollout, f"Rollout: {words}.")
+
+        self._ctx.database.write(work)
+        return rollout_store.get_rollout(self._ctx.database, current.rollout)
+
+    def _model_here(self, rollout: Rollout) -> Model | None:
+        """What is to be sent; None until a sync has brought it to this desktop."""
+        with suppress(NotFound):
+            model = models.get_model(self._ctx, rollout.model)
+            if self._ctx.blobs.has(model.sha256):
+                return model
+        return None
+
+    def _visit(
+        self,
+        rollout: Rollout,
+        part: RolloutBox,
+        box: Box | None,
+        model: Model | None,
+        *,
+        offering: bool,
+        pause_s: float,
+    ) -> None:
+        if box is None:
+            self._drop(rollout, part)
+            return
+        now, away = time.monotonic(), is_away(box)
+        came_back = part.box in self._silent and not away
+        early = now < self._not_before.get(part.box, 0.0) and not came_back
+        if model is None or part.box in self._busy or early:
+            return
+        self._not_before[part.box] = now + (AWAY_S if away else pause_s)
+        (self._silent.add if away else self._silent.discard)(part.box)
+        visit = Visit(
+            self._ctx,
+            rollout,
+            box,
+            model,
+            offering=offering,
+            caps=self._caps_of(rollout),
+            progress=self._progress,
+            cancel=self._cancel,
+        )
+        future = (self._looking if away else self._working).submit(visit.run)
+        self._busy[part.box] = future
+        future.add_done_callback(lambda _future: self._news.set())
+
+    def _caps_of(self, rollout: Rollout) -> list[RateCap]:
+        """One for all of a rollout's deliveries together: it is this desktop's link that they share."""
+        cap = rollout.plan.cap_bytes_per_s
+        if cap is None:
+            return []
+        return [self._caps.setdefault(rollout.rollout, RateCap(cap, wait=self._cancel.wait))]
+
+    def _drop(self, rollout: Rollout, part: RolloutBox) -> None:
+        """The box was struck off the list: nobody can bring it anything any more."""
+        self._ctx.database.write(
+            lambda writer: rollout_store.move_box(
+                writer, rollout.rollout, part.box, "withdrawn", "The box was struck off the list.", out_of=OPEN
+            )
+        )
+
+    def _reap(self) -> None:
+        for box, future in list(self._busy.items()):
+            if not future.done():
+                continue
+            del self._busy[box]
+            try:
+                future.result()
+            except Cancelled:
+                continue
+            except LinesideError as error:
+                # One box's trouble never ends the pass; a row that could not be written is found again.
+                box_store.set_status(self._ctx.database, box, problem=str(error))
+            except Exception as error:  # noqa: BLE001 - it reaches the caller once the other boxes were served
+                self._bug = error
+
+
+def decide(rollout: Rollout, known: Mapping[str, Box]) -> Decision:
+    """What the plan says now, from the rows and from which boxes answer this desktop.
+
+    :param known: the enrolled boxes by id.
+    """
+    return next_boxes(
+        rollout.plan,
+        [
+            BoxProgress(
+                box=part.box,
+                wave=part.wave,
+                state=part.state,
+                reason=part.reason,
+                updated_ms=part.updated_ms,
+                away=is_away(known.get(part.box)),
+                name=known[part.box].name if part.box in known else part.box[:12],
+            )
+            for part in rollout.boxes
+        ],
+        boxes.now_ms(),
+    )
+
+
+def is_away(box: Box | None) -> bool:
+    """Whether a box did not answer this desktop when it was asked last."""
+    return box is None or box.problem is not None
+
+
+def advance_rollout(
+    ctx: Context, rollout: str, *, progress: Progress = silent, cancel: CancelToken | None = None
+) -> Rollout:
+    """One pass: begin what is due and wait for it. Safe to repeat after any crash."""
+    with Runner(ctx, progress=progress, cancel=cancel) as runner:
+        current = runner.step(rollout)
+        runner.settle()
+        return rollout_store.get_rollout(ctx.database, current.rollout)
+
+
+def follow_rollout(
+    ctx: Context, rollout: str, *, progress: Progress = silent, cancel: CancelToken | None = None
+) -> Rollout:
+    """Advance until the rollout is done or stopped, or, where it was paused or aborted, no box has it on trial any more
+    that answers.
+    """
+    token = cancel or CancelToken()
+    with Runner(ctx, progress=progress, cancel=token) as runner:
+        while True:
+            current = runner.step(rollout)
+            progress(_event(ctx, current))
+            if current.state != "running" and not _to_be_told(ctx, current):
+                runner.settle()
+                return rollout_store.get_rollout(ctx.database, current.rollout)
+            token.wait(PAUSE_S)
+
+
+def _under_way(rollout: Rollout) -> bool:
+    waited = {*ON_BOX, "sending"} if rollout.state == "aborted" else ON_BOX
+    return any(part.state in waited for part in rollout.boxes)
+
+
+def _to_be_told(ctx: Context, rollout: Rollout) -> bool:
+    """Whether a box that answers still has it in hand."""
+    known = {box.box: box for box in box_store.list_boxes(ctx.database)}
+    here = replace(rollout, boxes=tuple(part for part in rollout.boxes if not is_away(known.get(part.box))))
+    return _under_way(here)
+
+
+def _event(ctx: Context, rollout: Rollout) -> ProgressEvent:
+    names = {box.box: box.name for box in box_store.list_boxes(ctx.database)}
+    counted = len(rollout.boxes)
+    ended = sum(part.state not in OPEN for part in rollout.boxes)
+    words = ", ".join(f"{names.get(part.box, part.box[:12])} {part.state}" for part in rollout.boxes[:AT_A_TIME])
+    more = f" and {counted - AT_A_TIME} more" if counted > AT_A_TIME else ""
+    return ProgressEvent(step="rollout", message=f"{words}{more}", fraction=ended / max(counted, 1))

@@ -1,0 +1,31 @@
+"""The real daemon, which loses its power while it makes a bundle from a patch: run as a process of its own.
+
+Arguments: the box's home, ``before``, ``middle`` or ``after`` the bundle's file is written.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from unittest.mock import patch
+
+from edge_runtime.service import daemon
+from edge_runtime.update import inbox as inbox_module
+from tests.fakes.power_cut import Steps
+
+
+def main(home: Path, moment: str) -> int:
+    steps = Steps(1, moment)
+    # Metadata is written in the same way: only what lies among the objects counts.
+    plain = inbox_module.write_durably
+    cut = steps.around(steps.half_written)
+
+    def write(path: Path, chunks: object) -> None:
+        (cut if path.parent.name == "objects" else plain)(path, chunks)  # type: ignore[operator]
+
+    with patch.object(inbox_module, "write_durably", write):
+        return daemon.run(home)
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1]), sys.argv[2]))

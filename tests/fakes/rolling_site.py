@@ -1,0 +1,117 @@
+"""A site with real boxes and released models, for rollouts; and a second desktop beside the first."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from app.context import Context
+from app.store import models as model_store
+from app.store.records import Model, Rollout
+from app.usecases import boxes, joining, rollouts, sites, sync, trust
+from cloud_sync.release.pack import pack_bundle
+from tests.fakes import models
+from tests.fakes.running_box import RunningBox
+
+PASSPHRASE = "correct horse"
+QUICK = "[update]\ntrial_seconds = 0.3\n"
+SLOW = "[update]\ntrial_seconds = 3600.0\n"
+
+
+def free_port() -> int:
+    """A port of the loopback address on which nobody listens at the moment."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+@dataclass
+class RollingSite:
+    """A desktop and the boxes that it enrolled."""
+
+    ctx: Context
+    folder: Path
+    stack: ExitStack
+    boxes: dict[str, RunningBox] = field(default_factory=dict)
+
+    def add_box(self, name: str, *, more: str = QUICK, labels: tuple[str, ...] = ()) -> RunningBox:
+        """Start a box and enrol it."""
+        from app.usecases.labels import label_box
+
+        box = RunningBox(self.folder, name, port=free_port(), more=more)
+        self.stack.callback(box.kill)
+        box.start()
+        boxes.enrol_local(self.ctx, box.home)
+        if labels:
+            label_box(self.ctx, name, add=labels)
+        self.boxes[name] = box
+        return box
+
+    def release(self, version: str, *, threshold: float = 128.0, ctx: Context | None = None, padding: int = 0) -> Model:
+        """A signed model in a desktop's library.
+
+        :param padding: so many bytes more in the file, which do not compress.
+        """
+        desktop = ctx or self.ctx
+        manifest = models.manifest(version=version, release=desktop.repository().next_release("parts"))
+        path = self.folder / f"{version}-{desktop.site.replica[:6]}.bundle"
+        model = models.brightness_model(threshold=threshold, padding=padding)
+        bundle, sha256 = pack_bundle(path, manifest, model, models.GOLDEN)
+        size = path.stat().st_size
+        desktop.blobs.put_file(path, sha256)
+        desktop.repository().add(desktop.blobs.path(sha256), manifest, {})
+        record = Model(
+            model=bundle,
+            sha256=sha256,
+            size=size,
+            name="parts",
+            version=version,
+            release=manifest.release,
+            state="released",
+            created_ms=boxes.now_ms(),
+            burst=None,
+            dataset=None,
+        )
+        model_store.put_model(desktop.database, record)
+        return record
+
+    def second_desktop(self, name: str = "night shift") -> Context:
+        """Another desktop of the site, which boxes have heard of; both have the same object store."""
+        home = self.folder / name.replace(" ", "-")
+        request = joining.request_join(home, self.folder / "request", name=name)
+        admission = self.folder / "admission"
+        trust.admit(self.ctx, request, admission, root_key=self.ctx.places.root_key, passphrase=PASSPHRASE)
+        second = self.stack.enter_context(joining.join(home, admission))
+        boxes.refresh(self.ctx)
+        for ctx in (self.ctx, second):
+            sync.setup_store(ctx, str(self.folder / "store"))
+        self.exchange(second)
+        return second
+
+    def exchange(self, second: Context) -> None:
+        """Both desktops sync until each knows what the other does."""
+        for ctx in (self.ctx, second, self.ctx):
+            sync.sync_now(ctx)
+
+    def states(self, rollout: Rollout, ctx: Context | None = None) -> dict[str, str]:
+        """State by the name of the box."""
+        desktop = ctx or self.ctx
+        names = {box.box: box.name for box in boxes.list_boxes(desktop)}
+        found = rollouts.get_rollout(desktop, rollout.rollout)
+        return {names[part.box]: part.state for part in found.boxes}
+
+    def runs(self, name: str) -> str | None:
+        """Version of the model that answers on a box and is committed there."""
+        status = boxes.refresh(self.ctx, name)[0].status
+        assert status is not None
+        return next((slot.version for slot in status.slots if slot.active and slot.state == "COMMITTED"), None)
+
+
+@contextmanager
+def rolling_site(folder: Path) -> Iterator[RollingSite]:
+    """A site without boxes."""
+    with ExitStack() as stack:
+        ctx = stack.enter_context(sites.create_site(folder / "desktop", "Test site", PASSPHRASE))
+        yield RollingSite(ctx, folder, stack)

@@ -1,0 +1,133 @@
+"""Boxes that say what no box would: one of them spoils nothing for the others."""
+
+from __future__ import annotations
+
+import datetime
+import socket
+import ssl
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
+from cryptography.x509.oid import NameOID
+
+from app.cli import text
+from app.context import Context
+from app.usecases import activity, clocks, finding
+from edge_runtime.contracts import wire
+from edge_runtime.contracts.errors import ClockNotKept, InputInvalid
+from edge_runtime.contracts.status import BoxStatus
+from edge_runtime.identity import create_identity
+from tests.fakes.lying_box import lying_box
+
+
+def now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def status(at_ms: int) -> dict[str, Any]:
+    return {"box": "a" * 64, "name": "x", "version": "1", "boot": "b", "at_ms": at_ms, "uptime_s": 1, "serial": 1}
+
+
+@pytest.mark.parametrize("at_ms", [2**62, -(2**62), 10**30])
+def test_a_clock_that_no_calendar_knows_spoils_only_its_own_reading(ctx: Context, tmp_path: Path, at_ms: int) -> None:
+    with (
+        lying_box(ctx, tmp_path, "liar", {"/v1/clock": lambda: {"at_ms": at_ms}}),
+        lying_box(ctx, tmp_path, "right", {"/v1/clock": lambda: {"at_ms": now_ms(), "may_set": True}}),
+    ):
+        liar, right = clocks.read_clocks(ctx)
+    assert liar.problem is not None
+    assert (right.problem, right.matters, right.may_set) == (None, False, True)
+    with pytest.raises(InputInvalid):
+        wire.from_dict(status(at_ms), BoxStatus)
+    assert text.moment(at_ms) == f"{at_ms} ms"
+
+
+def test_a_clock_that_does_not_stay_set_is_an_error_and_is_entered_as_it_was(ctx: Context, tmp_path: Path) -> None:
+    stuck = {"at_ms": 1_000_000, "may_set": True}
+    with (
+        lying_box(ctx, tmp_path, "stuck", {"/v1/clock": lambda: stuck, "/v1/status": lambda: status(1_000_000)}),
+        pytest.raises(ClockNotKept),
+    ):
+        clocks.set_clock(ctx, "stuck")
+    told = [(entry.what, entry.message) for entry in activity.page_activity(ctx).rows if "clock" in entry.what]
+    assert [what for what, _message in told] == ["box.clock-not-kept"]
+    assert told[0][1].startswith("Tried to set the clock of stuck: it was -")
+
+
+def test_neighbours_without_an_address_or_with_endless_names_are_refused_whole(ctx: Context, tmp_path: Path) -> None:
+    good = {"box": "b" * 64, "name": "line-3", "addresses": ["[fe80::7%eth0]:7443", "plant.example:7443"]}
+    said: list[dict[str, Any]] = [good]
+    with lying_box(ctx, tmp_path, "near", {"/v1/neighbours": lambda: {"found": said}}):
+        request = finding.ScanRequest(seconds=0, via="near")
+        assert [one.seen.name for one in finding.scan(ctx, request).found] == ["line-3"]
+        for wrong in (
+            {"addresses": []},
+            {"addresses": ["no address"]},
+            {"name": "x" * 3000},
+            {"interfaces": ["x"] * 99},
+        ):
+            said[:] = [good, {**good, **wrong}]
+            with pytest.raises(InputInvalid):
+                finding.scan(ctx, request)
+
+
+@contextmanager
+def stranger(folder: Path, name: str) -> Iterator[int]:
+    """Takes TLS connections with a certificate that breaks its standard."""
+    identity = create_identity(folder, "stranger")
+    key = load_pem_private_key(identity.key_path.read_bytes(), None)
+    assert isinstance(key, Ed25519PrivateKey)
+    called = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name, _validate=False)])
+    now = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(called)
+        .issuer_name(called)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now)
+        .not_valid_after(now.replace(year=2100))
+        .sign(key, None)
+    )
+    identity.certificate_path.write_bytes(certificate.public_bytes(Encoding.PEM))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(identity.certificate_path, identity.key_path)
+    with closing(socket.create_server(("127.0.0.1", 0))) as server:
+
+        def serve() -> None:
+            with suppress(OSError):
+                while True:
+                    connection, _ = server.accept()
+                    with suppress(OSError), context.wrap_socket(connection, server_side=True) as opened:
+                        opened.recv(1)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        try:
+            yield server.getsockname()[1]
+        finally:
+            server.shutdown(socket.SHUT_RDWR)
+            thread.join(10)
+
+
+@pytest.mark.filterwarnings("ignore:Attribute's length")
+def test_a_stranger_with_an_endless_name_neither_warns_nor_pads_the_table(tmp_path: Path) -> None:
+    with stranger(tmp_path / "stranger", "W" * 3000) as port:
+        command = [sys.executable, "-m", "app", "--home", str(tmp_path / "none"), "boxes", "scan", "--seconds", "0"]
+        done = subprocess.run(
+            [*command, "--address", f"127.0.0.1:{port}"], capture_output=True, text=True, timeout=60, check=True
+        )
+    assert "Warning" not in done.stderr
+    lines = done.stdout.splitlines()
+    assert "W" * 39 + "…" in lines[1]
+    assert max(map(len, lines)) < 200
