@@ -248,6 +248,10 @@
         <translation>从此盒子移除 Lineside…</translation>
     </message>
     <message>
+        <source>Update its program…</source>
+        <translation>更新其程序…</translation>
+    </message>
+    <message>
         <source>Its disk takes no rows: {problem}</source>
         <translation>它的磁盘无法写入记录：{problem}</translation>
     </message>
@@ -490,6 +494,10 @@
         <translation>查找被复制的边缘盒</translation>
     </message>
     <message>
+        <source>Take Lineside off a machine…</source>
+        <translation>从一台机器上移除 Lineside…</translation>
+    </message>
+    <message>
         <source>History of box {name}</source>
         <translation>边缘盒 {name} 的历史</translation>
     </message>
@@ -500,6 +508,10 @@
     <message>
         <source>Take Lineside off {name}…</source>
         <translation>从 {name} 移除 Lineside…</translation>
+    </message>
+    <message>
+        <source>Update the program of {name}…</source>
+        <translation>更新 {name} 的程序…</translation>
     </message>
     <message>
         <source>Set the clock of {name}…</source>
@@ -1901,6 +1913,49 @@
     </message>
 </context>
 <context>
+    <name>ReleaseMachine</name>
+    <message>
+        <source>Take Lineside off a machine that is not listed?</source>
+        <translation>要从不在列表中的机器上移除 Lineside 吗？</translation>
+    </message>
+    <message>
+        <source>Whatever of Lineside is on it is removed over SSH: half an enrolment, or a box that was forgotten. A box that is on the list is released on its own page.</source>
+        <translation>通过 SSH 移除其上与 Lineside 有关的一切：未完成的登记，或已被忘记的盒子。列表中的盒子请在其自己的页面上移除。</translation>
+    </message>
+    <message>
+        <source>Take Lineside off it</source>
+        <translation>从该机器移除 Lineside</translation>
+    </message>
+    <message>
+        <source>Whose box it may be</source>
+        <translation>可以是谁的盒子</translation>
+    </message>
+    <message>
+        <source>This site&apos;s</source>
+        <translation>本站点的</translation>
+    </message>
+    <message>
+        <source>Anybody&apos;s</source>
+        <translation>任何人的</translation>
+    </message>
+    <message>
+        <source>What waits there</source>
+        <translation>等待中的数据</translation>
+    </message>
+    <message>
+        <source>Stop if there is any</source>
+        <translation>若有则停止</translation>
+    </message>
+    <message>
+        <source>Let it go</source>
+        <translation>放弃</translation>
+    </message>
+    <message>
+        <source>What waits there for a desktop</source>
+        <translation>盒子上等待桌面取走的数据</translation>
+    </message>
+</context>
+<context>
     <name>ReplaceRoot</name>
     <message>
         <source>Replace the root key</source>
@@ -3079,6 +3134,29 @@
     <message>
         <source>the one that runs Lineside</source>
         <translation>运行 Lineside 的那个</translation>
+    </message>
+</context>
+<context>
+    <name>UpdateBox</name>
+    <message>
+        <source>Update the program of {box}</source>
+        <translation>更新 {box} 的程序</translation>
+    </message>
+    <message>
+        <source>The same as to add it over SSH: what is missing there is brought, and the box runs the new version at the end. Its key, models and what it saw stay.</source>
+        <translation>与通过 SSH 添加相同：补传缺少的内容，最后盒子运行新版本。其密钥、模型和所见数据保持不变。</translation>
+    </message>
+    <message>
+        <source>Update {box}</source>
+        <translation>更新 {box}</translation>
+    </message>
+    <message>
+        <source>Edge bundle (optional)</source>
+        <translation>边缘安装包（可选）</translation>
+    </message>
+    <message>
+        <source>What `make edge-bundle` built; otherwise it is taken from where bundles usually lie.</source>
+        <translation>由 `make edge-bundle` 构建；留空则从安装包的常用位置获取。</translation>
     </message>
 </context>
 <context>

@@ -43,7 +43,8 @@ def as_box(bare: Visit, script: str) -> None:
 def look(bare: Visit) -> Facts:
     sign_in = SignIn(password=PASSWORD)
     with open_session(bare.target, bare.machine.fingerprint(), sign_in, check=lambda: None) as session:
-        return meet(session, sign_in, offer=lambda _probe: ()).as_root("look", Facts, waiting=True)
+        hand = meet(session, sign_in, offer=lambda _probe: ())
+        return hand.as_root("look", Facts, home=hand.probe.home, waiting=True)
 
 
 def test_a_box_with_a_new_identity_is_known_by_it(bare: Visit) -> None:
@@ -103,7 +104,8 @@ def test_links_lead_root_nowhere(bare: Visit, monkeypatch: pytest.MonkeyPatch) -
     with open_session(bare.target, bare.machine.fingerprint(), sign_in, check=lambda: None) as session:
         hand = meet(session, sign_in, offer=lambda _probe: ())
         told["said"] = hand.as_root("last-words", enrolment._LastWords).said
-        hand.as_root("stop", enrolment._Changed)
+        with hand.claimed(bare.ctx.identity.fingerprint):
+            hand.as_root("stop", enrolment._Changed)
     assert told["said"] == ()
     assert not (root / "etc/nologin").exists()
 

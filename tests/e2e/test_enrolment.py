@@ -316,10 +316,20 @@ def test_a_box_of_another_site_is_left_alone(bare: Visit, tmp_path: Path) -> Non
 def test_another_build_replaces_the_one_before_and_runs(bare: Visit, tmp_path: Path) -> None:
     box = bare.enrol().box
     assert box.status is not None
+    before = loaded(bare)
     newer = light_bundle(tmp_path / "newer", note="# another build\n")
     report = bare.enrol(bundle=newer)
-    assert report.changed == ("upload", "install")
+    assert report.changed == ("upload", "install", "start")
     assert report.box.box == box.box
+    assert len(before) == len(loaded(bare)) == 1
+    assert before != loaded(bare)
+    assert bare.enrol(bundle=newer).changed == ()
+
+
+def loaded(bare: Visit) -> set[str]:
+    """Versions that the box's process has in its memory."""
+    script = "cat /proc/[0-9]*/maps | grep -o '/opt/lineside-edge/versions/[^/]*' | sort -u"
+    return set(bare.machine.run("sh", "-c", script).split())
 
 
 def test_somebody_who_changes_the_upload_gets_nothing_run(bare: Visit) -> None:

@@ -9,7 +9,10 @@ from tests.fakes.bare_machine import SHARED
 from tests.fakes.edge_bundles import small_bundle
 
 _MAIN = f"""\
-import sys
+import mmap, sys
+# As the compiled modules of a real bundle lie in the memory of a process, which shows what version it runs.
+with open(__file__, "rb") as own:
+    loaded = mmap.mmap(own.fileno(), 0, access=mmap.ACCESS_READ)
 def program():
     kept = [path for path in sys.path if "/opt/lineside-edge" not in path]
     sys.path[:] = ["{SHARED}/repository", "{SHARED}/site", *kept]

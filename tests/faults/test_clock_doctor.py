@@ -201,7 +201,9 @@ def test_without_the_right_it_says_so_and_what_to_do(site: Context, unprivileged
     assert not clocks.read_clocks(site)[0].may_set
     with pytest.raises(ClockForbidden, match="CAP_SYS_TIME") as refused:
         clocks.set_clock(site, "line-1")
-    assert "lineside-edge-clock.conf" in refused.value.hint
+    # Where there is no systemd, no drop-in of it could help.
+    way = "lineside-edge-clock.conf" if Path("/run/systemd/system").is_dir() else "by hand"
+    assert way in refused.value.hint
 
 
 @needs_root

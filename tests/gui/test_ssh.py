@@ -7,9 +7,12 @@ from pathlib import Path
 import pytest
 from PySide6.QtWidgets import QLineEdit
 
+from app.fleet.ssh.address import SshTarget
+from app.fleet.ssh.session import SignIn
 from app.gui.pages.boxes import BoxesPage
-from app.gui.pages.ssh_jobs import ReleaseBox, Told
+from app.gui.pages.ssh_jobs import ReleaseBox, Told, UpdateBox
 from app.usecases import boxes
+from app.usecases.enrolment import enrol_over_ssh
 from app.usecases.release import Rows
 from tests.fakes.bare_machine import PASSWORD, USER, bare_machine, needed
 from tests.fakes.light_bundles import light_bundle
@@ -87,6 +90,35 @@ def test_a_machine_becomes_a_box_and_is_bare_again(
         told.accept()
         bench.settle()
 
+        again = page.add_box()
+        again.way.choose("ssh")
+        again.ssh.address.setText(f"{USER}@{machine.address}")
+        bench.settle()
+        assert again.ssh.host_key.text() == machine.fingerprint()
+        # What a person typed stays.
+        again.ssh.host_key.setText("SHA256:other")
+        again.ssh.address.setText(f"{USER}@{machine.address}:22")
+        bench.settle()
+        assert again.ssh.host_key.text() == "SHA256:other"
+        again.reject()
+
+        newer = page.detail.ask_to_update()
+        assert isinstance(newer, UpdateBox)
+        bench.settle()
+        assert (newer.ssh.address.text(), newer.ssh.host_key.text()) == (
+            f"{USER}@{machine.address}",
+            machine.fingerprint(),
+        )
+        newer.ssh.password.setText(PASSWORD)
+        newer.bundle.edit.setText(str(light_bundle(tmp_path / "newer", note="# newer\n")))
+        newer.primary.click()
+        bench.settle()
+        assert errors == []
+        assert [box.box for box in boxes.list_boxes(bench.context)] == [added.box]
+        for told in page.findChildren(Told):
+            told.accept()
+        bench.settle()
+
         asked = page.detail.ask_to_release()
         assert isinstance(asked, ReleaseBox)
         bench.settle()
@@ -98,6 +130,37 @@ def test_a_machine_becomes_a_box_and_is_bare_again(
         bench.settle()
         assert errors == []
         assert boxes.list_boxes(bench.context) == []
+        assert machine.changes(before) == {}
+        (told,) = page.findChildren(Told)
+        assert "port 7443" in told.notes[0]
+        told.accept()
+
+
+@pytest.mark.parametrize("mark", [pytest.param("", marks=needed)])
+def test_a_machine_that_is_not_listed_is_released_by_its_address(
+    bench: Bench, tmp_path: Path, errors: list[BaseException], mark: str
+) -> None:
+    page = page_of(bench)
+    with network() as net, bare_machine(tmp_path / "bare", net) as machine:
+        machine.serve()
+        before = machine.written()
+        target = SshTarget(USER, machine.address)
+        bundle = light_bundle(tmp_path / "bundle")
+        signed = SignIn(password=PASSWORD)
+        enrolled = enrol_over_ssh(bench.context, target, machine.fingerprint(), signed, name="line-2", bundle=bundle)
+        boxes.forget_box(bench.context, enrolled.box.box)
+        assert "Take Lineside off a machine…" in [command.title for command in page.commands()]
+        asked = page.ask_to_release_machine()
+        assert (asked.site.value, asked.rows.value) == (False, Rows.KEEP)
+        asked.primary.click()
+        assert "where the machine is" in asked.complaint
+        asked.ssh.address.setText(f"{USER}@{machine.address}")
+        asked.ssh.host_key.setText(machine.fingerprint())
+        asked.ssh.password.setText(PASSWORD)
+        asked.rows.choose(Rows.DISCARD)
+        asked.primary.click()
+        bench.settle()
+        assert errors == []
         assert machine.changes(before) == {}
         (told,) = page.findChildren(Told)
         assert "port 7443" in told.notes[0]

@@ -84,6 +84,7 @@ class AddBox(FormDialog):
             group.setLayout(fields)
             ways.addWidget(group)
         self.ssh = SshFields(self)
+        self.ssh.recall(session)
         self.name = QLineEdit()
         self.name.setPlaceholderText("line-2")
         self.add_field(

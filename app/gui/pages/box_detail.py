@@ -17,7 +17,7 @@ from app.gui.pages.box_clock import ClockPanel
 from app.gui.pages.box_labels import LabelPanel
 from app.gui.pages.box_shadow import ShadowPanel
 from app.gui.pages.entries import Entries, Entry, Line
-from app.gui.pages.ssh_jobs import ReleaseBox, start_release
+from app.gui.pages.ssh_jobs import ReleaseBox, UpdateBox, start_enrolment, start_release
 from app.gui.states import box_state, slot_state, state
 from app.gui.widgets import Button, Chip, Facts, card, column, label, row
 from app.store.records import Box
@@ -74,6 +74,7 @@ class BoxDetail(QWidget):
         self.chart_card = card(label(self.tr("What the model said"), "section"), self._unheard, self.chart, gap=8)
         """Shown by the page, where there is room for its width."""
         self.release = Button(self.tr("Take Lineside off this box…"), "undo", clicked=self.ask_to_release)
+        self.update_program = Button(self.tr("Update its program…"), "send", clicked=self.ask_to_update)
         last = row(self.look_back, self.forget)
         last.setStretch(0, 1)
         panel = [
@@ -86,6 +87,7 @@ class BoxDetail(QWidget):
                 self.labels,
                 row(self.refresh, self.collect, 1),
                 last,
+                self.update_program,
                 self.release,
                 gap=12,
             ),
@@ -163,6 +165,16 @@ class BoxDetail(QWidget):
             )
         )
         dialog.open()
+
+    def ask_to_update(self) -> UpdateBox | None:
+        """Ask how to sign in, and bring a newer program over SSH; None where none is picked."""
+        if self._box is None:
+            return None
+        page = self._page
+        dialog = UpdateBox(page.session, self, self._box)
+        dialog.wanted.connect(lambda request: start_enrolment(page.session, page, request, page.table.pick))
+        dialog.open()
+        return dialog
 
     def ask_to_release(self) -> ReleaseBox | None:
         """Ask, naming the box, and take everything off it over SSH; None where none is picked."""

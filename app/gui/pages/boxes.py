@@ -16,7 +16,7 @@ from app.gui.pages.box_clones import CloneNotice
 from app.gui.pages.box_detail import BoxDetail
 from app.gui.pages.box_history import BoxHistory, Topic
 from app.gui.pages.measures import state_width, text_width
-from app.gui.pages.ssh_jobs import start_enrolment
+from app.gui.pages.ssh_jobs import ReleaseMachine, start_enrolment, start_release
 from app.gui.session import Session
 from app.gui.states import BOX_STATES, State, box_state, state
 from app.gui.tables import Column, DataTable, PagedModel
@@ -186,6 +186,7 @@ class BoxesPage(Page):
             Command(title=self.tr("Refresh all boxes"), icon="refresh", run=self.refresh_boxes),
             Command(title=self.tr("Collect from all boxes"), icon="collect", run=self.collect_boxes),
             Command(title=self.tr("Look for copied boxes"), icon="copy", run=self.notice.open_comparison),
+            Command(title=self.tr("Take Lineside off a machine…"), icon="undo", run=self.ask_to_release_machine),
             *self._commands_of_picked(),
         ]
 
@@ -197,6 +198,7 @@ class BoxesPage(Page):
         shadow = self.tr("Start a shadow run on {name}…").format(name=box.name)
         forget = self.tr("Forget box {name}…").format(name=box.name)
         release = self.tr("Take Lineside off {name}…").format(name=box.name)
+        update = self.tr("Update the program of {name}…").format(name=box.name)
         clock = self.tr("Set the clock of {name}…").format(name=box.name)
         wrong = (
             [Command(title=clock, icon="wait", run=self.detail.clock.ask_to_set)]
@@ -208,6 +210,7 @@ class BoxesPage(Page):
             Command(title=look, icon="activity", run=self.look_back),
             Command(title=shadow, icon="play", run=self.detail.shadow.ask_to_start),
             Command(title=forget, icon="close", run=self.detail.ask_to_forget),
+            Command(title=update, icon="send", run=self.detail.ask_to_update),
             Command(title=release, icon="undo", run=self.detail.ask_to_release),
         ]
 
@@ -229,6 +232,13 @@ class BoxesPage(Page):
         dialog = AddBox(self.session, self)
         dialog.enrolled.connect(self.table.pick)
         dialog.ssh_wanted.connect(lambda request: start_enrolment(self.session, self, request, self.table.pick))
+        dialog.open()
+        return dialog
+
+    def ask_to_release_machine(self) -> ReleaseMachine:
+        """Ask which, and take off it what is on no list."""
+        dialog = ReleaseMachine(self.session, self)
+        dialog.wanted.connect(lambda request: start_release(self.session, self, None, request))
         dialog.open()
         return dialog
 

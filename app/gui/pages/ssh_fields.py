@@ -11,7 +11,10 @@ from PySide6.QtWidgets import QLineEdit, QWidget
 from app.fleet.ssh.address import SCHEME, SshTarget, read_fingerprint, read_target
 from app.fleet.ssh.session import SignIn
 from app.gui.dialogs import FormDialog, PathField
+from app.gui.session import Session
 from app.gui.widgets import Segments, column, row
+from app.usecases import enrolment
+from edge_runtime.contracts.errors import InputInvalid
 
 PASSWORD, KEY, AGENT = "password", "key", "agent"
 
@@ -21,6 +24,7 @@ class SshFields(QObject):
 
     def __init__(self, dialog: FormDialog) -> None:
         super().__init__(dialog)
+        self._recalled = ""
         self.group = QWidget()
         inside = self.inside = column(gap=16)
         self.address = QLineEdit()
@@ -74,6 +78,25 @@ class SshFields(QObject):
         """Where it was before, and the key that was verified then."""
         self.address.setText(str(target).removeprefix(SCHEME))
         self.host_key.setText(host_key)
+
+    def recall(self, session: Session) -> None:
+        """Fill in the host key that was verified at the address before, once that is typed."""
+        context = session.context
+
+        def look(text: str) -> None:
+            try:
+                target = self.target()
+            except InputInvalid:
+                return
+
+            def found(key: str | None) -> None:
+                if key and self.address.text() == text and self.host_key.text() in ("", self._recalled):
+                    self._recalled = key
+                    self.host_key.setText(key)
+
+            session.tasks.run_query(lambda: enrolment.known_host_key(context, target), found, owner=self)
+
+        self.address.textChanged.connect(look)
 
     def target(self) -> SshTarget:
         """:raises InputInvalid: it is no user and address."""
