@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from app.store.records import Burst, Model, RolloutBox, Sample
+from app.store.records import Burst, Model, RolloutBox, Sample, VisitEntry
 from app.store.tables import TABLES, key_of
 from edge_runtime.contracts import wire
 from edge_runtime.contracts.errors import InputInvalid
@@ -116,6 +116,12 @@ def _audit(row: Row) -> None:
     wire.from_dict(row, AuditRow, what="journal's audit")
 
 
+def _visit(row: Row) -> None:
+    entry = wire.from_dict(row, VisitEntry, what="journal's entry of a visit")
+    if not entry.visit.endswith(f"-{entry.replica[:16]}"):
+        raise InputInvalid("The journal has an entry of a visit that another desktop began.")
+
+
 _CHECKS: Mapping[str, Callable[[Row], None]] = {
     "boxes": _box,
     "samples": _sample,
@@ -128,4 +134,5 @@ _CHECKS: Mapping[str, Callable[[Row], None]] = {
     "rollouts": _rollout,
     "alerts": _alert,
     "audits": _audit,
+    "visit_entries": _visit,
 }

@@ -207,10 +207,21 @@ def _ssh_access(database: sqlite_utils.Database) -> None:
     database.execute(_SSH_ACCESS)
 
 
+_VISITS = """CREATE TABLE visit_entries (
+    visit TEXT NOT NULL, seq INTEGER NOT NULL, replica TEXT NOT NULL, at_ms INTEGER NOT NULL, kind TEXT NOT NULL,
+    who TEXT NOT NULL, desktop TEXT NOT NULL, certificate TEXT NOT NULL, body TEXT NOT NULL, previous TEXT NOT NULL,
+    digest TEXT NOT NULL, signature TEXT NOT NULL, PRIMARY KEY (visit, seq)) WITHOUT ROWID, STRICT"""
+
+
+def _visits(database: sqlite_utils.Database) -> None:
+    database.execute(_VISITS)
+
+
 STEPS = (
     Step("0001_foundation", _foundation),
     Step("0002_more_streams", _more_streams),
     Step("0003_streams_by_box", _streams_by_box),
     Step("0004_clocks_copies_chains", _clocks_copies_chains),
     Step("0005_ssh_access", _ssh_access),
+    Step("0007_visits", _visits),
 )

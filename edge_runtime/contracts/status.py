@@ -153,6 +153,8 @@ class BoxStatus:
     """sha256 of that root: two desktops may have made two of one number."""
     signed_s: Count = 0
     """When the newest release that it has accepted was signed, seconds since 1970: older signatures are refused."""
+    arch: Annotated[str, Meta(pattern=r"^[a-z0-9_]{0,20}\Z")] = ""
+    """Of the machine, as ``uname -m`` says it: which edge bundle is for it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -262,6 +262,7 @@ class Daemon:
             root=self._trust.version,
             root_digest=self._trust.digest,
             signed_s=self._installer.newest_signature_s,
+            arch=self._machine.arch,
         )
 
     def config_text(self) -> str:
