@@ -77,9 +77,9 @@ def check_report(content: bytes) -> CheckedReport:
     :raises ReportTampered: a byte of it was changed, or it is no report.
     """
     drawn, digest, signature = _unseal(content)
-    document = _document(drawn)
     if hashlib.sha256(drawn).hexdigest() != digest:
         raise ReportTampered("What the report shows is not what was sealed.")
+    document = _document(drawn)
     if not is_signed(document.writer, "visit report", bytes.fromhex(digest), signature):
         raise ReportTampered("The report's seal is not that of the desktop that it names.")
     check_chain(document.entries)

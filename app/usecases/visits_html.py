@@ -43,8 +43,8 @@ table.rows tr { break-inside: avoid; }
 .box table.rows { table-layout: fixed; }
 .box table.rows th:first-child, .box table.rows td:first-child { width: 20%; color: #55626f; }
 .changed td:last-child { font-weight: 650; }
-.changed td:last-child::before { content: "● "; color: #0b6b6b; }
-.list th:first-child { width: 190px; }
+.changed td:last-child::before { content: "• "; color: #0b6b6b; }
+.list th:first-child { width: 176px; }
 .list th:nth-child(2) { width: 130px; }
 .list { border: 1px solid #d5dbe1; border-radius: 8px; overflow: hidden; }
 .left { margin: 0; padding: 10px 16px 12px 16px; border-top: 1px solid #e7ebef; background: #fdf6e7; color: #6b4a00;
@@ -126,7 +126,7 @@ def _table(table: TableView) -> str:
 
 def _head(columns: Iterable[str]) -> str:
     cells = "".join(f'<th scope="col">{_text(column)}</th>' for column in columns)
-    return f"<tr>{cells}</tr>"
+    return f"<thead><tr>{cells}</tr></thead>"
 
 
 def _row(cells: Iterable[str], *, changed: bool = False) -> str:
@@ -136,6 +136,6 @@ def _row(cells: Iterable[str], *, changed: bool = False) -> str:
 
 def _receipt(receipt: ReceiptView) -> str:
     return (
-        f'<section class="receipt"><header><h3>{_text(receipt.name)}</h3></header>{_facts(receipt.facts, long=True)}'
-        "</section>"
+        f'<section class="receipt"><header><h3>{_text(receipt.name)}</h3>'
+        f'<div class="id">{_text(receipt.box)}</div></header>{_facts(receipt.facts, long=True)}</section>'
     )

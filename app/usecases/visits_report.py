@@ -13,7 +13,7 @@ from app.usecases.visits_html import draw_html
 from app.usecases.visits_records import read_visit
 from app.usecases.visits_view import report_view
 from app.usecases.visits_words import Language, resolve_language
-from edge_runtime.contracts.errors import InputInvalid
+from edge_runtime.contracts.errors import InputInvalid, TrustRefused
 from edge_runtime.update.durable import write_durably
 
 if TYPE_CHECKING:
@@ -38,9 +38,13 @@ def write_report(ctx: Context, visit: str, out: Path, *, language: Language | No
     :param language: None: that of this desktop.
     :raises InputInvalid: the file's name says no format, or it cannot be written there.
     :raises ReportTampered: an entry of the visit was changed.
+    :raises ReportFontMissing: no font here has the characters of the language, for a PDF.
+    :raises TrustRefused: the site does not list this desktop.
     :raises DiskFull: no room.
     """
     kind = _kind_of(out)
+    if ctx.identity.fingerprint not in ctx.roots().desktops():
+        raise TrustRefused("The site's root does not list this desktop: nobody could believe its seal.")
     entries = entries_of(ctx, visit)
     roots = ctx.roots()
     document = ReportDocument(

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from app.usecases.visits_records import Audits, LineFact, SlotFact, Snapshot, Visit
-from app.usecases.visits_words import Language, moment, size, span, state_word, word
+from app.usecases.visits_words import Language, moment, second, size, span, state_word, word
 from edge_runtime.contracts.text import one_line
 
 NOTHING = "–"
@@ -54,6 +54,7 @@ class ReceiptView:
     """What one box said at the end."""
 
     name: str
+    box: str
     facts: tuple[Fact, ...]
 
 
@@ -97,7 +98,8 @@ class ReportView:
             yield from (table.heading, table.remark, *table.columns)
             for cells in table.rows:
                 yield from cells
-        yield from (one.name for one in self.receipts)
+        for receipt in self.receipts:
+            yield from (receipt.name, receipt.box)
 
 
 def report_view(visit: Visit, language: Language) -> ReportView:
@@ -240,13 +242,13 @@ def _tables(language: Language, visit: Visit) -> Iterable[TableView]:
     when, who, what = (word(language, key) for key in ("when", "who", "message"))
     if visit.notes:
         rows = [
-            (moment(at_ms), one_line(by), one_line(f"{note.name}: {note.text}" if note.name else note.text))
+            (second(at_ms), one_line(by), one_line(f"{note.name}: {note.text}" if note.name else note.text))
             for at_ms, by, note in visit.notes
         ]
         yield TableView(word(language, "notes"), (when, who, what), tuple(rows))
     if visit.ended is None:
         return
-    done = tuple((moment(one.at_ms), one_line(one.who), one_line(one.message)) for one in visit.ended.done)
+    done = tuple((second(one.at_ms), one_line(one.who), one_line(one.message)) for one in visit.ended.done)
     remark = word(language, "left-out", n=visit.ended.done_left_out) if visit.ended.done_left_out else ""
     nothing = "" if done else word(language, "nothing")
     yield TableView(word(language, "done"), (when, who, what), done, remark or nothing)
@@ -258,7 +260,7 @@ def _tables(language: Language, visit: Visit) -> Iterable[TableView]:
 def _audits(language: Language, visit: Visit, audits: Audits, columns: Cells) -> TableView:
     people = visit.ended.people if visit.ended else {}
     rows = tuple(
-        (moment(row.at_ms), one_line(people.get(row.who, row.who[:12])), one_line(row.message)) for row in audits.rows
+        (second(row.at_ms), one_line(people.get(row.who, row.who[:12])), one_line(row.message)) for row in audits.rows
     )
     remark = word(language, "left-out", n=audits.left_out) if audits.left_out else ""
     return TableView(word(language, "audits", name=one_line(audits.name)), columns, rows, remark)
@@ -270,7 +272,7 @@ def _receipts(language: Language, visit: Visit) -> Iterable[ReceiptView]:
         if box not in newest:
             continue
         entry, said = newest[box]
-        facts = [(word(language, "when"), moment(said.at_ms)), (word(language, "answer"), _answers(language, said))]
+        facts = [(word(language, "when"), second(said.at_ms)), (word(language, "answer"), _answers(language, said))]
         if not said.problem:
             facts += [
                 (word(language, "slots"), "; ".join(_signed_slot(language, slot) for slot in said.slots) or NOTHING),
@@ -278,7 +280,7 @@ def _receipts(language: Language, visit: Visit) -> Iterable[ReceiptView]:
                 (word(language, "status"), said.status_sha256),
             ]
         facts.append((word(language, "signature"), f"{entry.signature} ({word(language, 'entry', n=entry.seq)})"))
-        yield ReceiptView(f"{one_line(name)} · {box}", tuple(facts))
+        yield ReceiptView(one_line(name), box, tuple(facts))
 
 
 def _signed_slot(language: Language, slot: SlotFact) -> str:

@@ -84,4 +84,9 @@ def span(language: Language, ms: float) -> str:
 
 def moment(ms: int) -> str:
     """To the second, in UTC: a report is read elsewhere."""
-    return datetime.fromtimestamp(ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    return f"{second(ms)} UTC"
+
+
+def second(ms: int) -> str:
+    """As :func:`moment`, where a heading says that it is UTC."""
+    return datetime.fromtimestamp(ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S")

@@ -422,6 +422,12 @@ class ReportForeign(LinesideError):
     default_hint = "Do not rely on it. Its site and its desktop are named above; ask where it comes from."
 
 
+class ReportFontMissing(LinesideError):
+    code = "report.no-font"
+    title = "No font for the report"
+    default_hint = "Install one, such as Noto Sans CJK (fonts-noto-cjk), or write the report as a page: FILE.html."
+
+
 def _all_subclasses(cls: type[LinesideError]) -> list[type[LinesideError]]:
     return [cls, *(leaf for sub in cls.__subclasses__() for leaf in _all_subclasses(sub))]
 

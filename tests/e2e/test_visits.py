@@ -13,11 +13,10 @@ from typing import Any
 import pytest
 
 from app.context import Context
-from app.usecases import boxes, rollouts, sites, trust, visits, visits_open, visits_pack, visits_report, visits_verify
+from app.usecases import boxes, rollouts, sites
 from tests.fakes import models
 from tests.fakes.prepared_site import PASSPHRASE, admitted, release
 from tests.fakes.running_box import RunningBox
-from tests.waiting import wait_until
 
 
 @pytest.fixture
