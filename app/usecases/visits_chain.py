@@ -15,7 +15,7 @@ from edge_runtime.identity import Identity, fingerprint_of
 
 T = TypeVar("T")
 
-_COVERED = ("visit", "seq", "replica", "at_ms", "kind", "who", "desktop", "body")
+_COVERED = ("visit", "seq", "replica", "at_ms", "kind", "who", "desktop", "certificate", "body")
 
 
 def append(

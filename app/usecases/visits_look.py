@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from app.fleet.client import BoxClient
+from app.redact import redact
 from app.store import boxes as box_store
 from app.store import chains as chain_store
 from app.store import spool as spool_store
@@ -113,4 +114,4 @@ def snapshot_of(box: Box, status: BoxStatus, heard: Heard, head: ChainHead | Non
 
 
 def _short(text: str) -> str:
-    return one_line(text)[:MAX_TEXT]
+    return one_line(redact(text))[:MAX_TEXT]

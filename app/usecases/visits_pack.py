@@ -164,6 +164,7 @@ def _contents(ctx: Context, plan: VisitPlan) -> tuple[list[_Source], PackList]:
         add("metadata", name, body)
     add("plan", "plan.json", wire.encode(plan))
     listed = PackList(
+        certificate=ctx.identity.certificate_pem,
         site=ctx.site.site,
         site_name=ctx.site.name,
         desktop_name=ctx.roots().desktops()[ctx.identity.fingerprint].name,

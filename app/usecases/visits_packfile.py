@@ -52,6 +52,8 @@ class PackList:
     """What is in a pack."""
 
     format: Literal["lineside-visit-pack-1"] = "lineside-visit-pack-1"
+    certificate: str
+    """PEM, of the desktop that packed."""
     site: Digest
     site_name: Name
     desktop_name: str
@@ -67,8 +69,6 @@ class PackList:
 class SealedList:
     """``pack.json``."""
 
-    certificate: str
-    """PEM, of the desktop that packed."""
     contents: PackList
     signature: Signature
 
@@ -138,9 +138,7 @@ def file_path(folder: Path, sha256: str) -> Path:
 def seal_list(listed: PackList, identity: Identity) -> bytes:
     """``pack.json``."""
     body = wire.encode(listed)
-    return wire.encode(
-        SealedList(certificate=identity.certificate_pem, contents=listed, signature=sign(identity, "visit pack", body))
-    )
+    return wire.encode(SealedList(contents=listed, signature=sign(identity, "visit pack", body)))
 
 
 def read_pack(folder: Path) -> Pack:
@@ -153,12 +151,14 @@ def read_pack(folder: Path) -> Pack:
     content = _read_list(folder)
     try:
         sealed = wire.decode(content, SealedList, what="list of the pack")
-        desktop = fingerprint_of(sealed.certificate)
+        desktop = fingerprint_of(sealed.contents.certificate)
     except InputInvalid as error:
         raise PackInvalid(error.message) from error
     body = wire.encode(sealed.contents)
     # Byte by byte: what is not part of the list would not be covered by the signature.
-    if wire.encode(sealed) != content or not is_signed(sealed.certificate, "visit pack", body, sealed.signature):
+    if wire.encode(sealed) != content or not is_signed(
+        sealed.contents.certificate, "visit pack", body, sealed.signature
+    ):
         raise PackTampered(f"The list of the pack, {LIST_NAME}, is not the one that was signed.")
     digests = {file.sha256 for file in sealed.contents.files}
     if len(digests) != len(sealed.contents.files):

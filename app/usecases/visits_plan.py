@@ -8,9 +8,11 @@ from dataclasses import dataclass, field, replace
 from typing import Literal, get_args
 
 from app.fleet.clock import Skew
+from app.redact import redact
 from app.store.records import Box, Model, Rollout
 from app.usecases.clone_rules import Clone
 from edge_runtime.contracts.status import BoxStatus, SlotStatus
+from edge_runtime.contracts.text import one_line
 
 NeedKind = Literal[
     "never-seen", "unseen", "no-answer", "copies", "root", "clock", "decision", "model", "no-model", "runtime", "line",
@@ -23,6 +25,7 @@ UNSEEN_MS = 7 * 86_400_000
 LOW_DISK_BYTES = 512 * 2**20
 """Less free disk than this is told of: an update needs room for two bundles beside what waits."""
 ANY_ARCH = ""
+MAX_REASON = 500
 _OPEN_PARTS = frozenset({"waiting", "sending", "installing", "trial"})
 _REFUSED = frozenset({"REJECTED", "ROLLED_BACK"})
 
@@ -33,7 +36,7 @@ class Need:
 
     kind: NeedKind
     facts: dict[str, str | int | float] = field(default_factory=dict)
-    """What a sentence about it needs; texts of the box are as it sent them."""
+    """What a sentence about it needs."""
     bytes: int = 0
     """What must be carried to it for this."""
     carry: str = ""
@@ -155,6 +158,11 @@ def _numbers(version: str) -> tuple[int, ...]:
     return tuple(map(int, matched[0].split("."))) if matched else ()
 
 
+def _said(text: str) -> str:
+    """Words of a box: a plan is carried about, and the passwords in addresses of cameras must not be in it."""
+    return one_line(redact(text))[:MAX_REASON]
+
+
 def _urgency(plan: BoxPlan) -> int:
     return min((NEED_KINDS.index(need.kind) for need in plan.needs), default=len(NEED_KINDS))
 
@@ -173,12 +181,12 @@ def _needs(known: Known, box: Box) -> tuple[Need, ...]:
 
 def _contact(known: Known, box: Box) -> Iterable[Need]:
     if box.last_seen_ms is None:
-        yield Need(kind="never-seen", facts={"reason": box.problem or ""})
+        yield Need(kind="never-seen", facts={"reason": _said(box.problem or "")})
         return
     if known.now_ms - box.last_seen_ms > UNSEEN_MS:
         yield Need(kind="unseen", facts={"days": (known.now_ms - box.last_seen_ms) // 86_400_000})
     if box.problem is not None:
-        yield Need(kind="no-answer", facts={"reason": box.problem})
+        yield Need(kind="no-answer", facts={"reason": _said(box.problem)})
 
 
 def _copies(known: Known, box: Box) -> Iterable[Need]:
@@ -204,7 +212,7 @@ def _status_needs(known: Known, box: Box, status: BoxStatus) -> Iterable[Need]:
     if status.spool.disk_free_bytes < LOW_DISK_BYTES:
         yield Need(kind="disk", facts={"free": status.spool.disk_free_bytes})
     if status.spool.problem:
-        yield Need(kind="spool", facts={"reason": status.spool.problem})
+        yield Need(kind="spool", facts={"reason": _said(status.spool.problem)})
     spool = status.spool
     rows = spool.results + spool.samples + spool.alerts + spool.losses + spool.audits + spool.shadows + spool.rollups
     if rows:
@@ -228,7 +236,7 @@ def _models(known: Known, box: Box) -> Iterable[Need]:
         facts: dict[str, str | int | float] = {
             "model": f"{slot.name or ''} {slot.version or ''}".strip(),
             "state": slot.state,
-            "reason": slot.reason or "",
+            "reason": _said(slot.reason or ""),
         }
         yield Need(kind="decision", facts=facts)
     held = {slot.bundle for slot in slots if slot.bundle and slot.state not in (*_REFUSED, "EMPTY")}
