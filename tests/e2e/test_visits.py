@@ -98,7 +98,7 @@ def test_an_engineer_comes_prepared_and_leaves_with_proof(
 
     # Home again: the report, and anybody may check it.
     visit = ended["visit"]
-    for name in ("report.html",):
+    for name in ("report.html", "report.pdf"):
         report = tmp_path / name
         command(second.home, "report", visit, "--out", str(report))
         for home, own in ((second.home, True), (office.home, True), (tmp_path / "nobody", False)):
