@@ -419,7 +419,7 @@ class ReportTampered(LinesideError):
 class ReportForeign(LinesideError):
     code = "report.foreign"
     title = "The report is not of a desktop of this site"
-    default_hint = "Do not rely on it. Its site and its desktop are named above; ask where it comes from."
+    default_hint = "Do not rely on it, and ask where it comes from."
 
 
 class ReportFontMissing(LinesideError):
