@@ -340,9 +340,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     ),
     "report.foreign": (
         QT_TRANSLATE_NOOP("errors", "The report is not of a desktop of this site"),
-        QT_TRANSLATE_NOOP(
-            "errors", "Do not rely on it, and ask where it comes from."
-        ),
+        QT_TRANSLATE_NOOP("errors", "Do not rely on it, and ask where it comes from."),
     ),
     "report.no-font": (
         QT_TRANSLATE_NOOP("errors", "No font for the report"),

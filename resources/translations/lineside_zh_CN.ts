@@ -2979,6 +2979,10 @@
         <translation>每个边缘盒缺什么</translation>
     </message>
     <message>
+        <source>Open report</source>
+        <translation>打开报告</translation>
+    </message>
+    <message>
         <source>Every box was asked; the answers are signed.</source>
         <translation>已询问每个边缘盒，应答已签名。</translation>
     </message>

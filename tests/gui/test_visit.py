@@ -100,11 +100,14 @@ def test_a_visit_from_the_plan_to_the_checked_report(full_bench: Bench, view: Vi
     report.submit()
     full_bench.settle()
     assert verify_report(tmp_path / "report.html", context).visit == row.visit
+    assert view.open_report.isVisible()
+    assert view.report == tmp_path / "report.html"
 
     check = view.ask_to_check()
     check.file.edit.setText(str(tmp_path / "report.html"))
     check.submit()
     full_bench.settle()
+    assert not view.open_report.isVisible()
     assert "Nothing was changed in the report of Spring service" in words_in(view)
 
 

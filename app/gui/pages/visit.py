@@ -7,7 +7,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from PySide6.QtCore import Signal
+from PySide6.QtCore import QUrl, Signal
+from PySide6.QtGui import QDesktopServices
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from app.gui import formats
@@ -45,6 +46,8 @@ class VisitView(QWidget):
         self._page = page
         self._boxes: list[Box] = []
         self.plan: VisitPlan | None = None
+        self.report: Path | None = None
+        """That was written last."""
         self.back = Button(self.tr("All boxes"), "chevron-left", kind="ghost", clicked=self.left.emit)
         self._subtitle = label("", "muted")
         self._said = label("", "muted", wrap=True, selectable=True)
@@ -75,7 +78,12 @@ class VisitView(QWidget):
         sides = row(gap=16)
         sides.addWidget(scrolled(wanted), 3)
         sides.addWidget(scrolled(right), 2)
-        whole = column(head, self._said, gap=16)
+        self.open_report = Button(self.tr("Open report"), "activity", clicked=self._open_written)
+        self.open_report.hide()
+        said = row(gap=12)
+        said.addWidget(self._said, 1)
+        said.addWidget(self.open_report)
+        whole = column(head, said, gap=16)
         whole.addLayout(sides, 1)
         self.setLayout(whole)
         self._show_open(None)
@@ -160,7 +168,8 @@ class VisitView(QWidget):
                 label(self.tr("On site"), "section"),
                 self._closed,
                 self._facts,
-                row(self.begin, self.note, self.receipts, self.end, 1),
+                row(self.note, self.receipts, 1),
+                row(self.begin, self.end, 1),
                 gap=12,
             ),
             card(row(label(self.tr("Visits"), "section"), 1, self.check), self._visits, gap=12),
@@ -306,8 +315,18 @@ class VisitView(QWidget):
         self._run(
             self.tr("Write report"),
             work,
-            lambda made: self._say(self.tr("The report is in {path}.").format(path=made.path)),
+            self._written,
         )
+
+    def _written(self, made: WrittenReport) -> None:
+        self._say(self.tr("The report is in {path}.").format(path=made.path))
+        self.report = Path(made.path)
+        self.open_report.show()
+
+    def _open_written(self) -> None:
+        """With whatever this system shows such files with."""
+        if self.report is not None:
+            QDesktopServices.openUrl(QUrl.fromLocalFile(str(self.report)))
 
     def _check(self, path: Path) -> None:
         context = self._page.context
@@ -335,3 +354,4 @@ class VisitView(QWidget):
     def _say(self, text: str) -> None:
         self._said.setText(text)
         self._said.setVisible(bool(text))
+        self.open_report.hide()
