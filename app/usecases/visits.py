@@ -20,6 +20,7 @@ from app.usecases.visits_look import look_at
 from app.usecases.visits_plan import EdgeStock, Known, Lost, VisitPlan, make_plan
 from app.usecases.visits_records import MAX_ROWS, Audits, Begun, Ended, Head, Note, Snapshot, Visit, read_visit
 from edge_runtime.contracts.errors import EdgeBundleInvalid, InputInvalid, ReportTampered
+from edge_runtime.update.roots import read_root
 
 if TYPE_CHECKING:
     from app.context import Context
@@ -57,6 +58,7 @@ def plan_visit(ctx: Context, names: Sequence[str] = ()) -> VisitPlan:
             here=frozenset(model.sha256 for model in library if ctx.blobs.has(model.sha256)),
             edge=edge_stock(),
             names={box.box: box.name for box in known},
+            listed_since=_listed_since(ctx),
         )
     )
 
@@ -301,6 +303,15 @@ def _last_visits(ctx: Context) -> dict[str, int]:
         for box in visit.boxes:
             ends[box] = max(ends.get(box, 0), visit.ended_ms or 0)
     return ends
+
+
+def _listed_since(ctx: Context) -> int:
+    """Number of the first root that lists this desktop's key; 1 where roots list nobody."""
+    for path in ctx.roots().paths:
+        facts = read_root(path.read_bytes())
+        if facts.desktops is None or ctx.identity.fingerprint in facts.desktops:
+            return facts.version
+    return ctx.roots().version
 
 
 def _people(ctx: Context) -> dict[str, str]:

@@ -15,8 +15,8 @@ from edge_runtime.contracts.status import BoxStatus, SlotStatus
 from edge_runtime.contracts.text import one_line
 
 NeedKind = Literal[
-    "never-seen", "unseen", "no-answer", "copies", "root", "clock", "decision", "model", "no-model", "runtime", "line",
-    "drift", "disk", "spool", "losses", "rows",
+    "never-seen", "stranger", "unseen", "no-answer", "copies", "root", "clock", "decision", "model", "no-model",
+    "runtime", "line", "drift", "disk", "spool", "losses", "rows",
 ]  # fmt: skip
 """Most pressing first: without an answer nothing else can be done."""
 NEED_KINDS: tuple[NeedKind, ...] = get_args(NeedKind)
@@ -127,6 +127,8 @@ class Known:
     """By architecture."""
     names: Mapping[str, str] = field(default_factory=dict)
     """Of the boxes that clones speak of."""
+    listed_since: int = 1
+    """Number of the first root that lists this desktop's key."""
 
 
 def make_plan(known: Known) -> VisitPlan:
@@ -180,6 +182,9 @@ def _needs(known: Known, box: Box) -> tuple[Need, ...]:
 
 
 def _contact(known: Known, box: Box) -> Iterable[Need]:
+    there = box.status.root if box.status else 0
+    if there < known.listed_since and (there or (known.listed_since > 1 and box.last_seen_ms is None)):
+        yield Need(kind="stranger", facts={"since": known.listed_since})
     if box.last_seen_ms is None:
         yield Need(kind="never-seen", facts={"reason": _said(box.problem or "")})
         return

@@ -160,6 +160,21 @@ def test_an_unsure_clock_is_not_accused() -> None:
     assert "clock" not in needs(make_plan(known(box(skew_ms=8000.0, skew_error_ms=4000.0))))
 
 
+@pytest.mark.parametrize(
+    ("found", "since", "told"),
+    [
+        (box(), 1, False),
+        (box(), 2, False),
+        (box(), 3, True),
+        (box(last_seen_ms=None, status=None), 1, False),
+        (box(last_seen_ms=None, status=None), 2, True),
+        (box(said=status(root=0)), 1, False),
+    ],
+)
+def test_a_box_that_may_not_know_this_desktop_is_told_of(found: Box, since: int, told: bool) -> None:
+    assert ("stranger" in needs(make_plan(known(found, root=3, listed_since=since)))) == told
+
+
 def test_the_loss_ledger_and_copies_bring_evidence_of_their_own() -> None:
     here, there = (
         Sighting(
