@@ -37,7 +37,6 @@ from edge_runtime.contracts.errors import (
     DiskFull,
     EdgeBundleMissing,
     LinesideError,
-    NotFound,
     ObjectCorrupt,
     PackUnwritable,
     TrustRefused,
@@ -212,7 +211,7 @@ _GO_ON = "Free some space or take a larger stick, then do the same again: it goe
 def _prepare(dest: Path, site: str) -> None:
     try:
         known = read_pack(dest)
-    except (NotFound, LinesideError):
+    except LinesideError:
         known = None
     if known is not None and known.listed.site != site:
         raise AlreadyExists(f"{dest} has a pack of the site {known.listed.site_name!r} in it.")

@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
+from app.fleet.clock import Skew
 from app.usecases.visits_records import Audits, LineFact, SlotFact, Snapshot, Visit
 from app.usecases.visits_words import Language, moment, second, size, span, state_word, word
 from edge_runtime.contracts.text import one_line
 
 NOTHING = "–"
-RIGHT_MS = 5_000.0
 Fact = tuple[str, str]
 Cells = tuple[str, ...]
 
@@ -190,10 +190,14 @@ def _line(language: Language, line: LineFact) -> str:
 def _clock(language: Language, one: Snapshot) -> str:
     if one.skew_ms is None:
         return ""
-    if abs(one.skew_ms) - (one.skew_error_ms or 0.0) > RIGHT_MS:
+    if _is_off(one):
         return word(language, "off", ms=span(language, one.skew_ms))
     most = abs(one.skew_ms) + (one.skew_error_ms or 0.0)
     return word(language, "right", ms=span(language, max(most, 1.0)).lstrip("+"))
+
+
+def _is_off(one: Snapshot) -> bool:
+    return one.skew_ms is not None and Skew(ms=one.skew_ms, error_ms=one.skew_error_ms or 0.0).matters
 
 
 def _box(language: Language, visit: Visit, box: str, name: str) -> BoxView:
@@ -207,7 +211,7 @@ def _left(language: Language, after: Snapshot | None) -> Iterable[str]:
         return
     if after.model is None:
         yield f"{word(language, 'model')}: {word(language, 'none')}"
-    if after.skew_ms is not None and abs(after.skew_ms) - (after.skew_error_ms or 0.0) > RIGHT_MS:
+    if _is_off(after):
         yield f"{word(language, 'clock')}: {_clock(language, after)}"
     if after.drifting:
         yield f"{word(language, 'drift')}: {one_line(', '.join(after.drifting))}"

@@ -211,6 +211,8 @@ def test_every_file_that_was_bent_is_named(ctx: Context, model: Model, stick: Pa
     visits_open.open_pack(ctx, stick)
 
 
+# What the library says of a certificate whose number was bent; it is refused all the same.
+@pytest.mark.filterwarnings("ignore:Parsed a serial number")
 def test_every_byte_of_the_list_is_covered(ctx: Context, model: Model, stick: Path) -> None:
     visits_pack.pack_visit(ctx, stick)
     path = stick / LIST_NAME
