@@ -12,7 +12,7 @@ from app.cli.session import Columns, Session
 
 if TYPE_CHECKING:
     from app.context import Context
-    from app.usecases.visits import VisitRow
+    from app.usecases.visiting import VisitRow
     from app.usecases.visits_plan import VisitPlan
     from app.usecases.visits_records import Visit
 
@@ -77,10 +77,10 @@ _ROWS: Columns[VisitRow] = {
 
 
 def _plan(arguments: argparse.Namespace, session: Session) -> None:
-    from app.usecases import visits
+    from app.usecases import visiting
 
     with session.open() as ctx:
-        plan = visits.plan_visit(ctx, arguments.boxes)
+        plan = visiting.plan_visit(ctx, arguments.boxes)
         session.answer({"plan": plan, "bytes": plan.bytes}, _plan_lines(plan))
 
 
@@ -143,13 +143,13 @@ def _open(arguments: argparse.Namespace, session: Session) -> None:
 
 
 def _begin(arguments: argparse.Namespace, session: Session) -> None:
-    from app.usecases import visits, visits_open
+    from app.usecases import visiting, visits_open
 
     with session.open() as ctx, session.stoppable() as cancel:
         digest = ""
         if arguments.pack is not None:
             digest = visits_open.open_pack(ctx, arguments.pack, progress=session.progress, cancel=cancel).digest
-        visit = visits.begin_visit(
+        visit = visiting.begin_visit(
             ctx,
             title=arguments.title,
             names=arguments.boxes,
@@ -161,50 +161,50 @@ def _begin(arguments: argparse.Namespace, session: Session) -> None:
 
 
 def _note(arguments: argparse.Namespace, session: Session) -> None:
-    from app.usecases import visits
+    from app.usecases import visiting
 
     with session.open() as ctx:
-        _answer(session, visits.note_visit(ctx, arguments.text, box=arguments.box))
+        _answer(session, visiting.note_visit(ctx, arguments.text, box=arguments.box))
 
 
 def _receipt(arguments: argparse.Namespace, session: Session) -> None:
-    from app.usecases import visits
+    from app.usecases import visiting
 
     with session.open() as ctx, session.stoppable() as cancel:
-        _answer(session, visits.take_receipts(ctx, arguments.boxes, progress=session.progress, cancel=cancel))
+        _answer(session, visiting.take_receipts(ctx, arguments.boxes, progress=session.progress, cancel=cancel))
 
 
 def _end(_arguments: argparse.Namespace, session: Session) -> None:
-    from app.usecases import visits
+    from app.usecases import visiting
 
     with session.open() as ctx, session.stoppable() as cancel:
-        _answer(session, visits.end_visit(ctx, progress=session.progress, cancel=cancel))
+        _answer(session, visiting.end_visit(ctx, progress=session.progress, cancel=cancel))
 
 
 def _show_open(_arguments: argparse.Namespace, session: Session) -> None:
-    from app.usecases import visits
+    from app.usecases import visiting
 
     with session.open() as ctx:
-        visit = visits.open_visit(ctx)
+        visit = visiting.open_visit(ctx)
         if visit is None:
             session.answer({"visit": None}, ["No visit is open. Begin one: `lineside visit record begin`."])
         else:
-            _answer(session, visits.get_visit(ctx, visit))
+            _answer(session, visiting.get_visit(ctx, visit))
 
 
 def _show(arguments: argparse.Namespace, session: Session) -> None:
-    from app.usecases import visits
+    from app.usecases import visiting
 
     with session.open() as ctx:
-        _answer(session, visits.get_visit(ctx, arguments.visit))
+        _answer(session, visiting.get_visit(ctx, arguments.visit))
 
 
 def _list(_arguments: argparse.Namespace, session: Session) -> None:
-    from app.usecases import visits
+    from app.usecases import visiting
 
     with session.open() as ctx:
         empty = "No visit yet. Begin one with `lineside visit record begin`."
-        session.rows("visits", visits.list_visits(ctx), _ROWS, empty=empty)
+        session.rows("visits", visiting.list_visits(ctx), _ROWS, empty=empty)
 
 
 def _answer(session: Session, visit: Visit) -> None:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from app.fleet import edge_bundle
-from app.usecases import boxes, models, visits
+from app.usecases import boxes, models, visiting
 from app.usecases.progress import CancelToken, Progress, ProgressEvent, silent
 from app.usecases.visits_packfile import (
     CHUNK_BYTES,
@@ -96,7 +96,7 @@ def pack_visit(
     token = cancel or CancelToken()
     if ctx.identity.fingerprint not in ctx.roots().desktops():
         raise TrustRefused("The site's root does not list this desktop: its pack would be worth nothing to others.")
-    plan = visits.plan_visit(ctx, names)
+    plan = visiting.plan_visit(ctx, names)
     sources, listed = _contents(ctx, plan)
     with _plain_errors(dest):
         _prepare(dest, ctx.site.site)

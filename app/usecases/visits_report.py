@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from app.usecases.visits import entries_of
+from app.usecases.visiting import entries_of
 from app.usecases.visits_file import FileKind, ReportDocument, seal_report
 from app.usecases.visits_html import draw_html
 from app.usecases.visits_records import read_visit

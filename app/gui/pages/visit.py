@@ -19,9 +19,9 @@ from app.gui.pages.visit_dialogs import BeginDialog, CheckDialog, NoteDialog, Pa
 from app.gui.states import State
 from app.gui.widgets import Button, Facts, card, clear, column, label, row
 from app.store.records import Box
-from app.usecases import boxes, visits, visits_open, visits_pack, visits_report, visits_verify
+from app.usecases import boxes, visiting, visits_open, visits_pack, visits_report, visits_verify
 from app.usecases.progress import CancelToken, Progress
-from app.usecases.visits import VisitRow
+from app.usecases.visiting import VisitRow
 from app.usecases.visits_pack import PackReport
 from app.usecases.visits_plan import BoxPlan, Item, VisitPlan
 from app.usecases.visits_records import Visit
@@ -97,11 +97,11 @@ class VisitView(QWidget):
         context = self._page.context
 
         def look() -> tuple[VisitPlan, list[VisitRow], Visit | None, list[Box]]:
-            current = visits.open_visit(context)
+            current = visiting.open_visit(context)
             return (
-                visits.plan_visit(context),
-                visits.list_visits(context),
-                visits.get_visit(context, current) if current else None,
+                visiting.plan_visit(context),
+                visiting.list_visits(context),
+                visiting.get_visit(context, current) if current else None,
                 boxes.list_boxes(context),
             )
 
@@ -148,7 +148,7 @@ class VisitView(QWidget):
         context = self._page.context
         self._run(
             self.tr("Take receipts"),
-            lambda progress, cancel: visits.take_receipts(context, progress=progress, cancel=cancel),
+            lambda progress, cancel: visiting.take_receipts(context, progress=progress, cancel=cancel),
             lambda _visit: self._say(self.tr("Every box was asked; the answers are signed.")),
         )
 
@@ -157,7 +157,7 @@ class VisitView(QWidget):
         context = self._page.context
         self._run(
             self.tr("End visit"),
-            lambda progress, cancel: visits.end_visit(context, progress=progress, cancel=cancel),
+            lambda progress, cancel: visiting.end_visit(context, progress=progress, cancel=cancel),
             lambda _visit: self._say(self.tr("The visit has ended. Its report is ready to be written.")),
         )
 
@@ -296,14 +296,14 @@ class VisitView(QWidget):
             digest = ""
             if pack is not None:
                 digest = visits_open.open_pack(context, pack, progress=progress, cancel=cancel).digest
-            return visits.begin_visit(context, title=title, pack=digest, progress=progress, cancel=cancel)
+            return visiting.begin_visit(context, title=title, pack=digest, progress=progress, cancel=cancel)
 
         self._run(self.tr("Begin visit"), work, lambda _visit: self._say(""))
 
     def _note(self, text: str, box: str | None) -> None:
         context = self._page.context
         self._page.session.tasks.run_query(
-            lambda: visits.note_visit(context, text, box=box), lambda _visit: self.reload(), owner=self
+            lambda: visiting.note_visit(context, text, box=box), lambda _visit: self.reload(), owner=self
         )
 
     def _report(self, visit: str, path: Path, language: Language) -> None:

@@ -17,7 +17,7 @@ from app.store import visits as visit_store
 from app.store.incoming import checked_row
 from app.store.journal import StoreJournal
 from app.store.records import Box
-from app.usecases import visits, visits_file, visits_fonts, visits_report, visits_words
+from app.usecases import visiting, visits_file, visits_fonts, visits_report, visits_words
 from app.usecases.visits_chain import check_chain, digest_of
 from app.usecases.visits_verify import verify_report
 from cloud_sync.journal.changes import Change
@@ -48,52 +48,52 @@ def away(ctx: Context, box: Box) -> Iterator[Box]:
 @pytest.fixture
 def ended(ctx: Context, away: Box) -> str:
     """A whole visit."""
-    visits.begin_visit(ctx, title="Spring service")
-    visits.note_visit(ctx, f"Looked at it. {HOSTILE} 灌装线 ])}} \x1b[31m", box=away.box)
-    return visits.end_visit(ctx).visit
+    visiting.begin_visit(ctx, title="Spring service")
+    visiting.note_visit(ctx, f"Looked at it. {HOSTILE} 灌装线 ])}} \x1b[31m", box=away.box)
+    return visiting.end_visit(ctx).visit
 
 
 def test_a_visit_says_what_was_found_also_where_nobody_answers(ctx: Context, away: Box) -> None:
-    begun = visits.begin_visit(ctx, title="  ")
+    begun = visiting.begin_visit(ctx, title="  ")
     assert begun.begun.title == "North plant"
     assert "does not answer" in begun.begun.before[0].problem
-    assert visits.open_visit(ctx) == begun.visit
+    assert visiting.open_visit(ctx) == begun.visit
     with pytest.raises(InputInvalid, match="has begun already"):
-        visits.begin_visit(ctx, title="another")
-    noted = visits.note_visit(ctx, " Cleaned the lens. ")
+        visiting.begin_visit(ctx, title="another")
+    noted = visiting.note_visit(ctx, " Cleaned the lens. ")
     assert [note.text for _at, _who, note in noted.notes] == ["Cleaned the lens."]
-    ended = visits.end_visit(ctx)
+    ended = visiting.end_visit(ctx)
     assert ended.after(away.box) is not None
     assert ended.ended is not None
     assert [entry.what for entry in ended.ended.done] == ["visit.begun"]
-    assert visits.open_visit(ctx) is None
+    assert visiting.open_visit(ctx) is None
     for late in (
-        lambda: visits.note_visit(ctx, "late"),
-        lambda: visits.end_visit(ctx),
-        lambda: visits.take_receipts(ctx),
+        lambda: visiting.note_visit(ctx, "late"),
+        lambda: visiting.end_visit(ctx),
+        lambda: visiting.take_receipts(ctx),
     ):
         with pytest.raises(InputInvalid, match="No visit has begun"):
             late()
-    (row,) = visits.list_visits(ctx)
+    (row,) = visiting.list_visits(ctx)
     assert (row.digest, row.here, row.problem, row.boxes) == (ended.digest, True, None, (away.box,))
 
 
 @pytest.mark.parametrize(("title", "note"), [("x" * 201, ""), ("a\nb", ""), ("ok", "x" * 4001), ("ok", "  ")])
 def test_words_that_cannot_be_kept_change_nothing(ctx: Context, away: Box, title: str, note: str) -> None:
     with pytest.raises(InputInvalid):
-        visits.begin_visit(ctx, title=title)
-        visits.note_visit(ctx, note)
-    assert sum(len(visits.entries_of(ctx, row.visit)) for row in visits.list_visits(ctx)) <= 1
+        visiting.begin_visit(ctx, title=title)
+        visiting.note_visit(ctx, note)
+    assert sum(len(visiting.entries_of(ctx, row.visit)) for row in visiting.list_visits(ctx)) <= 1
 
 
 def test_a_site_without_boxes_has_nothing_to_visit(ctx: Context) -> None:
     with pytest.raises(InputInvalid, match="no box"):
-        visits.begin_visit(ctx, title="x")
-    assert visits.plan_visit(ctx).boxes == ()
+        visiting.begin_visit(ctx, title="x")
+    assert visiting.plan_visit(ctx).boxes == ()
 
 
 def test_any_change_of_an_entry_breaks_the_chain(ctx: Context, ended: str) -> None:
-    entries = visits.entries_of(ctx, ended)
+    entries = visiting.entries_of(ctx, ended)
     assert len(entries) == 4
     changed = {
         "at_ms": 1,
@@ -129,10 +129,10 @@ def test_any_change_of_an_entry_breaks_the_chain(ctx: Context, ended: str) -> No
 
 def test_an_entry_that_was_changed_in_the_database_is_shown_and_holds_up_nothing(ctx: Context, ended: str) -> None:
     ctx.database.write(lambda w: w.execute("UPDATE visit_entries SET who = 'nobody' WHERE seq = 2"))
-    (row,) = visits.list_visits(ctx)
+    (row,) = visiting.list_visits(ctx)
     assert row.problem is not None
     assert "Entry 2" in row.problem
-    assert visits.plan_visit(ctx).boxes
+    assert visiting.plan_visit(ctx).boxes
     with pytest.raises(ReportTampered):
         visits_report.write_report(ctx, ended, ctx.home / "x.html")
 
@@ -192,7 +192,7 @@ def test_a_report_that_somebody_else_sealed_is_found(ctx: Context, ended: str, t
     from edge_runtime.identity import create_identity
 
     stranger = create_identity(tmp_path / "keys", "stranger")
-    entries = tuple(visits.entries_of(ctx, ended))
+    entries = tuple(visiting.entries_of(ctx, ended))
     roots = tuple(path.read_text("utf-8") for path in ctx.roots().paths)
     document = visits_file.ReportDocument(
         language="en",
@@ -249,7 +249,7 @@ def test_a_page_holds_nothing_hostile_and_asks_for_nothing(ctx: Context, ended: 
     )
     assert "\x1b" not in page
     assert "default-src 'none'" in page
-    assert visits.get_visit(ctx, ended).digest in page
+    assert visiting.get_visit(ctx, ended).digest in page
 
 
 def test_words_are_whole_in_both_languages() -> None:
