@@ -239,7 +239,7 @@ def _parse(certificate_pem: str) -> x509.Certificate:
     try:
         certificates = x509.load_pem_x509_certificates(certificate_pem.encode())
         public_key = certificates[0].public_key()
-    except (ValueError, UnsupportedAlgorithm) as error:
+    except (ValueError, UnsupportedAlgorithm, x509.InvalidVersion) as error:
         raise InputInvalid("This is not a certificate in PEM form.") from error
     if len(certificates) != 1 or not isinstance(public_key, Ed25519PublicKey):
         raise InputInvalid("Exactly one Ed25519 certificate is needed here.")

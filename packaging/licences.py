@@ -16,6 +16,7 @@ QT_NOTE = (
     "Qt and PySide6 are used under the LGPL-3.0: their libraries lie beside the program as separate files and may be "
     "replaced."
 )
+PDF_NOTE = "fpdf2 is used unchanged under the LGPL-3.0: it lies beside the program as source files and may be replaced."
 BOOT_LOADER_NOTE = (
     "The program's own start code is PyInstaller's boot loader, under the GPL-2.0 with an exception that allows it to "
     "be distributed with any program."
@@ -63,6 +64,7 @@ def report(libraries: list[str]) -> str:
         f"Lineside is licensed under Apache-2.0. It is built with Python {sys.version.split()[0]} and bundles:",
         "\n".join(overview),
         QT_NOTE,
+        PDF_NOTE,
         BOOT_LOADER_NOTE,
     ]
     if python_licence.exists():

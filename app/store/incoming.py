@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from app.store.labels import LABEL
-from app.store.records import EVERY_BOX, BundleDecision, Burst, Model, Rollout, RolloutBox, Sample
+from app.store.records import EVERY_BOX, BundleDecision, Burst, Model, Rollout, RolloutBox, Sample, VisitEntry
 from app.store.tables import TABLES, key_of
 from cloud_sync.journal.clock import FIRST_STAMP, parse_stamp
 from cloud_sync.release.plan import Plan
@@ -142,6 +142,12 @@ def _audit(row: Row) -> None:
     wire.from_dict(row, AuditRow, what="journal's audit")
 
 
+def _visit(row: Row) -> None:
+    entry = wire.from_dict(row, VisitEntry, what="journal's entry of a visit")
+    if not entry.visit.endswith(f"-{entry.replica[:16]}"):
+        raise InputInvalid("The journal has an entry of a visit that another desktop began.")
+
+
 _CHECKS: Mapping[str, Callable[[Row], None]] = {
     "boxes": _box,
     "samples": _sample,
@@ -157,4 +163,5 @@ _CHECKS: Mapping[str, Callable[[Row], None]] = {
     "decisions": _decision,
     "alerts": _alert,
     "audits": _audit,
+    "visit_entries": _visit,
 }

@@ -129,6 +129,8 @@ def _apply(writer: Writer, table: Table, change: Change) -> dict[str, Any] | Non
     row = None if change.body is None else checked_row(change.table, change.key, change.body)
     if change.table == "label_events" and row is not None and not _is_own_label(row, change):
         raise InputInvalid("A label in the journal is not of the time and the desktop that wrote it.")
+    if change.table == "visit_entries" and row is not None and row["replica"] != change.replica:
+        raise InputInvalid("An entry of a visit in the journal is not of the desktop that wrote it.")
     if row is None and not table.deletable:
         raise InputInvalid(f"The journal deletes a row of {change.table!r}, which is never done.")
     if table.fact and row is not None:

@@ -6,11 +6,14 @@ Frozen; times are milliseconds since 1970; ids are those of the design (sha256 i
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Generic, Literal, TypeVar
+from typing import Annotated, Generic, Literal, TypeVar
+
+from msgspec import Meta
 
 from cloud_sync.bursts.machine import State as BurstState
 from cloud_sync.release.plan import BoxState, Plan
 from edge_runtime.contracts.manifest import GateReport
+from edge_runtime.contracts.rows import Digest
 from edge_runtime.contracts.status import BoxStatus, ProbeReport
 
 T = TypeVar("T")
@@ -18,6 +21,7 @@ T = TypeVar("T")
 ModelState = Literal["candidate", "gated", "refused", "released"]
 RolloutState = Literal["running", "paused", "done", "stopped", "aborted"]
 RolloutBoxState = BoxState
+VisitKind = Literal["begun", "note", "receipt", "ended"]
 Choice = Literal["offer-again", "offered", "hold", "blacklist"]
 """What a person decided about a bundle and a box; ``offered``: it was offered again since."""
 EVERY_BOX = "*"
@@ -261,6 +265,33 @@ class Activity:
     subject: str
     message: str
     digest: str
+
+
+VisitId = Annotated[str, Meta(pattern=r"^[0-9a-f]{16}-[0-9a-f]{16}\Z")]
+Signature = Annotated[str, Meta(pattern=r"^[0-9a-f]{128}\Z")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VisitEntry:
+    """An entry of a visit: its digest covers the one before, and the desktop that made it has signed that."""
+
+    visit: VisitId
+    """Random, and the beginning of ``replica``: no other desktop can add to it."""
+    seq: Annotated[int, Meta(ge=1)]
+    replica: Digest
+    """The desktop's id in the journal."""
+    at_ms: int
+    kind: VisitKind
+    who: str
+    desktop: Digest
+    """Fingerprint of the key that signed."""
+    certificate: str
+    """PEM, of that key."""
+    body: str
+    """Canonical JSON; what of, depends on the kind: see :mod:`app.usecases.visits_records`."""
+    previous: Digest
+    digest: Digest
+    signature: Signature
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -248,6 +248,16 @@ def _rollouts(database: sqlite_utils.Database) -> None:
         database.execute(statement)
 
 
+_VISITS = """CREATE TABLE visit_entries (
+    visit TEXT NOT NULL, seq INTEGER NOT NULL, replica TEXT NOT NULL, at_ms INTEGER NOT NULL, kind TEXT NOT NULL,
+    who TEXT NOT NULL, desktop TEXT NOT NULL, certificate TEXT NOT NULL, body TEXT NOT NULL, previous TEXT NOT NULL,
+    digest TEXT NOT NULL, signature TEXT NOT NULL, PRIMARY KEY (visit, seq)) WITHOUT ROWID, STRICT"""
+
+
+def _visits(database: sqlite_utils.Database) -> None:
+    database.execute(_VISITS)
+
+
 STEPS = (
     Step("0001_foundation", _foundation),
     Step("0002_more_streams", _more_streams),
@@ -256,4 +266,5 @@ STEPS = (
     Step("0005_ssh_access", _ssh_access),
     Step("0006_notes_of_audits", _notes_of_audits),
     Step("0007_rollouts", _rollouts),
+    Step("0008_visits", _visits),
 )

@@ -75,6 +75,12 @@ TABLES: Mapping[str, Table] = {
         synced=True,
         fact=True,
     ),
+    "visit_entries": Table(
+        ("visit", "seq"),
+        ("replica", "at_ms", "kind", "who", "desktop", "certificate", "body", "previous", "digest", "signature"),
+        synced=True,
+        fact=True,
+    ),
     "box_status": Table(("box",)),
     "box_ssh": Table(("box",)),
     "links": Table(("box",)),

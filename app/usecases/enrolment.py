@@ -24,8 +24,8 @@ from app.store import boxes as box_store
 from app.store.records import Box
 from app.store.ssh_access import SshAccess, known_host_keys, put_access
 from app.usecases.boxes import enter_box, now_ms, refresh, require_free_name
+from app.usecases.one_at_a_time import alone_with
 from app.usecases.progress import CancelToken, Progress, ProgressEvent, silent
-from app.usecases.visits import alone_with
 from edge_runtime.config import join_address
 from edge_runtime.contracts.enrolment_errors import EdgeBundleTampered, EnrolmentNotConfirmed, EnrolmentUnsuitable
 from edge_runtime.contracts.errors import BoxRefused, BoxUnreachable, BoxWrongKey, InputInvalid, LinesideError

@@ -21,8 +21,8 @@ from app.store.ssh_access import SshAccess, access_of
 from app.usecases import boxes
 from app.usecases.boxes import get_box
 from app.usecases.following import waiting
+from app.usecases.one_at_a_time import alone_with
 from app.usecases.progress import CancelToken, Progress, ProgressEvent, silent
-from app.usecases.visits import alone_with
 from edge_runtime.contracts.enrolment_errors import ReleaseLeftOver, ReleaseOtherSite, ReleaseRowsWait
 from edge_runtime.contracts.errors import BoxWrongKey, InputInvalid, LinesideError
 from edge_runtime.contracts.rows import Count

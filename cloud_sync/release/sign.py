@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TypeVar
 
 from cryptography.hazmat.primitives import serialization
@@ -298,6 +299,20 @@ class ReleaseRepository:
         metadata = Metadata(role)
         metadata.sign(self._signer)
         write_durably(self._folder / filename, [metadata.to_bytes()])
+
+
+def read_releases(files: Mapping[str, bytes], root: bytes) -> dict[str, str]:
+    """sha256 of each release's file, by the target's name, as a desktop that ``root`` lists has signed it.
+
+    :param files: timestamp, snapshot and targets by file name; hostile.
+    :raises TrustRefused: they are not signed by such a desktop, or do not belong together.
+    """
+    with TemporaryDirectory(prefix="lineside-releases-") as scratch:
+        for name, body in files.items():
+            if _RELEASE_FILE.fullmatch(name):
+                (Path(scratch) / name).write_bytes(body)
+        targets = _read_roles(Path(scratch), Metadata[Root].from_bytes(root).signed).targets
+    return {target: entry.hashes.get("sha256", "") for target, entry in targets.targets.items()}
 
 
 def target_name(name: str, version: str) -> str:

@@ -340,3 +340,45 @@ class ReplicaCopied(LinesideError):
     code = "sync.replica-copied"
     title = "This desktop's journal has two writers"
     default_hint = "The site's folder was restored from a backup or copied: use one copy only. Nothing was overwritten."
+
+
+class PackInvalid(LinesideError):
+    code = "pack.invalid"
+    title = "This is not a pack that can be used"
+    default_hint = "Pack it again: `lineside visit pack DEST` goes on where it was. Nothing of it was taken over."
+
+
+class PackTampered(LinesideError):
+    code = "pack.tampered"
+    title = "A file of the pack is not the one that was packed"
+    default_hint = "Pack it again onto another stick. If it happens again, treat the stick as compromised."
+
+
+class PackForeign(LinesideError):
+    code = "pack.foreign"
+    title = "The pack is not of a desktop of this site"
+    default_hint = "Nothing of it was used. Have it packed by a desktop that `lineside site desktops` lists."
+
+
+class PackUnwritable(LinesideError):
+    code = "pack.unwritable"
+    title = "The pack cannot be written there"
+    default_hint = "Check that the stick is plugged in and not write-protected, then do the same again: it goes on."
+
+
+class ReportTampered(LinesideError):
+    code = "report.tampered"
+    title = "The report is not what was signed"
+    default_hint = "Have the report written again on the desktop that made it, and find out who changed this one."
+
+
+class ReportForeign(LinesideError):
+    code = "report.foreign"
+    title = "The report is not of a desktop of this site"
+    default_hint = "Do not rely on it, and ask where it comes from."
+
+
+class ReportFontMissing(LinesideError):
+    code = "report.no-font"
+    title = "No font for the report"
+    default_hint = "Install one, such as Noto Sans CJK (fonts-noto-cjk), or write the report as a page: FILE.html."

@@ -157,6 +157,8 @@ class BoxStatus:
     """When the newest release that it has accepted was signed, seconds since 1970: older signatures are refused."""
     sets_clock: bool | None = None
     """Whether the system lets a desktop set its clock through it; None: it does not say, being older."""
+    arch: Annotated[str, Meta(pattern=r"^[a-z0-9_]{0,20}\Z")] = ""
+    """Of the machine, as ``uname -m`` says it: which edge bundle is for it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

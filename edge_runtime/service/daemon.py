@@ -281,6 +281,7 @@ class Daemon:
             root_digest=self._trust.digest,
             signed_s=self._signed_s(),
             sets_clock=self._sets_clock,
+            arch=self._machine.arch,
         )
 
     def _signed_s(self) -> int:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+import platform
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +23,8 @@ class Machine:
     """Fingerprint of the SSH server's Ed25519 key, as ``ssh-keygen -l`` prints it."""
     kernel_boot: str
     """sha256 over the id of this start of the system: boxes on one machine have it in common, two machines never."""
+    arch: str
+    """As ``uname -m`` says it."""
 
 
 def read_machine(root: Path = Path("/")) -> Machine:
@@ -29,6 +33,7 @@ def read_machine(root: Path = Path("/")) -> Machine:
         machine=_hashed("machine", _first_line(root / "etc" / "machine-id")),
         host_key=host_key_fingerprint(_first_line(root / "etc" / "ssh" / "ssh_host_ed25519_key.pub")),
         kernel_boot=_hashed("boot", _first_line(root / "proc" / "sys" / "kernel" / "random" / "boot_id")),
+        arch=re.sub(r"[^a-z0-9_]", "_", platform.machine().lower())[:20],
     )
 
 

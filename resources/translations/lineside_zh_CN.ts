@@ -186,6 +186,33 @@
     </message>
 </context>
 <context>
+    <name>BeginDialog</name>
+    <message>
+        <source>Begin a visit</source>
+        <translation>开始巡检</translation>
+    </message>
+    <message>
+        <source>Every box is asked how it is now, and this desktop signs the answers. A box that does not answer is written down so.</source>
+        <translation>逐个询问每个边缘盒的现状，并由本机签名。没有应答的边缘盒也会如实记录。</translation>
+    </message>
+    <message>
+        <source>Begin</source>
+        <translation>开始</translation>
+    </message>
+    <message>
+        <source>Title</source>
+        <translation>标题</translation>
+    </message>
+    <message>
+        <source>Pack that was brought</source>
+        <translation>带来的数据包</translation>
+    </message>
+    <message>
+        <source>Taken over first; leave it empty without one.</source>
+        <translation>会先接收它；没有则留空。</translation>
+    </message>
+</context>
+<context>
     <name>BoxDetail</name>
     <message>
         <source>Refresh</source>
@@ -470,6 +497,10 @@
         <translation>全部收取</translation>
     </message>
     <message>
+        <source>Visit…</source>
+        <translation>巡检…</translation>
+    </message>
+    <message>
         <source>Add box…</source>
         <translation>添加边缘盒…</translation>
     </message>
@@ -496,6 +527,10 @@
     <message>
         <source>Take Lineside off a machine…</source>
         <translation>从一台机器上移除 Lineside…</translation>
+    </message>
+    <message>
+        <source>Plan a visit</source>
+        <translation>规划巡检</translation>
     </message>
     <message>
         <source>History of box {name}</source>
@@ -626,6 +661,29 @@
     <message>
         <source>Verify</source>
         <translation>验证</translation>
+    </message>
+</context>
+<context>
+    <name>CheckDialog</name>
+    <message>
+        <source>Check a report</source>
+        <translation>校验报告</translation>
+    </message>
+    <message>
+        <source>Any change of the file since it was sealed is found, byte by byte.</source>
+        <translation>逐字节检查：文件封存后的任何改动都会被发现。</translation>
+    </message>
+    <message>
+        <source>Check</source>
+        <translation>校验</translation>
+    </message>
+    <message>
+        <source>Report</source>
+        <translation>报告</translation>
+    </message>
+    <message>
+        <source>Choose a file first.</source>
+        <translation>请先选择文件。</translation>
     </message>
 </context>
 <context>
@@ -1790,6 +1848,72 @@
     </message>
 </context>
 <context>
+    <name>NoteDialog</name>
+    <message>
+        <source>Write a note</source>
+        <translation>写备注</translation>
+    </message>
+    <message>
+        <source>It becomes a part of the report and cannot be changed afterwards.</source>
+        <translation>它会成为报告的一部分，之后无法更改。</translation>
+    </message>
+    <message>
+        <source>Add note</source>
+        <translation>添加备注</translation>
+    </message>
+    <message>
+        <source>Note</source>
+        <translation>备注</translation>
+    </message>
+    <message>
+        <source>The whole site</source>
+        <translation>整个站点</translation>
+    </message>
+    <message>
+        <source>About</source>
+        <translation>关于</translation>
+    </message>
+    <message>
+        <source>Write something first.</source>
+        <translation>请先写点内容。</translation>
+    </message>
+</context>
+<context>
+    <name>PackDialog</name>
+    <message>
+        <source>Pack for the trip</source>
+        <translation>为出行打包</translation>
+    </message>
+    <message>
+        <source>Pack</source>
+        <translation>打包</translation>
+    </message>
+    <message>
+        <source>Everything that the plan wants, sealed by this desktop. What lies there already is not written again, and there is no secret in it.</source>
+        <translation>计划所需的全部内容，由本机封存。已有的内容不会重复写入，其中不含任何机密。</translation>
+    </message>
+    <message>
+        <source>Take over a pack</source>
+        <translation>接收数据包</translation>
+    </message>
+    <message>
+        <source>Take over</source>
+        <translation>接收</translation>
+    </message>
+    <message>
+        <source>A pack that another desktop of this site made. Every file is checked before anything of it is used.</source>
+        <translation>由本站点另一台电脑制作的数据包。使用其中任何内容之前都会检查每个文件。</translation>
+    </message>
+    <message>
+        <source>Folder on the stick or on this desktop</source>
+        <translation>U 盘或本机上的文件夹</translation>
+    </message>
+    <message>
+        <source>Choose a folder first.</source>
+        <translation>请先选择文件夹。</translation>
+    </message>
+</context>
+<context>
     <name>Palette</name>
     <message>
         <source>Search</source>
@@ -1980,6 +2104,37 @@
     <message>
         <source>The two passphrases differ.</source>
         <translation>两次输入的口令不一致。</translation>
+    </message>
+</context>
+<context>
+    <name>ReportDialog</name>
+    <message>
+        <source>Write the report</source>
+        <translation>写出报告</translation>
+    </message>
+    <message>
+        <source>{visit}: before and after of every box, receipts and proof. This desktop seals the file.</source>
+        <translation>{visit}：每个边缘盒的巡检前后、回执与证明。文件由本机封存。</translation>
+    </message>
+    <message>
+        <source>Write report</source>
+        <translation>写出报告</translation>
+    </message>
+    <message>
+        <source>File</source>
+        <translation>文件</translation>
+    </message>
+    <message>
+        <source>A name that ends in .pdf for printing, or in .html for a browser.</source>
+        <translation>以 .pdf 结尾便于打印，以 .html 结尾可在浏览器中查看。</translation>
+    </message>
+    <message>
+        <source>Language</source>
+        <translation>语言</translation>
+    </message>
+    <message>
+        <source>The name must end in .pdf or .html.</source>
+        <translation>文件名必须以 .pdf 或 .html 结尾。</translation>
     </message>
 </context>
 <context>
@@ -3160,6 +3315,185 @@
     </message>
 </context>
 <context>
+    <name>VisitView</name>
+    <message>
+        <source>All boxes</source>
+        <translation>所有边缘盒</translation>
+    </message>
+    <message>
+        <source>No box is enrolled yet.</source>
+        <translation>尚未登记边缘盒。</translation>
+    </message>
+    <message>
+        <source>Nothing has to be carried.</source>
+        <translation>无需携带任何内容。</translation>
+    </message>
+    <message>
+        <source>Pack…</source>
+        <translation>打包…</translation>
+    </message>
+    <message>
+        <source>Take over a pack…</source>
+        <translation>接收数据包…</translation>
+    </message>
+    <message>
+        <source>Begin a visit when you are there: it keeps how each box was found and how it was left.</source>
+        <translation>到达现场后开始巡检：它会记录每个边缘盒到场时和离开时的状态。</translation>
+    </message>
+    <message>
+        <source>Begin visit…</source>
+        <translation>开始巡检…</translation>
+    </message>
+    <message>
+        <source>Note…</source>
+        <translation>备注…</translation>
+    </message>
+    <message>
+        <source>Take receipts</source>
+        <translation>收取回执</translation>
+    </message>
+    <message>
+        <source>End visit</source>
+        <translation>结束巡检</translation>
+    </message>
+    <message>
+        <source>Check a report…</source>
+        <translation>校验报告…</translation>
+    </message>
+    <message>
+        <source>Visit</source>
+        <translation>巡检</translation>
+    </message>
+    <message>
+        <source>What each box lacks</source>
+        <translation>每个边缘盒缺什么</translation>
+    </message>
+    <message>
+        <source>Open report</source>
+        <translation>打开报告</translation>
+    </message>
+    <message>
+        <source>Every box was asked; the answers are signed.</source>
+        <translation>已询问每个边缘盒，应答已签名。</translation>
+    </message>
+    <message>
+        <source>The visit has ended. Its report is ready to be written.</source>
+        <translation>巡检已结束，可以写出报告。</translation>
+    </message>
+    <message>
+        <source>To bring</source>
+        <translation>需要携带</translation>
+    </message>
+    <message>
+        <source>On site</source>
+        <translation>现场</translation>
+    </message>
+    <message>
+        <source>Visits</source>
+        <translation>历次巡检</translation>
+    </message>
+    <message>
+        <source>{n} of {all} boxes lack something; {size} to bring</source>
+        <translation>{all} 个边缘盒中有 {n} 个缺少内容；需携带 {size}</translation>
+    </message>
+    <message>
+        <source>last seen {when}</source>
+        <translation>最近联系：{when}</translation>
+    </message>
+    <message>
+        <source>Nothing is known to be missing.</source>
+        <translation>没有已知的缺失。</translation>
+    </message>
+    <message>
+        <source>Seen {when}.</source>
+        <translation>发现于{when}。</translation>
+    </message>
+    <message>
+        <source>for {boxes}</source>
+        <translation>用于 {boxes}</translation>
+    </message>
+    <message>
+        <source>Not on this desktop: sync or build it before the trip.</source>
+        <translation>不在本机上：请在出行前同步或构建。</translation>
+    </message>
+    <message>
+        <source>Title</source>
+        <translation>标题</translation>
+    </message>
+    <message>
+        <source>Begun</source>
+        <translation>开始于</translation>
+    </message>
+    <message>
+        <source>Boxes</source>
+        <translation>边缘盒</translation>
+    </message>
+    <message>
+        <source>{n} of {all} answered</source>
+        <translation>{all} 个中有 {n} 个应答</translation>
+    </message>
+    <message>
+        <source>Notes</source>
+        <translation>备注</translation>
+    </message>
+    <message>
+        <source>Receipts</source>
+        <translation>回执</translation>
+    </message>
+    <message>
+        <source>No visit yet.</source>
+        <translation>尚无巡检。</translation>
+    </message>
+    <message>
+        <source>{when}, still open</source>
+        <translation>{when}，尚未结束</translation>
+    </message>
+    <message>
+        <source>Report…</source>
+        <translation>报告…</translation>
+    </message>
+    <message>
+        <source>Pack for the trip</source>
+        <translation>为出行打包</translation>
+    </message>
+    <message>
+        <source>Packed into {folder}: {n} files, {size}.</source>
+        <translation>已打包到 {folder}：{n} 个文件，{size}。</translation>
+    </message>
+    <message>
+        <source>Not in it: {names}.</source>
+        <translation>其中缺少：{names}。</translation>
+    </message>
+    <message>
+        <source>Take over a pack</source>
+        <translation>接收数据包</translation>
+    </message>
+    <message>
+        <source>Taken over from {desktop}: {names}.</source>
+        <translation>已从 {desktop} 接收：{names}。</translation>
+    </message>
+    <message>
+        <source>Begin visit</source>
+        <translation>开始巡检</translation>
+    </message>
+    <message>
+        <source>Write report</source>
+        <translation>写出报告</translation>
+    </message>
+    <message>
+        <source>The report is in {path}.</source>
+        <translation>报告位于 {path}。</translation>
+    </message>
+    <message>
+        <source>Check report</source>
+        <translation>校验报告</translation>
+    </message>
+    <message>
+        <source>Nothing was changed in the report of {title}, recorded by {desktop}.</source>
+        <translation>报告“{title}”（由 {desktop} 记录）未被改动。</translation>
+    </message>
+</context>
+<context>
     <name>Wizard</name>
     <message>
         <source>For instance: Plant North</source>
@@ -4009,6 +4343,62 @@
     <message>
         <source>The version before is in force. Keep the message, and use a bundle that was made for this machine.</source>
         <translation>仍使用之前的版本。请保留此消息，并使用为这台机器构建的安装包。</translation>
+    </message>
+    <message>
+        <source>This is not a pack that can be used</source>
+        <translation>这不是可用的数据包</translation>
+    </message>
+    <message>
+        <source>Pack it again: `lineside visit pack DEST` goes on where it was. Nothing of it was taken over.</source>
+        <translation>请重新打包：`lineside visit pack DEST` 会从中断处继续。没有接收其中任何内容。</translation>
+    </message>
+    <message>
+        <source>A file of the pack is not the one that was packed</source>
+        <translation>数据包中有文件与打包时不符</translation>
+    </message>
+    <message>
+        <source>Pack it again onto another stick. If it happens again, treat the stick as compromised.</source>
+        <translation>请换一个 U 盘重新打包。若再次发生，请视该 U 盘为已被篡改。</translation>
+    </message>
+    <message>
+        <source>The pack is not of a desktop of this site</source>
+        <translation>数据包不是本站点的电脑制作的</translation>
+    </message>
+    <message>
+        <source>Nothing of it was used. Have it packed by a desktop that `lineside site desktops` lists.</source>
+        <translation>没有使用其中任何内容。请由 `lineside site desktops` 列出的电脑打包。</translation>
+    </message>
+    <message>
+        <source>The pack cannot be written there</source>
+        <translation>无法在那里写入数据包</translation>
+    </message>
+    <message>
+        <source>Check that the stick is plugged in and not write-protected, then do the same again: it goes on.</source>
+        <translation>请检查 U 盘已插好且没有写保护，然后重试：会从中断处继续。</translation>
+    </message>
+    <message>
+        <source>The report is not what was signed</source>
+        <translation>报告与签名时不符</translation>
+    </message>
+    <message>
+        <source>Have the report written again on the desktop that made it, and find out who changed this one.</source>
+        <translation>请在制作它的电脑上重新写出报告，并查明是谁改动了这一份。</translation>
+    </message>
+    <message>
+        <source>The report is not of a desktop of this site</source>
+        <translation>报告不是本站点的电脑制作的</translation>
+    </message>
+    <message>
+        <source>Do not rely on it, and ask where it comes from.</source>
+        <translation>请勿采信，并查问它的来源。</translation>
+    </message>
+    <message>
+        <source>No font for the report</source>
+        <translation>没有可用于报告的字体</translation>
+    </message>
+    <message>
+        <source>Install one, such as Noto Sans CJK (fonts-noto-cjk), or write the report as a page: FILE.html.</source>
+        <translation>请安装一种字体，例如 Noto Sans CJK（fonts-noto-cjk），或把报告写成网页：FILE.html。</translation>
     </message>
     <message>
         <source>This machine cannot train</source>

@@ -17,6 +17,7 @@ from app.gui.pages.box_detail import BoxDetail
 from app.gui.pages.box_history import BoxHistory, Topic
 from app.gui.pages.measures import state_width, text_width
 from app.gui.pages.ssh_jobs import ReleaseMachine, start_enrolment, start_release
+from app.gui.pages.visit import VisitView
 from app.gui.session import Session
 from app.gui.states import BOX_STATES, State, box_state, state
 from app.gui.tables import Column, DataTable, PagedModel
@@ -57,6 +58,7 @@ class BoxesPage(Page):
             "rollups",
             "shadows",
         }
+        | {"models", "rollouts", "rollout_boxes", "visit_entries"}
     )
 
     def __init__(self, session: Session) -> None:
@@ -100,8 +102,9 @@ class BoxesPage(Page):
         self.detail = BoxDetail(self)
         self.refresh = Button(self.tr("Refresh all"), "refresh", clicked=self.refresh_boxes)
         self.collect = Button(self.tr("Collect all"), "collect", clicked=self.collect_boxes)
+        self.visit_button = Button(self.tr("Visit…"), "site", clicked=self.plan_visit)
         self.add = Button(self.tr("Add box…"), "plus", kind="primary", clicked=self.add_box)
-        for button in (self.refresh, self.collect, self.add):
+        for button in (self.refresh, self.collect, self.visit_button, self.add):
             self.buttons.addWidget(button)
         split = QSplitter(Qt.Orientation.Horizontal)
         split.setHandleWidth(16)
@@ -124,6 +127,8 @@ class BoxesPage(Page):
         list_view.setLayout(with_notice)
         self._views.addWidget(list_view)
         self._views.addWidget(self.history)
+        self.visit = VisitView(self)
+        self._views.addWidget(self.visit)
         self.body.addWidget(self._views, 1)
         self.set_empty(
             Empty(
@@ -136,7 +141,9 @@ class BoxesPage(Page):
         self.table.picked.connect(self._picked)
         self.table.activated.connect(lambda _index: self.look_back())
         self.history.left.connect(self.show_list)
-        QShortcut(QKeySequence.StandardKey.Cancel, self.history, self.show_list)
+        self.visit.left.connect(self.show_list)
+        for view in (self.history, self.visit):
+            QShortcut(QKeySequence.StandardKey.Cancel, view, self.show_list)
 
     def reload(self) -> None:
         self.model.reload()
@@ -144,6 +151,8 @@ class BoxesPage(Page):
         self.notice.reload()
         if self.is_looking_back:
             self.history.reload()
+        if self._views.currentWidget() is self.visit:
+            self.visit.reload()
 
     def pick(self, key: str) -> None:
         self.show_list()
@@ -163,11 +172,20 @@ class BoxesPage(Page):
         self.history.look(box, topic)
         self.history.back.setFocus()
 
+    def plan_visit(self) -> None:
+        """Show what a visit is for, with the whole width."""
+        self._views.setCurrentWidget(self.visit)
+        self.header.hide()
+        self.show_empty(False)
+        self.visit.reload()
+        self.visit.back.setFocus()
+
     def show_list(self) -> None:
         """Back to all boxes."""
-        if self.is_looking_back:
+        if self._views.currentIndex() != 0:
             self._views.setCurrentIndex(0)
             self.header.show()
+            self.show_empty(not self.model.rows)
             self.table.setFocus()
 
     def _picked(self, box: Box | None) -> None:
@@ -187,6 +205,7 @@ class BoxesPage(Page):
             Command(title=self.tr("Collect from all boxes"), icon="collect", run=self.collect_boxes),
             Command(title=self.tr("Look for copied boxes"), icon="copy", run=self.notice.open_comparison),
             Command(title=self.tr("Take Lineside off a machine…"), icon="undo", run=self.ask_to_release_machine),
+            Command(title=self.tr("Plan a visit"), icon="site", run=self.plan_visit),
             *self._commands_of_picked(),
         ]
 
@@ -244,7 +263,7 @@ class BoxesPage(Page):
 
     def _loaded(self) -> None:
         rows = self.model.rows
-        self.show_empty(not rows)
+        self.show_empty(not rows and self._views.currentIndex() == 0)
         answering = sum(box.problem is None and box.last_seen_ms is not None for box in rows)
         self.subtitle.setText(self.tr("{n} of {all} answering").format(n=answering, all=len(rows)) if rows else "")
         for button in (self.refresh, self.collect):

@@ -1,0 +1,48 @@
+"""A site with real boxes and released models, a colleague's desktop, and what a test does with them."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from pathlib import Path
+
+from app.context import Context
+from app.store import models as model_store
+from app.store.records import Model
+from app.usecases import boxes, joining, trust
+from cloud_sync.release.pack import pack_bundle
+from tests.fakes import models
+
+PASSPHRASE = "correct horse"
+
+
+def release(
+    ctx: Context, folder: Path, version: str = "1.0.0", *, name: str = "parts", threshold: float = 128.0
+) -> Model:
+    """A model in the library of this desktop, signed by it."""
+    manifest = models.manifest(name=name, version=version, release=ctx.repository().next_release(name))
+    path = folder / f"{name}-{version}.bundle"
+    bundle, sha256 = pack_bundle(path, manifest, models.brightness_model(threshold=threshold), models.GOLDEN)
+    body = path.read_bytes()
+    assert ctx.blobs.put(body) == sha256
+    model = Model(
+        model=bundle,
+        sha256=sha256,
+        size=len(body),
+        name=name,
+        version=version,
+        release=manifest.release,
+        state="released",
+        created_ms=boxes.now_ms(),
+        burst=None,
+        dataset=None,
+    )
+    model_store.put_model(ctx.database, model)
+    ctx.repository().add(path, manifest, {})
+    return model
+
+
+def admitted(office: Context, folder: Path, stack: ExitStack, name: str = "second") -> Context:
+    """A second desktop of the site, which no box knows yet."""
+    request = joining.request_join(folder / name, folder / f"{name}.request", name=name)
+    trust.admit(office, request, folder / f"{name}.admission", root_key=office.places.root_key, passphrase=PASSPHRASE)
+    return stack.enter_context(joining.join(folder / name, folder / f"{name}.admission"))
