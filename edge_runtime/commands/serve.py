@@ -136,7 +136,7 @@ def _files(options: argparse.Namespace) -> list[ServedFile]:
     home = str(options.home) if options.home is not None else None
     return [
         ServedFile(
-            path=str(path), name=options.name or None, home=home, threads=options.threads, max_run_s=options.max_run_s
+            path=str(path), name=options.name, home=home, threads=options.threads, max_run_s=options.max_run_s
         )
         for path in options.models
     ]
@@ -145,7 +145,7 @@ def _files(options: argparse.Namespace) -> list[ServedFile]:
 def _checked(options: argparse.Namespace, files: list[ServedFile]) -> tuple[Inference, list[str]]:
     """The listeners' settings, and what the models are called as far as the files' names tell."""
     checked_options({"threads": options.threads, "workers": options.workers}, _AtATime)
-    if options.name and len(options.models) > 1:
+    if options.name is not None and len(options.models) > 1:
         raise InputInvalid("--name is for one model; several are called by their files' names.")
     if not options.http and not options.grpc:
         raise InputInvalid("There is nothing to listen on: give --http or --grpc an address.")

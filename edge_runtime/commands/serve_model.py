@@ -39,9 +39,9 @@ class ServedFile(Struct, frozen=True, kw_only=True, tag="serve"):
         :raises InputInvalid: no client could ask for that.
         :raises ModelUnusable: it is a folder without a name.
         """
-        if not self.name and not Path(self.path).name:
+        if self.name is None and not Path(self.path).name:
             raise not_a_file(Path(self.path))
-        return model_name(self.name or file_name(Path(self.path)))
+        return model_name(file_name(Path(self.path)) if self.name is None else self.name)
 
     def tuning(self, model: bytes) -> Tuning:
         from edge_runtime.inference.session import Tuning
@@ -85,7 +85,7 @@ class ServedFile(Struct, frozen=True, kw_only=True, tag="serve"):
         from edge_runtime.serving.model import load_model
 
         version = file.bundle.manifest.version if file.bundle is not None else BARE_VERSION
-        name = model_name(self.name or file.name)
+        name = model_name(file.name if self.name is None else self.name)
         return load_model(name, version, file.model, self.tuning(file.model), blank_run_s=blank_run_s)
 
 

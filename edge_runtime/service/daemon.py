@@ -288,7 +288,7 @@ class Daemon:
         return self._installer.newest_signature_s(self._trust.signers)
 
     def _new_configuration(self, config: EdgeConfig) -> None:
-        self._spool.limits = config.spool
+        self._spool.limit_to(config.spool)
         self._lines.apply(config)
         self._serial.bump()
         _log.info("a new configuration is in force")

@@ -84,7 +84,7 @@ class Spool:
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._box, self._boot, self._now_ms = box, boot, now_ms
-        self.limits = limits
+        self._limits = limits
         home.mkdir(parents=True, exist_ok=True)
         self._home, self._files = home, SampleFiles(home / "samples")
         self._disk = SpoolDisk(
@@ -109,6 +109,11 @@ class Spool:
         """Kinds of alerts that this problem has raised already."""
         self._thread = threading.Thread(target=self._write_until_closed, name="spool", daemon=True)
         self._thread.start()
+
+    def limit_to(self, limits: SpoolLimits) -> None:
+        """Go by other limits from now on."""
+        with self._lock:
+            self._limits, self._waiting.room = limits, limits.memory_bytes
 
     def stamp(self, stream: Stream) -> Stamp:
         """Key and time of the next row of a stream: (box, boot, seq) never comes twice."""
@@ -149,11 +154,11 @@ class Spool:
         free, stored = self._disk.free_bytes(), self._disk.stored()
         if free is None:
             # The disk does not say; then the file itself finds out.
-            free = self.limits.reserve_bytes + len(data)
+            free = self._limits.reserve_bytes + len(data)
         if self._problem is not None:
             self._lose(gone, "disk.full")
             return False
-        if not has_room(kind, len(data), stored=stored, limits=self.limits, free_bytes=free):
+        if not has_room(kind, len(data), stored=stored, limits=self._limits, free_bytes=free):
             self._lose(gone, "disk.full" if free < len(data) else "disk.reserve")
             return False
         try:
@@ -162,7 +167,7 @@ class Spool:
             _log.warning("a sample could not be kept: %s", error)
             self._lose(gone, "disk.full")
             return False
-        if free < self.limits.reserve_bytes + len(data):
+        if free < self._limits.reserve_bytes + len(data):
             self._disk.enforce_soon()
         self._put("samples", row)
         return True
@@ -328,10 +333,10 @@ class Spool:
         try:
             if self._problem is None:
                 self._write()
-                self._disk.enforce(self.limits)
+                self._disk.enforce(self._limits)
                 return True
             self._write(tiny=True)
-            self._disk.enforce(self.limits)
+            self._disk.enforce(self._limits)
             if not self._disk.has_room_again():
                 return False
             while len(self._waiting):
@@ -345,7 +350,7 @@ class Spool:
         with self._lock:
             batch = self._waiting.take(tiny=tiny, most=most)
         try:
-            self._disk.write(batch, self.limits)
+            self._disk.write(batch, self._limits)
         except (sqlite3.Error, OSError):
             with self._lock:
                 self._waiting.put_back()

@@ -74,7 +74,9 @@ class Waiting:
     def __init__(
         self, room: int, *, ledger: Callable[[Gone, str], LossRow], discard: Callable[[Iterable[str]], None]
     ) -> None:
-        self._room, self._ledger, self._discard = room, ledger, discard
+        self.room = room
+        """May be changed at any time; what is too much then goes with the next row."""
+        self._ledger, self._discard = ledger, discard
         self._queues: dict[SpoolClass, deque[Entry]] = {kind: deque() for kind in CLASSES}
         self._losses: dict[_Key, tuple[int, LossRow]] = {}
         self._edition = 0
@@ -105,7 +107,7 @@ class Waiting:
         entry = Entry(self._ticket, stream, class_of(stream, row), row.at_ms, wire.encode(row), sample, size)
         self._queues[entry.kind].append(entry)
         self._weight += entry.weight
-        if self._weight > self._room:
+        if self._weight > self.room:
             self._shed()
 
     def add_loss(self, row: LossRow) -> None:
@@ -166,7 +168,7 @@ class Waiting:
         for key, (ticket, row) in newer.items():
             self._note(key, ticket, row)
         self._flying, self._flying_losses = (), {}
-        if self._weight > self._room:
+        if self._weight > self.room:
             self._shed()
 
     def give_up(self, reason: str) -> None:
@@ -182,7 +184,7 @@ class Waiting:
 
     def _shed(self) -> None:
         """Let the least precious rows go, oldest first, until a sixteenth of the room is free again."""
-        goal = self._room - self._room // 16
+        goal = self.room - self.room // 16
         shed: list[Entry] = []
         for kind in reversed(CLASSES):
             queue = self._queues[kind]

@@ -85,6 +85,10 @@ def _parts(spec: TensorSpec, field: Field, contents: Sequence[memoryview]) -> It
     parts, most = 0, MAX_STRINGS if field is _STRINGS else MAX_ENTRIES
     for piece in contents:
         for number, kind, _, start, end in fields(piece):
+            # Whatever it is, looking at it takes its time.
+            parts += 1
+            if parts > most:
+                raise InputInvalid(f"Input {spec.name!r} has contents in more than {most} pieces: pack its numbers.")
             if number not in _NAMES or (kind == LENGTH and start == end and number != _STRINGS.number):
                 continue
             if number != field.number:
@@ -94,9 +98,6 @@ def _parts(spec: TensorSpec, field: Field, contents: Sequence[memoryview]) -> It
                 )
             if kind not in (LENGTH, field.kind):
                 raise InputInvalid(f"Input {spec.name!r} has {field.name} that are written as something else.")
-            parts += 1
-            if parts > most:
-                raise InputInvalid(f"Input {spec.name!r} has contents in more than {most} pieces: pack its numbers.")
             yield piece[start:end]
 
 

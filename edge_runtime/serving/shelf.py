@@ -153,9 +153,12 @@ def answer(
 
     :param arrived_ns: ``time.perf_counter_ns()`` of the moment at which the request was here as a whole.
     :raises LinesideError: InputInvalid where the request is at fault.
+    :raises RunEnded: the run was ended, perhaps while it waited: then nothing was decoded.
     """
     begin = time.perf_counter_ns()
     try:
+        if run is not None and run.why:
+            raise RunEnded(f"{model.name} was stopped: {run.why}.")
         request = decode()
     except Exception:
         model.statistics.failed(time.perf_counter_ns() - arrived_ns)

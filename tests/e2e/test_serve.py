@@ -478,6 +478,7 @@ def test_a_model_does_not_vanish_behind_another_of_its_name(tmp_path: Path) -> N
         (("a.onnx", "b.onnx", "--name", "x"), "--name is for one"),
         (("some/stats.onnx",), "'stats' cannot be a model's name"),
         (("none.onnx", "--name", "a/b"), "cannot be a model's name"),
+        (("none.onnx", "--name", ""), "cannot be a model's name"),
     ],
 )
 def test_options_that_contradict_each_other_are_refused_before_anything_is_opened(

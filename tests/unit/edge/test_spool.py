@@ -317,8 +317,10 @@ def test_a_full_disk_costs_no_row_while_memory_lasts_and_heals(tmp_path: Path) -
 
 
 @pytest.mark.usefixtures("impatient")
-def test_what_memory_cannot_hold_is_counted_to_the_row(tmp_path: Path) -> None:
-    spool = open_spool(tmp_path, limits=SpoolLimits(reserve_bytes=0, memory_bytes=200_000))
+@pytest.mark.parametrize("at_first", [200_000, 2**24])
+def test_what_memory_cannot_hold_is_counted_to_the_row(tmp_path: Path, at_first: int) -> None:
+    spool = open_spool(tmp_path, limits=SpoolLimits(reserve_bytes=0, memory_bytes=at_first))
+    spool.limit_to(SpoolLimits(reserve_bytes=0, memory_bytes=200_000))
     fill(spool)
     count = put_until_full(spool)
     for i in range(2000):
@@ -360,7 +362,7 @@ def test_on_a_full_disk_a_desktop_still_fetches_and_acknowledges_and_that_makes_
 
 
 def test_a_row_that_cannot_be_stored_holds_up_nobody(spool: Spool) -> None:
-    poison = dataclasses.replace(result(spool), at_ms=2**70)
+    poison = dataclasses.replace(result(spool), seq=2**70)
     spool.put_result(poison)
     wait_until(spool.flush, 10, "the poison to be counted")
     spool.put_result(result(spool))

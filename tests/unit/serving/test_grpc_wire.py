@@ -263,6 +263,9 @@ def test_numbers_may_stand_alone_and_in_several_pieces() -> None:
         ("FP16", field(6, bytes(4)), "must come as raw"),
         ("BYTES", field(8, b"\xff") * 2, "not UTF-8"),
         ("UINT64", b"\x28\1" * (2**14 + 1), "in more than 16384 pieces"),
+        # What nobody knows and what holds nothing has to be looked at all the same.
+        ("INT64", field(3, b"\1\1") + b"\x78\0" * 2**14, "in more than 16384 pieces"),
+        ("INT64", field(3, b"\1\1") + field(3, b"") * 2**14, "in more than 16384 pieces"),
     ],
 )
 def test_contents_that_are_wrong_are_refused(datatype: str, contents: bytes, why: str) -> None:

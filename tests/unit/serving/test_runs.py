@@ -23,7 +23,7 @@ from edge_runtime.serving.listener import InferenceServer
 from edge_runtime.serving.messages import InferRequest
 from edge_runtime.serving.model import STRIKES, ServedModel, load_model
 from edge_runtime.serving.runs import RunEnded, Runs
-from edge_runtime.serving.shelf import ModelShelf
+from edge_runtime.serving.shelf import ModelShelf, answer
 from tests.unit.serving import onnx_models as models
 from tests.unit.serving.raw_client import RawClient, echo_body, request
 from tests.waiting import wait_until
@@ -46,6 +46,14 @@ def counting() -> ServedModel:
 
 def question(number: float) -> InferRequest:
     return InferRequest({"x": np.array([number], np.float32)})
+
+
+def test_a_request_that_nobody_waits_for_is_not_even_decoded(watched: Runs) -> None:
+    model, run = counting(), watched.new()
+    run.leave()
+    with pytest.raises(RunEnded, match=r"^count was stopped: nobody waits for its answer any more\.$"):
+        answer(model, lambda: pytest.fail("it was decoded"), lambda answered: answered, arrived_ns=0, run=run)
+    assert model.statistics.read()[0].failed == 1
 
 
 def test_a_run_is_ended_at_its_limit_and_the_next_is_not(watched: Runs) -> None:
