@@ -135,9 +135,7 @@ def _serve(
 def _files(options: argparse.Namespace) -> list[ServedFile]:
     home = str(options.home) if options.home is not None else None
     return [
-        ServedFile(
-            path=str(path), name=options.name, home=home, threads=options.threads, max_run_s=options.max_run_s
-        )
+        ServedFile(path=str(path), name=options.name, home=home, threads=options.threads, max_run_s=options.max_run_s)
         for path in options.models
     ]
 

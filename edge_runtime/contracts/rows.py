@@ -17,7 +17,8 @@ Digest = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
 MaybeDigest = Annotated[str, Meta(pattern=r"^([0-9a-f]{64})?\Z")]
 """As :data:`Digest`, or nothing."""
 Count = Annotated[int, Meta(ge=0)]
-Moment = Annotated[int, Meta(ge=-62_135_596_800_000, le=253_402_300_799_999)]
+EARLIEST_MS, LATEST_MS = -62_135_596_800_000, 253_402_300_799_999
+Moment = Annotated[int, Meta(ge=EARLIEST_MS, le=LATEST_MS)]
 """Milliseconds since 1970 by somebody's clock, however wrong: in the years from 1 to 9999."""
 Share = Annotated[float, Meta(ge=0.0, le=1.0)]
 Name = Annotated[str, Meta(min_length=1, max_length=200)]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from edge_runtime.contracts import wire
-from edge_runtime.contracts.rows import LossRow, Row, SampleRow, Stream
+from edge_runtime.contracts.rows import EARLIEST_MS, LATEST_MS, LossRow, Row, SampleRow, Stream
 from edge_runtime.service.spool_limits import CLASSES, TINY, SpoolClass, class_of, merge_losses
 
 _Key = tuple[str, str, int]
@@ -49,7 +49,8 @@ class Gone:
     @staticmethod
     def summed(stream: str, lost: Collection[tuple[int, int]]) -> Gone:
         """Of (bytes, milliseconds since 1970) of each row; there must be one."""
-        times = [at_ms for _, at_ms in lost]
+        # The ledger must say what went also where its time is at fault.
+        times = [min(max(at_ms, EARLIEST_MS), LATEST_MS) for _, at_ms in lost]
         return Gone(stream, len(lost), sum(size for size, _ in lost), min(times), max(times))
 
 

@@ -362,7 +362,7 @@ def test_on_a_full_disk_a_desktop_still_fetches_and_acknowledges_and_that_makes_
 
 
 def test_a_row_that_cannot_be_stored_holds_up_nobody(spool: Spool) -> None:
-    poison = dataclasses.replace(result(spool), seq=2**70)
+    poison = dataclasses.replace(result(spool), at_ms=2**70)
     spool.put_result(poison)
     wait_until(spool.flush, 10, "the poison to be counted")
     spool.put_result(result(spool))
