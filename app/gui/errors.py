@@ -12,8 +12,8 @@ from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QDialog, QWidget
 
 from app.gui import error_texts
-from app.gui.redact import redact
 from app.gui.widgets import Button, IconLabel, column, label, row
+from app.redact import redact
 from edge_runtime.contracts.errors import LinesideError
 
 

@@ -10,10 +10,10 @@ from PySide6.QtWidgets import QFrame, QProgressBar, QScrollArea, QWidget
 
 from app.gui import formats
 from app.gui.errors import as_lineside
-from app.gui.redact import redact
 from app.gui.states import State, step
 from app.gui.tasks import Job, Tasks
 from app.gui.widgets import Button, Chip, column, label, restyle, row
+from app.redact import redact
 
 LINGER_MS = 4000
 """A job that went well stays this long."""

@@ -14,8 +14,8 @@ from pytestqt.qtbot import QtBot
 from app.gui import error_texts
 from app.gui.errors import ErrorDesk, ErrorDialog, details
 from app.gui.i18n import Translations
-from app.gui.redact import redact
 from app.gui.theme import Theme
+from app.redact import redact
 from edge_runtime.contracts.errors import BoxUnreachable, LinesideError, StoreRefused
 
 SECRETS = [
