@@ -125,10 +125,10 @@ def drill_box(
 
 def list_drills(ctx: Context, name: str | None = None) -> list[DrillEntry]:
     """Drills of one box or all, newest first. Proofs that were not brought yet are fetched from boxes that answer."""
-    for entry in _entries(ctx, name):
+    for entry in known_drills(ctx, name):
         if entry.proof is None:
             _settle(ctx, entry)
-    return _entries(ctx, name)
+    return known_drills(ctx, name)
 
 
 def require_recovered(proof: DrillProof) -> None:
@@ -236,7 +236,8 @@ def _ledger(ctx: Context, client: BoxClient, box: Box) -> dict[str, int]:
     return dict(totals)
 
 
-def _entries(ctx: Context, name: str | None) -> list[DrillEntry]:
+def known_drills(ctx: Context, name: str | None = None) -> list[DrillEntry]:
+    """As :func:`list_drills`, by what is here already; no box is asked."""
     wanted = get_box(ctx, name).box if name else None
     names = _names(ctx)
     found: dict[str, DrillEntry] = {}

@@ -22,7 +22,7 @@ from app.store import boxes as box_store
 from app.store import support as support_store
 from app.store.records import Box
 from app.usecases import boxes as box_uses
-from app.usecases.drills import list_drills
+from app.usecases.drills import known_drills
 from app.usecases.progress import CancelToken, Progress, ProgressEvent, silent
 from app.usecases.rollouts import list_rollouts
 from app.usecases.sync import sync_status
@@ -127,7 +127,7 @@ def _of_desktop(ctx: Context, crash: str) -> tuple[dict[str, str], dict[str, str
         "desktop/journal.json": lambda: sync_status(ctx),
         "desktop/activity.json": lambda: activity_store.page_activity(ctx.database, limit=ROWS).rows,
         "desktop/rollouts.json": lambda: list_rollouts(ctx),
-        "desktop/drills.json": lambda: list_drills(ctx),
+        "desktop/drills.json": lambda: known_drills(ctx),
     }
     texts, left_out = _gather(asked)
     if crash:

@@ -46,6 +46,7 @@ def drift_state(box: Box) -> State | None:
 class BoxesPage(Page):
     tables: ClassVar[frozenset[str]] = frozenset(
         {
+            "activity",
             "boxes",
             "box_status",
             "box_labels",
@@ -198,11 +199,13 @@ class BoxesPage(Page):
         forget = self.tr("Forget box {name}…").format(name=box.name)
         release = self.tr("Take Lineside off {name}…").format(name=box.name)
         clock = self.tr("Set the clock of {name}…").format(name=box.name)
+        drill = self.tr("Hold a drill on {name}…").format(name=box.name)
         wrong = [Command(title=clock, icon="wait", run=self.detail.clock.ask_to_set)] if wrong_by(box) else []
         return [
             *wrong,
             Command(title=look, icon="activity", run=self.look_back),
             Command(title=shadow, icon="play", run=self.detail.shadow.ask_to_start),
+            Command(title=drill, icon="shield", run=self.detail.drills.ask),
             Command(title=forget, icon="close", run=self.detail.ask_to_forget),
             Command(title=release, icon="undo", run=self.detail.ask_to_release),
         ]
