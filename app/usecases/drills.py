@@ -146,7 +146,7 @@ def _settle(ctx: Context, entry: DrillEntry) -> None:
         box = get_box(ctx, entry.box)
         with connect(ctx, box) as client:
             answer = client.drill()
-            report = _read(answer, box)
+            report = read_report(answer, box)
             if report is not None and report.drill == entry.asked.drill and report.phase == "done":
                 _enter(ctx, client, box, entry.asked, answer, None)
     except LinesideError:
@@ -169,7 +169,7 @@ def _watch(
             if now - answered > 2 * LOOK_EVERY_S:
                 away_s = max(away_s, now - answered)
             answered = now
-            report = _read(answer, box)
+            report = read_report(answer, box)
             if report is None or report.drill != asked.drill:
                 raise DrillNotRecovered(f"{box.name} knows nothing of this drill any more.")
             if report.phase == "done":
@@ -183,7 +183,7 @@ def _watch(
     )
 
 
-def _read(answer: DrillAnswer, box: Box) -> DrillReport | None:
+def read_report(answer: DrillAnswer, box: Box) -> DrillReport | None:
     """:raises BoxRefused: it is not signed by the box's own key."""
     if not answer.report:
         return None
@@ -195,7 +195,7 @@ def _read(answer: DrillAnswer, box: Box) -> DrillReport | None:
 def _enter(
     ctx: Context, client: BoxClient, box: Box, asked: Asked, answer: DrillAnswer, away_s: float | None
 ) -> DrillProof:
-    report = _read(answer, box)
+    report = read_report(answer, box)
     if report is None or report.box != box.box:
         raise BoxRefused(f"The report of {box.name} is about another box.")
     after = _ledger(ctx, client, box)

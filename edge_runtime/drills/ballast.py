@@ -48,9 +48,9 @@ class Ballast:
         os.close(self._handle)
 
     def yield_room(self) -> None:
-        """Others have taken what was to stay free: give way by as much."""
+        """Others have taken of what was to stay free: give way by as much."""
         with suppress(OSError):
-            short = self._leave - EDGE_BYTES - shutil.disk_usage(self._folder).free
+            short = self._leave - shutil.disk_usage(self._folder).free
             if short > 0 and not self._thread.is_alive():
                 self.size = max(self.size - short, 0)
                 os.ftruncate(self._handle, self.size)

@@ -72,9 +72,10 @@ def step(drill: Drill, seen: Seen) -> tuple[Drill, Effect | None]:
     report, lasted = drill.report, seen.now_s - drill.since_s
     since = {name: frames - drill.base.get(name, 0) for name, frames in _frames(seen).items()}
     counted = Counted(frames=max(sum(since.values()), 0), seconds=round(max(lasted, 0.0), 3))
+    if report.phase != "done" and seen.busy:
+        # An update comes first, and neither would prove anything of the other.
+        return give_up(drill, "The installation of a model began meanwhile."), "finish"
     if report.phase == "before" and lasted >= BEFORE_S:
-        if seen.busy:
-            return give_up(drill, "A model began its trial meanwhile: the fault was not made."), "finish"
         # A line that stood still before says nothing.
         lasts = {n: line.last_s for n, line in seen.lines.items() if line.last_s is not None and since[n] > 0}
         return _next(drill, seen, replace(report, phase="fault", before=counted), lasts), "inject"

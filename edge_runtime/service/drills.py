@@ -107,14 +107,15 @@ class DrillKeeper:
             if self._ballast:
                 self._ballast.yield_room()
             drill, effect = machine.step(drill, self._seen())
+            if effect == "finish":
+                self._finish(drill)
+                return
             self._drill = drill
             if effect == "inject":
                 self._inject(drill)
             elif effect == "heal":
                 self._heal()
-                self._keep(self._drill)
-            elif effect == "finish":
-                self._finish(drill)
+                self._keep(drill)
 
     def close(self) -> None:
         """The process ends."""
@@ -209,12 +210,15 @@ class DrillKeeper:
         if report.verified is False:
             problems = (*report.problems, "The committed model's file is not the one that was installed.")
             report = replace(report, outcome="not-recovered", problems=problems)
-        self._drill = drill = replace(drill, report=report)
+        drill = replace(drill, report=report)
         self._keep(drill)
         gap = "" if report.longest_gap_ms is None else f"; longest gap {report.longest_gap_ms:.0f} ms"
         message = f"{report.kind} ({report.drill[:12]}): {report.outcome}{gap} {' '.join(report.problems)}".strip()
         self._spool.audit("drill.ended", message, who="box")
         _log.warning("drill %s ends: %s", report.drill[:12], message)
+        # Whoever hears that it has ended finds it among the audits, too, if the disk takes them.
+        self._spool.flush()
+        self._drill = drill
 
     def _seen(self) -> Seen:
         slots = self._installer.slots()

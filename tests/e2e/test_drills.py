@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+import subprocess
+import threading
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,14 +14,16 @@ import pytest
 
 from app.__main__ import main
 from app.fleet.client import BoxClient
-from app.usecases import boxes, drills
+from app.usecases import boxes, drills, rollouts
 from app.usecases.activity import verify_activity
 from app.usecases.progress import CancelToken, ProgressEvent
-from edge_runtime.contracts.drill import DrillRequest
-from edge_runtime.contracts.errors import BoxRefused, BoxUnreachable, Cancelled, DrillRefused
+from app.usecases.rollout_runner import follow_rollout
+from edge_runtime.contracts.drill import DrillReport, DrillRequest
+from edge_runtime.contracts.errors import BoxRefused, BoxUnreachable, Cancelled, DrillNotRecovered, DrillRefused
 from edge_runtime.identity import create_identity
+from edge_runtime.processes import python_command
 from tests.fakes.drilled_site import put_model, running_line, supervised
-from tests.fakes.rolling_site import RollingSite, rolling_site
+from tests.fakes.rolling_site import SLOW, RollingSite, rolling_site
 from tests.fakes.running_box import RunningBox
 from tests.waiting import wait_until
 
@@ -104,16 +109,9 @@ def test_one_at_a_time_and_twice_is_once(plant: RollingSite, box: RunningBox) ->
 
 
 def test_not_while_a_model_is_on_trial(plant: RollingSite) -> None:
-    from app.usecases import rollouts
-    from tests.fakes.rolling_site import SLOW
-
     plant.add_box("press-1", more=SLOW)
     plant.release("1.0.0")
     started = rollouts.start_rollout(plant.ctx, "1.0.0", waves=[["press-1"]])
-    import threading
-
-    from app.usecases.rollout_runner import follow_rollout
-
     stop = CancelToken()
 
     def follow() -> None:
@@ -160,6 +158,54 @@ def test_a_desktop_that_looks_away_finds_the_proof_later(plant: RollingSite, box
     proof = wait_until(lambda: drills.list_drills(plant.ctx)[0].proof, 40, "the proof")
     check_sound(proof)
     assert proof.away_s is None
+
+
+def test_a_desktop_that_is_killed_in_the_middle_is_not_needed(plant: RollingSite, box: RunningBox) -> None:
+    command = ["boxes", "drill", "press-1", "cut", "--seconds", "5", "--yes", "--home", str(plant.ctx.home)]
+    desktop = subprocess.Popen(python_command("app", *command), stderr=subprocess.DEVNULL)
+    kept = box.home / "drill.json"
+    try:
+        wait_until(lambda: kept.exists() and b'"phase":"fault"' in kept.read_bytes(), 30, "the fault")
+    finally:
+        desktop.kill()
+        desktop.wait()
+    (open_one,) = drills.known_drills(plant.ctx)
+    assert open_one.proof is None
+    proof = wait_until(lambda: drills.list_drills(plant.ctx)[0].proof, 60, "the proof")
+    check_sound(proof)
+    assert proof.report.during.frames > 0
+    assert verify_activity(plant.ctx).intact
+
+
+def test_what_did_not_recover_is_an_error() -> None:
+    report = DrillReport(
+        drill="0" * 32,
+        kind="fill",
+        box="b" * 64,
+        who="c" * 64,
+        seconds=5,
+        begun_ms=0,
+        phase="done",
+        outcome="not-recovered",
+        problems=("No line has dealt with a frame since.",),
+    )
+    proof = drills.DrillProof(box="b" * 64, name="press-1", report=report, signed="", signature="")
+    with pytest.raises(DrillNotRecovered, match="No line"):
+        drills.require_recovered(proof)
+    given_up = dataclasses.replace(proof, report=dataclasses.replace(report, outcome="given-up"))
+    with pytest.raises(DrillRefused, match="press-1"):
+        drills.require_recovered(given_up)
+
+
+def test_a_report_of_another_key_is_not_believed(plant: RollingSite, box: RunningBox, tmp_path: Path) -> None:
+    drills.drill_box(plant.ctx, "press-1", "clock", seconds=3)
+    known = boxes.get_box(plant.ctx, "press-1")
+    with boxes.connect(plant.ctx, known) as client:
+        answer = client.drill()
+    assert drills.read_report(answer, known) is not None
+    forged = dataclasses.replace(answer, report=answer.report.replace("recovered", "unhurried"))
+    with pytest.raises(BoxRefused, match="signed"):
+        drills.read_report(forged, known)
 
 
 def test_the_command_line(plant: RollingSite, box: RunningBox, capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -143,13 +144,7 @@ def test_killed_in_any_phase_nothing_of_the_fault_is_left(
     with box.client(desktop) as client:
         status = client.status()
         assert status.slots[0].state == "COMMITTED"
-        assert abs(status.at_ms - box_now_ms()) < 60_000
-
-
-def box_now_ms() -> int:
-    import time
-
-    return time.time_ns() // 1_000_000
+        assert abs(status.at_ms - time.time_ns() // 1_000_000) < 60_000
 
 
 def test_a_desktop_that_was_struck_off_begins_nothing(box: SmallBox, disk: SmallDisk, desktop: Identity) -> None:

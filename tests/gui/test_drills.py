@@ -104,6 +104,8 @@ def test_what_a_drill_showed_is_told(bench: Bench, box: Box, errors: list[BaseEx
 def test_a_support_bundle_is_made(bench: Bench, box: Box, tmp_path: Path, errors: list[BaseException]) -> None:
     page = bench.window.pages["settings"]
     assert isinstance(page, SettingsPage)
+    page.session.tasks.report(RuntimeError("password=hunter2-hunter2 was refused"))
+    errors.clear()
     bench.go("settings")
     bench.settle()
     dialog = page.support.ask()
@@ -116,6 +118,9 @@ def test_a_support_bundle_is_made(bench: Bench, box: Box, tmp_path: Path, errors
     bench.settle()
     with zipfile.ZipFile(tmp_path / "help.zip") as archive:
         assert "desktop/settings.json" in archive.namelist()
+        told = archive.read("desktop/error.txt").decode()
+        assert "hunter2" not in told
+        assert "RuntimeError" in told
         assert "line-1" not in archive.read("boxes/001/known.json").decode()
     assert "Look through it" in words_in(page.support)
     assert errors == []

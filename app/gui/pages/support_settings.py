@@ -43,12 +43,15 @@ class MakeBundle(FormDialog):
     def submit(self) -> None:
         context, support = self._page.context, self._page.support
         path, hide = self.file.path, self.hide_names.isChecked()
+        crash = self._page.session.tasks.last_error
         if not path:
             self.complain(self.tr("Say where it is to lie."))
             return
 
         def work(progress: Progress, cancel: CancelToken) -> SupportBundle:
-            return write_bundle(context, Path(path).absolute(), hide_names=hide, progress=progress, cancel=cancel)
+            return write_bundle(
+                context, Path(path).absolute(), hide_names=hide, crash=crash, progress=progress, cancel=cancel
+            )
 
         self._page.session.tasks.run_command(
             self.tr("Make a support bundle"), work, lambda made: support.show_made(made), owner=support
