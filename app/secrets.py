@@ -76,6 +76,10 @@ class FileVault:
         if body.pop(name, None) is not None:
             self._save(body)
 
+    def all(self) -> list[str]:
+        """Every secret that is kept here."""
+        return list(self._load().values())
+
     def _load(self) -> dict[str, str]:
         try:
             return wire.decode(self._path.read_bytes(), dict[str, str], what="file of secrets")
@@ -136,6 +140,23 @@ class Secrets:
 
         text = self._vault.get(_store_entry(address))
         return wire.decode(text, Credentials, what="stored credentials") if text else None
+
+    def values(self, *addresses: str | None) -> set[str]:
+        """What is kept for the object stores at these addresses, secret by secret: to be taken out of other texts.
+        A keyring cannot be listed; of a private file everything is told.
+        """
+        entries = {self._vault.get(_store_entry(address)) for address in addresses if address}
+        if isinstance(self._vault, FileVault):
+            entries |= set(self._vault.all())
+        found: set[str] = set()
+        for entry in filter(None, entries):
+            try:
+                body = json.loads(entry)
+            except ValueError:
+                body = None
+            parts = body.values() if isinstance(body, dict) else [entry]
+            found |= {part for part in parts if isinstance(part, str)}
+        return found
 
 
 def _store_entry(address: str) -> str:

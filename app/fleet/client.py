@@ -25,6 +25,7 @@ from edge_runtime.contracts import wire
 from edge_runtime.contracts.audit_chain import ChainHead
 from edge_runtime.contracts.clock import BoxClock, SetClock
 from edge_runtime.contracts.delivery import FetchRequest, GuestRequest, MakeRequest, ObjectState, Stored
+from edge_runtime.contracts.drill import DrillAnswer, DrillRequest
 from edge_runtime.contracts.errors import BoxRefused, InputInvalid, ObjectCorrupt
 from edge_runtime.contracts.finding import Neighbours, NeighboursRequest
 from edge_runtime.contracts.renewal import NewIdentity, RenewRequest, TakeRequest
@@ -275,6 +276,26 @@ class BoxClient:
         """
         return self._ask("POST", "/v1/clock", BoxClock, body=wire.encode(SetClock(at_ms=at_ms)))
 
+    def begin_drill(self, request: DrillRequest) -> DrillAnswer:
+        """Have the box make a fault on purpose; again with the same request: the same drill.
+
+        :raises DrillRefused: not now, or not there; nothing was done.
+        """
+        return self._ask("POST", "/v1/drill", DrillAnswer, body=wire.encode(request))
+
+    def drill(self) -> DrillAnswer:
+        """How the last drill goes, or went; unchecked but for its form."""
+        return self._ask("GET", "/v1/drill", DrillAnswer)
+
+    def logs(self, after: int = 0, limit: int = 2000) -> BoxLog:
+        """What the box logged last."""
+        query = {"after": str(after), "limit": str(limit)}
+        return self._ask("GET", "/v1/logs", BoxLog, query=query)
+
+    def config(self) -> str:
+        """Its ``edge.toml`` as it stands."""
+        return self._ask("GET", "/v1/config", _Config).toml
+
     def prepare_identity(self, request: RenewRequest) -> NewIdentity:
         """Have the box make a new key; again with the same request: the same key."""
         return self._ask("POST", "/v1/identity", NewIdentity, body=wire.encode(request), timeout_s=PROBE_TIMEOUT_S)
@@ -360,6 +381,19 @@ class BoxClient:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+
+
+@dataclass(frozen=True, slots=True)
+class BoxLog:
+    """Lines of the box's log, and the number of the last of them."""
+
+    lines: tuple[str, ...]
+    cursor: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Config:
+    toml: str
 
 
 @dataclass(frozen=True, slots=True)

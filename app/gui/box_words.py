@@ -49,6 +49,8 @@ _KINDS: dict[str, tuple[str, Tone, str]] = {
     "audits.lost": ("warn", "warn", QT_TRANSLATE_NOOP("boxes", "Audits lost")),
     "audits.begun-anew": ("warn", "warn", QT_TRANSLATE_NOOP("boxes", "Chain begun anew")),
     "witness.lost": ("warn", "warn", QT_TRANSLATE_NOOP("boxes", "No witness any more")),
+    "drill.begun": ("shield", "info", QT_TRANSLATE_NOOP("boxes", "Drill begun")),
+    "drill.ended": ("shield", "info", QT_TRANSLATE_NOOP("boxes", "Drill ended")),
     "box.started": ("play", "info", QT_TRANSLATE_NOOP("boxes", "Started")),
 }
 _STREAMS = {

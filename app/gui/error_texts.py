@@ -119,6 +119,17 @@ TEXTS: dict[str, tuple[str, str]] = {
         QT_TRANSLATE_NOOP("errors", "The box refused the request"),
         QT_TRANSLATE_NOOP("errors", "Check that this desktop is enrolled on the box."),
     ),
+    "drill.refused": (
+        QT_TRANSLATE_NOOP("errors", "The drill cannot be held now"),
+        QT_TRANSLATE_NOOP("errors", "Nothing was done to the box. Do what is said, or wait, then try again."),
+    ),
+    "drill.not-recovered": (
+        QT_TRANSLATE_NOOP("errors", "The box did not recover as it should"),
+        QT_TRANSLATE_NOOP(
+            "errors",
+            "Go and look at the box now: its lines, its model and its log. The fault itself has been taken back.",
+        ),
+    ),
     "box.clock-forbidden": (
         QT_TRANSLATE_NOOP("errors", "The box may not set its clock"),
         QT_TRANSLATE_NOOP(

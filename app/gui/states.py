@@ -39,6 +39,16 @@ _WORDS: dict[str, tuple[str, Tone, str]] = {
     "withdrawn": ("undo", "idle", QT_TRANSLATE_NOOP("states", "Withdrawn")),
     "overtaken": ("warn", "warn", QT_TRANSLATE_NOOP("states", "Overtaken")),
     "away": ("cloud-off", "warn", QT_TRANSLATE_NOOP("states", "Away")),
+    # drills: what they are, and how they ended
+    "drill.cut": ("cloud-off", "idle", QT_TRANSLATE_NOOP("states", "Network cut")),
+    "drill.kill": ("stop", "idle", QT_TRANSLATE_NOOP("states", "Process killed")),
+    "drill.fill": ("database", "idle", QT_TRANSLATE_NOOP("states", "Disk filled")),
+    "drill.clock": ("wait", "idle", QT_TRANSLATE_NOOP("states", "Clock put off")),
+    "drill.open": ("busy", "info", QT_TRANSLATE_NOOP("states", "Not ended yet")),
+    "drill.running": ("busy", "info", QT_TRANSLATE_NOOP("states", "Under way")),
+    "drill.recovered": ("ok", "ok", QT_TRANSLATE_NOOP("states", "Recovered")),
+    "drill.not-recovered": ("bad", "bad", QT_TRANSLATE_NOOP("states", "Did not recover")),
+    "drill.given-up": ("warn", "warn", QT_TRANSLATE_NOOP("states", "Given up")),
     # models
     "candidate": ("idle", "idle", QT_TRANSLATE_NOOP("states", "Candidate")),
     "gated": ("shield", "info", QT_TRANSLATE_NOOP("states", "Passed the gate")),

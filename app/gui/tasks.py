@@ -16,6 +16,7 @@ from typing import Any, Literal, TypeVar
 from PySide6.QtCore import QObject, Qt, QTimer, Signal
 from shiboken6 import Shiboken
 
+from app.gui.errors import details
 from app.gui.garbage import GuiGarbage
 from app.usecases.crew import Crew
 from app.usecases.progress import CancelToken, Progress, ProgressEvent
@@ -90,7 +91,9 @@ class Tasks(QObject):
 
     def __init__(self, on_error: Callable[[BaseException], None], parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self._on_error = on_error
+        self._show = on_error
+        self.last_error = ""
+        """Details of what went wrong last, for whoever is asked for help."""
         self._queries = ThreadPoolExecutor(QUERY_THREADS, thread_name_prefix="query")
         self._commands = ThreadPoolExecutor(COMMAND_THREADS, thread_name_prefix="command")
         self._watching = Crew(WATCHING_THREADS, "watching")
@@ -102,6 +105,10 @@ class Tasks(QObject):
         self._looking = QTimer(self, interval=PROGRESS_MS)
         self._looking.timeout.connect(self._look)
         self._garbage = GuiGarbage(self)
+
+    def _on_error(self, error: BaseException) -> None:
+        self.last_error = details(error)
+        self._show(error)
 
     @property
     def jobs(self) -> tuple[Job, ...]:

@@ -44,6 +44,27 @@ def page_activity(db: Database, *, cursor: str | None = None, limit: int = 100) 
     return Page(rows=shown, cursor=str(shown[-1].seq) if len(rows) > limit else None)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WithFacts:
+    """An entry with what it keeps for programs."""
+
+    seq: int
+    at_ms: int
+    what: str
+    subject: str
+    facts: str
+
+
+def noted_about(db: Database, kinds: tuple[str, ...]) -> list[WithFacts]:
+    """Entries of these kinds, oldest first."""
+    marks = ", ".join("?" * len(kinds))
+    rows = db.read(
+        f"SELECT seq, at_ms, what, subject, facts FROM activity WHERE what IN ({marks}) ORDER BY seq",  # noqa: S608 - marks
+        kinds,
+    )
+    return [WithFacts(**dict(row)) for row in rows]
+
+
 def read_chain(db: Database) -> OwnChain:
     """Recompute the whole chain: was an entry changed, removed or put in?
 

@@ -176,6 +176,12 @@ def page_rollups(db: Database, box: str | None = None, cursor: str | None = None
     return _page(db, "rollups", RollupRow, box, cursor, limit, {"labels": dict[str, int]})
 
 
+def lost_by_stream(db: Database, box: str) -> dict[str, int]:
+    """How many rows of each stream a box let go, by its ledger as far as it was collected."""
+    rows = db.read('SELECT stream, sum("count") AS n FROM losses WHERE box = ? GROUP BY stream', (box,))
+    return {row["stream"]: row["n"] for row in rows}
+
+
 def page_losses(db: Database, box: str | None = None, cursor: str | None = None, limit: int = 100) -> Page[LossRow]:
     """Entries of the loss ledgers, newest first."""
     return _page(db, "losses", LossRow, box, cursor, limit)

@@ -172,6 +172,18 @@ class BoxRefused(LinesideError):
     default_hint = "Check that this desktop is enrolled on the box."
 
 
+class DrillRefused(BoxRefused):
+    code = "drill.refused"
+    title = "The drill cannot be held now"
+    default_hint = "Nothing was done to the box. Do what is said, or wait, then try again."
+
+
+class DrillNotRecovered(LinesideError):
+    code = "drill.not-recovered"
+    title = "The box did not recover as it should"
+    default_hint = "Go and look at the box now: its lines, its model and its log. The fault itself has been taken back."
+
+
 class ClockForbidden(LinesideError):
     code = "box.clock-forbidden"
     title = "The box may not set its clock"

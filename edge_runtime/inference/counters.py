@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections import deque
@@ -9,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from edge_runtime.contracts.status import PipelineState, PipelineStatus
+from edge_runtime.drills.machine import LineSeen
 
 RATE_WINDOW_S = 5.0
 SILENCE_S = 5.0
@@ -37,6 +39,8 @@ class PipelineCounters:
         self._last_frame_ms: int | None = None
         self._seconds: deque[tuple[int, int]] = deque(maxlen=int(RATE_WINDOW_S) + 1)
         self._last_arrival = -SILENCE_S
+        self._first_arrival: float | None = None
+        self._gaps_since, self._longest_gap_s = math.inf, 0.0
         self._timed = 0
         self._sums_ns = [0] * len(STAGES)
         self._longest_ns = [0] * len(STAGES)
@@ -83,9 +87,29 @@ class PipelineCounters:
         with self._lock:
             self._kept += 1
 
+    def watch_gaps(self) -> None:
+        """From now on the longest time between two frames is noted."""
+        with self._lock:
+            self._gaps_since, self._longest_gap_s = time.monotonic(), 0.0
+
+    def seen(self) -> LineSeen:
+        """What a drill goes by."""
+        with self._lock:
+            frames = self._frames + self._errors
+            lasts_s = time.monotonic() - max(self._last_arrival, self._gaps_since)
+            return LineSeen(
+                frames=frames,
+                first_s=self._first_arrival,
+                last_s=self._last_arrival if frames else None,
+                longest_s=max(self._longest_gap_s, lasts_s),
+            )
+
     def _arrived(self) -> None:
         self._last_frame_ms = time.time_ns() // 1_000_000
-        self._last_arrival = time.monotonic()
+        before, self._last_arrival = self._last_arrival, time.monotonic()
+        if self._first_arrival is None:
+            self._first_arrival = self._last_arrival
+        self._longest_gap_s = max(self._longest_gap_s, self._last_arrival - max(before, self._gaps_since))
         self.changes += 1
         second = int(self._last_arrival)
         count = self._seconds.pop()[1] if self._seconds and self._seconds[-1][0] == second else 0

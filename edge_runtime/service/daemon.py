@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 from edge_runtime.config import KEYS, EdgeConfig
 from edge_runtime.contracts.errors import ConfigInvalid, LinesideError
 from edge_runtime.contracts.rows import AlertRow, LossRow
-from edge_runtime.contracts.status import Announcement, BoxStatus, PipelineStatus
+from edge_runtime.contracts.status import Announcement, BoxStatus
+from edge_runtime.drills.box_time import BoxTime
 from edge_runtime.enrolment import address_file, forget_address, read_home, tell_address
 from edge_runtime.identity import Identity, load_identity
 from edge_runtime.inference.autotune import TUNING_NAME
@@ -25,6 +26,7 @@ from edge_runtime.service.announce import Announcer
 from edge_runtime.service.api import BoxApi
 from edge_runtime.service.clock import ClockApi, keep_from_children, may_set_clock
 from edge_runtime.service.configuration import Configuration
+from edge_runtime.service.drills import DrillKeeper
 from edge_runtime.service.http import Routes
 from edge_runtime.service.inference import InferenceListeners
 from edge_runtime.service.lineup import LineUp
@@ -57,17 +59,10 @@ if TYPE_CHECKING:
     from prometheus_client.registry import Collector
 
 TICK_S = 0.2
-STALLED_SHARE = 0.5
-"""Of the time after which systemd takes a box for dead."""
 TELL_COUNTERS_EVERY_S = 1.0
 STOP_S = 0.5
 """How long each part gets to stop; all together stay under two seconds."""
 _log = logging.getLogger(__name__)
-
-
-def now_ms() -> int:
-    """The box's clock, milliseconds since 1970."""
-    return time.time_ns() // 1_000_000
 
 
 def run(home: Path) -> int:
@@ -112,13 +107,13 @@ class Daemon:
         self._boot, self._started = uuid.uuid4().hex, time.monotonic()
         self._exit_status = 0
         self._stopping = False
-        self._serial = Serial()
+        self._serial, self._time = Serial(), BoxTime()
         self._trust = TrustStore(home)
         self._inbox = Inbox(home / "inbox", Holdings(bundle_folders(home)))
         self._installer = Installer(
             home,
             inbox=self._inbox,
-            now_ms=now_ms,
+            now_ms=self._time,
             trial_frames=config.update.trial_frames,
             trial_seconds=config.update.trial_seconds,
         )
@@ -127,7 +122,7 @@ class Daemon:
             box=self._identity.fingerprint,
             boot=self._boot,
             limits=config.spool,
-            now_ms=now_ms,
+            now_ms=self._time,
         )
         self._board = PushBoard(self._pushed_in_vain)
         self._inference = InferenceListeners(
@@ -197,8 +192,18 @@ class Daemon:
             self._inbox, identity=lambda: self._identity, spool=self._spool, changed=self._serial.bump
         )
         roots = RootApi(self._trust, self._ledger, changed=self._serial.bump)
-        witness = Witness(home, self._trust, now_ms=now_ms, audit=self._spool.audit)
-        parts = (roots, api, self._objects, clock, renewal, witness)
+        witness = Witness(home, self._trust, now_ms=self._time, audit=self._spool.audit)
+        self._drills = DrillKeeper(
+            home,
+            clock=self._time,
+            door=self._management,
+            lines=self._lines,
+            installer=self._installer,
+            spool=self._spool,
+            identity=lambda: self._identity,
+            kernel_boot=self._machine.kernel_boot,
+        )
+        parts = (roots, api, self._objects, clock, renewal, witness, self._drills)
         self._routes = Routes([route for part in parts for route in part.routes().routes])
 
     def run(self) -> int:
@@ -211,12 +216,14 @@ class Daemon:
                 self._shadows.start()
                 self._check_lines()
                 self._lines.apply(self._configuration.current)
+                self._drills.recover()
                 self._spool.audit("box.started", f"lineside-edge {version('lineside')}")
                 self._ledger.tick()
                 self._management.tick()
                 self._keep_house()
             finally:
                 self._stopping = True
+                self._drills.close()
                 self._watchdog.tell(Pulse(stopping=True), time.monotonic())
                 forget_address(self._home)
                 self._pairing.ask_to_stop()
@@ -263,7 +270,7 @@ class Daemon:
             name=self._configuration.current.name,
             version=version("lineside"),
             boot=self._boot,
-            at_ms=now_ms(),
+            at_ms=self._time(),
             uptime_s=round(time.monotonic() - self._started, 3),
             serial=serial,
             pipelines=self._lines.status(),
@@ -377,6 +384,7 @@ class Daemon:
         while not self._stop.wait(TICK_S):
             self._models.tick()
             self._inference.tick()
+            self._drills.tick()
             self._management.tick()
             self._ledger.tick()
             self._pairing.tick()
@@ -388,20 +396,11 @@ class Daemon:
                     self._announcer.update(self._announcement(*address))
             now = time.monotonic()
             lines = self._lines.status()
-            self._watchdog.tell(self._pulse(lines), now)
+            self._watchdog.tell(self._watchdog.pulse(lines, self._lines.stalled), now)
             news = self._lines.changes(), tuple(line.state for line in lines)
             if news != told and now >= next_tell:
                 told, next_tell = news, now + TELL_COUNTERS_EVERY_S
                 self._serial.bump()
-
-    def _pulse(self, lines: tuple[PipelineStatus, ...]) -> Pulse:
-        """What systemd may know; a line that hangs in a frame for half of its patience counts as stalled."""
-        limit_s = self._watchdog.limit_s
-        return Pulse(
-            ready=True,
-            stalled=self._lines.stalled(limit_s * STALLED_SHARE) if limit_s else (),
-            status=", ".join(f"{line.name}: {line.state}" for line in lines) or "no line to watch",
-        )
 
     def _announcement(self, host: str, port: int) -> Announcement:
         return Announcement(

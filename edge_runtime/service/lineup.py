@@ -102,6 +102,10 @@ class LineUp:
         lines = (*self._lines, *(line for line in self._leaving if line.alive))
         return tuple(dict.fromkeys(line.config.name for line in lines if now - line.last_beat > after_s))
 
+    def counters(self) -> dict[str, PipelineCounters]:
+        """Those of each line, by its name."""
+        return {line.config.name: line.counters for line in self._lines}
+
     def changes(self) -> int:
         """Goes up when :meth:`status` shows other figures."""
         return sum(line.counters.changes for line in self._lines)

@@ -210,7 +210,7 @@ class ManagementDoor:
         """The one whose place is to be taken; its address is still the one to be listened on."""
         self._next_try = 0.0
         self._told = False
-        self._reopening = False
+        self._reopening = self._shut = False
 
     @property
     def address(self) -> tuple[str, int] | None:
@@ -226,6 +226,18 @@ class ManagementDoor:
         """Answer what is under way, end every connection, and listen again; from any thread."""
         self._reopening = True
 
+    @property
+    def open(self) -> bool:
+        """It listens, as far as is known."""
+        return self._server is not None and not self._reopening
+
+    def shut(self) -> None:
+        """As :meth:`reopen`, but do not listen again before :meth:`unshut`."""
+        self._shut = self._reopening = True
+
+    def unshut(self) -> None:
+        self._shut, self._next_try = False, 0.0
+
     def tick(self) -> None:
         """Open it if it is not open yet. Call a few times a second."""
         if self._reopening and self._server is not None and self._server is not self._ended:
@@ -234,7 +246,7 @@ class ManagementDoor:
                 return
             self._server.close(0)
             self._ended, self._next_try = self._server, 0.0
-        if self._server is not self._ended or time.monotonic() < self._next_try:
+        if self._shut or self._server is not self._ended or time.monotonic() < self._next_try:
             return
         self._next_try = time.monotonic() + RETRY_S
         try:

@@ -110,6 +110,11 @@ class Spool:
         self._thread = threading.Thread(target=self._write_until_closed, name="spool", daemon=True)
         self._thread.start()
 
+    @property
+    def limits(self) -> SpoolLimits:
+        """Those in force."""
+        return self._limits
+
     def limit_to(self, limits: SpoolLimits) -> None:
         """Go by other limits from now on."""
         with self._lock:

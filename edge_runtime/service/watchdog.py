@@ -9,14 +9,17 @@ from __future__ import annotations
 import logging
 import os
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from edge_runtime.contracts.status import PipelineStatus
 from edge_runtime.contracts.text import one_line
 
 MAX_STATUS = 200
 PING_SHARE = 0.25
 """Of the time that systemd waits: it has to miss several before it acts."""
+STALLED_SHARE = 0.5
+"""Of the time after which systemd takes a box for dead."""
 _log = logging.getLogger(__name__)
 
 
@@ -82,6 +85,17 @@ class Watchdog:
     @classmethod
     def of_this_process(cls) -> Watchdog:
         return cls(os.environ, os.getpid())
+
+    def pulse(self, lines: Sequence[PipelineStatus], stalled: Callable[[float], tuple[str, ...]]) -> Pulse:
+        """What systemd may know; a line that hangs in a frame for half of its patience counts as stalled.
+
+        :param stalled: names of the lines that have stood still for so many seconds.
+        """
+        return Pulse(
+            ready=True,
+            stalled=stalled(self.limit_s * STALLED_SHARE) if self.limit_s else (),
+            status=", ".join(f"{line.name}: {line.state}" for line in lines) or "no line to watch",
+        )
 
     def tell(self, pulse: Pulse, now_s: float) -> None:
         """Send what is news, and a ping where one is due; call it several times a second.

@@ -140,6 +140,17 @@ class Installer:
             where = self._table.active
             return self._read_slot(where) if where else None
 
+    def check_committed(self) -> bool | None:
+        """Read the committed model's file again: is it what was installed? None where there is none."""
+        table = self._table
+        if table.committed is None:
+            return None
+        try:
+            self._read_file(table, table.committed)
+        except (LinesideError, OSError):
+            return False
+        return True
+
     def try_candidate(self, sha256: str) -> ProbeReport:
         """Run a delivered bundle in the sandbox; changes nothing.
 

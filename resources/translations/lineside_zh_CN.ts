@@ -553,6 +553,10 @@
         <translation>校准 {name} 的时钟…</translation>
     </message>
     <message>
+        <source>Hold a drill on {name}…</source>
+        <translation>在 {name} 上演练…</translation>
+    </message>
+    <message>
         <source>Refresh boxes</source>
         <translation>刷新边缘盒</translation>
     </message>
@@ -925,6 +929,49 @@
     </message>
 </context>
 <context>
+    <name>DrillPanel</name>
+    <message>
+        <source>No drill was held from here yet.</source>
+        <translation>还没有从这里做过演练。</translation>
+    </message>
+    <message>
+        <source>Hold a drill…</source>
+        <translation>演练…</translation>
+    </message>
+    <message>
+        <source>Drills</source>
+        <translation>演练</translation>
+    </message>
+    <message>
+        <source>Drill on {name}: {kind}</source>
+        <translation>在 {name} 上演练：{kind}</translation>
+    </message>
+    <message>
+        <source>Its end is not known here yet.</source>
+        <translation>这里还不知道它的结果。</translation>
+    </message>
+    <message>
+        <source>Frames before, during and after: {before}, {during}, {after}</source>
+        <translation>之前、期间和之后的帧数：{before}、{during}、{after}</translation>
+    </message>
+    <message>
+        <source>Longest gap: {ms} ms</source>
+        <translation>最长间隔：{ms} 毫秒</translation>
+    </message>
+    <message>
+        <source>Did not answer for {seconds} s</source>
+        <translation>{seconds} 秒没有应答</translation>
+    </message>
+    <message>
+        <source>Rows lost: {count}</source>
+        <translation>丢失的行数：{count}</translation>
+    </message>
+    <message>
+        <source>The same model answers, and its file was verified.</source>
+        <translation>应答的仍是同一个模型，其文件已核验。</translation>
+    </message>
+</context>
+<context>
     <name>ErrorDialog</name>
     <message>
         <source>Copy details</source>
@@ -1105,6 +1152,61 @@
     <message>
         <source>Labelled samples: {n}, labels: {labels}. This share of the samples is kept away from training for the gate.</source>
         <translation>共 {n} 个已标注样本、{labels} 种标签。其中这一比例不参与训练，留给质量门。</translation>
+    </message>
+</context>
+<context>
+    <name>HoldDrill</name>
+    <message>
+        <source>Hold a drill on {box}?</source>
+        <translation>在 {box} 上演练？</translation>
+    </message>
+    <message>
+        <source>A real fault on this one box, which ends by itself, also when this desktop is gone.</source>
+        <translation>只在这一台盒子上制造真实的故障；即使这台电脑不在，故障也会自行结束。</translation>
+    </message>
+    <message>
+        <source>Hold the drill</source>
+        <translation>开始演练</translation>
+    </message>
+    <message>
+        <source>Cut its network</source>
+        <translation>切断它的网络</translation>
+    </message>
+    <message>
+        <source>Kill its process</source>
+        <translation>杀死它的进程</translation>
+    </message>
+    <message>
+        <source>Fill its disk</source>
+        <translation>填满它的磁盘</translation>
+    </message>
+    <message>
+        <source>Put its clock off</source>
+        <translation>拨乱它的时钟</translation>
+    </message>
+    <message>
+        <source>Fault</source>
+        <translation>故障</translation>
+    </message>
+    <message>
+        <source>Its model, its configuration and the machine&apos;s own clock are not touched.</source>
+        <translation>它的模型、配置和机器本身的时钟都不会被改动。</translation>
+    </message>
+    <message>
+        <source>For {seconds} seconds no desktop can reach it. Its lines go on, and what they see waits on its disk.</source>
+        <translation>{seconds} 秒内任何电脑都连不上它。它的产线继续运行，所见内容在它的磁盘上等待。</translation>
+    </message>
+    <message>
+        <source>Its process is killed and started again. Its lines stand still meanwhile: frames may be missed.</source>
+        <translation>它的进程被杀死并重新启动。其间它的产线停止：可能会漏掉一些帧。</translation>
+    </message>
+    <message>
+        <source>For {seconds} seconds its disk is filled down to its reserve. What waits there is collected first; what it sees meanwhile may go under its limits, and its loss ledger says so.</source>
+        <translation>{seconds} 秒内它的磁盘被填到只剩预留空间。等待的内容会先收回；其间所见的内容可能按限额被舍弃，损失账本会记下来。</translation>
+    </message>
+    <message>
+        <source>For {seconds} seconds its software believes that it is a day earlier. What it sees meanwhile is dated so.</source>
+        <translation>{seconds} 秒内它的软件以为时间早了一天。其间所见的内容会带上那个日期。</translation>
     </message>
 </context>
 <context>
@@ -1530,6 +1632,33 @@
     <message>
         <source>Model {name} {version}</source>
         <translation>模型 {name} {version}</translation>
+    </message>
+</context>
+<context>
+    <name>MakeBundle</name>
+    <message>
+        <source>Make a support bundle</source>
+        <translation>制作支持包</translation>
+    </message>
+    <message>
+        <source>A zip of logs, settings, versions, audits, losses and figures of this desktop and of the boxes that answer. Secrets are taken out, samples and models are not in it, and it is sent nowhere.</source>
+        <translation>一个压缩包，含这台电脑和能应答的盒子的日志、设置、版本、审计、损失和数据。机密已去除，不含样本和模型，也不会发送到任何地方。</translation>
+    </message>
+    <message>
+        <source>Make it</source>
+        <translation>制作</translation>
+    </message>
+    <message>
+        <source>File</source>
+        <translation>文件</translation>
+    </message>
+    <message>
+        <source>Leave out names and addresses, too</source>
+        <translation>名称和地址也去掉</translation>
+    </message>
+    <message>
+        <source>Say where it is to lie.</source>
+        <translation>请指明存放位置。</translation>
     </message>
 </context>
 <context>
@@ -2555,6 +2684,10 @@
         <translation>电脑与密钥</translation>
     </message>
     <message>
+        <source>Support</source>
+        <translation>支持</translation>
+    </message>
+    <message>
         <source>Site</source>
         <translation>站点</translation>
     </message>
@@ -2573,6 +2706,10 @@
     <message>
         <source>Export the root key</source>
         <translation>导出根密钥</translation>
+    </message>
+    <message>
+        <source>Make a support bundle…</source>
+        <translation>制作支持包…</translation>
     </message>
     <message>
         <source>Light theme</source>
@@ -3175,6 +3312,25 @@
     </message>
 </context>
 <context>
+    <name>SupportSettings</name>
+    <message>
+        <source>Make a support bundle…</source>
+        <translation>制作支持包…</translation>
+    </message>
+    <message>
+        <source>For whoever helps you: what this desktop and its boxes know of themselves, without secrets.</source>
+        <translation>给帮助您的人：这台电脑和它的盒子所知的自身情况，不含机密。</translation>
+    </message>
+    <message>
+        <source>{path}: {count} files. Look through it before you hand it on.</source>
+        <translation>{path}：{count} 个文件。转交之前请先看一遍。</translation>
+    </message>
+    <message>
+        <source>Left out: {what}</source>
+        <translation>未包含：{what}</translation>
+    </message>
+</context>
+<context>
     <name>TileDelegate</name>
     <message>
         <source>no guess</source>
@@ -3751,6 +3907,14 @@
         <translation>见证已丢失</translation>
     </message>
     <message>
+        <source>Drill begun</source>
+        <translation>演练开始</translation>
+    </message>
+    <message>
+        <source>Drill ended</source>
+        <translation>演练结束</translation>
+    </message>
+    <message>
         <source>Started</source>
         <translation>启动</translation>
     </message>
@@ -4147,6 +4311,22 @@
     <message>
         <source>Check that this desktop is enrolled on the box.</source>
         <translation>请确认本机已在该边缘盒上登记。</translation>
+    </message>
+    <message>
+        <source>The drill cannot be held now</source>
+        <translation>现在不能演练</translation>
+    </message>
+    <message>
+        <source>Nothing was done to the box. Do what is said, or wait, then try again.</source>
+        <translation>没有对盒子做任何事。请按提示处理或稍候，然后再试。</translation>
+    </message>
+    <message>
+        <source>The box did not recover as it should</source>
+        <translation>盒子没有按预期恢复</translation>
+    </message>
+    <message>
+        <source>Go and look at the box now: its lines, its model and its log. The fault itself has been taken back.</source>
+        <translation>请立即查看这台盒子：它的产线、模型和日志。故障本身已经撤除。</translation>
     </message>
     <message>
         <source>The box may not set its clock</source>
@@ -4990,6 +5170,38 @@
     <message>
         <source>Away</source>
         <translation>不在线</translation>
+    </message>
+    <message>
+        <source>Network cut</source>
+        <translation>网络被切断</translation>
+    </message>
+    <message>
+        <source>Process killed</source>
+        <translation>进程被杀死</translation>
+    </message>
+    <message>
+        <source>Disk filled</source>
+        <translation>磁盘被填满</translation>
+    </message>
+    <message>
+        <source>Clock put off</source>
+        <translation>时钟被拨乱</translation>
+    </message>
+    <message>
+        <source>Not ended yet</source>
+        <translation>尚未结束</translation>
+    </message>
+    <message>
+        <source>Under way</source>
+        <translation>进行中</translation>
+    </message>
+    <message>
+        <source>Recovered</source>
+        <translation>已恢复</translation>
+    </message>
+    <message>
+        <source>Did not recover</source>
+        <translation>未恢复</translation>
     </message>
     <message>
         <source>Candidate</source>

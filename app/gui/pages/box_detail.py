@@ -14,6 +14,7 @@ from app.gui.charts import Chart, Mark, changes, rolling_mean, without_crowding
 from app.gui.dialogs import Confirm
 from app.gui.pages.box_actions import RollBack
 from app.gui.pages.box_clock import ClockPanel
+from app.gui.pages.box_drill import DrillPanel
 from app.gui.pages.box_labels import LabelPanel
 from app.gui.pages.box_shadow import ShadowPanel
 from app.gui.pages.entries import Entries, Entry, Line
@@ -63,6 +64,7 @@ class BoxDetail(QWidget):
         self.look_back = Button(self.tr("History"), "activity", clicked=lambda: page.look_back())
         self.look_back.setToolTip(self.tr("Minutes, shadow model, alerts, what was done to it, losses"))
         self.shadow = ShadowPanel(page)
+        self.drills = DrillPanel(page)
         self.send_back = Button(self.tr("Send back…"), "undo", clicked=self.ask_to_send_back)
         self._slots = Entries(self.tr("Not heard yet."))
         self._pipelines = Entries(self.tr("No pipeline is configured."))
@@ -93,6 +95,7 @@ class BoxDetail(QWidget):
             ),
             card(label(self.tr("Model slots"), "section"), self._slots, row(self.send_back, 1), gap=12),
             card(self.shadow),
+            card(self.drills),
             card(label(self.tr("Pipelines"), "section"), self._pipelines, gap=12),
             card(label(self.tr("Alerts"), "section"), self._alerts, gap=12),
         ]
@@ -119,6 +122,7 @@ class BoxDetail(QWidget):
         self._facts.show_facts(self._facts_of(box))
         self.labels.show_box(box)
         self.shadow.show_box(box)
+        self.drills.show_box(box)
         self.send_back.setVisible(_way_back(box) is not None)
         heard = box.problem is None
         self._slots.show_entries([self._slot(slot, heard=heard) for slot in (box.status.slots if box.status else ())])
@@ -144,6 +148,7 @@ class BoxDetail(QWidget):
                 # Struck off the list a moment ago: the table is about to say so.
                 return None
 
+        self.drills.reload()
         self._page.query("seen", work, lambda seen: self._show_seen(box, seen) if seen else None)
 
     def ask_to_forget(self) -> None:

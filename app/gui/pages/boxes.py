@@ -47,6 +47,7 @@ def drift_state(box: Box) -> State | None:
 class BoxesPage(Page):
     tables: ClassVar[frozenset[str]] = frozenset(
         {
+            "activity",
             "boxes",
             "box_status",
             "box_labels",
@@ -219,6 +220,7 @@ class BoxesPage(Page):
         release = self.tr("Take Lineside off {name}…").format(name=box.name)
         update = self.tr("Update the program of {name}…").format(name=box.name)
         clock = self.tr("Set the clock of {name}…").format(name=box.name)
+        drill = self.tr("Hold a drill on {name}…").format(name=box.name)
         wrong = (
             [Command(title=clock, icon="wait", run=self.detail.clock.ask_to_set)]
             if wrong_by(box) and may_set(box)
@@ -228,6 +230,7 @@ class BoxesPage(Page):
             *wrong,
             Command(title=look, icon="activity", run=self.look_back),
             Command(title=shadow, icon="play", run=self.detail.shadow.ask_to_start),
+            Command(title=drill, icon="shield", run=self.detail.drills.ask),
             Command(title=forget, icon="close", run=self.detail.ask_to_forget),
             Command(title=update, icon="send", run=self.detail.ask_to_update),
             Command(title=release, icon="undo", run=self.detail.ask_to_release),

@@ -15,6 +15,7 @@ from app.gui import formats
 from app.gui.pages.base import Command, Page, scrolled
 from app.gui.pages.key_settings import KeySettings
 from app.gui.pages.store_settings import StoreSettings
+from app.gui.pages.support_settings import SupportSettings
 from app.gui.pages.training_settings import TrainingSettings
 from app.gui.session import Session
 from app.gui.widgets import Button, Facts, Segments, card, column, dropdown, label, row
@@ -46,6 +47,7 @@ class SettingsPage(Page):
         self.store = StoreSettings(self)
         self.training = TrainingSettings(self)
         self.keys = KeySettings(self)
+        self.support = SupportSettings(self)
         self._site = Facts()
         self._places = column(gap=8)
         inside = QWidget()
@@ -60,6 +62,7 @@ class SettingsPage(Page):
                 _section(self.tr("Object store"), self.store),
                 _section(self.tr("Training"), self.training),
                 _section(self.tr("Desktops and keys"), self.keys),
+                _section(self.tr("Support"), self.support),
                 _section(self.tr("Site"), self._site),
                 _section(self.tr("Where things lie"), self._places),
                 1,
@@ -81,6 +84,7 @@ class SettingsPage(Page):
             Command(title=self.tr("Sync now"), icon="cloud-up", run=self.store.sync),
             Command(title=self.tr("Admit a desktop"), icon="key", run=self.keys.ask_admit),
             Command(title=self.tr("Export the root key"), icon="key", run=self.keys.ask_export),
+            Command(title=self.tr("Make a support bundle…"), icon="shield", run=self.support.ask),
         ]
         for value, title in (
             ("light", self.tr("Light theme")),

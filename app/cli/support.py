@@ -1,0 +1,41 @@
+"""``lineside support``."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from app.cli import text
+from app.cli.commands import Topic, Topics
+from app.cli.session import Session
+
+
+def register(topics: Topics, everywhere: argparse.ArgumentParser) -> None:
+    topic = Topic(topics, everywhere, "support", "help for whoever is asked for help")
+    bundle = topic.verb("bundle", _bundle, "write a file of what is known here and on boxes, without secrets")
+    bundle.add_argument("--out", type=Path, required=True, metavar="FILE", help="a zip that is not there yet")
+    bundle.add_argument(
+        "--box",
+        action="append",
+        default=[],
+        metavar="BOX",
+        help="name or id, any number of times (default: all)",
+    )
+    bundle.add_argument("--hide-names", action="store_true", help="leave out names and addresses as well")
+
+
+def _bundle(arguments: argparse.Namespace, session: Session) -> None:
+    from app.usecases.support import write_bundle
+
+    with session.open() as ctx, session.stoppable() as cancel:
+        made = write_bundle(
+            ctx,
+            arguments.out.absolute(),
+            boxes=arguments.box,
+            hide_names=arguments.hide_names,
+            progress=session.progress,
+            cancel=cancel,
+        )
+    lines = [f"{made.path}: {len(made.files)} files, {text.size(made.bytes)}. Nothing was sent: look through it first."]
+    lines += [f"left out: {text.clean(what)}: {text.clean(why)}" for what, why in made.left_out.items()]
+    session.answer({"bundle": made}, lines)
