@@ -15,7 +15,7 @@ RENEWED = "box.renewed"
 """What an entry is about: this desktop gave the copy of a box, which is the subject, an identity of its own."""
 ENROLLED, FORGOTTEN, RELEASED = "box.enrolled", "box.forgotten", "box.released"
 _STEP = 1000
-_COLUMNS = "seq, at_ms, who, what, subject, message, digest"
+COLUMNS = "seq, at_ms, who, what, subject, message, digest"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +37,7 @@ def page_activity(db: Database, *, cursor: str | None = None, limit: int = 100) 
     """Entries, newest first."""
     (before,) = split_cursor(cursor, (int,)) if cursor else (2**62,)
     rows = db.read(
-        f"SELECT {_COLUMNS} FROM activity WHERE seq < ? ORDER BY seq DESC LIMIT ?",  # noqa: S608 - names of ours
+        f"SELECT {COLUMNS} FROM activity WHERE seq < ? ORDER BY seq DESC LIMIT ?",  # noqa: S608 - names of ours
         (before, check_limit(limit) + 1),
     )
     shown = tuple(Activity(**row) for row in rows[:limit])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from app.store.activity import COLUMNS
 from app.store.database import Database
 from app.store.lookup import resolve
 from app.store.records import Activity, VisitEntry
@@ -57,16 +58,10 @@ def losses_since(db: Database, box: str, since_ms: int) -> tuple[int, int] | Non
     return (row["n"], row["newest"]) if row is not None and row["n"] else None
 
 
-def activity_head(db: Database) -> tuple[int, str]:
-    """Number and digest of the newest entry of this desktop's own chain; (0, "") before the first."""
-    row = db.read_one("SELECT seq, digest FROM activity ORDER BY seq DESC LIMIT 1")
-    return (row["seq"], row["digest"]) if row is not None else (0, "")
-
-
 def activity_after(db: Database, seq: int, limit: int) -> tuple[list[Activity], int]:
     """Entries after this one, oldest first, and how many there are in all."""
     (count,) = db.read("SELECT count(*) AS n FROM activity WHERE seq > ?", (seq,))
-    rows = db.read("SELECT * FROM activity WHERE seq > ? ORDER BY seq LIMIT ?", (seq, limit))
+    rows = db.read(f"SELECT {COLUMNS} FROM activity WHERE seq > ? ORDER BY seq LIMIT ?", (seq, limit))  # noqa: S608 - names of ours
     return [Activity(**row) for row in rows], count["n"]
 
 

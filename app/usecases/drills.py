@@ -125,10 +125,11 @@ def drill_box(
 
 def list_drills(ctx: Context, name: str | None = None) -> list[DrillEntry]:
     """Drills of one box or all, newest first. Proofs that were not brought yet are fetched from boxes that answer."""
-    for entry in known_drills(ctx, name):
+    box = get_box(ctx, name).box if name else None
+    for entry in known_drills(ctx, box):
         if entry.proof is None:
             _settle(ctx, entry)
-    return known_drills(ctx, name)
+    return known_drills(ctx, box)
 
 
 def require_recovered(proof: DrillProof) -> None:
@@ -236,13 +237,15 @@ def _ledger(ctx: Context, client: BoxClient, box: Box) -> dict[str, int]:
     return dict(totals)
 
 
-def known_drills(ctx: Context, name: str | None = None) -> list[DrillEntry]:
-    """As :func:`list_drills`, by what is here already; no box is asked."""
-    wanted = get_box(ctx, name).box if name else None
+def known_drills(ctx: Context, box: str | None = None) -> list[DrillEntry]:
+    """As :func:`list_drills`, by what is here already; no box is asked.
+
+    :param box: its id; it need not be on the list any more.
+    """
     names = _names(ctx)
     found: dict[str, DrillEntry] = {}
     for noted in activity_store.noted_about(ctx.database, (ASKED, DRILLED, NOT_HELD)):
-        if wanted not in (None, noted.subject):
+        if box not in (None, noted.subject):
             continue
         try:
             if noted.what == DRILLED:

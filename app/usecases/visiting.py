@@ -9,6 +9,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from app.fleet import edge_bundle
+from app.store import activity as activity_store
 from app.store import boxes as box_store
 from app.store import visits as visit_store
 from app.store.records import Box, VisitEntry, VisitKind
@@ -173,7 +174,7 @@ def begin_visit(
     if not chosen:
         raise InputInvalid("There is no box to visit.", hint="Enrol one first: `lineside boxes enrol`.")
     before = look_at(ctx, chosen, progress=progress, cancel=cancel or CancelToken())
-    seq, digest = visit_store.activity_head(ctx.database)
+    seq, digest = activity_store.newest(ctx.database) or (0, "")
     visit = f"{secrets.token_hex(8)}-{ctx.site.replica[:16]}"
     begun = Begun(
         title=title,
@@ -224,7 +225,7 @@ def end_visit(ctx: Context, *, progress: Progress = silent, cancel: CancelToken 
     now = _receipts(ctx, visit, (), progress, cancel)
     before = get_visit(ctx, visit)
     done, count = visit_store.activity_after(ctx.database, before.begun.activity.seq, MAX_ROWS)
-    seq, digest = visit_store.activity_head(ctx.database)
+    seq, digest = activity_store.newest(ctx.database) or (0, "")
     audits = [found for one in now if (found := _audits(ctx, before, one))]
     ended = Ended(
         activity=Head(seq=seq, digest=digest),

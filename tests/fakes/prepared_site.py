@@ -45,4 +45,5 @@ def admitted(office: Context, folder: Path, stack: ExitStack, name: str = "secon
     """A second desktop of the site, which no box knows yet."""
     request = joining.request_join(folder / name, folder / f"{name}.request", name=name)
     trust.admit(office, request, folder / f"{name}.admission", root_key=office.places.root_key, passphrase=PASSPHRASE)
-    return stack.enter_context(joining.join(folder / name, folder / f"{name}.admission"))
+    number = trust.get_trust(office).site_number
+    return stack.enter_context(joining.join(folder / name, folder / f"{name}.admission", number=number))

@@ -83,7 +83,7 @@ class RollingSite:
         request = joining.request_join(home, self.folder / "request", name=name)
         admission = self.folder / "admission"
         trust.admit(self.ctx, request, admission, root_key=self.ctx.places.root_key, passphrase=PASSPHRASE)
-        second = self.stack.enter_context(joining.join(home, admission))
+        second = self.stack.enter_context(joining.join(home, admission, number=trust.get_trust(self.ctx).site_number))
         boxes.refresh(self.ctx)
         for ctx in (self.ctx, second):
             sync.setup_store(ctx, str(self.folder / "store"))

@@ -47,7 +47,7 @@ def test_makes_a_site(qtbot: QtBot, light: Theme, english: Translations, tasks: 
     qtbot.mouseClick(wizard.finish, Qt.MouseButton.LeftButton)
     (context,) = made
     assert sites.get_site(context).name == "Plant North"
-    assert context.places.root_key.read_text().startswith("-----BEGIN ENCRYPTED PRIVATE KEY-----")
+    assert context.places.root_key.read_text().startswith("-----BEGIN OPENSSH PRIVATE KEY-----")
     assert activity.verify_activity(context).entries >= 1
     context.close()
     with open_context(tmp_path / "home") as again:
