@@ -7,16 +7,17 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QImage, QPixmap
+from PySide6.QtGui import QPixmap
 from PySide6.QtWidgets import QGridLayout, QLineEdit, QWidget
 
 from app.gui import formats
-from app.gui.pages.sample_grid import load_image
+from app.gui.pictures import load_picture, pixmap_of
 from app.gui.widgets import Button, Facts, card, clear, column, label, row
 from app.store.records import Sample
 
 if TYPE_CHECKING:
     from app.gui.pages.samples import SamplesPage
+    from edge_runtime.inference.preprocess import Image
 
 SIDE = 168
 WIDE_ROW, NARROW_ROW = 2, 5
@@ -107,19 +108,17 @@ class SampleDetail(QWidget):
             context, ratio = self._page.context, self.devicePixelRatioF()
             self._page.query(
                 "picture",
-                lambda: (sample.sample, load_image(context, sample.sample, round(SIDE * ratio))),
+                lambda: (sample.sample, load_picture(context, sample.sample, round(SIDE * ratio))),
                 lambda loaded: self._loaded(*loaded),
             )
 
-    def _loaded(self, sample: str, image: QImage | None) -> None:
+    def _loaded(self, sample: str, picture: Image | None) -> None:
         if sample != self._shown:
             return
-        if image is None:
+        if picture is None:
             self._picture.setText(self.tr("The picture is not on this desktop yet."))
             return
-        picture = QPixmap.fromImage(image)
-        picture.setDevicePixelRatio(self.devicePixelRatioF())
-        self._picture.setPixmap(picture)
+        self._picture.setPixmap(pixmap_of(picture, self.devicePixelRatioF()))
 
     def _take_other(self) -> None:
         name = self.other.text().strip()

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QRect, QSize, Qt, QTimer, Signal
-from PySide6.QtGui import QColor, QFont, QImage, QKeyEvent, QPainter, QPen, QPixmap
+from PySide6.QtGui import QColor, QFont, QKeyEvent, QPainter, QPen, QPixmap
 from PySide6.QtWidgets import QAbstractItemView, QListView, QStyle, QStyledItemDelegate, QStyleOptionViewItem
 
 from app.context import Context
 from app.gui import formats, icons
+from app.gui.pictures import load_picture, pixmap_of
 from app.gui.tables import PAGE, ROW_ROLE, PagedModel
 from app.gui.tasks import Tasks
 from app.gui.theme import tokens
 from app.store.records import Sample
-from app.usecases import samples
-from edge_runtime.contracts.errors import LinesideError
+
+if TYPE_CHECKING:
+    from edge_runtime.inference.preprocess import Image
 
 THUMBNAIL = 112
 TILE = QSize(136, 168)
@@ -78,34 +80,19 @@ class Thumbnails:
         context = self._context
         side = round(THUMBNAIL * self._view.devicePixelRatioF())
         self._tasks.run_query(
-            lambda: [(sample, load_image(context, sample, side)) for sample in batch], self._arrived, owner=self._view
+            lambda: [(sample, load_picture(context, sample, side)) for sample in batch], self._arrived, owner=self._view
         )
 
-    def _arrived(self, images: list[tuple[str, QImage | None]]) -> None:
+    def _arrived(self, pictures: list[tuple[str, Image | None]]) -> None:
         self._loading = False
-        for sample, image in images:
-            if image is None:
-                self._pictures[sample] = None
-                continue
-            picture = QPixmap.fromImage(image)
-            picture.setDevicePixelRatio(self._view.devicePixelRatioF())
-            self._pictures[sample] = picture
+        ratio = self._view.devicePixelRatioF()
+        for sample, picture in pictures:
+            self._pictures[sample] = None if picture is None else pixmap_of(picture, ratio)
         while len(self._pictures) > CACHED:
             self._pictures.popitem(last=False)
         self._view.viewport().update()
         if self._wanted:
             self._timer.start()
-
-
-def load_image(context: Context, sample: str, side: int) -> QImage | None:
-    """On a worker: the sample's picture inside a square of ``side`` pixels; None where it is no picture or not here."""
-    try:
-        image = QImage.fromData(samples.sample_bytes(context, sample))
-    except LinesideError:
-        return None
-    if image.isNull():
-        return None
-    return image.scaled(side, side, Qt.AspectRatioMode.KeepAspectRatio, Qt.TransformationMode.SmoothTransformation)
 
 
 class TileDelegate(QStyledItemDelegate):
