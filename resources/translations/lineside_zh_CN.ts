@@ -223,10 +223,6 @@
         <translation>立即收取</translation>
     </message>
     <message>
-        <source>Forget this box…</source>
-        <translation>移除此边缘盒…</translation>
-    </message>
-    <message>
         <source>Confidence over time</source>
         <translation>置信度随时间变化</translation>
     </message>
@@ -249,6 +245,10 @@
     <message>
         <source>Not heard yet.</source>
         <translation>尚无消息。</translation>
+    </message>
+    <message>
+        <source>Forget…</source>
+        <translation>移除记录…</translation>
     </message>
     <message>
         <source>History</source>

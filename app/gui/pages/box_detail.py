@@ -60,7 +60,7 @@ class BoxDetail(QWidget):
         self.labels = LabelPanel(page)
         self.refresh = Button(self.tr("Refresh"), "refresh", clicked=self._refresh)
         self.collect = Button(self.tr("Collect now"), "collect", clicked=self.collect_now)
-        self.forget = Button("", "close", kind="ghost", tip=self.tr("Forget this box…"), clicked=self.ask_to_forget)
+        self.forget = Button(self.tr("Forget…"), "close", clicked=self.ask_to_forget)
         self.look_back = Button(self.tr("History"), "activity", clicked=lambda: page.look_back())
         self.look_back.setToolTip(self.tr("Minutes, shadow model, alerts, what was done to it, losses"))
         self.shadow = ShadowPanel(page)
@@ -77,8 +77,6 @@ class BoxDetail(QWidget):
         """Shown by the page, where there is room for its width."""
         self.release = Button(self.tr("Take Lineside off this box…"), "undo", clicked=self.ask_to_release)
         self.update_program = Button(self.tr("Update its program…"), "send", clicked=self.ask_to_update)
-        last = row(self.look_back, self.forget)
-        last.setStretch(0, 1)
         panel = [
             card(
                 row(self._name, 1, self._chip),
@@ -88,7 +86,7 @@ class BoxDetail(QWidget):
                 self._facts,
                 self.labels,
                 row(self.refresh, self.collect, 1),
-                last,
+                row(self.look_back, self.forget, 1),
                 self.update_program,
                 self.release,
                 gap=12,
