@@ -26,6 +26,7 @@ from edge_runtime.commands.option_words import checked_options
 from edge_runtime.commands.serve_model import ServedFile
 from edge_runtime.config import MAX_WORKERS, Inference, MaybeListen, Workers, join_address
 from edge_runtime.contracts.errors import InputInvalid, LinesideError, ModelUnusable
+from edge_runtime.inference.allocator import give_back_freed_memory
 from edge_runtime.model_files import read_model_file
 from edge_runtime.processes import cores
 
@@ -232,6 +233,7 @@ class _Shop:
                     self._last_words.not_needed()
             elif isinstance(event, _RoundOver):
                 loading = False
+                give_back_freed_memory()
             elif event != signal.SIGHUP:
                 return
             else:

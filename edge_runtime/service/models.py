@@ -14,6 +14,7 @@ import numpy as np
 
 from edge_runtime.contracts.errors import LinesideError, NotFound
 from edge_runtime.contracts.status import SlotState, TrialReport
+from edge_runtime.inference.allocator import give_back_freed_memory
 from edge_runtime.inference.autotune import TuningStore
 from edge_runtime.inference.engine import Engine
 from edge_runtime.inference.pipeline import LoadedModel
@@ -247,4 +248,6 @@ class ModelKeeper:
         self._forget_figures()
         # Only now: until it is loaded the model before it answers, and its frames are not the trial's.
         self._line = _OnLine(loaded, on_trial, current if on_trial else None)
+        del line, current
+        give_back_freed_memory()
         _log.info("model on the line: %s", loaded.bundle if loaded else "none")

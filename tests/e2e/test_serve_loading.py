@@ -69,6 +69,50 @@ def test_a_model_that_crashes_the_runtime_takes_no_other_along(tmp_path: Path) -
         assert server.stop() == 0
 
 
+def heavy(answer: float) -> bytes:
+    """A model that always says the same, with 9 MB of weights on the way."""
+    make = onnx.helper.make_node
+    nodes = [make("Expand", ["asked", "across"], ["h0"])]
+    nodes += [make("MatMul", [f"h{at}", "weights"], [f"h{at + 1}"]) for at in range(8)]
+    nodes += [make("ReduceMax", ["h8"], ["most"], keepdims=0), make("Add", ["most", "answer"], ["said"])]
+    weights = {
+        "across": np.array([1, 1500], np.int64),
+        "weights": np.zeros((1500, 1500), np.float32),
+        "answer": np.array([answer], np.float32),
+    }
+    tensor = onnx.helper.make_tensor_value_info
+    graph = onnx.helper.make_graph(
+        nodes,
+        "heavy",
+        [tensor("asked", onnx.TensorProto.FLOAT, [1])],
+        [tensor("said", onnx.TensorProto.FLOAT, [1])],
+        [onnx.numpy_helper.from_array(array, name) for name, array in weights.items()],
+    )
+    return onnx.helper.make_model(
+        graph, ir_version=10, opset_imports=[onnx.helper.make_opsetid("", 17)]
+    ).SerializeToString()
+
+
+def held_mb(server: ServeProcess) -> float:
+    """What the process has in memory."""
+    status = Path(f"/proc/{server.process.pid}/status").read_text()
+    return next(int(line.split()[1]) / 1024 for line in status.splitlines() if line.startswith("VmRSS:"))
+
+
+def test_swaps_leave_no_memory_behind(tmp_path: Path) -> None:
+    file = tmp_path / "m.onnx"
+    file.write_bytes(heavy(0))
+    with serve(tmp_path, file) as server, RawClient(server.address) as client:
+        assert said(client, "m") == 0
+        first = held_mb(server)
+        for number in range(1, 9):
+            file.write_bytes(heavy(number))
+            server.reload()
+            wait_until(lambda number=number: said(client, "m") == number, 60, "the next model")
+        wait_until(lambda: held_mb(server) < first + 40, 20, "what the models before took to be given back")
+        assert server.stop() == 0
+
+
 @needs_x86
 def test_a_single_model_that_is_replaced_is_tried_first_too(tmp_path: Path) -> None:
     file = tmp_path / "m.onnx"
