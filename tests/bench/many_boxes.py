@@ -40,12 +40,12 @@ class SimulatedBox:
     name: str
     identity: Identity
     status: BoxStatus
-    asked: int = 0
-    """How often; its serial tells, so that whoever follows it can be counted by what came in."""
-    wanted: bytes = b""
+    wanted: bytes
     """The file that it takes."""
     have: int = 0
     """Of it, bytes that have come."""
+    asked: int = 0
+    """How often; its serial tells, so that whoever follows it can be counted by what came in."""
 
     def answer(self) -> object:
         self.asked += 1

@@ -15,6 +15,7 @@ from app.usecases import boxes, clones, enrolment
 from app.usecases.progress import CancelToken
 from app.usecases.release import ReleaseStep, Rows
 from edge_runtime.contracts.errors import BoxWrongKey, Cancelled
+from edge_runtime.identity import create_identity
 from tests.fakes.bare_machine import PASSWORD, needed
 from tests.fakes.light_bundles import light_bundle
 from tests.fakes.visits import NAME, Visit, at, visit
@@ -51,7 +52,10 @@ def test_a_box_with_a_new_identity_is_known_by_it(bare: Visit) -> None:
     enrolled = bare.enrol().box
     renewed = clones.renew(bare.ctx, NAME, enrolled.address, new_name="line-2b")
     assert renewed.box != enrolled.box
-    boxes.enter_box(bare.ctx, box="ab" * 32, name="line-9", address="192.0.2.1:7443", certificate="none")
+    other = create_identity(bare.folder / "other", "other")
+    boxes.enter_box(
+        bare.ctx, box=other.fingerprint, name="line-9", address="192.0.2.1:7443", certificate=other.certificate_pem
+    )
     with pytest.raises(BoxWrongKey, match=f"lives the box {renewed.box[:12]}"):
         bare.release(Rows.DISCARD, name="line-9")
     again = bare.enrol(name=None)

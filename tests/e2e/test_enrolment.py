@@ -33,6 +33,7 @@ from edge_runtime.contracts.enrolment_errors import (
     SshUnreachable,
 )
 from edge_runtime.contracts.errors import AlreadyExists, InputInvalid
+from edge_runtime.identity import create_identity
 from tests.fakes.bare_machine import PASSWORD, USER, needed
 from tests.fakes.light_bundles import light_bundle
 from tests.fakes.visits import NAME, Visit, at, visit
@@ -294,7 +295,10 @@ def test_what_is_wrong_is_said_before_anything_is_written(bare: Visit, tmp_path:
 
 
 def test_a_name_that_is_taken(bare: Visit) -> None:
-    boxes.enter_box(bare.ctx, box="ab" * 32, name=NAME, address="192.0.2.1:7443", certificate="none")
+    other = create_identity(bare.folder / "other", "other")
+    boxes.enter_box(
+        bare.ctx, box=other.fingerprint, name=NAME, address="192.0.2.1:7443", certificate=other.certificate_pem
+    )
     before = bare.machine.written()
     with pytest.raises(AlreadyExists):
         bare.enrol()

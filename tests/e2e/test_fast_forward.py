@@ -13,7 +13,7 @@ import pytest
 
 from app.context import Context
 from app.store import boxes as box_store
-from app.usecases import boxes, joining, rollouts, sites, trust
+from app.usecases import boxes, joining, rollout_runner, rollouts, sites, trust
 from cloud_sync.release.sign import ReleaseRepository
 from edge_runtime.contracts.errors import ClockDoubtful, SignedInFuture
 from edge_runtime.enrolment import read_address
@@ -70,7 +70,7 @@ def test_a_box_from_the_future_is_told_of_and_pushes_nobody(
     with pytest.raises(SignedInFuture, match=r"evil says .* 2040-01-01"):
         rollouts.shadow(office, "evil", "parts@1.0.0")
     rollout = rollouts.start_rollout(office, "parts@1.0.0", waves=[["evil"]])
-    (told,) = rollouts.advance_rollout(office, rollout.rollout).boxes
+    (told,) = rollout_runner.advance_rollout(office, rollout.rollout).boxes
     assert told.state == "failed"
     assert "from the future" in (told.reason or "")
     assert office.repository().signed_s <= time.time() + DAY_S

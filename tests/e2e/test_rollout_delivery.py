@@ -10,7 +10,7 @@ import pytest
 from app.context import Context
 from app.store import models as model_store
 from app.store.records import Model
-from app.usecases import boxes, deliveries, rollouts, sites
+from app.usecases import boxes, deliveries, rollout_runner, rollouts, sites
 from cloud_sync.release.pack import pack_bundle
 from tests.fakes import models, weights
 from tests.fakes.deliveries import audits
@@ -71,7 +71,7 @@ def way(ctx: Context, name: str, model: Model) -> str:
 
 def roll_out(ctx: Context, model: Model, name: str) -> None:
     started = rollouts.start_rollout(ctx, model.model, waves=[[name]])
-    assert rollouts.follow_rollout(ctx, started.rollout).state == "done"
+    assert rollout_runner.follow_rollout(ctx, started.rollout).state == "done"
 
 
 def test_only_the_first_box_gets_it_from_the_desktop_and_then_only_what_changed(

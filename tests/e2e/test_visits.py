@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from app.context import Context
-from app.usecases import boxes, rollouts, sites
+from app.usecases import boxes, rollout_runner, rollouts, sites
 from tests.fakes import models
 from tests.fakes.prepared_site import PASSPHRASE, admitted, release
 from tests.fakes.running_box import RunningBox
@@ -86,7 +86,7 @@ def test_an_engineer_comes_prepared_and_leaves_with_proof(
     # At the line: the usual rollout, from what was in the pack.
     feed(box, 400)
     rollout = rollouts.start_rollout(second, "parts@1.0.0", waves=[["press-4"]])
-    done = rollouts.follow_rollout(second, rollout.rollout)
+    done = rollout_runner.follow_rollout(second, rollout.rollout)
     assert [part.state for part in done.boxes] == ["committed"], done
     command(second.home, "record", "note", "Cleaned the lens.", "--box", "press-4")
     ended = command(second.home, "record", "end")["visit"]

@@ -47,7 +47,7 @@ def office(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Context]
 
 def offer(ctx: Context, folder: Path, version: str) -> str:
     for running in rollouts.list_rollouts(ctx):
-        rollouts.stop_rollout(ctx, running.rollout)
+        rollouts.abort_rollout(ctx, running.rollout)
     model = release(ctx, folder, version, threshold=float(version.split(".")[0]))
     rollouts.start_rollout(ctx, model.model, waves=[["press-4"]])
     return model.sha256
