@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from app.fleet.ssh.hand.release import SCRATCH
 from app.fleet.ssh.session import SignIn
 from app.usecases import activity, boxes, sites
 from app.usecases.enrolment import Step
@@ -46,13 +47,13 @@ def test_what_its_user_still_has_is_found(bare: Visit) -> None:
 
     def leave() -> None:
         """While it is looked, something of the box's user turns up: a file, and a process."""
-        bare.machine.run("install", "-d", "-o", "lineside-edge", "/tmp/left")
+        bare.machine.run("install", "-d", "-o", "lineside-edge", f"{SCRATCH[0]}/left")
         words = ("setpriv", "--reuid=lineside-edge", "--clear-groups", "sleep", "600")
         left.append(subprocess.Popen(bare.machine.command(*words)))
         wait_until(lambda: any("sleep 600" in line for line in bare.machine.processes()), 20, "the process")
 
     try:
-        with pytest.raises(ReleaseLeftOver, match=r"process [0-9]+, /tmp/left"):
+        with pytest.raises(ReleaseLeftOver, match=rf"process [0-9]+, {SCRATCH[0]}/left"):
             bare.release(Rows.DISCARD, hook=at(ReleaseStep.PROVE, leave))
         # The user stays: without it nobody could tell the next time whose these are.
         assert bare.machine.run("id", "-u", "lineside-edge")
@@ -62,7 +63,7 @@ def test_what_its_user_still_has_is_found(bare: Visit) -> None:
             process.kill()
             process.wait()
     assert {"processes of lineside-edge", "user and group lineside-edge"} <= set(report.looked_for)
-    assert {"/tmp/left", "user lineside-edge"} <= set(report.removed)
+    assert {f"{SCRATCH[0]}/left", "user lineside-edge"} <= set(report.removed)
     assert bare.machine.changes(before) == {}
 
 
@@ -70,10 +71,10 @@ def test_a_link_in_a_folder_of_others_leads_the_sweep_nowhere(bare: Visit) -> No
     bare.enrol()
     kept = bare.machine.root / "etc/lineside-kept"
     kept.write_text("kept")
-    script = "mkdir /tmp/own; ln -s /etc /tmp/own/etc; ln -s /etc/lineside-kept /tmp/link; echo x > /tmp/own/file"
+    script = f"cd {SCRATCH[0]}; mkdir own; ln -s /etc own/etc; ln -s /etc/lineside-kept link; echo x > own/file"
     bare.machine.run("setpriv", "--reuid=lineside-edge", "--clear-groups", "sh", "-c", script)
     report = bare.release(Rows.DISCARD)
-    assert {"/tmp/own", "/tmp/link"} <= set(report.removed)
+    assert {f"{SCRATCH[0]}/own", f"{SCRATCH[0]}/link"} <= set(report.removed)
     assert kept.read_text() == "kept"
 
 

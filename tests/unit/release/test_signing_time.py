@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -82,9 +83,9 @@ def test_a_clock_that_is_wrong_signs_nothing_until_somebody_says_that_it_is_righ
     for wrong in (YEAR_2040, now + QUIET_S + DAY_S, now - 2 * DAY_S):
         repository = reopened(site, wrong)
         for sign in (
-            lambda: repository.add(delivery.file, delivery.manifest, {}),  # noqa: B023 - called at once
-            lambda: repository.next_release("parts"),  # noqa: B023
-            lambda: repository.make_ready(seen_s=signed + 1, who="press-4"),  # noqa: B023
+            partial(repository.add, delivery.file, delivery.manifest, {}),
+            partial(repository.next_release, "parts"),
+            partial(repository.make_ready, seen_s=signed + 1, who="press-4"),
         ):
             with pytest.raises(LinesideError) as caught:
                 sign()

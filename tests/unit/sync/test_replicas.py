@@ -235,7 +235,7 @@ def test_two_processes_of_one_desktop_push_at_once(store: FaultyStore, tmp_path:
             for number in range(20):
                 write(journal, f"{name}-{number}")
                 push(store, journal, PREFIX)
-        except Exception as error:  # noqa: BLE001 (whatever it is, the test shows it)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the test shows it
             problems.append(error)
 
     threads = [threading.Thread(target=work, args=(journal, name)) for name, journal in enumerate(processes)]

@@ -113,6 +113,7 @@ def main(home: Path = HOME, program: Path = PROGRAM) -> int:
             if time.monotonic() - began >= LONG_ENOUGH:
                 pause = FIRST_PAUSE
             log.write(f"it is started again in {pause:.0f} s")
+            # The wait itself is meant: a box that cannot run must not keep the machine busy. A signal ends it.
             time.sleep(pause)
             pause = min(pause * 2, LONGEST_PAUSE)
     except Stopped:
