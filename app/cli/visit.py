@@ -12,9 +12,9 @@ from app.cli.session import Columns, Session
 
 if TYPE_CHECKING:
     from app.context import Context
-    from app.usecases.visiting import VisitRow
-    from app.usecases.visits_plan import VisitPlan
-    from app.usecases.visits_records import Visit
+    from app.usecases.visits.plan import VisitPlan
+    from app.usecases.visits.recording import VisitRow
+    from app.usecases.visits.records import Visit
 
 _VISIT = "beginning of the id"
 
@@ -77,15 +77,15 @@ _ROWS: Columns[VisitRow] = {
 
 
 def _plan(arguments: argparse.Namespace, session: Session) -> None:
-    from app.usecases import visiting
+    from app.usecases.visits import recording
 
     with session.open() as ctx:
-        plan = visiting.plan_visit(ctx, arguments.boxes)
+        plan = recording.plan_visit(ctx, arguments.boxes)
         session.answer({"plan": plan, "bytes": plan.bytes}, _plan_lines(plan))
 
 
 def _plan_lines(plan: VisitPlan) -> list[str]:
-    from app.usecases.visits_words import need_words
+    from app.usecases.visits.words import need_words
 
     if not plan.boxes:
         return ["No box is enrolled yet."]
@@ -116,10 +116,10 @@ def _plan_lines(plan: VisitPlan) -> list[str]:
 
 
 def _pack(arguments: argparse.Namespace, session: Session) -> None:
-    from app.usecases import visits_pack
+    from app.usecases.visits import packing
 
     with session.open() as ctx, session.stoppable() as cancel:
-        made = visits_pack.pack_visit(ctx, arguments.dest, arguments.boxes, progress=session.progress, cancel=cancel)
+        made = packing.pack_visit(ctx, arguments.dest, arguments.boxes, progress=session.progress, cancel=cancel)
         lines = [
             f"{made.folder}: {made.files} files, {text.size(made.bytes)}; {made.written} written now.",
             f"sealed by this desktop: {made.digest}",
@@ -129,10 +129,10 @@ def _pack(arguments: argparse.Namespace, session: Session) -> None:
 
 
 def _open(arguments: argparse.Namespace, session: Session) -> None:
-    from app.usecases import visits_open
+    from app.usecases.visits import taking_over
 
     with session.open() as ctx, session.stoppable() as cancel:
-        taken = visits_open.open_pack(ctx, arguments.pack, progress=session.progress, cancel=cancel)
+        taken = taking_over.open_pack(ctx, arguments.pack, progress=session.progress, cancel=cancel)
         lines = [
             f"packed by {text.clean(taken.desktop_name)} ({text.short(taken.desktop)}) {text.moment(taken.made_ms)}",
             f"models: {', '.join(map(text.clean, taken.models)) or 'none'}",
@@ -143,13 +143,13 @@ def _open(arguments: argparse.Namespace, session: Session) -> None:
 
 
 def _begin(arguments: argparse.Namespace, session: Session) -> None:
-    from app.usecases import visiting, visits_open
+    from app.usecases.visits import recording, taking_over
 
     with session.open() as ctx, session.stoppable() as cancel:
         digest = ""
         if arguments.pack is not None:
-            digest = visits_open.open_pack(ctx, arguments.pack, progress=session.progress, cancel=cancel).digest
-        visit = visiting.begin_visit(
+            digest = taking_over.open_pack(ctx, arguments.pack, progress=session.progress, cancel=cancel).digest
+        visit = recording.begin_visit(
             ctx,
             title=arguments.title,
             names=arguments.boxes,
@@ -161,54 +161,54 @@ def _begin(arguments: argparse.Namespace, session: Session) -> None:
 
 
 def _note(arguments: argparse.Namespace, session: Session) -> None:
-    from app.usecases import visiting
+    from app.usecases.visits import recording
 
     with session.open() as ctx:
-        _answer(session, visiting.note_visit(ctx, arguments.text, box=arguments.box))
+        _answer(session, recording.note_visit(ctx, arguments.text, box=arguments.box))
 
 
 def _receipt(arguments: argparse.Namespace, session: Session) -> None:
-    from app.usecases import visiting
+    from app.usecases.visits import recording
 
     with session.open() as ctx, session.stoppable() as cancel:
-        _answer(session, visiting.take_receipts(ctx, arguments.boxes, progress=session.progress, cancel=cancel))
+        _answer(session, recording.take_receipts(ctx, arguments.boxes, progress=session.progress, cancel=cancel))
 
 
 def _end(_arguments: argparse.Namespace, session: Session) -> None:
-    from app.usecases import visiting
+    from app.usecases.visits import recording
 
     with session.open() as ctx, session.stoppable() as cancel:
-        _answer(session, visiting.end_visit(ctx, progress=session.progress, cancel=cancel))
+        _answer(session, recording.end_visit(ctx, progress=session.progress, cancel=cancel))
 
 
 def _show_open(_arguments: argparse.Namespace, session: Session) -> None:
-    from app.usecases import visiting
+    from app.usecases.visits import recording
 
     with session.open() as ctx:
-        visit = visiting.open_visit(ctx)
+        visit = recording.open_visit(ctx)
         if visit is None:
             session.answer({"visit": None}, ["No visit is open. Begin one: `lineside visit record begin`."])
         else:
-            _answer(session, visiting.get_visit(ctx, visit))
+            _answer(session, recording.get_visit(ctx, visit))
 
 
 def _show(arguments: argparse.Namespace, session: Session) -> None:
-    from app.usecases import visiting
+    from app.usecases.visits import recording
 
     with session.open() as ctx:
-        _answer(session, visiting.get_visit(ctx, arguments.visit))
+        _answer(session, recording.get_visit(ctx, arguments.visit))
 
 
 def _list(_arguments: argparse.Namespace, session: Session) -> None:
-    from app.usecases import visiting
+    from app.usecases.visits import recording
 
     with session.open() as ctx:
         empty = "No visit yet. Begin one with `lineside visit record begin`."
-        session.rows("visits", visiting.list_visits(ctx), _ROWS, empty=empty)
+        session.rows("visits", recording.list_visits(ctx), _ROWS, empty=empty)
 
 
 def _answer(session: Session, visit: Visit) -> None:
-    from app.usecases.visits_view import box_table
+    from app.usecases.visits.view import box_table
 
     ended = text.moment(visit.ended_ms) if visit.ended_ms is not None else "open"
     lines = text.facts(
@@ -230,15 +230,15 @@ def _answer(session: Session, visit: Visit) -> None:
 
 
 def _report(arguments: argparse.Namespace, session: Session) -> None:
-    from app.usecases import visits_report
+    from app.usecases.visits import reporting
 
     with session.open() as ctx:
-        written = visits_report.write_report(ctx, arguments.visit, arguments.out, language=arguments.language)
+        written = reporting.write_report(ctx, arguments.visit, arguments.out, language=arguments.language)
         session.answer({"report": written}, [f"{written.path}, {text.size(written.bytes)}, sha256 {written.sha256}"])
 
 
 def _verify(arguments: argparse.Namespace, session: Session) -> None:
-    from app.usecases import visits_verify
+    from app.usecases.visits import verification
     from edge_runtime.contracts.errors import SiteMissing
 
     ctx: Context | None = None
@@ -248,7 +248,7 @@ def _verify(arguments: argparse.Namespace, session: Session) -> None:
         # Whoever was handed a report can check it without a site, too.
         ctx = None
     try:
-        proof = visits_verify.verify_report(arguments.report, ctx)
+        proof = verification.verify_report(arguments.report, ctx)
     finally:
         if ctx is not None:
             ctx.close()

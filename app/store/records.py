@@ -288,7 +288,7 @@ class VisitEntry:
     certificate: str
     """PEM, of that key."""
     body: str
-    """Canonical JSON; what of, depends on the kind: see :mod:`app.usecases.visits_records`."""
+    """Canonical JSON; what of, depends on the kind: see :mod:`app.usecases.visits.records`."""
     previous: Digest
     digest: Digest
     signature: Signature

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from app.context import open_context
-from app.usecases import visits_pack
+from app.usecases.visits import packing
 
 CHANGES = {"os.rename", "os.mkdir", "os.remove"}
 
@@ -38,17 +38,17 @@ class Steps:
 def main() -> None:
     home, stick, fatal = sys.argv[1:]
     steps = Steps(stick, int(fatal))
-    whole = visits_pack._write_all
+    whole = packing._write_all
 
     def by_halves(target: IO[bytes], chunk: bytes) -> None:
         whole(target, chunk[: len(chunk) // 2])
         steps.step()
         whole(target, chunk[len(chunk) // 2 :])
 
-    visits_pack._write_all = by_halves
+    packing._write_all = by_halves
     with open_context(Path(home)) as ctx:
         sys.addaudithook(steps.hook)
-        visits_pack.pack_visit(ctx, Path(stick))
+        packing.pack_visit(ctx, Path(stick))
     sys.stdout.write(f"{steps.seen}\n")
 
 

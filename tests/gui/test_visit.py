@@ -9,9 +9,10 @@ from PySide6.QtWidgets import QLabel, QWidget
 
 from app.gui.pages.boxes import BoxesPage
 from app.gui.pages.visit import VisitView
-from app.usecases import boxes, visiting
-from app.usecases.visits_packfile import read_pack
-from app.usecases.visits_verify import verify_report
+from app.usecases import boxes
+from app.usecases.visits import recording
+from app.usecases.visits.packfile import read_pack
+from app.usecases.visits.verification import verify_report
 from tests.gui.conftest import Bench
 
 
@@ -39,7 +40,7 @@ def view(full_bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_the_plan_names_every_box_and_what_it_lacks(full_bench: Bench, view: VisitView) -> None:
     words = words_in(view)
-    plan = visiting.plan_visit(full_bench.context)
+    plan = recording.plan_visit(full_bench.context)
     assert any(box.needs for box in plan.boxes)
     for box in plan.boxes:
         assert f"{box.name} · last seen" in words
@@ -71,7 +72,7 @@ def test_a_visit_from_the_plan_to_the_checked_report(full_bench: Bench, view: Vi
     begin.pack.edit.setText(str(tmp_path / "stick"))
     begin.submit()
     full_bench.settle()
-    assert visiting.open_visit(context) is not None
+    assert recording.open_visit(context) is not None
     assert not view.begin.isVisible()
     assert view.end.isVisible()
 
@@ -86,7 +87,7 @@ def test_a_visit_from_the_plan_to_the_checked_report(full_bench: Bench, view: Vi
     full_bench.settle()
     view.end.click()
     full_bench.settle()
-    (row,) = visiting.list_visits(context)
+    (row,) = recording.list_visits(context)
     assert row.ended_ms is not None
     assert view.begin.isVisible()
     assert "Spring service" in words_in(view)

@@ -19,15 +19,16 @@ from app.gui.pages.visit_dialogs import BeginDialog, CheckDialog, NoteDialog, Pa
 from app.gui.states import State
 from app.gui.widgets import Button, Facts, card, clear, column, label, row
 from app.store.records import Box
-from app.usecases import boxes, visiting, visits_open, visits_pack, visits_report, visits_verify
+from app.usecases import boxes
 from app.usecases.progress import CancelToken, Progress
-from app.usecases.visiting import VisitRow
-from app.usecases.visits_pack import PackReport
-from app.usecases.visits_plan import BoxPlan, Item, VisitPlan
-from app.usecases.visits_records import Visit
-from app.usecases.visits_report import WrittenReport
-from app.usecases.visits_verify import Proof
-from app.usecases.visits_words import Language, need_words
+from app.usecases.visits import packing, recording, reporting, taking_over, verification
+from app.usecases.visits.packing import PackReport
+from app.usecases.visits.plan import BoxPlan, Item, VisitPlan
+from app.usecases.visits.recording import VisitRow
+from app.usecases.visits.records import Visit
+from app.usecases.visits.reporting import WrittenReport
+from app.usecases.visits.verification import Proof
+from app.usecases.visits.words import Language, need_words
 
 if TYPE_CHECKING:
     from app.gui.pages.boxes import BoxesPage
@@ -97,11 +98,11 @@ class VisitView(QWidget):
         context = self._page.context
 
         def look() -> tuple[VisitPlan, list[VisitRow], Visit | None, list[Box]]:
-            current = visiting.open_visit(context)
+            current = recording.open_visit(context)
             return (
-                visiting.plan_visit(context),
-                visiting.list_visits(context),
-                visiting.get_visit(context, current) if current else None,
+                recording.plan_visit(context),
+                recording.list_visits(context),
+                recording.get_visit(context, current) if current else None,
                 boxes.list_boxes(context),
             )
 
@@ -148,7 +149,7 @@ class VisitView(QWidget):
         context = self._page.context
         self._run(
             self.tr("Take receipts"),
-            lambda progress, cancel: visiting.take_receipts(context, progress=progress, cancel=cancel),
+            lambda progress, cancel: recording.take_receipts(context, progress=progress, cancel=cancel),
             lambda _visit: self._say(self.tr("Every box was asked; the answers are signed.")),
         )
 
@@ -157,7 +158,7 @@ class VisitView(QWidget):
         context = self._page.context
         self._run(
             self.tr("End visit"),
-            lambda progress, cancel: visiting.end_visit(context, progress=progress, cancel=cancel),
+            lambda progress, cancel: recording.end_visit(context, progress=progress, cancel=cancel),
             lambda _visit: self._say(self.tr("The visit has ended. Its report is ready to be written.")),
         )
 
@@ -265,7 +266,7 @@ class VisitView(QWidget):
         context = self._page.context
         self._run(
             self.tr("Pack for the trip"),
-            lambda progress, cancel: visits_pack.pack_visit(context, folder, progress=progress, cancel=cancel),
+            lambda progress, cancel: packing.pack_visit(context, folder, progress=progress, cancel=cancel),
             self._packed,
         )
 
@@ -281,7 +282,7 @@ class VisitView(QWidget):
         context = self._page.context
         self._run(
             self.tr("Take over a pack"),
-            lambda progress, cancel: visits_open.open_pack(context, folder, progress=progress, cancel=cancel),
+            lambda progress, cancel: taking_over.open_pack(context, folder, progress=progress, cancel=cancel),
             lambda taken: self._say(
                 self.tr("Taken over from {desktop}: {names}.").format(
                     desktop=taken.desktop_name, names=", ".join([*taken.models, *taken.edge]) or formats.NONE
@@ -295,22 +296,22 @@ class VisitView(QWidget):
         def work(progress: Progress, cancel: CancelToken) -> Visit:
             digest = ""
             if pack is not None:
-                digest = visits_open.open_pack(context, pack, progress=progress, cancel=cancel).digest
-            return visiting.begin_visit(context, title=title, pack=digest, progress=progress, cancel=cancel)
+                digest = taking_over.open_pack(context, pack, progress=progress, cancel=cancel).digest
+            return recording.begin_visit(context, title=title, pack=digest, progress=progress, cancel=cancel)
 
         self._run(self.tr("Begin visit"), work, lambda _visit: self._say(""))
 
     def _note(self, text: str, box: str | None) -> None:
         context = self._page.context
         self._page.session.tasks.run_query(
-            lambda: visiting.note_visit(context, text, box=box), lambda _visit: self.reload(), owner=self
+            lambda: recording.note_visit(context, text, box=box), lambda _visit: self.reload(), owner=self
         )
 
     def _report(self, visit: str, path: Path, language: Language) -> None:
         context = self._page.context
 
         def work(_progress: Progress, _cancel: CancelToken) -> WrittenReport:
-            return visits_report.write_report(context, visit, path, language=language)
+            return reporting.write_report(context, visit, path, language=language)
 
         self._run(
             self.tr("Write report"),
@@ -332,7 +333,7 @@ class VisitView(QWidget):
         context = self._page.context
 
         def work(_progress: Progress, _cancel: CancelToken) -> Proof:
-            return visits_verify.verify_report(path, context)
+            return verification.verify_report(path, context)
 
         self._run(
             self.tr("Check report"),

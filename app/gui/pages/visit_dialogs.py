@@ -12,7 +12,7 @@ from app.gui.dialogs import FormDialog, PathField
 from app.gui.session import Session
 from app.gui.widgets import Segments, dropdown
 from app.store.records import Box
-from app.usecases.visiting import MAX_TITLE
+from app.usecases.visits.recording import MAX_TITLE
 
 
 class PackDialog(FormDialog):

@@ -17,9 +17,10 @@ from app.secrets import Secrets
 from app.store import boxes as box_store
 from app.store import models as model_store
 from app.store.records import Box, Model
-from app.usecases import boxes, rollouts, trust, visits_open, visits_pack
+from app.usecases import boxes, rollouts, trust
 from app.usecases.progress import CancelToken
-from app.usecases.visits_packfile import FILES_NAME, LIST_NAME, PackList, read_pack, seal_list
+from app.usecases.visits import packing, taking_over
+from app.usecases.visits.packfile import FILES_NAME, LIST_NAME, PackList, read_pack, seal_list
 from cloud_sync.objects import Credentials
 from edge_runtime.contracts import wire
 from edge_runtime.contracts.errors import (
@@ -112,7 +113,7 @@ def test_a_pack_holds_what_the_plan_wants_and_no_secret(
     )
     box_store.set_status(ctx.database, found.box, status=leaky)
     box_store.set_status(ctx.database, found.box, problem=camera)
-    report = visits_pack.pack_visit(ctx, stick)
+    report = packing.pack_visit(ctx, stick)
     listed = read_pack(stick).listed
     assert {file.kind for file in listed.files} == {"bundle", "root", "metadata", "plan"}
     assert listed.models == (model_store.get_model(ctx.database, model.model),)
@@ -125,16 +126,16 @@ def test_a_pack_holds_what_the_plan_wants_and_no_secret(
 
 
 def test_again_only_what_is_missing_is_written(ctx: Context, model: Model, stick: Path) -> None:
-    first = visits_pack.pack_visit(ctx, stick)
+    first = packing.pack_visit(ctx, stick)
     assert first.written == first.bytes
-    again = visits_pack.pack_visit(ctx, stick)
+    again = packing.pack_visit(ctx, stick)
     plan_bytes = next(file.size for file in read_pack(stick).listed.files if file.kind == "plan")
     assert again.written <= plan_bytes, "only the plan says when it was made"
     whole = stick / FILES_NAME / model.sha256
     whole.write_bytes(whole.read_bytes()[:-1] + b"x")
     (stick / FILES_NAME / f"{'0' * 64}").write_text("of another time")
     (stick / FILES_NAME / "my own.txt").write_text("mine")
-    mended = visits_pack.pack_visit(ctx, stick)
+    mended = packing.pack_visit(ctx, stick)
     assert mended.written >= model.size
     read_pack(stick).check(next(file for file in read_pack(stick).listed.files if file.kind == "bundle"))
     left = {path.name for path in (stick / FILES_NAME).iterdir()}
@@ -150,7 +151,7 @@ def test_a_file_goes_on_where_it_was_cut_whatever_was_left_of_it(
     body = ctx.blobs.get(model.sha256)
     left = (body[:kept] + b"garbage of a dying stick") if kept else b"quite another file" * 5000
     (stick / FILES_NAME / f"{model.sha256}.part").write_bytes(left)
-    visits_pack.pack_visit(ctx, stick)
+    packing.pack_visit(ctx, stick)
     assert (stick / FILES_NAME / model.sha256).read_bytes() == body
     assert not list((stick / FILES_NAME).glob("*.part"))
 
@@ -158,18 +159,18 @@ def test_a_file_goes_on_where_it_was_cut_whatever_was_left_of_it(
 def test_another_desktop_of_the_site_takes_it_over_twice(
     ctx: Context, model: Model, stick: Path, tmp_path: Path, stack: ExitStack
 ) -> None:
-    edge = small_bundle(tmp_path, version=visits_pack.pack_visit(ctx, tmp_path / "without").plan.runtime)
+    edge = small_bundle(tmp_path, version=packing.pack_visit(ctx, tmp_path / "without").plan.runtime)
     home = tmp_path / "data" / "lineside" / "edge-bundles"
     home.mkdir(parents=True)
     name = f"lineside-edge-{edge.name.removeprefix('bundle-')}-{os.uname().machine}"
     shutil.copytree(edge, home / name)
     second = admitted(ctx, tmp_path, stack)
     third = joining_later(ctx, tmp_path, stack)
-    report = visits_pack.pack_visit(ctx, stick)
+    report = packing.pack_visit(ctx, stick)
     assert report.missing == ()
     shutil.move(home / name, tmp_path / "was here")
     for _ in range(2):
-        taken = visits_open.open_pack(second, stick)
+        taken = taking_over.open_pack(second, stick)
         assert (taken.models, taken.edge, taken.digest) == (("parts 1.0.0",), (name,), report.digest)
         assert second.blobs.get(model.sha256) == ctx.blobs.get(model.sha256)
         assert model_store.get_model(second.database, model.model).state == "released"
@@ -184,7 +185,7 @@ def joining_later(ctx: Context, folder: Path, stack: ExitStack) -> Context:
 
 
 def test_every_file_that_was_bent_is_named(ctx: Context, model: Model, stick: Path) -> None:
-    visits_pack.pack_visit(ctx, stick)
+    packing.pack_visit(ctx, stick)
     files = {file.sha256: file for file in read_pack(stick).listed.files}
     bends: tuple[Callable[[Path], object], ...] = (
         lambda path: path.write_bytes(bytes([path.read_bytes()[0] ^ 1]) + path.read_bytes()[1:]),
@@ -202,19 +203,19 @@ def test_every_file_that_was_bent_is_named(ctx: Context, model: Model, stick: Pa
             body = path.read_bytes()
             bend(path)
             with pytest.raises(PackTampered, match=file.name):
-                visits_open.open_pack(ctx, stick)
+                taking_over.open_pack(ctx, stick)
             if path.is_dir() and not path.is_symlink():
                 path.rmdir()
             path.unlink(missing_ok=True)
             path.write_bytes(body)
     assert model_store.list_models(ctx.database) == before
-    visits_open.open_pack(ctx, stick)
+    taking_over.open_pack(ctx, stick)
 
 
 # What the library says of a certificate whose number was bent; it is refused all the same.
 @pytest.mark.filterwarnings("ignore:Parsed a serial number")
 def test_every_byte_of_the_list_is_covered(ctx: Context, model: Model, stick: Path) -> None:
-    visits_pack.pack_visit(ctx, stick)
+    packing.pack_visit(ctx, stick)
     path = stick / LIST_NAME
     whole = path.read_bytes()
     for at in range(len(whole)):
@@ -243,14 +244,14 @@ def reseal(ctx: Context, stick: Path, change: Callable[[PackList], PackList]) ->
     "name", ["../../x", "/etc/passwd", "a/../b", "a\\b", "a/b/c/d", "", ".hidden", "x" * 300, "a//b"]
 )
 def test_names_that_lead_elsewhere_are_refused(ctx: Context, model: Model, stick: Path, name: str) -> None:
-    visits_pack.pack_visit(ctx, stick)
+    packing.pack_visit(ctx, stick)
     reseal(ctx, stick, lambda listed: replace(listed, files=(replace(listed.files[0], name=name), *listed.files[1:])))
     with pytest.raises(PackInvalid):
-        visits_open.open_pack(ctx, stick)
+        taking_over.open_pack(ctx, stick)
 
 
 def test_a_desktop_that_has_gone_bad_cannot_smuggle_anything_in(ctx: Context, model: Model, stick: Path) -> None:
-    visits_pack.pack_visit(ctx, stick)
+    packing.pack_visit(ctx, stick)
     good = (stick / LIST_NAME).read_bytes()
     (bundle,) = read_pack(stick).of_kind("bundle")
     other = replace(bundle, name="evil", sha256="0" * 64)
@@ -273,11 +274,11 @@ def test_a_desktop_that_has_gone_bad_cannot_smuggle_anything_in(ctx: Context, mo
         (stick / LIST_NAME).write_bytes(good)
         reseal(ctx, stick, change)
         with pytest.raises((PackInvalid, PackTampered)):
-            visits_open.open_pack(ctx, stick)
+            taking_over.open_pack(ctx, stick)
     (stick / LIST_NAME).write_bytes(good)
     reseal(ctx, stick, lambda one: replace(one, files=(*one.files, other)))
     with pytest.raises(PackTampered, match="evil"):
-        visits_open.open_pack(ctx, stick)
+        taking_over.open_pack(ctx, stick)
     assert (model_store.list_models(ctx.database), ctx.roots().version) == before
 
 
@@ -285,22 +286,22 @@ def test_only_a_desktop_that_the_site_lists_is_believed(
     ctx: Context, model: Model, stick: Path, tmp_path: Path, stack: ExitStack
 ) -> None:
     second = admitted(ctx, tmp_path, stack)
-    visits_pack.pack_visit(second, stick)
-    assert visits_open.open_pack(ctx, stick).desktop == second.identity.fingerprint
+    packing.pack_visit(second, stick)
+    assert taking_over.open_pack(ctx, stick).desktop == second.identity.fingerprint
     trust.strike_off(ctx, "second", root_key=ctx.places.root_key, passphrase=PASSPHRASE)
     with pytest.raises(PackForeign, match="does not list"):
-        visits_open.open_pack(ctx, stick)
+        taking_over.open_pack(ctx, stick)
     stranger = create_identity(tmp_path / "keys", "stranger")
     listed = read_pack(stick).listed
     (stick / LIST_NAME).write_bytes(seal_list(replace(listed, certificate=stranger.certificate_pem), stranger))
     with pytest.raises(PackForeign, match="does not list"):
-        visits_open.open_pack(ctx, stick)
+        taking_over.open_pack(ctx, stick)
     own = replace(listed, certificate=ctx.identity.certificate_pem, site="0" * 64)
     (stick / LIST_NAME).write_bytes(seal_list(own, ctx.identity))
     with pytest.raises(PackForeign, match="of the site"):
-        visits_open.open_pack(ctx, stick)
+        taking_over.open_pack(ctx, stick)
     with pytest.raises(AlreadyExists):
-        visits_pack.pack_visit(ctx, stick)
+        packing.pack_visit(ctx, stick)
 
 
 def test_what_cannot_be_packed_is_said_beforehand(
@@ -309,42 +310,42 @@ def test_what_cannot_be_packed_is_said_beforehand(
     usage = shutil.disk_usage(tmp_path)
 
     def almost_full(_path: Path) -> Any:
-        return usage._replace(free=visits_pack.RESERVE_BYTES)
+        return usage._replace(free=packing.RESERVE_BYTES)
 
     with monkeypatch.context() as patch:
         patch.setattr("shutil.disk_usage", almost_full)
         with pytest.raises(DiskFull, match="are needed"):
-            visits_pack.pack_visit(ctx, stick)
+            packing.pack_visit(ctx, stick)
     assert list((stick / FILES_NAME).iterdir()) == []
     (tmp_path / "file").write_text("no folder")
     with pytest.raises(PackUnwritable):
-        visits_pack.pack_visit(ctx, tmp_path / "file")
+        packing.pack_visit(ctx, tmp_path / "file")
     trap = tmp_path / "trap"
     trap.mkdir()
     (trap / FILES_NAME).symlink_to(ctx.home)
     before = set(ctx.home.iterdir())
     with pytest.raises(PackUnwritable, match="leads elsewhere"):
-        visits_pack.pack_visit(ctx, trap)
+        packing.pack_visit(ctx, trap)
     assert set(ctx.home.iterdir()) == before
     token = CancelToken()
     token.cancel()
     with pytest.raises(Cancelled):
-        visits_pack.pack_visit(ctx, stick, cancel=token)
+        packing.pack_visit(ctx, stick, cancel=token)
     with pytest.raises(NotFound):
-        visits_open.open_pack(ctx, stick)
+        taking_over.open_pack(ctx, stick)
     with monkeypatch.context() as patch:
         patch.setattr(ctx, "identity", create_identity(tmp_path / "keys", "stranger"))
         with pytest.raises(TrustRefused):
-            visits_pack.pack_visit(ctx, stick)
+            packing.pack_visit(ctx, stick)
     ctx.blobs.path(model.sha256).write_bytes(b"damaged on this desktop")
     with pytest.raises((ObjectCorrupt, LinesideError)):
-        visits_pack.pack_visit(ctx, stick)
+        packing.pack_visit(ctx, stick)
     with pytest.raises(NotFound):
         read_pack(stick)
 
 
 def test_the_list_says_what_is_in_it(ctx: Context, model: Model, stick: Path) -> None:
-    report = visits_pack.pack_visit(ctx, stick)
+    report = packing.pack_visit(ctx, stick)
     pack = read_pack(stick)
     assert pack.digest == report.digest
     assert (pack.listed.desktop_name, pack.listed.site) == (

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from app.store.records import Box, Model, Rollout, RolloutBox, Sighting
 from app.usecases.clone_rules import Clone
-from app.usecases.visits_plan import (
+from app.usecases.visits.plan import (
     LOW_DISK_BYTES,
     UNSEEN_MS,
     EdgeStock,
@@ -23,7 +23,7 @@ from app.usecases.visits_plan import (
     is_older,
     make_plan,
 )
-from app.usecases.visits_words import need_words
+from app.usecases.visits.words import need_words
 from edge_runtime.contracts.status import BoxStatus, PipelineStatus, SlotStatus, SpoolStatus
 from tests.unit.app.rows import digest
 

@@ -7,6 +7,7 @@ import re
 import socket
 from collections.abc import Iterator
 from dataclasses import replace
+from importlib import resources
 from pathlib import Path
 
 import pytest
@@ -17,9 +18,9 @@ from app.store import visits as visit_store
 from app.store.incoming import checked_row
 from app.store.journal import StoreJournal
 from app.store.records import Box
-from app.usecases import visiting, visits_file, visits_fonts, visits_report, visits_words
-from app.usecases.visits_chain import check_chain, digest_of
-from app.usecases.visits_verify import verify_report
+from app.usecases.visits import fonts, recording, report_file, reporting
+from app.usecases.visits.chain import check_chain, digest_of
+from app.usecases.visits.verification import verify_report
 from cloud_sync.journal.changes import Change
 from edge_runtime.contracts import wire
 from edge_runtime.contracts.errors import (
@@ -48,52 +49,52 @@ def away(ctx: Context, box: Box) -> Iterator[Box]:
 @pytest.fixture
 def ended(ctx: Context, away: Box) -> str:
     """A whole visit."""
-    visiting.begin_visit(ctx, title="Spring service")
-    visiting.note_visit(ctx, f"Looked at it. {HOSTILE} 灌装线 ])}} \x1b[31m", box=away.box)
-    return visiting.end_visit(ctx).visit
+    recording.begin_visit(ctx, title="Spring service")
+    recording.note_visit(ctx, f"Looked at it. {HOSTILE} 灌装线 ])}} \x1b[31m", box=away.box)
+    return recording.end_visit(ctx).visit
 
 
 def test_a_visit_says_what_was_found_also_where_nobody_answers(ctx: Context, away: Box) -> None:
-    begun = visiting.begin_visit(ctx, title="  ")
+    begun = recording.begin_visit(ctx, title="  ")
     assert begun.begun.title == "North plant"
     assert "does not answer" in begun.begun.before[0].problem
-    assert visiting.open_visit(ctx) == begun.visit
+    assert recording.open_visit(ctx) == begun.visit
     with pytest.raises(InputInvalid, match="has begun already"):
-        visiting.begin_visit(ctx, title="another")
-    noted = visiting.note_visit(ctx, " Cleaned the lens. ")
+        recording.begin_visit(ctx, title="another")
+    noted = recording.note_visit(ctx, " Cleaned the lens. ")
     assert [note.text for _at, _who, note in noted.notes] == ["Cleaned the lens."]
-    ended = visiting.end_visit(ctx)
+    ended = recording.end_visit(ctx)
     assert ended.after(away.box) is not None
     assert ended.ended is not None
     assert [entry.what for entry in ended.ended.done] == ["visit.begun"]
-    assert visiting.open_visit(ctx) is None
+    assert recording.open_visit(ctx) is None
     for late in (
-        lambda: visiting.note_visit(ctx, "late"),
-        lambda: visiting.end_visit(ctx),
-        lambda: visiting.take_receipts(ctx),
+        lambda: recording.note_visit(ctx, "late"),
+        lambda: recording.end_visit(ctx),
+        lambda: recording.take_receipts(ctx),
     ):
         with pytest.raises(InputInvalid, match="No visit has begun"):
             late()
-    (row,) = visiting.list_visits(ctx)
+    (row,) = recording.list_visits(ctx)
     assert (row.digest, row.here, row.problem, row.boxes) == (ended.digest, True, None, (away.box,))
 
 
 @pytest.mark.parametrize(("title", "note"), [("x" * 201, ""), ("a\nb", ""), ("ok", "x" * 4001), ("ok", "  ")])
 def test_words_that_cannot_be_kept_change_nothing(ctx: Context, away: Box, title: str, note: str) -> None:
     with pytest.raises(InputInvalid):
-        visiting.begin_visit(ctx, title=title)
-        visiting.note_visit(ctx, note)
-    assert sum(len(visiting.entries_of(ctx, row.visit)) for row in visiting.list_visits(ctx)) <= 1
+        recording.begin_visit(ctx, title=title)
+        recording.note_visit(ctx, note)
+    assert sum(len(recording.entries_of(ctx, row.visit)) for row in recording.list_visits(ctx)) <= 1
 
 
 def test_a_site_without_boxes_has_nothing_to_visit(ctx: Context) -> None:
     with pytest.raises(InputInvalid, match="no box"):
-        visiting.begin_visit(ctx, title="x")
-    assert visiting.plan_visit(ctx).boxes == ()
+        recording.begin_visit(ctx, title="x")
+    assert recording.plan_visit(ctx).boxes == ()
 
 
 def test_any_change_of_an_entry_breaks_the_chain(ctx: Context, ended: str) -> None:
-    entries = visiting.entries_of(ctx, ended)
+    entries = recording.entries_of(ctx, ended)
     assert len(entries) == 4
     changed = {
         "at_ms": 1,
@@ -129,12 +130,12 @@ def test_any_change_of_an_entry_breaks_the_chain(ctx: Context, ended: str) -> No
 
 def test_an_entry_that_was_changed_in_the_database_is_shown_and_holds_up_nothing(ctx: Context, ended: str) -> None:
     ctx.database.write(lambda w: w.execute("UPDATE visit_entries SET who = 'nobody' WHERE seq = 2"))
-    (row,) = visiting.list_visits(ctx)
+    (row,) = recording.list_visits(ctx)
     assert row.problem is not None
     assert "Entry 2" in row.problem
-    assert visiting.plan_visit(ctx).boxes
+    assert recording.plan_visit(ctx).boxes
     with pytest.raises(ReportTampered):
-        visits_report.write_report(ctx, ended, ctx.home / "x.html")
+        reporting.write_report(ctx, ended, ctx.home / "x.html")
 
 
 def test_visits_travel_to_other_desktops_and_nobody_writes_in_anothers_name(
@@ -162,39 +163,39 @@ def test_visits_travel_to_other_desktops_and_nobody_writes_in_anothers_name(
 @pytest.mark.parametrize("kind", ["html", "pdf"])
 def test_a_report_stands_for_itself(ctx: Context, ended: str, tmp_path: Path, kind: str, language: str) -> None:
     out = tmp_path / f"report.{kind}"
-    written = visits_report.write_report(ctx, ended[:8], out, language=language)
+    written = reporting.write_report(ctx, ended[:8], out, language=language)
     assert written.bytes == out.stat().st_size
     proof = verify_report(out, ctx)
     assert (proof.visit, proof.own_site, proof.site) == (ended, True, ctx.site.site)
     assert verify_report(out, None).own_site is False
     again = tmp_path / f"again.{kind}"
-    assert visits_report.write_report(ctx, ended, again, language=language).sha256 == written.sha256
+    assert reporting.write_report(ctx, ended, again, language=language).sha256 == written.sha256
 
 
 def test_a_flipped_bit_anywhere_in_a_report_is_found(ctx: Context, ended: str, tmp_path: Path) -> None:
     for kind, step in (("html", 1), ("pdf", 29)):
         out = tmp_path / f"report.{kind}"
-        visits_report.write_report(ctx, ended, out, language="zh")
+        reporting.write_report(ctx, ended, out, language="zh")
         whole = out.read_bytes()
-        visits_file.check_report(whole)
+        report_file.check_report(whole)
         tail = len(whole) - 400
         for at in [*range(0, tail, step), *range(tail, len(whole))]:
             bent = bytearray(whole)
             bent[at] ^= 1 << (at % 8)
             with pytest.raises(ReportTampered):
-                visits_file.check_report(bytes(bent))
+                report_file.check_report(bytes(bent))
         for cut in (b"", whole[:-1], whole[: len(whole) // 2], whole + b"\n", whole + whole, whole[1:]):
             with pytest.raises(ReportTampered):
-                visits_file.check_report(cut)
+                report_file.check_report(cut)
 
 
 def test_a_report_that_somebody_else_sealed_is_found(ctx: Context, ended: str, tmp_path: Path) -> None:
     from edge_runtime.identity import create_identity
 
     stranger = create_identity(tmp_path / "keys", "stranger")
-    entries = tuple(visiting.entries_of(ctx, ended))
+    entries = tuple(recording.entries_of(ctx, ended))
     roots = tuple(path.read_text("utf-8") for path in ctx.roots().paths)
-    document = visits_file.ReportDocument(
+    document = report_file.ReportDocument(
         language="en",
         site=ctx.site.site,
         site_name="x",
@@ -210,17 +211,17 @@ def test_a_report_that_somebody_else_sealed_is_found(ctx: Context, ended: str, t
         (replace(document, roots=(*roots, roots[0])), "do not follow"),
         (replace(document, roots=("{}",)), "do not follow"),
     ):
-        content = visits_file.seal_report("html", bent, stranger, lambda line: b"<p>" + line)
+        content = report_file.seal_report("html", bent, stranger, lambda line: b"<p>" + line)
         with pytest.raises(ReportTampered, match=why):
-            visits_file.check_report(content)
-    twice = visits_file.seal_report("html", document, ctx.identity, lambda line: line + line)
+            report_file.check_report(content)
+    twice = report_file.seal_report("html", document, ctx.identity, lambda line: line + line)
     with pytest.raises(ReportTampered):
-        visits_file.check_report(twice)
+        report_file.check_report(twice)
 
 
 def test_a_report_of_another_site_is_told_and_what_is_no_file_too(ctx: Context, ended: str, tmp_path: Path) -> None:
     out = tmp_path / "report.html"
-    visits_report.write_report(ctx, ended, out)
+    reporting.write_report(ctx, ended, out)
     elsewhere = replace(ctx.site, site="1" * 64)
     own, ctx.site = ctx.site, elsewhere
     with pytest.raises(ReportForeign, match="North plant"):
@@ -232,14 +233,14 @@ def test_a_report_of_another_site_is_told_and_what_is_no_file_too(ctx: Context, 
             verify_report(wrong, ctx)
     for name in ("report", "report.docx"):
         with pytest.raises(InputInvalid):
-            visits_report.write_report(ctx, ended, tmp_path / name)
+            reporting.write_report(ctx, ended, tmp_path / name)
     with pytest.raises(InputInvalid):
-        visits_report.write_report(ctx, ended, tmp_path / "report.html" / "below.html")
+        reporting.write_report(ctx, ended, tmp_path / "report.html" / "below.html")
 
 
 def test_a_page_holds_nothing_hostile_and_asks_for_nothing(ctx: Context, ended: str, tmp_path: Path) -> None:
     out = tmp_path / "report.html"
-    visits_report.write_report(ctx, ended, out, language="en")
+    reporting.write_report(ctx, ended, out, language="en")
     page = out.read_text("utf-8")
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
     shown = page[: page.index("lineside-visit-report-1:")]
@@ -249,12 +250,12 @@ def test_a_page_holds_nothing_hostile_and_asks_for_nothing(ctx: Context, ended: 
     )
     assert "\x1b" not in page
     assert "default-src 'none'" in page
-    assert visiting.get_visit(ctx, ended).digest in page
+    assert recording.get_visit(ctx, ended).digest in page
 
 
 def test_words_are_whole_in_both_languages() -> None:
-    file = Path(visits_words.__file__).resolve().parents[2] / "resources/translations/visit_words.json"
-    for group in json.loads(file.read_text("utf-8")).values():
+    body = resources.files("resources").joinpath("translations/visit_words.json").read_text("utf-8")
+    for group in json.loads(body).values():
         for key, said in group.items():
             assert set(said) == {"en", "zh"}, key
             assert said["en"].strip(), key
@@ -265,9 +266,9 @@ def test_words_are_whole_in_both_languages() -> None:
 
 def test_a_machine_without_fonts_says_so_and_single_characters_are_written_as_numbers(tmp_path: Path) -> None:
     with pytest.raises(ReportFontMissing):
-        visits_fonts.choose_fonts(["报告"], "报告", [tmp_path])
-    fonts = visits_fonts.choose_fonts(["Report 报告 łódź"], "报告")
-    assert visits_fonts.drawable("Report 报告 łódź \ue000", fonts) == "Report 报告 łódź [U+E000]"
+        fonts.choose_fonts(["报告"], "报告", [tmp_path])
+    chosen = fonts.choose_fonts(["Report 报告 łódź"], "报告")
+    assert fonts.drawable("Report 报告 łódź \ue000", chosen) == "Report 报告 łódź [U+E000]"
 
 
 def test_a_desktop_that_the_root_does_not_list_writes_no_report(
@@ -277,4 +278,4 @@ def test_a_desktop_that_the_root_does_not_list_writes_no_report(
 
     monkeypatch.setattr(ctx, "identity", create_identity(tmp_path / "keys", "stranger"))
     with pytest.raises(TrustRefused):
-        visits_report.write_report(ctx, ended, tmp_path / "report.html")
+        reporting.write_report(ctx, ended, tmp_path / "report.html")

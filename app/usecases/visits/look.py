@@ -16,7 +16,7 @@ from app.store.records import Box, Heard
 from app.usecases import boxes, roots
 from app.usecases.contact import begin_contact
 from app.usecases.progress import CancelToken, Progress, ProgressEvent
-from app.usecases.visits_records import LineFact, SlotFact, Snapshot
+from app.usecases.visits.records import LineFact, SlotFact, Snapshot
 from edge_runtime.contracts import wire
 from edge_runtime.contracts.audit_chain import ChainHead
 from edge_runtime.contracts.errors import LinesideError

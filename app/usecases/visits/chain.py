@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from app.store.records import VisitEntry, VisitKind
 from app.store.writer import FIRST_DIGEST, chain_digest
-from app.usecases.visits_seal import is_signed, sign
+from app.usecases.visits.seal import is_signed, sign
 from edge_runtime.contracts import wire
 from edge_runtime.contracts.errors import InputInvalid, ReportTampered
 from edge_runtime.identity import Identity, fingerprint_of

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from app.store.records import VisitEntry
-from app.usecases.visits_chain import check_chain
-from app.usecases.visits_seal import is_signed, sign
-from app.usecases.visits_words import Language
+from app.usecases.visits.chain import check_chain
+from app.usecases.visits.seal import is_signed, sign
+from app.usecases.visits.words import Language
 from edge_runtime.contracts import wire
 from edge_runtime.contracts.errors import InputInvalid, ReportTampered, TrustRefused
 from edge_runtime.contracts.rows import Digest, Name

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from app.usecases.visiting import entries_of
-from app.usecases.visits_file import FileKind, ReportDocument, seal_report
-from app.usecases.visits_html import draw_html
-from app.usecases.visits_records import read_visit
-from app.usecases.visits_view import report_view
-from app.usecases.visits_words import Language, resolve_language
+from app.usecases.visits.html import draw_html
+from app.usecases.visits.recording import entries_of
+from app.usecases.visits.records import read_visit
+from app.usecases.visits.report_file import FileKind, ReportDocument, seal_report
+from app.usecases.visits.view import report_view
+from app.usecases.visits.words import Language, resolve_language
 from edge_runtime.contracts.errors import InputInvalid, TrustRefused
 from edge_runtime.update.durable import write_durably
 
@@ -59,7 +59,7 @@ def write_report(ctx: Context, visit: str, out: Path, *, language: Language | No
     if kind == "html":
         content = seal_report(kind, document, ctx.identity, lambda line: draw_html(view, line))
     else:
-        from app.usecases.visits_pdf import draw_pdf
+        from app.usecases.visits.pdf import draw_pdf
 
         content = seal_report(kind, document, ctx.identity, lambda line: draw_pdf(view, line, entries[-1].at_ms))
     try:

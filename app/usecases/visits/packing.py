@@ -17,9 +17,10 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from app.fleet import edge_bundle
-from app.usecases import boxes, models, visiting
+from app.usecases import boxes, models
 from app.usecases.progress import CancelToken, Progress, ProgressEvent, silent
-from app.usecases.visits_packfile import (
+from app.usecases.visits import recording
+from app.usecases.visits.packfile import (
     CHUNK_BYTES,
     FILES_NAME,
     LIST_NAME,
@@ -30,7 +31,7 @@ from app.usecases.visits_packfile import (
     read_pack,
     seal_list,
 )
-from app.usecases.visits_plan import VisitPlan
+from app.usecases.visits.plan import VisitPlan
 from edge_runtime.contracts import wire
 from edge_runtime.contracts.enrolment_errors import EdgeBundleMissing
 from edge_runtime.contracts.errors import (
@@ -96,7 +97,7 @@ def pack_visit(
     token = cancel or CancelToken()
     if ctx.identity.fingerprint not in ctx.roots().desktops():
         raise TrustRefused("The site's root does not list this desktop: its pack would be worth nothing to others.")
-    plan = visiting.plan_visit(ctx, names)
+    plan = recording.plan_visit(ctx, names)
     sources, listed = _contents(ctx, plan)
     with _plain_errors(dest):
         _prepare(dest, ctx.site.site)

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from app.fleet.clock import Skew
-from app.usecases.visits_records import Audits, LineFact, SlotFact, Snapshot, Visit
-from app.usecases.visits_words import Language, moment, second, size, span, state_word, word
+from app.usecases.visits.records import Audits, LineFact, SlotFact, Snapshot, Visit
+from app.usecases.visits.words import Language, moment, second, size, span, state_word, word
 from edge_runtime.contracts.text import one_line
 
 NOTHING = "–"

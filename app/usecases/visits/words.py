@@ -7,16 +7,15 @@ import locale
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import cache
-from pathlib import Path
+from importlib import resources
 from typing import Literal
 
-from app.usecases.visits_plan import Need
+from app.usecases.visits.plan import Need
 from edge_runtime.contracts.text import one_line
 
 Language = Literal["en", "zh"]
 
 Words = Mapping[str, Mapping[str, Mapping[Language, str]]]
-_FILE = Path(__file__).resolve().parents[2] / "resources" / "translations" / "visit_words.json"
 _UNITS = ("B", "KB", "MB", "GB", "TB")
 _SPANS_S = (("days", "天", 86_400.0), ("h", "小时", 3_600.0), ("min", "分钟", 60.0))
 
@@ -58,7 +57,7 @@ def need_words(language: Language, need: Need) -> str:
 
 @cache
 def _words() -> Words:
-    words: Words = json.loads(_FILE.read_text("utf-8"))
+    words: Words = json.loads(resources.files("resources").joinpath("translations/visit_words.json").read_text("utf-8"))
     return words
 
 

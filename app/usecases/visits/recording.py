@@ -16,10 +16,10 @@ from app.store.records import Box, VisitEntry, VisitKind
 from app.store.writer import Writer
 from app.usecases import boxes, clones, models, rollouts
 from app.usecases.progress import CancelToken, Progress, silent
-from app.usecases.visits_chain import append, check_chain
-from app.usecases.visits_look import look_at
-from app.usecases.visits_plan import EdgeStock, Known, Lost, VisitPlan, make_plan
-from app.usecases.visits_records import MAX_ROWS, Audits, Begun, Ended, Head, Note, Snapshot, Visit, read_visit
+from app.usecases.visits.chain import append, check_chain
+from app.usecases.visits.look import look_at
+from app.usecases.visits.plan import EdgeStock, Known, Lost, VisitPlan, make_plan
+from app.usecases.visits.records import MAX_ROWS, Audits, Begun, Ended, Head, Note, Snapshot, Visit, read_visit
 from edge_runtime.contracts.enrolment_errors import EdgeBundleInvalid
 from edge_runtime.contracts.errors import InputInvalid, ReportTampered
 from edge_runtime.update.roots import read_root

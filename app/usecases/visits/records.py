@@ -9,7 +9,7 @@ from typing import Annotated
 from msgspec import Meta
 
 from app.store.records import Activity, VisitEntry
-from app.usecases.visits_chain import body_of
+from app.usecases.visits.chain import body_of
 from edge_runtime.contracts.rows import AuditRow, Count, Digest, MaybeDigest, Name
 from edge_runtime.contracts.status import PipelineState, SlotState
 

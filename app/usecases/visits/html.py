@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 from collections.abc import Iterable
 
-from app.usecases.visits_view import BoxView, Fact, ReceiptView, ReportView, TableView
+from app.usecases.visits.view import BoxView, Fact, ReceiptView, ReportView, TableView
 
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 _STYLE = """

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from app.usecases.visits_file import MAX_REPORT_BYTES, check_report
-from app.usecases.visits_records import read_visit
+from app.usecases.visits.records import read_visit
+from app.usecases.visits.report_file import MAX_REPORT_BYTES, check_report
 from edge_runtime.contracts.errors import InputInvalid, NotFound, ReportForeign, ReportTampered
 from edge_runtime.identity import fingerprint_of
 from edge_runtime.plain_files import open_plain

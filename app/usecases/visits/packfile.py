@@ -16,7 +16,7 @@ from typing import Annotated, BinaryIO, Literal
 from msgspec import Meta
 
 from app.store.records import Model, Signature
-from app.usecases.visits_seal import is_signed, sign
+from app.usecases.visits.seal import is_signed, sign
 from edge_runtime.contracts import wire
 from edge_runtime.contracts.errors import InputInvalid, NotFound, PackForeign, PackInvalid, PackTampered
 from edge_runtime.contracts.rows import Count, Digest, Name

@@ -10,9 +10,9 @@ from fpdf.enums import TableBordersLayout, WrapMode, XPos, YPos
 from fpdf.fonts import FontFace
 from fpdf.util import Padding
 
-from app.usecases.visits_fonts import Font, choose_fonts, drawable
-from app.usecases.visits_view import BoxView, Fact, ReceiptView, ReportView, TableView
-from app.usecases.visits_words import word
+from app.usecases.visits.fonts import Font, choose_fonts, drawable
+from app.usecases.visits.view import BoxView, Fact, ReceiptView, ReportView, TableView
+from app.usecases.visits.words import word
 
 Colour = tuple[int, int, int]
 INK: Colour = (27, 36, 45)
