@@ -21,26 +21,18 @@ from edge_runtime.contracts.status import ShadowStatus
 from edge_runtime.enrolment import address_file, create_home
 from edge_runtime.processes import python_command
 from tests.fakes import models
+from tests.fakes.edge_toml import named
 from tests.waiting import wait_until
 
-CONFIG = """\
-name = "press-4"
-[management]
-listen = "127.0.0.1:0"
-announce = false
-pairing = ""
-[inference]
-http = ""
-[spool]
-reserve_bytes = 1048576
-[[pipeline]]
-name = "camera"
-source = "folder:{frames}"
+CONFIG = (
+    named("press-4").replace("reserve_bytes = 0", "reserve_bytes = 1048576")
+    + """\
 keep_random = 0.0
 keep_margin = 0.0
 [update]
 trial_seconds = 0.2
 """
+)
 
 
 @pytest.fixture

@@ -12,28 +12,20 @@ from pathlib import Path
 from app.fleet.client import BoxClient
 from edge_runtime.contracts.status import BoxStatus, SlotState
 from edge_runtime.identity import Identity
+from tests.fakes.edge_toml import named
 from tests.fakes.site import Delivery, FakeSite
 from tests.waiting import wait_until
 
 EDGE = [sys.executable, "-m", "edge_runtime"]
-CONFIG = """\
-name = "line-2"
-[management]
-listen = "127.0.0.1:0"
-announce = false
-pairing = ""
-[inference]
-http = ""
-[spool]
-reserve_bytes = 0
-[[pipeline]]
-name = "camera"
-source = "folder:{frames}"
+CONFIG = (
+    named("line-2")
+    + """\
 keep_random = 1.0
 [update]
 trial_frames = 5
 trial_seconds = 60.0
 """
+)
 
 
 def edge(*arguments: str) -> subprocess.CompletedProcess[str]:

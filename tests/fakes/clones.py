@@ -14,24 +14,10 @@ from app.usecases import boxes
 from edge_runtime.config import CONFIG_NAME
 from edge_runtime.enrolment import address_file, create_home, read_address
 from tests.fakes import models
+from tests.fakes.edge_toml import BARE, LINE
 from tests.waiting import wait_until
 
-CONFIG = """\
-# Kept as it is.
-name = "{name}"   # on the door
-[management]
-listen = "127.0.0.1:0"
-announce = false
-pairing = ""
-[inference]
-http = ""
-[spool]
-reserve_bytes = 0
-[[pipeline]]
-name = "camera"
-source = "folder:{frames}"
-keep_random = 1.0
-"""
+CONFIG = "# Kept as it is.\n" + (BARE + LINE).replace('"{name}"', '"{name}"   # on the door') + "keep_random = 1.0\n"
 
 
 @dataclass

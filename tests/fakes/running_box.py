@@ -10,22 +10,12 @@ from pathlib import Path
 
 from edge_runtime.enrolment import address_file, create_home
 from edge_runtime.processes import python_command
+from tests.fakes.edge_toml import BARE, LINE
 from tests.waiting import wait_until
 
-CONFIG = """\
-name = "{name}"
-[management]
-listen = "127.0.0.1:{port}"
-announce = false
-pairing = ""
-[inference]
-http = ""
-[spool]
-reserve_bytes = 1048576
-[[pipeline]]
-name = "camera"
-source = "folder:{frames}"
-"""
+CONFIG = (
+    (BARE + LINE).replace("127.0.0.1:0", "127.0.0.1:{port}").replace("reserve_bytes = 0", "reserve_bytes = 1048576")
+)
 
 
 class RunningBox:

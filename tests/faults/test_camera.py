@@ -8,26 +8,18 @@ from app.fleet.client import BoxClient
 from edge_runtime.contracts.status import PipelineStatus
 from tests.fakes import models
 from tests.fakes.cameras import NetworkCamera
+from tests.fakes.edge_toml import named
 from tests.faults.conftest import Committed
 from tests.waiting import wait_until
 
-CONFIG = """\
-name = "line-2"
-[management]
-listen = "127.0.0.1:0"
-announce = false
-pairing = ""
-[inference]
-http = ""
-[spool]
-reserve_bytes = 0
-[[pipeline]]
-name = "folder"
-source = "folder:{frames}"
+CONFIG = (
+    named("line-2").replace('"camera"', '"folder"')
+    + """\
 [[pipeline]]
 name = "camera"
 source = "stream:URL"
 """
+)
 
 
 def line(client: BoxClient, name: str) -> PipelineStatus:

@@ -15,23 +15,14 @@ import pytest
 from edge_runtime.identity import create_identity
 from tests.fakes import models
 from tests.fakes.box_process import EDGE, BoxProcess, install, make_box, wait_for_slot
+from tests.fakes.edge_toml import named
 from tests.fakes.site import FakeSite
 from tests.waiting import wait_until
 
 PATIENCE_S = 2.0
-TWO_LINES = """\
-name = "line-2"
-[management]
-listen = "127.0.0.1:0"
-announce = false
-pairing = ""
-[inference]
-http = ""
-[spool]
-reserve_bytes = 0
-[[pipeline]]
-name = "folder"
-source = "folder:{frames}"
+TWO_LINES = (
+    named("line-2")
+    + """\
 [[pipeline]]
 name = "beside"
 source = "folder:{frames}-beside"
@@ -39,6 +30,7 @@ source = "folder:{frames}-beside"
 trial_frames = 5
 trial_seconds = 60.0
 """
+)
 
 
 @contextmanager

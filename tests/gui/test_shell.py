@@ -31,22 +31,10 @@ from app.gui.watcher import Watcher
 from app.usecases import boxes
 from app.usecases.progress import CancelToken, Progress, ProgressEvent
 from edge_runtime.contracts.errors import AlreadyExists, BoxUnreachable, TrainingUnavailable
+from tests.fakes.edge_toml import named
 from tests.waiting import wait_until
 
 EDGE = [sys.executable, "-m", "edge_runtime"]
-CONFIG = """name = "line-7"
-[management]
-listen = "127.0.0.1:0"
-announce = false
-pairing = ""
-[inference]
-http = ""
-[spool]
-reserve_bytes = 0
-[[pipeline]]
-name = "camera"
-source = "folder:{frames}"
-"""
 
 
 @pytest.fixture
@@ -66,7 +54,7 @@ def box_home(tmp_path: Path) -> Iterator[Path]:
     home, frames = tmp_path / "box", tmp_path / "frames"
     frames.mkdir()
     subprocess.run([*EDGE, "init", "--home", str(home), "--name", "line-7"], check=True, capture_output=True)
-    (home / "edge.toml").write_text(CONFIG.format(frames=frames))
+    (home / "edge.toml").write_text(named("line-7").format(frames=frames))
     process = subprocess.Popen([*EDGE, "run", "--home", str(home)])
     try:
         wait_until((home / "run" / "address.json").exists, 30, "the box's address")
