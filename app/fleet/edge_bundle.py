@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import stat
 import struct
 import sys
@@ -16,6 +15,7 @@ from typing import IO, Annotated, Literal, Protocol
 
 from msgspec import Meta
 
+from app.fleet.digests import is_promised
 from edge_runtime.contracts import wire
 from edge_runtime.contracts.enrolment_errors import (
     EdgeBundleInvalid,
@@ -33,7 +33,6 @@ INSTALLER_NAME = "install.py"
 MAX_MANIFEST_BYTES = 2**20
 MAX_FILES = 500
 MAX_FILE_BYTES = 512 * 2**20
-_CHUNK = 2**20
 # What the standard library raises on a zip that somebody bent out of shape.
 _ZIP_ERRORS = (zipfile.BadZipFile, NotImplementedError, RuntimeError, ValueError, EOFError, struct.error)
 
@@ -106,16 +105,9 @@ class EdgeBundle:
         :raises EdgeBundleTampered: one is not what the manifest lists.
         """
         for file in files:
-            digest, size = hashlib.sha256(), 0
             with self.open(file) as source:
-                while chunk := source.read(_CHUNK):
-                    size += len(chunk)
-                    if size > file.size:
-                        break
-                    digest.update(chunk)
-                    seen(len(chunk))
-            if size != file.size or digest.hexdigest() != file.sha256:
-                raise EdgeBundleTampered(f"{file.path} in {self.path.name} is not the file that its manifest lists.")
+                if not is_promised(source, file.size, file.sha256, seen=seen):
+                    raise EdgeBundleTampered(f"{file.path} in {self.path.name} is not the file of its manifest.")
 
     @contextmanager
     def open(self, file: EdgeFile) -> Iterator[IO[bytes]]:

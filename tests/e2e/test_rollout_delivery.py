@@ -8,12 +8,11 @@ from pathlib import Path
 import pytest
 
 from app.context import Context
-from app.store import models as model_store
 from app.store.records import Model
 from app.usecases import boxes, deliveries, rollout_runner, rollouts, sites
-from cloud_sync.release.pack import pack_bundle
-from tests.fakes import models, weights
+from tests.fakes import weights
 from tests.fakes.deliveries import audits
+from tests.fakes.prepared_site import in_library
 from tests.fakes.running_box import RunningBox
 from tests.waiting import wait_until
 
@@ -42,25 +41,7 @@ def presses(tmp_path: Path, site: Context) -> Iterator[list[str]]:
 
 
 def released(ctx: Context, folder: Path, version: str, more: weights.Weights) -> Model:
-    manifest = models.manifest(version=version, release=ctx.repository().next_release("parts"))
-    path = folder / f"{version}.bundle"
-    bundle, sha256 = pack_bundle(path, manifest, weights.heavy_model(more), models.GOLDEN)
-    ctx.blobs.put_file(path, sha256)
-    ctx.repository().add(ctx.blobs.path(sha256), manifest, {})
-    model = Model(
-        model=bundle,
-        sha256=sha256,
-        size=ctx.blobs.path(sha256).stat().st_size,
-        name="parts",
-        version=version,
-        release=manifest.release,
-        state="released",
-        created_ms=boxes.now_ms(),
-        burst=None,
-        dataset=None,
-    )
-    model_store.put_model(ctx.database, model)
-    return model
+    return in_library(ctx, folder, version, weights.heavy_model(more))
 
 
 def way(ctx: Context, name: str, model: Model) -> str:

@@ -11,17 +11,15 @@ import pytest
 
 from app.__main__ import main
 from app.context import Context
-from app.store import models as model_store
-from app.store.records import Model
 from app.usecases import boxes, rollouts, sites
 from app.usecases.rollout_runner import follow_rollout
-from cloud_sync.release.pack import pack_bundle
 from edge_runtime.contracts.errors import GateRefused
 from edge_runtime.contracts.status import ShadowStatus
 from edge_runtime.enrolment import address_file, create_home
 from edge_runtime.processes import python_command
 from tests.fakes import models
 from tests.fakes.edge_toml import named
+from tests.fakes.prepared_site import in_library, release
 from tests.waiting import wait_until
 
 CONFIG = (
@@ -71,31 +69,6 @@ def box(tmp_path: Path) -> Iterator[Box]:
         running.stop()
 
 
-def in_library(ctx: Context, folder: Path, version: str, threshold: float, *, released: bool = True) -> Model:
-    """A model on the desktop, signed or not."""
-    manifest = models.manifest(version=version, release=ctx.repository().next_release("parts"))
-    path = folder / f"{version}.bundle"
-    bundle, sha256 = pack_bundle(path, manifest, models.brightness_model(threshold=threshold), models.GOLDEN)
-    size = path.stat().st_size
-    ctx.blobs.put_file(path, sha256)
-    if released:
-        ctx.repository().add(ctx.blobs.path(sha256), manifest, {})
-    model = Model(
-        model=bundle,
-        sha256=sha256,
-        size=size,
-        name="parts",
-        version=version,
-        release=manifest.release,
-        state="released" if released else "gated",
-        created_ms=boxes.now_ms(),
-        burst=None,
-        dataset=None,
-    )
-    model_store.put_model(ctx.database, model)
-    return model
-
-
 def shadow_on(ctx: Context) -> ShadowStatus | None:
     status = boxes.refresh(ctx)[0].status
     assert status is not None
@@ -105,9 +78,9 @@ def shadow_on(ctx: Context) -> ShadowStatus | None:
 def test_a_shadow_tells_where_it_disagrees_and_outlives_a_restart(
     site: Context, box: Box, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    running = in_library(site, tmp_path, "1.0.0", 128.0)
-    candidate = in_library(site, tmp_path, "1.0.1", 60.0)
-    unsigned = in_library(site, tmp_path, "1.0.2", 60.0, released=False)
+    running = release(site, tmp_path, "1.0.0", threshold=128.0)
+    candidate = release(site, tmp_path, "1.0.1", threshold=60.0)
+    unsigned = in_library(site, tmp_path, "1.0.2", models.brightness_model(threshold=60.0), signed=False)
     boxes.enrol_local(site, box.home)
     started = rollouts.start_rollout(site, "parts@1.0.0", waves=[["press-4"]])
     assert follow_rollout(site, started.rollout).state == "done"

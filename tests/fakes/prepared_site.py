@@ -15,30 +15,41 @@ from tests.fakes import models
 PASSPHRASE = "correct horse"
 
 
-def release(
-    ctx: Context, folder: Path, version: str = "1.0.0", *, name: str = "parts", threshold: float = 128.0
+def in_library(
+    ctx: Context, folder: Path, version: str, weights: bytes, *, name: str = "parts", signed: bool = True
 ) -> Model:
-    """A model in the library of this desktop, signed by it."""
+    """A model in the library of this desktop, released with its signature or only judged.
+
+    :param weights: the ONNX file.
+    """
     manifest = models.manifest(name=name, version=version, release=ctx.repository().next_release(name))
-    path = folder / f"{name}-{version}.bundle"
-    bundle, sha256 = pack_bundle(path, manifest, models.brightness_model(threshold=threshold), models.GOLDEN)
-    body = path.read_bytes()
-    assert ctx.blobs.put(body) == sha256
+    path = folder / f"{name}-{version}-{ctx.site.replica[:6]}.bundle"
+    bundle, sha256 = pack_bundle(path, manifest, weights, models.GOLDEN)
+    size = path.stat().st_size
+    ctx.blobs.put_file(path, sha256)
+    if signed:
+        ctx.repository().add(ctx.blobs.path(sha256), manifest, {})
     model = Model(
         model=bundle,
         sha256=sha256,
-        size=len(body),
+        size=size,
         name=name,
         version=version,
         release=manifest.release,
-        state="released",
+        state="released" if signed else "gated",
         created_ms=boxes.now_ms(),
         burst=None,
         dataset=None,
     )
     model_store.put_model(ctx.database, model)
-    ctx.repository().add(path, manifest, {})
     return model
+
+
+def release(
+    ctx: Context, folder: Path, version: str = "1.0.0", *, name: str = "parts", threshold: float = 128.0
+) -> Model:
+    """A small model in the library, signed."""
+    return in_library(ctx, folder, version, models.brightness_model(threshold=threshold), name=name)
 
 
 def admitted(office: Context, folder: Path, stack: ExitStack, name: str = "second") -> Context:

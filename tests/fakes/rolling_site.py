@@ -9,14 +9,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from app.context import Context
-from app.store import models as model_store
 from app.store.records import Model, Rollout
-from app.usecases import boxes, joining, rollouts, sites, sync, trust
-from cloud_sync.release.pack import pack_bundle
+from app.usecases import boxes, rollouts, sites, sync
 from tests.fakes import models
+from tests.fakes.prepared_site import PASSPHRASE, admitted, in_library
 from tests.fakes.running_box import RunningBox
 
-PASSPHRASE = "correct horse"
 QUICK = "[update]\ntrial_seconds = 0.3\n"
 SLOW = "[update]\ntrial_seconds = 3600.0\n"
 
@@ -54,36 +52,12 @@ class RollingSite:
 
         :param padding: so many bytes more in the file, which do not compress.
         """
-        desktop = ctx or self.ctx
-        manifest = models.manifest(version=version, release=desktop.repository().next_release("parts"))
-        path = self.folder / f"{version}-{desktop.site.replica[:6]}.bundle"
         model = models.brightness_model(threshold=threshold, padding=padding)
-        bundle, sha256 = pack_bundle(path, manifest, model, models.GOLDEN)
-        size = path.stat().st_size
-        desktop.blobs.put_file(path, sha256)
-        desktop.repository().add(desktop.blobs.path(sha256), manifest, {})
-        record = Model(
-            model=bundle,
-            sha256=sha256,
-            size=size,
-            name="parts",
-            version=version,
-            release=manifest.release,
-            state="released",
-            created_ms=boxes.now_ms(),
-            burst=None,
-            dataset=None,
-        )
-        model_store.put_model(desktop.database, record)
-        return record
+        return in_library(ctx or self.ctx, self.folder, version, model)
 
     def second_desktop(self, name: str = "night shift") -> Context:
         """Another desktop of the site, which boxes have heard of; both have the same object store."""
-        home = self.folder / name.replace(" ", "-")
-        request = joining.request_join(home, self.folder / "request", name=name)
-        admission = self.folder / "admission"
-        trust.admit(self.ctx, request, admission, root_key=self.ctx.places.root_key, passphrase=PASSPHRASE)
-        second = self.stack.enter_context(joining.join(home, admission, number=trust.get_trust(self.ctx).site_number))
+        second = admitted(self.ctx, self.folder, self.stack, name)
         boxes.refresh(self.ctx)
         for ctx in (self.ctx, second):
             sync.setup_store(ctx, str(self.folder / "store"))

@@ -20,7 +20,8 @@ from app.usecases.rollout_decisions import decide
 from app.usecases.rollout_runner import Runner, follow_rollout
 from edge_runtime.contracts.status import BoxStatus
 from tests.fakes.poor_link import poor_link
-from tests.fakes.rolling_site import PASSPHRASE, SLOW, RollingSite, rolling_site
+from tests.fakes.prepared_site import PASSPHRASE
+from tests.fakes.rolling_site import SLOW, RollingSite, rolling_site
 from tests.fakes.wall_clock import Clock, needs_compiler
 from tests.waiting import wait_until
 

@@ -15,6 +15,7 @@ from typing import Annotated, BinaryIO, Literal
 
 from msgspec import Meta
 
+from app.fleet.digests import is_promised
 from app.store.records import Model, Signature
 from app.usecases.visits.seal import is_signed, sign
 from edge_runtime.contracts import wire
@@ -28,7 +29,6 @@ FILES_NAME = "files"
 MAX_LIST_BYTES = 16 * 2**20
 MAX_FILES = 4000
 MAX_FILE_BYTES = 4 * 2**30
-CHUNK_BYTES = 2**20
 
 PackKind = Literal["bundle", "root", "metadata", "edge", "plan"]
 FileName = Annotated[
@@ -101,16 +101,9 @@ class Pack:
 
         :raises PackTampered: it is not the one that was packed.
         """
-        digest, size = hashlib.sha256(), 0
         with self.open(file) as source:
-            while chunk := source.read(CHUNK_BYTES):
-                size += len(chunk)
-                if size > file.size:
-                    break
-                digest.update(chunk)
-                seen(len(chunk))
-        if size != file.size or digest.hexdigest() != file.sha256:
-            raise PackTampered(f"{_where(file)} is not the file that was packed.")
+            if not is_promised(source, file.size, file.sha256, seen=seen):
+                raise PackTampered(f"{_where(file)} is not the file that was packed.")
 
     def read(self, file: PackFile, most: int) -> bytes:
         """The bytes of a small file, checked."""

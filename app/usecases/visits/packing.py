@@ -17,11 +17,11 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from app.fleet import edge_bundle
+from app.fleet.digests import CHUNK_BYTES
 from app.usecases import boxes, models
 from app.usecases.progress import CancelToken, Progress, ProgressEvent, silent
 from app.usecases.visits import recording
 from app.usecases.visits.packfile import (
-    CHUNK_BYTES,
     FILES_NAME,
     LIST_NAME,
     PackFile,

@@ -10,10 +10,11 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from app.fleet import edge_bundle
+from app.fleet.digests import CHUNK_BYTES
 from app.store import models as model_store
 from app.store.records import Model
 from app.usecases.progress import CancelToken, Progress, ProgressEvent, silent
-from app.usecases.visits.packfile import CHUNK_BYTES, Pack, PackFile, must_be_of_desktop, must_be_of_site, read_pack
+from app.usecases.visits.packfile import Pack, PackFile, must_be_of_desktop, must_be_of_site, read_pack
 from edge_runtime.contracts.errors import (
     LinesideError,
     NotFound,
