@@ -14,6 +14,7 @@ from edge_runtime.identity import Identity, create_identity
 from tests.fakes import models, wall_clock
 from tests.fakes.box_process import BoxProcess, install, make_box, wait_for_slot
 from tests.fakes.site import FakeSite
+from tests.fakes.small_disk import SmallDisk
 from tests.waiting import wait_until
 
 
@@ -71,3 +72,17 @@ def committed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Committed]:
 def shim(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What gives a process a wall clock of its own."""
     return wall_clock.build(tmp_path_factory.mktemp("shim"))
+
+
+@pytest.fixture
+def desktop(committed: Committed) -> Identity:
+    """The one that the committed box trusts."""
+    return committed.desktop
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[SmallDisk]:
+    """One that a test can fill."""
+    disk = SmallDisk(tmp_path / "disk")
+    yield disk
+    disk.close()

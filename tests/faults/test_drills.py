@@ -27,18 +27,6 @@ EDGE = 2**20
 
 
 @pytest.fixture
-def desktop(committed: Committed) -> Identity:
-    return committed.desktop
-
-
-@pytest.fixture
-def disk(tmp_path: Path) -> Iterator[SmallDisk]:
-    disk = SmallDisk(tmp_path / "disk")
-    yield disk
-    disk.close()
-
-
-@pytest.fixture
 def box(tmp_path: Path, disk: SmallDisk, committed: Committed) -> Iterator[SmallBox]:
     port = free_port()
     config = CONFIG.replace("127.0.0.1:0", f"127.0.0.1:{port}").replace(

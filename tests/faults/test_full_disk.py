@@ -29,18 +29,6 @@ pytestmark = small_disk.needed
 
 
 @pytest.fixture
-def desktop(committed: Committed) -> Identity:
-    return committed.desktop
-
-
-@pytest.fixture
-def disk(tmp_path: Path) -> Iterator[SmallDisk]:
-    disk = SmallDisk(tmp_path / "disk")
-    yield disk
-    disk.close()
-
-
-@pytest.fixture
 def box(tmp_path: Path, disk: SmallDisk, committed: Committed) -> Iterator[SmallBox]:
     """Answers with a committed model."""
     port = free_port()

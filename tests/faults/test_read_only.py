@@ -20,13 +20,6 @@ pytestmark = small_disk.needed
 
 
 @pytest.fixture
-def disk(tmp_path: Path) -> Iterator[SmallDisk]:
-    disk = SmallDisk(tmp_path / "disk")
-    yield disk
-    disk.close()
-
-
-@pytest.fixture
 def box(tmp_path: Path, disk: SmallDisk, committed: Committed) -> Iterator[SmallBox]:
     """Has a committed model, and is not started."""
     port = free_port()

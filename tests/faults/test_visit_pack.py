@@ -91,13 +91,6 @@ def test_killed_at_any_step_the_pack_of_before_or_the_new_one_counts(office: Con
     assert 0 < news < len(tried), "both ends were seen"
 
 
-@pytest.fixture
-def disk(tmp_path: Path) -> Iterator[SmallDisk]:
-    small = SmallDisk(tmp_path / "disk")
-    yield small
-    small.close()
-
-
 def run(disk: SmallDisk, office: Context, status: int) -> dict[str, Any]:
     """``lineside visit pack`` onto the small disk."""
     command = [*disk.inside, sys.executable, "-m", "app", "--home", str(office.home), "visit", "pack"]
