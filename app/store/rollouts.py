@@ -105,6 +105,27 @@ def list_rollouts(db: Database) -> list[Rollout]:
     return [_rollout(row, parts[row["rollout"]]) for row in rows]
 
 
+def list_going_on(db: Database, on_box: Collection[RolloutBoxState]) -> list[str]:
+    """Ids of those that run or are paused, and of those that ended while a box was in one of these states."""
+    marks = ", ".join("?" * len(on_box))
+    sql = f"""SELECT rollout FROM rollouts r WHERE state IN ('running', 'paused') OR state IN ('stopped', 'aborted')
+        AND EXISTS (SELECT 1 FROM rollout_boxes p WHERE p.rollout = r.rollout AND p.state IN ({marks}))
+        ORDER BY created_ms DESC, rollout"""  # noqa: S608 - marks
+    return [row["rollout"] for row in db.read(sql, tuple(on_box))]
+
+
+def edition(db: Database) -> tuple[int, ...]:
+    """Another one whenever a row of any rollout was written, here or by a sync: how many there are, and the sums of the
+    two parts of the stamps at which each was written last.
+    """
+    row = db.read_one(
+        """SELECT count(*), coalesce(sum(CAST(substr(clock, 1, 15) AS INTEGER)), 0),
+            coalesce(sum(CAST(substr(clock, 17) AS INTEGER)), 0)
+            FROM row_clocks WHERE table_name IN ('rollouts', 'rollout_boxes')"""
+    )
+    return tuple(row) if row else ()
+
+
 def _boxes(db: Database, rollout: str | None) -> defaultdict[str, list[RolloutBox]]:
     sql = """SELECT p.* FROM rollout_boxes p LEFT JOIN boxes b USING (box)
         WHERE ?1 IS NULL OR p.rollout = ?1 ORDER BY p.rollout, p.wave, b.name COLLATE NOCASE, p.box"""

@@ -68,7 +68,7 @@ def mend_records(ctx: Context) -> int:
     known = {box.box: box for box in box_store.list_boxes(ctx.database)}
     changes: list[tuple[Rollout, RolloutBox, Verdict]] = []
     for box, rows in by_box.items():
-        running = _running(known.get(box))
+        running = running_bundle(known.get(box))
         verdicts = settle([_claim(*row) for row in rows], running) if len(rows) > 1 else {}
         for rollout, part in rows:
             if rollout.rollout in verdicts:
@@ -116,7 +116,8 @@ def _claim(rollout: Rollout, part: RolloutBox) -> Claim:
     )
 
 
-def _running(box: Box | None) -> str | None:
+def running_bundle(box: Box | None) -> str | None:
+    """What a box has committed and answers with, by what it said last."""
     slots = box.status.slots if box is not None and box.status is not None else ()
     return next((slot.bundle for slot in slots if slot.active and slot.state == "COMMITTED"), None)
 

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING
 from app.fleet.pacing import RateCap
 from app.store import boxes as box_store
 from app.store import rollouts as rollout_store
-from app.store.records import Box, Model, Rollout, RolloutBox
+from app.store.records import Box, Model, Rollout, RolloutBox, RolloutState
 from app.store.writer import Writer
 from app.usecases import boxes, models
 from app.usecases.crew import Crew
 from app.usecases.progress import CancelToken, Progress, ProgressEvent, silent
-from app.usecases.rollout_conflicts import mend_records
+from app.usecases.rollout_conflicts import mend_records, running_bundle
 from app.usecases.rollout_visit import Visit
 from cloud_sync.release.plan import ON_BOX, OPEN, BoxProgress, Decision, next_boxes
 from edge_runtime.contracts.errors import Cancelled, LinesideError, NotFound
@@ -58,6 +58,8 @@ class Runner:
         self._news = threading.Event()
         self._bug: Exception | None = None
         self._mend_not_before = 0.0
+        self._mended: tuple[tuple[int, ...], dict[str, str | None]] | None = None
+        """The rows and what boxes ran when the records were mended last."""
 
     def __enter__(self) -> Runner:
         return self
@@ -75,9 +77,8 @@ class Runner:
 
     def step_all(self) -> None:
         """As :meth:`step`, for every rollout of which a box may still go on."""
-        for rollout in rollout_store.list_rollouts(self._ctx.database):
-            if rollout.state in ("running", "paused") or (rollout.state in GOES_ON and _under_way(rollout)):
-                self.step(rollout.rollout)
+        for rollout in rollout_store.list_going_on(self._ctx.database, [*ON_BOX, "sending"]):
+            self.step(rollout)
 
     def step(self, rollout: str) -> Rollout:
         """Decide from what is known, and begin what is due; waits for nothing.
@@ -87,11 +88,11 @@ class Runner:
         """
         self._cancel.check()
         self._reap()
-        self._mend()
+        known = {box.box: box for box in box_store.list_boxes(self._ctx.database)}
+        self._mend(known)
         current = rollout_store.get_rollout(self._ctx.database, rollout)
         if current.state not in GOES_ON:
             return current
-        known = {box.box: box for box in box_store.list_boxes(self._ctx.database)}
         decision = decide(current, known)
         if current.state == "running":
             current = self._conclude(current, decision)
@@ -116,11 +117,17 @@ class Runner:
             self._cancel.check()
             self._reap()
 
-    def _mend(self) -> None:
+    def _mend(self, known: Mapping[str, Box]) -> None:
+        """Where rows or boxes are not what they were: all rollouts there ever were are looked through."""
         now = time.monotonic()
-        if now >= self._mend_not_before:
+        if now < self._mend_not_before:
+            return
+        running = {box: running_bundle(one) for box, one in known.items()}
+        seen = rollout_store.edition(self._ctx.database), running
+        if seen != self._mended:
             mend_records(self._ctx)
-            self._mend_not_before = now + MEND_S
+            self._mended = seen
+        self._mend_not_before = now + MEND_S
 
     def _conclude(self, current: Rollout, decision: Decision) -> Rollout:
         if not decision.finished and decision.stopped is None:
@@ -130,11 +137,11 @@ class Runner:
         words = decision.stopped or f"{committed} of {len(current.boxes)} boxes run {model.name} {model.version}"
 
         def work(writer: Writer) -> None:
-            to = "done" if decision.stopped is None else "stopped"
+            to: RolloutState = "done" if decision.stopped is None else "stopped"
             moved = rollout_store.move_rollout(
                 writer,
                 current.rollout,
-                "done" if decision.stopped is None else "stopped",
+                to,
                 out_of=["running"],
                 reason=decision.stopped,
                 finished_ms=writer.now_ms,

@@ -13,8 +13,9 @@ import pytest
 
 from app.store import boxes, decisions, labels, links, migrations, rollouts
 from app.store.database import Database
-from app.store.records import EVERY_BOX, Box, BundleDecision, LinkFigure, Rollout, RolloutBox
+from app.store.records import EVERY_BOX, Box, BundleDecision, LinkFigure, Rollout, RolloutBox, RolloutState
 from app.store.schema import STEPS
+from app.store.writer import Writer
 from cloud_sync.release.plan import Plan
 from edge_runtime.contracts.errors import InputInvalid
 from tests.unit.app.rows import OpenDatabase, digest
@@ -54,6 +55,11 @@ def move(db: Database, box: str, state: str, reason: str | None = None) -> bool:
     )
 
 
+def change(writer: Writer, state: RolloutState) -> None:
+    every: list[RolloutState] = ["running", "paused", "stopped", "done", "aborted"]
+    rollouts.move_rollout(writer, ROLLOUT.rollout, state, out_of=every, reason=None, finished_ms=None)
+
+
 def test_each_desktops_boxes_stand_on_both(desktops: Desktops) -> None:
     """One row a box: neither overwrites what the other found out."""
     started = begin(desktops.a)
@@ -79,6 +85,37 @@ def test_a_box_moves_only_out_of_where_it_is_expected(db: Database) -> None:
     part = rollouts.part_of(db, ROLLOUT.rollout, ONE)
     assert part is not None
     assert (part.state, part.updated_ms > 0) == ("committed", True)
+
+
+def test_a_rollout_goes_on_as_long_as_a_box_may(db: Database) -> None:
+    begin(db)
+    for state, going_on in (("paused", True), ("stopped", False), ("done", False), ("aborted", False)):
+        db.write(lambda writer, state=state: change(writer, state))
+        assert rollouts.list_going_on(db, ["trial"]) == [ROLLOUT.rollout] * going_on, state
+    move(db, ONE, "trial")
+    assert rollouts.list_going_on(db, ["trial"]) == [ROLLOUT.rollout], "it was aborted, and a box has it on trial"
+
+
+def test_every_change_makes_another_edition_wherever_it_comes_from(desktops: Desktops) -> None:
+    editions = [rollouts.edition(desktops.a)]
+
+    def is_new() -> bool:
+        editions.append(rollouts.edition(desktops.a))
+        return editions[-1] not in editions[:-1]
+
+    begin(desktops.a)
+    assert is_new()
+    for state in ("sending", "waiting", "sending"):
+        move(desktops.a, ONE, state)
+        assert is_new(), "also within one millisecond"
+    assert not is_new(), "nothing changed"
+    desktops.exchange()
+    is_new()
+    move(desktops.b, TWO, "trial")
+    move(desktops.a, ONE, "installing")
+    assert is_new()
+    desktops.exchange()
+    assert is_new(), "what came from elsewhere may be older than what is here"
 
 
 def test_a_reason_alone_does_not_renew_the_time(db: Database) -> None:
