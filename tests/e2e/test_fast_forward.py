@@ -19,7 +19,7 @@ from edge_runtime.contracts.errors import ClockDoubtful, SignedInFuture
 from edge_runtime.enrolment import read_address
 from edge_runtime.update.slot_store import SlotStore
 from edge_runtime.update.slots import TrustFloor
-from tests.e2e.test_shadow import in_library
+from tests.fakes.prepared_site import release
 from tests.fakes.running_box import RunningBox
 
 PASSPHRASE = "correct horse"
@@ -66,7 +66,7 @@ def test_a_box_from_the_future_is_told_of_and_pushes_nobody(
         boxes.enrol_local(office, box.home)
     said = {box.name: box.status.signed_s for box in boxes.refresh(office) if box.status}
     assert said == {"evil": YEAR_2040, "good": 0}
-    in_library(office, tmp_path, "1.0.0", 128.0)
+    release(office, tmp_path, "1.0.0", threshold=128.0)
     with pytest.raises(SignedInFuture, match=r"evil says .* 2040-01-01"):
         rollouts.shadow(office, "evil", "parts@1.0.0")
     rollout = rollouts.start_rollout(office, "parts@1.0.0", waves=[["evil"]])
@@ -91,7 +91,7 @@ def test_new_keys_heal_a_site_on_which_a_desktop_signed_with_a_clock_that_was_ah
     second = stack.enter_context(joining.join(tmp_path / "second", tmp_path / "a", number=number))
     assert [one.problem for one in boxes.refresh(office)] == [None]
     for ctx in (office, second):
-        in_library(ctx, tmp_path, "1.0.0", 128.0)
+        release(ctx, tmp_path, "1.0.0", threshold=128.0)
     ahead = int(time.time()) + 100 * DAY_S
     wrong = ReleaseRepository.open(
         second.places.repository, desktop_key_path=second.places.signing_key, clock=lambda: ahead
@@ -131,7 +131,7 @@ def test_a_box_that_was_pushed_ahead_before_it_kept_whose_signatures_it_had_heal
     store.save(replace(store.open().table, trust=far))
     box.start()
     box_store.set_status(office.database, enrolled.box, address=read_address(box.home))
-    in_library(office, tmp_path, "1.0.0", 128.0)
+    release(office, tmp_path, "1.0.0", threshold=128.0)
     with pytest.raises(SignedInFuture):
         rollouts.shadow(office, "press-4", "parts@1.0.0")
     trust.rotate_key(office, root_key=office.places.root_key, passphrase=PASSPHRASE)

@@ -28,7 +28,7 @@ from app.usecases import boxes, rollouts
 from app.usecases.rollout_runner import follow_rollout
 from edge_runtime.contracts.errors import BoxUnreachable
 from tests.e2e.test_shadow import Box as RealBox
-from tests.e2e.test_shadow import in_library
+from tests.fakes.prepared_site import release
 from tests.gui.conftest import Bench
 from tests.gui.filling import NEW_MODEL, NOW_MS, add_box
 from tests.gui.history import add_minutes
@@ -268,9 +268,9 @@ def test_shadow_begins_ends_and_comes_back_on_a_real_box_which_is_sent_back(
     bench: Bench, real_box: RealBox, tmp_path: Path, errors: list[BaseException]
 ) -> None:
     context, page = bench.context, boxes_page(bench)
-    in_library(context, tmp_path, "1.0.0", 128.0)
-    in_library(context, tmp_path, "1.0.1", 60.0)
-    candidate = in_library(context, tmp_path, "1.0.2", 90.0)
+    release(context, tmp_path, "1.0.0", threshold=128.0)
+    release(context, tmp_path, "1.0.1", threshold=60.0)
+    candidate = release(context, tmp_path, "1.0.2", threshold=90.0)
     boxes.enrol_local(context, real_box.home)
     for version in ("parts@1.0.0", "parts@1.0.1"):
         started = rollouts.start_rollout(context, version, waves=[["press-4"]])
