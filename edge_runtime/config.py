@@ -311,6 +311,15 @@ def load_config(path: Path) -> EdgeConfig:
     :raises NotFound: there is none.
     :raises ConfigInvalid: it cannot be read, or as :func:`parse_config`.
     """
+    return parse_config(read_config(path).decode())
+
+
+def read_config(path: Path) -> bytes:
+    """A file's bytes, which are text and not too many of it.
+
+    :raises NotFound: there is none.
+    :raises ConfigInvalid: it cannot be read.
+    """
     try:
         with path.open("rb") as file:
             body = file.read(MAX_CONFIG_BYTES + 1)
@@ -321,9 +330,10 @@ def load_config(path: Path) -> EdgeConfig:
     if len(body) > MAX_CONFIG_BYTES:
         raise ConfigInvalid(f"{path.name} is longer than {MAX_CONFIG_BYTES} bytes.")
     try:
-        return parse_config(body.decode())
+        body.decode()
     except UnicodeDecodeError as error:
         raise ConfigInvalid(f"{path.name} is not UTF-8 text.") from error
+    return body
 
 
 def config_error(text: str, field: str, problem: str) -> ConfigInvalid:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from app.cli import clocks, clones, drills, follow, scan, ssh, text
+from app.cli import clocks, clones, configs, drills, follow, scan, ssh, text
 from app.cli.commands import Topic, Topics
 from app.cli.seen import add_listings
 from app.cli.session import Columns, Session
@@ -52,6 +52,7 @@ def register(topics: Topics, everywhere: argparse.ArgumentParser) -> None:
     label.add_argument("--remove", action="append", default=[], metavar="LABEL", help="may be given more than once")
     ssh.add_release(topic)
     drills.add_verbs(topic)
+    configs.add_verb(topic)
     topic.verb("forget", _forget, "strike a box off this desktop's list").add_argument("box", help="name or id")
 
 

@@ -25,7 +25,8 @@ from edge_runtime.renewal import forget_others, former_ids
 from edge_runtime.service.announce import Announcer
 from edge_runtime.service.api import BoxApi
 from edge_runtime.service.clock import ClockApi, keep_from_children, may_set_clock
-from edge_runtime.service.configuration import Configuration
+from edge_runtime.service.config_api import ConfigApi
+from edge_runtime.service.configuration import Configuration, Surroundings
 from edge_runtime.service.drills import DrillKeeper
 from edge_runtime.service.http import Routes
 from edge_runtime.service.inference import InferenceListeners
@@ -54,12 +55,14 @@ from edge_runtime.update.holdings import Holdings, bundle_folders
 from edge_runtime.update.inbox import Inbox
 from edge_runtime.update.installer import Installer
 from edge_runtime.update.shadow import ShadowSlot
+from edge_runtime.update.slots import IN_FLIGHT
 
 if TYPE_CHECKING:
     from prometheus_client.registry import Collector
 
 TICK_S = 0.2
 TELL_COUNTERS_EVERY_S = 1.0
+BUSY = "A model is being installed or on trial on this box."
 STOP_S = 0.5
 """How long each part gets to stop; all together stay under two seconds."""
 _log = logging.getLogger(__name__)
@@ -100,9 +103,7 @@ class Daemon:
         self._identity, self._former = load_identity(home / KEYS), former_ids(home)
         self._machine = read_machine()
         self._sets_clock = may_set_clock()
-        self._configuration = Configuration(
-            home, listening=lambda: self._management.address, applied=self._new_configuration
-        )
+        self._configuration = Configuration(home, self._around_configuration())
         config = self._configuration.current
         self._boot, self._started = uuid.uuid4().hex, time.monotonic()
         self._exit_status = 0
@@ -166,7 +167,6 @@ class Daemon:
             models=self._models,
             shadows=self._shadows,
             logs=ring,
-            configurable=self._configuration,
             start_install=self._start_install,
         )
         self._announcer: Announcer | None = None
@@ -203,7 +203,8 @@ class Daemon:
             identity=lambda: self._identity,
             kernel_boot=self._machine.kernel_boot,
         )
-        parts = (roots, api, self._objects, clock, renewal, witness, self._drills)
+        configs = ConfigApi(self._configuration)
+        parts = (roots, api, configs, self._objects, clock, renewal, witness, self._drills)
         self._routes = Routes([route for part in parts for route in part.routes().routes])
 
     def run(self) -> int:
@@ -211,6 +212,7 @@ class Daemon:
         try:
             try:
                 self._check_home()
+                self._configuration.start()
                 self._inference.tick()
                 self._models.start()
                 self._shadows.start()
@@ -256,7 +258,7 @@ class Daemon:
     def _check_lines(self) -> None:
         """A section that cannot work is told of with its line; it does not keep the others from running."""
         try:
-            check_pipelines(self._configuration.current, self._configuration.config_text())
+            check_pipelines(self._configuration.current, self._configuration.text().decode())
         except ConfigInvalid as error:
             _log.error("%s", error)
             sys.stderr.write(f"{error.message} The other lines run. {error.hint}\n")
@@ -294,11 +296,27 @@ class Daemon:
     def _signed_s(self) -> int:
         return self._installer.newest_signature_s(self._trust.signers)
 
-    def _new_configuration(self, config: EdgeConfig) -> None:
-        self._spool.limit_to(config.spool)
-        self._lines.apply(config)
+    def _around_configuration(self) -> Surroundings:
+        return Surroundings(
+            listening=lambda: self._management.address,
+            apply=self._apply,
+            lines=lambda: self._lines.now(),
+            missing=lambda: self._inference.missing,
+            busy=lambda: BUSY if any(slot.state in IN_FLIGHT for slot in self._installer.slots()) else "",
+            audit=lambda kind, message, who: self._spool.audit(kind, message, who=who),
+            alert=lambda kind, message: self._alert(kind, message, None, {}),
+            changed=lambda: self._serial.bump(),
+            now_ms=lambda: self._time(),
+        )
+
+    def _apply(self, before: EdgeConfig, after: EdgeConfig) -> None:
+        self._spool.limit_to(after.spool)
+        self._installer.limit_trials(after.update.trial_frames, after.update.trial_seconds)
+        self._inference.reconfigure(after.inference)
+        self._lines.apply(after)
+        if before.management != after.management:
+            self._management.reopen()
         self._serial.bump()
-        _log.info("a new configuration is in force")
 
     def _take_identity(self, identity: Identity, who: str) -> None:
         """Go on as another box; the lines take no notice."""
@@ -321,17 +339,18 @@ class Daemon:
             trust=self._trust,
             guests=self._objects.guests,
             # Opened anew it stays where desktops have found it.
-            address=self._management.address or self._configuration.listens.address,
+            address=self._configuration.where(),
             ended=self._listener_ended,
         )
 
     def _listening(self, host: str, port: int) -> None:
         if self._announcer:
             self._announcer.ask_to_stop()
+        self._configuration.opened((host, port))
         tell_address(self._home, host, port)
         _log.info("box %s listens on %s port %d", self._identity.fingerprint[:12], host, port)
-        if self._configuration.listens.announce:
-            self._announcer = Announcer(self._announcement(host, port))
+        announce = self._configuration.current.management.announce
+        self._announcer = Announcer(self._announcement(host, port)) if announce else None
 
     def _not_listening(self, error: LinesideError) -> None:
         # The lines matter more than who looks after them; whoever started this by hand sees it at once.
@@ -385,6 +404,7 @@ class Daemon:
             self._models.tick()
             self._inference.tick()
             self._drills.tick()
+            self._configuration.tick()
             self._management.tick()
             self._ledger.tick()
             self._pairing.tick()
