@@ -308,10 +308,10 @@ class Configuration:
         version = self.history.in_state("trial")
         # First on the disk: whatever happens now, the reason is known.
         self._save(versions.give_up(self.history, why))
-        self._trying, self.current = None, trying.before
-        self._around.apply(trying.config, trying.before)
         if version and (ended := self.history.version(version.number)):
             self._tell_returned(ended)
+        self._trying, self.current = None, trying.before
+        self._around.apply(trying.config, trying.before)
         self._around.changed()
 
     def _look(self) -> None:
