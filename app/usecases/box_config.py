@@ -75,6 +75,16 @@ def read_config(ctx: Context, name: str, version: int | None = None) -> BoxConfi
         return _read(box, client, version)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Begun:
+    """A box was asked, and has taken it on trial."""
+
+    box: Box
+    history: ConfigHistory
+    places: tuple[str, ...]
+    """Where it may be reached meanwhile."""
+
+
 def set_config(
     ctx: Context,
     name: str,
@@ -86,11 +96,19 @@ def set_config(
 ) -> ConfigOutcome:
     """Put a text on trial on a box, and wait for what the box makes of it.
 
+    :raises ConfigReturned: it did badly there, and the box has gone back to what it had.
+    :raises ConfigInvalid, ConfigMoved: as :func:`begin_set`.
+    """
+    return follow(ctx, begin_set(ctx, name, toml, base=base), progress=progress, cancel=cancel)
+
+
+def begin_set(ctx: Context, name: str, toml: str, *, base: str | None = None) -> Begun:
+    """Put a text on trial on a box; :func:`follow` tells what becomes of it.
+
     :param base: digest of the configuration that was changed, or its beginning; None: whatever stands there, but no
         edit by hand that the box does not run yet.
     :raises ConfigInvalid: with the line; nothing was changed.
     :raises ConfigMoved: it is another one by now.
-    :raises ConfigReturned: it did badly there, and the box has gone back to what it had.
     """
     box = get_box(ctx, name)
     with connect(ctx, box) as client:
@@ -98,7 +116,7 @@ def set_config(
         _require_text(toml)
         _require_base(there, base)
         asked = client.set_config(ConfigChange(toml=toml, base=there.digest))
-    return _follow(ctx, box, asked, there.toml, toml, progress, cancel or CancelToken())
+    return Begun(box=box, history=asked, places=_places(box, there.toml, toml))
 
 
 def go_back(
@@ -114,13 +132,18 @@ def go_back(
     :raises NotFound: there is none.
     :raises ConfigReturned: as :func:`set_config`.
     """
+    return follow(ctx, begin_return(ctx, name, version), progress=progress, cancel=cancel)
+
+
+def begin_return(ctx: Context, name: str, version: int | None = None) -> Begun:
+    """As :func:`go_back`, without the wait."""
     box = get_box(ctx, name)
     with connect(ctx, box) as client:
         there = _read(box, client)
         asked = client.return_config(ConfigReturn(base=there.digest, version=version))
         tried = asked.in_state("trial")
         toml = client.config(tried.number).toml if tried else there.toml
-    return _follow(ctx, box, asked, there.toml, toml, progress, cancel or CancelToken())
+    return Begun(box=box, history=asked, places=_places(box, there.toml, toml))
 
 
 def set_configs(
@@ -178,16 +201,21 @@ def _read(box: Box, client: BoxClient, version: int | None = None) -> BoxConfig:
     return BoxConfig(box=box.box, name=box.name, toml=found.toml, digest=found.digest, versions=history.versions)
 
 
-def _follow(
-    ctx: Context, box: Box, asked: ConfigHistory, before: str, after: str, progress: Progress, cancel: CancelToken
+def follow(
+    ctx: Context, begun: Begun, *, progress: Progress = silent, cancel: CancelToken | None = None
 ) -> ConfigOutcome:
+    """Wait for what a box makes of a configuration. Where nobody waits, the box decides all the same.
+
+    :raises ConfigReturned: it did badly there, and the box has gone back to what it had.
+    """
+    box, asked = begun.box, begun.history
     trial = asked.in_state("trial")
     in_force = asked.in_state("in-force")
     if trial is None:
         if in_force is None:
             raise BoxRefused(f"{box.name} does not say which configuration it runs.")
         return ConfigOutcome(box=box.box, name=box.name, version=in_force, changed=False, address=box.address)
-    version, address = _watch(ctx, box, trial, _places(box, before, after), progress, cancel)
+    version, address = _watch(ctx, begun, trial, progress, cancel or CancelToken())
     if address != box.address:
         box_store.move_box(ctx.database, box.box, address, f"{box.name} is reached at {address} now.")
     if version.state == "returned":
@@ -201,13 +229,14 @@ def _follow(
 
 
 def _watch(
-    ctx: Context, box: Box, trial: ConfigVersion, places: list[str], progress: Progress, cancel: CancelToken
+    ctx: Context, begun: Begun, trial: ConfigVersion, progress: Progress, cancel: CancelToken
 ) -> tuple[ConfigVersion, str]:
     """Until the box has judged it; at which address it answered then."""
+    box, places = begun.box, begun.places
     whole_s = LONGEST_S + RETURN_S + PATIENCE_S
-    begun = time.monotonic()
+    began = time.monotonic()
     problem: BoxUnreachable | BoxRefused | BoxWrongKey | None = None
-    while time.monotonic() - begun < whole_s:
+    while time.monotonic() - began < whole_s:
         for address in places:
             try:
                 with connect(ctx, dataclasses.replace(box, address=address)) as client:
@@ -220,24 +249,24 @@ def _watch(
                 raise BoxRefused(f"{box.name} knows nothing of this configuration any more.")
             if found.state != "trial":
                 return found, address
-            places = [address, *(other for other in places if other != address)]
+            places = (address, *(other for other in places if other != address))
             break
-        lasted = time.monotonic() - begun
+        lasted = time.monotonic() - began
         progress(ProgressEvent(step="config", message=f"{box.name}: on trial for {lasted:.0f} s"))
         cancel.wait(LOOK_EVERY_S)
     raise problem or BoxUnreachable(f"{box.name} has not said how its new configuration does for {whole_s:.0f} s.")
 
 
-def _places(box: Box, before: str, after: str) -> list[str]:
+def _places(box: Box, before: str, after: str) -> tuple[str, ...]:
     """Where the box may be reached meanwhile."""
     try:
         was, now = parse_config(before).management, parse_config(after).management
     except ConfigInvalid:
         # What stands there was edited by hand, and cannot be read.
-        return [box.address]
+        return (box.address,)
     if was.listen == now.listen or not now.address[1]:
-        return [box.address]
+        return (box.address,)
     host, port = now.address
     here = split_address(box.address)[0]
     hosts = [here] if host in _ANY else dict.fromkeys((here, host))
-    return list(dict.fromkeys([*(join_address(one, port) for one in hosts), box.address]))
+    return tuple(dict.fromkeys([*(join_address(one, port) for one in hosts), box.address]))

@@ -6,11 +6,12 @@ import hashlib
 import logging
 from contextlib import suppress
 from pathlib import Path
+from typing import NamedTuple
 
-from edge_runtime.config import MAX_CONFIG_BYTES
+from edge_runtime.config import CONFIG_NAME, MAX_CONFIG_BYTES, parse_config, read_config
 from edge_runtime.contracts import wire
 from edge_runtime.contracts.configuring import ConfigHistory, ConfigVersion
-from edge_runtime.contracts.errors import InputInvalid, NotFound
+from edge_runtime.contracts.errors import ConfigInvalid, InputInvalid, NotFound
 from edge_runtime.update.durable import put_aside, remove_unfinished, write_durably
 
 FOLDER = "config"
@@ -21,6 +22,35 @@ _log = logging.getLogger(__name__)
 
 def digest_of(text: bytes) -> str:
     return hashlib.sha256(text).hexdigest()
+
+
+class Found(NamedTuple):
+    """The configuration that a box goes by when it starts."""
+
+    text: bytes
+    problem: str
+    """Why that is not what stands in ``edge.toml``; nothing where it is."""
+
+
+def find_config(home: Path) -> Found:
+    """What stands in ``edge.toml``; where that cannot be used, the version that was in force before.
+
+    :raises NotFound: there is no such file.
+    :raises ConfigInvalid: it cannot be used, and nothing is known of any before.
+    """
+    try:
+        body = read_config(home / CONFIG_NAME)
+        parse_config(body.decode())
+    except ConfigInvalid as error:
+        store = ConfigStore(home)
+        in_force = store.load().in_state("in-force")
+        if in_force is not None:
+            with suppress(NotFound, ConfigInvalid):
+                kept = store.text(in_force)
+                parse_config(kept.decode())
+                return Found(kept, error.message)
+        raise
+    return Found(body, "")
 
 
 class ConfigStore:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,21 +13,19 @@ from msgspec.structs import replace
 
 from edge_runtime.config import (
     CONFIG_NAME,
-    MAX_CONFIG_BYTES,
     EdgeConfig,
-    Management,
-    config_error,
     parse_config,
     read_config,
 )
 from edge_runtime.configuring import versions
 from edge_runtime.configuring.hidden import reveal
-from edge_runtime.configuring.store import ConfigStore, digest_of
+from edge_runtime.configuring.store import ConfigStore, digest_of, find_config
 from edge_runtime.configuring.trial import Expected, LineNow, Seen, Trial, counterparts, judge, live
 from edge_runtime.contracts.config_errors import ConfigMoved
 from edge_runtime.contracts.configuring import ConfigChange, ConfigHistory, ConfigOrigin, ConfigReturn, ConfigVersion
 from edge_runtime.contracts.errors import BoxRefused, ConfigInvalid, DiskFull, LinesideError, NotFound
-from edge_runtime.service.management import listening_socket
+from edge_runtime.contracts.status import ConfigStatus
+from edge_runtime.service.config_parts import Parts, problem_of
 from edge_runtime.sources import check_pipelines
 from edge_runtime.toml_lines import with_name
 from edge_runtime.update.durable import write_durably
@@ -37,26 +34,6 @@ LOOK_EVERY_S = 2.0
 """How often it is looked whether somebody edited the file by hand."""
 EDITED_MEANWHILE = f"{CONFIG_NAME} was edited on the box meanwhile, and nobody's work is overwritten."
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Surroundings:
-    """What the rest of the box does for its configuration.
-
-    ``apply`` puts (before, after) in force in this process; it may raise. ``busy`` says why none may be tried now, or
-    nothing. ``lines`` are the lines of the one that runs, ``missing`` the listeners for programs that are not open.
-    """
-
-    listening: Callable[[], tuple[str, int] | None]
-    apply: Callable[[EdgeConfig, EdgeConfig], None]
-    lines: Callable[[], Mapping[str, LineNow]]
-    missing: Callable[[], tuple[str, ...]]
-    busy: Callable[[], str]
-    audit: Callable[[str, str, str], None]
-    """kind, message, who."""
-    alert: Callable[[str, str], None]
-    changed: Callable[[], None]
-    now_ms: Callable[[], int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,14 +51,20 @@ class _Trying:
 class Configuration:
     """``edge.toml`` of the box in ``home``, with its versions.
 
-    :raises NotFound, ConfigInvalid: it cannot be used.
+    Where it was edited so that it cannot be used, the version that was in force before runs: a line does not stand
+    still for a typing mistake.
+
+    :raises NotFound: there is none.
+    :raises ConfigInvalid: it cannot be used, and nothing is known of any before.
     """
 
-    def __init__(self, home: Path, around: Surroundings) -> None:
-        self._path, self._around, self._store = home / CONFIG_NAME, around, ConfigStore(home)
+    def __init__(self, home: Path) -> None:
+        self._path, self._store = home / CONFIG_NAME, ConfigStore(home)
+        self._box: Parts | None = None
         self._lock = threading.Lock()
-        self._found = read_config(self._path)
-        self.current = parse_config(self._found.decode())
+        self.found, self.problem = find_config(home)
+        """What was taken at the start, and why that is not what stands in ``edge.toml``."""
+        self.current = parse_config(self.found.decode())
         """What runs: in force, or on trial."""
         self.history = ConfigHistory()
         self._trying: _Trying | None = None
@@ -93,14 +76,19 @@ class Configuration:
         self._next_look = 0.0
         self._looked: tuple[int, int, int] | None = None
 
-    def start(self) -> None:
+    def start(self, box: Parts) -> None:
         """Once, before anything runs: end what a power cut interrupted, and note what was edited since."""
-        digest, before = digest_of(self._found), self._store.load()
+        self._box = box
+        digest, before = digest_of(self.found), self._store.load()
         trial = before.in_state("trial")
-        history = versions.recover(before, digest)
+        if self.problem:
+            history = versions.give_up(before, versions.CUT_DURING_TRIAL)
+            self._around.alert("config.invalid", f"{self.problem} The version that was in force before runs.")
+        else:
+            history = versions.recover(before, digest)
         if history.in_state("in-force") is None:
             origin: ConfigOrigin = "edited" if before.versions else "found"
-            history = self._added(history, self._found, who="box", origin=origin, state_waits=False)
+            history = self._added(history, self.found, who="box", origin=origin, waits=False)
             if origin == "edited":
                 self._around.audit("config.edited", f"{CONFIG_NAME} was edited on the box: {_named(digest)}.", "box")
         self._save(history)
@@ -110,6 +98,16 @@ class Configuration:
             self._tell_returned(ended)
         else:
             self._tell_committed(trial)
+
+    def status(self) -> ConfigStatus | None:
+        in_force, trial, waiting = (self.history.in_state(state) for state in ("in-force", "trial", "waiting"))
+        if in_force is None:
+            return None
+        return ConfigStatus(
+            in_force=in_force.number,
+            trial=trial.number if trial else None,
+            waiting=waiting.number if waiting else None,
+        )
 
     def text(self) -> bytes:
         """``edge.toml`` as it stands.
@@ -178,7 +176,7 @@ class Configuration:
             waits = in_force is None or in_force.digest != digest_of(before.encode())
             write_durably(self._path, [text.encode()], mode=0o600)
             self.current = replace(self.current, name=name)
-            self._save(self._added(self.history, text.encode(), who="box", origin="renamed", state_waits=waits))
+            self._save(self._added(self.history, text.encode(), who="box", origin="renamed", waits=waits))
 
     def where(self) -> tuple[str, int]:
         """Where the listener for desktops is to be opened: where it was found before, if that is still asked for."""
@@ -206,7 +204,7 @@ class Configuration:
             else:
                 seen = Seen(
                     now_s=time.monotonic(),
-                    lines=self._around.lines(),
+                    lines=self._around.lines_now(),
                     reached=self._reached,
                     missing=self._around.missing(),
                 )
@@ -215,6 +213,12 @@ class Configuration:
                     self._give_up(trying, verdict.against)
                 elif verdict is not None:
                     self._commit(trying)
+
+    @property
+    def _around(self) -> Parts:
+        if self._box is None:
+            raise BoxRefused("The box is just starting.", hint="Try again in a moment.")
+        return self._box
 
     def _require(self, base: str) -> bytes:
         """``edge.toml`` as it stands, if that is what was changed."""
@@ -229,13 +233,18 @@ class Configuration:
         config = parse_config(text)
         check_pipelines(config, text)
         body, in_force = text.encode(), self.history.in_state("in-force")
+        if self._trying is not None and self._trying.text == body:
+            # Asked once more, as the answer was lost on the way.
+            return self.history
         if self._trying is not None:
             raise BoxRefused("Another configuration is on trial on this box.", hint="Wait a minute, then try again.")
         if body == known and in_force is not None and in_force.digest == digest_of(body):
             return self.history
         if why := self._around.busy():
             raise BoxRefused(why, hint="Wait until that has ended, then try again; nothing was changed.")
-        self._check_listen(config.management, text)
+        listen = config.management.listen
+        if listen != self.current.management.listen and listen not in self._opened_as:
+            self._around.require_listenable(config.management, text)
         number = self._store.next_number(self.history)
         history = versions.add(
             self.history,
@@ -264,7 +273,7 @@ class Configuration:
 
     def _try(self, trying: _Trying) -> None:
         before, after = trying.before, trying.config
-        at_work = live(self._around.lines(), time.monotonic())
+        at_work = live(self._around.lines_now(), time.monotonic())
         self._opened = self._reached = False
         self.current = after
         try:
@@ -273,7 +282,7 @@ class Configuration:
             _log.exception("the new configuration cannot be run")
             self._give_up(trying, f"It could not be run: {error}")
             return
-        lines = self._around.lines()
+        lines = self._around.lines_now()
         expected = {
             now: Expected(base=line.frames, errors=line.errors, within_s=at_work[was])
             for was, now in counterparts(before, after).items()
@@ -338,8 +347,8 @@ class Configuration:
             return
         if waiting is not None and waiting.digest == digest:
             return
-        why = _problem(body)
-        self._save(self._added(self.history, body, who="box", origin="edited", state_waits=True, reason=why))
+        why = problem_of(body)
+        self._save(self._added(self.history, body, who="box", origin="edited", waits=True, reason=why))
         self._around.audit("config.edited", f"{CONFIG_NAME} was edited on the box: {_named(digest)}.", "box")
         if why:
             self._around.alert("config.invalid", f"{CONFIG_NAME} was edited on the box and cannot be used: {why}")
@@ -352,7 +361,7 @@ class Configuration:
         *,
         who: str,
         origin: ConfigOrigin,
-        state_waits: bool,
+        waits: bool,
         reason: str = "",
     ) -> ConfigHistory:
         """With a text that stands in ``edge.toml`` already."""
@@ -367,7 +376,7 @@ class Configuration:
             at_ms=self._around.now_ms(),
             who=who,
             origin=origin,
-            state="waiting" if state_waits else "in-force",
+            state="waiting" if waits else "in-force",
             reason=reason,
         )
 
@@ -389,32 +398,6 @@ class Configuration:
         _log.warning("%s", message)
         self._around.audit("config.returned", message, "box")
         self._around.alert("config.returned", message)
-
-    def _check_listen(self, wanted: Management, text: str) -> None:
-        """:raises ConfigInvalid: a new address for desktops that could not be listened on: the box would be lost."""
-        if wanted.listen == self.current.management.listen or wanted.listen in self._opened_as:
-            return
-        host, port = wanted.address
-        own = self._around.listening()
-        try:
-            # The port that this box itself holds is free by then: only the host is in question.
-            listening_socket((host, 0 if own and own[1] == port else port)).close()
-        except LinesideError as error:
-            raise config_error(text, "management.listen", error.message) from error
-
-
-def _problem(body: bytes) -> str:
-    """Why a text cannot be used; nothing where it can."""
-    if len(body) > MAX_CONFIG_BYTES:
-        return f"{CONFIG_NAME} is longer than {MAX_CONFIG_BYTES} bytes."
-    try:
-        text = body.decode()
-        check_pipelines(parse_config(text), text)
-    except UnicodeDecodeError:
-        return f"{CONFIG_NAME} is not UTF-8 text."
-    except ConfigInvalid as error:
-        return error.message
-    return ""
 
 
 def _named(digest: str) -> str:

@@ -13,12 +13,12 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edge_runtime.config import KEYS, EdgeConfig
+from edge_runtime.config import KEYS
 from edge_runtime.contracts.errors import ConfigInvalid, LinesideError
 from edge_runtime.contracts.rows import AlertRow, LossRow
 from edge_runtime.contracts.status import Announcement, BoxStatus
 from edge_runtime.drills.box_time import BoxTime
-from edge_runtime.enrolment import address_file, forget_address, read_home, tell_address
+from edge_runtime.enrolment import address_file, forget_address, require_home, tell_address
 from edge_runtime.identity import Identity, load_identity
 from edge_runtime.inference.autotune import TUNING_NAME
 from edge_runtime.renewal import forget_others, former_ids
@@ -26,7 +26,8 @@ from edge_runtime.service.announce import Announcer
 from edge_runtime.service.api import BoxApi
 from edge_runtime.service.clock import ClockApi, keep_from_children, may_set_clock
 from edge_runtime.service.config_api import ConfigApi
-from edge_runtime.service.configuration import Configuration, Surroundings
+from edge_runtime.service.config_parts import Parts
+from edge_runtime.service.configuration import Configuration
 from edge_runtime.service.drills import DrillKeeper
 from edge_runtime.service.http import Routes
 from edge_runtime.service.inference import InferenceListeners
@@ -55,14 +56,12 @@ from edge_runtime.update.holdings import Holdings, bundle_folders
 from edge_runtime.update.inbox import Inbox
 from edge_runtime.update.installer import Installer
 from edge_runtime.update.shadow import ShadowSlot
-from edge_runtime.update.slots import IN_FLIGHT
 
 if TYPE_CHECKING:
     from prometheus_client.registry import Collector
 
 TICK_S = 0.2
 TELL_COUNTERS_EVERY_S = 1.0
-BUSY = "A model is being installed or on trial on this box."
 STOP_S = 0.5
 """How long each part gets to stop; all together stay under two seconds."""
 _log = logging.getLogger(__name__)
@@ -75,7 +74,7 @@ def run(home: Path) -> int:
     :raises ConfigInvalid: ``edge.toml`` cannot be used.
     :raises AlreadyExists: another daemon runs in this home.
     """
-    read_home(home)
+    require_home(home)
     keep_from_children()
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -103,7 +102,7 @@ class Daemon:
         self._identity, self._former = load_identity(home / KEYS), former_ids(home)
         self._machine = read_machine()
         self._sets_clock = may_set_clock()
-        self._configuration = Configuration(home, self._around_configuration())
+        self._configuration = Configuration(home)
         config = self._configuration.current
         self._boot, self._started = uuid.uuid4().hex, time.monotonic()
         self._exit_status = 0
@@ -204,6 +203,16 @@ class Daemon:
             kernel_boot=self._machine.kernel_boot,
         )
         configs = ConfigApi(self._configuration)
+        self._parts = Parts(
+            door=self._management,
+            lines=self._lines,
+            inference=self._inference,
+            installer=self._installer,
+            spool=self._spool,
+            alert=lambda kind, message: self._alert(kind, message, None, {}),
+            changed=self._serial.bump,
+            now_ms=self._time,
+        )
         parts = (roots, api, configs, self._objects, clock, renewal, witness, self._drills)
         self._routes = Routes([route for part in parts for route in part.routes().routes])
 
@@ -212,7 +221,7 @@ class Daemon:
         try:
             try:
                 self._check_home()
-                self._configuration.start()
+                self._configuration.start(self._parts)
                 self._inference.tick()
                 self._models.start()
                 self._shadows.start()
@@ -257,8 +266,10 @@ class Daemon:
 
     def _check_lines(self) -> None:
         """A section that cannot work is told of with its line; it does not keep the others from running."""
+        if problem := self._configuration.problem:
+            sys.stderr.write(f"{problem} The version of edge.toml that was in force before runs.\n")
         try:
-            check_pipelines(self._configuration.current, self._configuration.text().decode())
+            check_pipelines(self._configuration.current, self._configuration.found.decode())
         except ConfigInvalid as error:
             _log.error("%s", error)
             sys.stderr.write(f"{error.message} The other lines run. {error.hint}\n")
@@ -291,32 +302,11 @@ class Daemon:
             signed_s=self._signed_s(),
             sets_clock=self._sets_clock,
             arch=self._machine.arch,
+            config=self._configuration.status(),
         )
 
     def _signed_s(self) -> int:
         return self._installer.newest_signature_s(self._trust.signers)
-
-    def _around_configuration(self) -> Surroundings:
-        return Surroundings(
-            listening=lambda: self._management.address,
-            apply=self._apply,
-            lines=lambda: self._lines.now(),
-            missing=lambda: self._inference.missing,
-            busy=lambda: BUSY if any(slot.state in IN_FLIGHT for slot in self._installer.slots()) else "",
-            audit=lambda kind, message, who: self._spool.audit(kind, message, who=who),
-            alert=lambda kind, message: self._alert(kind, message, None, {}),
-            changed=lambda: self._serial.bump(),
-            now_ms=lambda: self._time(),
-        )
-
-    def _apply(self, before: EdgeConfig, after: EdgeConfig) -> None:
-        self._spool.limit_to(after.spool)
-        self._installer.limit_trials(after.update.trial_frames, after.update.trial_seconds)
-        self._inference.reconfigure(after.inference)
-        self._lines.apply(after)
-        if before.management != after.management:
-            self._management.reopen()
-        self._serial.bump()
 
     def _take_identity(self, identity: Identity, who: str) -> None:
         """Go on as another box; the lines take no notice."""
