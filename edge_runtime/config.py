@@ -114,7 +114,7 @@ def is_loopback(host: str) -> bool:
 
 
 class Management(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The listener for desktops. A change takes effect at the next start."""
+    """The listener for desktops. It moves at once; a change of ``pairing`` takes effect at the next start."""
 
     listen: Listen = "[::]:7443"
     announce: bool = True
@@ -127,8 +127,7 @@ class Management(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Inference(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The listeners for programs that want answers. They change nothing on the box. A change takes effect at the
-    next start."""
+    """The listeners for programs that want answers. They change nothing on the box."""
 
     http: MaybeListen = "127.0.0.1:8000"
     grpc: MaybeListen = ""
@@ -222,7 +221,7 @@ class PipelineConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class Update(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How long a new model is on trial. A change takes effect at the next start."""
+    """How long a new model is on trial."""
 
     trial_frames: Annotated[int, Meta(ge=1, le=MAX_NUMBER)] = 40
     trial_seconds: Annotated[float, Meta(gt=0, le=31_536_000)] = 15.0
