@@ -252,16 +252,7 @@ def parse_config(text: str) -> EdgeConfig:
 
     :raises ConfigInvalid: with the line and the field wherever they can be told.
     """
-    if len(text.encode("utf-8", "replace")) > MAX_CONFIG_BYTES:
-        raise ConfigInvalid(f"{CONFIG_NAME} is longer than {MAX_CONFIG_BYTES} bytes.")
-    if text.startswith("\ufeff"):
-        raise ConfigInvalid(
-            f"{CONFIG_NAME} begins with a byte order mark, which TOML does not know.",
-            hint="Save it as UTF-8 without a byte order mark.",
-        )
-    dots, line = longest_key(text)
-    if dots > MAX_DOTS:
-        raise ConfigInvalid(f"{CONFIG_NAME}, line {line}: a key has more parts than any field.")
+    require_parseable(text)
     try:
         body = tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError) as error:
@@ -282,6 +273,20 @@ def parse_config(text: str) -> EdgeConfig:
         if listen and split_address(listen)[1] > 65535:
             raise config_error(text, field, "a port is at most 65535")
     return config
+
+
+def require_parseable(text: str) -> None:
+    """:raises ConfigInvalid: no parser is to be troubled with it."""
+    if len(text.encode("utf-8", "replace")) > MAX_CONFIG_BYTES:
+        raise ConfigInvalid(f"{CONFIG_NAME} is longer than {MAX_CONFIG_BYTES} bytes.")
+    if text.startswith("\ufeff"):
+        raise ConfigInvalid(
+            f"{CONFIG_NAME} begins with a byte order mark, which TOML does not know.",
+            hint="Save it as UTF-8 without a byte order mark.",
+        )
+    dots, line = longest_key(text)
+    if dots > MAX_DOTS:
+        raise ConfigInvalid(f"{CONFIG_NAME}, line {line}: a key has more parts than any field.")
 
 
 def _check_names(config: EdgeConfig, text: str) -> None:

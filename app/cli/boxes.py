@@ -91,6 +91,16 @@ def _inference(box: Box) -> str | None:
     return ", ".join(f"{name} {where}" for name, where in box.status.inference.items()) if box.status else None
 
 
+def _config(box: Box) -> str | None:
+    config = box.status.config if box.status else None
+    if config is None:
+        return None
+    told = [f"version {config.in_force}"]
+    told += [f"version {config.trial} on trial"] if config.trial is not None else []
+    told += [f"version {config.waiting} from the next start: edited on the box"] if config.waiting is not None else []
+    return ", ".join(told)
+
+
 _BRIEF: Columns[Box] = {
     "NAME": lambda box: box.name,
     "BOX": lambda box: text.short(box.box),
@@ -117,6 +127,7 @@ _FULL: Columns[Box] = {
     "shadow": _shadow_of,
     "answers programs": _inference,
     "version": lambda box: box.status.version if box.status else None,
+    "configuration": _config,
     "its disk": lambda box: box.status.spool.problem if box.status else None,
     "waiting there": lambda box: (
         f"{box.status.spool.results} results, {box.status.spool.samples} samples, {box.status.spool.alerts} alerts"

@@ -39,7 +39,7 @@ def reveal(text: str, known: str) -> str:
 
     :raises ConfigInvalid: with the line: nobody can tell which secret is meant, or it would go to another host.
     """
-    if HIDDEN not in text:
+    if HIDDEN not in text or _body(text) is None:
         return text
     secrets = _Secrets.of(known)
     names = _Names(text)
@@ -52,8 +52,10 @@ def reveal(text: str, known: str) -> str:
             now = _URL.sub(lambda url: secrets.of_url(url[0], ()) or url[0], was)
         elif HIDDEN in found.value and (is_source(found.value) or _URL.search(found.value)):
             value = secrets.of_source(found.value, names.next(found.value))
+            line = text.count("\n", 0, found.start) + 1
+            if value is not None and not _is_kept_hidden(value):
+                raise ConfigInvalid(f"{CONFIG_NAME}, line {line}: what {HIDDEN} stands for would be shown there.")
             if value is None:
-                line = text.count("\n", 0, found.start) + 1
                 raise ConfigInvalid(
                     f"{CONFIG_NAME}, line {line}: what {HIDDEN} stands for is not known, as this address was not "
                     "there before.",
@@ -62,7 +64,32 @@ def reveal(text: str, known: str) -> str:
             now = _quoted(value)
         whole += [text[done : found.start], now]
         done = found.end
-    return "".join([*whole, text[done:]])
+    revealed = "".join([*whole, text[done:]])
+    if _without_sources(text) != _without_sources(revealed):
+        raise ConfigInvalid(f"What {HIDDEN} stands for in {CONFIG_NAME} belongs into the source of a pipeline alone.")
+    return revealed
+
+
+def _is_kept_hidden(value: str) -> bool:
+    """Whether status, logs and alerts show this source without its secrets: it depends on its kind."""
+    public = public_address(value)
+    return _URL.sub(lambda url: _without(url[0]), public) == public
+
+
+def _body(text: str) -> dict[str, Any] | None:
+    try:
+        return tomllib.loads(text)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _without_sources(text: str) -> dict[str, Any] | None:
+    body = _body(text)
+    pipelines = body.get("pipeline") if body else None
+    for one in pipelines if isinstance(pipelines, list) else ():
+        if isinstance(one, dict):
+            one.pop("source", None)
+    return body
 
 
 def _hidden(found: Text, was: str) -> str:
@@ -165,11 +192,7 @@ class _Names:
 
 def _pipelines(text: str) -> list[tuple[str, str]]:
     """Name and source of each pipeline, in order; nothing where the text cannot be read."""
-    try:
-        body: Any = tomllib.loads(text)
-    except (ValueError, RecursionError):
-        return []
-    found = body.get("pipeline")
+    found = (_body(text) or {}).get("pipeline")
     tables = [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
     return [(str(one.get("name", "")), str(one.get("source", ""))) for one in tables]
 

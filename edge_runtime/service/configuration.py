@@ -11,12 +11,7 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
-from edge_runtime.config import (
-    CONFIG_NAME,
-    EdgeConfig,
-    parse_config,
-    read_config,
-)
+from edge_runtime.config import CONFIG_NAME, EdgeConfig, parse_config, read_config, require_parseable
 from edge_runtime.configuring import versions
 from edge_runtime.configuring.hidden import reveal
 from edge_runtime.configuring.store import ConfigStore, digest_of, find_config
@@ -133,6 +128,7 @@ class Configuration:
         :raises ConfigMoved: what was changed is not what stands there.
         :raises BoxRefused: not now.
         """
+        require_parseable(asked.toml)
         with self._lock:
             known = self._require(asked.base)
             text = reveal(asked.toml, known.decode("utf-8", "replace"))

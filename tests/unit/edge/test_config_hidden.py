@@ -88,6 +88,23 @@ def test_a_new_line_cannot_take_what_it_does_not_name() -> None:
 
 
 @pytest.mark.parametrize(
+    ("was", "becomes"),
+    [
+        ('name = "Halle … 2"', 'name = "stream:rtsp://…@10.0.0.7:8554/live"'),
+        ('name = "Halle … 2"', 'name = "rtsp://…@10.0.0.7:8554/other"'),
+        ("folder:/var/lib/camera/frames", "folder:rtsp://…@10.0.0.7:8554/live"),
+        ("folder:/var/lib/camera/frames", "folder:/x/rtsp://…@10.0.0.7:8554/live"),
+        ('name = "Halle … 2"', 'name = "x"\n[inference]\ntoken_file = "rtsp://…@10.0.0.7:8554/live"'),
+    ],
+    ids=["box's name", "box's name, other path", "folder", "folder below", "path of a file"],
+)
+def test_a_secret_is_put_nowhere_where_it_would_be_shown(was: str, becomes: str) -> None:
+    with pytest.raises(ConfigInvalid) as told:
+        reveal(hide(CAMERAS).replace(was, becomes), CAMERAS)
+    assert not [secret for secret in SECRETS if secret in f"{told.value} {told.value.hint}"]
+
+
+@pytest.mark.parametrize(
     "line",
     [
         'source = "stream:rtsp://u:pa/ss@host/x"',
