@@ -142,7 +142,7 @@ class ServedModel:
         except Exception as error:
             if run is not None and run.why:
                 raise RunEnded(f"{self.name} was stopped: {run.why}.") from error
-            raise _explain(self.name, error) from error
+            raise _explain(self.name, error, self._unequal(inputs)) from error
         finally:
             if run is not None:
                 run.stop()
@@ -153,6 +153,19 @@ class ServedModel:
     def rows(self, request: InferRequest) -> int:
         """How many samples a request holds: its batch, where the model has one."""
         return int(request.inputs[self._first].shape[0]) if self._batched and self._first is not None else 1
+
+    def _unequal(self, inputs: Mapping[str, Array]) -> str:
+        """Which sizes have one name in the model and are not the same in this input; empty where none are. Asked only
+        once the model has failed, as its operators may well broadcast."""
+        seen: dict[str, tuple[str, int]] = {}
+        for name, spec in self.inputs.items():
+            for size_name, size in zip(spec.shape, inputs[name].shape, strict=False):
+                if not isinstance(size_name, str):
+                    continue
+                other, its_size = seen.setdefault(size_name, (name, size))
+                if size != its_size:
+                    return f"size {size_name!r} is {its_size} in {other!r} and {size} in {name!r}"
+        return ""
 
     def _check(self, request: InferRequest, wanted: Sequence[str]) -> None:
         inputs = request.inputs
@@ -268,11 +281,16 @@ def _bits(value: ort.OrtValue) -> Array:
     return np.frombuffer(raw, np.uint16).reshape(value.shape())
 
 
-def _explain(name: str, error: Exception) -> LinesideError:
-    """The runtime's complaint in one line: about the input where it says so, about the model otherwise."""
+def _explain(name: str, error: Exception, unequal: str) -> LinesideError:
+    """The runtime's complaint in one line: about the input where it says so, about the model otherwise.
+
+    :param unequal: what is odd about the input, if anything: more than likely the reason.
+    """
     from edge_runtime.inference.session import reason_of
 
     said = reason_of(error)
+    if unequal:
+        return InputInvalid(f"{name} cannot take this input: {unequal}; {said}")
     if type(error).__name__ == "InvalidArgument":
         return InputInvalid(f"{name} cannot take this input: {said}")
     return LinesideError(f"{name} failed on this input: {said}")
