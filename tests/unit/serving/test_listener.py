@@ -444,8 +444,10 @@ def test_too_many_connections_are_told_so(monkeypatch: pytest.MonkeyPatch) -> No
                 assert client.send(request("/v2/health/live")).answer().status == 200
 
 
-def arriving(served: Served) -> int:
-    return sum(each._arriving for each in list(served.server._connections))
+def wait_for_half_asked(served: Served, number: int) -> None:
+    """Until so many requests have begun to come."""
+    connections = served.server._connections
+    wait_until(lambda: sum(each._arriving for each in list(connections)) == number, 10, "a request that has begun")
 
 
 def test_who_has_been_silent_longest_makes_room_for_another(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -462,10 +464,9 @@ def test_who_has_been_silent_longest_makes_room_for_another(monkeypatch: pytest.
             comes = clients.enter_context(served.client())
             assert comes.send(request("/v2/health/live")).answer().status == 200
             assert goes.ended()
+            # What has begun is work in hand.
             comes.send(request(ECHO, echo_body(3))[:-1])
-            wait_until(
-                lambda wanted=half_asked: arriving(served) == wanted, 10, "its next request, which is work in hand"
-            )
+            wait_for_half_asked(served, half_asked)
         with served.client() as one_more:
             assert one_more.answer().status == 503, "nobody is silent"
         served.session.gate.set()
