@@ -69,7 +69,7 @@ def alone(path: Path) -> int | None:
 
 def once(program: Path, home: Path, log: Log) -> None:
     """Run the box until it ends; when this is stopped meanwhile, end it first."""
-    command = [str(program), "run", "--home", str(home)]
+    command = [str(program), "launch", "--home", str(home)]
     box = subprocess.Popen(  # noqa: S603 - our own program, no shell
         command,
         stdin=subprocess.DEVNULL,
