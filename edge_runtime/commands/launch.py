@@ -22,11 +22,6 @@ if TYPE_CHECKING:
 def add_parser(commands: Parsers) -> None:
     parser = commands.add_parser("launch")
     parser.add_argument("--home", type=Path, required=True, help="the box's folder")
-    parser.add_argument(
-        "--warm",
-        action="store_true",
-        help="the process before closed everything and asked for this; for the box itself",
-    )
 
 
 def run(options: argparse.Namespace) -> int:
@@ -34,7 +29,7 @@ def run(options: argparse.Namespace) -> int:
     read_home(home)
     if base is not None:
         with only_one(home):
-            slot, launched = _choose(home, base, warm=options.warm)
+            slot, launched = _choose(home, base)
         if slot is not None:
             become(home, base, slot, launched)
         os.environ[VARIABLE] = wire.encode(launched).decode()
@@ -43,11 +38,11 @@ def run(options: argparse.Namespace) -> int:
     return run_box(home)
 
 
-def _choose(home: Path, base: Base, *, warm: bool) -> tuple[SlotName | None, Launched]:
+def _choose(home: Path, base: Base) -> tuple[SlotName | None, Launched]:
     if not (home / FOLDER).is_dir():
         return None, Launched(base=str(base.folder))
     try:
-        return choose(home, base, warm=warm)
+        return choose(home, base)
     except Exception as error:  # noqa: BLE001 - whatever lies there: the line runs
         sys.stderr.write(f"The version that is installed on the machine runs: {error!r}\n")
         return None, Launched(base=str(base.folder), said=(f"The versions could not be looked at: {error!r}"[:500],))

@@ -107,11 +107,28 @@ class RuntimeInstaller:
         return self._base
 
     @property
-    def ready(self) -> bool:
-        """A version waits for the switch."""
+    def ready(self) -> SlotName | None:
+        """The slot whose version waits for the switch; None: there is none."""
         with self._lock:
             candidate = self._table.candidate
-            return candidate is not None and self._table.slot(candidate).state == "PROBED"
+            return candidate if candidate and self._table.slot(candidate).state == "PROBED" else None
+
+    def check(self, slot: SlotName) -> bool:
+        """Hold every file of a version that waits against the signatures once more; False: it was rejected."""
+        try:
+            slots.check_slot(slot_folder(self._home, slot), self._require_able(), self._home)
+        except LinesideError as error:
+            self.reject(error.message)
+            return False
+        return True
+
+    def begin_trial(self) -> None:
+        """From here on whoever finds this at a start gives the version up.
+
+        :raises LinesideError: it could not be written.
+        """
+        with self._lock:
+            self._save(machine.begin_trial(self._table))
 
     def begin(self, target: str, *, again: bool) -> Callable[[], None]:
         """Follow the signatures to a version and note that it is on its way; what comes back unpacks it and loads it
@@ -193,9 +210,8 @@ class RuntimeInstaller:
     def _unpack(self, where: SlotName, manifest: RuntimeManifest, body: bytes, offer: _Offer, base: Base) -> None:
         folder = slot_folder(self._home, where)
         part = folder.with_name(f".{where}.part")
-        for old in (part, folder):
-            if old.exists():
-                shutil.rmtree(old)
+        if part.exists():
+            shutil.rmtree(part)
         try:
             wheels = {one: self._wheel(one) for one in slots.own_wheels(manifest, base)}
             self._require_room(wheels)
@@ -212,6 +228,9 @@ class RuntimeInstaller:
             write_durably(part / slots.MADE, [wire.encode(made)])
             # Before the rename, or a power cut could leave a slot with the right name and empty files.
             os.sync()
+            # Only now: of an earlier attempt it may have had the wheels that were not brought again.
+            if folder.exists():
+                shutil.rmtree(folder)
             part.rename(folder)
             sync_folder(folder.parent)
         except OSError as error:

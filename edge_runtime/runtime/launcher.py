@@ -21,10 +21,10 @@ from edge_runtime.contracts.errors import InputInvalid, LinesideError
 from edge_runtime.contracts.runtime_errors import RuntimeUnusable
 from edge_runtime.runtime.base import Base
 from edge_runtime.runtime.slot import check_slot
-from edge_runtime.runtime.trial import GRACE_S, Begun, Handover, at_start, fall_back
+from edge_runtime.runtime.trial import GRACE_S, Begun, Handover, at_start
 from edge_runtime.update.durable import write_durably
 from edge_runtime.update.slot_store import SlotStore
-from edge_runtime.update.slots import SlotName, SlotTable, withdraw
+from edge_runtime.update.slots import SlotName, SlotTable, discard_committed
 
 FOLDER, STATE, HANDOVER, TRIAL = "runtime", "state.db", "handover.json", "trial.json"
 VARIABLE = "LINESIDE_EDGE_LAUNCHED"
@@ -75,14 +75,13 @@ def kernel_boot() -> str:
     return ""
 
 
-def choose(home: Path, base: Base, *, warm: bool) -> tuple[SlotName | None, Launched]:
+def choose(home: Path, base: Base) -> tuple[SlotName | None, Launched]:
     """Which slot's version is to run (None: the base), with everything written down that must be before it does."""
     store = SlotStore(home / FOLDER / STATE)
     opened = store.open()
     said = [opened.problem] if opened.problem else []
     table = at_start(
         opened.table,
-        warm=warm,
         begun=_read(home / FOLDER / TRIAL, Begun),
         kernel_boot=kernel_boot(),
         now_s=boot_clock_s(),
@@ -91,28 +90,24 @@ def choose(home: Path, base: Base, *, warm: bool) -> tuple[SlotName | None, Laun
         said.append(_became(opened.table, table))
     table = _runnable(home, base, table, said)
     try:
-        if table.candidate is not None:
-            write_durably(home / FOLDER / TRIAL, [wire.encode(_begun(home))], mode=0o600)
         if table != opened.table:
             store.save(table)
     except (LinesideError, OSError) as error:
+        # The next start finds out the same.
         said.append(f"The state of the versions could not be written: {error}")
-        if table.candidate is not None:
-            # What cannot be written down is not tried; the version that is committed runs all the same.
-            table = _runnable(home, base, withdraw(table, "its trial could not be written down"), said)
-    slot, on_trial = table.active, table.candidate is not None
-    return slot, Launched(base=str(base.folder), slot=slot or "", on_trial=on_trial, said=tuple(said))
+    slot = table.committed
+    return slot, Launched(base=str(base.folder), slot=slot or "", said=tuple(said))
 
 
 def _runnable(home: Path, base: Base, table: SlotTable, said: list[str]) -> SlotTable:
-    """The table in which the version that runs is one whose every byte was signed."""
-    while (slot := table.active) is not None:
+    """The table in which the committed version is one whose every byte was signed."""
+    while (slot := table.committed) is not None:
         try:
             check_slot(slot_folder(home, slot), base, home)
             break
         except RuntimeUnusable as error:
             said.append(f"The version {table.slot(slot).version} in slot {slot} does not run: {error.message}")
-            table = fall_back(table, error.message)
+            table = discard_committed(table, error.message)
     return table
 
 
@@ -120,11 +115,6 @@ def _became(before: SlotTable, after: SlotTable) -> str:
     slot = before.candidate
     assert slot is not None  # noqa: S101 - the caller has looked
     return f"The version {before.slot(slot).version} was given up: {after.slot(slot).reason}."
-
-
-def _begun(home: Path) -> Begun:
-    handover = _read(home / FOLDER / HANDOVER, Handover) or Handover()
-    return Begun(kernel_boot=kernel_boot(), began_s=boot_clock_s(), limit_s=round(handover.healthy_s) + GRACE_S)
 
 
 def read_handover(home: Path) -> Handover:
@@ -142,8 +132,17 @@ def _read(path: Path, kind: type[T]) -> T | None:
         return None
 
 
+def note_trial(home: Path, healthy_s: float) -> None:
+    """Before it begins: when it did, for whoever finds it unfinished.
+
+    :raises DiskFull, OSError: it could not be written.
+    """
+    begun = Begun(kernel_boot=kernel_boot(), began_s=boot_clock_s(), limit_s=round(healthy_s) + GRACE_S)
+    write_durably(home / FOLDER / TRIAL, [wire.encode(begun)], mode=0o600)
+
+
 def become(home: Path, base: Base, slot: SlotName, launched: Launched) -> NoReturn:
-    """Run a slot's version in this process, which it takes over.
+    """Run a slot's version, whose files were checked, in this process, in which everything is closed.
 
     Where it is on trial the kernel ends it once its time is up, unless it takes back the alarm.
     """
@@ -154,11 +153,13 @@ def become(home: Path, base: Base, slot: SlotName, launched: Launched) -> NoRetu
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGALRM})
     begun = read_begun(home)
     signal.alarm(begun.limit_s if launched.on_trial and begun else 0)
+    os.closerange(3, os.sysconf("SC_OPEN_MAX"))
     os.execv(sys.executable, [*words, "run", "--home", str(home)])  # noqa: S606 - this interpreter, checked files
 
 
-def hand_over(home: Path, base: Base) -> NoReturn:
-    """Have the launcher take this process over: everything in it is closed, and another version is to run."""
+def begin_anew(home: Path, base: Base) -> NoReturn:
+    """Have the launcher choose once more, in this process, in which everything is closed."""
+    signal.alarm(0)
     os.closerange(3, os.sysconf("SC_OPEN_MAX"))
-    words = [str(base.program), "launch", "--home", str(home), "--warm"]
+    words = [str(base.program), "launch", "--home", str(home)]
     os.execv(base.program, words)  # noqa: S606 - root's own launcher

@@ -41,18 +41,12 @@ class Begun:
     limit_s: Count
 
 
-def at_start(table: SlotTable, *, warm: bool, begun: Begun | None, kernel_boot: str, now_s: float) -> SlotTable:
-    """What stands once a start has found out what became of the process before it.
-
-    :param warm: that process closed everything and asked for this start.
-    """
+def at_start(table: SlotTable, *, begun: Begun | None, kernel_boot: str, now_s: float) -> SlotTable:
+    """What stands once a start has found out what became of the process before it."""
     candidate = table.candidate
     if candidate is None:
         return table
-    state = table.slot(candidate).state
-    if state == "PROBED" and warm:
-        return machine.begin_trial(table)
-    if state != "TRIAL":
+    if table.slot(candidate).state != "TRIAL":
         return machine.reject(table, machine.CUT_DURING_INSTALLATION)
     if begun is None or begun.kernel_boot != kernel_boot:
         return machine.withdraw(table, POWER_CUT)
@@ -60,14 +54,6 @@ def at_start(table: SlotTable, *, warm: bool, begun: Begun | None, kernel_boot: 
     if lasted >= begun.limit_s:
         return machine.roll_back(table, f"it was not found healthy within {begun.limit_s} s")
     return machine.roll_back(table, f"it ended by itself {lasted:.0f} s after its start")
-
-
-def fall_back(table: SlotTable, reason: str) -> SlotTable:
-    """What stands once the files of the version that should run were found wrong."""
-    if table.candidate is not None:
-        # The bytes are at fault, not the version: it may be sent again.
-        return machine.withdraw(table, reason)
-    return machine.discard_committed(table, reason)
 
 
 @dataclass(frozen=True, slots=True)

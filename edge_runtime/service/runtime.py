@@ -24,8 +24,11 @@ from edge_runtime.runtime.installer import RuntimeInstaller
 from edge_runtime.runtime.launcher import (
     FOLDER,
     HANDOVER,
+    Launched,
+    become,
+    begin_anew,
     boot_clock_s,
-    hand_over,
+    note_trial,
     read_begun,
     read_handover,
     told,
@@ -35,7 +38,7 @@ from edge_runtime.service.http import SMALL_BODY, Request, Response, Route, Rout
 from edge_runtime.service.spool import Spool
 from edge_runtime.update.durable import write_durably
 from edge_runtime.update.inbox import Inbox
-from edge_runtime.update.slots import Accepted
+from edge_runtime.update.slots import Accepted, SlotName
 
 if TYPE_CHECKING:
     from tuf.api.metadata import TargetFile
@@ -124,13 +127,21 @@ class RuntimeKeeper:
         self._next_look = now + LOOK_EVERY_S
         if self._watch is not None:
             self._judge(self._watch)
-        elif self._installer.ready and not self._busy():
-            self._switch()
+        elif (slot := self._installer.ready) is not None and not self._busy():
+            self._switch(slot)
 
     def follow(self) -> None:
-        """Where it was left for another version: become that."""
-        if self.leaving and self._installer.base is not None:
-            hand_over(self._home, self._installer.base)
+        """Where it was left for another version: become that. Everything in this process is closed by now."""
+        base, slot = self._installer.base, self._installer.ready
+        if not self.leaving or base is None:
+            return
+        if slot is not None:
+            with suppress(LinesideError, OSError):
+                note_trial(self._home, self._trial_seconds)
+                self._installer.begin_trial()
+                become(self._home, base, slot, Launched(base=str(base.folder), slot=slot, on_trial=True))
+        # What cannot be written down is not tried.
+        begin_anew(self._home, base)
 
     def _get(self, _request: Request) -> Response:
         base = self._installer.base
@@ -161,7 +172,8 @@ class RuntimeKeeper:
         except LinesideError as error:
             self._note("runtime.refused", f"{target}: {error.message}")
 
-    def _switch(self) -> None:
+    def _switch(self, slot: SlotName) -> None:
+        """Leave for the version in a slot: it was loaded once a moment ago, so what it is made of is in memory."""
         had = {line.name: line.frames_per_s for line in self._lines() if line.frames_per_s > 0}
         body = wire.encode(Handover(lines=had, healthy_s=self._trial_seconds))
         try:
@@ -169,8 +181,9 @@ class RuntimeKeeper:
         except (LinesideError, OSError) as error:
             _log.error("the switch to the new version waits: %s", error)
             return
-        self._spool.audit("runtime.switch", "The new version is started on trial.", who="box")
-        self._go()
+        if self._installer.check(slot):
+            self._spool.audit("runtime.switch", "The new version is started on trial.", who="box")
+            self._go()
 
     def _go(self) -> None:
         self.leaving = True
