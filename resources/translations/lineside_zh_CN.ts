@@ -2035,8 +2035,8 @@
         <translation>需发送</translation>
     </message>
     <message>
-        <source>{size} in {n} files; the whole version has {whole}</source>
-        <translation>{size}，共 {n} 个文件；整个版本为 {whole}</translation>
+        <source>{size} of {whole} (files that it lacks: {n})</source>
+        <translation>{size}，共 {whole}（缺少的文件：{n}）</translation>
     </message>
     <message>
         <source>Takes</source>

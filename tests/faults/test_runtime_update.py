@@ -55,9 +55,9 @@ unpack = _cut_off(unpack)
 HARNESS = {
     "edge_runtime/update/slot_store.py": CUTS.encode(),
     "edge_runtime/runtime/wheels.py": CUT_UNPACKING.encode(),
-    # A test cannot wait as long as a line may.
-    "edge_runtime/runtime/trial.py": b"\nGRACE_S = 12\n",
 }
+HASTY = {**HARNESS, "edge_runtime/runtime/trial.py": b"\nGRACE_S = 30\n"}
+"""A test cannot wait as long as a line may."""
 LATER = b"""
 _run = run
 def run(home):
@@ -71,6 +71,11 @@ DAEMON, MANAGEMENT = "edge_runtime/service/daemon.py", "edge_runtime/service/man
 @pytest.fixture(scope="module")
 def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return runtime_bundle(tmp_path_factory.mktemp("base"), "1.0.0", built=BUILT, changes=HARNESS)
+
+
+@pytest.fixture(scope="module")
+def hasty(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return runtime_bundle(tmp_path_factory.mktemp("hasty"), "1.0.0", built=BUILT, changes=HASTY)
 
 
 @pytest.fixture(scope="module")
@@ -124,7 +129,7 @@ def wait_for(ctx: Context, version: str) -> BoxStatus:
 
 def newer(folder: Path, name: str, more: bytes, version: str = "1.1.0") -> Path:
     """A version with something wrong in it."""
-    changes = {**HARNESS, name: HARNESS.get(name, b"") + more}
+    changes = {**HASTY, name: HASTY.get(name, b"") + more}
     return runtime_bundle(folder / "new", version, built=BUILT + 50, changes=changes)
 
 
@@ -176,9 +181,9 @@ def test_the_power_is_cut(ctx: Context, box: LaunchedBox, sound: Path, cut: str,
     ids=["crashes at its start", "crashes later", "hangs", "never comes up"],
 )
 def test_a_version_that_does_badly_goes_by_itself(
-    tmp_path: Path, ctx: Context, base: Path, name: str, more: bytes, reason: str
+    tmp_path: Path, ctx: Context, hasty: Path, name: str, more: bytes, reason: str
 ) -> None:
-    box = LaunchedBox(tmp_path, base, ctx.repository().root_bytes, healthy=5.0)
+    box = LaunchedBox(tmp_path, hasty, ctx.repository().root_bytes, healthy=5.0)
     try:
         box.start()
         boxes.enrol_local(ctx, box.home)

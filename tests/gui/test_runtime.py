@@ -97,7 +97,7 @@ def test_only_what_the_box_takes_can_be_sent(bench: Bench, box: Box, there: bool
     dialog.shown(plan, ("", True))
     said = words_in(dialog)
     assert "0.2.0" in said
-    assert "2 files" in said
+    assert "it lacks: 2" in said
     ready = not there and not refusal
     assert dialog.primary.isEnabled() == ready
     dialog.submit()

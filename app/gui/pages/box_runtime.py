@@ -117,7 +117,7 @@ class NewVersion(FormDialog):
                 (self.tr("New version"), plan.version),
                 (
                     self.tr("To send"),
-                    self.tr("{size} in {n} files; the whole version has {whole}").format(
+                    self.tr("{size} of {whole} (files that it lacks: {n})").format(
                         size=size, n=plan.files, whole=whole
                     ),
                 ),
