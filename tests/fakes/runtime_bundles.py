@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 import subprocess
 import sysconfig
 import threading
@@ -15,7 +16,7 @@ from pathlib import Path
 from edge_runtime.enrolment import address_file, create_home
 from tests.fakes.edge_bundles import run_installer, small_bundle, wheel
 from tests.fakes.edge_toml import named
-from tests.fakes.small_disk import free_port
+from tests.fakes.small_disk import SmallDisk, free_port
 from tests.waiting import wait_until
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -71,18 +72,25 @@ class LaunchedBox:
         self.frames.mkdir()
         assert run_installer(base, self.prefix)["changed"]
         (self.prefix / "site-root.json").write_bytes(root)
-        create_home(
-            self.home, name="line-2", config=CONFIG.format(frames=self.frames, healthy=healthy, port=free_port())
-        )
+        self.port = free_port()
+        create_home(self.home, name="line-2", config=CONFIG.format(frames=self.frames, healthy=healthy, port=self.port))
         self.process: subprocess.Popen[bytes] | None = None
         self.starts = 0
         self.environment: Mapping[str, str] = {}
         self._stopping = threading.Event()
         self._service: threading.Thread | None = None
 
+        self._inside: Sequence[str] = ()
+        self._own_home = self.home
+
+    def put_home_on(self, disk: SmallDisk) -> None:
+        """Before its first start."""
+        shutil.move(self.home, disk.view / "box")
+        self.home, self._own_home, self._inside = disk.view / "box", disk.folder / "box", disk.inside
+
     @property
     def command(self) -> Sequence[str | Path]:
-        return [self.prefix / "bin" / "lineside-edge", "launch", "--home", self.home]
+        return [*self._inside, self.prefix / "bin" / "lineside-edge", "launch", "--home", self._own_home]
 
     def start(self) -> None:
         """As a service: whatever ends it, it is started again."""

@@ -17,9 +17,11 @@ from edge_runtime.contracts.errors import BoxUnreachable, LinesideError, TrustRe
 from edge_runtime.contracts.runtime import RuntimeRequest
 from edge_runtime.contracts.runtime_errors import RuntimeRefused, RuntimeRolledBack
 from edge_runtime.contracts.status import BoxStatus
+from edge_runtime.enrolment import read_home, trust_desktop
 from edge_runtime.update.slots import IN_FLIGHT
 from tests.fakes import models
 from tests.fakes.runtime_bundles import LaunchedBox, runtime_bundle
+from tests.fakes.small_disk import SmallDisk, needed
 from tests.waiting import wait_until
 
 BUILT = 1_800_000_000
@@ -303,3 +305,25 @@ def test_a_box_without_a_launcher_is_told_to_be_enrolled_again(ctx: Context, box
         runtime.plan_update(ctx, "line-2", path=sound)
     assert "boxes enrol ssh://" in told.value.hint
     assert wait_for(ctx, "1.0.0")
+
+
+@needed[0]
+@needed[1]
+def test_a_full_disk_costs_the_new_version_alone(tmp_path: Path, ctx: Context, base: Path, sound: Path) -> None:
+    disk = SmallDisk(tmp_path / "disk")
+    box = LaunchedBox(tmp_path, base, ctx.repository().root_bytes)
+    trust_desktop(box.home, desktop_pem=ctx.identity.certificate_pem, root_metadata=ctx.repository().root_bytes)
+    found = read_home(box.home)
+    box.put_home_on(disk)
+    try:
+        box.start()
+        address = f"127.0.0.1:{box.port}"
+        boxes.enter_box(ctx, box=found.box, name=found.name, address=address, certificate=found.certificate_pem)
+        with pytest.raises(RuntimeRolledBack, match="MiB are free"):
+            runtime.update_box(ctx, "line-2", path=sound)
+        disk.fill()
+        box.kill()
+        wait_for(ctx, "1.0.0")
+    finally:
+        box.stop()
+        disk.close()
