@@ -126,7 +126,9 @@ def wait_for(ctx: Context, version: str) -> BoxStatus:
             return None
         return None if any(slot.state in IN_FLIGHT for slot in status.runtime.slots) else status
 
-    return wait_until(reached, 90, f"version {version}")
+    found = wait_until(reached, 90, f"version {version}")
+    assert found is not None
+    return found
 
 
 def newer(folder: Path, name: str, more: bytes, version: str = "1.1.0") -> Path:
