@@ -20,11 +20,24 @@ from tests.bench import (
     serving,
     serving_grpc,
     startup,
+    swap,
 )
 from tests.bench.measure import Figure
 
 REPORT = Path(__file__).resolve().parents[2] / "docs/performance.md"
-MEASUREMENTS = (serving, serving_grpc, folder_pipeline, management, fleet, delivery, collect, startup, drift, enrolment)
+MEASUREMENTS = (
+    serving,
+    serving_grpc,
+    swap,
+    folder_pipeline,
+    management,
+    fleet,
+    delivery,
+    collect,
+    startup,
+    drift,
+    enrolment,
+)
 INTRODUCTION = """\
 # Performance
 
