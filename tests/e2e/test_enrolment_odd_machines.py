@@ -171,6 +171,27 @@ def test_cron_counts_where_it_runs(bare: Visit) -> None:
     assert set(bare.machine.changes(before)) <= {"etc/cron.d"}
 
 
+def test_a_box_that_has_lost_its_supervisor_is_given_one(bare: Visit) -> None:
+    bare.enrol()
+    supervisor = running(bare, "/bin/supervise")
+    bare.machine.run("kill", "-9", supervisor)
+    wait_until(lambda: not running(bare, "/bin/supervise"), 10, "the supervisor's end")
+    assert boxes.refresh(bare.ctx, NAME)[0].problem is None
+    assert bare.enrol().changed == ("start",)
+    assert running(bare, "/bin/supervise") not in ("", supervisor)
+    assert bare.enrol().changed == ()
+    # Now the box itself ends, and is there again.
+    box = running(bare, "lineside-edge run")
+    bare.machine.run("kill", "-9", box)
+    wait_until(lambda: running(bare, "lineside-edge run") not in ("", box), 60, "another box")
+    wait_until(lambda: boxes.refresh(bare.ctx, NAME)[0].problem is None, 60, "its answer")
+
+
+def running(bare: Visit, words: str) -> str:
+    """The id of the process of the box's user with these words; empty: there is none."""
+    return bare.machine.run("pgrep", "-u", "lineside-edge", "-f", words, check=False).strip()
+
+
 def test_a_clock_that_nothing_allows_to_set_is_set_by_hand(bare: Visit) -> None:
     bare.enrol()
     with pytest.raises(ClockForbidden) as refused:

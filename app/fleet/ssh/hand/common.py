@@ -215,12 +215,21 @@ def uid_of_box() -> int | None:
 
 def ours(*, children: bool = False) -> list[int]:
     """Processes that run the box's programs; with ``children`` all of the box's user."""
-    uid = uid_of_box()
-    programs, found = {str(PROGRAM), str(SUPERVISE)}, []
+    return _processes({str(PROGRAM), str(SUPERVISE)}, everything=children)
+
+
+def supervisors() -> list[int]:
+    """Processes that start the box again where there is no systemd; a box may outlive its own."""
+    return _processes({str(SUPERVISE)})
+
+
+def _processes(programs: set[str], *, everything: bool = False) -> list[int]:
+    """Of the box's user, those that run one of these programs, or everything."""
+    uid, found = uid_of_box(), []
     for folder in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):
             # One that has ended and that nobody waits for is gone, whatever its first process thinks of that.
             mine = folder.stat().st_uid == uid and ") Z" not in text(folder / "stat", 512)
-            if mine and (children or programs & set(text(folder / "cmdline", 4096).split("\0")[:4])):
+            if mine and (everything or programs & set(text(folder / "cmdline", 4096).split("\0")[:4])):
                 found.append(int(folder.name))
     return sorted(found)
