@@ -4863,6 +4863,14 @@
         <translation>请找出在网络上泛洪的机器。在此之前请直接填写边缘盒的地址。</translation>
     </message>
     <message>
+        <source>More was announced at once than this machine could take in: its system dropped {count} packets.</source>
+        <translation>一次收到的通告超过了本机的接收能力：系统丢弃了 {count} 个数据包。</translation>
+    </message>
+    <message>
+        <source>Look again, for longer (--seconds 10), or allow larger buffers: `sudo sysctl net.core.rmem_max=8388608`.</source>
+        <translation>请再找一次，时间长一些（--seconds 10），或允许更大的缓冲区：`sudo sysctl net.core.rmem_max=8388608`。</translation>
+    </message>
+    <message>
         <source>{count} announcements name a box at an address where another key answers.</source>
         <translation>{count} 条广播所称的地址由另一把密钥应答。</translation>
     </message>
