@@ -65,9 +65,12 @@ def _lines(box: Box) -> str:
     return ", ".join(f"{line.name} {line.state}{' (drift)' if line.drift else ''}" for line in pipelines)
 
 
+_PROBLEMS = {"box.wrong-key": "another key answers", "box.refuses-desktop": "refuses this desktop"}
+
+
 def _state(box: Box) -> str:
     if box.problem:
-        return "not reachable"
+        return _PROBLEMS.get(box.problem_code or "", "not reachable")
     return "reachable" if box.last_seen_ms else "never seen"
 
 

@@ -134,7 +134,7 @@ def refresh(ctx: Context, name: str | None = None) -> list[Box]:
                 status = roots.ask_status(ctx, box, client)
                 heard = begun.end(status.at_ms)
         except LinesideError as error:
-            box_store.set_status(ctx.database, box.box, problem=str(error))
+            box_store.set_status(ctx.database, box.box, problem=error)
         else:
             box_store.set_status(ctx.database, box.box, status=status, seen_ms=now_ms(), heard=heard)
     roots.forget_former_keys(ctx)
@@ -162,7 +162,7 @@ def collect(
         except LinesideError as error:
             if error.code == "task.cancelled":
                 raise
-            box_store.set_status(ctx.database, box.box, problem=str(error))
+            box_store.set_status(ctx.database, box.box, problem=error)
             if name is not None:
                 raise
             unreachable.append(box.name)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -27,7 +27,12 @@ from app.usecases.boxes import enter_box, now_ms, refresh, require_free_name
 from app.usecases.one_at_a_time import alone_with
 from app.usecases.progress import CancelToken, Progress, ProgressEvent, silent
 from edge_runtime.config import join_address
-from edge_runtime.contracts.enrolment_errors import EdgeBundleTampered, EnrolmentNotConfirmed, EnrolmentUnsuitable
+from edge_runtime.contracts.enrolment_errors import (
+    EdgeBundleTampered,
+    EnrolmentNotConfirmed,
+    EnrolmentUnsuitable,
+    SshHostKey,
+)
 from edge_runtime.contracts.errors import BoxRefused, BoxUnreachable, BoxWrongKey, InputInvalid, LinesideError
 from edge_runtime.contracts.rows import Digest, Name
 from edge_runtime.contracts.text import one_line
@@ -142,8 +147,23 @@ def enrol_over_ssh(
     if name is not None:
         name = require_box_name(name)
     progress(ProgressEvent(step=Step.CONNECT, message=str(target)))
-    with alone_with(ctx, target), open_session(target, host_key, sign_in, check=token.check) as session:
+    with (
+        alone_with(ctx, target),
+        host_key_noted(ctx, target),
+        open_session(target, host_key, sign_in, check=token.check) as session,
+    ):
         return _Enrolment(ctx, session, name, bundle, progress, token).run(sign_in)
+
+
+@contextmanager
+def host_key_noted(ctx: Context, target: SshTarget) -> Iterator[None]:
+    """That a machine has another key than was said of it goes into the activity."""
+    try:
+        yield
+    except SshHostKey as error:
+        told = f"{target}: {error.message}"
+        ctx.database.write(lambda w: w.activity(SshHostKey.code, str(target), told))
+        raise
 
 
 @dataclass

@@ -4313,6 +4313,14 @@
         <translation>请确认本机已在该边缘盒上登记。</translation>
     </message>
     <message>
+        <source>The box refuses this desktop</source>
+        <translation>边缘盒拒绝本机</translation>
+    </message>
+    <message>
+        <source>This desktop was struck off, or the box was set up anew. Ask a colleague; or enrol the box again.</source>
+        <translation>本机已被除名，或边缘盒已重新设置。请询问同事，或重新登记该边缘盒。</translation>
+    </message>
+    <message>
         <source>The drill cannot be held now</source>
         <translation>现在不能演练</translation>
     </message>
@@ -5336,6 +5344,14 @@
         <translation>无应答</translation>
     </message>
     <message>
+        <source>Another key answers</source>
+        <translation>应答的是另一个密钥</translation>
+    </message>
+    <message>
+        <source>Refuses this desktop</source>
+        <translation>拒绝本机</translation>
+    </message>
+    <message>
         <source>Not heard yet</source>
         <translation>尚无消息</translation>
     </message>
@@ -5346,6 +5362,10 @@
     <message>
         <source>Watching</source>
         <translation>旁观中</translation>
+    </message>
+    <message>
+        <source>{said}; {state}: {n}</source>
+        <translation>{said}；{state}：{n}</translation>
     </message>
     <message>
         <source>Given up</source>

@@ -19,7 +19,7 @@ from app.gui.pages.measures import state_width, text_width
 from app.gui.pages.ssh_jobs import ReleaseMachine, start_enrolment, start_release
 from app.gui.pages.visit import VisitView
 from app.gui.session import Session
-from app.gui.states import BOX_STATES, State, box_state, state
+from app.gui.states import BOX_STATES, State, box_state, state, with_strangers
 from app.gui.tables import Column, DataTable, PagedModel
 from app.gui.widgets import Button, Empty, column
 from app.store import records
@@ -268,7 +268,8 @@ class BoxesPage(Page):
         rows = self.model.rows
         self.show_empty(not rows and self._views.currentIndex() == 0)
         answering = sum(box.problem is None and box.last_seen_ms is not None for box in rows)
-        self.subtitle.setText(self.tr("{n} of {all} answering").format(n=answering, all=len(rows)) if rows else "")
+        said = self.tr("{n} of {all} answering").format(n=answering, all=len(rows))
+        self.subtitle.setText(with_strangers(said, rows) if rows else "")
         for button in (self.refresh, self.collect):
             button.setEnabled(bool(rows))
         self.table.pick_first()
