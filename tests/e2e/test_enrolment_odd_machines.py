@@ -187,6 +187,25 @@ def test_a_box_that_has_lost_its_supervisor_is_given_one(bare: Visit) -> None:
     wait_until(lambda: boxes.refresh(bare.ctx, NAME)[0].problem is None, 60, "its answer")
 
 
+def test_a_home_on_a_disk_of_its_own_is_emptied_and_its_mount_point_left(bare: Visit) -> None:
+    bare.machine.run("mkdir", HOME)
+    bare.machine.run("mount", "-t", "tmpfs", "-o", "mode=755", "data", HOME)
+    bare.machine.run("mkdir", "-m", "700", f"{HOME}/lost+found")
+    home = bare.machine.root / HOME[1:]
+    for _ in range(2):
+        bare.enrol()
+
+        report = bare.release(Rows.DISCARD)
+        assert f"everything in {HOME}" in report.removed
+        assert any(what.startswith(f"anything in {HOME}, which is left") for what in report.looked_for)
+        assert [path.name for path in home.iterdir()] == ["lost+found"]
+        assert (home.stat().st_uid, home.stat().st_gid) == (0, 0)
+        assert boxes.list_boxes(bare.ctx) == []
+        # What a release leaves that was cut off at its last step is nobody's home.
+        bare.machine.run("mkdir", f"{HOME}/.gone")
+    bare.machine.run("umount", HOME)
+
+
 def running(bare: Visit, words: str) -> str:
     """The id of the process of the box's user with these words; empty: there is none."""
     return bare.machine.run("pgrep", "-u", "lineside-edge", "-f", words, check=False).strip()

@@ -190,6 +190,12 @@ def text(path: Path, most: int) -> str:
         os.close(handle)
 
 
+def is_mount(path: Path) -> bool:
+    """Something is mounted there, be it a folder of the same disk: it can be emptied, and not be moved or removed."""
+    lines = text(Path("/proc/self/mountinfo"), 4 * CHUNK).splitlines()
+    return any(words[4] == str(path) for words in map(str.split, lines) if len(words) > 4)
+
+
 def is_systemd() -> bool:
     return Path("/run/systemd/system").is_dir()
 
