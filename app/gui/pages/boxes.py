@@ -16,7 +16,7 @@ from app.gui.pages.box_clones import CloneNotice
 from app.gui.pages.box_detail import BoxDetail
 from app.gui.pages.box_history import BoxHistory, Topic
 from app.gui.pages.measures import state_width, text_width
-from app.gui.pages.ssh_jobs import ReleaseMachine, start_enrolment, start_release
+from app.gui.pages.ssh_jobs import ReleaseMachine, SshRequest, start_enrolment, start_release
 from app.gui.pages.visit import VisitView
 from app.gui.session import Session
 from app.gui.states import BOX_STATES, State, box_state, state, with_strangers
@@ -253,9 +253,15 @@ class BoxesPage(Page):
     def add_box(self) -> AddBox:
         dialog = AddBox(self.session, self)
         dialog.enrolled.connect(self.table.pick)
-        dialog.ssh_wanted.connect(lambda request: start_enrolment(self.session, self, request, self.table.pick))
+        dialog.ssh_wanted.connect(self._enrol_over_ssh)
         dialog.open()
         return dialog
+
+    def _enrol_over_ssh(self, request: SshRequest) -> None:
+        """What was refused can be mended: the form comes again as it was, but for the secrets."""
+        start_enrolment(
+            self.session, self, request, self.table.pick, lambda error: self.add_box().refill(request, error)
+        )
 
     def ask_to_release_machine(self) -> ReleaseMachine:
         """Ask which, and take off it what is on no list."""

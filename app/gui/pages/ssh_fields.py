@@ -79,6 +79,14 @@ class SshFields(QObject):
         self.address.setText(str(target).removeprefix(SCHEME))
         self.host_key.setText(host_key)
 
+    def refill(self, target: SshTarget, host_key: str, sign_in: SignIn) -> None:
+        """As it was filled in before, but for the secrets."""
+        self.fill(target, host_key)
+        by_key, by_agent = sign_in.key is not None, sign_in.agent and sign_in.password is None
+        self.way.choose(KEY if by_key else AGENT if by_agent else PASSWORD)
+        self.key.edit.setText(str(sign_in.key or ""))
+        self._show_way()
+
     def recall(self, session: Session) -> None:
         """Fill in the host key that was verified at the address before, once that is typed."""
         context = session.context

@@ -23,7 +23,7 @@ from app.usecases import enrolment, release
 from app.usecases.enrolment import EnrolmentReport
 from app.usecases.progress import CancelToken, Progress
 from app.usecases.release import ReleaseReport, Rows
-from edge_runtime.contracts.errors import InputInvalid
+from edge_runtime.contracts.errors import Cancelled, InputInvalid, LinesideError
 
 _BOOT_NOTES = {
     "cron": QT_TRANSLATE_NOOP(
@@ -61,9 +61,26 @@ class Told(FormDialog):
             self.fields.addWidget(label(note, wrap=True, selectable=True))
 
 
-def start_enrolment(session: Session, page: QWidget, request: SshRequest, enrolled: Callable[[str], object]) -> Job:
-    """Begin it; what is worth knowing of the machine is told at the end."""
+def start_enrolment(
+    session: Session,
+    page: QWidget,
+    request: SshRequest,
+    enrolled: Callable[[str], object],
+    refused: Callable[[LinesideError], object] | None = None,
+) -> Job:
+    """Begin it; what is worth knowing of the machine is told at the end.
+
+    :param refused: takes why it was not done, instead of the dialog of errors.
+    """
     context = session.context
+
+    def failed(error: BaseException) -> None:
+        if isinstance(error, Cancelled):
+            return
+        if refused is not None and isinstance(error, LinesideError):
+            refused(error)
+        else:
+            session.tasks.report(error)
 
     def work(progress: Progress, cancel: CancelToken) -> EnrolmentReport:
         return enrolment.enrol_over_ssh(
@@ -87,7 +104,7 @@ def start_enrolment(session: Session, page: QWidget, request: SshRequest, enroll
             Told(title, notes, page).open()
 
     title = QCoreApplication.translate("ssh", "Enrol {host}").format(host=request.target.host)
-    return session.tasks.run_command(title, work, done, owner=page)
+    return session.tasks.run_command(title, work, done, owner=page, failed=failed)
 
 
 def start_release(session: Session, page: QWidget, box: Box | None, request: SshRequest) -> Job:
