@@ -149,7 +149,7 @@ def _show(arguments: argparse.Namespace, session: Session) -> None:
 def _enrol(arguments: argparse.Namespace, session: Session) -> None:
     from app.usecases import boxes
 
-    if arguments.where.startswith(ssh.SCHEME):
+    if ssh.is_over_ssh(arguments.where):
         ssh.enrol(arguments, session, lambda box: text.facts([(name, read(box)) for name, read in _FULL.items()]))
         return
     with session.open() as ctx:

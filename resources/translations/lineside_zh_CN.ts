@@ -5120,6 +5120,34 @@
         <source>Take Lineside off {name}</source>
         <translation>从 {name} 移除 Lineside</translation>
     </message>
+    <message>
+        <source>Only {free} MiB are free for what it sees: below {needed} MiB it keeps nothing, unless reserve_bytes in its edge.toml says otherwise.</source>
+        <translation>可用于存放其所见数据的空间只剩 {free} MiB：低于 {needed} MiB 时它什么也不保存，除非其 edge.toml 中的 reserve_bytes 另有规定。</translation>
+    </message>
+    <message>
+        <source>Port 7444, at which a box takes one-time codes, is taken by {holder}.</source>
+        <translation>边缘盒接受一次性配对码所用的 7444 端口已被 {holder} 占用。</translation>
+    </message>
+    <message>
+        <source>Port 8000, at which a box answers programs on its machine, is taken by {holder}: give it another one under [inference] in its edge.toml.</source>
+        <translation>边缘盒向本机程序提供推理所用的 8000 端口已被 {holder} 占用：请在其 edge.toml 的 [inference] 下改用其他端口。</translation>
+    </message>
+    <message>
+        <source>Its clock is {apart} fast. Enrolment goes on, but what the box sees would bear wrong times. Set it there: `sudo date -s @{now_s}`. `lineside boxes clock` measures it.</source>
+        <translation>其时钟快了 {apart}。登记会继续，但它所见数据的时间将是错的。请在该机器上设置：`sudo date -s @{now_s}`。`lineside boxes clock` 可测量它。</translation>
+    </message>
+    <message>
+        <source>Its clock is {apart} slow. Enrolment goes on, but what the box sees would bear wrong times. Set it there: `sudo date -s @{now_s}`. `lineside boxes clock` measures it.</source>
+        <translation>其时钟慢了 {apart}。登记会继续，但它所见数据的时间将是错的。请在该机器上设置：`sudo date -s @{now_s}`。`lineside boxes clock` 可测量它。</translation>
+    </message>
+    <message>
+        <source>It is a box called {name} already, and stays so; its edge.toml has the name.</source>
+        <translation>它已经是名为 {name} 的边缘盒，并保持此名；名称写在其 edge.toml 中。</translation>
+    </message>
+    <message>
+        <source>Its edge.toml was gone: it was made anew, with the usual settings and the name {name}.</source>
+        <translation>其 edge.toml 不见了：已按通常设置重新生成，名称为 {name}。</translation>
+    </message>
 </context>
 <context>
     <name>states</name>

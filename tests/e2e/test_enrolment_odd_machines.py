@@ -206,6 +206,15 @@ def test_a_home_on_a_disk_of_its_own_is_emptied_and_its_mount_point_left(bare: V
     bare.machine.run("umount", HOME)
 
 
+def test_a_box_without_its_configuration_keeps_the_name_that_it_has_here(bare: Visit) -> None:
+    enrolled = bare.enrol()
+    bare.machine.run("rm", f"{HOME}/edge.toml")
+    again = bare.enrol(name=None)
+    assert (again.box.box, again.box.name) == (enrolled.box.box, NAME)
+    assert any("edge.toml was gone" in warning for warning in again.warnings)
+    assert bare.enrol(name=None).warnings == ()
+
+
 def running(bare: Visit, words: str) -> str:
     """The id of the process of the box's user with these words; empty: there is none."""
     return bare.machine.run("pgrep", "-u", "lineside-edge", "-f", words, check=False).strip()

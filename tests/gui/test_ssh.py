@@ -9,10 +9,12 @@ import pytest
 from PySide6.QtWidgets import QLineEdit
 
 from app.fleet.ssh.address import SshTarget
+from app.fleet.ssh.notes import WORDS, Note
 from app.fleet.ssh.session import SignIn
 from app.gui.pages.add_box import AddBox
 from app.gui.pages.boxes import BoxesPage
 from app.gui.pages.ssh_jobs import ReleaseBox, Told, UpdateBox
+from app.gui.ssh_notes import TEXTS, say_note
 from app.usecases import boxes
 from app.usecases.enrolment import enrol_over_ssh
 from app.usecases.release import Rows
@@ -26,6 +28,13 @@ def page_of(bench: Bench) -> BoxesPage:
     page = bench.window.pages["boxes"]
     assert isinstance(page, BoxesPage)
     return page
+
+
+def test_notes_are_worded_as_on_the_command_line() -> None:
+    assert TEXTS == WORDS
+    slow = Note(kind="clock-slow", facts={"apart_ms": "7200000", "now_s": "1790000000"})
+    assert say_note(slow).startswith("Its clock is 2")
+    assert "date -s @1790000000" in say_note(slow)
 
 
 def test_what_is_missing_is_said_before_anything_begins(bench: Bench) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from PySide6.QtCore import QObject
 from PySide6.QtWidgets import QLineEdit, QWidget
 
-from app.fleet.ssh.address import SCHEME, SshTarget, read_fingerprint, read_target
+from app.fleet.ssh.address import SCHEME, SshTarget, is_target, read_fingerprint, read_target
 from app.fleet.ssh.session import SignIn
 from app.gui.dialogs import FormDialog, PathField
 from app.gui.session import Session
@@ -108,7 +108,8 @@ class SshFields(QObject):
 
     def target(self) -> SshTarget:
         """:raises InputInvalid: it is no user and address."""
-        return read_target(SCHEME + self.address.text().strip().removeprefix(SCHEME))
+        text = self.address.text().strip()
+        return read_target(text if is_target(text) else SCHEME + text)
 
     def fingerprint(self) -> str:
         """:raises InputInvalid: it is none."""

@@ -15,6 +15,7 @@ from app.gui.dialogs import FormDialog, PathField, refusal
 from app.gui.i18n import QT_TRANSLATE_NOOP
 from app.gui.pages.ssh_fields import SshFields
 from app.gui.session import Session
+from app.gui.ssh_notes import say_note
 from app.gui.tasks import Job
 from app.gui.widgets import Segments, label, row
 from app.store.records import Box
@@ -96,7 +97,7 @@ def start_enrolment(
 
     def done(report: EnrolmentReport) -> None:
         enrolled(report.box.box)
-        notes = list(report.warnings)
+        notes = [say_note(note) for note in report.notes]
         if report.boot in _BOOT_NOTES:
             notes.append(QCoreApplication.translate("ssh", _BOOT_NOTES[report.boot]))
         if notes:

@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 
 import pytest
 
 from app.store import activity, boxes
 from app.store.database import Database
 from app.store.records import Box
-from edge_runtime.contracts.errors import BoxRefusesDesktop, BoxUnreachable, BoxWrongKey, InputInvalid, NotFound
+from app.usecases import sites
+from app.usecases.boxes import require_free_name
+from edge_runtime.contracts.errors import (
+    AlreadyExists,
+    BoxRefusesDesktop,
+    BoxUnreachable,
+    BoxWrongKey,
+    InputInvalid,
+    NotFound,
+)
 from edge_runtime.contracts.status import BoxStatus, PipelineStatus, SlotStatus
 from tests.unit.app.rows import digest
 
@@ -99,6 +109,15 @@ def test_who_answers_otherwise_than_it_should_is_kept_and_entered_once(db: Datab
     boxes.set_status(db, box.box, problem=BoxWrongKey("somebody else"))
     assert entered()[:1] == ["box.wrong-key"]
     assert len(entered()) == 3
+
+
+def test_no_two_boxes_are_called_alike_but_for_capitals(tmp_path: Path, box: Box) -> None:
+    with sites.create_site(tmp_path / "site", "Plant", "correct horse battery") as ctx:
+        boxes.put_box(ctx.database, dataclasses.replace(box, name="Stra\u00dfe-a"))
+        for name in ("Stra\u00dfe-a", "STRASSE-A"):
+            with pytest.raises(AlreadyExists, match="Stra\u00dfe-a"):
+                require_free_name(ctx, digest("another"), name)
+        require_free_name(ctx, box.box, "strasse-A")
 
 
 def test_status_is_told_to_listeners_but_not_to_other_desktops(db: Database, box: Box) -> None:

@@ -302,3 +302,9 @@ def test_columns_line_up_also_in_chinese() -> None:
 )
 def test_sizes_are_readable(count: int, shown: str) -> None:
     assert text.size(count) == shown
+
+
+def test_an_address_without_its_beginning_is_no_home_folder(shell: Shell) -> None:
+    error = shell.json("boxes", "enrol", "engineer@192.0.2.7", status=1)["error"]
+    assert "ssh://engineer@192.0.2.7" in error["hint"]
+    assert "as whom to sign in" in shell.json("boxes", "enrol", "SSH://192.0.2.7", status=1)["error"]["message"]
