@@ -78,6 +78,8 @@ class SshFields(QObject):
         """Where it was before, and the key that was verified then."""
         self.address.setText(str(target).removeprefix(SCHEME))
         self.host_key.setText(host_key)
+        # A fingerprint is compared from its beginning.
+        self.host_key.setCursorPosition(0)
 
     def refill(self, target: SshTarget, host_key: str, sign_in: SignIn) -> None:
         """As it was filled in before, but for the secrets."""
