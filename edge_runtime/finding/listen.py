@@ -107,8 +107,9 @@ class _Hearing:
 
     def _until(self, deadline: float, enough: Callable[[Collection[str]], bool]) -> bool:
         """Listen until ``deadline``, and a little longer while news come; whether it was enough."""
-        ask_at, who_at = time.monotonic() + AGAIN_S, time.monotonic() + WHO_ELSE_S
-        asked_with = told = 0
+        # The library asks first for answers to this machine alone, which another program at the same port may take.
+        ask_at = who_at = time.monotonic() + AGAIN_S
+        asked_with, told = -1, 0
         while not enough(self._claims.boxes):
             now = time.monotonic()
             if now >= deadline + READ_ON_S or (now >= deadline and now >= ask_at and told == self._news):
