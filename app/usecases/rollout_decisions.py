@@ -9,7 +9,7 @@ from app.store import rollouts as rollout_store
 from app.store.records import EVERY_BOX, BundleDecision, Choice, Rollout
 from app.store.writer import Writer
 from app.usecases import boxes, models
-from app.usecases.rollout_runner import decide as plan_says
+from app.usecases.rollout_progress import decide as plan_says
 from app.usecases.rollouts import ACTIVE, list_rollouts, must_be_free, must_be_offerable
 from cloud_sync.release.plan import FAILED, ON_BOX, OPEN
 from edge_runtime.contracts.errors import InputInvalid

@@ -97,7 +97,7 @@ def resume_rollout(ctx: Context, rollout: str) -> Rollout:
         waiting = {part.box for part in current.boxes if part.state in OPEN}
         must_be_free(ctx, [box for box in boxes.list_boxes(ctx) if box.box in waiting], but=current.rollout)
     if current.state == "stopped":
-        from app.usecases.rollout_runner import decide
+        from app.usecases.rollout_progress import decide
 
         known = {box.box: box for box in boxes.list_boxes(ctx)}
         if why := decide(current, known).stopped:

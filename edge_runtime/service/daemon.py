@@ -28,6 +28,7 @@ from edge_runtime.service.clock import ClockApi, keep_from_children, may_set_clo
 from edge_runtime.service.config_api import ConfigApi
 from edge_runtime.service.config_parts import Parts
 from edge_runtime.service.configuration import Configuration
+from edge_runtime.service.crashes import CrashWatch
 from edge_runtime.service.drills import DrillKeeper
 from edge_runtime.service.http import Routes
 from edge_runtime.service.inference import InferenceListeners
@@ -131,12 +132,14 @@ class Daemon:
             collectors=self._collectors,
             problem=lambda why: self._alert("inference.not-listening", why, None, {}),
         )
+        self._crashes = CrashWatch(home, kernel_boot=self._machine.kernel_boot)
         self._models = ModelKeeper(
             self._installer,
             tunings=home / TUNING_NAME,
             alert=self._alert,
             audit=self._spool.audit,
             changed=self._models_changed,
+            on_line=self._crashes.on_line,
         )
         self._shadows = ShadowKeeper(
             ShadowSlot(home, inbox=self._inbox, installer=self._installer),
@@ -223,7 +226,7 @@ class Daemon:
                 self._check_home()
                 self._configuration.start(self._parts)
                 self._inference.tick()
-                self._models.start()
+                self._models.start(self._crashes.begin(excused=self._shadows.interrupted))
                 self._shadows.start()
                 self._check_lines()
                 self._lines.apply(self._configuration.current)
@@ -234,6 +237,7 @@ class Daemon:
                 self._keep_house()
             finally:
                 self._stopping = True
+                self._crashes.close()
                 self._drills.close()
                 self._watchdog.tell(Pulse(stopping=True), time.monotonic())
                 forget_address(self._home)
@@ -392,6 +396,7 @@ class Daemon:
         next_tell = 0.0
         while not self._stop.wait(TICK_S):
             self._models.tick()
+            self._crashes.tick()
             self._inference.tick()
             self._drills.tick()
             self._configuration.tick()
