@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from app.fleet.pacing import RateCap
 from app.store import boxes as box_store
 from app.store import rollouts as rollout_store
-from app.store.records import Box, Model, Rollout, RolloutBox, RolloutState
+from app.store.records import Box, Model, Rollout, RolloutBox, RolloutBoxState, RolloutState
 from app.store.writer import Writer
 from app.usecases import boxes, models
 from app.usecases.crew import Crew
@@ -60,6 +60,8 @@ class Runner:
         """Boxes that were away when they were visited last."""
         self._news = threading.Event()
         self._bug: Exception | None = None
+        self._seen: dict[tuple[str, str], tuple[RolloutBoxState, int]] = {}
+        """The state of each box of each rollout, and when it was first seen here, by this desktop's clock."""
         self._mend_not_before = 0.0
         self._mended: tuple[tuple[int, ...], dict[str, str | None]] | None = None
         """The rows and what boxes ran when the records were mended last."""
@@ -97,7 +99,7 @@ class Runner:
         current = rollout_store.get_rollout(self._ctx.database, rollout)
         if current.state not in GOES_ON:
             return current
-        decision = decide(current, known)
+        decision = decide(current, known, self._seen_ms(current))
         if current.state == "running":
             current = self._conclude(current, decision)
         running = current.state == "running"
@@ -122,6 +124,16 @@ class Runner:
             self._news.clear()
             self._cancel.check()
             self._reap()
+
+    def _seen_ms(self, rollout: Rollout) -> dict[str, int]:
+        now, found = boxes.now_ms(), dict[str, int]()
+        for part in rollout.boxes:
+            state, since_ms = self._seen.get((rollout.rollout, part.box), (None, now))
+            if state != part.state:
+                since_ms = now
+                self._seen[rollout.rollout, part.box] = part.state, now
+            found[part.box] = since_ms
+        return found
 
     def _mend(self, known: Mapping[str, Box]) -> None:
         """Where rows or boxes are not what they were: all rollouts there ever were are looked through."""
