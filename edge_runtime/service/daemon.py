@@ -226,7 +226,10 @@ class Daemon:
                 self._check_home()
                 self._configuration.start(self._parts)
                 self._inference.tick()
-                self._models.start(self._crashes.begin(excused=self._shadows.interrupted))
+                self._models.start(crash := self._crashes.begin(excused=self._shadows.interrupted))
+                if crash is not None:
+                    # Now: this life may be as short as the one before.
+                    self._spool.flush()
                 self._shadows.start()
                 self._check_lines()
                 self._lines.apply(self._configuration.current)

@@ -112,8 +112,7 @@ class Installer:
             if self._trial is None:
                 return status
             figures = self._trial.report()
-            replaced = dataclasses.replace
-            return tuple(replaced(slot, trial=figures) if slot.state == "TRIAL" else slot for slot in status)
+            return tuple(dataclasses.replace(one, trial=figures) if one.state == "TRIAL" else one for one in status)
 
     def floors(self) -> dict[str, int]:
         """Lowest release of each model name that is still accepted."""

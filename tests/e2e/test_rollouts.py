@@ -215,7 +215,8 @@ def test_a_rehearsal_changes_nothing_and_says_what_would_happen(
     capped = rehearse(plant.ctx, "1.0.0", waves=[["press-1", "press-2"]], plan=Plan(cap_bytes_per_s=1000))
     assert [box.minutes for box in capped.boxes] == [pytest.approx(2 * old.size / 1000 / 60)] * 2
     assert capped.minutes == pytest.approx(2 * old.size / 1000 / 60), "the cap is for both together"
-    for waves in ([], [[]], [["press-1"], ["press-1"]]):
+    wrong: list[list[list[str]]] = [[], [[]], [["press-1"], ["press-1"]]]
+    for waves in wrong:
         with pytest.raises(InputInvalid):
             rehearse(plant.ctx, "1.0.0", waves=waves)
 
