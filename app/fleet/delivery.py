@@ -137,7 +137,14 @@ def deliver_bundle(
             if not isinstance(error, NotFound):
                 patches.forget(patch)
             detours.append(_detour(f"The patch to {sha256[:12]} did not work. {error}"))
-    count += client.deliver(path, sha256, sent=sent, pace=Pace(caps, now_s=now_s), state=state)
+    try:
+        count += client.deliver(path, sha256, sent=sent, pace=Pace(caps, now_s=now_s), state=state)
+    except ObjectCorrupt as error:
+        if not state.have:
+            raise
+        # The box has dropped it all: what lay there before may have been a neighbour's, and not what it was taken for.
+        detours.append(_detour(f"What lay on the box of {sha256[:12]} was wrong. {error.message}"))
+        count += client.deliver(path, sha256, sent=sent, pace=Pace(caps, now_s=now_s))
     return Delivered(way="whole", sent=count, detours=tuple(detours))
 
 
