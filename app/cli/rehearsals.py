@@ -37,7 +37,7 @@ def _lines(found: Rehearsal) -> list[str]:
             box.wave,
             box.name,
             text.size(box.bytes),
-            "-" if box.minutes is None else f"{box.minutes:.1f} min",
+            _minutes(box.minutes),
             "-" if box.bytes_per_s is None else f"{text.size(round(box.bytes_per_s))}/s ({box.measured})",
             text.size(box.peak_disk_bytes),
             "-" if box.free_disk_bytes is None else text.size(box.free_disk_bytes),
@@ -45,11 +45,20 @@ def _lines(found: Rehearsal) -> list[str]:
         )
         for box in found.boxes
     ]
+    most = f" ({text.size(found.most_bytes)} where boxes cannot hand it on)" if found.most_bytes > found.bytes else ""
+    takes = "not known how long" if found.minutes is None else f"{_minutes(found.minutes)} at most, without rests"
+    counted = text.counted(len(found.boxes), "box", "boxes")
     return [
-        f"{found.model}: {text.size(found.bytes)} to {len(found.boxes)} boxes. Nothing was changed.",
+        f"{found.model}: {text.size(found.bytes)} to {counted}{most}, {takes}. Nothing was changed.",
         *text.table(("WAVE", "BOX", "TO SEND", "TAKES", "LINK", "PEAK DISK", "FREE", "WOULD BE REFUSED"), rows),
         found.point_of_no_return,
     ]
+
+
+def _minutes(minutes: float | None) -> str:
+    if minutes is None:
+        return text.NONE
+    return "< 0.1 min" if 0 < minutes < 0.1 else f"{minutes:.1f} min"
 
 
 def _verdict(box: BoxRehearsal) -> str:

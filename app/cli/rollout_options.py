@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from app.context import Context
     from cloud_sync.release.plan import Plan
 
-_RATE = re.compile(r"(?P<number>\d+(?:\.\d+)?)\s*(?P<unit>[kKmM]?)(?:B(?:/s)?)?")
+_RATE = re.compile(r"(?P<number>\d{1,15}(?:\.\d{1,15})?)\s*(?P<unit>[kKmM]?)(?:B(?:/s)?)?")
 _UNITS = {"": 1, "k": 1_000, "m": 1_000_000}
 _SHARE = re.compile(r"(\d+(?:\.\d+)?)\s*%")
 
@@ -37,7 +37,9 @@ def add_plan_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--max-failures", type=int, default=0, metavar="N", help="stop when more boxes fail than this (default: 0)"
     )
-    parser.add_argument("--cap", metavar="RATE", help="bytes per second to each box at most, such as 500k or 2M")
+    parser.add_argument(
+        "--cap", metavar="RATE", help="bytes per second to all boxes together at most, such as 500k or 2M"
+    )
 
 
 def waves_of(ctx: Context, arguments: argparse.Namespace) -> list[list[str]]:
@@ -63,12 +65,12 @@ def waves_of(ctx: Context, arguments: argparse.Namespace) -> list[list[str]]:
 
 def plan_of(arguments: argparse.Namespace) -> Plan:
     """:raises InputInvalid: a figure that cannot be."""
-    from cloud_sync.release.plan import MAX_PAUSE_MINUTES, Plan
+    from cloud_sync.release.plan import MAX_FAILURES, MAX_PAUSE_MINUTES, Plan
 
     if not 0 <= arguments.pause <= MAX_PAUSE_MINUTES:
         raise InputInvalid(f"A pause lasts 0 to {MAX_PAUSE_MINUTES} minutes.")
-    if arguments.max_failures < 0:
-        raise InputInvalid("--max-failures is 0 or more.")
+    if not 0 <= arguments.max_failures <= MAX_FAILURES:
+        raise InputInvalid(f"--max-failures is 0 to {MAX_FAILURES}.")
     return Plan(
         pause_minutes=arguments.pause,
         max_failures=arguments.max_failures,
@@ -88,8 +90,12 @@ def _share(text: str) -> float:
 
 
 def _rate(text: str) -> int:
+    from cloud_sync.release.plan import MAX_CAP_BYTES_PER_S
+
     matched = _RATE.fullmatch(text.strip())
     rate = round(float(matched["number"]) * _UNITS[matched["unit"].lower()]) if matched else 0
-    if rate < 1:
-        raise InputInvalid(f"{text[:40]!r} is no rate in bytes per second such as 500k or 2M.")
+    if not 1 <= rate <= MAX_CAP_BYTES_PER_S:
+        raise InputInvalid(
+            f"{text[:40]!r} is no rate in bytes per second such as 500k or 2M; at most {MAX_CAP_BYTES_PER_S}."
+        )
     return rate

@@ -106,16 +106,20 @@ def _answer(session: Session, ctx: Context, rollout: Rollout) -> None:
 
 def _list(_arguments: argparse.Namespace, session: Session) -> None:
     from app.usecases import rollouts
+    from app.usecases.rollout_conflicts import mend_records
 
     with session.open() as ctx:
+        mend_records(ctx)
         empty = "No rollout yet. Start one with `lineside rollouts start MODEL --wave BOX`."
         session.rows("rollouts", rollouts.list_rollouts(ctx), _BRIEF, empty=empty)
 
 
 def _show(arguments: argparse.Namespace, session: Session) -> None:
     from app.usecases import rollouts
+    from app.usecases.rollout_conflicts import mend_records
 
     with session.open() as ctx:
+        mend_records(ctx)
         _answer(session, ctx, rollouts.get_rollout(ctx, arguments.rollout))
 
 

@@ -105,7 +105,7 @@ def _plan_lines(plan: VisitPlan) -> list[str]:
                 (
                     item.name,
                     text.size(item.bytes),
-                    f"{len(item.boxes)} boxes",
+                    text.counted(len(item.boxes), "box", "boxes"),
                     "yes" if item.here else "NO, fetch it first",
                 )
                 for item in plan.items

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal
 from app.fleet.client import BoxClient, split_address
 from app.fleet.pacing import Pace, RateCap
 from app.fleet.patches import Patches
-from edge_runtime.contracts.delivery import FetchRequest, GuestRequest, MakeRequest
+from edge_runtime.contracts.delivery import LEAST_BYTES_PER_S, FetchRequest, GuestRequest, MakeRequest
 from edge_runtime.contracts.errors import (
     Cancelled,
     LinesideError,
@@ -37,8 +37,10 @@ MIN_HANDOVER_BYTES = 256 * 1024
 """Less is sent from here at once: what is said around a hand-over takes its time, too."""
 HANDOVER_S = 900
 """A box may read another one's file for so long; then it is sent from here, where it is not there yet."""
-STALLED_S = 60.0
-"""Without a byte from a neighbour for so long, it is sent from here."""
+STALLED_S = 30.0
+"""A box that does not itself give up a neighbour which is too slow: after so long it is sent from here."""
+WORTH_WHILE = 0.1
+"""Of what this desktop's own link carries: a neighbour that is slower takes too long for what it saves."""
 _WAIT_S = 2.0
 _log = logging.getLogger(__name__)
 
@@ -71,6 +73,8 @@ class Needed:
     """Bytes over this desktop's own link."""
     disk: int
     """Bytes that the box needs at most at one time beside what lies there now, until the trial has begun."""
+    missing: int = 0
+    """Bytes of the bundle that are not there."""
 
 
 def deliver_bundle(
@@ -83,6 +87,7 @@ def deliver_bundle(
     patches: Patches | None = None,
     neighbours: Sequence[Neighbour] = (),
     caps: Sequence[RateCap] = (),
+    link_bytes_per_s: float | None = None,
     now_s: Callable[[], float] = time.monotonic,
 ) -> Delivered:
     """Have the bundle at ``path`` on the box, whole and with the right digest. Again after any failure: it goes on from
@@ -92,6 +97,7 @@ def deliver_bundle(
     :param patches: where patches are kept; None: none are made.
     :param neighbours: asked in this order; one that fails costs time, and no harm.
     :param caps: bytes a second, of this delivery and of those beside it.
+    :param link_bytes_per_s: what this desktop's own link to the box carries, where that is known.
     :param now_s: a monotonic clock, seconds.
     :raises BoxUnreachable: the connection broke; what has arrived stays there.
     :raises DiskFull: no room on the box.
@@ -101,10 +107,11 @@ def deliver_bundle(
     if state.complete:
         sent(size, size)
         return Delivered(way="there", sent=0)
+    least = least_of_neighbour(link_bytes_per_s, caps)
     able = neighbours if size - state.have >= MIN_HANDOVER_BYTES else ()
     for neighbour in able:
         try:
-            _hand_over(client, neighbour, sha256, size, sent=sent, now_s=now_s)
+            _hand_over(client, neighbour, sha256, size, least=least, sent=sent, now_s=now_s)
             return Delivered(way="neighbour", sent=0, detours=tuple(detours))
         except Cancelled:
             raise
@@ -130,7 +137,14 @@ def deliver_bundle(
             if not isinstance(error, NotFound):
                 patches.forget(patch)
             detours.append(_detour(f"The patch to {sha256[:12]} did not work. {error}"))
-    count += client.deliver(path, sha256, sent=sent, pace=Pace(caps, now_s=now_s), state=state)
+    try:
+        count += client.deliver(path, sha256, sent=sent, pace=Pace(caps, now_s=now_s), state=state)
+    except ObjectCorrupt as error:
+        if not state.have:
+            raise
+        # The box has dropped it all: what lay there before may have been a neighbour's, and not what it was taken for.
+        detours.append(_detour(f"What lay on the box of {sha256[:12]} was wrong. {error.message}"))
+        count += client.deliver(path, sha256, sent=sent, pace=Pace(caps, now_s=now_s))
     return Delivered(way="whole", sent=count, detours=tuple(detours))
 
 
@@ -151,12 +165,18 @@ def needed_bytes(
     if state.complete:
         return Needed(way="there", sent=0, disk=size)
     if missing >= MIN_HANDOVER_BYTES and any(_has(neighbour, sha256, size) for neighbour in neighbours):
-        return Needed(way="neighbour", sent=0, disk=missing + size)
+        return Needed(way="neighbour", sent=0, disk=missing + size, missing=missing)
     if patches and (found := _cheapest(client, path, sha256, missing, bases, patches)):
         patch = found[1]
         there = client.object_state(patch.sha256, patch.size).have
-        return Needed(way="patch", sent=patch.size - there, disk=2 * size + patch.size - there)
-    return Needed(way="whole", sent=missing, disk=missing + size)
+        return Needed(way="patch", sent=patch.size - there, disk=2 * size + patch.size - there, missing=missing)
+    return Needed(way="whole", sent=missing, disk=missing + size, missing=missing)
+
+
+def least_of_neighbour(link_bytes_per_s: float | None, caps: Sequence[RateCap] = ()) -> int:
+    """Bytes a second at which a neighbour is still worth it. Pure."""
+    ways = [cap.bytes_per_s for cap in caps] + ([link_bytes_per_s] if link_bytes_per_s is not None else [])
+    return max(LEAST_BYTES_PER_S, int(WORTH_WHILE * min(ways, default=0)))
 
 
 def _detour(why: str) -> str:
@@ -185,7 +205,14 @@ def _cheapest(
 
 
 def _hand_over(
-    client: BoxClient, neighbour: Neighbour, sha256: str, size: int, *, sent: Sent, now_s: Callable[[], float]
+    client: BoxClient,
+    neighbour: Neighbour,
+    sha256: str,
+    size: int,
+    *,
+    least: int,
+    sent: Sent,
+    now_s: Callable[[], float],
 ) -> None:
     """Have one box give the bundle to the other.
 
@@ -197,20 +224,27 @@ def _hand_over(
         host, port = split_address(giver.address)
         giver.admit_guest(GuestRequest(certificate=client.certificate, sha256=sha256, seconds=HANDOVER_S))
         try:
-            request = FetchRequest(host=host, port=port, certificate=giver.certificate, size=size, seconds=HANDOVER_S)
+            request = FetchRequest(
+                host=host,
+                port=port,
+                certificate=giver.certificate,
+                size=size,
+                seconds=HANDOVER_S,
+                least_bytes_per_s=least,
+            )
             client.fetch_object(sha256, request)
-            _follow(client, sha256, size, sent=sent, now_s=now_s)
+            _follow(client, sha256, size, least=least, sent=sent, now_s=now_s)
         finally:
             with suppress(LinesideError):
                 giver.admit_guest(GuestRequest(certificate=client.certificate, sha256=sha256, seconds=0))
 
 
-def _follow(client: BoxClient, sha256: str, size: int, *, sent: Sent, now_s: Callable[[], float]) -> None:
+def _follow(client: BoxClient, sha256: str, size: int, *, least: int, sent: Sent, now_s: Callable[[], float]) -> None:
     """Until the box has fetched it.
 
-    :raises NotHandedOver: the neighbour failed, or nothing has come for long.
+    :raises NotHandedOver: the neighbour failed, or too little has come for long.
     """
-    most, moved_s = -1, now_s()
+    had, since_s = 0, now_s()
     serial = client.status().serial
     while True:
         state = client.object_state(sha256, size)
@@ -219,8 +253,8 @@ def _follow(client: BoxClient, sha256: str, size: int, *, sent: Sent, now_s: Cal
             return
         if state.fetch is None or state.fetch.state != "running":
             raise NotHandedOver((state.fetch and state.fetch.reason) or "The box started anew in the middle of it.")
-        if state.have > most:
-            most, moved_s = state.have, now_s()
-        elif now_s() - moved_s > STALLED_S:
-            raise NotHandedOver(f"Nothing has come for {STALLED_S:.0f} s.")
+        if (took_s := now_s() - since_s) > STALLED_S:
+            if (came := state.have - had) < least * took_s:
+                raise NotHandedOver(f"It is too slow: {max(came, 0)} bytes have come in {took_s:.0f} s.")
+            had, since_s = state.have, now_s()
         serial = client.status(since=serial, wait_s=_WAIT_S).serial

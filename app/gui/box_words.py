@@ -23,6 +23,7 @@ _KINDS: dict[str, tuple[str, Tone, str]] = {
     "model.failing": ("bad", "bad", QT_TRANSLATE_NOOP("boxes", "Model fails")),
     "model.damaged": ("bad", "bad", QT_TRANSLATE_NOOP("boxes", "Model damaged")),
     "model.unusable": ("bad", "bad", QT_TRANSLATE_NOOP("boxes", "Model unusable")),
+    "model.crashing": ("bad", "bad", QT_TRANSLATE_NOOP("boxes", "Model crashes")),
     "model.fallback": ("warn", "warn", QT_TRANSLATE_NOOP("boxes", "Slower provider")),
     "update.refused": ("bad", "bad", QT_TRANSLATE_NOOP("boxes", "Update refused")),
     "shadow.given-up": ("stop", "warn", QT_TRANSLATE_NOOP("boxes", "Shadow given up")),
@@ -60,6 +61,7 @@ _KINDS: dict[str, tuple[str, Tone, str]] = {
     "witness.lost": ("warn", "warn", QT_TRANSLATE_NOOP("boxes", "No witness any more")),
     "drill.begun": ("shield", "info", QT_TRANSLATE_NOOP("boxes", "Drill begun")),
     "drill.ended": ("shield", "info", QT_TRANSLATE_NOOP("boxes", "Drill ended")),
+    "box.crashed": ("bad", "bad", QT_TRANSLATE_NOOP("boxes", "Crashed")),
     "box.started": ("play", "info", QT_TRANSLATE_NOOP("boxes", "Started")),
 }
 _STREAMS = {

@@ -75,6 +75,7 @@ def deliver_model(
 
     :param status: what the box says of itself now.
     """
+    known = link_store.link_of(ctx.database, box.box)
     return deliver_bundle(
         client,
         ctx.blobs.checked(model.sha256),
@@ -84,6 +85,7 @@ def deliver_model(
         patches=ctx.patches,
         neighbours=_neighbours(ctx, box, model),
         caps=caps,
+        link_bytes_per_s=known.bytes_per_s if known else None,
     )
 
 

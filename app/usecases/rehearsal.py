@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import os
+import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -14,11 +15,12 @@ from app.fleet.client import BoxClient
 from app.fleet.delivery import Needed, Way
 from app.store import decisions as decision_store
 from app.store import links as link_store
-from app.store.records import Box, BundleDecision, LinkFigure, Model
-from app.usecases import boxes, models, roots
+from app.store.records import Box, BundleDecision, LinkFigure, Model, Rollout
+from app.usecases import boxes, models, rollouts, roots
 from app.usecases.deliveries import needed_for_model
-from app.usecases.labels import choose_boxes
 from app.usecases.progress import CancelToken, Progress, ProgressEvent, silent
+from app.usecases.rehearsal_sums import Share, hand_on, take_time
+from app.usecases.rollout_runner import AT_A_TIME as SERVED_AT_A_TIME
 from cloud_sync.release.plan import Plan
 from edge_runtime.contracts.errors import LinesideError, NotFound
 from edge_runtime.contracts.status import BoxStatus
@@ -32,6 +34,8 @@ FIRST_PIECE = 64 * 1024
 LARGEST_PIECE = 1024 * 1024
 LONG_ENOUGH_S = 0.2
 """A piece that took so long to send says how fast the link is; a shorter one is followed by a larger one."""
+ROUND_TRIPS = 5
+"""The shortest of so many counts: on a fast link a single one may well take longer than a piece."""
 POINT_OF_NO_RETURN = (
     "Until the box commits it, a cut, an abort or a bad trial brings back what runs there now. Once it has committed, "
     "releases older than this one are refused there."
@@ -64,7 +68,7 @@ class BoxRehearsal:
     measured: str = "never"
     """``now``, ``earlier`` (a delivery or measurement of before) or ``never``."""
     minutes: float | None = None
-    """To send the bytes; None where the link's speed is not known."""
+    """To send the bytes beside the others of the wave; None where the link's speed is not known."""
     peak_disk_bytes: int
     """More than now, at the worst moment: what is delivered, and its copy in the slot."""
     free_disk_bytes: int | None = None
@@ -80,7 +84,11 @@ class Rehearsal:
     bundle: str
     size: int
     bytes: int
-    """In all."""
+    """In all, where boxes of later waves get it from those that have it by then."""
+    most_bytes: int
+    """In all, where no box can hand it to another one."""
+    minutes: float | None
+    """To send all that, wave after wave and without their rests, at most; None where it is not known."""
     boxes: tuple[BoxRehearsal, ...]
     point_of_no_return: str = POINT_OF_NO_RETURN
 
@@ -102,23 +110,33 @@ def rehearse(
     """Ask every box of a rollout what it would need; those that do not answer are judged by what they said last.
 
     :param waves: as in :func:`app.usecases.rollouts.start_rollout`.
+    :raises InputInvalid: no boxes, or one that is named twice.
     """
     record = models.get_model(ctx, model)
-    chosen = [(wave, box) for wave, names in enumerate(waves) for box in choose_boxes(ctx, names)]
+    chosen = rollouts.boxes_of(ctx, waves)
     token, cap = cancel or CancelToken(), plan.cap_bytes_per_s if plan else None
     runtime = _needed_runtime(ctx, record)
-    found: list[BoxRehearsal] = []
+    busy, measuring = rollouts.busy_boxes(ctx), threading.Lock()
+    asked: list[_Asked] = []
+
+    def ask(wave: int, box: Box) -> _Asked:
+        token.check()
+        return _ask(ctx, record, box, wave, other=busy.get(box.box), runtime=runtime, measuring=measuring)
+
     with ThreadPoolExecutor(AT_A_TIME, thread_name_prefix="rehearse") as pool:
-        asked = [pool.submit(_rehearse_box, ctx, record, box, wave, cap, runtime, token) for wave, box in chosen]
-        for done, one in enumerate(asked):
-            found.append(one.result())
-            progress(ProgressEvent(step="rehearse", message=found[-1].name, fraction=(done + 1) / len(asked)))
+        for done, future in enumerate([pool.submit(ask, wave, box) for wave, box in chosen]):
+            asked.append(future.result())
+            progress(ProgressEvent(step="rehearse", message=asked[-1].box.name, fraction=(done + 1) / len(chosen)))
+    alone = [one.share for one in asked]
+    shares, minutes = take_time(hand_on(alone), cap=cap, at_a_time=SERVED_AT_A_TIME)
     return Rehearsal(
         model=f"{record.name} {record.version}",
         bundle=record.model,
         size=record.size,
-        bytes=sum(box.bytes for box in found),
-        boxes=tuple(found),
+        bytes=sum(share.bytes for share in shares),
+        most_bytes=sum(share.bytes for share in alone),
+        minutes=minutes,
+        boxes=tuple(one.told(share, cap) for one, share in zip(asked, shares, strict=True)),
     )
 
 
@@ -181,9 +199,13 @@ def measure_link(send: Callable[[bytes], None], clock: Callable[[], float] = tim
     :param send: sends bytes that are thrown away at the other end, and returns when they are there.
     """
     send(b"\0")  # opens the connection, which is no part of it
-    began = clock()
-    send(b"\0")
-    round_trip = clock() - began
+    round_trip = float("inf")
+    for _ in range(ROUND_TRIPS):
+        began = clock()
+        send(b"\0")
+        round_trip = min(round_trip, clock() - began)
+        if round_trip > LONG_ENOUGH_S / 2:
+            break
     size = FIRST_PIECE
     while True:
         piece = _noise(size)
@@ -196,16 +218,54 @@ def measure_link(send: Callable[[bytes], None], clock: Callable[[], float] = tim
         size *= 4
 
 
-def _rehearse_box(
-    ctx: Context, model: Model, box: Box, wave: int, cap: int | None, runtime: str | None, cancel: CancelToken
-) -> BoxRehearsal:
-    cancel.check()
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Asked:
+    """What one box said, before it is seen beside the others."""
+
+    box: Box
+    problem: str | None
+    measured: str
+    peak_disk_bytes: int
+    free_disk_bytes: int | None
+    refusals: tuple[Refusal, ...]
+    share: Share
+
+    def told(self, share: Share, cap: int | None) -> BoxRehearsal:
+        speed = share.bytes_per_s
+        return BoxRehearsal(
+            box=self.box.box,
+            name=self.box.name,
+            wave=share.wave,
+            problem=self.problem,
+            way=share.way,
+            bytes=share.bytes,
+            bytes_per_s=min(speed, float(cap)) if speed is not None and cap is not None else speed,
+            measured=self.measured,
+            minutes=share.minutes,
+            peak_disk_bytes=self.peak_disk_bytes,
+            free_disk_bytes=self.free_disk_bytes,
+            refusals=self.refusals,
+        )
+
+
+def _ask(
+    ctx: Context,
+    model: Model,
+    box: Box,
+    wave: int,
+    *,
+    other: Rollout | None,
+    runtime: str | None,
+    measuring: threading.Lock,
+) -> _Asked:
     status, needed, problem, speed, measured = box.status, _unknown(model), None, None, "never"
     try:
         with boxes.connect(ctx, box) as client:
             status = roots.ask_status(ctx, box, client)
             needed = needed_for_model(ctx, box, client, model, status)
-            speed, measured = _speed_now(client), "now"
+            with measuring:
+                # One at a time: they would measure what the others leave of the link that they share.
+                speed, measured = _speed_now(client), "now"
             if speed is not None:
                 link_store.put_link(ctx.database, LinkFigure(box=box.box, bytes_per_s=speed, at_ms=boxes.now_ms()))
     except LinesideError as error:
@@ -214,21 +274,26 @@ def _rehearse_box(
         speed, measured = known.bytes_per_s, "earlier"
     elif speed is None:
         measured = "never"
-    if speed is not None and cap is not None:
-        speed = min(speed, float(cap))
-    return BoxRehearsal(
-        box=box.box,
-        name=box.name,
-        wave=wave,
+    refused = _refusals(ctx, model, box, status, needed.disk, runtime)
+    if other is not None:
+        words = f"It is part of the rollout {other.rollout[:12]} of {other.version}, which is under way."
+        refused = (Refusal(kind="other-rollout", words=words), *refused)
+    return _Asked(
+        box=box,
         problem=problem,
-        way=needed.way,
-        bytes=needed.sent,
-        bytes_per_s=speed,
         measured=measured,
-        minutes=needed.sent / speed / 60 if speed else (0.0 if not needed.sent else None),
         peak_disk_bytes=needed.disk,
         free_disk_bytes=status.spool.disk_free_bytes if status else None,
-        refusals=_refusals(ctx, model, box, status, needed.disk, runtime),
+        refusals=refused,
+        share=Share(
+            wave=wave,
+            takes=problem is None and not refused,
+            answered=problem is None,
+            way=needed.way,
+            bytes=needed.sent,
+            missing=needed.missing,
+            bytes_per_s=speed,
+        ),
     )
 
 
@@ -253,7 +318,7 @@ def _refusals(
 
 def _unknown(model: Model) -> Needed:
     """Of a box that does not answer: at most the whole of it."""
-    return Needed(way="whole", sent=model.size, disk=2 * model.size)
+    return Needed(way="whole", sent=model.size, disk=2 * model.size, missing=model.size)
 
 
 def _speed_now(client: BoxClient) -> float | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ from app.store import models as model_store
 from app.store import rollouts as rollout_store
 from app.store.records import Box, Rollout, RolloutBox
 from app.store.writer import Writer
+from app.usecases.rollout_progress import decide
 from cloud_sync.journal.clock import format_stamp
 from cloud_sync.release.claims import Claim, Verdict, settle
 from cloud_sync.release.plan import OPEN
@@ -73,6 +75,8 @@ def mend_records(ctx: Context) -> int:
         for rollout, part in rows:
             if rollout.rollout in verdicts:
                 changes.append((rollout, part, verdicts[rollout.rollout]))
+            elif why := went_back(known.get(box), rollout, part):
+                changes.append((rollout, part, Verdict("rolled-back", why=why)))
             elif rollout.state == "done" and part.state in OPEN and rollout.model == running:
                 # A desktop that knew of less wrote last; nobody asks this box any more for this rollout's sake.
                 changes.append((rollout, part, Verdict("committed")))
@@ -84,15 +88,45 @@ def mend_records(ctx: Context) -> int:
     def work(writer: Writer) -> int:
         moved = 0
         for rollout, part, verdict in changes:
-            reason = _reason(ctx, titles, by_id[verdict.by]) if verdict.by else None
+            reason = _reason(ctx, titles, by_id[verdict.by]) if verdict.by else verdict.why
             if rollout_store.move_box(writer, rollout.rollout, part.box, verdict.state, reason, out_of=[part.state]):
                 moved += 1
-                if verdict.state == "overtaken":
+                if verdict.state in ("overtaken", "rolled-back"):
                     name = known[part.box].name if part.box in known else part.box[:12]
-                    writer.activity("rollout.overtaken", rollout.rollout, f"{name}: {reason}")
+                    writer.activity(f"rollout.{verdict.state}", rollout.rollout, f"{name}: {reason}")
         return moved
 
-    return ctx.database.write(work)
+    moved = ctx.database.write(work)
+    for one in {rollout.rollout for rollout, _, verdict in changes if verdict.state == "rolled-back"}:
+        _stop_after_all(ctx, one, known)
+    return moved
+
+
+def went_back(box: Box | None, rollout: Rollout, part: RolloutBox) -> str | None:
+    """Why a box that had committed a rollout's model does not run it any more, by what the box said since; else None.
+
+    A box that simply got another model since then says nothing against this one.
+    """
+    if box is None or box.status is None or part.state != "committed" or (box.last_seen_ms or 0) <= part.updated_ms:
+        return None
+    if running_bundle(box) == rollout.model or (why := box.status.refused.get(rollout.model)) is None:
+        return None
+    return f"It had committed it, and went back: {why}."
+
+
+def _stop_after_all(ctx: Context, rollout: str, known: Mapping[str, Box]) -> None:
+    """A rollout that was done and is not what its plan asks for any more; one that runs stops where it is decided."""
+    current = rollout_store.get_rollout(ctx.database, rollout)
+    if current.state != "done" or (stopped := decide(current, known).stopped) is None:
+        return
+
+    def work(writer: Writer) -> None:
+        if rollout_store.move_rollout(
+            writer, rollout, "stopped", out_of=["done"], reason=stopped, finished_ms=current.finished_ms
+        ):
+            writer.activity("rollout.stopped", rollout, f"Rollout: {stopped}.")
+
+    ctx.database.write(work)
 
 
 def desktop_name(ctx: Context, replica: str) -> str:

@@ -9,7 +9,8 @@ from app.store import rollouts as rollout_store
 from app.store.records import EVERY_BOX, BundleDecision, Choice, Rollout
 from app.store.writer import Writer
 from app.usecases import boxes, models
-from app.usecases.rollout_runner import decide as plan_says
+from app.usecases.rollout_conflicts import running_bundle
+from app.usecases.rollout_progress import decide as plan_says
 from app.usecases.rollouts import ACTIVE, list_rollouts, must_be_free, must_be_offerable
 from cloud_sync.release.plan import FAILED, ON_BOX, OPEN
 from edge_runtime.contracts.errors import InputInvalid
@@ -39,16 +40,24 @@ def decide(ctx: Context, box: str, model: str, choice: Choice, reason: str | Non
 
     It stands on every desktop of the site after a sync. The box is told when it is next reached for the rollout.
 
-    :raises InputInvalid: the box has it on trial at this moment, or is part of another rollout.
+    :raises InputInvalid: the box has it on trial at this moment or runs it, or is part of another rollout; or a reason
+        without a word.
     :raises BundleBlacklisted: it is never offered again, so it is neither to be offered nor held.
     """
     chosen, record = boxes.get_box(ctx, box), models.get_model(ctx, model)
     if choice not in MEANS:
         raise InputInvalid(f"{choice!r} is no decision: offer-again, hold or blacklist.")
+    if reason is not None and not reason.strip():
+        raise InputInvalid("Say why, in a few words.")
     if choice != "blacklist":
         must_be_offerable(ctx, record)
     mine = [one for one in list_rollouts(ctx) if one.model == record.model]
     row = next(((one, part) for one in mine for part in one.boxes if part.box == chosen.box), None)
+    if choice == "hold" and running_bundle(chosen) == record.model and (row is None or row[1].state not in FAILED):
+        raise InputInvalid(
+            f"{chosen.name} runs {record.name} {record.version}: there is nothing to hold from it.",
+            hint=f"To send it back first: `lineside boxes rollback {chosen.name} --reason WHY`.",
+        )
     if row is not None and row[1].state in ON_BOX and choice != "blacklist":
         raise InputInvalid(
             f"{chosen.name} has {record.name} {record.version} on trial now.", hint="Wait for its end, or abort first."

@@ -14,14 +14,15 @@ from typing import TYPE_CHECKING
 from app.fleet.pacing import RateCap
 from app.store import boxes as box_store
 from app.store import rollouts as rollout_store
-from app.store.records import Box, Model, Rollout, RolloutBox, RolloutState
+from app.store.records import Box, Model, Rollout, RolloutBox, RolloutBoxState, RolloutState
 from app.store.writer import Writer
 from app.usecases import boxes, models
 from app.usecases.crew import Crew
 from app.usecases.progress import CancelToken, Progress, ProgressEvent, silent
 from app.usecases.rollout_conflicts import mend_records, running_bundle
+from app.usecases.rollout_progress import decide, is_away
 from app.usecases.rollout_visit import Visit
-from cloud_sync.release.plan import ON_BOX, OPEN, BoxProgress, Decision, next_boxes
+from cloud_sync.release.plan import ON_BOX, OPEN, Decision
 from edge_runtime.contracts.errors import Cancelled, LinesideError, NotFound
 
 if TYPE_CHECKING:
@@ -34,6 +35,8 @@ LOOKOUTS = 4
 PAUSE_S = 0.25
 AWAY_S = 15.0
 """How long a box that did not answer is left alone."""
+WATCH_S = 10.0
+"""How often a box that has committed is asked how it does while its rollout goes on: the next waves rest on it."""
 MEND_S = 2.0
 """How often the rows of all rollouts are looked through for what contradicts each other, or the boxes."""
 GOES_ON = frozenset({"running", "paused", "stopped", "aborted"})
@@ -57,6 +60,8 @@ class Runner:
         """Boxes that were away when they were visited last."""
         self._news = threading.Event()
         self._bug: Exception | None = None
+        self._seen: dict[tuple[str, str], tuple[RolloutBoxState, int]] = {}
+        """The state of each box of each rollout, and when it was first seen here, by this desktop's clock."""
         self._mend_not_before = 0.0
         self._mended: tuple[tuple[int, ...], dict[str, str | None]] | None = None
         """The rows and what boxes ran when the records were mended last."""
@@ -77,6 +82,7 @@ class Runner:
 
     def step_all(self) -> None:
         """As :meth:`step`, for every rollout of which a box may still go on."""
+        self._mend({box.box: box for box in box_store.list_boxes(self._ctx.database)})
         for rollout in rollout_store.list_going_on(self._ctx.database, [*ON_BOX, "sending"]):
             self.step(rollout)
 
@@ -93,7 +99,7 @@ class Runner:
         current = rollout_store.get_rollout(self._ctx.database, rollout)
         if current.state not in GOES_ON:
             return current
-        decision = decide(current, known)
+        decision = decide(current, known, self._seen_ms(current))
         if current.state == "running":
             current = self._conclude(current, decision)
         running = current.state == "running"
@@ -104,6 +110,8 @@ class Runner:
             offering = running and (part.box in decision.start or part.state == "sending")
             if offering or part.state in ON_BOX or (part.state == "sending" and current.state == "aborted"):
                 self._visit(current, part, known.get(part.box), model, offering=offering, pause_s=pause_s)
+            elif running and part.state == "committed" and part.box in known:
+                self._watch(known[part.box])
         if self._bug is not None:
             bug, self._bug = self._bug, None
             raise bug
@@ -116,6 +124,16 @@ class Runner:
             self._news.clear()
             self._cancel.check()
             self._reap()
+
+    def _seen_ms(self, rollout: Rollout) -> dict[str, int]:
+        now, found = boxes.now_ms(), dict[str, int]()
+        for part in rollout.boxes:
+            state, since_ms = self._seen.get((rollout.rollout, part.box), (None, now))
+            if state != part.state:
+                since_ms = now
+                self._seen[rollout.rollout, part.box] = part.state, now
+            found[part.box] = since_ms
+        return found
 
     def _mend(self, known: Mapping[str, Box]) -> None:
         """Where rows or boxes are not what they were: all rollouts there ever were are looked through."""
@@ -194,6 +212,19 @@ class Runner:
         self._busy[part.box] = future
         future.add_done_callback(lambda _future: self._news.set())
 
+    def _watch(self, box: Box) -> None:
+        """Ask a box that has committed how it does: it may have gone back since."""
+        now = time.monotonic()
+        if box.box in self._busy or now < self._not_before.get(box.box, 0.0):
+            return
+        self._not_before[box.box] = now + max(WATCH_S, AWAY_S if is_away(box) else 0.0)
+        future = self._looking.submit(lambda: self._ask(box))
+        self._busy[box.box] = future
+        future.add_done_callback(lambda _future: self._news.set())
+
+    def _ask(self, box: Box) -> None:
+        boxes.refresh(self._ctx, box.box)
+
     def _caps_of(self, rollout: Rollout) -> list[RateCap]:
         """One for all of a rollout's deliveries together: it is this desktop's link that they share."""
         cap = rollout.plan.cap_bytes_per_s
@@ -223,34 +254,6 @@ class Runner:
                 box_store.set_status(self._ctx.database, box, problem=error)
             except Exception as error:  # noqa: BLE001 - it reaches the caller once the other boxes were served
                 self._bug = error
-
-
-def decide(rollout: Rollout, known: Mapping[str, Box]) -> Decision:
-    """What the plan says now, from the rows and from which boxes answer this desktop.
-
-    :param known: the enrolled boxes by id.
-    """
-    return next_boxes(
-        rollout.plan,
-        [
-            BoxProgress(
-                box=part.box,
-                wave=part.wave,
-                state=part.state,
-                reason=part.reason,
-                updated_ms=part.updated_ms,
-                away=is_away(known.get(part.box)),
-                name=known[part.box].name if part.box in known else part.box[:12],
-            )
-            for part in rollout.boxes
-        ],
-        boxes.now_ms(),
-    )
-
-
-def is_away(box: Box | None) -> bool:
-    """Whether a box did not answer this desktop when it was asked last."""
-    return box is None or box.problem is not None
 
 
 def advance_rollout(

@@ -93,7 +93,8 @@ class Visit:
             return
         if self._state in ("installing", "trial"):
             cut = slot is not None and slot.reason == CUT_DURING_INSTALLATION
-            if cut or boxes.now_ms() - self._since_ms > UNKNOWN_AFTER_MS:
+            # A row from the future was written by a clock that is ahead: how old it is cannot be told.
+            if cut or not 0 <= boxes.now_ms() - self._since_ms <= UNKNOWN_AFTER_MS:
                 self._move("waiting", CUT_OFF if cut else LOST)
             return
         if not self._offering:

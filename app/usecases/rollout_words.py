@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from app.store import boxes as box_store
 from app.store.records import Rollout
-from app.usecases.rollout_runner import decide
+from app.usecases.rollout_progress import decide
 
 if TYPE_CHECKING:
     from app.context import Context

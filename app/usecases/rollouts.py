@@ -55,10 +55,7 @@ def start_rollout(ctx: Context, model: str, *, waves: Sequence[Sequence[str]], p
     """
     record = models.get_model(ctx, model)
     must_be_offerable(ctx, record)
-    chosen = [(wave, box) for wave, names in enumerate(waves) for box in choose_boxes(ctx, names)]
-    ids = [box.box for _wave, box in chosen]
-    if not ids or len(set(ids)) != len(ids):
-        raise InputInvalid("A rollout needs at least one box, and each box once.")
+    chosen = boxes_of(ctx, waves)
     must_be_free(ctx, [box for _wave, box in chosen])
     rollout = Rollout(
         rollout=str(uuid.uuid4()),
@@ -76,6 +73,18 @@ def start_rollout(ctx: Context, model: str, *, waves: Sequence[Sequence[str]], p
         return rollout_store.begin_rollout(writer, rollout)
 
     return ctx.database.write(work)
+
+
+def boxes_of(ctx: Context, waves: Sequence[Sequence[str]]) -> list[tuple[int, Box]]:
+    """The boxes of each wave, with its number.
+
+    :param waves: as for :func:`start_rollout`.
+    :raises InputInvalid: none, or one that is named twice.
+    """
+    chosen = [(wave, box) for wave, names in enumerate(waves) for box in choose_boxes(ctx, names)]
+    if not chosen or len({box.box for _wave, box in chosen}) != len(chosen):
+        raise InputInvalid("A rollout needs at least one box, and each box once.")
+    return chosen
 
 
 def pause_rollout(ctx: Context, rollout: str) -> Rollout:
@@ -97,7 +106,7 @@ def resume_rollout(ctx: Context, rollout: str) -> Rollout:
         waiting = {part.box for part in current.boxes if part.state in OPEN}
         must_be_free(ctx, [box for box in boxes.list_boxes(ctx) if box.box in waiting], but=current.rollout)
     if current.state == "stopped":
-        from app.usecases.rollout_runner import decide
+        from app.usecases.rollout_progress import decide
 
         known = {box.box: box for box in boxes.list_boxes(ctx)}
         if why := decide(current, known).stopped:
@@ -175,18 +184,26 @@ def must_be_free(ctx: Context, wanted: Sequence[Box], *, but: str | None = None)
 
     :param but: this rollout does not count.
     """
-    busy = {
-        part.box
-        for other in list_rollouts(ctx)
-        if other.state in ACTIVE and other.rollout != but
-        for part in other.boxes
-        if part.state in OPEN
-    }
+    busy = busy_boxes(ctx, but=but)
     for box in wanted:
         if box.box in busy:
             raise InputInvalid(
                 f"{box.name} is part of a rollout that is still running.", hint="Abort that one first, or wait for it."
             )
+
+
+def busy_boxes(ctx: Context, *, but: str | None = None) -> dict[str, Rollout]:
+    """Boxes that are part of a rollout that is under way, by id, and which that is.
+
+    :param but: this rollout does not count.
+    """
+    return {
+        part.box: other
+        for other in list_rollouts(ctx)
+        if other.state in ACTIVE and other.rollout != but
+        for part in other.boxes
+        if part.state in OPEN
+    }
 
 
 def _first_row(ctx: Context, model: Model, box: Box, wave: int) -> RolloutBox:

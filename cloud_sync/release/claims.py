@@ -25,10 +25,11 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What a claim's row should say; ``by`` is the rollout that took the box."""
+    """What a claim's row should say; ``by`` is the rollout that took the box, ``why`` the box's own reason."""
 
     state: BoxState
     by: str | None = None
+    why: str | None = None
 
 
 def stands(claims: Sequence[Claim]) -> Claim:

@@ -33,6 +33,8 @@ OPEN: Final[frozenset[BoxState]] = frozenset({"waiting", "sending", *ON_BOX})
 """States from which a box still goes on."""
 MINUTE_MS: Final = 60_000
 MAX_PAUSE_MINUTES: Final = 30 * 24 * 60
+MAX_FAILURES: Final = 10_000
+MAX_CAP_BYTES_PER_S: Final = 10**12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +46,7 @@ class Plan:
     max_failures: Annotated[int, Meta(ge=0)] = 0
     """Boxes that may fail or roll back before the rollout stops. The canary may not."""
     cap_bytes_per_s: Annotated[int, Meta(ge=1)] | None = None
-    """What the delivery to one box may take of the link."""
+    """What all deliveries of the rollout together may take of the link of the desktop that makes them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +58,8 @@ class BoxProgress:
     state: BoxState
     reason: str | None = None
     updated_ms: int = 0
-    """When it came into this state, milliseconds since 1970."""
+    """When it came into this state, milliseconds since 1970, by the clock of the desktop that saw it. What lies in the
+    future here was written by a clock that is ahead, and counts as now."""
     away: bool = False
     """It did not answer when it was asked last."""
     name: str = ""
@@ -101,7 +104,8 @@ def next_boxes(plan: Plan, boxes: Sequence[BoxProgress], now_ms: int) -> Decisio
     gate = _Gate()
     for earlier, later in pairwise(waves):
         begun = any(box.state in BEGUN for box in boxes if box.wave >= later)
-        gate = _gate_after(plan, [box for box in boxes if box.wave == earlier], canary=earlier == waves[0])
+        wave = [box for box in boxes if box.wave == earlier]
+        gate = _gate_after(plan, wave, now_ms, canary=earlier == waves[0])
         if gate.stopped and not begun:
             return Decision(stopped=gate.stopped)
         if not begun and (gate.awaited or gate.blocked or (gate.rests_until_ms or 0) > now_ms):
@@ -147,11 +151,11 @@ class _Gate:
     stopped: str | None = None
 
 
-def _gate_after(plan: Plan, wave: Sequence[BoxProgress], *, canary: bool) -> _Gate:
+def _gate_after(plan: Plan, wave: Sequence[BoxProgress], now_ms: int, *, canary: bool) -> _Gate:
     awaited = tuple(box.box for box in wave if box.state in OPEN and (not box.away or (canary and box.state in ON_BOX)))
     if awaited:
         return _Gate(awaited=awaited)
-    commits = [box.updated_ms for box in wave if box.state == "committed"]
+    commits = [min(box.updated_ms, now_ms) for box in wave if box.state == "committed"]
     if commits:
         return _Gate(rests_until_ms=max(commits) + plan.pause_minutes * MINUTE_MS)
     if away := tuple(box.box for box in wave if box.state in OPEN):

@@ -12,6 +12,8 @@ from edge_runtime.contracts.rows import Count, Digest
 MAX_PIECE_BYTES: Final = 256 * 1024
 """Of ``GET /v1/objects/SHA256/bytes``, in one answer."""
 MAX_HANDOVER_S: Final = 3600
+LEAST_BYTES_PER_S: Final = 16 * 1024
+"""Of a neighbour, where it is not said: slower ones are a burden, or do it on purpose."""
 
 _Certificate = Annotated[str, Meta(max_length=16 * 1024)]
 _Seconds = Annotated[int, Meta(ge=0, le=MAX_HANDOVER_S)]
@@ -76,3 +78,5 @@ class FetchRequest:
     size: Annotated[int, Meta(ge=1)]
     seconds: _Seconds
     """After which it is given up."""
+    least_bytes_per_s: Annotated[int, Meta(ge=1)] = LEAST_BYTES_PER_S
+    """A neighbour that is slower for a while is given up."""

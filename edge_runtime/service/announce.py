@@ -101,6 +101,32 @@ class Announcer:
             told = latest
 
 
+class Beacon:
+    """What is announced of this box, from one listener to the next; nothing at first."""
+
+    def __init__(self) -> None:
+        self._announcer: Announcer | None = None
+
+    def begin(self, announcement: Announcement | None) -> None:
+        """Announce this from now on instead of what was; None: nothing."""
+        self.ask_to_stop()
+        self._announcer = Announcer(announcement) if announcement else None
+
+    def update(self, announcement: Announcement) -> None:
+        """As :meth:`Announcer.update`, where anything is announced."""
+        if self._announcer:
+            self._announcer.update(announcement)
+
+    def ask_to_stop(self) -> None:
+        if self._announcer:
+            self._announcer.ask_to_stop()
+
+    def close(self, timeout_s: float) -> None:
+        """Wait for the good-bye, no longer than ``timeout_s``."""
+        if self._announcer:
+            self._announcer.close(timeout_s)
+
+
 def _open(host: str, here: list[str]) -> Zeroconf:
     address = ipaddress.ip_address(host)
     versions = (

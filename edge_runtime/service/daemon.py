@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,12 +22,13 @@ from edge_runtime.enrolment import address_file, forget_address, require_home, t
 from edge_runtime.identity import Identity, load_identity
 from edge_runtime.inference.autotune import TUNING_NAME
 from edge_runtime.renewal import forget_others, former_ids
-from edge_runtime.service.announce import Announcer
+from edge_runtime.service.announce import Beacon
 from edge_runtime.service.api import BoxApi
 from edge_runtime.service.clock import ClockApi, keep_from_children, may_set_clock
 from edge_runtime.service.config_api import ConfigApi
 from edge_runtime.service.config_parts import Parts
 from edge_runtime.service.configuration import Configuration
+from edge_runtime.service.crashes import CrashWatch
 from edge_runtime.service.drills import DrillKeeper
 from edge_runtime.service.http import Routes
 from edge_runtime.service.inference import InferenceListeners
@@ -136,12 +137,14 @@ class Daemon:
             collectors=self._collectors,
             problem=lambda why: self._alert("inference.not-listening", why, None, {}),
         )
+        self._crashes = CrashWatch(home, kernel_boot=self._machine.kernel_boot)
         self._models = ModelKeeper(
             self._installer,
             tunings=home / TUNING_NAME,
             alert=self._alert,
             audit=self._spool.audit,
             changed=self._models_changed,
+            on_line=self._crashes.on_line,
         )
         self._shadows = ShadowKeeper(
             ShadowSlot(home, inbox=self._inbox, installer=self._installer),
@@ -173,7 +176,7 @@ class Daemon:
             logs=ring,
             start_install=self._start_install,
         )
-        self._announcer: Announcer | None = None
+        self._beacon = Beacon()
         self._management = ManagementDoor(self._listen, opened=self._listening, problem=self._not_listening)
         self._pairing = PairingDoor(
             home,
@@ -242,7 +245,10 @@ class Daemon:
                 self._check_home()
                 self._configuration.start(self._parts)
                 self._inference.tick()
-                self._models.start()
+                self._models.start(crash := self._crashes.begin(excused=self._shadows.interrupted))
+                if crash is not None:
+                    # Now: this life may be as short as the one before.
+                    self._spool.flush()
                 self._shadows.start()
                 self._check_lines()
                 self._lines.apply(self._configuration.current)
@@ -254,6 +260,7 @@ class Daemon:
                 self._keep_house()
             finally:
                 self._stopping = True
+                self._crashes.close()
                 self._drills.close()
                 if not self.runtime.leaving:
                     # The same process goes on as another version: for systemd nothing stops.
@@ -262,8 +269,7 @@ class Daemon:
                 self._pairing.ask_to_stop()
                 self._management.ask_to_stop()
                 self._inference.ask_to_stop()
-                if self._announcer:
-                    self._announcer.ask_to_stop()
+                self._beacon.ask_to_stop()
                 self._objects.close()
                 self._serial.close()
                 self._lines.stop(STOP_S)
@@ -272,8 +278,7 @@ class Daemon:
                 self._management.close(STOP_S)
                 self._inference.close(STOP_S)
                 self._board.keep(())
-                if self._announcer:
-                    self._announcer.close(STOP_S)
+                self._beacon.close(STOP_S)
         finally:
             self._spool.close()
             _log.info("stopped")
@@ -357,13 +362,11 @@ class Daemon:
         )
 
     def _listening(self, host: str, port: int) -> None:
-        if self._announcer:
-            self._announcer.ask_to_stop()
         self._configuration.opened((host, port))
         tell_address(self._home, host, port)
         _log.info("box %s listens on %s port %d", self._identity.fingerprint[:12], host, port)
         announce = self._configuration.current.management.announce
-        self._announcer = Announcer(self._announcement(host, port)) if announce else None
+        self._beacon.begin(self._announcement(host, port) if announce else None)
 
     def _not_listening(self, error: LinesideError) -> None:
         # The lines matter more than who looks after them; whoever started this by hand sees it at once.
@@ -411,23 +414,20 @@ class Daemon:
     def _keep_house(self) -> None:
         """Until told to stop: let time end a trial, tell what has changed."""
         where = address_file(self._home)
+        ticks: tuple[Callable[[], object], ...] = (
+            *(self._models.tick, self._crashes.tick, self._inference.tick, self._drills.tick, self._configuration.tick),
+            *(self._management.tick, self._ledger.tick, self._pairing.tick, self._objects.guests.tick),
+            self.runtime.tick,
+        )
         told: object = None
         next_tell = 0.0
         while not self._stop.wait(TICK_S):
-            self._models.tick()
-            self._inference.tick()
-            self._drills.tick()
-            self._configuration.tick()
-            self._management.tick()
-            self._ledger.tick()
-            self._pairing.tick()
-            self._objects.guests.tick()
-            self.runtime.tick()
+            for tick in ticks:
+                tick()
             if address := self._management.address:
                 if not where.exists():
                     tell_address(self._home, *address)
-                if self._announcer:
-                    self._announcer.update(self._announcement(*address))
+                self._beacon.update(self._announcement(*address))
             now = time.monotonic()
             lines = self._lines.status()
             self._watchdog.tell(self._watchdog.pulse(lines, self._lines.stalled), now)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import http.client
 import logging
+import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 
 from edge_runtime.contracts.delivery import MAX_PIECE_BYTES, FetchRequest, FetchStatus
 from edge_runtime.contracts.errors import BoxRefused, LinesideError, NotHandedOver
@@ -20,6 +22,10 @@ MAX_FIRST_FAILURES = 2
 """As long as not a byte has come: where there is no way between the two boxes, that is to be known soon."""
 FIRST_PAUSE_S = 0.1
 TELL_EVERY_BYTES = 4 * 2**20
+PATIENCE_S = 10.0
+"""A neighbour that has brought less than it was asked for over so long is given up."""
+_LOOK_EVERY_S = 0.5
+_READ_BYTES = 16 * 1024
 _log = logging.getLogger(__name__)
 
 
@@ -86,19 +92,21 @@ class Fetcher:
     def _fetch(self, sha256: str, asked: FetchRequest) -> None:
         until_s = self._now_s() + asked.seconds
         failures, most, told = 0, MAX_FIRST_FAILURES, 0
-        with _Neighbour(asked, self._identity()) as neighbour:
+        with _Neighbour(asked, self._identity()) as neighbour, self._watched(neighbour, asked, until_s):
             while True:
                 have, complete = self._inbox.have(sha256, asked.size)
                 if complete:
                     return
-                if self._stopping.is_set() or self._now_s() >= until_s:
-                    raise NotHandedOver("It took longer than it was given.")
+                if self._stopping.is_set():
+                    raise NotHandedOver("The box stops.")
+                if neighbour.given_up is not None:
+                    raise NotHandedOver(neighbour.given_up)
                 try:
                     body = neighbour.piece(sha256, have)
                     failures, most = 0, MAX_FAILURES
                 except (http.client.HTTPException, OSError) as error:
                     failures += 1
-                    if failures >= most:
+                    if failures >= most and neighbour.given_up is None:
                         raise NotHandedOver(f"The neighbour does not answer: {error}.") from error
                     self._stopping.wait(FIRST_PAUSE_S * 2**failures)
                     continue
@@ -107,11 +115,42 @@ class Fetcher:
                     told = here
                     self._changed()
 
+    @contextmanager
+    def _watched(self, neighbour: _Neighbour, asked: FetchRequest, until_s: float) -> Iterator[None]:
+        """Meanwhile the connection is cut where the neighbour takes too long, whatever it is just waited for."""
+        over = threading.Event()
+
+        def watch() -> None:
+            had, since_s = 0, self._now_s()
+            while not over.wait(_LOOK_EVERY_S):
+                now_s = self._now_s()
+                if neighbour.given_up is not None or now_s >= until_s:
+                    # Again and again: a connection may just be in the making.
+                    neighbour.give_up("It took longer than it was given.")
+                elif now_s - since_s >= PATIENCE_S:
+                    if (came := neighbour.received - had) < asked.least_bytes_per_s * (now_s - since_s):
+                        neighbour.give_up(f"The neighbour is too slow: {came} bytes in {now_s - since_s:.0f} s.")
+                    had, since_s = neighbour.received, now_s
+
+        watcher = threading.Thread(target=watch, name="fetch-watch", daemon=True)
+        watcher.start()
+        try:
+            yield
+        finally:
+            over.set()
+            watcher.join()
+
 
 class _Neighbour:
     """A connection to the box that hands the file over, opened anew where it broke."""
 
     def __init__(self, asked: FetchRequest, identity: Identity) -> None:
+        self.received = 0
+        """Bytes of the file, whatever has become of them."""
+        self.given_up: str | None = None
+        """Why nothing more is expected of it."""
+        self._line: socket.socket | None = None
+        """The connection below TLS, by which another thread can end it at any moment."""
         self._asked = asked
         self._context = client_context(identity, asked.certificate)
         self._connection: http.client.HTTPSConnection | None = None
@@ -132,7 +171,10 @@ class _Neighbour:
             connection = self._connection or self._connect()
             connection.request("GET", f"/v1/objects/{sha256}/bytes?offset={offset}")
             with connection.getresponse() as response:
-                body = response.read(MAX_PIECE_BYTES + 1)
+                body = b""
+                while len(body) <= MAX_PIECE_BYTES and (more := response.read(_READ_BYTES)):
+                    body += more
+                    self.received += len(more)
                 status, missing = response.status, response.length
         except (http.client.HTTPException, OSError):
             self._drop()
@@ -145,16 +187,31 @@ class _Neighbour:
             raise http.client.IncompleteRead(body, missing)
         return body
 
+    def give_up(self, why: str) -> None:
+        """From another thread: whatever is waited for ends now."""
+        self.given_up = self.given_up or why
+        if (line := self._line) is not None:
+            with suppress(OSError):
+                line.shutdown(socket.SHUT_RDWR)
+
     def _connect(self) -> http.client.HTTPSConnection:
-        connection = http.client.HTTPSConnection(
-            self._asked.host, self._asked.port, timeout=ANSWER_S, context=self._context
-        )
+        host, port = self._asked.host, self._asked.port
+        raw = socket.create_connection((host, port), ANSWER_S)
+        try:
+            self._line = raw.dup()
+            connection = http.client.HTTPSConnection(host, port, timeout=ANSWER_S, context=self._context)
+            connection.sock = self._context.wrap_socket(raw, server_hostname=host)
+        except BaseException:
+            raw.close()
+            self._drop()
+            raise
         self._connection = connection
-        connection.connect()
         require_peer(connection.sock, self._asked.certificate)
         return connection
 
     def _drop(self) -> None:
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
+        connection, self._connection = self._connection, None
+        line, self._line = self._line, None
+        for part in (connection, line):
+            if part is not None:
+                part.close()

@@ -18,8 +18,10 @@ from edge_runtime.inference.allocator import give_back_freed_memory
 from edge_runtime.inference.autotune import TuningStore
 from edge_runtime.inference.engine import Engine
 from edge_runtime.inference.pipeline import LoadedModel
+from edge_runtime.service.crashes import RETURNS_AFTER, Crash
 from edge_runtime.update.bundle import Bundle
 from edge_runtime.update.installer import Installer
+from edge_runtime.update.slots import CUT_DURING_TRIAL
 
 BASELINE_FRAMES = 200
 TUNING_EVERY_S = 2.0
@@ -45,6 +47,7 @@ class ModelKeeper:
     :param tunings: the file in which ``lineside-edge bench`` keeps how models run best on this box.
     :param audit: notes (kind, message) of what the box decided by itself.
     :param changed: called when the slots or the answering model are not what they were.
+    :param on_line: told the bundle that is about to be loaded for the line.
     """
 
     def __init__(
@@ -55,8 +58,10 @@ class ModelKeeper:
         alert: Alert,
         audit: Callable[[str, str], None],
         changed: Callable[[], None],
+        on_line: Callable[[str], None],
     ) -> None:
         self._installer, self._alert, self._audit, self._changed = installer, alert, audit, changed
+        self._on_line = on_line
         self._tuning_file, self._tunings = tunings, TuningStore(tunings)
         self._tuned: tuple[int, int] | None = None
         self._next_look = 0.0
@@ -66,13 +71,20 @@ class ModelKeeper:
         self._latencies: deque[float] = deque(maxlen=BASELINE_FRAMES)
         self._frames = self._errors = 0
 
-    def start(self) -> None:
-        """Undo what a power cut interrupted and load the model that was committed."""
+    def start(self, crash: Crash | None = None) -> None:
+        """Undo what a power cut interrupted and load the model that was committed, or the one before it, where the
+        process crashed too often.
+
+        :param crash: by which the last life ended.
+        """
         if (problem := self._installer.problem) is not None:
             self._alert("state.unreadable", problem, None, {})
             self._audit("state.unreadable", problem)
-        for damage in self._installer.recover():
+        ended = f"the box crashed during the trial: {crash.how}" if crash else CUT_DURING_TRIAL
+        for damage in self._installer.recover(ended):
             self._alert("model.damaged", f"A committed model's file is damaged and was given up: {damage}", None, {})
+        if crash is not None:
+            self._heed(crash)
         self._switch()
 
     def current(self) -> LoadedModel | None:
@@ -155,6 +167,23 @@ class ModelKeeper:
             return False
         self._switch()
         return True
+
+    def _heed(self, crash: Crash) -> None:
+        """Leave a model with which the process crashed again and again, before it is loaded once more."""
+        slot = next((slot for slot in self._installer.slots() if slot.bundle == crash.bundle), None)
+        title = f"{slot.name} {slot.version}" if slot else crash.bundle[:12]
+        times = "once" if crash.count == 1 else f"{crash.count} times"
+        self._audit("box.crashed", f"{crash.how}, with {title} on the line; so far {times}.")
+        if crash.count < RETURNS_AFTER or slot is None or not (slot.active and slot.state == "COMMITTED"):
+            return
+        reason = f"the box crashed {times} while it was on the line, the last time by: {crash.how}"
+        if self._installer.leave(reason):
+            message = f"{title} was taken off the line: {reason}."
+            self._alert("update.rolled-back", message, crash.bundle, {})
+            self._audit("update.rolled-back", message)
+        elif crash.count == RETURNS_AFTER:
+            message = f"{title}: {reason}. There is no model before it to return to."
+            self._alert("model.crashing", message, crash.bundle, {})
 
     def _look_for_tuning(self) -> None:
         """Where the tunings were written since the last look: the model on the line opened anew, as they say."""
@@ -241,10 +270,11 @@ class ModelKeeper:
             return
         if bundle is None:
             loaded = None
-        elif line.previous is not None and line.previous.bundle == bundle.id:
-            loaded = line.previous
         else:
-            loaded = self.load(bundle)
+            self._on_line(bundle.id)
+            previous = line.previous
+            loaded = previous if previous is not None and previous.bundle == bundle.id else self.load(bundle)
+            del previous
         self._forget_figures()
         # Only now: until it is loaded the model before it answers, and its frames are not the trial's.
         self._line = _OnLine(loaded, on_trial, current if on_trial else None)

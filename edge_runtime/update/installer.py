@@ -67,16 +67,17 @@ class Installer:
         self._trial: Trial | None = None
         self._loaded: tuple[str, Bundle] | None = None
 
-    def recover(self) -> list[str]:
+    def recover(self, ended: str = machine.CUT_DURING_TRIAL) -> list[str]:
         """Call once at start: what a power cut interrupted is undone, and the committed model's file is checked.
 
+        :param ended: what a trial ended by that was under way.
         :returns: which committed models were found damaged and given up, in words.
         """
         damaged = []
         with self._lock:
             remove_unfinished(self._folder)
             self._trial = None
-            recovered = self._attributed(machine.recover(self._table))
+            recovered = self._attributed(machine.recover(self._table, ended))
             if recovered is not self._table:
                 self._save_if_possible(recovered)
             for slot in (self._table.a, self._table.b):
@@ -111,7 +112,7 @@ class Installer:
             if self._trial is None:
                 return status
             figures = self._trial.report()
-            return tuple(_with_trial(slot, figures) if slot.state == "TRIAL" else slot for slot in status)
+            return tuple(dataclasses.replace(one, trial=figures) if one.state == "TRIAL" else one for one in status)
 
     def floors(self) -> dict[str, int]:
         """Lowest release of each model name that is still accepted."""
@@ -288,13 +289,27 @@ class Installer:
             if self._trial is not None:
                 self._conclude(Verdict(False, reason, self._trial.report()))
                 return
+            self._save(self._reverted(reason))
+
+    def leave(self, reason: str) -> bool:
+        """As :meth:`roll_back` from a committed model, also where the disk takes no changes; False: it stays."""
+        with self._lock:
             try:
-                reverted = machine.revert(self._table, reason)
-            except machine.SlotRule as error:
-                raise NotFound(f"There is no earlier model to go back to: {error}.") from error
-            if reverted.committed:
-                self._read_file(reverted, reverted.committed)
-            self._save(reverted)
+                reverted = self._reverted(reason)
+            except LinesideError as error:
+                log.error("the committed model stays: %s", error)
+                return False
+            self._save_if_possible(reverted)
+            return True
+
+    def _reverted(self, reason: str) -> SlotTable:
+        try:
+            reverted = machine.revert(self._table, reason)
+        except machine.SlotRule as error:
+            raise NotFound(f"There is no earlier model to go back to: {error}.") from error
+        if reverted.committed:
+            self._read_file(reverted, reverted.committed)
+        return reverted
 
     def withdraw(self, bundle: str, reason: str) -> bool:
         """Call a bundle back from its trial; False: it is not on trial, and nothing happened.
@@ -422,7 +437,3 @@ def _stage(table: SlotTable, verified: VerifiedTarget) -> SlotTable:
         bundle=verified.bundle,
         release=verified.release,
     )
-
-
-def _with_trial(slot: SlotStatus, figures: TrialReport) -> SlotStatus:
-    return dataclasses.replace(slot, trial=figures)

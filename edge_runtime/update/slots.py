@@ -17,6 +17,7 @@ from edge_runtime.contracts.status import ProbeReport, SlotState, SlotStatus, Tr
 SlotName = Literal["a", "b"]
 IN_FLIGHT: Final = ("STAGED", "VERIFIED", "PROBED", "TRIAL")
 CUT_DURING_INSTALLATION: Final = "the power was cut during the installation; send it again"
+CUT_DURING_TRIAL: Final = "power cut during trial"
 MAX_REMEMBERED = 64
 """Rolled-back bundles whose reasons are kept, newest last."""
 MAX_SIGNERS = 512
@@ -294,13 +295,16 @@ def discard_committed(table: SlotTable, reason: str) -> SlotTable:
     return dataclasses.replace(_put(table, current, damaged), committed=fallback)
 
 
-def recover(table: SlotTable) -> SlotTable:
-    """What stands after the power came back: no installation is under way, a committed model answers."""
+def recover(table: SlotTable, why: str = CUT_DURING_TRIAL) -> SlotTable:
+    """What stands after the power came back: no installation is under way, a committed model answers.
+
+    :param why: what ended a trial.
+    """
     candidate = table.candidate
     if candidate is None:
         return table
     if table.slot(candidate).state == "TRIAL":
-        return roll_back(table, "power cut during trial")
+        return roll_back(table, why)
     return reject(table, CUT_DURING_INSTALLATION)
 
 

@@ -2544,12 +2544,12 @@
         <translation>允许失败的台数</translation>
     </message>
     <message>
-        <source>Cap for each box</source>
-        <translation>每台带宽上限</translation>
-    </message>
-    <message>
         <source>{size} a second</source>
         <translation>每秒 {size}</translation>
+    </message>
+    <message>
+        <source>Cap for all boxes together</source>
+        <translation>所有设备合计带宽上限</translation>
     </message>
     <message>
         <source>The bundle is not on this desktop yet: sync fetches it.</source>
@@ -3286,8 +3286,8 @@
         <translation>允许失败的台数</translation>
     </message>
     <message>
-        <source>Cap for each box</source>
-        <translation>每台带宽上限</translation>
+        <source>Cap for all boxes together</source>
+        <translation>所有设备合计带宽上限</translation>
     </message>
     <message>
         <source>Rehearse</source>
@@ -4010,6 +4010,10 @@
         <translation>模型无法使用</translation>
     </message>
     <message>
+        <source>Model crashes</source>
+        <translation>模型崩溃</translation>
+    </message>
+    <message>
         <source>Slower provider</source>
         <translation>改用较慢的后端</translation>
     </message>
@@ -4152,6 +4156,10 @@
     <message>
         <source>Drill ended</source>
         <translation>演练结束</translation>
+    </message>
+    <message>
+        <source>Crashed</source>
+        <translation>已崩溃</translation>
     </message>
     <message>
         <source>Started</source>
@@ -5305,6 +5313,10 @@
         <translation>磁盘空间不足</translation>
     </message>
     <message>
+        <source>Part of another rollout</source>
+        <translation>属于另一次部署</translation>
+    </message>
+    <message>
         <source>Its clock is past the end of the signatures</source>
         <translation>其时钟已超过签名有效期</translation>
     </message>
@@ -5321,8 +5333,16 @@
         <translation>从未测量</translation>
     </message>
     <message>
-        <source>{size} to send in all, to {n} boxes. Nothing was changed on them.</source>
-        <translation>总共发送 {size}，共 {n} 台。未对它们作任何更改。</translation>
+        <source>{size} to send in all; boxes: {n}. Nothing was changed on them.</source>
+        <translation>总共发送 {size}；设备数：{n}。未对它们作任何更改。</translation>
+    </message>
+    <message>
+        <source>Up to {size} where boxes cannot hand it on.</source>
+        <translation>若设备之间无法转交，最多 {size}。</translation>
+    </message>
+    <message>
+        <source>{minutes} min at most, without the rests.</source>
+        <translation>最多 {minutes} 分钟，不含间歇。</translation>
     </message>
     <message>
         <source>Until a box commits the model, a cut, an abort or a bad trial brings back what runs there now. Once it has committed, releases older than this one are refused there.</source>
@@ -5339,6 +5359,10 @@
     <message>
         <source>It has the bundle: nothing to send</source>
         <translation>已有此模型包：无需发送</translation>
+    </message>
+    <message>
+        <source>A neighbour hands it over: nothing to send from here</source>
+        <translation>由相邻设备转交：无需从这里发送</translation>
     </message>
     <message>
         <source>Disk: {peak} more at the worst moment, {free} free</source>

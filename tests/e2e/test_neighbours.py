@@ -241,6 +241,30 @@ def test_a_neighbour_that_hands_over_other_bytes_is_found_out(
         assert client.object_state(release.sha256, size).complete
 
 
+def test_other_bytes_that_a_neighbour_left_before_it_failed_are_sent_over(
+    boxes: Boxes, giver: BoxProcess, desktop: Identity, release: Delivery
+) -> None:
+    taker = boxes.start()
+    size = release.file.stat().st_size
+    slot = next(path for path in (giver.home / "slots").glob("*.bundle") if path.stat().st_size == size)
+    with giver.client(desktop) as known:
+        assert known.object_state(release.sha256, size).complete
+        stat = slot.stat()
+        with slot.open("r+b") as file:
+            file.write(b"damaged")
+        os.utime(slot, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    link = Link(giver.port, from_box=400_000)
+    try:
+        with taker.client(desktop) as client:
+            neighbour = partial(BoxClient, link.address, giver.facts["certificate"], desktop)
+            done = deliver_bundle(client, release.file, release.sha256, sent=silent, neighbours=[neighbour])
+            assert (done.way, done.sent) == ("whole", size)
+            assert "was wrong" in done.detours[-1]
+            assert client.object_state(release.sha256, size).complete
+    finally:
+        link.close()
+
+
 @needs_namespaces
 def test_a_slow_link_is_crossed_once_for_several_boxes(
     boxes: Boxes, site: FakeSite, desktop: Identity, release: Delivery, tmp_path: Path

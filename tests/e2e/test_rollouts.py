@@ -150,6 +150,11 @@ def test_after_a_rollback_it_is_offered_again_held_or_blacklisted(plant: Rolling
     assert plant.runs("press-2") == "1.0.0"
     assert plant.runs("press-1") is None
 
+    boxes.refresh(plant.ctx)
+    with pytest.raises(InputInvalid, match=r"press-2 runs parts 1\.0\.0"):
+        rollout_decisions.decide(plant.ctx, "press-2", "1.0.0", "hold")
+    with pytest.raises(InputInvalid, match="Say why"):
+        rollout_decisions.decide(plant.ctx, "press-1", "1.0.0", "hold", " ")
     fourth = rollouts.start_rollout(plant.ctx, "1.0.0", waves=[["press-2"], ["press-1"]])
     rollout_decisions.decide(plant.ctx, "press-1", "1.0.0", "blacklist", "melts lenses")
     assert rollouts.get_rollout(plant.ctx, fourth.rollout).state == "aborted"
@@ -195,8 +200,10 @@ def test_a_rehearsal_changes_nothing_and_says_what_would_happen(
     found = rehearse(plant.ctx, "1.0.0", waves=[["press-1"], ["press-2", "press-3"]])
     assert _files(plant, "press-1") == before
     first, second, third = found.boxes
-    assert (first.bytes, second.bytes, third.bytes) == (old.size, old.size, old.size)
-    assert found.bytes == 3 * old.size
+    assert (first.bytes, second.bytes, third.bytes) == (old.size, 0, old.size)
+    assert (first.way, second.way) == ("whole", "neighbour"), "the first one hands it on"
+    assert (found.bytes, found.most_bytes) == (2 * old.size, 3 * old.size)
+    assert found.minutes is None, "the third one was never measured"
     assert first.measured == "now"
     assert first.bytes_per_s is not None
     assert first.minutes == pytest.approx(old.size / first.bytes_per_s / 60)
@@ -205,8 +212,13 @@ def test_a_rehearsal_changes_nothing_and_says_what_would_happen(
     assert third.problem is not None
     assert (third.measured, third.minutes) == ("never", None)
     assert found.refused == 0
-    slow = rehearse(plant.ctx, "1.0.0", waves=[["press-1"]], plan=Plan(cap_bytes_per_s=1000)).boxes[0]
-    assert slow.minutes == pytest.approx(old.size / 1000 / 60)
+    capped = rehearse(plant.ctx, "1.0.0", waves=[["press-1", "press-2"]], plan=Plan(cap_bytes_per_s=1000))
+    assert [box.minutes for box in capped.boxes] == [pytest.approx(2 * old.size / 1000 / 60)] * 2
+    assert capped.minutes == pytest.approx(2 * old.size / 1000 / 60), "the cap is for both together"
+    wrong: list[list[list[str]]] = [[], [[]], [["press-1"], ["press-1"]]]
+    for waves in wrong:
+        with pytest.raises(InputInvalid):
+            rehearse(plant.ctx, "1.0.0", waves=waves)
 
     # What was committed is there; what is older is refused; what is on trial is waited for.
     assert follow_rollout(plant.ctx, rollouts.start_rollout(plant.ctx, "1.1.0", waves=[["press-1"]]).rollout).state
@@ -215,7 +227,8 @@ def test_a_rehearsal_changes_nothing_and_says_what_would_happen(
     assert [refusal.kind for refusal in older.refusals] == ["floor"]
     trial = rollouts.start_rollout(plant.ctx, "1.0.0", waves=[["press-2"]])
     until(plant, trial.rollout, press_2="trial")
-    assert [one.kind for one in rehearse(plant.ctx, new.model, waves=[["press-2"]]).boxes[0].refusals] == ["on-trial"]
+    kinds = [one.kind for one in rehearse(plant.ctx, new.model, waves=[["press-2"]]).boxes[0].refusals]
+    assert kinds == ["other-rollout", "on-trial"]
     plant.ctx.close()
     assert main(["--home", str(plant.ctx.home), "rollouts", "rehearse", "1.0.0", "--to", "press-1", "--json"]) == 0
     shown = json.loads(capsys.readouterr().out)["rehearsal"]

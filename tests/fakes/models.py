@@ -70,8 +70,8 @@ def endless_model() -> bytes:
     )
 
 
-def trapped_model() -> bytes:
-    """Says what :func:`brightness_model` says, and loops without end on a frame that is all but white."""
+def trapped_model(*, rounds: float = 5e15) -> bytes:
+    """Says what :func:`brightness_model` says, and on a white frame loops without end, or so often."""
     return _model(
         [
             helper.make_node("Cast", ["frame"], ["pixels"], to=TensorProto.FLOAT),
@@ -92,7 +92,7 @@ def trapped_model() -> bytes:
             "column": np.array([-1, 1], np.int64),
             "weights": np.array([[-0.05, 0.05]], np.float32),
             "white": np.array(250.0, np.float32),
-            "vast": np.array(1e15, np.float32),
+            "vast": np.array(rounds / 5, np.float32),
             "yes": np.array(True),
         },
     )

@@ -16,13 +16,22 @@ PASSPHRASE = "correct horse"
 
 
 def in_library(
-    ctx: Context, folder: Path, version: str, weights: bytes, *, name: str = "parts", signed: bool = True
+    ctx: Context,
+    folder: Path,
+    version: str,
+    weights: bytes,
+    *,
+    name: str = "parts",
+    signed: bool = True,
+    budget_ms: float | None = None,
 ) -> Model:
     """A model in the library of this desktop, released with its signature or only judged.
 
     :param weights: the ONNX file.
     """
-    manifest = models.manifest(name=name, version=version, release=ctx.repository().next_release(name))
+    manifest = models.manifest(
+        name=name, version=version, release=ctx.repository().next_release(name), latency_budget_ms=budget_ms
+    )
     path = folder / f"{name}-{version}-{ctx.site.replica[:6]}.bundle"
     bundle, sha256 = pack_bundle(path, manifest, weights, models.GOLDEN)
     size = path.stat().st_size

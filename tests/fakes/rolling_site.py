@@ -11,6 +11,7 @@ from pathlib import Path
 from app.context import Context
 from app.store.records import Model, Rollout
 from app.usecases import boxes, rollouts, sites, sync
+from app.usecases.rollout_runner import follow_rollout
 from tests.fakes import models
 from tests.fakes.prepared_site import PASSPHRASE, admitted, in_library
 from tests.fakes.running_box import RunningBox
@@ -54,6 +55,11 @@ class RollingSite:
         """
         model = models.brightness_model(threshold=threshold, padding=padding)
         return in_library(ctx or self.ctx, self.folder, version, model)
+
+    def roll_out(self, model: Model, *waves: list[str]) -> Rollout:
+        """To its end, whichever that is."""
+        started = rollouts.start_rollout(self.ctx, model.model, waves=waves or [list(self.boxes)])
+        return follow_rollout(self.ctx, started.rollout)
 
     def second_desktop(self, name: str = "night shift") -> Context:
         """Another desktop of the site, which boxes have heard of; both have the same object store."""

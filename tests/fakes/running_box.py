@@ -33,9 +33,13 @@ class RunningBox:
 
     def start(self, environment: Mapping[str, str] | None = None) -> None:
         """:param environment: added to this process's own."""
+        self.run(environment)
+        wait_until(address_file(self.home).exists, 20, "the box to listen")
+
+    def run(self, environment: Mapping[str, str] | None = None) -> None:
+        """As :meth:`start`, and wait for nothing."""
         command = python_command("edge_runtime", "run", "--home", str(self.home))
         self.process = subprocess.Popen(command, env={**os.environ, **(environment or {})})
-        wait_until(address_file(self.home).exists, 20, "the box to listen")
 
     def start_to_die(self, step: int, moment: str) -> None:
         """Its power is cut at this step of the next installation; see :mod:`tests.fakes.daemon_power_cut`."""

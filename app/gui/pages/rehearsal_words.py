@@ -19,6 +19,7 @@ _REFUSALS = {
     "on-trial": QT_TRANSLATE_NOOP("rehearsal", "Another model is on trial there"),
     "runtime": QT_TRANSLATE_NOOP("rehearsal", "Its runtime is too old"),
     "disk": QT_TRANSLATE_NOOP("rehearsal", "Not enough room on its disk"),
+    "other-rollout": QT_TRANSLATE_NOOP("rehearsal", "Part of another rollout"),
     "clock": QT_TRANSLATE_NOOP("rehearsal", "Its clock is past the end of the signatures"),
 }
 _MEASURED = {
@@ -26,7 +27,9 @@ _MEASURED = {
     "earlier": QT_TRANSLATE_NOOP("rehearsal", "measured earlier"),
     "never": QT_TRANSLATE_NOOP("rehearsal", "never measured"),
 }
-_TOTAL = QT_TRANSLATE_NOOP("rehearsal", "{size} to send in all, to {n} boxes. Nothing was changed on them.")
+_TOTAL = QT_TRANSLATE_NOOP("rehearsal", "{size} to send in all; boxes: {n}. Nothing was changed on them.")
+_MOST = QT_TRANSLATE_NOOP("rehearsal", "Up to {size} where boxes cannot hand it on.")
+_MINUTES = QT_TRANSLATE_NOOP("rehearsal", "{minutes} min at most, without the rests.")
 _POINT = QT_TRANSLATE_NOOP(
     "rehearsal",
     "Until a box commits the model, a cut, an abort or a bad trial brings back what runs there now. Once it has "
@@ -35,6 +38,7 @@ _POINT = QT_TRANSLATE_NOOP(
 _SENDS = QT_TRANSLATE_NOOP("rehearsal", "{size} to send, {minutes} min ({rate}, {measured})")
 _SENDS_UNKNOWN = QT_TRANSLATE_NOOP("rehearsal", "{size} to send; how long it takes is not known yet")
 _NOTHING = QT_TRANSLATE_NOOP("rehearsal", "It has the bundle: nothing to send")
+_HANDED_ON = QT_TRANSLATE_NOOP("rehearsal", "A neighbour hands it over: nothing to send from here")
 _DISK = QT_TRANSLATE_NOOP("rehearsal", "Disk: {peak} more at the worst moment, {free} free")
 _RATE = QT_TRANSLATE_NOOP("rehearsal", "{size} a second")
 _WAVE = QT_TRANSLATE_NOOP("rehearsal", "{box}, wave {n}")
@@ -45,8 +49,12 @@ _REFUSES = QT_TRANSLATE_NOOP("rehearsal", "Would not take it")
 
 def total_words(found: Rehearsal) -> str:
     """The sum, and from where on there is no way back."""
-    total = _say(_TOTAL).format(size=formats.size(found.bytes), n=len(found.boxes))
-    return f"{total} {_say(_POINT)}"
+    said = [_say(_TOTAL).format(size=formats.size(found.bytes), n=len(found.boxes))]
+    if found.most_bytes > found.bytes:
+        said.append(_say(_MOST).format(size=formats.size(found.most_bytes)))
+    if found.minutes is not None:
+        said.append(_say(_MINUTES).format(minutes=_figure(found.minutes)))
+    return " ".join([*said, _say(_POINT)])
 
 
 def entry_of(box: BoxRehearsal) -> Entry:
@@ -70,13 +78,18 @@ def entry_of(box: BoxRehearsal) -> Entry:
 
 def _sends(box: BoxRehearsal) -> str:
     if not box.bytes:
-        return _say(_NOTHING)
+        return _say(_HANDED_ON if box.way == "neighbour" else _NOTHING)
     size = formats.size(box.bytes)
     if box.minutes is None or box.bytes_per_s is None:
         return _say(_SENDS_UNKNOWN).format(size=size)
     rate = _say(_RATE).format(size=formats.size(round(box.bytes_per_s)))
-    minutes = "< 0.1" if box.minutes < 0.1 else f"{box.minutes:.1f}"
-    return _say(_SENDS).format(size=size, minutes=minutes, rate=rate, measured=_say(_MEASURED[box.measured]))
+    return _say(_SENDS).format(
+        size=size, minutes=_figure(box.minutes), rate=rate, measured=_say(_MEASURED[box.measured])
+    )
+
+
+def _figure(minutes: float) -> str:
+    return "< 0.1" if 0 < minutes < 0.1 else f"{minutes:.1f}"
 
 
 def _verdict(box: BoxRehearsal) -> State:

@@ -154,7 +154,9 @@ class RolloutDetail(QWidget):
             (self.tr("Boxes that may fail"), formats.count(rollout.plan.max_failures)),
         ]
         if cap is not None:
-            facts.append((self.tr("Cap for each box"), self.tr("{size} a second").format(size=formats.size(cap))))
+            facts.append(
+                (self.tr("Cap for all boxes together"), self.tr("{size} a second").format(size=formats.size(cap)))
+            )
         return facts
 
     def _words(self, outlook: Outlook) -> list[str]:

@@ -20,7 +20,7 @@ from app.store import records
 from app.store.records import Box, Model, Rollout
 from app.usecases import boxes, models, rollouts
 from app.usecases.rollout_conflicts import desktop_name
-from app.usecases.rollout_runner import is_away
+from app.usecases.rollout_progress import is_away
 from app.usecases.rollout_words import outlook
 
 

@@ -73,7 +73,7 @@ class StartRollout(FormDialog):
         for caption, widget in (
             (self.tr("Rest between waves"), self.pause),
             (self.tr("Boxes that may fail"), self.max_failures),
-            (self.tr("Cap for each box"), self.cap),
+            (self.tr("Cap for all boxes together"), self.cap),
         ):
             widget.setAccessibleName(caption)
             limits.addLayout(column(label(caption), widget, gap=4))

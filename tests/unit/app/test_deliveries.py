@@ -8,9 +8,12 @@ from pathlib import Path
 import pytest
 
 from app.fleet import patches as patches_module
+from app.fleet.delivery import least_of_neighbour
+from app.fleet.pacing import RateCap
 from app.fleet.patches import KEPT, Patches
 from app.store.records import Box
 from app.usecases.deliveries import holders
+from edge_runtime.contracts.delivery import LEAST_BYTES_PER_S
 from edge_runtime.contracts.status import BoxStatus, SlotState, SlotStatus
 from edge_runtime.update.durable import file_digest
 
@@ -100,3 +103,11 @@ def test_only_the_newest_are_kept(tmp_path: Path, versions: list[tuple[Path, str
     for whole, sha256 in others:
         assert patches.between(base, first, whole, sha256) is not None
     assert len(list((tmp_path / "patches").iterdir())) == KEPT
+
+
+def test_a_neighbour_must_bring_a_tenth_of_what_this_link_does_and_never_next_to_nothing() -> None:
+    assert least_of_neighbour(None) == LEAST_BYTES_PER_S
+    assert least_of_neighbour(10.0) == LEAST_BYTES_PER_S
+    assert least_of_neighbour(10e6) == 1_000_000
+    assert least_of_neighbour(10e6, [RateCap(500_000)]) == 50_000
+    assert least_of_neighbour(None, [RateCap(500_000)]) == 50_000

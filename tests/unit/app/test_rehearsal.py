@@ -150,3 +150,16 @@ def test_a_link_is_measured_without_its_latency(speed: float, latency_s: float) 
 def test_a_link_that_takes_no_time_ends() -> None:
     link = Link(1e15, 0.0)
     assert measure_link(link.send, link.clock) > 1e9
+
+
+def test_a_round_trip_that_took_long_by_accident_makes_no_link_fast() -> None:
+    """The first exchange may well take longer than the piece that is measured."""
+    link, sent = Link(100e6, 0.001), list[int]()
+
+    def send(body: bytes) -> None:
+        link.send(body)
+        sent.append(len(body))
+        if len(sent) == 2:
+            link.now += 0.02
+
+    assert measure_link(send, link.clock) == pytest.approx(100e6, rel=0.15)

@@ -224,6 +224,6 @@ def test_a_rate_as_people_type_it(text: str, rate: int) -> None:
     from app.cli.rollout_options import _rate
 
     assert _rate(text) == rate
-    for wrong in ("", "fast", "-1", "0", "1G", "k"):
+    for wrong in ("", "fast", "-1", "0", "1G", "k", "9" * 400, "9" * 15, "1." + "1" * 400):
         with pytest.raises(InputInvalid):
             _rate(wrong)

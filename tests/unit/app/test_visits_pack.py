@@ -25,6 +25,7 @@ from cloud_sync.objects import Credentials
 from edge_runtime.contracts import wire
 from edge_runtime.contracts.errors import (
     AlreadyExists,
+    BoxUnreachable,
     Cancelled,
     DiskFull,
     LinesideError,
@@ -112,7 +113,7 @@ def test_a_pack_holds_what_the_plan_wants_and_no_secret(
         spool=SpoolStatus(problem=camera),
     )
     box_store.set_status(ctx.database, found.box, status=leaky)
-    box_store.set_status(ctx.database, found.box, problem=camera)
+    box_store.set_status(ctx.database, found.box, problem=BoxUnreachable(camera))
     report = packing.pack_visit(ctx, stick)
     listed = read_pack(stick).listed
     assert {file.kind for file in listed.files} == {"bundle", "root", "metadata", "plan"}

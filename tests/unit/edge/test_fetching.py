@@ -17,6 +17,7 @@ import pytest
 from edge_runtime.contracts.delivery import MAX_PIECE_BYTES, FetchRequest, FetchStatus
 from edge_runtime.contracts.errors import BoxRefused
 from edge_runtime.identity import Identity, create_identity, server_context
+from edge_runtime.service import fetching as module
 from edge_runtime.service.fetching import Fetcher
 from edge_runtime.update.inbox import Inbox
 from tests.waiting import wait_until
@@ -134,6 +135,65 @@ def test_a_hostile_neighbour_is_given_up(taker: Taker, script: list[bytes]) -> N
     assert not taker.inbox.have(DIGEST)[1]
     assert taker.neighbour is not None
     assert taker.neighbour.script == [], "it was tried as often as that, and no more"
+
+
+class Dripping:
+    """Keeps the one who asks waiting, a byte at a time, for as long as that one bears it.
+
+    :param tls: shakes hands first; otherwise the bytes come in place of that.
+    :param head: what is sent at once.
+    """
+
+    def __init__(self, taker: Taker, *, tls: bool, head: bytes) -> None:
+        self._context = server_context(taker.giver, [taker.identity.certificate_pem]) if tls else None
+        self._head = head
+        self._socket = socket.create_server(("127.0.0.1", 0))
+        self.port = int(self._socket.getsockname()[1])
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._serve)
+        self._thread.start()
+
+    def _serve(self) -> None:
+        with suppress(OSError):
+            while True:
+                connection, _ = self._socket.accept()
+                with suppress(OSError), connection:
+                    line = self._context.wrap_socket(connection, server_side=True) if self._context else connection
+                    with line:
+                        line.sendall(self._head)
+                        while not self._over.wait(0.2):
+                            line.sendall(b"x" if self._context else b"\x16")
+
+    def close(self) -> None:
+        self._over.set()
+        self._socket.shutdown(socket.SHUT_RDWR)
+        self._socket.close()
+        self._thread.join()
+
+
+@pytest.mark.parametrize(
+    ("tls", "head"),
+    [
+        (True, b"HTTP/1.1 200 x\r\nContent-Length: 1000\r\n\r\n"),
+        (True, b"HTTP/1.1 200 x\r\nX: "),
+        (False, b"\x16\x03\x03\x40\x00"),
+    ],
+    ids=["body", "head", "handshake"],
+)
+def test_a_neighbour_that_drips_is_given_up(
+    taker: Taker, monkeypatch: pytest.MonkeyPatch, tls: bool, head: bytes
+) -> None:
+    monkeypatch.setattr(module, "PATIENCE_S", 1.0)
+    dripping = Dripping(taker, tls=tls, head=head)
+    try:
+        pem = taker.giver.certificate_pem
+        status = taker.fetch(
+            FetchRequest(host="127.0.0.1", port=dripping.port, certificate=pem, size=4_000_000, seconds=600)
+        )
+    finally:
+        dripping.close()
+    assert status.state == "failed"
+    assert "The neighbour is too slow: 0 bytes in" in (status.reason or "")
 
 
 def test_more_than_the_file_is_cut_off(taker: Taker) -> None:

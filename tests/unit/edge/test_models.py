@@ -38,9 +38,15 @@ class Keeper:
         self.messages: list[str] = []
         self.notes: list[tuple[str, str]] = []
         self.changes = 0
+        self.on_line: list[str] = []
         self.file = box.home / TUNING_NAME
         self.keeper = ModelKeeper(
-            box.installer, tunings=self.file, alert=self._alert, audit=self._note, changed=self._change
+            box.installer,
+            tunings=self.file,
+            alert=self._alert,
+            audit=self._note,
+            changed=self._change,
+            on_line=self.on_line.append,
         )
         self.keeper.start()
 

@@ -113,6 +113,14 @@ def test_a_failed_canary_stops_it_whatever_is_tolerated_and_says_why() -> None:
     )
 
 
+def test_a_clock_that_is_ahead_somewhere_holds_no_wave_up() -> None:
+    day_ms = 24 * 60 * MINUTE_MS
+    rows = [replace(box, updated_ms=NOW + day_ms) for box in boxes((0, "committed"), (1, "waiting"))]
+    assert next_boxes(Plan(), rows, NOW).start == ("box-1",)
+    resting = next_boxes(Plan(pause_minutes=5), rows, NOW)
+    assert (resting.start, resting.rests_until_ms) == ((), NOW + 5 * MINUTE_MS)
+
+
 def test_more_failures_than_allowed_stop_it() -> None:
     rows = boxes((0, "committed"), (1, "failed"), (1, "committed"), (2, "waiting"))
     assert (

@@ -1,0 +1,205 @@
+"""Ends of the process that nobody asked for, held against the model that was on the line.
+
+What counts is a crash that left its trace (a signal such as SIGSEGV or SIGFPE, and the watchdog's SIGABRT), and a kill
+for want of memory, of which the kernel keeps the number. A power cut is known by the system's start since then, and any
+other SIGKILL comes from a person: neither says anything about a model.
+
+Both files are made once, overwritten in place and never synced, as those of
+:mod:`edge_runtime.inference.in_hand`: what the kernel was given outlives the process, also where the disk is full.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import logging
+import os
+import re
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from edge_runtime.contracts import wire
+from edge_runtime.contracts.errors import InputInvalid
+from edge_runtime.contracts.rows import Count, Digest
+
+RETURNS_AFTER = 3
+"""Crashes with one model on the line, after which the box returns to the model before it. A frame is given up after
+two: what is a frame's fault alone ends there."""
+FORGIVEN_S = 24 * 3600.0
+"""A model that was on the line for so long without a crash begins anew."""
+NOTE_BYTES = 512
+TRACE_BYTES = 16 * 1024
+_TRACE = re.compile(rb"Fatal Python error: ([\x20-\x7e]{1,100})")
+_OOM_KILLS = re.compile(rb"^oom_kill (\d{1,18})$", re.MULTILINE)
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Life:
+    """What one life of the process leaves to the next."""
+
+    running: bool = False
+    """It was not told to stop."""
+    kernel_boot: str = ""
+    """Of this start of the system; empty where that is not known."""
+    oom_kills: Count | None = None
+    """Processes that the kernel has killed for want of memory when this life began; None: it does not say."""
+    bundle: Digest | None = None
+    """On the line, or being loaded to go there."""
+    crashes: Count = 0
+    """With that bundle on the line, in lives before this one."""
+    steady_s: float = 0.0
+    """For how long it was on the line since the last of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Crash:
+    """The process before this one crashed with a model on the line."""
+
+    bundle: str
+    how: str
+    """In words, such as ``Segmentation fault``."""
+    count: int
+    """How often it did so with this model."""
+
+
+def begin_life(
+    last: Life, *, trace: str | None, kernel_boot: str, oom_kills: int | None, excused: bool
+) -> tuple[Life, Crash | None]:
+    """What the life that begins now knows, and the crash that ended the one before it. Pure.
+
+    :param trace: the signal of which the last life left a trace.
+    :param excused: something else than the model on the line brought about the last end.
+    """
+    how = trace or _out_of_memory(last, kernel_boot, oom_kills)
+    life = replace(last, running=True, kernel_boot=kernel_boot, oom_kills=oom_kills)
+    if how is None or excused or not last.running or last.bundle is None:
+        return life, None
+    life = replace(life, crashes=last.crashes + 1, steady_s=0.0)
+    return life, Crash(last.bundle, how, life.crashes)
+
+
+def _out_of_memory(last: Life, kernel_boot: str, oom_kills: int | None) -> str | None:
+    same_system = bool(kernel_boot) and kernel_boot == last.kernel_boot
+    if same_system and oom_kills is not None and last.oom_kills is not None and oom_kills > last.oom_kills:
+        return "Killed for want of memory"
+    return None
+
+
+class CrashWatch:
+    """Of this process. Where the disk takes nothing, the box goes on without.
+
+    :param kernel_boot: names this start of the system.
+    :param vmstat: where the kernel tells how many processes it has killed for want of memory.
+    :param now_s: a monotonic clock, seconds.
+    """
+
+    def __init__(
+        self,
+        home: Path,
+        *,
+        kernel_boot: str,
+        vmstat: Path = Path("/proc/vmstat"),
+        now_s: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._home, self._kernel_boot, self._vmstat, self._now_s = home, kernel_boot, vmstat, now_s
+        self._life = Life()
+        self._since_s = now_s()
+        self._note: int | None = None
+        self._trace: int | None = None
+        self._lock = threading.Lock()
+
+    def begin(self, *, excused: bool = False) -> Crash | None:
+        """Call once, before a model is loaded: how the last life ended, if it crashed.
+
+        From now on a crash leaves its trace, in the file alone and for the next start.
+
+        :param excused: as :func:`begin_life`.
+        """
+        self._note, note = _open(self._home / "life.note", NOTE_BYTES)
+        self._trace, trace = _open(self._home / "crash.trace", TRACE_BYTES)
+        last = Life()
+        with suppress(InputInvalid):
+            last = wire.decode(note.rstrip(b"\0 "), Life, what="note of the last life")
+        found = _TRACE.search(trace)
+        self._life, crash = begin_life(
+            last,
+            trace=found[1].decode() if found else None,
+            kernel_boot=self._kernel_boot,
+            oom_kills=_oom_kills(self._vmstat),
+            excused=excused,
+        )
+        if found:
+            _log.error("the box crashed. %s", trace.rstrip(b"\0").decode(errors="replace"))
+        self._write()
+        if self._trace is not None:
+            with suppress(OSError):
+                os.pwrite(self._trace, b"\0" * TRACE_BYTES, 0)
+            faulthandler.enable(self._trace, all_threads=True)
+        return crash
+
+    def on_line(self, bundle: str) -> None:
+        """This model answers from now on, or is about to be loaded for it."""
+        with self._lock:
+            if bundle != self._life.bundle:
+                self._life = replace(self._life, bundle=bundle, crashes=0, steady_s=0.0)
+                self._since_s = self._now_s()
+                self._write()
+
+    def tick(self) -> None:
+        """Call now and then: what went well for long is forgiven."""
+        with self._lock:
+            if self._life.crashes and self._steady_s() >= FORGIVEN_S:
+                self._life = replace(self._life, crashes=0)
+                self._write()
+
+    def close(self) -> None:
+        """The process was told to stop: whatever becomes of it now is nobody's fault."""
+        with self._lock:
+            self._life = replace(self._life, running=False, steady_s=self._steady_s())
+            self._write()
+            if self._trace is not None:
+                faulthandler.disable()
+            for file in (self._note, self._trace):
+                if file is not None:
+                    os.close(file)
+            self._note = self._trace = None
+
+    def _steady_s(self) -> float:
+        return self._life.steady_s + self._now_s() - self._since_s
+
+    def _write(self) -> None:
+        if self._note is None:
+            return
+        try:
+            os.pwrite(self._note, wire.encode(self._life).ljust(NOTE_BYTES), 0)
+        except OSError as error:
+            _log.warning("what is on the line cannot be noted: %s", error)
+
+
+def _open(path: Path, size: int) -> tuple[int | None, bytes]:
+    """A file with room for so many bytes, and what is in it; none where there is no such thing to be had."""
+    try:
+        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    except OSError as error:
+        _log.warning("a crash would leave no trace: %s", error)
+        return None, b""
+    try:
+        body = os.pread(file, size, 0)
+        if len(body) < size:
+            # Its room is taken now: later the disk may be full.
+            os.pwrite(file, b"\0" * (size - len(body)), len(body))
+    except OSError as error:
+        _log.warning("a crash may leave no trace: %s", error)
+        body = b""
+    return file, body
+
+
+def _oom_kills(vmstat: Path) -> int | None:
+    with suppress(OSError):
+        if found := _OOM_KILLS.search(vmstat.read_bytes()):
+            return int(found[1])
+    return None
