@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from types import MappingProxyType
 from typing import Any, TypeVar
 
 from app.store.chains import note_chain
 from app.store.database import Database
 from app.store.lookup import check_limit, join_cursor, split_cursor, to_json
+from app.store.metric_rows import note_arrival
 from app.store.noting import note_audits
 from app.store.records import Page
 from app.store.tables import insert_new_sql, key_of
@@ -31,12 +32,12 @@ from edge_runtime.contracts.rows import (
     Stream,
 )
 
-R = TypeVar("R")
+R = TypeVar("R", AlertRow, AuditRow, ShadowRow, RollupRow, LossRow)
 
 _JSON: Mapping[Stream, tuple[str, ...]] = {
     "results": ("objects", "areas"),
     "alerts": ("facts",),
-    "rollups": ("labels",),
+    "rollups": ("labels", "latency_counts"),
 }
 """Columns that hold JSON."""
 _EMPTY = {"[]", "{}"}
@@ -77,6 +78,8 @@ def collect(
             mine = [row for row in mine if not _is_here(writer, stream, replace(row, box=box))]
         own = [{**wire.to_dict(row), "box": box} for row in mine]
         new = insert(writer, stream, own) if own else 0
+        if new:
+            note_arrival(writer, stream, box, mine)
         writer.upsert("cursors", {"box": box, "stream": stream, "cursor": cursor})
         told = note_chain(writer, box, chain) if chain is not None else None
         if stream == "audits" and (mine or told):
@@ -173,7 +176,9 @@ def page_shadows(db: Database, box: str | None = None, cursor: str | None = None
 
 def page_rollups(db: Database, box: str | None = None, cursor: str | None = None, limit: int = 100) -> Page[RollupRow]:
     """Minutes of one box's pipelines, or of all, newest first."""
-    return _page(db, "rollups", RollupRow, box, cursor, limit, {"labels": dict[str, int]})
+    return _page(
+        db, "rollups", RollupRow, box, cursor, limit, {"labels": dict[str, int], "latency_counts": tuple[int, ...]}
+    )
 
 
 def lost_by_stream(db: Database, box: str) -> dict[str, int]:
@@ -190,7 +195,7 @@ def page_losses(db: Database, box: str | None = None, cursor: str | None = None,
 def _page(
     db: Database,
     stream: Stream,
-    kind: Callable[..., R],
+    kind: type[R],
     box: str | None,
     cursor: str | None,
     limit: int,
@@ -199,8 +204,9 @@ def _page(
     """A page of a stream, newest first. ``decoded``: what the columns that hold JSON are."""
     at_ms, seq, of, boot = split_cursor(cursor, (int, int, str, str)) if cursor else (2**62, 0, "", "")
     where = "box = ? AND " if box else ""
+    columns = ", ".join(f'"{field.name}"' for field in fields(kind))
     rows = db.read(
-        f"SELECT * FROM {stream} WHERE {where}(at_ms, box, boot, seq) < (?, ?, ?, ?)"  # noqa: S608 - names of ours
+        f"SELECT {columns} FROM {stream} WHERE {where}(at_ms, box, boot, seq) < (?, ?, ?, ?)"  # noqa: S608 - names of ours
         " ORDER BY at_ms DESC, box DESC, boot DESC, seq DESC LIMIT ?",
         (*([box] if box else []), at_ms, of, boot, seq, check_limit(limit) + 1),
     )
