@@ -53,13 +53,12 @@ def note_arrival(writer: Writer, stream: str, box: str, rows: Sequence[Row]) -> 
     """Rows of one stream were kept; where the bucket is to have them they wait from now on."""
     if stream not in _COLUMNS:
         return
-    of_boot: dict[str, list[int]] = {}
-    for row in rows:
-        of_boot.setdefault(row.boot, []).append(row.seq)
-    writer.executemany(
-        "INSERT INTO arrivals (stream, box, boot, first_seq, last_seq, rows, came_ms) VALUES (?, ?, ?, ?, ?, ?, ?)",
-        [(stream, box, boot, min(seqs), max(seqs), len(seqs), writer.now_ms) for boot, seqs in of_boot.items()],
-    )
+    for boot in sorted({row.boot for row in rows}):
+        seqs = [row.seq for row in rows if row.boot == boot]
+        writer.execute(
+            "INSERT INTO arrivals (stream, box, boot, first_seq, last_seq, rows, came_ms) VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (stream, box, boot, min(seqs), max(seqs), len(seqs), writer.now_ms),
+        )
     writer.touch("arrivals", box)
 
 
