@@ -7,7 +7,13 @@ import random
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from itertools import islice
+from pathlib import Path
+from typing import Any
 
+import duckdb
+
+from cloud_sync.metrics.partitions import Kind
+from cloud_sync.metrics.tables import FORMS
 from edge_runtime.contracts.rows import ResultRow, RollupRow
 from edge_runtime.inference.rollup import Minute, Rollups
 
@@ -90,3 +96,22 @@ class Line:
             now_s = (self.at_ms - self._started_ms) / 1000
             self._rollups.frame(self.model, label, confidence, row.latency_us, None, now_s, self.at_ms)
             yield row
+
+
+def in_bucket(folder: Path, kind: Kind, *columns: str) -> list[tuple[Any, ...]]:
+    """What a reader finds of a kind under a folder store: each key once, the newest of it; sorted.
+
+    ``columns``: any of the files' or of the folders' names; ``moment`` in milliseconds.
+    """
+    if not any(folder.glob(f"metrics/v1/kind={kind}/**/*.parquet")):
+        return []
+    form = FORMS[kind]
+    key = ", ".join(("box", *form.key))
+    newest = f"ORDER BY {', '.join(f'{name} DESC' for name in form.newest)}" if form.newest else ""
+    shown = ", ".join("epoch_ms(moment)" if name == "moment" else name for name in columns)
+    with duckdb.connect() as connection:
+        return connection.execute(
+            f"SELECT {shown} FROM (SELECT *, row_number() OVER (PARTITION BY {key} {newest}) AS place"
+            f" FROM read_parquet('{folder}/metrics/v1/kind={kind}/*/*/*/*.parquet', hive_partitioning => true,"
+            f" hive_types_autocast => false)) WHERE place = 1 ORDER BY ALL"
+        ).fetchall()
