@@ -89,16 +89,18 @@ def _spans(arguments: argparse.Namespace, session: Session) -> None:
 
 
 def _keep(arguments: argparse.Namespace, session: Session) -> None:
-    from dataclasses import fields, replace
+    from dataclasses import fields
 
+    from app.settings import Retention
     from app.usecases.metrics.keeping import change_retention
+    from edge_runtime.contracts import wire
 
     with session.open() as ctx:
-        rules: Retention = ctx.settings.retention
+        rules = ctx.settings.retention
         given = {each.name: getattr(arguments, each.name) for each in fields(rules)}
         changed = {name: None if days == FOR_EVER else days for name, days in given.items() if days is not None}
         if changed:
-            change_retention(ctx, replace(rules, **changed))
+            change_retention(ctx, wire.from_dict({**wire.to_dict(rules), **changed}, Retention, what="number of days"))
         session.one(
             "retention",
             ctx.settings.retention,
