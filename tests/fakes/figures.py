@@ -22,8 +22,8 @@ MODEL = "c3" * 32
 LABELS = ("ok", "scratch", "dent", "stain", "cap missing")
 SHARES = (94, 2, 2, 1, 1)
 DAY_MS = 86_400_000
-AUTUMN_MS = 1_790_035_200_000
-"""2026-09-22, midnight UTC."""
+AUTUMN_MS = 1_758_499_200_000
+"""2025-09-22, midnight UTC."""
 
 
 @dataclass

@@ -23,6 +23,7 @@ from app.store.database import Database
 from app.store.records import Box
 from app.store.schema import STEPS
 from app.usecases import sites, sync
+from app.usecases.boxes import now_ms
 from app.usecases.metrics import exporting, keeping, view
 from app.usecases.metrics.exporting import ExportReport
 from app.usecases.progress import CancelToken
@@ -31,7 +32,7 @@ from cloud_sync.metrics.partitions import NO_DATE, Kind
 from cloud_sync.metrics.rollup import Span, Sums
 from edge_runtime.contracts.errors import StoreUnreachable
 from edge_runtime.contracts.rows import ResultRow, RollupRow
-from tests.fakes.figures import AUTUMN_MS, BOX, Line, in_bucket
+from tests.fakes.figures import BOX, Line, in_bucket
 from tests.unit.sync.faulty_store import Cut, FaultyStore
 
 HOUR_MS, DAY_MS = 3_600_000, 86_400_000
@@ -319,9 +320,9 @@ def test_without_a_store_rows_stay_until_their_last_day(desk: Context) -> None:
 
 
 def test_files_of_the_bucket_go_by_their_own_day(desk: Context, store: FaultyStore, bucket: Path) -> None:
-    line = Line(at_ms=AUTUMN_MS - 500 * DAY_MS, every_ms=1000)
+    line = Line(at_ms=now_ms() - 500 * DAY_MS, every_ms=1000)
     old = line.results(60)
-    line.at_ms = AUTUMN_MS
+    line.at_ms = now_ms() - 10 * DAY_MS
     new = line.results(60)
     collect(desk, old + new, minutes := line.minutes(last=True))
     exporting.export(desk, store)
