@@ -6,6 +6,7 @@ import io
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import chain
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from cloud_sync.metrics.partitions import Kind
@@ -23,12 +24,13 @@ _LISTS = {Holds.WHOLES: Holds.WHOLE, Holds.TEXTS: Holds.TEXT}
 
 
 def batch_of(kind: Kind, rows: Sequence[Row]) -> RecordBatch:
-    """Rows in a form that takes little memory until they are written."""
-    return _batch(FORMS[kind], rows)
+    """Rows in their order, in a form that takes little memory until they are written."""
+    form = FORMS[kind]
+    return _batch(form, sorted(rows, key=itemgetter(*map(form.names.index, form.order))))
 
 
 def encode(kind: Kind, batches: Sequence[RecordBatch]) -> bytes:
-    """One file. Rows come in the order of the form's key, at most :data:`cloud_sync.metrics.plan.MOST_ROWS`."""
+    """One file of these, one after the other, of at most :data:`cloud_sync.metrics.plan.MOST_ROWS` together."""
     return _write(FORMS[kind], batches)
 
 
@@ -44,9 +46,9 @@ def merge(kind: Kind, bodies: Sequence[bytes]) -> tuple[bytes, int]:
     table = _read(form, bodies)
     if table.num_rows == 0:
         return _write(form, table.to_batches()), 0
-    ranks = [_ranks(table, name) for name in (*form.key, *form.newest)]
+    ranks = [_ranks(table, name) for name in (*form.order, *form.newest)]
     order = np.lexsort(ranks[::-1])
-    keys = [rank[order] for rank in ranks[: len(form.key)]]
+    keys = [rank[order] for rank in ranks[: len(form.order)]]
     # The last of equal keys stands: it is the newest where that matters.
     last = np.ones(len(order), dtype=bool)
     last[:-1] = np.logical_or.reduce([key[1:] != key[:-1] for key in keys])

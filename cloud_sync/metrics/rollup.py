@@ -108,6 +108,12 @@ def take_away(one: Sums, other: Sums) -> Sums:
     )
 
 
+def three_figures(number: int) -> int:
+    """The number to three figures: a percentile of some dozens of frames is not known any better."""
+    step: int = 10 ** max(0, len(str(number)) - 3)
+    return round(number / step) * step
+
+
 def _sane(number: int) -> int:
     return min(number, MOST_IN_A_MINUTE)
 

@@ -49,12 +49,19 @@ class TableForm:
     """``key``: what makes a row that row, besides site and box; ``columns``: in the order of the file.
 
     Rows of equal key are the same one, unless ``newest`` says by which columns the one that stands is found: the
-    greatest. Files are sorted by ``order``, which begins with the key.
+    greatest. Files are sorted by ``first``, then the key: what is alike lies together and takes less room. Rows of
+    equal key must be equal in ``first``.
     """
 
     columns: tuple[Column, ...]
     key: tuple[str, ...]
     newest: tuple[str, ...] = ()
+    first: tuple[str, ...] = ()
+
+    @property
+    def order(self) -> tuple[str, ...]:
+        """By which columns a file is sorted."""
+        return (*self.first, *self.key)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -109,6 +116,7 @@ FORMS: Mapping[Kind, TableForm] = {
             Column("areas", Holds.TEXT),
         ),
         key=("boot", "seq"),
+        first=("pipeline",),
     ),
     "minutes": TableForm(
         columns=(
@@ -129,6 +137,7 @@ FORMS: Mapping[Kind, TableForm] = {
             Column("shadow_latency_us_p50", Holds.WHOLE),
         ),
         key=("boot", "seq"),
+        first=("pipeline",),
     ),
     "hours": _ROLLED_UP,
     "days": _ROLLED_UP,

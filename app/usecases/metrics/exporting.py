@@ -24,7 +24,8 @@ from app.usecases.progress import CancelToken, Progress, ProgressEvent, silent
 from cloud_sync.metrics import parquet
 from cloud_sync.metrics.partitions import Kind, Partition, digest_of, partition_of, read_key
 from cloud_sync.metrics.plan import MOST_ROWS, File, joined, to_merge
-from cloud_sync.metrics.rollup import SPANS, Span
+from cloud_sync.metrics.rollup import SPANS, Span, three_figures
+from cloud_sync.metrics.tables import FORMS
 from edge_runtime.contracts.errors import ObjectCorrupt, ObjectMissing
 
 if TYPE_CHECKING:
@@ -42,6 +43,8 @@ MOST_FILE_BYTES = 64 * 2**20
 ROLLED_AT_ONCE = 10_000
 LABELS_AT_ONCE = 10_000
 EXPORTED_NOTE = "metrics-exported-ms"
+_P50 = FORMS["minutes"].names.index("latency_us_p50")
+"""Where the two percentiles of a minute begin."""
 _KIND: dict[Exported, Kind] = {"rollups": "minutes", "results": "results"}
 
 
@@ -154,7 +157,7 @@ class _Export:
             for rows in metric_rows.rows_of(self._ctx.database, stream, stretch):
                 self._cancel.check()
                 parts: defaultdict[Partition, list[parquet.Row]] = defaultdict(list)
-                for row in rows:
+                for row in map(_ROW[stream], rows):
                     parts[partition_of(kind, box, row[AT], self._now_ms)].append(row)
                 for partition, part in parts.items():
                     files.add(partition, part)
@@ -169,8 +172,7 @@ class _Export:
             for one in changed:
                 parts[partition_of(span, one.place.box, one.place.at_ms, self._now_ms)].append(one)
             for partition, part in parts.items():
-                ordered = sorted(part, key=lambda one: (one.place.pipeline, one.place.model, one.place.at_ms))
-                files.add(partition, [_rolled_row(self._ctx.database.replica, one) for one in ordered])
+                files.add(partition, [_rolled_row(self._ctx.database.replica, one) for one in part])
             files.finish(partial(metric_rollups.mark_sent, sent=changed))
 
     def _labels(self) -> None:
@@ -181,7 +183,7 @@ class _Export:
             for one in labels:
                 parts[partition_of("labels", one.box, one.at_ms, self._now_ms)].append(one.row)
             for partition, part in parts.items():
-                files.add(partition, sorted(part, key=lambda row: str(row[0])))
+                files.add(partition, part)
             files.finish(partial(metric_files.mark_labels_sent, through=labels[-1].event))
 
     def _give_away(self, partition: Partition) -> None:
@@ -309,6 +311,13 @@ def lost(ctx: Context, files: Sequence[File]) -> None:
         writer.activity("metrics.lost", files[0].partition.box, message)
 
     ctx.database.write(work)
+
+
+def _minute_row(row: parquet.Row) -> parquet.Row:
+    return (*row[:_P50], three_figures(row[_P50]), three_figures(row[_P50 + 1]), *row[_P50 + 2 :])
+
+
+_ROW: dict[Exported, Callable[[parquet.Row], parquet.Row]] = {"rollups": _minute_row, "results": lambda row: row}
 
 
 def _rolled_row(replica: str, one: Rolled) -> parquet.Row:

@@ -62,6 +62,11 @@ def enrol(ctx: Context, box: str = BOX) -> None:
     )
 
 
+def recent() -> Line:
+    """A line whose rows are of a day that is over, and that no rule lets go."""
+    return Line(at_ms=(now_ms() // DAY_MS - 10) * DAY_MS, every_ms=1000)
+
+
 def collect(ctx: Context, results: list[ResultRow], minutes: list[RollupRow]) -> None:
     """As if the box had handed them out."""
     for row in results[:1] or minutes[:1]:
@@ -105,7 +110,7 @@ def settled(ctx: Context, bucket: Path) -> None:
 
 
 def test_what_came_goes_to_the_bucket_once(desk: Context, store: FaultyStore, bucket: Path) -> None:
-    line = Line(every_ms=1000)
+    line = recent()
     first = line.results(200)
     collect(desk, first, minutes := line.minutes())
     assert view.metrics_status(desk).waiting > 0
@@ -131,7 +136,7 @@ def test_what_came_goes_to_the_bucket_once(desk: Context, store: FaultyStore, bu
 def test_a_box_that_is_back_after_a_month_changes_its_old_hours(
     desk: Context, store: FaultyStore, bucket: Path
 ) -> None:
-    line = Line(every_ms=1000)
+    line = recent()
     first, now = line.results(600), line.minutes()
     collect(desk, first[:300], now)
     exporting.export(desk, store)
@@ -149,7 +154,7 @@ def test_a_box_that_is_back_after_a_month_changes_its_old_hours(
 
 
 def test_small_files_of_a_day_that_is_over_become_one(desk: Context, store: FaultyStore, bucket: Path) -> None:
-    line = Line(every_ms=1000)
+    line = recent()
     rows: list[ResultRow] = []
     for _ in range(3):
         rows += (part := line.results(50))
@@ -165,7 +170,7 @@ def test_small_files_of_a_day_that_is_over_become_one(desk: Context, store: Faul
 def test_a_cut_connection_loses_and_doubles_nothing(
     desk: Context, store: FaultyStore, bucket: Path, cut: Cut, nth: int
 ) -> None:
-    line = Line(every_ms=1000)
+    line = recent()
     first, second = line.results(150), line.results(150)
     collect(desk, first, minutes := line.minutes(last=True))
     exporting.export(desk, store)
@@ -206,7 +211,7 @@ def test_two_desktops_that_collected_the_same_rows_count_them_once(
         other.site = replace(other.site, site=one.site.site)
         for ctx in (one, other):
             enrol(ctx)
-        line = Line(every_ms=1000)
+        line = recent()
         shared, alone = line.results(1200), line.results(600)
         minutes = line.minutes(last=True)
         # The first was cut off before it could acknowledge: the second is handed the same, and what came after.
@@ -239,7 +244,7 @@ def test_rows_of_a_clock_that_was_never_set_have_no_date(desk: Context, store: F
 
 @pytest.mark.parametrize("damage", ["lost", "cut short"])
 def test_what_the_store_lost_goes_there_again(desk: Context, store: FaultyStore, bucket: Path, damage: str) -> None:
-    line = Line(every_ms=1000)
+    line = recent()
     rows = line.results(150)
     collect(desk, rows, minutes := line.minutes(last=True))
     exporting.export(desk, store)
@@ -261,7 +266,7 @@ def test_what_the_store_lost_goes_there_again(desk: Context, store: FaultyStore,
 def test_a_file_that_is_lost_while_files_are_merged_is_made_again(
     desk: Context, store: FaultyStore, bucket: Path
 ) -> None:
-    line = Line(every_ms=1000)
+    line = recent()
     first, second = line.results(50), line.results(50)
     collect(desk, first, [])
     exporting.export(desk, store)
@@ -280,7 +285,7 @@ def age(db: Database, days: int) -> None:
 
 
 def test_only_what_is_safe_goes_from_here_and_it_is_told(desk: Context, store: FaultyStore, bucket: Path) -> None:
-    line = Line(every_ms=1000)
+    line = recent()
     safe, waiting = line.results(120), line.results(30)
     collect(desk, safe, minutes := line.minutes(last=True))
     exporting.export(desk, store)
@@ -306,7 +311,7 @@ def test_only_what_is_safe_goes_from_here_and_it_is_told(desk: Context, store: F
 
 
 def test_without_a_store_rows_stay_until_their_last_day(desk: Context) -> None:
-    collect(desk, Line().results(100), [])
+    collect(desk, recent().results(100), [])
     age(desk.database, 364)
     assert keeping.keep_house(desk, None).stretches == 0
     keeping.change_retention(desk, Retention(results_unsafe=None))
@@ -334,7 +339,7 @@ def test_files_of_the_bucket_go_by_their_own_day(desk: Context, store: FaultySto
 
 
 def test_room_is_given_back_to_the_disk(desk: Context, store: FaultyStore) -> None:
-    line = Line()
+    line = recent()
     for _ in range(20):
         collect(desk, line.results(1000), [])
     exporting.export(desk, store)
@@ -347,7 +352,7 @@ def test_room_is_given_back_to_the_disk(desk: Context, store: FaultyStore) -> No
 
 
 def test_a_new_store_gets_everything_that_is_here(desk: Context, store: FaultyStore, tmp_path: Path) -> None:
-    line = Line(every_ms=1000)
+    line = recent()
     rows = line.results(150)
     collect(desk, rows, minutes := line.minutes(last=True))
     exporting.export(desk, store)
@@ -360,7 +365,7 @@ def test_a_new_store_gets_everything_that_is_here(desk: Context, store: FaultySt
 
 def test_a_sync_that_nobody_asked_for_waits_for_more(desk: Context, tmp_path: Path) -> None:
     sync.setup_store(desk, f"folder:{tmp_path / 'store'}")
-    line = Line(every_ms=1000)
+    line = recent()
     collect(desk, line.results(10), [])
     assert sync.sync_now(desk, patient=True).figures_sent == 10
     collect(desk, line.results(10), [])
@@ -374,7 +379,7 @@ def test_a_sync_that_nobody_asked_for_waits_for_more(desk: Context, tmp_path: Pa
 
 
 def test_hours_are_there_without_any_store(desk: Context) -> None:
-    line = Line(every_ms=1000)
+    line = recent()
     collect(desk, line.results(1000), minutes := line.minutes(last=True))
     exporting.roll_up(desk, cancel=CancelToken())
     (hour,) = view.page_spans(desk, "hours", BOX)
@@ -407,7 +412,7 @@ def test_an_update_finds_what_was_collected_before_it(tmp_path: Path) -> None:
 def test_the_command_line_shows_and_changes_what_is_kept(home: Path, tmp_path: Path) -> None:
     with open_context(home) as ctx:
         enrol(ctx)
-        line = Line(every_ms=1000)
+        line = recent()
         collect(ctx, line.results(100), line.minutes(last=True))
         sync.setup_store(ctx, f"folder:{tmp_path / 'bucket'}")
 

@@ -40,7 +40,11 @@ def file(kind: Kind, *rows: parquet.Row) -> bytes:
 def test_every_column_comes_back(kind: Kind) -> None:
     form = FORMS[kind]
     empty: parquet.Row = tuple(
-        [] if column.holds in (Holds.WHOLES, Holds.TEXTS) else VALUES[column.holds] if column.name in form.key else None
+        []
+        if column.holds in (Holds.WHOLES, Holds.TEXTS)
+        else VALUES[column.holds]
+        if column.name in form.order
+        else None
         for column in form.columns
     )
     body = file(kind, row(kind), empty)
