@@ -13,10 +13,12 @@ import duckdb
 import pytest
 
 from app.context import Context, open_context
+from app.settings import Retention
 from app.store import boxes, spool
 from app.store.records import Box
 from app.usecases import samples as sample_uses
 from app.usecases import sites, sync
+from app.usecases.metrics import keeping
 from edge_runtime.contracts.latency_buckets import RELATIVE_ERROR
 from edge_runtime.contracts.rows import ResultRow, SampleRow
 from tests.fakes.figures import AUTUMN_MS, Line
@@ -43,6 +45,8 @@ def ctx(tmp_path: Path, server: ObjectServer, monkeypatch: pytest.MonkeyPatch) -
         for number, box in enumerate((FIRST, SECOND)):
             name, address = f"line-{number}", f"192.0.2.{number + 1}:7443"
             boxes.put_box(context.database, Box(box=box, name=name, address=address, certificate="", enrolled_ms=1))
+        # The rows are of a day that no rule is to let go, however late it has become.
+        keeping.change_retention(context, Retention(bucket_results=None))
         yield context
 
 
