@@ -104,7 +104,8 @@ class Database:
         return frozenset(row["name"] for row in self.read("SELECT name FROM sqlite_master WHERE type = 'table'"))
 
     def subscribe(self, listener: Listener) -> Callable[[], None]:
-        """Call ``listener`` with a table and the keys of changed rows after each commit of this process.
+        """Call ``listener`` with a table and the keys of changed rows after each commit of this process; of results,
+        which come by the thousand, with their box.
 
         It runs on the writer thread: it must be quick and must not write. Returns what ends the subscription.
         """

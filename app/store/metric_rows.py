@@ -27,7 +27,7 @@ _COLUMNS: dict[Exported, str] = {
     " latency_us_p50, latency_us_p99, value_mean, shadow, shadow_frames, shadow_agreed, shadow_latency_us_p50",
 }
 """In the order of :data:`cloud_sync.metrics.tables.FORMS`."""
-SLICE = 5_000
+SLICE = 2_000
 """Rows that one transaction deletes, about: the window's own writes wait behind it."""
 AT = 2
 """Where the time stands among them."""

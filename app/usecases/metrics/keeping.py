@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from cloud_sync.objects import ObjectStore
 
 EVERY_MS = 6 * 3_600_000
-SLICE_PAGES = 256
-"""Pages that one write gives back to the disk: a mebibyte."""
+SLICE_PAGES = 64
+"""Pages that one write gives back to the disk: a quarter of a mebibyte."""
 KEPT_NOTE = "metrics-kept-ms"
 
 
