@@ -20,6 +20,28 @@ _MAX_BYTES = 2**20
 Text = Annotated[str, Meta(min_length=1, max_length=2000)]
 
 
+Days = Annotated[int, Meta(ge=1, le=36_500)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retention:
+    """How many days figures are kept, from when they came; None: for ever.
+
+    Hours, days of the calendar, labels, alerts, audits and the loss ledger are kept for ever.
+    """
+
+    results: Days = 30
+    """Rows of single frames on this desktop, once they stand in the bucket."""
+    results_unsafe: Days | None = 365
+    """The same rows where they do not: there is no store, or it was away all that time."""
+    minutes: Days = 400
+    """Minutes on this desktop, once they stand in the bucket. Those that do not stay."""
+    bucket_results: Days | None = 400
+    """Files of single frames in the bucket, by the day that they tell of."""
+    bucket_minutes: Days | None = None
+    """Files of minutes in the bucket, likewise."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """One desktop's settings; every field has a default, so an older or shorter file is fine."""
@@ -33,6 +55,7 @@ class Settings:
     """Of an S3 server that is not Amazon's."""
     training_python: Text | None = None
     """Interpreter with the training extra, for local bursts; None: the one that runs Lineside."""
+    retention: Retention = Retention()
 
 
 def load_settings(home: Path) -> Settings:

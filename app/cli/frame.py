@@ -12,7 +12,21 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from app.cli import activity, boxes, bursts, datasets, demo, models, rollouts, samples, site, support, sync, visit
+from app.cli import (
+    activity,
+    boxes,
+    bursts,
+    datasets,
+    demo,
+    metrics,
+    models,
+    rollouts,
+    samples,
+    site,
+    support,
+    sync,
+    visit,
+)
 from app.cli.display import has_display
 from app.cli.session import Session
 from edge_runtime.contracts.errors import LinesideError, NoDisplay, ProgramIncomplete
@@ -24,7 +38,7 @@ FAILED = 1
 MISUSED = 2
 STOPPED = 130
 
-_TOPICS = (site, boxes, samples, datasets, bursts, models, rollouts, visit, sync, activity, support, demo)
+_TOPICS = (site, boxes, samples, datasets, bursts, models, rollouts, visit, sync, metrics, activity, support, demo)
 
 
 @dataclass(frozen=True, slots=True)

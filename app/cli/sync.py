@@ -65,6 +65,7 @@ def _now(_arguments: argparse.Namespace, session: Session) -> None:
                 "changes sent": lambda r: r.changes_sent,
                 "changes received": lambda r: r.changes_received,
                 "files received": lambda r: r.objects_received,
+                "rows of figures sent": lambda r: r.figures_sent,
             },
         )
 

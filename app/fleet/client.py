@@ -16,13 +16,13 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, TypeVar
+from typing import Literal, TypeVar
 from urllib.parse import quote, urlencode
 
 from app.fleet.failures import no_answer, refusal, wrong_key
 from app.fleet.pacing import Pace
+from app.fleet.pages import SpoolPage, read_page
 from edge_runtime.contracts import wire
-from edge_runtime.contracts.audit_chain import ChainHead
 from edge_runtime.contracts.clock import BoxClock, SetClock
 from edge_runtime.contracts.configuring import ConfigChange, ConfigHistory, ConfigReturn, ConfigText
 from edge_runtime.contracts.delivery import FetchRequest, GuestRequest, MakeRequest, ObjectState, Stored
@@ -30,7 +30,7 @@ from edge_runtime.contracts.drill import DrillAnswer, DrillRequest
 from edge_runtime.contracts.errors import BoxRefused, InputInvalid, ObjectCorrupt
 from edge_runtime.contracts.finding import Neighbours, NeighboursRequest
 from edge_runtime.contracts.renewal import NewIdentity, RenewRequest, TakeRequest
-from edge_runtime.contracts.rows import ROW_TYPES, Row, Stream
+from edge_runtime.contracts.rows import Stream
 from edge_runtime.contracts.runtime import RuntimeAnswer, RuntimeRequest
 from edge_runtime.contracts.status import (
     AckRequest,
@@ -56,17 +56,6 @@ ANSWER_TIMEOUT_S = 10.0
 PROBE_TIMEOUT_S = 120.0
 LOOK_TIMEOUT_S = 60.0
 """A box that is asked for a file may have to read all that it has."""
-
-
-@dataclass(frozen=True, slots=True)
-class SpoolPage:
-    """Some rows of one stream; ``cursor`` is what to ask after next and what to acknowledge."""
-
-    rows: tuple[Row, ...]
-    cursor: int
-    more: bool
-    chain: ChainHead | None = None
-    """Of audits, with their last page."""
 
 
 def split_address(address: str) -> tuple[str, int]:
@@ -118,11 +107,10 @@ class BoxClient:
     def page(self, stream: Stream, after: int, limit: int = 1000) -> SpoolPage:
         """Rows of a stream after a cursor; where the box's spool had to begin anew, from its beginning."""
         body = self._call("GET", f"/v1/spool/{stream}", query={"after": str(after), "limit": str(limit)})
-        envelope = wire.decode(body, _RawPage, what=f"{stream} page of {self.address}")
-        rows = tuple(wire.from_dict(row, ROW_TYPES[stream], what=f"{stream} row") for row in envelope.rows)
-        if envelope.more and (not rows or envelope.cursor == after):
+        page = read_page(stream, body, what=f"{stream} page of {self.address}")
+        if page.more and (not page.rows or page.cursor == after):
             raise BoxRefused(f"The box at {self.address} sent a page of {stream} that leads nowhere.")
-        return SpoolPage(rows, envelope.cursor, envelope.more, envelope.chain)
+        return page
 
     def acknowledge(self, stream: Stream, through: int) -> None:
         """Tell the box that everything up to this cursor is safe here."""
@@ -418,11 +406,3 @@ class BoxLog:
 
     lines: tuple[str, ...]
     cursor: int
-
-
-@dataclass(frozen=True, slots=True)
-class _RawPage:
-    rows: list[dict[str, Any]]
-    cursor: int
-    more: bool
-    chain: ChainHead | None = None

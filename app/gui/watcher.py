@@ -13,6 +13,7 @@ from app.gui.session import Session
 from app.store.records import Box
 from app.usecases import boxes, bursts, finding, sync
 from app.usecases.following import Following, to_visit
+from app.usecases.metrics import syncing
 from app.usecases.progress import CancelToken
 from app.usecases.rollout_runner import Runner
 from edge_runtime.contracts.errors import LinesideError
@@ -83,7 +84,17 @@ class Watcher(QObject):
         self._once("work", self._advance, lambda _none: None, pause_s=0.0)
         if context.settings.store is not None:
             self._once(
-                "sync", lambda: sync.sync_now(context, cancel=self._stopping), lambda _report: None, pause_s=SYNC_S
+                "sync",
+                lambda: sync.sync_now(context, patient=True, cancel=self._stopping),
+                lambda _report: None,
+                pause_s=SYNC_S,
+            )
+        else:
+            self._once(
+                "figures",
+                lambda: syncing.keep_without_store(context, cancel=self._stopping),
+                lambda _none: None,
+                pause_s=SYNC_S,
             )
 
     def _visit(self, due: list[Box]) -> None:

@@ -85,6 +85,13 @@ class Database:
         """
         return self._on_writer(lambda: self._transact(work))
 
+    def shrink(self, most_pages: int) -> int:
+        """Give some free pages of the file back to the disk; returns how many are left.
+
+        A slice of work like any write: others wait for this one alone, not for the whole file.
+        """
+        return self._on_writer(lambda: self._shrink(most_pages))
+
     def changed_elsewhere(self) -> bool:
         """Whether another program wrote to the file since this was asked last, or since it was opened.
 
@@ -97,7 +104,8 @@ class Database:
         return frozenset(row["name"] for row in self.read("SELECT name FROM sqlite_master WHERE type = 'table'"))
 
     def subscribe(self, listener: Listener) -> Callable[[], None]:
-        """Call ``listener`` with a table and the keys of changed rows after each commit of this process.
+        """Call ``listener`` with a table and the keys of changed rows after each commit of this process; of results,
+        which come by the thousand, with their box.
 
         It runs on the writer thread: it must be quick and must not write. Returns what ends the subscription.
         """
@@ -139,6 +147,11 @@ class Database:
     def _look_elsewhere(self) -> bool:
         before, self._known_version = self._known_version, self._data_version()
         return before != self._known_version
+
+    def _shrink(self, most_pages: int) -> int:
+        # The rows of this statement are its steps.
+        self._connection.execute(f"PRAGMA incremental_vacuum({int(most_pages)})").fetchall()
+        return int(self._connection.execute("PRAGMA freelist_count").fetchone()[0])
 
     def _check_open(self) -> None:
         if self._closed:

@@ -15,6 +15,7 @@ from edge_runtime.update.durable import sync_folder
 MIGRATION_SET = "lineside"
 WAIT_FOR_OTHERS_S = 30.0
 """How long to wait for another program that writes."""
+_INCREMENTAL = 2
 _MIGRATIONS_TABLE = "_sqlite_migrations"
 _BROKEN = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR})
 
@@ -55,6 +56,7 @@ def bring_up_to_date(path: Path, steps: Sequence[Step] = STEPS) -> Path | None:
             if not pending:
                 return None
             copy = _copy(connection, path, before=pending[0]) if applied else None
+            _let_it_shrink(connection)
             connection.execute("PRAGMA journal_mode = WAL")
             _apply(connection, steps)
             return copy
@@ -87,6 +89,14 @@ def _applied(connection: sqlite3.Connection, path: Path) -> list[str]:
         )
     sql = "SELECT name FROM _sqlite_migrations WHERE migration_set = ? ORDER BY id"
     return [name for (name,) in connection.execute(sql, (MIGRATION_SET,))]
+
+
+def _let_it_shrink(connection: sqlite3.Connection) -> None:
+    """From here on the file gives back what was deleted, piece by piece: a whole VACUUM would hold up the window."""
+    if connection.execute("PRAGMA auto_vacuum").fetchone()[0] != _INCREMENTAL:
+        connection.execute(f"PRAGMA auto_vacuum = {_INCREMENTAL}")
+        # Where there are tables already, they are written anew, once; in an empty file it does nothing.
+        connection.execute("VACUUM")
 
 
 def _copy(connection: sqlite3.Connection, path: Path, *, before: str) -> Path:

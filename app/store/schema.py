@@ -263,6 +263,47 @@ def _problem_codes(database: sqlite_utils.Database) -> None:
     database.execute("ALTER TABLE box_status ADD COLUMN problem_code TEXT")
 
 
+_METRICS = (
+    "ALTER TABLE rollups ADD COLUMN latency_first INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE rollups ADD COLUMN latency_counts TEXT NOT NULL DEFAULT '[]'",
+    # rolled: it was added to its hour and day. elsewhere: another desktop has brought it to the bucket as well.
+    "ALTER TABLE rollups ADD COLUMN rolled INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE rollups ADD COLUMN elsewhere INTEGER NOT NULL DEFAULT 0",
+    "CREATE INDEX rollups_to_roll ON rollups (box, boot, seq) WHERE rolled = 0",
+    # Which rows came when, stretch by stretch: what waits for the bucket, and how old is what is there already.
+    """CREATE TABLE arrivals (
+        id INTEGER PRIMARY KEY AUTOINCREMENT, stream TEXT NOT NULL, box TEXT NOT NULL, boot TEXT NOT NULL,
+        first_seq INTEGER NOT NULL, last_seq INTEGER NOT NULL, rows INTEGER NOT NULL, came_ms INTEGER NOT NULL,
+        in_bucket INTEGER NOT NULL DEFAULT 0) STRICT""",
+    "CREATE INDEX arrivals_by_state ON arrivals (stream, in_bucket, box, came_ms)",
+    *(
+        f"""INSERT INTO arrivals (stream, box, boot, first_seq, last_seq, rows, came_ms)
+        SELECT '{stream}', box, boot, min(seq), max(seq), count(*), unixepoch() * 1000 FROM
+            (SELECT box, boot, seq, (row_number() OVER (PARTITION BY box, boot ORDER BY seq) - 1) / 20000 AS part
+             FROM {stream}) GROUP BY box, boot, part ORDER BY box, boot, part"""  # noqa: S608 - names of ours
+        for stream in ("results", "rollups")
+    ),
+    """CREATE TABLE metric_rollups (
+        span TEXT NOT NULL, box TEXT NOT NULL, pipeline TEXT NOT NULL, model TEXT NOT NULL, at_ms INTEGER NOT NULL,
+        minutes INTEGER NOT NULL, frames INTEGER NOT NULL, errors INTEGER NOT NULL, kept INTEGER NOT NULL,
+        confidence REAL NOT NULL, latency_first INTEGER NOT NULL, latency_counts TEXT NOT NULL, labels TEXT NOT NULL,
+        value REAL NOT NULL, value_frames INTEGER NOT NULL, shadow_frames INTEGER NOT NULL,
+        shadow_agreed INTEGER NOT NULL, version INTEGER NOT NULL, sent INTEGER NOT NULL DEFAULT 0,
+        PRIMARY KEY (span, box, pipeline, model, at_ms)) WITHOUT ROWID, STRICT""",
+    "CREATE INDEX metric_rollups_to_send ON metric_rollups (span, box, at_ms) WHERE version > sent",
+    """CREATE TABLE metric_files (
+        number INTEGER PRIMARY KEY AUTOINCREMENT, key TEXT NOT NULL, kind TEXT NOT NULL, box TEXT NOT NULL,
+        period TEXT NOT NULL, rows INTEGER NOT NULL, size INTEGER NOT NULL, state TEXT NOT NULL) STRICT""",
+    "CREATE INDEX metric_files_by_partition ON metric_files (kind, box, period)",
+    "CREATE INDEX metric_files_unfinished ON metric_files (state) WHERE state <> 'written'",
+)
+
+
+def _metrics(database: sqlite_utils.Database) -> None:
+    for statement in _METRICS:
+        database.execute(statement)
+
+
 STEPS = (
     Step("0001_foundation", _foundation),
     Step("0002_more_streams", _more_streams),
@@ -272,5 +313,6 @@ STEPS = (
     Step("0006_notes_of_audits", _notes_of_audits),
     Step("0007_rollouts", _rollouts),
     Step("0008_visits", _visits),
-    Step("0010_problem_codes", _problem_codes),
+    Step("0009_problem_codes", _problem_codes),
+    Step("0010_metrics", _metrics),
 )

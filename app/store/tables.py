@@ -91,6 +91,9 @@ TABLES: Mapping[str, Table] = {
     "losses": Table(("box", "boot", "seq")),
     "shadows": Table(("box", "boot", "seq")),
     "rollups": Table(("box", "boot", "seq")),
+    "arrivals": Table(("id",)),
+    "metric_rollups": Table(("span", "box", "pipeline", "model", "at_ms")),
+    "metric_files": Table(("number",)),
     "burst_points": Table(("burst", "step")),
     "burst_log": Table(("burst", "line")),
     "burst_records": Table(("burst",)),
@@ -125,9 +128,9 @@ def upsert_sql(table: str, columns: tuple[str, ...]) -> str:
 
 
 @cache
-def insert_new_sql(table: str, columns: tuple[str, ...]) -> str:
-    """``INSERT`` with named parameters that leaves a row with this key alone."""
-    return f"{_insert(table, columns)} ON CONFLICT ({', '.join(TABLES[table].key)}) DO NOTHING"
+def insert_new_sql(table: str, columns: tuple[str, ...], *, positional: bool = False) -> str:
+    """``INSERT`` that leaves a row with this key alone; with named parameters, or with ``?`` in the columns' order."""
+    return f"{_insert(table, columns, positional=positional)} ON CONFLICT ({', '.join(TABLES[table].key)}) DO NOTHING"
 
 
 @cache
@@ -148,6 +151,7 @@ def _by_key(table: str) -> str:
     return " AND ".join(f"{column} = :{column}" for column in TABLES[table].key)
 
 
-def _insert(table: str, columns: tuple[str, ...]) -> str:
+def _insert(table: str, columns: tuple[str, ...], *, positional: bool = False) -> str:
     # Names come from TABLES and from the code that calls, never from a value.
-    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({', '.join(f':{c}' for c in columns)})"  # noqa: S608 - names of ours
+    marks = ("?" if positional else f":{column}" for column in columns)
+    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({', '.join(marks)})"  # noqa: S608 - names of ours

@@ -7,10 +7,12 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from app.store import journal as journal_store
+from app.store import metric_files
 from app.store import objects as object_store
 from app.store.journal import StoreJournal
 from app.store.records import SyncStatus
 from app.usecases import boxes, roots
+from app.usecases.metrics.syncing import sync_figures
 from app.usecases.progress import CancelToken, Progress, ProgressEvent, silent
 from edge_runtime.contracts.errors import LinesideError, ObjectCorrupt, ObjectMissing
 
@@ -35,6 +37,8 @@ class SyncReport:
     objects_received: int
     objects_missing: int
     """Files that other desktops wrote of and that the store does not give whole; asked for again at the next sync."""
+    figures_sent: int
+    """Rows of figures that were written to the bucket."""
 
 
 def setup_store(
@@ -62,18 +66,24 @@ def setup_store(
     ctx.change_settings(replace(ctx.settings, store=resolved, endpoint_url=endpoint_url))
     if moved:
         journal_store.forget_store(ctx.database)
+        ctx.database.write(metric_files.forget_all)
         ctx.database.write(lambda w: w.activity("sync.store-set", resolved, f"The site's object store is {resolved}."))
     return report
 
 
-def sync_now(ctx: Context, *, progress: Progress = silent, cancel: CancelToken | None = None) -> SyncReport:
+def sync_now(
+    ctx: Context, *, patient: bool = False, progress: Progress = silent, cancel: CancelToken | None = None
+) -> SyncReport:
     """Send what is new here, fetch what is new there. Run again after any cut, it goes on where it stopped.
 
-    Objects go before the journal that names them, so that no desktop ever reads of a sample that is not there.
+    Objects go before the journal that names them, so that no desktop ever reads of a sample that is not there. Figures
+    go last.
+
+    :param patient: nobody asked for it: figures wait until there are enough of them for a file.
     """
     token = cancel or CancelToken()
     try:
-        report = _sync(ctx, progress, token)
+        report = _sync(ctx, progress, token, patient=patient)
     except LinesideError as error:
         if error.code != "task.cancelled":
             journal_store.set_last_sync(ctx.database, at_ms=None, problem=str(error))
@@ -85,7 +95,7 @@ def sync_now(ctx: Context, *, progress: Progress = silent, cancel: CancelToken |
     return report
 
 
-def _sync(ctx: Context, progress: Progress, cancel: CancelToken) -> SyncReport:
+def _sync(ctx: Context, progress: Progress, cancel: CancelToken, *, patient: bool) -> SyncReport:
     from cloud_sync.journal.replicate import pull, push
 
     prefix = f"sites/{ctx.site.site}"
@@ -99,6 +109,7 @@ def _sync(ctx: Context, progress: Progress, cancel: CancelToken) -> SyncReport:
         pulled = pull(store, journal, prefix)
         received, missing = _fetch_objects(ctx, store, progress, cancel)
         roots.level_with_store(ctx, store, prefix)
+        figures = sync_figures(ctx, store, patient=patient, progress=progress, cancel=cancel)
     if pulled.problems:
         # What could be taken over was; a segment that is not what it should be needs a person.
         raise pulled.problems[0].error
@@ -109,6 +120,7 @@ def _sync(ctx: Context, progress: Progress, cancel: CancelToken) -> SyncReport:
         changes_received=pulled.changes,
         objects_received=received,
         objects_missing=missing,
+        figures_sent=figures.rows,
     )
 
 

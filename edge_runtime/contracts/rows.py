@@ -12,6 +12,8 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
+from edge_runtime.contracts.latency_buckets import MOST_BUCKETS
+
 Digest = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
 """A sha256 in lower-case hex: identities, samples, bundles, objects."""
 MaybeDigest = Annotated[str, Meta(pattern=r"^([0-9a-f]{64})?\Z")]
@@ -20,6 +22,7 @@ Count = Annotated[int, Meta(ge=0)]
 EARLIEST_MS, LATEST_MS = -62_135_596_800_000, 253_402_300_799_999
 Moment = Annotated[int, Meta(ge=EARLIEST_MS, le=LATEST_MS)]
 """Milliseconds since 1970 by somebody's clock, however wrong: in the years from 1 to 9999."""
+Bucket = Annotated[int, Meta(ge=0, lt=MOST_BUCKETS)]
 Share = Annotated[float, Meta(ge=0.0, le=1.0)]
 Name = Annotated[str, Meta(min_length=1, max_length=200)]
 
@@ -166,6 +169,9 @@ class RollupRow:
     confidence_mean: Share
     latency_us_p50: Count
     latency_us_p99: Count
+    latency_first: Bucket = 0
+    latency_counts: Annotated[tuple[Count, ...], Meta(max_length=MOST_BUCKETS)] = ()
+    """All latencies, as :class:`~edge_runtime.contracts.latency_buckets.Counts`; from a box that counts none, empty."""
     labels: dict[str, Count] = field(default_factory=dict)
     """How often each answer came; beyond 64 labels the rest is counted under ``…``."""
     value_mean: float | None = None

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from edge_runtime.contracts import latency_buckets
+
 SPAN_S = 60.0
 MAX_LABELS = 64
 OTHERS = "…"
@@ -27,6 +29,8 @@ class Minute:
     confidence_mean: float
     latency_us_p50: int
     latency_us_p99: int
+    latency_first: int
+    latency_counts: tuple[int, ...]
     labels: dict[str, int]
     value_mean: float | None
     shadow: str | None
@@ -55,6 +59,7 @@ class _Open:
     def close(self, model: str, now_s: float) -> Minute:
         frames = len(self.latencies)
         end_s = min(now_s, self.since_s + SPAN_S)
+        counted = latency_buckets.count(self.latencies)
         return Minute(
             at_ms=self.at_ms,
             span_ms=round(max(0.0, end_s - self.since_s) * 1000),
@@ -65,6 +70,8 @@ class _Open:
             confidence_mean=min(1.0, self.confidence / frames) if frames else 0.0,
             latency_us_p50=_percentile(self.latencies, 50),
             latency_us_p99=_percentile(self.latencies, 99),
+            latency_first=counted.first,
+            latency_counts=counted.counts,
             labels=dict(self.labels),
             value_mean=self.value / self.values if self.values else None,
             shadow=self.shadow,

@@ -1767,6 +1767,93 @@
     </message>
 </context>
 <context>
+    <name>MetricsSettings</name>
+    <message>
+        <source>Write to the store now</source>
+        <translation>立即写入存储</translation>
+    </message>
+    <message>
+        <source>Frames on this desktop, once they are in the store</source>
+        <translation>本机上的逐帧结果（已在存储中）</translation>
+    </message>
+    <message>
+        <source>Frames on this desktop that never came to the store</source>
+        <translation>本机上的逐帧结果（从未写入存储）</translation>
+    </message>
+    <message>
+        <source>Minutes on this desktop, once they are in the store</source>
+        <translation>本机上的分钟汇总（已在存储中）</translation>
+    </message>
+    <message>
+        <source>Frames in the store</source>
+        <translation>存储中的逐帧结果</translation>
+    </message>
+    <message>
+        <source>Minutes in the store</source>
+        <translation>存储中的分钟汇总</translation>
+    </message>
+    <message>
+        <source>How long they are kept</source>
+        <translation>保留时间</translation>
+    </message>
+    <message>
+        <source>Hours, days and labels are kept for ever. Nothing goes from here before the store was asked whether it still has it.</source>
+        <translation>小时汇总、日汇总和标签永久保留。删除本机数据之前，总会先向存储确认数据仍在那里。</translation>
+    </message>
+    <message>
+        <source>Frames</source>
+        <translation>逐帧结果</translation>
+    </message>
+    <message>
+        <source>Minutes</source>
+        <translation>分钟汇总</translation>
+    </message>
+    <message>
+        <source>Hours</source>
+        <translation>小时汇总</translation>
+    </message>
+    <message>
+        <source>Days</source>
+        <translation>日汇总</translation>
+    </message>
+    <message>
+        <source>Labels</source>
+        <translation>标签</translation>
+    </message>
+    <message>
+        <source>Last written</source>
+        <translation>上次写入</translation>
+    </message>
+    <message>
+        <source>Write figures to the store</source>
+        <translation>将统计数据写入存储</translation>
+    </message>
+    <message>
+        <source>in the store {rows} ({files} files, {size})</source>
+        <translation>存储中 {rows}（{files} 个文件，{size}）</translation>
+    </message>
+    <message>
+        <source>waiting {count}</source>
+        <translation>等待 {count}</translation>
+    </message>
+    <message>
+        <source>here {count}</source>
+        <translation>本机 {count}</translation>
+    </message>
+    <message>
+        <source>, </source>
+        <translation>，</translation>
+    </message>
+    <message>
+        <source>{count} days</source>
+        <translation>{count} 天</translation>
+    </message>
+    <message>
+        <source>for ever</source>
+        <translation>永久</translation>
+    </message>
+</context>
+<context>
     <name>MinutesTab</name>
     <message>
         <source>Pipeline</source>
@@ -2883,6 +2970,10 @@
         <translation>对象存储</translation>
     </message>
     <message>
+        <source>Figures</source>
+        <translation>统计数据</translation>
+    </message>
+    <message>
         <source>Desktops and keys</source>
         <translation>电脑与密钥</translation>
     </message>
@@ -2901,6 +2992,10 @@
     <message>
         <source>Sync now</source>
         <translation>立即同步</translation>
+    </message>
+    <message>
+        <source>Write figures to the store</source>
+        <translation>将统计数据写入存储</translation>
     </message>
     <message>
         <source>Admit a desktop</source>

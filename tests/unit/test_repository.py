@@ -29,7 +29,7 @@ PARSERS: dict[str, Callable[[str], ArgumentParser]] = {
 }
 """Of the command that is asked for."""
 MAX_LINES = 450
-HEAVY = frozenset({"PySide6", "boto3", "obstore", "onnx", "paramiko", "pyqtgraph", "torch"})
+HEAVY = frozenset({"PySide6", "arro3", "boto3", "obstore", "onnx", "paramiko", "pyqtgraph", "torch"})
 
 
 def error_classes(cls: type[LinesideError] = LinesideError) -> Iterator[type[LinesideError]]:

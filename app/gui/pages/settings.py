@@ -14,6 +14,7 @@ from PySide6.QtWidgets import QFrame, QLayout, QWidget
 from app.gui import formats
 from app.gui.pages.base import Command, Page, scrolled
 from app.gui.pages.key_settings import KeySettings
+from app.gui.pages.metrics_settings import MetricsSettings
 from app.gui.pages.store_settings import StoreSettings
 from app.gui.pages.support_settings import SupportSettings
 from app.gui.pages.training_settings import TrainingSettings
@@ -26,7 +27,7 @@ WIDTH = 760
 class SettingsPage(Page):
     """``theme_chosen`` and ``language_chosen`` carry the new choice after it was saved."""
 
-    tables: ClassVar[frozenset[str]] = frozenset({"sync", "objects", "boxes", "activity"})
+    tables: ClassVar[frozenset[str]] = frozenset({"sync", "objects", "boxes", "activity", "metric_files", "arrivals"})
     theme_chosen = Signal(str)
     language_chosen = Signal(str)
 
@@ -45,6 +46,7 @@ class SettingsPage(Page):
         )
         self.theme.choose(settings.theme)
         self.store = StoreSettings(self)
+        self.metrics = MetricsSettings(self)
         self.training = TrainingSettings(self)
         self.keys = KeySettings(self)
         self.support = SupportSettings(self)
@@ -60,6 +62,7 @@ class SettingsPage(Page):
                     row(label(self.tr("Theme")), 1, self.theme),
                 ),
                 _section(self.tr("Object store"), self.store),
+                _section(self.tr("Figures"), self.metrics),
                 _section(self.tr("Training"), self.training),
                 _section(self.tr("Desktops and keys"), self.keys),
                 _section(self.tr("Support"), self.support),
@@ -76,12 +79,14 @@ class SettingsPage(Page):
 
     def reload(self) -> None:
         self.store.reload()
+        self.metrics.reload()
         self.keys.reload()
 
     def commands(self) -> list[Command]:
         theme, language = self.context.settings.theme, self.context.settings.language
         offered = [
             Command(title=self.tr("Sync now"), icon="cloud-up", run=self.store.sync),
+            Command(title=self.tr("Write figures to the store"), icon="cloud-up", run=self.metrics.export),
             Command(title=self.tr("Admit a desktop"), icon="key", run=self.keys.ask_admit),
             Command(title=self.tr("Export the root key"), icon="key", run=self.keys.ask_export),
             Command(title=self.tr("Make a support bundle…"), icon="shield", run=self.support.ask),

@@ -1,0 +1,1 @@
+"""A site's figures as Hive-partitioned Parquet in the object store, which any SQL engine reads."""
