@@ -16,6 +16,10 @@ from app.gui.widgets import Button, IconLabel, column, label, row
 from app.redact import redact
 from edge_runtime.contracts.errors import LinesideError
 
+MOST_SHOWN = 4_000
+"""Characters of a message."""
+MOST_DETAILS = 200_000
+
 
 def version() -> str:
     """The version of the installed program."""
@@ -46,7 +50,14 @@ def details(error: BaseException) -> str:
         "",
         *traceback.format_exception(error),
     ]
-    return redact("\n".join(lines)).strip() + "\n"
+    return shown_text("\n".join(lines), MOST_DETAILS).strip() + "\n"
+
+
+def shown_text(text: str, most: int = MOST_SHOWN) -> str:
+    """A message as it is shown, without secrets and no longer than anybody reads: a box may send megabytes."""
+    if len(text) <= most:
+        return redact(text)
+    return redact(text[:most]) + f"… ({len(text) - most} more characters)"
 
 
 class ErrorDialog(QDialog):
@@ -72,8 +83,8 @@ class ErrorDialog(QDialog):
             column(IconLabel("bad", "bad", 32), 1),
             column(
                 title,
-                label(redact(shown.message), wrap=True, selectable=True),
-                label(error_texts.hint(shown.code, shown.hint), "muted", wrap=True, selectable=True),
+                label(shown_text(shown.message), wrap=True, selectable=True),
+                label(shown_text(error_texts.hint(shown.code, shown.hint)), "muted", wrap=True, selectable=True),
                 label(shown.code, "mono", selectable=True),
                 8,
                 row(copy, self._copied, 1, close),

@@ -16,7 +16,7 @@ from app.gui.errors import ErrorDesk, ErrorDialog, details
 from app.gui.i18n import Translations
 from app.gui.theme import Theme
 from app.redact import redact
-from edge_runtime.contracts.errors import BoxUnreachable, LinesideError, StoreRefused
+from edge_runtime.contracts.errors import BoxRefused, BoxUnreachable, LinesideError, StoreRefused
 
 SECRETS = [
     ("AWS_SECRET_ACCESS_KEY=wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", "wJalrXUtnFEMI"),
@@ -64,6 +64,14 @@ def test_dialog_says_what_happened_and_copies_it(qtbot: QtBot, light: Theme, eng
     assert "StoreRefused" in copied
     assert "Lineside" in copied
     assert "hunter2" not in copied
+
+
+def test_a_message_of_megabytes_is_cut_and_holds_nothing_up(qtbot: QtBot, light: Theme, english: Translations) -> None:
+    error = BoxRefused("password" * 250_000, hint="rtsp://" * 250_000)
+    dialog = ErrorDialog(error)
+    qtbot.addWidget(dialog)
+    assert max(len(one.text()) for one in dialog.findChildren(QLabel)) < 5_000
+    assert len(details(error)) < 250_000
 
 
 def test_chinese_dialog_but_english_details(qtbot: QtBot, light: Theme, english: Translations) -> None:
