@@ -335,15 +335,19 @@ class VisitView(QWidget):
         def work(_progress: Progress, _cancel: CancelToken) -> Proof:
             return verification.verify_report(path, context)
 
-        self._run(
-            self.tr("Check report"),
-            work,
-            lambda proof: self._say(
-                self.tr("Nothing was changed in the report of {title}, recorded by {desktop}.").format(
-                    title=proof.title, desktop=proof.desktop_name
-                )
-            ),
-        )
+        self._run(self.tr("Check report"), work, self._proved)
+
+    def _proved(self, proof: Proof) -> None:
+        words = self.tr("Nothing was changed in the report of {title}, recorded by {desktop}.")
+        said = [words.format(title=proof.title, desktop=proof.desktop_name)]
+        if proof.struck_off:
+            words = self.tr("Not listed any more: {names}. The visit was known here before.")
+            said.append(words.format(names=", ".join(proof.struck_off)))
+        if proof.page == "not-compared":
+            said.append(
+                self.tr("Another version or other fonts drew its page: it could not be compared with the visit.")
+            )
+        self._say(" ".join(said))
 
     def _run(self, title: str, work: Callable[[Progress, CancelToken], T], done: Callable[[T], None]) -> None:
         def ended(result: T) -> None:
