@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 import sys
 import traceback
+from collections.abc import Callable
 from types import TracebackType
 
 from PySide6.QtCore import QCoreApplication, Qt, qVersion
@@ -73,12 +74,14 @@ class ErrorDialog(QDialog):
         self.setAccessibleName(heading)
         self.setMinimumWidth(520)
         self.setMaximumWidth(640)
-        self._copied = label("", "caption")
+        self._copied = label("", "caption", wrap=True, selectable=True)
         copy = Button(self.tr("Copy details"), "copy", clicked=self.copy)
         close = Button(self.tr("Close"), kind="primary", clicked=self.accept)
         close.setDefault(True)
         title = label(heading, "section", wrap=True)
         title.setAccessibleDescription(shown.message)
+        self._buttons = row(copy, 1, close)
+        self._copied.hide()
         box = row(
             column(IconLabel("bad", "bad", 32), 1),
             column(
@@ -87,7 +90,8 @@ class ErrorDialog(QDialog):
                 label(shown_text(error_texts.hint(shown.code, shown.hint)), "muted", wrap=True, selectable=True),
                 label(shown.code, "mono", selectable=True),
                 8,
-                row(copy, self._copied, 1, close),
+                self._copied,
+                self._buttons,
                 gap=12,
             ),
             gap=16,
@@ -99,7 +103,18 @@ class ErrorDialog(QDialog):
     def copy(self) -> None:
         """Put the details on the clipboard."""
         QGuiApplication.clipboard().setText(details(self.error))
-        self._copied.setText(self.tr("Copied, without secrets"))
+        self.say(self.tr("Copied, without secrets"))
+
+    def say(self, text: str) -> None:
+        """Tell quietly what became of what was asked for."""
+        self._copied.setText(text)
+        self._copied.show()
+
+    def offer(self, word: str, icon: str, action: Callable[[], None]) -> Button:
+        """One more thing that can be done about it."""
+        button = Button(word, icon, clicked=action)
+        self._buttons.insertWidget(1, button)
+        return button
 
 
 class ErrorDesk:

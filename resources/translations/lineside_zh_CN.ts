@@ -1096,6 +1096,14 @@
         <source>Copied, without secrets</source>
         <translation>已复制，不含机密</translation>
     </message>
+    <message>
+        <source>Look through {path} before you hand it on.</source>
+        <translation>请先查看 {path}，再转交他人。</translation>
+    </message>
+    <message>
+        <source>Make a support bundle</source>
+        <translation>制作支持包</translation>
+    </message>
 </context>
 <context>
     <name>ExportRoot</name>

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from PySide6.QtWidgets import QLineEdit
+from PySide6.QtWidgets import QLineEdit, QWidget
 
 from app.gui import formats
 from app.gui.dialogs import Confirm, FormDialog
@@ -70,7 +70,7 @@ class DecisionsDialog(FormDialog):
         )
         self.reason = QLineEdit()
         self.add_field(self.tr("Model"), self.model)
-        self.add_field(self.tr("Decision"), self.choice)
+        self.add_field(self.tr("Decision"), self.choice, beside=QWidget())
         self._whom = self.add_field(self.tr("Box"), self.box)
         self.add_field(self.tr("Why"), self.reason)
         self.choice.chosen.connect(lambda choice: self.box.setEnabled(choice == "hold"))

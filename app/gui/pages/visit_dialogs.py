@@ -16,7 +16,8 @@ from app.store.records import Box
 from app.usecases.visits.recording import MAX_TITLE
 from app.usecases.visits.view import BoxView, ReportView, TableView
 
-_CHOICE_HEIGHT = 180
+_CHOICE_ROWS = 8
+_ROW_HEIGHT = 22
 
 
 class BoxChoice(QListWidget):
@@ -30,7 +31,8 @@ class BoxChoice(QListWidget):
             item.setFlags(Qt.ItemFlag.ItemIsUserCheckable | Qt.ItemFlag.ItemIsEnabled | Qt.ItemFlag.ItemIsSelectable)
             item.setCheckState(Qt.CheckState.Checked)
             self.addItem(item)
-        self.setMaximumHeight(_CHOICE_HEIGHT)
+        rows = max(1, min(len(boxes), _CHOICE_ROWS))
+        self.setFixedHeight(rows * max(self.sizeHintForRow(0), _ROW_HEIGHT) + 4)
 
     @property
     def ids(self) -> tuple[str, ...]:
