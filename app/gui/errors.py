@@ -109,6 +109,11 @@ class ErrorDialog(QDialog):
         """Tell quietly what became of what was asked for."""
         self._copied.setText(text)
         self._copied.show()
+        # Words that wrap tell their height only for a width, and a dialog that is open does not ask again.
+        layout = self.layout()
+        if layout is not None:
+            layout.activate()
+            self.resize(self.width(), max(self.height(), layout.totalHeightForWidth(self.width())))
 
     def offer(self, word: str, icon: str, action: Callable[[], None]) -> Button:
         """One more thing that can be done about it."""
