@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from typing import TYPE_CHECKING
 
 from app.cli import rehearsals, text
 from app.cli.commands import Topic, Topics
 from app.cli.rollout_options import add_plan_options, plan_of, waves_of
 from app.cli.session import Columns, Session
+from edge_runtime.contracts.errors import Cancelled, InputInvalid
 
 if TYPE_CHECKING:
     from app.context import Context
@@ -41,6 +43,7 @@ def register(topics: Topics, everywhere: argparse.ArgumentParser) -> None:
         "blacklist: no box of the site ever gets it",
     )
     decide.add_argument("--reason", help="for the record")
+    decide.add_argument("--yes", action="store_true", help="do not ask before a bundle is blacklisted")
     topic.verb("decisions", _decisions, "what was decided about bundles and boxes, newest first")
 
 
@@ -178,11 +181,34 @@ def _conflicts(_arguments: argparse.Namespace, session: Session) -> None:
 
 
 def _decide(arguments: argparse.Namespace, session: Session) -> None:
-    from app.usecases.rollout_decisions import MEANS, decide
+    from app.usecases.rollout_decisions import MEANS, decide, who_runs
 
     with session.open() as ctx:
+        running = who_runs(ctx, arguments.model) if arguments.choice == "blacklist" else []
+        names = ", ".join(text.clean(box.name) for box in running)
+        if arguments.choice == "blacklist" and not arguments.yes:
+            _ask_before_blacklist(names)
         decision = decide(ctx, arguments.box, arguments.model, arguments.choice, arguments.reason)
-        session.answer({"decision": decision}, [f"{decision.choice}: {MEANS[decision.choice]}"])
+        lines = [f"{decision.choice}: {MEANS[decision.choice]}"]
+        if running:
+            lines.append(f"It runs on {names}: `lineside boxes rollback BOX --reason …` for each, or roll out another.")
+        session.answer({"decision": decision, "runs_on": [box.box for box in running]}, lines)
+
+
+def _ask_before_blacklist(names: str) -> None:
+    """:raises Cancelled: no.
+    :raises InputInvalid: there is nobody to ask.
+    """
+    there = f"It runs on {names}, which keep it until they are sent back." if names else "No box is known to run it."
+    if not sys.stdin.isatty():
+        raise InputInvalid(
+            f"A blacklist cannot be taken back, and there is no terminal to ask at. {there}",
+            hint="Say so beforehand: --yes.",
+        )
+    print(f"No box of the site is ever offered it again. This cannot be taken back. {there}", file=sys.stderr)
+    print("Blacklist it? [y/N] ", end="", file=sys.stderr, flush=True)
+    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+        raise Cancelled("Nothing was blacklisted.")
 
 
 def _decisions(_arguments: argparse.Namespace, session: Session) -> None:

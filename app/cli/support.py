@@ -25,17 +25,26 @@ def register(topics: Topics, everywhere: argparse.ArgumentParser) -> None:
 
 
 def _bundle(arguments: argparse.Namespace, session: Session) -> None:
-    from app.usecases.support import write_bundle
+    from app.usecases.support import write_bundle, write_bundle_of_home
+    from edge_runtime.contracts.errors import ConfigInvalid, DatabaseDamaged, DatabaseTooNew
 
-    with session.open() as ctx, session.stoppable() as cancel:
-        made = write_bundle(
-            ctx,
-            arguments.out.absolute(),
-            boxes=arguments.box,
-            hide_names=arguments.hide_names,
-            progress=session.progress,
-            cancel=cancel,
-        )
+    out = arguments.out.absolute()
+    try:
+        ctx = session.open()
+    except (ConfigInvalid, DatabaseDamaged, DatabaseTooNew) as error:
+        # Just then is help needed.
+        made = write_bundle_of_home(session.home, out, error, hide_names=arguments.hide_names)
+        session.say(f"The site cannot be opened: {text.clean(error.message)} What can be read of it is in the bundle.")
+    else:
+        with ctx, session.stoppable() as cancel:
+            made = write_bundle(
+                ctx,
+                out,
+                boxes=arguments.box,
+                hide_names=arguments.hide_names,
+                progress=session.progress,
+                cancel=cancel,
+            )
     lines = [f"{made.path}: {len(made.files)} files, {text.size(made.bytes)}. Nothing was sent: look through it first."]
     lines += [f"left out: {text.clean(what)}: {text.clean(why)}" for what, why in made.left_out.items()]
     session.answer({"bundle": made}, lines)

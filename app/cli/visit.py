@@ -264,4 +264,10 @@ def _verify(arguments: argparse.Namespace, session: Session) -> None:
             ]
         ),
     ]
+    if proof.struck_off:
+        lines.append(
+            f"Not listed any more: {text.clean(', '.join(proof.struck_off))}. The visit was known here before."
+        )
+    if proof.page == "not-compared":
+        lines.append("Another version or other fonts drew the page: believe what stands here, not what it shows.")
     session.answer({"proof": proof}, lines)

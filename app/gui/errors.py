@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 import sys
 import traceback
+from collections.abc import Callable
 from types import TracebackType
 
 from PySide6.QtCore import QCoreApplication, Qt, qVersion
@@ -15,6 +16,10 @@ from app.gui import error_texts
 from app.gui.widgets import Button, IconLabel, column, label, row
 from app.redact import redact
 from edge_runtime.contracts.errors import LinesideError
+
+MOST_SHOWN = 4_000
+"""Characters of a message."""
+MOST_DETAILS = 200_000
 
 
 def version() -> str:
@@ -46,7 +51,14 @@ def details(error: BaseException) -> str:
         "",
         *traceback.format_exception(error),
     ]
-    return redact("\n".join(lines)).strip() + "\n"
+    return shown_text("\n".join(lines), MOST_DETAILS).strip() + "\n"
+
+
+def shown_text(text: str, most: int = MOST_SHOWN) -> str:
+    """A message as it is shown, without secrets and no longer than anybody reads: a box may send megabytes."""
+    if len(text) <= most:
+        return redact(text)
+    return redact(text[:most]) + f"… ({len(text) - most} more characters)"
 
 
 class ErrorDialog(QDialog):
@@ -62,21 +74,24 @@ class ErrorDialog(QDialog):
         self.setAccessibleName(heading)
         self.setMinimumWidth(520)
         self.setMaximumWidth(640)
-        self._copied = label("", "caption")
+        self._copied = label("", "caption", wrap=True, selectable=True)
         copy = Button(self.tr("Copy details"), "copy", clicked=self.copy)
         close = Button(self.tr("Close"), kind="primary", clicked=self.accept)
         close.setDefault(True)
         title = label(heading, "section", wrap=True)
         title.setAccessibleDescription(shown.message)
+        self._buttons = row(copy, 1, close)
+        self._copied.hide()
         box = row(
             column(IconLabel("bad", "bad", 32), 1),
             column(
                 title,
-                label(redact(shown.message), wrap=True, selectable=True),
-                label(error_texts.hint(shown.code, shown.hint), "muted", wrap=True, selectable=True),
+                label(shown_text(shown.message), wrap=True, selectable=True),
+                label(shown_text(error_texts.hint(shown.code, shown.hint)), "muted", wrap=True, selectable=True),
                 label(shown.code, "mono", selectable=True),
                 8,
-                row(copy, self._copied, 1, close),
+                self._copied,
+                self._buttons,
                 gap=12,
             ),
             gap=16,
@@ -88,7 +103,23 @@ class ErrorDialog(QDialog):
     def copy(self) -> None:
         """Put the details on the clipboard."""
         QGuiApplication.clipboard().setText(details(self.error))
-        self._copied.setText(self.tr("Copied, without secrets"))
+        self.say(self.tr("Copied, without secrets"))
+
+    def say(self, text: str) -> None:
+        """Tell quietly what became of what was asked for."""
+        self._copied.setText(text)
+        self._copied.show()
+        # Words that wrap tell their height only for a width, and a dialog that is open does not ask again.
+        layout = self.layout()
+        if layout is not None:
+            layout.activate()
+            self.resize(self.width(), max(self.height(), layout.totalHeightForWidth(self.width())))
+
+    def offer(self, word: str, icon: str, action: Callable[[], None]) -> Button:
+        """One more thing that can be done about it."""
+        button = Button(word, icon, clicked=action)
+        self._buttons.insertWidget(1, button)
+        return button
 
 
 class ErrorDesk:

@@ -16,8 +16,9 @@ from PySide6.QtWidgets import QApplication
 from app.context import Context, default_home, open_context
 from app.gui import geometry, icons
 from app.gui.demo import CHANGING_LINE, DemoRun, can_train
-from app.gui.errors import ErrorDesk
+from app.gui.errors import ErrorDesk, ErrorDialog
 from app.gui.i18n import Language, Translations
+from app.gui.rescue import offer_bundle
 from app.gui.session import Session
 from app.gui.tasks import Tasks
 from app.gui.theme import Choice, Theme
@@ -122,6 +123,11 @@ class Desktop(QObject):
         self._build("boxes")
         self._close_wizard()
         self.demo.start(options, self._demo_has_site)
+
+    def offer_rescue(self, dialog: ErrorDialog) -> None:
+        """Where a site cannot be opened, what can be read of it still helps whoever is asked."""
+        if self._home is not None:
+            offer_bundle(dialog, self._home, self.tasks)
 
     def watch(self) -> None:
         """Ask the boxes and move on what is under way, once a tick."""
@@ -299,6 +305,7 @@ def _run(begin: Callable[[Desktop], None]) -> int:
             # No window yet: the dialog is all there is, and closing it ends the program.
             desktop.errors.show(error)
             desktop.errors.open[0].finished.connect(lambda _result: application.exit(1))
+            desktop.offer_rescue(desktop.errors.open[0])
         code: int = application.exec()
     finally:
         # Handlers stay until nothing of ours runs: whoever is impatient must not cut the tidying short.

@@ -9,11 +9,10 @@ from PySide6.QtGui import QMouseEvent
 from PySide6.QtWidgets import QFrame, QProgressBar, QScrollArea, QWidget
 
 from app.gui import formats
-from app.gui.errors import as_lineside
+from app.gui.errors import as_lineside, shown_text
 from app.gui.states import State, step
 from app.gui.tasks import Job, Tasks
 from app.gui.widgets import Button, Chip, column, label, restyle, row
-from app.redact import redact
 
 LINGER_MS = 4000
 """A job that went well stays this long."""
@@ -115,7 +114,7 @@ class JobRow(QWidget):
         if self.job.state != "failed":
             QTimer.singleShot(LINGER_MS, self, self.gone.emit)
         elif self.job.error is not None:
-            self._reason.setText(redact(as_lineside(self.job.error).message))
+            self._reason.setText(shown_text(as_lineside(self.job.error).message))
             self._reason.show()
             self.why.show()
             self.why.setAccessibleName(self.tr("Details of {job}").format(job=self.job.title))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from app.store import decisions as decision_store
 from app.store import rollouts as rollout_store
-from app.store.records import EVERY_BOX, BundleDecision, Choice, Rollout
+from app.store.records import EVERY_BOX, Box, BundleDecision, Choice, Rollout
 from app.store.writer import Writer
 from app.usecases import boxes, models
 from app.usecases.rollout_conflicts import running_bundle
@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 MEANS: dict[Choice, str] = {
     "offer-again": "The box forgets that it refused this bundle, and gets it once more when its turn comes.",
     "hold": "This box keeps what it has and is left alone with this bundle, until it is offered again.",
-    "blacklist": "No box of the site is ever offered this bundle again; its rollouts are aborted.",
+    "blacklist": "No box of the site is ever offered this bundle again; its rollouts are aborted. Boxes that run it go"
+    " on with it until they are sent back (`lineside boxes rollback BOX`) or get another.",
 }
 WHY: dict[Choice, str] = {
     "offer-again": "to be tried again",
@@ -33,6 +34,20 @@ WHY: dict[Choice, str] = {
 def list_decisions(ctx: Context) -> list[BundleDecision]:
     """What people decided about bundles and boxes, newest first."""
     return decision_store.list_decisions(ctx.database)
+
+
+def who_runs(ctx: Context, model: str) -> list[Box]:
+    """Boxes on which a bundle answers, as far as this desktop knows: blacklisting it does not take it off them.
+
+    :param model: beginning of the id, ``NAME@VERSION``, or the version.
+    """
+    record = models.get_model(ctx, model)
+    return [box for box in boxes.list_boxes(ctx) if runs(box, record.model)]
+
+
+def runs(box: Box, bundle: str) -> bool:
+    """Whether a bundle answers on a box, as it said last."""
+    return box.status is not None and any(slot.active and slot.bundle == bundle for slot in box.status.slots)
 
 
 def decide(ctx: Context, box: str, model: str, choice: Choice, reason: str | None = None) -> BundleDecision:

@@ -211,6 +211,14 @@
         <source>Taken over first; leave it empty without one.</source>
         <translation>会先接收它；没有则留空。</translation>
     </message>
+    <message>
+        <source>Boxes to go to</source>
+        <translation>要前往的边缘盒</translation>
+    </message>
+    <message>
+        <source>Tick at least one box.</source>
+        <translation>请至少勾选一台边缘盒。</translation>
+    </message>
 </context>
 <context>
     <name>BoxDetail</name>
@@ -948,6 +956,14 @@
         <translation>本站点的任何边缘盒都不会再收到它。此操作无法撤回。</translation>
     </message>
     <message>
+        <source>These boxes run it and keep it, until they are sent back or get another:</source>
+        <translation>以下边缘盒正在运行它，并会继续运行，直到被回退或换上其他模型：</translation>
+    </message>
+    <message>
+        <source>No box is known to run it.</source>
+        <translation>目前没有已知的边缘盒在运行它。</translation>
+    </message>
+    <message>
         <source>Blacklist</source>
         <translation>列入黑名单</translation>
     </message>
@@ -962,6 +978,101 @@
     <message>
         <source>Offer again</source>
         <translation>再次下发</translation>
+    </message>
+</context>
+<context>
+    <name>DecisionsDialog</name>
+    <message>
+        <source>Decisions</source>
+        <translation>决定</translation>
+    </message>
+    <message>
+        <source>A bundle can be held from one box, or kept from every box, before it was ever offered there.</source>
+        <translation>即使模型包还从未下发，也可以让某台边缘盒保留不动，或对所有边缘盒列入黑名单。</translation>
+    </message>
+    <message>
+        <source>Decide</source>
+        <translation>决定</translation>
+    </message>
+    <message>
+        <source>Nothing was decided yet.</source>
+        <translation>尚未作出任何决定。</translation>
+    </message>
+    <message>
+        <source>No two desktops contradict each other.</source>
+        <translation>各台电脑之间没有矛盾。</translation>
+    </message>
+    <message>
+        <source>Decided so far</source>
+        <translation>已作出的决定</translation>
+    </message>
+    <message>
+        <source>Between desktops</source>
+        <translation>电脑之间的矛盾</translation>
+    </message>
+    <message>
+        <source>Decision</source>
+        <translation>决定</translation>
+    </message>
+    <message>
+        <source>Hold from the box</source>
+        <translation>让该盒保留不动</translation>
+    </message>
+    <message>
+        <source>Blacklist for all</source>
+        <translation>对全部列入黑名单</translation>
+    </message>
+    <message>
+        <source>Model</source>
+        <translation>模型</translation>
+    </message>
+    <message>
+        <source>Box</source>
+        <translation>边缘盒</translation>
+    </message>
+    <message>
+        <source>Why</source>
+        <translation>原因</translation>
+    </message>
+    <message>
+        <source>Blacklist {model}?</source>
+        <translation>将 {model} 列入黑名单？</translation>
+    </message>
+    <message>
+        <source>No box of the site is ever offered it again. This cannot be taken back.</source>
+        <translation>本站点的任何边缘盒都不会再收到它。此操作无法撤回。</translation>
+    </message>
+    <message>
+        <source>These boxes run it and keep it:</source>
+        <translation>以下边缘盒正在运行它，并会继续运行：</translation>
+    </message>
+    <message>
+        <source>No box is known to run it.</source>
+        <translation>目前没有已知的边缘盒在运行它。</translation>
+    </message>
+    <message>
+        <source>Blacklist</source>
+        <translation>列入黑名单</translation>
+    </message>
+    <message>
+        <source>every box</source>
+        <translation>所有边缘盒</translation>
+    </message>
+    <message>
+        <source>{model}: held from {box}</source>
+        <translation>{model}：{box} 保留不动</translation>
+    </message>
+    <message>
+        <source>{model}: blacklisted for {box}</source>
+        <translation>{model}：已对{box}列入黑名单</translation>
+    </message>
+    <message>
+        <source>{model}: offered again to {box}</source>
+        <translation>{model}：将再次下发给 {box}</translation>
+    </message>
+    <message>
+        <source>{model}: was offered again to {box}</source>
+        <translation>{model}：已再次下发给 {box}</translation>
     </message>
 </context>
 <context>
@@ -1089,6 +1200,14 @@
     <message>
         <source>Copied, without secrets</source>
         <translation>已复制，不含机密</translation>
+    </message>
+    <message>
+        <source>Look through {path} before you hand it on.</source>
+        <translation>请先查看 {path}，再转交他人。</translation>
+    </message>
+    <message>
+        <source>Make a support bundle</source>
+        <translation>制作支持包</translation>
     </message>
 </context>
 <context>
@@ -2305,8 +2424,16 @@
         <translation>U 盘或本机上的文件夹</translation>
     </message>
     <message>
+        <source>Boxes to go to</source>
+        <translation>要前往的边缘盒</translation>
+    </message>
+    <message>
         <source>Choose a folder first.</source>
         <translation>请先选择文件夹。</translation>
+    </message>
+    <message>
+        <source>Tick at least one box.</source>
+        <translation>请至少勾选一台边缘盒。</translation>
     </message>
 </context>
 <context>
@@ -2684,6 +2811,10 @@
     <message>
         <source>Start rollout…</source>
         <translation>开始部署…</translation>
+    </message>
+    <message>
+        <source>Decisions…</source>
+        <translation>决定…</translation>
     </message>
     <message>
         <source>No rollout yet: release a model, then send it to one box first and to the others after it.</source>
@@ -3769,6 +3900,13 @@
     </message>
 </context>
 <context>
+    <name>VisitDialog</name>
+    <message>
+        <source>Close</source>
+        <translation>关闭</translation>
+    </message>
+</context>
+<context>
     <name>VisitView</name>
     <message>
         <source>All boxes</source>
@@ -3907,6 +4045,14 @@
         <translation>报告…</translation>
     </message>
     <message>
+        <source>Read…</source>
+        <translation>查看…</translation>
+    </message>
+    <message>
+        <source>Older visits</source>
+        <translation>更早的巡检</translation>
+    </message>
+    <message>
         <source>Pack for the trip</source>
         <translation>为出行打包</translation>
     </message>
@@ -3945,6 +4091,14 @@
     <message>
         <source>Nothing was changed in the report of {title}, recorded by {desktop}.</source>
         <translation>报告“{title}”（由 {desktop} 记录）未被改动。</translation>
+    </message>
+    <message>
+        <source>Not listed any more: {names}. The visit was known here before.</source>
+        <translation>已不在站点名单中：{names}。此次巡检在本机早有记录。</translation>
+    </message>
+    <message>
+        <source>Another version or other fonts drew its page: it cannot be compared with the visit.</source>
+        <translation>页面由其他版本或其他字体绘制，无法与巡检记录核对。</translation>
     </message>
 </context>
 <context>

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import socket
 import time
@@ -18,6 +19,7 @@ from app.usecases import boxes, rollout_decisions, rollouts
 from app.usecases.rehearsal import rehearse
 from app.usecases.rollout_runner import Runner, advance_rollout, follow_rollout
 from app.usecases.rollout_words import outlook
+from app.usecases.visits.recording import plan_visit
 from cloud_sync.release.plan import Plan
 from edge_runtime.contracts.errors import BundleBlacklisted, GateRefused, InputInvalid, NotFound, RolloutRefused
 from edge_runtime.contracts.rows import AuditRow
@@ -118,7 +120,9 @@ def roll_back(plant: RollingSite, name: str, rollout: str) -> None:
     boxes.roll_back(plant.ctx, name, "too slow")
 
 
-def test_after_a_rollback_it_is_offered_again_held_or_blacklisted(plant: RollingSite) -> None:
+def test_after_a_rollback_it_is_offered_again_held_or_blacklisted(
+    plant: RollingSite, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     plant.add_box("press-1", more=SLOW)
     plant.add_box("press-2")
     plant.release("1.0.0")
@@ -156,7 +160,20 @@ def test_after_a_rollback_it_is_offered_again_held_or_blacklisted(plant: Rolling
     with pytest.raises(InputInvalid, match="Say why"):
         rollout_decisions.decide(plant.ctx, "press-1", "1.0.0", "hold", " ")
     fourth = rollouts.start_rollout(plant.ctx, "1.0.0", waves=[["press-2"], ["press-1"]])
-    rollout_decisions.decide(plant.ctx, "press-1", "1.0.0", "blacklist", "melts lenses")
+    blacklist = ["rollouts", "decide", "press-1", "1.0.0", "blacklist", "--reason", "melts lenses"]
+    there = ["--home", str(plant.ctx.home), "--json"]
+    capsys.readouterr()
+    monkeypatch.setattr("sys.stdin", io.StringIO(""))
+    assert main([*blacklist, *there]) == 1
+    error = json.loads(capsys.readouterr().out)["error"]
+    assert error["code"] == "input.invalid"
+    assert "It runs on press-2" in error["message"]
+    assert rollouts.get_rollout(plant.ctx, fourth.rollout).state == "running", "nothing was decided"
+    assert main([*blacklist, "--yes", *there]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["runs_on"] == [boxes.get_box(plant.ctx, "press-2").box]
+    need = next(plan for plan in plan_visit(plant.ctx).boxes if plan.name == "press-2").needs
+    assert "blacklisted" in [one.kind for one in need]
     assert rollouts.get_rollout(plant.ctx, fourth.rollout).state == "aborted"
     for again in (
         lambda: rollouts.start_rollout(plant.ctx, "1.0.0", waves=[["press-2"]]),

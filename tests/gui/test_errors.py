@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -14,9 +15,12 @@ from pytestqt.qtbot import QtBot
 from app.gui import error_texts
 from app.gui.errors import ErrorDesk, ErrorDialog, details
 from app.gui.i18n import Translations
+from app.gui.rescue import offer_bundle
+from app.gui.tasks import Tasks
 from app.gui.theme import Theme
+from app.gui.widgets import Button
 from app.redact import redact
-from edge_runtime.contracts.errors import BoxUnreachable, LinesideError, StoreRefused
+from edge_runtime.contracts.errors import BoxRefused, BoxUnreachable, DatabaseDamaged, LinesideError, StoreRefused
 
 SECRETS = [
     ("AWS_SECRET_ACCESS_KEY=wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", "wJalrXUtnFEMI"),
@@ -66,6 +70,14 @@ def test_dialog_says_what_happened_and_copies_it(qtbot: QtBot, light: Theme, eng
     assert "hunter2" not in copied
 
 
+def test_a_message_of_megabytes_is_cut_and_holds_nothing_up(qtbot: QtBot, light: Theme, english: Translations) -> None:
+    error = BoxRefused("password" * 250_000, hint="rtsp://" * 250_000)
+    dialog = ErrorDialog(error)
+    qtbot.addWidget(dialog)
+    assert max(len(one.text()) for one in dialog.findChildren(QLabel)) < 5_000
+    assert len(details(error)) < 250_000
+
+
 def test_chinese_dialog_but_english_details(qtbot: QtBot, light: Theme, english: Translations) -> None:
     english.use("zh")
     dialog = ErrorDialog(BoxUnreachable("line-2 is off."))
@@ -103,3 +115,26 @@ def test_slots_that_raise_reach_the_dialog(qtbot: QtBot, light: Theme, english: 
     assert list(desk.open) == [dialog]
     dialog.accept()
     assert desk.open == ()
+
+
+def test_a_site_that_cannot_be_opened_offers_a_bundle(
+    qtbot: QtBot, light: Theme, english: Translations, tasks: Tasks, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    site = tmp_path / "site"
+    site.mkdir()
+    (site / "desktop.log").write_text("it went on\n")
+    dialog = ErrorDialog(DatabaseDamaged("lineside.db cannot be used: file is not a database."))
+    qtbot.addWidget(dialog)
+    offer_bundle(dialog, site, tasks)
+    (button,) = [one for one in dialog.findChildren(Button) if one.text() == "Make a support bundle"]
+    button.click()
+    qtbot.waitUntil(lambda: any("Look through" in one.text() for one in dialog.findChildren(QLabel)), timeout=60_000)
+    (made,) = tmp_path.glob("lineside-support-*.zip")
+    with zipfile.ZipFile(made) as archive:
+        assert b"it went on" in archive.read("desktop/logs/desktop.log")
+        assert b"file is not a database" in archive.read("desktop/problem.json")
+    other = ErrorDialog(BoxUnreachable("line-2 is off."))
+    qtbot.addWidget(other)
+    offer_bundle(other, site, tasks)
+    assert "Make a support bundle" not in [one.text() for one in other.findChildren(Button)]

@@ -7,11 +7,13 @@ from typing import TypedDict, Unpack
 
 from app.gui.dialogs import Confirm
 from app.gui.pages.boxes import BoxesPage
+from app.gui.pages.decisions import DecisionsDialog
 from app.gui.pages.rollouts import RolloutsPage
+from app.store import boxes as box_store
 from app.store import decisions as decision_store
 from app.store import rollouts as rollout_store
 from app.store.records import Rollout, RolloutBox, RolloutState
-from app.usecases import boxes, rollouts
+from app.usecases import boxes, rollout_decisions, rollouts
 from app.usecases.labels import label_box, list_labels
 from cloud_sync.release.plan import Plan
 from tests.gui.conftest import Bench
@@ -105,6 +107,44 @@ def test_after_a_rollback_the_three_choices_are_there_and_do_what_they_say(full_
     full_bench.settle()
     assert decision_store.blacklisted(full_bench.context.database, OLD_MODEL) is not None
     assert rollouts.get_rollout(full_bench.context, rollout.rollout).state == "aborted"
+
+
+def decisions_of(page: RolloutsPage, bench: Bench) -> DecisionsDialog:
+    page.decide.click()
+    bench.settle()
+    *_, dialog = [one for one in page.findChildren(DecisionsDialog) if one.isVisible()]
+    return dialog
+
+
+def test_any_model_is_held_from_any_box_or_blacklisted_for_all_and_both_are_listed(full_bench: Bench) -> None:
+    box = replace(boxes.list_boxes(full_bench.context)[0], box="9" * 64, name="line-9")
+    box_store.put_box(full_bench.context.database, box)
+    page, _rollout = shown(full_bench)
+    dialog = decisions_of(page, full_bench)
+    assert label_with(dialog, "Nothing was decided yet.").isVisible()
+    assert label_with(dialog, "No two desktops contradict each other.").isVisible()
+    dialog.model.setCurrentIndex(dialog.model.findData(OLD_MODEL))
+    dialog.box.setCurrentIndex(dialog.box.findData(box.box))
+    dialog.reason.setText("the lens is another one")
+    dialog.submit()
+    full_bench.settle()
+    held = decision_store.decision_of(full_bench.context.database, box.box, OLD_MODEL)
+    assert held is not None
+    assert (held.choice, held.reason) == ("hold", "the lens is another one")
+
+    dialog = decisions_of(page, full_bench)
+    assert label_with(dialog, "the lens is another one").isVisible()
+    dialog.choice.choose("blacklist")
+    dialog.model.setCurrentIndex(dialog.model.findData(OLD_MODEL))
+    dialog.submit()
+    (question,) = [one for one in dialog.findChildren(Confirm) if one.isVisible()]
+    running = [box for box in boxes.list_boxes(full_bench.context) if rollout_decisions.runs(box, OLD_MODEL)]
+    assert running, "the filled site has boxes that run it"
+    for one in running:
+        assert label_with(question, one.name).isVisible()
+    question.primary.click()
+    full_bench.settle()
+    assert decision_store.blacklisted(full_bench.context.database, OLD_MODEL) is not None
 
 
 def test_a_box_that_another_desktop_took_is_shown(full_bench: Bench) -> None:

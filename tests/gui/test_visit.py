@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QLabel, QWidget
 
 from app.gui.pages.boxes import BoxesPage
 from app.gui.pages.visit import VisitView
+from app.gui.pages.visit_dialogs import VisitDialog
 from app.usecases import boxes
 from app.usecases.visits import recording
 from app.usecases.visits.packfile import read_pack
@@ -70,11 +72,16 @@ def test_a_visit_from_the_plan_to_the_checked_report(full_bench: Bench, view: Vi
     begin = view.ask_to_begin()
     begin.title.setText("Spring service")
     begin.pack.edit.setText(str(tmp_path / "stick"))
+    begin.boxes.item(begin.boxes.count() - 1).setCheckState(Qt.CheckState.Unchecked)
     begin.submit()
     full_bench.settle()
     assert recording.open_visit(context) is not None
     assert not view.begin.isVisible()
     assert view.end.isVisible()
+
+    assert view.plan is not None
+    known = recording.get_visit(context, recording.open_visit(context) or "")
+    assert len(known.begun.before) == len(view.plan.boxes) - 1, "the box that was not ticked is not in it"
 
     note = view.ask_for_note()
     note.submit()
@@ -91,6 +98,12 @@ def test_a_visit_from_the_plan_to_the_checked_report(full_bench: Bench, view: Vi
     assert row.ended_ms is not None
     assert view.begin.isVisible()
     assert "Spring service" in words_in(view)
+
+    view.readings[row.visit].click()
+    full_bench.settle()
+    (told,) = view.findChildren(VisitDialog)
+    assert "Cleaned the lens." in words_in(told)
+    told.submit()
 
     view.reports[row.visit].click()
     report = view.ask_for_report(row)

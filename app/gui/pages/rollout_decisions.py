@@ -95,12 +95,17 @@ class DecisionPanel(QWidget):
         if choice == "blacklist":
             title = self.tr("Blacklist {model}?").format(model=self._model())
             sentence = self.tr("No box of the site is ever offered it again. This cannot be taken back.")
+            names = self._page.runs.get(self._rollout.model, []) if self._rollout is not None else []
+            if names:
+                sentence += " " + self.tr("These boxes run it and keep it, until they are sent back or get another:")
+            else:
+                sentence += " " + self.tr("No box is known to run it.")
             primary = self.tr("Blacklist")
         else:
             title = self.tr("Offer {model} again?").format(model=self._model())
             sentence = self.tr("The box tries it on its live line once more, and goes back by itself if it does badly.")
             primary = self.tr("Offer again")
-        names = [one.name]
+            names = [one.name]
         dialog = Confirm(title, sentence, names, primary, self, kind="danger" if choice == "blacklist" else "primary")
         dialog.accepted.connect(lambda: self._decide(one, choice))
         dialog.open()

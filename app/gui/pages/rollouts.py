@@ -8,6 +8,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QSplitter
 
 from app.gui import formats
+from app.gui.pages import decisions
 from app.gui.pages.base import Command, Page, scrolled
 from app.gui.pages.measures import state_width
 from app.gui.pages.rollout_detail import RolloutDetail
@@ -18,7 +19,7 @@ from app.gui.tables import Column, DataTable, PagedModel
 from app.gui.widgets import Button, Empty
 from app.store import records
 from app.store.records import Box, Model, Rollout
-from app.usecases import boxes, models, rollouts
+from app.usecases import boxes, models, rollout_decisions, rollouts
 from app.usecases.rollout_conflicts import desktop_name
 from app.usecases.rollout_progress import is_away
 from app.usecases.rollout_words import outlook
@@ -33,6 +34,9 @@ class RolloutsPage(Page):
         self.model_names: dict[str, str] = {}
         self.silent: frozenset[str] = frozenset()
         """Boxes that do not answer."""
+        self.model_titles: dict[str, str] = {}
+        self.runs: dict[str, list[str]] = {}
+        """Names of the boxes on which a bundle answers, by its id."""
         self.desktop_names: dict[str, str] = {}
         """What the site's desktops are called, by replica."""
         self.model: PagedModel[Rollout] = PagedModel(
@@ -58,6 +62,8 @@ class RolloutsPage(Page):
         self.main = self.table
         self.detail = RolloutDetail(self)
         self.start = Button(self.tr("Start rollout…"), "rollouts", kind="primary", clicked=self.start_rollout)
+        self.decide = Button(self.tr("Decisions…"), "shield", clicked=self.ask_decisions)
+        self.buttons.addWidget(self.decide)
         self.buttons.addWidget(self.start)
         split = QSplitter(Qt.Orientation.Horizontal)
         split.setHandleWidth(16)
@@ -95,7 +101,10 @@ class RolloutsPage(Page):
             self.table.pick(key)
 
     def commands(self) -> list[Command]:
-        offered = [Command(title=self.tr("Start rollout…"), icon="rollouts", run=self.start_rollout)]
+        offered = [
+            Command(title=self.tr("Start rollout…"), icon="rollouts", run=self.start_rollout),
+            Command(title=self.tr("Decisions…"), icon="shield", run=self.ask_decisions),
+        ]
         picked: Rollout | None = self.table.record
         if picked is not None and picked.state in ("running", "paused", "stopped"):
             title = self.tr("Abort rollout of {model}…").format(model=self.model_of(picked))
@@ -107,6 +116,17 @@ class RolloutsPage(Page):
         dialog.started.connect(self.table.pick)
         dialog.open()
         return dialog
+
+    def ask_decisions(self) -> None:
+        """Show what was decided, and decide about any box."""
+        context = self.context
+        self.session.tasks.run_query(
+            lambda: decisions.look(context), lambda known: decisions.DecisionsDialog(self, known).open(), owner=self
+        )
+
+    def title_of(self, bundle: str) -> str:
+        """Name and version of a model of the library; of another one the beginning of its id."""
+        return self.model_titles.get(bundle, formats.short(bundle))
 
     def model_of(self, rollout: Rollout) -> str:
         """Name and version."""
@@ -126,7 +146,11 @@ class RolloutsPage(Page):
         self.desktop_names = desktops
         self.box_names = {box.box: box.name for box in known}
         self.silent = frozenset(box.box for box in known if is_away(box))
+        self.runs = {
+            one.model: [box.name for box in known if rollout_decisions.runs(box, one.model)] for one in library
+        }
         self.model_names = {model.model: model.name for model in library}
+        self.model_titles = {model.model: f"{model.name} {model.version}" for model in library}
         self.table.viewport().update()
         self._show(self.table.record)
 

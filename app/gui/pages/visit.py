@@ -15,7 +15,14 @@ from app.gui import formats
 from app.gui.i18n import resolve
 from app.gui.pages.base import scrolled
 from app.gui.pages.entries import Entries, Entry, Line
-from app.gui.pages.visit_dialogs import BeginDialog, CheckDialog, NoteDialog, PackDialog, ReportDialog
+from app.gui.pages.visit_dialogs import (
+    BeginDialog,
+    CheckDialog,
+    NoteDialog,
+    PackDialog,
+    ReportDialog,
+    VisitDialog,
+)
 from app.gui.states import State
 from app.gui.widgets import Button, Facts, card, clear, column, label, row
 from app.store.records import Box
@@ -28,6 +35,7 @@ from app.usecases.visits.recording import VisitRow
 from app.usecases.visits.records import Visit
 from app.usecases.visits.reporting import WrittenReport
 from app.usecases.visits.verification import Proof
+from app.usecases.visits.view import report_view
 from app.usecases.visits.words import Language, need_words
 
 if TYPE_CHECKING:
@@ -46,6 +54,7 @@ class VisitView(QWidget):
         super().__init__()
         self._page = page
         self._boxes: list[Box] = []
+        self._shown_visits = SHOWN_VISITS
         self.plan: VisitPlan | None = None
         self.report: Path | None = None
         """That was written last."""
@@ -70,6 +79,7 @@ class VisitView(QWidget):
         self.check = Button(self.tr("Check a report…"), "shield", kind="ghost", clicked=self.ask_to_check)
         self._visits: QVBoxLayout = column(gap=12)
         self.reports: dict[str, Button] = {}
+        self.readings: dict[str, Button] = {}
         """By visit."""
         head = row(self.back, column(label(self.tr("Visit"), "title"), self._subtitle, gap=0), 1, gap=16)
         wanted = QWidget()
@@ -109,19 +119,19 @@ class VisitView(QWidget):
         self._page.query("visit", look, lambda seen: self._show(*seen))
 
     def ask_to_pack(self) -> PackDialog:
-        dialog = PackDialog(self, to_write=True)
+        dialog = PackDialog(self, self._boxes, to_write=True)
         dialog.chosen.connect(self._pack)
         dialog.open()
         return dialog
 
     def ask_to_open(self) -> PackDialog:
         dialog = PackDialog(self, to_write=False)
-        dialog.chosen.connect(self._open)
+        dialog.chosen.connect(lambda folder, _boxes: self._open(folder))
         dialog.open()
         return dialog
 
     def ask_to_begin(self) -> BeginDialog:
-        dialog = BeginDialog(self._page.session, self)
+        dialog = BeginDialog(self._page.session, self._boxes, self)
         dialog.chosen.connect(self._begin)
         dialog.open()
         return dialog
@@ -137,6 +147,15 @@ class VisitView(QWidget):
         dialog.chosen.connect(partial(self._report, visit.visit))
         dialog.open()
         return dialog
+
+    def read(self, visit: str) -> None:
+        """What its report would say, on the screen."""
+        context, language = self._page.context, self.language
+        self._page.session.tasks.run_query(
+            lambda: report_view(recording.get_visit(context, visit), language),
+            lambda told: VisitDialog(told, self).open(),
+            owner=self,
+        )
 
     def ask_to_check(self) -> CheckDialog:
         dialog = CheckDialog(self)
@@ -241,10 +260,10 @@ class VisitView(QWidget):
 
     def _show_visits(self, rows: list[VisitRow]) -> None:
         clear(self._visits)
-        self.reports = {}
+        self.reports, self.readings = {}, {}
         if not rows:
             self._visits.addWidget(label(self.tr("No visit yet."), "muted"))
-        for visit in rows[:SHOWN_VISITS]:
+        for visit in rows[: self._shown_visits]:
             words = column(label(visit.title or formats.short(visit.visit), wrap=True), gap=2)
             when = formats.clock(visit.begun_ms)
             state = when if visit.ended_ms else self.tr("{when}, still open").format(when=when)
@@ -256,17 +275,27 @@ class VisitView(QWidget):
             if not visit.problem:
                 button = Button(self.tr("Report…"), "activity", clicked=partial(self.ask_for_report, visit))
                 button.setAccessibleName(f"{button.text()} {visit.title}")
+                read = Button(self.tr("Read…"), "search", kind="ghost", clicked=partial(self.read, visit.visit))
+                read.setAccessibleName(f"{read.text()} {visit.title}")
+                self.readings[visit.visit] = read
+                line.addWidget(read)
                 self.reports[visit.visit] = button
                 line.addWidget(button)
             shown = QWidget()
             shown.setLayout(line)
             self._visits.addWidget(shown)
+        if len(rows) > self._shown_visits:
+            self._visits.addWidget(Button(self.tr("Older visits"), "chevron-right", kind="ghost", clicked=self._more))
 
-    def _pack(self, folder: Path) -> None:
+    def _more(self) -> None:
+        self._shown_visits += SHOWN_VISITS
+        self.reload()
+
+    def _pack(self, folder: Path, names: tuple[str, ...]) -> None:
         context = self._page.context
         self._run(
             self.tr("Pack for the trip"),
-            lambda progress, cancel: packing.pack_visit(context, folder, progress=progress, cancel=cancel),
+            lambda progress, cancel: packing.pack_visit(context, folder, names, progress=progress, cancel=cancel),
             self._packed,
         )
 
@@ -290,14 +319,16 @@ class VisitView(QWidget):
             ),
         )
 
-    def _begin(self, title: str, pack: Path | None) -> None:
+    def _begin(self, title: str, pack: Path | None, names: tuple[str, ...]) -> None:
         context = self._page.context
 
         def work(progress: Progress, cancel: CancelToken) -> Visit:
             digest = ""
             if pack is not None:
                 digest = taking_over.open_pack(context, pack, progress=progress, cancel=cancel).digest
-            return recording.begin_visit(context, title=title, pack=digest, progress=progress, cancel=cancel)
+            return recording.begin_visit(
+                context, title=title, names=names, pack=digest, progress=progress, cancel=cancel
+            )
 
         self._run(self.tr("Begin visit"), work, lambda _visit: self._say(""))
 
@@ -335,15 +366,17 @@ class VisitView(QWidget):
         def work(_progress: Progress, _cancel: CancelToken) -> Proof:
             return verification.verify_report(path, context)
 
-        self._run(
-            self.tr("Check report"),
-            work,
-            lambda proof: self._say(
-                self.tr("Nothing was changed in the report of {title}, recorded by {desktop}.").format(
-                    title=proof.title, desktop=proof.desktop_name
-                )
-            ),
-        )
+        self._run(self.tr("Check report"), work, self._proved)
+
+    def _proved(self, proof: Proof) -> None:
+        words = self.tr("Nothing was changed in the report of {title}, recorded by {desktop}.")
+        said = [words.format(title=proof.title, desktop=proof.desktop_name)]
+        if proof.struck_off:
+            words = self.tr("Not listed any more: {names}. The visit was known here before.")
+            said.append(words.format(names=", ".join(proof.struck_off)))
+        if proof.page == "not-compared":
+            said.append(self.tr("Another version or other fonts drew its page: it cannot be compared with the visit."))
+        self._say(" ".join(said))
 
     def _run(self, title: str, work: Callable[[Progress, CancelToken], T], done: Callable[[T], None]) -> None:
         def ended(result: T) -> None:

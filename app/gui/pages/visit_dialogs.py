@@ -5,22 +5,49 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QLineEdit, QPlainTextEdit, QWidget
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtWidgets import QLineEdit, QListWidget, QListWidgetItem, QPlainTextEdit, QWidget
 
 from app.gui.dialogs import FormDialog, PathField
+from app.gui.pages.entries import Entries, Entry, Line
 from app.gui.session import Session
-from app.gui.widgets import Segments, dropdown
+from app.gui.widgets import Facts, Segments, dropdown, label
 from app.store.records import Box
 from app.usecases.visits.recording import MAX_TITLE
+from app.usecases.visits.view import BoxView, ReportView, TableView
+
+_CHOICE_ROWS = 8
+_ROW_HEIGHT = 22
+
+
+class BoxChoice(QListWidget):
+    """To which boxes the trip goes; all of them at first."""
+
+    def __init__(self, boxes: Sequence[Box]) -> None:
+        super().__init__()
+        for box in boxes:
+            item = QListWidgetItem(box.name)
+            item.setData(Qt.ItemDataRole.UserRole, box.box)
+            item.setFlags(Qt.ItemFlag.ItemIsUserCheckable | Qt.ItemFlag.ItemIsEnabled | Qt.ItemFlag.ItemIsSelectable)
+            item.setCheckState(Qt.CheckState.Checked)
+            self.addItem(item)
+        rows = max(1, min(len(boxes), _CHOICE_ROWS))
+        self.setFixedHeight(rows * max(self.sizeHintForRow(0), _ROW_HEIGHT) + 4)
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """Of those that are ticked."""
+        items = [self.item(number) for number in range(self.count())]
+        ticked = [item for item in items if item.checkState() == Qt.CheckState.Checked]
+        return tuple(item.data(Qt.ItemDataRole.UserRole) for item in ticked)
 
 
 class PackDialog(FormDialog):
-    """``chosen`` carries the folder."""
+    """``chosen`` carries the folder, and the ids of the boxes to write for."""
 
-    chosen = Signal(object)
+    chosen = Signal(object, object)
 
-    def __init__(self, parent: QWidget, *, to_write: bool) -> None:
+    def __init__(self, parent: QWidget, boxes: Sequence[Box] = (), *, to_write: bool) -> None:
         if to_write:
             title, primary = self.tr("Pack for the trip"), self.tr("Pack")
             intro = self.tr(
@@ -36,21 +63,27 @@ class PackDialog(FormDialog):
         caption = self.tr("Folder on the stick or on this desktop")
         self.folder = PathField(caption)
         self.add_field(caption, self.folder)
+        self.boxes = BoxChoice(boxes)
+        if to_write:
+            self.add_field(self.tr("Boxes to go to"), self.boxes)
 
     def submit(self) -> None:
         if not self.folder.path:
             self.complain(self.tr("Choose a folder first."))
             return
-        self.chosen.emit(Path(self.folder.path))
+        if self.boxes.count() and not self.boxes.ids:
+            self.complain(self.tr("Tick at least one box."))
+            return
+        self.chosen.emit(Path(self.folder.path), self.boxes.ids)
         self.accept()
 
 
 class BeginDialog(FormDialog):
-    """``chosen`` carries the title and the pack's folder, None without one."""
+    """``chosen`` carries the title, the pack's folder, None without one, and the ids of the boxes."""
 
-    chosen = Signal(str, object)
+    chosen = Signal(str, object, object)
 
-    def __init__(self, session: Session, parent: QWidget) -> None:
+    def __init__(self, session: Session, boxes: Sequence[Box], parent: QWidget) -> None:
         super().__init__(
             self.tr("Begin a visit"),
             self.tr(
@@ -67,9 +100,14 @@ class BeginDialog(FormDialog):
         caption = self.tr("Pack that was brought")
         self.pack = PathField(caption)
         self.add_field(caption, self.pack, self.tr("Taken over first; leave it empty without one."))
+        self.boxes = BoxChoice(boxes)
+        self.add_field(self.tr("Boxes to go to"), self.boxes)
 
     def submit(self) -> None:
-        self.chosen.emit(self.title.text(), Path(self.pack.path) if self.pack.path else None)
+        if not self.boxes.ids:
+            self.complain(self.tr("Tick at least one box."))
+            return
+        self.chosen.emit(self.title.text(), Path(self.pack.path) if self.pack.path else None, self.boxes.ids)
         self.accept()
 
 
@@ -132,6 +170,46 @@ class ReportDialog(FormDialog):
             return
         self.chosen.emit(path, str(self.language.value))
         self.accept()
+
+
+class VisitDialog(FormDialog):
+    """A visit as its report tells it."""
+
+    def __init__(self, told: ReportView, parent: QWidget) -> None:
+        super().__init__(told.title, "", self.tr("Close"), parent)
+        self.setMinimumWidth(720)
+        self.cancel.hide()
+        facts = Facts()
+        facts.show_facts([*told.facts, *told.figures])
+        self.fields.addWidget(facts)
+        self.boxes = Entries("")
+        self.boxes.show_entries([_box_entry(box) for box in told.boxes])
+        for heading, shown in ((told.box_heading, self.boxes), *((one.heading, _table(one)) for one in told.tables)):
+            self.fields.addWidget(label(heading, "section"))
+            self.fields.addWidget(shown)
+        self.fields.addWidget(label(told.foot, "caption", wrap=True, selectable=True))
+
+    def submit(self) -> None:
+        self.accept()
+
+
+def _box_entry(box: BoxView) -> Entry:
+    changes = [
+        f"{one.label}: {one.before} → {one.after}" if one.changed else f"{one.label}: {one.after}" for one in box.rows
+    ]
+    lines = [*(Line(text=change) for change in changes), *(Line(text=one, role="bad") for one in box.left)]
+    return Entry(key=box.box, title=box.name, lines=tuple(lines))
+
+
+def _table(table: TableView) -> Entries:
+    entries = Entries(table.remark)
+    entries.show_entries(
+        [
+            Entry(key=str(number), title=cells[-1], lines=(Line(text=" · ".join(cells[:-1])),))
+            for number, cells in enumerate(table.rows)
+        ]
+    )
+    return entries
 
 
 class CheckDialog(FormDialog):

@@ -15,8 +15,8 @@ from edge_runtime.contracts.status import BoxStatus, SlotStatus
 from edge_runtime.contracts.text import one_line
 
 NeedKind = Literal[
-    "never-seen", "stranger", "unseen", "no-answer", "copies", "root", "clock", "decision", "model", "no-model",
-    "runtime", "line", "drift", "disk", "spool", "losses", "rows",
+    "never-seen", "stranger", "unseen", "no-answer", "copies", "root", "clock", "decision", "blacklisted", "model",
+    "no-model", "runtime", "line", "drift", "disk", "spool", "losses", "rows",
 ]  # fmt: skip
 """Most pressing first: without an answer nothing else can be done."""
 NEED_KINDS: tuple[NeedKind, ...] = get_args(NeedKind)
@@ -125,6 +125,8 @@ class Known:
     """sha256 of the bundle files that lie on this desktop."""
     edge: Mapping[str, EdgeStock] = field(default_factory=dict)
     """By architecture."""
+    blacklisted: Mapping[str, str] = field(default_factory=dict)
+    """Why no box gets a bundle, by its id."""
     names: Mapping[str, str] = field(default_factory=dict)
     """Of the boxes that clones speak of."""
     listed_since: int = 1
@@ -244,6 +246,11 @@ def _models(known: Known, box: Box) -> Iterable[Need]:
             "reason": _said(slot.reason or ""),
         }
         yield Need(kind="decision", facts=facts)
+    for slot in slots:
+        if slot.active and slot.bundle and slot.bundle in known.blacklisted:
+            model_there = f"{slot.name or ''} {slot.version or ''}".strip()
+            why = _said(known.blacklisted[slot.bundle])
+            yield Need(kind="blacklisted", facts={"model": model_there, "reason": why})
     held = {slot.bundle for slot in slots if slot.bundle and slot.state not in (*_REFUSED, "EMPTY")}
     running = {slot.bundle for slot in slots if slot.bundle and slot.state == "COMMITTED" and slot.active}
     wanted = _wanted(known, box, slots)
@@ -263,7 +270,11 @@ def _models(known: Known, box: Box) -> Iterable[Need]:
 
 def _wanted(known: Known, box: Box, slots: Sequence[SlotStatus]) -> list[tuple[Model, str]]:
     """What is on its way to the box, else the newest release of each name that it runs."""
-    by_id = {model.model: model for model in known.models if model.state == "released"}
+    by_id = {
+        model.model: model
+        for model in known.models
+        if model.state == "released" and model.model not in known.blacklisted
+    }
     wanted: dict[str, tuple[Model, str]] = {}
     for rollout in sorted(known.rollouts, key=lambda one: one.created_ms):
         open_here = any(part.box == box.box and part.state in _OPEN_PARTS for part in rollout.boxes)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from app.fleet import edge_bundle
 from app.store import activity as activity_store
 from app.store import boxes as box_store
+from app.store import decisions as decision_store
 from app.store import visits as visit_store
 from app.store.records import Box, VisitEntry, VisitKind
 from app.store.writer import Writer
@@ -39,6 +40,7 @@ def plan_visit(ctx: Context, names: Sequence[str] = ()) -> VisitPlan:
     known = box_store.list_boxes(ctx.database)
     chosen = _chosen(ctx, names)
     library = models.list_models(ctx)
+    decided = decision_store.list_decisions(ctx.database)
     since = _last_visits(ctx)
     lost = {
         box.box: Lost(rows=found[0], newest_ms=found[1])
@@ -59,6 +61,7 @@ def plan_visit(ctx: Context, names: Sequence[str] = ()) -> VisitPlan:
             lost=lost,
             here=frozenset(model.sha256 for model in library if ctx.blobs.has(model.sha256)),
             edge=edge_stock(),
+            blacklisted={one.bundle: one.reason for one in decided if one.choice == "blacklist"},
             names={box.box: box.name for box in known},
             listed_since=_listed_since(ctx),
         )

@@ -48,6 +48,8 @@ class ReportDocument:
     writer: str
     """Certificate (PEM) of the desktop that wrote the file."""
     entries: tuple[VisitEntry, ...]
+    program: str = ""
+    """Version of Lineside that drew it: the same one draws the same page of the same visit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,11 @@ class CheckedReport:
     """A report of which nothing was changed."""
 
     document: ReportDocument
+    kind: FileKind
+    drawn: bytes
+    """The file without its seal."""
+    line: bytes
+    """What is drawn around it: the whole visit."""
     names: dict[str, str]
     """Of all desktops that any of its roots lists, by fingerprint."""
 
@@ -76,10 +83,10 @@ def check_report(content: bytes) -> CheckedReport:
 
     :raises ReportTampered: a byte of it was changed, or it is no report.
     """
-    drawn, digest, signature = _unseal(content)
+    kind, drawn, digest, signature = _unseal(content)
     if hashlib.sha256(drawn).hexdigest() != digest:
         raise ReportTampered("What the report shows is not what was sealed.")
-    document = _document(drawn)
+    document, line = _document(drawn)
     if not is_signed(document.writer, "visit report", bytes.fromhex(digest), signature):
         raise ReportTampered("The report's seal is not that of the desktop that it names.")
     check_chain(document.entries)
@@ -87,27 +94,28 @@ def check_report(content: bytes) -> CheckedReport:
     for owner in (fingerprint_of(document.writer), *(entry.desktop for entry in document.entries)):
         if owner not in names:
             raise ReportTampered(f"The site's roots in the report do not list the desktop {owner[:12]}.")
-    return CheckedReport(document, names)
+    return CheckedReport(document, kind, drawn, line, names)
 
 
-def _unseal(content: bytes) -> tuple[bytes, str, str]:
+def _unseal(content: bytes) -> tuple[FileKind, bytes, str, str]:
     if len(content) > MAX_REPORT_BYTES:
         raise ReportTampered("The file is far too long to be a report.")
-    for opening, closing in _SEALS.values():
+    for kind, (opening, closing) in _SEALS.items():
         length = len(opening) + _SEAL_BYTES + len(closing)
         tail = content[-length:]
         words = _SEAL_WORDS.fullmatch(tail[len(opening) : -len(closing)])
         if words and tail.startswith(opening) and tail.endswith(closing):
-            return content[:-length], words[1].decode(), words[2].decode()
+            return kind, content[:-length], words[1].decode(), words[2].decode()
     raise ReportTampered("The file does not end with the seal of a report.")
 
 
-def _document(drawn: bytes) -> ReportDocument:
-    lines = _LINE.findall(drawn)
+def _document(drawn: bytes) -> tuple[ReportDocument, bytes]:
+    lines = list(_LINE.finditer(drawn))
     if len(lines) != 1:
         raise ReportTampered("The file does not hold the visit that it should report.")
     try:
-        return wire.decode(base64.b64decode(lines[0], validate=True), ReportDocument, what="visit in the report")
+        body = base64.b64decode(lines[0][1], validate=True)
+        return wire.decode(body, ReportDocument, what="visit in the report"), lines[0][0]
     except (binascii.Error, InputInvalid) as error:
         raise ReportTampered(f"The visit in the report cannot be read: {error}.") from error
 

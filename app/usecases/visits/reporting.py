@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -54,14 +55,9 @@ def write_report(ctx: Context, visit: str, out: Path, *, language: Language | No
         roots=tuple(path.read_text("utf-8") for path in roots.paths),
         writer=ctx.identity.certificate_pem,
         entries=tuple(entries),
+        program=version("lineside"),
     )
-    view = report_view(read_visit(entries), document.language)
-    if kind == "html":
-        content = seal_report(kind, document, ctx.identity, lambda line: draw_html(view, line))
-    else:
-        from app.usecases.visits.pdf import draw_pdf
-
-        content = seal_report(kind, document, ctx.identity, lambda line: draw_pdf(view, line, entries[-1].at_ms))
+    content = seal_report(kind, document, ctx.identity, lambda line: draw(kind, document, line))
     try:
         write_durably(out, [content])
     except OSError as error:
@@ -69,6 +65,20 @@ def write_report(ctx: Context, visit: str, out: Path, *, language: Language | No
     return WrittenReport(
         path=str(out), visit=entries[0].visit, bytes=len(content), sha256=hashlib.sha256(content).hexdigest()
     )
+
+
+def draw(kind: FileKind, document: ReportDocument, line: bytes) -> bytes:
+    """The file without its seal; the same version draws the same one of the same visit, a PDF with the same fonts.
+
+    :param line: what it holds as it is.
+    :raises ReportFontMissing: no font here has the characters of the language, for a PDF.
+    """
+    view = report_view(read_visit(document.entries), document.language)
+    if kind == "html":
+        return draw_html(view, line)
+    from app.usecases.visits.pdf import draw_pdf
+
+    return draw_pdf(view, line, document.entries[-1].at_ms)
 
 
 def _kind_of(out: Path) -> FileKind:

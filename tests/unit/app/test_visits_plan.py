@@ -118,6 +118,16 @@ def test_a_box_that_lacks_nothing_has_no_needs() -> None:
     assert plan.bytes == 0
 
 
+def test_a_box_that_runs_what_was_blacklisted_is_told_of_and_nobody_carries_it() -> None:
+    why = {model(2).model: "melts lenses"}
+    runs_it = box(said=status(slots=(slot(model(2)),)))
+    plan = make_plan(known(runs_it, models=[model(1), model(2)], blacklisted=why))
+    assert needs(plan)["blacklisted"].facts["reason"] == "melts lenses"
+    behind = make_plan(known(box(), models=[model(1), model(2)], blacklisted=why))
+    assert behind.items == ()
+    assert make_plan(known(box(), models=[model(1), model(2)])).items
+
+
 def spooled(**changes: Any) -> BoxStatus:
     spool = SpoolStatus(**{"disk_free_bytes": 10 * LOW_DISK_BYTES, **changes})
     return status(slots=(slot(model(1)),), spool=spool)

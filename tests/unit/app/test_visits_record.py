@@ -6,6 +6,7 @@ import json
 import re
 import socket
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import replace
 from importlib import resources
 from pathlib import Path
@@ -18,6 +19,7 @@ from app.store import visits as visit_store
 from app.store.incoming import checked_row
 from app.store.journal import StoreJournal
 from app.store.records import Box, VisitEntry
+from app.usecases import trust
 from app.usecases.visits import fonts, recording, report_file, reporting
 from app.usecases.visits.chain import check_chain, digest_of
 from app.usecases.visits.verification import verify_report
@@ -32,6 +34,7 @@ from edge_runtime.contracts.errors import (
     ReportTampered,
     TrustRefused,
 )
+from tests.fakes.prepared_site import PASSPHRASE, admitted
 from tests.unit.app.rows import OpenDatabase
 
 HOSTILE = "<script>alert(1)</script>\"'&<img src=x onerror=alert(1)>"
@@ -219,6 +222,42 @@ def test_a_report_that_somebody_else_sealed_is_found(ctx: Context, ended: str, t
     twice = report_file.seal_report("html", document, ctx.identity, lambda line: line + line)
     with pytest.raises(ReportTampered):
         report_file.check_report(twice)
+
+
+def test_a_page_that_says_something_else_than_its_visit_is_found(ctx: Context, ended: str, tmp_path: Path) -> None:
+    out = tmp_path / "report.html"
+    reporting.write_report(ctx, ended, out, language="en")
+    assert verify_report(out, ctx).page == "as-told"
+    document = report_file.check_report(out.read_bytes()).document
+
+    def lying(line: bytes) -> bytes:
+        return reporting.draw("html", document, line).replace(b"Looked at it", b"Replaced all")
+
+    out.write_bytes(report_file.seal_report("html", document, ctx.identity, lying))
+    with pytest.raises(ReportTampered, match="something else"):
+        verify_report(out, ctx)
+    older = replace(document, program="0.0.1")
+    out.write_bytes(report_file.seal_report("html", older, ctx.identity, lying))
+    assert verify_report(out, ctx).page == "not-compared"
+
+
+def test_a_report_of_a_desktop_that_was_struck_off_is_believed_only_where_its_visit_was_known(
+    ctx: Context, away: Box, tmp_path: Path
+) -> None:
+    out = tmp_path / "report.html"
+    with ExitStack() as stack:
+        thief = admitted(ctx, tmp_path, stack)
+        box_store.put_box(thief.database, away)
+        recording.begin_visit(thief, title="All boxes serviced")
+        visit = recording.end_visit(thief).visit
+        reporting.write_report(thief, visit, out)
+        entries = recording.entries_of(thief, visit)
+    assert verify_report(out, ctx).struck_off == ()
+    trust.strike_off(ctx, "second", root_key=ctx.places.root_key, passphrase=PASSPHRASE)
+    with pytest.raises(TrustRefused, match="does not list its desktop any more: second"):
+        verify_report(out, ctx)
+    ctx.database.write(lambda writer: [visit_store.keep_entry(writer, entry) for entry in entries])
+    assert verify_report(out, ctx).struck_off == ("second",)
 
 
 def test_a_report_of_another_site_is_told_and_what_is_no_file_too(ctx: Context, ended: str, tmp_path: Path) -> None:
