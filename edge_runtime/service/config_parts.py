@@ -31,12 +31,15 @@ class Parts:
     changed: Callable[[], None]
     now_ms: Callable[[], int]
 
-    def apply(self, before: EdgeConfig, after: EdgeConfig) -> None:
-        """Have every part go by ``after``; what it does not change runs on."""
+    def apply(self, before: EdgeConfig, after: EdgeConfig, *, trial: bool = False) -> None:
+        """Have every part go by ``after``; what it does not change runs on.
+
+        :param trial: it may have to be taken back: lines of before run on beside, until the trial is over.
+        """
         self.spool.limit_to(after.spool)
         self.installer.limit_trials(after.update.trial_frames, after.update.trial_seconds)
         self.inference.reconfigure(after.inference)
-        self.lines.apply(after)
+        self.lines.apply(after, beside=trial)
         if before.management != after.management:
             self.door.reopen()
 

@@ -198,6 +198,7 @@ class Configuration:
             elif trying.trial is None:
                 self._try(trying)
             else:
+                self._around.lines.hand_over()
                 seen = Seen(
                     now_s=time.monotonic(),
                     lines=self._around.lines_now(),
@@ -273,7 +274,7 @@ class Configuration:
         self._opened = self._reached = False
         self.current = after
         try:
-            self._around.apply(before, after)
+            self._around.apply(before, after, trial=True)
         except Exception as error:  # noqa: BLE001 - whatever it is, the box goes back to what it had
             _log.exception("the new configuration cannot be run")
             self._give_up(trying, f"It could not be run: {error}")
@@ -304,6 +305,7 @@ class Configuration:
             self._give_up(trying, f"It could not be written to {CONFIG_NAME}: {error}")
             return
         self._trying = None
+        self._around.lines.finish()
         self._save(versions.commit(self.history))
         if version := self.history.in_state("in-force"):
             self._tell_committed(version)
