@@ -74,7 +74,7 @@ class Cancelled(LinesideError):
 class ConfigInvalid(LinesideError):
     code = "config.invalid"
     title = "The configuration cannot be used"
-    default_hint = "Correct the line that is named; the previous configuration stays in force."
+    default_hint = "Correct what is named, then try again; nothing was changed."
 
 
 class FrameUnreadable(LinesideError):
@@ -170,6 +170,12 @@ class BoxRefused(LinesideError):
     code = "box.refused"
     title = "The box refused the request"
     default_hint = "Check that this desktop is enrolled on the box."
+
+
+class BoxBusy(BoxRefused):
+    code = "box.busy"
+    title = "The box is trying something else"
+    default_hint = "Wait until that has ended, then try again; nothing was changed."
 
 
 class DrillRefused(BoxRefused):

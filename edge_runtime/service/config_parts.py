@@ -12,9 +12,9 @@ from edge_runtime.service.inference import InferenceListeners
 from edge_runtime.service.lineup import LineUp
 from edge_runtime.service.management import ManagementDoor, listening_socket
 from edge_runtime.service.spool import Spool
+from edge_runtime.service.turns import Turns
 from edge_runtime.sources import check_pipelines
 from edge_runtime.update.installer import Installer
-from edge_runtime.update.slots import IN_FLIGHT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +26,7 @@ class Parts:
     inference: InferenceListeners
     installer: Installer
     spool: Spool
+    turns: Turns
     alert: Callable[[str, str], None]
     """kind, message."""
     changed: Callable[[], None]
@@ -50,11 +51,6 @@ class Parts:
     def missing(self) -> tuple[str, ...]:
         """Listeners for programs that are asked for and are not open."""
         return self.inference.missing
-
-    def busy(self) -> str:
-        """Why none may be tried now; nothing where one may."""
-        on_trial = any(slot.state in IN_FLIGHT for slot in self.installer.slots())
-        return "A model is being installed or on trial on this box." if on_trial else ""
 
     def audit(self, kind: str, message: str, who: str = "box") -> None:
         self.spool.audit(kind, message, who=who)

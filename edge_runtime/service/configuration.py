@@ -18,7 +18,7 @@ from edge_runtime.configuring.store import ConfigStore, digest_of, find_config
 from edge_runtime.configuring.trial import Expected, LineNow, Seen, Trial, counterparts, judge, live
 from edge_runtime.contracts.config_errors import ConfigMoved
 from edge_runtime.contracts.configuring import ConfigChange, ConfigHistory, ConfigOrigin, ConfigReturn, ConfigVersion
-from edge_runtime.contracts.errors import BoxRefused, ConfigInvalid, DiskFull, LinesideError, NotFound
+from edge_runtime.contracts.errors import BoxBusy, BoxRefused, ConfigInvalid, DiskFull, LinesideError, NotFound
 from edge_runtime.contracts.status import ConfigStatus
 from edge_runtime.service.config_parts import Parts, problem_of
 from edge_runtime.sources import check_pipelines
@@ -28,6 +28,7 @@ from edge_runtime.update.durable import write_durably
 LOOK_EVERY_S = 2.0
 """How often it is looked whether somebody edited the file by hand."""
 EDITED_MEANWHILE = f"{CONFIG_NAME} was edited on the box meanwhile, and nobody's work is overwritten."
+ON_TRIAL = "Another configuration is on trial on this box."
 _log = logging.getLogger(__name__)
 
 
@@ -104,6 +105,11 @@ class Configuration:
             waiting=waiting.number if waiting else None,
         )
 
+    @property
+    def on_trial(self) -> bool:
+        """One is being tried, or was asked for."""
+        return self._trying is not None
+
     def text(self) -> bytes:
         """``edge.toml`` as it stands.
 
@@ -126,7 +132,8 @@ class Configuration:
 
         :raises ConfigInvalid: with the line; nothing was changed.
         :raises ConfigMoved: what was changed is not what stands there.
-        :raises BoxRefused: not now.
+        :raises BoxBusy: something is on trial already, or a drill is under way.
+        :raises BoxRefused: it could not be written down.
         """
         require_parseable(asked.toml)
         with self._lock:
@@ -138,7 +145,7 @@ class Configuration:
         """Put an older text on trial.
 
         :raises NotFound: there is none.
-        :raises ConfigInvalid, ConfigMoved, BoxRefused: as :meth:`change`.
+        :raises ConfigInvalid, ConfigMoved, BoxBusy, BoxRefused: as :meth:`change`.
         """
         with self._lock:
             known = self._require(asked.base)
@@ -156,11 +163,11 @@ class Configuration:
         """Call the box otherwise, and change nothing else.
 
         :raises ConfigInvalid: its name stands there in no usual way.
-        :raises BoxRefused: another configuration is on trial.
+        :raises BoxBusy: another configuration is on trial.
         """
         with self._lock:
             if self._trying:
-                raise BoxRefused("Another configuration is on trial on this box.")
+                raise BoxBusy(ON_TRIAL)
             before = self.text().decode("utf-8", "replace")
             text = with_name(before, name) or ""
             if not text or parse_config(text) != replace(parse_config(before), name=name):
@@ -234,15 +241,21 @@ class Configuration:
             # Asked once more, as the answer was lost on the way.
             return self.history
         if self._trying is not None:
-            raise BoxRefused("Another configuration is on trial on this box.", hint="Wait a minute, then try again.")
+            raise BoxBusy(ON_TRIAL)
         if body == known and in_force is not None and in_force.digest == digest_of(body):
             return self.history
-        if why := self._around.busy():
-            raise BoxRefused(why, hint="Wait until that has ended, then try again; nothing was changed.")
         listen = config.management.listen
         if listen != self.current.management.listen and listen not in self._opened_as:
             self._around.require_listenable(config.management, text)
-        number = self._store.next_number(self.history)
+        with self._around.turns.begin("configuration"):
+            self._put_on_trial(
+                _Trying(config=config, text=body, base=digest_of(known), before=self.current), who, origin, of
+            )
+        self._around.changed()
+        return self.history
+
+    def _put_on_trial(self, trying: _Trying, who: str, origin: ConfigOrigin, of: int | None) -> None:
+        body, number = trying.text, self._store.next_number(self.history)
         history = versions.add(
             self.history,
             number=number,
@@ -264,9 +277,7 @@ class Configuration:
             ) from error
         self.history = history
         self._around.audit("config.received", f"{CONFIG_NAME} with {_named(digest_of(body))} is on trial.", who)
-        self._trying = _Trying(config=config, text=body, base=digest_of(known), before=self.current)
-        self._around.changed()
-        return history
+        self._trying = trying
 
     def _try(self, trying: _Trying) -> None:
         before, after = trying.before, trying.config

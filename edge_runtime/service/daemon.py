@@ -9,6 +9,7 @@ import threading
 import time
 import uuid
 from collections.abc import Mapping
+from concurrent.futures import Future
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -46,6 +47,7 @@ from edge_runtime.service.serial import Serial
 from edge_runtime.service.shadows import ShadowKeeper
 from edge_runtime.service.spool import Spool
 from edge_runtime.service.trust import TrustStore
+from edge_runtime.service.turns import Turns
 from edge_runtime.service.watchdog import Pulse, Watchdog
 from edge_runtime.service.witness import Witness
 from edge_runtime.service.worker import Worker
@@ -56,6 +58,7 @@ from edge_runtime.update.holdings import Holdings, bundle_folders
 from edge_runtime.update.inbox import Inbox
 from edge_runtime.update.installer import Installer
 from edge_runtime.update.shadow import ShadowSlot
+from edge_runtime.update.slots import IN_FLIGHT
 
 if TYPE_CHECKING:
     from prometheus_client.registry import Collector
@@ -156,6 +159,15 @@ class Daemon:
             shadow=self._shadows.runner,
             blame=not self._shadows.interrupted,
         )
+        self._asked: set[Future[None]] = set()
+        """Installations that were asked for and have not come to an end or to a trial."""
+        self._turns = Turns(
+            {
+                "configuration": lambda: self._configuration.on_trial,
+                "model": lambda: bool(self._asked) or any(one.state in IN_FLIGHT for one in self._installer.slots()),
+                "drill": lambda: self._drills.under_way,
+            }
+        )
         self._watchdog = Watchdog.of_this_process()
         self._slow = Worker("trials")
         api = BoxApi(
@@ -201,6 +213,7 @@ class Daemon:
             spool=self._spool,
             identity=lambda: self._identity,
             kernel_boot=self._machine.kernel_boot,
+            turns=self._turns,
         )
         configs = ConfigApi(self._configuration)
         self._parts = Parts(
@@ -209,6 +222,7 @@ class Daemon:
             inference=self._inference,
             installer=self._installer,
             spool=self._spool,
+            turns=self._turns,
             alert=lambda kind, message: self._alert(kind, message, None, {}),
             changed=self._serial.bump,
             now_ms=self._time,
@@ -373,7 +387,10 @@ class Daemon:
         return (BoxCollector(self.status),)
 
     def _start_install(self, target: str) -> None:
-        future = self._slow.submit(lambda: self._models.install(target))
+        with self._turns.begin("model"):
+            future = self._slow.submit(lambda: self._models.install(target))
+            self._asked.add(future)
+        future.add_done_callback(self._asked.discard)
         future.add_done_callback(
             lambda done: (
                 _log.warning("%s was not installed: %s", target, error) if (error := done.exception()) else None

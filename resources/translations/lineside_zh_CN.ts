@@ -4302,8 +4302,8 @@
         <translation>配置无法使用</translation>
     </message>
     <message>
-        <source>Correct the line that is named; the previous configuration stays in force.</source>
-        <translation>请更正所指的那一行；原配置继续有效。</translation>
+        <source>Correct what is named, then try again; nothing was changed.</source>
+        <translation>请更正所指之处后重试；未作任何更改。</translation>
     </message>
     <message>
         <source>The configuration is another one by now</source>
@@ -4440,6 +4440,14 @@
     <message>
         <source>Check that this desktop is enrolled on the box.</source>
         <translation>请确认本机已在该边缘盒上登记。</translation>
+    </message>
+    <message>
+        <source>The box is trying something else</source>
+        <translation>边缘盒正在试运行其他内容</translation>
+    </message>
+    <message>
+        <source>Wait until that has ended, then try again; nothing was changed.</source>
+        <translation>请等其结束后重试；未作任何更改。</translation>
     </message>
     <message>
         <source>The drill cannot be held now</source>

@@ -192,6 +192,10 @@ def test_a_line_that_does_not_deliver_any_more_brings_the_old_one_back(
                 ("config.returned", "box"),
             ]
             assert hashlib.sha256(new).hexdigest() in told[2].message
+            # The line did not stand still for it: the old one ran on beside the new one.
+            rows = client.page("results", 0, 10_000).rows
+            during = [row for row in rows if isinstance(row, ResultRow) and told[1].at_ms < row.at_ms < told[2].at_ms]
+            assert len(during) > 10
     with box.client(desktop) as client:
         check_answered(box, client)
 

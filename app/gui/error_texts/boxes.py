@@ -7,7 +7,7 @@ from app.gui.i18n import QT_TRANSLATE_NOOP
 TEXTS: dict[str, tuple[str, str]] = {
     "config.invalid": (
         QT_TRANSLATE_NOOP("errors", "The configuration cannot be used"),
-        QT_TRANSLATE_NOOP("errors", "Correct the line that is named; the previous configuration stays in force."),
+        QT_TRANSLATE_NOOP("errors", "Correct what is named, then try again; nothing was changed."),
     ),
     "config.moved": (
         QT_TRANSLATE_NOOP("errors", "The configuration is another one by now"),
@@ -42,6 +42,10 @@ TEXTS: dict[str, tuple[str, str]] = {
     "box.refused": (
         QT_TRANSLATE_NOOP("errors", "The box refused the request"),
         QT_TRANSLATE_NOOP("errors", "Check that this desktop is enrolled on the box."),
+    ),
+    "box.busy": (
+        QT_TRANSLATE_NOOP("errors", "The box is trying something else"),
+        QT_TRANSLATE_NOOP("errors", "Wait until that has ended, then try again; nothing was changed."),
     ),
     "drill.refused": (
         QT_TRANSLATE_NOOP("errors", "The drill cannot be held now"),
