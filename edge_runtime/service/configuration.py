@@ -28,6 +28,8 @@ from edge_runtime.update.durable import write_durably
 LOOK_EVERY_S = 2.0
 """How often it is looked whether somebody edited the file by hand."""
 EDITED_MEANWHILE = f"{CONFIG_NAME} was edited on the box meanwhile, and nobody's work is overwritten."
+BEFORE_RUNS = "The version that was in force before runs."
+OTHERS_RUN = "The other sections run."
 ON_TRIAL = "Another configuration is on trial on this box."
 _log = logging.getLogger(__name__)
 
@@ -58,9 +60,9 @@ class Configuration:
         self._path, self._store = home / CONFIG_NAME, ConfigStore(home)
         self._box: Parts | None = None
         self._lock = threading.Lock()
-        self.found, self.problem = find_config(home)
+        self.found = find_config(home)
         """What was taken at the start, and why that is not what stands in ``edge.toml``."""
-        self.current = parse_config(self.found.decode())
+        self.current = self.found.sound.config
         """What runs: in force, or on trial."""
         self.history = ConfigHistory()
         self._trying: _Trying | None = None
@@ -75,16 +77,18 @@ class Configuration:
     def start(self, box: Parts) -> None:
         """Once, before anything runs: end what a power cut interrupted, and note what was edited since."""
         self._box = box
-        digest, before = digest_of(self.found), self._store.load()
+        digest, before = digest_of(self.found.text), self._store.load()
         trial = before.in_state("trial")
-        if self.problem:
+        if self.found.problem:
             history = versions.give_up(before, versions.CUT_DURING_TRIAL)
-            self._around.alert("config.invalid", f"{self.problem} The version that was in force before runs.")
+            self._around.alert("config.invalid", f"{self.found.problem} {BEFORE_RUNS}")
         else:
             history = versions.recover(before, digest)
+        for problem in self.found.sound.problems:
+            self._around.alert("config.invalid", f"{problem} {OTHERS_RUN}")
         if history.in_state("in-force") is None:
             origin: ConfigOrigin = "edited" if before.versions else "found"
-            history = self._added(history, self.found, who="box", origin=origin, waits=False)
+            history = self._added(history, self.found.text, who="box", origin=origin, waits=False)
             if origin == "edited":
                 self._around.audit("config.edited", f"{CONFIG_NAME} was edited on the box: {_named(digest)}.", "box")
         self._save(history)

@@ -28,7 +28,7 @@ from edge_runtime.service.api import BoxApi
 from edge_runtime.service.clock import ClockApi, keep_from_children, may_set_clock
 from edge_runtime.service.config_api import ConfigApi
 from edge_runtime.service.config_parts import Parts
-from edge_runtime.service.configuration import Configuration
+from edge_runtime.service.configuration import BEFORE_RUNS, OTHERS_RUN, Configuration
 from edge_runtime.service.drills import DrillKeeper
 from edge_runtime.service.http import Routes
 from edge_runtime.service.inference import InferenceListeners
@@ -280,14 +280,18 @@ class Daemon:
 
     def _check_lines(self) -> None:
         """A section that cannot work is told of with its line; it does not keep the others from running."""
-        if problem := self._configuration.problem:
-            sys.stderr.write(f"{problem} The version of edge.toml that was in force before runs.\n")
+        found = self._configuration.found
+        if found.problem:
+            sys.stderr.write(f"{found.problem} {BEFORE_RUNS}\n")
+        for problem in found.sound.problems:
+            _log.error("%s", problem)
+            sys.stderr.write(f"{problem} {OTHERS_RUN}\n")
         try:
-            check_pipelines(self._configuration.current, self._configuration.found.decode())
+            check_pipelines(found.sound.config, found.text.decode(), found.sound.positions)
         except ConfigInvalid as error:
             _log.error("%s", error)
-            sys.stderr.write(f"{error.message} The other lines run. {error.hint}\n")
-            self._alert("config.invalid", error.message, None, {})
+            sys.stderr.write(f"{error.message} {OTHERS_RUN}\n")
+            self._alert("config.invalid", f"{error.message} {OTHERS_RUN}", None, {})
 
     def status(self) -> BoxStatus:
         # The serial first: what changes after it was read is told by the next one.
