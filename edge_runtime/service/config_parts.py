@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import dataclass
 
-from edge_runtime.config import CONFIG_NAME, MAX_CONFIG_BYTES, EdgeConfig, Management, config_error, parse_config
+from edge_runtime.config import CONFIG_NAME, MAX_CONFIG_BYTES, EdgeConfig, config_error, parse_config, split_address
 from edge_runtime.configuring.trial import LineNow
 from edge_runtime.contracts.errors import ConfigInvalid, LinesideError
 from edge_runtime.service.inference import InferenceListeners
@@ -55,15 +55,28 @@ class Parts:
     def audit(self, kind: str, message: str, who: str = "box") -> None:
         self.spool.audit(kind, message, who=who)
 
-    def require_listenable(self, wanted: Management, text: str) -> None:
-        """:raises ConfigInvalid: a new address for desktops that could not be listened on: the box would be lost."""
-        host, port = wanted.address
-        own = self.door.address
-        try:
-            # The port that this box itself holds is free by then: only the host is in question.
-            listening_socket((host, 0 if own and own[1] == port else port)).close()
-        except LinesideError as error:
-            raise config_error(text, "management.listen", error.message) from error
+    def require_listenable(self, before: EdgeConfig, after: EdgeConfig, text: str, known: Container[str]) -> None:
+        """Whether the addresses that ``after`` changes can be listened on.
+
+        :param known: those at which this box has listened.
+        :raises ConfigInvalid: one of them cannot: programs would not be answered for as long as the trial takes, or the
+            box would be lost.
+        """
+        own = (self.door.address, *map(split_address, self.inference.addresses.values()))
+        held = {address[1] for address in own if address}
+        for field, was, now in (
+            ("management.listen", before.management.listen, after.management.listen),
+            ("inference.http", before.inference.http, after.inference.http),
+            ("inference.grpc", before.inference.grpc, after.inference.grpc),
+        ):
+            if not now or now == was or now in known:
+                continue
+            host, port = split_address(now)
+            try:
+                # A port that this box itself holds is free by then: only the host is in question.
+                listening_socket((host, 0 if port in held else port)).close()
+            except LinesideError as error:
+                raise config_error(text, field, error.message) from error
 
 
 def problem_of(body: bytes) -> str:

@@ -248,9 +248,7 @@ class Configuration:
             raise BoxBusy(ON_TRIAL)
         if body == known and in_force is not None and in_force.digest == digest_of(body):
             return self.history
-        listen = config.management.listen
-        if listen != self.current.management.listen and listen not in self._opened_as:
-            self._around.require_listenable(config.management, text)
+        self._around.require_listenable(self.current, config, text, self._opened_as)
         with self._around.turns.begin("configuration"):
             self._put_on_trial(
                 _Trying(config=config, text=body, base=digest_of(known), before=self.current), who, origin, of
