@@ -5,8 +5,9 @@ from __future__ import annotations
 import ipaddress
 import re
 import tomllib
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 import msgspec
 from msgspec import Meta, Struct
@@ -252,18 +253,61 @@ def parse_config(text: str) -> EdgeConfig:
 
     :raises ConfigInvalid: with the line and the field wherever they can be told.
     """
+    body = _read_toml(text)
+    tables = body.get("pipeline")
+    return _checked(body, text, range(len(tables)) if isinstance(tables, list) else ())
+
+
+class Sound(NamedTuple):
+    """What of a configuration can be used."""
+
+    config: EdgeConfig
+    positions: tuple[int, ...]
+    """Where each of its pipelines stands among all sections of that kind, from 0."""
+    problems: tuple[str, ...]
+    """Why the others were left out, each with its line."""
+
+
+def parse_sound(text: str) -> Sound:
+    """As :func:`parse_config`, but for sections of pipelines that cannot be used: one does not stop the others.
+
+    :raises ConfigInvalid: something else is wrong with it.
+    """
+    body = _read_toml(text)
+    tables = body.get("pipeline")
+    if not isinstance(tables, list):
+        return Sound(parse_config(text), (), ())
+    config, positions, problems = _checked({**body, "pipeline": []}, text, ()), list[int](), list[str]()
+    for position in range(min(len(tables), MAX_PIPELINES)):
+        tried = [*positions, position]
+        try:
+            config = _checked({**body, "pipeline": [tables[at] for at in tried]}, text, tried)
+        except ConfigInvalid as error:
+            problems.append(error.message)
+        else:
+            positions = tried
+    if len(tables) > MAX_PIPELINES:
+        problems.append(f"{CONFIG_NAME} has more than {MAX_PIPELINES} pipelines; the others are left out.")
+    return Sound(config, tuple(positions), tuple(problems))
+
+
+def _read_toml(text: str) -> dict[str, Any]:
     require_parseable(text)
     try:
-        body = tomllib.loads(text)
+        return tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise ConfigInvalid(f"{CONFIG_NAME} is not valid TOML: {error}.") from error
     except ValueError as error:
         raise ConfigInvalid(f"{CONFIG_NAME} has a number with more digits than any field takes.") from error
+
+
+def _checked(body: dict[str, Any], text: str, positions: Sequence[int]) -> EdgeConfig:
+    """:param positions: where each pipeline of ``body`` stands in ``text``."""
     try:
         config = msgspec.convert(body, type=EdgeConfig)
     except (msgspec.ValidationError, RecursionError) as error:
-        raise _explain(text, str(error)) from error
-    _check_names(config, text)
+        raise _explain(text, str(error), positions) from error
+    _check_names(config, text, positions)
     for field, listen in (
         ("management.listen", config.management.listen),
         ("management.pairing", config.management.pairing),
@@ -289,9 +333,9 @@ def require_parseable(text: str) -> None:
         raise ConfigInvalid(f"{CONFIG_NAME}, line {line}: a key has more parts than any field.")
 
 
-def _check_names(config: EdgeConfig, text: str) -> None:
+def _check_names(config: EdgeConfig, text: str, positions: Sequence[int]) -> None:
     seen: set[str] = set()
-    for position, pipeline in enumerate(config.pipeline):
+    for position, pipeline in zip(positions, config.pipeline, strict=True):
         if pipeline.name in seen:
             raise config_error(text, f"pipeline[{position}].name", f"two pipelines are called {pipeline.name!r}")
         # A frame that is pushed goes to one of them; which one, nobody could tell.
@@ -347,9 +391,11 @@ def config_error(text: str, field: str, problem: str) -> ConfigInvalid:
     return ConfigInvalid(f"{CONFIG_NAME}, {where}: {problem[:1].lower()}{problem[1:].rstrip('.')}.")
 
 
-def _explain(text: str, complaint: str) -> ConfigInvalid:
+def _explain(text: str, complaint: str, positions: Sequence[int]) -> ConfigInvalid:
     problem, _, path = complaint.partition(" - at ")
     field = path.strip("`").removeprefix("$").removeprefix(".")
+    if which := re.match(r"pipeline\[(\d+)\]", field):
+        field = f"pipeline[{positions[int(which[1])]}]{field[which.end() :]}"
     if field == "pipeline" and "of length <=" in problem:
         field = f"pipeline[{MAX_PIPELINES}]"
         problem = f"a box has at most {MAX_PIPELINES} pipelines, and this is one more"

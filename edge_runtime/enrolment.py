@@ -114,7 +114,7 @@ def read_home(home: Path) -> BoxHome:
     """
     require_home(home)
     identity = load_identity(home / KEYS)
-    name = parse_config(find_config(home).text.decode()).name
+    name = find_config(home).sound.config.name
     return BoxHome(box=identity.fingerprint, name=name, certificate_pem=identity.certificate_pem)
 
 

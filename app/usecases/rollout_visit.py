@@ -17,7 +17,7 @@ from app.usecases.contact import begin_contact
 from app.usecases.deliveries import deliver_release
 from app.usecases.progress import CancelToken, Progress, ProgressEvent
 from cloud_sync.release.plan import OPEN
-from edge_runtime.contracts.errors import BoxUnreachable, LinesideError
+from edge_runtime.contracts.errors import BoxBusy, BoxUnreachable, LinesideError
 from edge_runtime.contracts.status import BoxStatus, SlotStatus
 from edge_runtime.update.slots import CUT_DURING_INSTALLATION, IN_FLIGHT
 
@@ -102,6 +102,9 @@ class Visit:
         if on_trial := [other for other in status.slots if other.state in IN_FLIGHT]:
             self._move("waiting", f"{on_trial[0].name} {on_trial[0].version} is on trial there.")
             return
+        if status.config is not None and status.config.trial is not None:
+            self._move("waiting", "A configuration is on trial there.")
+            return
         if self._may_come(client, status, slot):
             self._send(client)
 
@@ -169,6 +172,9 @@ class Visit:
         if self._state in ("installing", "trial") or self._now() == "aborted":
             # It decides by itself; that this desktop is refused says nothing about the model.
             self._move(self._state, str(error))
+        elif isinstance(error, BoxBusy):
+            # Nothing stands against the model: it gets its turn.
+            self._move("waiting", error.message)
         else:
             self._move("failed", str(error))
 

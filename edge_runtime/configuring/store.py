@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from edge_runtime.config import CONFIG_NAME, MAX_CONFIG_BYTES, parse_config, read_config
+from edge_runtime.config import CONFIG_NAME, MAX_CONFIG_BYTES, Sound, parse_config, parse_sound, read_config
 from edge_runtime.contracts import wire
 from edge_runtime.contracts.configuring import ConfigHistory, ConfigVersion
 from edge_runtime.contracts.errors import ConfigInvalid, InputInvalid, NotFound
@@ -28,29 +28,38 @@ class Found(NamedTuple):
     """The configuration that a box goes by when it starts."""
 
     text: bytes
-    problem: str
+    sound: Sound
+    """What of it runs."""
+    problem: str = ""
     """Why that is not what stands in ``edge.toml``; nothing where it is."""
 
 
+NOTHING_BEFORE = "The box knows of no configuration before this one, so it does not run until this is corrected."
+
+
 def find_config(home: Path) -> Found:
-    """What stands in ``edge.toml``; where that cannot be used, the version that was in force before.
+    """What stands in ``edge.toml``; where that cannot be used, the version that was in force before, and where there is
+    none, those of its lines that can be used.
 
     :raises NotFound: there is no such file.
     :raises ConfigInvalid: it cannot be used, and nothing is known of any before.
     """
+    body = b""
     try:
         body = read_config(home / CONFIG_NAME)
-        parse_config(body.decode())
+        config = parse_config(body.decode())
+        return Found(body, Sound(config, tuple(range(len(config.pipeline))), ()))
     except ConfigInvalid as error:
         store = ConfigStore(home)
         in_force = store.load().in_state("in-force")
-        if in_force is not None:
+        if in_force is not None and in_force.digest != digest_of(body):
             with suppress(NotFound, ConfigInvalid):
                 kept = store.text(in_force)
-                parse_config(kept.decode())
-                return Found(kept, error.message)
-        raise
-    return Found(body, "")
+                return Found(kept, parse_sound(kept.decode()), error.message)
+        with suppress(ConfigInvalid):
+            return Found(body, parse_sound(body.decode()))
+        said = f"{error.hint} " if error.hint != error.default_hint else ""
+        raise ConfigInvalid(error.message, hint=f"{said}{NOTHING_BEFORE}") from error
 
 
 class ConfigStore:

@@ -74,7 +74,7 @@ class Cancelled(LinesideError):
 class ConfigInvalid(LinesideError):
     code = "config.invalid"
     title = "The configuration cannot be used"
-    default_hint = "Correct the line that is named; the previous configuration stays in force."
+    default_hint = "Correct what is named, then try again; nothing was changed."
 
 
 class FrameUnreadable(LinesideError):
@@ -176,6 +176,12 @@ class BoxRefusesDesktop(BoxRefused):
     code = "box.refuses-desktop"
     title = "The box refuses this desktop"
     default_hint = "This desktop was struck off, or the box was set up anew. Ask a colleague; or enrol the box again."
+
+
+class BoxBusy(BoxRefused):
+    code = "box.busy"
+    title = "The box is trying something else"
+    default_hint = "Wait until that has ended, then try again; nothing was changed."
 
 
 class DrillRefused(BoxRefused):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -63,6 +63,11 @@ class PipelineCounters:
                 if took > longest[stage]:
                     longest[stage] = took
 
+    @property
+    def answered(self) -> int:
+        """Frames that were dealt with; those that could not be are not among them."""
+        return self._frames
+
     def stages(self) -> tuple[Stage, ...]:
         """Where the time of the answered frames went; nothing before the first."""
         with self._lock:
@@ -86,6 +91,31 @@ class PipelineCounters:
     def kept(self) -> None:
         with self._lock:
             self._kept += 1
+
+    def absorb(self, other: PipelineCounters) -> None:
+        """Go on from here with the figures of another line, too, which took this one's place or had it before."""
+        with other._lock:
+            frames, errors, kept, timed = other._frames, other._errors, other._kept, other._timed
+            sums, longest, seconds = list(other._sums_ns), list(other._longest_ns), list(other._seconds)
+            first, last, last_ms = other._first_arrival, other._last_arrival, other._last_frame_ms
+            since, gap, changes = other._gaps_since, other._longest_gap_s, other.changes
+            last_error, last_failure = other._last_error, other.last_failure
+        with self._lock:
+            self._frames, self._errors, self._kept = self._frames + frames, self._errors + errors, self._kept + kept
+            self._timed += timed
+            self._sums_ns = [ours + theirs for ours, theirs in zip(self._sums_ns, sums, strict=True)]
+            self._longest_ns = [max(pair) for pair in zip(self._longest_ns, longest, strict=True)]
+            counts = Counter(dict(self._seconds))
+            counts.update(dict(seconds))
+            self._seconds.clear()
+            self._seconds.extend(sorted(counts.items()))
+            self._first_arrival = min((at for at in (self._first_arrival, first) if at is not None), default=None)
+            self._last_arrival = max(self._last_arrival, last)
+            self._last_frame_ms = max((at for at in (self._last_frame_ms, last_ms) if at is not None), default=None)
+            self._gaps_since, self._longest_gap_s = min(self._gaps_since, since), max(self._longest_gap_s, gap)
+            self._last_error = self._last_error or last_error
+            self.last_failure = self.last_failure or last_failure
+            self.changes += changes + 1
 
     def watch_gaps(self) -> None:
         """From now on the longest time between two frames is noted."""

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import dataclass
 
-from edge_runtime.config import CONFIG_NAME, MAX_CONFIG_BYTES, EdgeConfig, Management, config_error, parse_config
+from edge_runtime.config import CONFIG_NAME, MAX_CONFIG_BYTES, EdgeConfig, config_error, parse_config, split_address
 from edge_runtime.configuring.trial import LineNow
 from edge_runtime.contracts.errors import ConfigInvalid, LinesideError
 from edge_runtime.service.inference import InferenceListeners
 from edge_runtime.service.lineup import LineUp
 from edge_runtime.service.management import ManagementDoor, listening_socket
 from edge_runtime.service.spool import Spool
+from edge_runtime.service.turns import Turns
 from edge_runtime.sources import check_pipelines
 from edge_runtime.update.installer import Installer
-from edge_runtime.update.slots import IN_FLIGHT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,17 +26,21 @@ class Parts:
     inference: InferenceListeners
     installer: Installer
     spool: Spool
+    turns: Turns
     alert: Callable[[str, str], None]
     """kind, message."""
     changed: Callable[[], None]
     now_ms: Callable[[], int]
 
-    def apply(self, before: EdgeConfig, after: EdgeConfig) -> None:
-        """Have every part go by ``after``; what it does not change runs on."""
+    def apply(self, before: EdgeConfig, after: EdgeConfig, *, trial: bool = False) -> None:
+        """Have every part go by ``after``; what it does not change runs on.
+
+        :param trial: it may have to be taken back: lines of before run on beside, until the trial is over.
+        """
         self.spool.limit_to(after.spool)
         self.installer.limit_trials(after.update.trial_frames, after.update.trial_seconds)
         self.inference.reconfigure(after.inference)
-        self.lines.apply(after)
+        self.lines.apply(after, beside=trial)
         if before.management != after.management:
             self.door.reopen()
 
@@ -48,23 +52,31 @@ class Parts:
         """Listeners for programs that are asked for and are not open."""
         return self.inference.missing
 
-    def busy(self) -> str:
-        """Why none may be tried now; nothing where one may."""
-        on_trial = any(slot.state in IN_FLIGHT for slot in self.installer.slots())
-        return "A model is being installed or on trial on this box." if on_trial else ""
-
     def audit(self, kind: str, message: str, who: str = "box") -> None:
         self.spool.audit(kind, message, who=who)
 
-    def require_listenable(self, wanted: Management, text: str) -> None:
-        """:raises ConfigInvalid: a new address for desktops that could not be listened on: the box would be lost."""
-        host, port = wanted.address
-        own = self.door.address
-        try:
-            # The port that this box itself holds is free by then: only the host is in question.
-            listening_socket((host, 0 if own and own[1] == port else port)).close()
-        except LinesideError as error:
-            raise config_error(text, "management.listen", error.message) from error
+    def require_listenable(self, before: EdgeConfig, after: EdgeConfig, text: str, known: Container[str]) -> None:
+        """Whether the addresses that ``after`` changes can be listened on.
+
+        :param known: those at which this box has listened.
+        :raises ConfigInvalid: one of them cannot: programs would not be answered for as long as the trial takes, or the
+            box would be lost.
+        """
+        own = (self.door.address, *map(split_address, self.inference.addresses.values()))
+        held = {address[1] for address in own if address}
+        for field, was, now in (
+            ("management.listen", before.management.listen, after.management.listen),
+            ("inference.http", before.inference.http, after.inference.http),
+            ("inference.grpc", before.inference.grpc, after.inference.grpc),
+        ):
+            if not now or now == was or now in known:
+                continue
+            host, port = split_address(now)
+            try:
+                # A port that this box itself holds is free by then: only the host is in question.
+                listening_socket((host, 0 if port in held else port)).close()
+            except LinesideError as error:
+                raise config_error(text, field, error.message) from error
 
 
 def problem_of(body: bytes) -> str:

@@ -18,7 +18,7 @@ from edge_runtime.configuring.store import ConfigStore, digest_of, find_config
 from edge_runtime.configuring.trial import Expected, LineNow, Seen, Trial, counterparts, judge, live
 from edge_runtime.contracts.config_errors import ConfigMoved
 from edge_runtime.contracts.configuring import ConfigChange, ConfigHistory, ConfigOrigin, ConfigReturn, ConfigVersion
-from edge_runtime.contracts.errors import BoxRefused, ConfigInvalid, DiskFull, LinesideError, NotFound
+from edge_runtime.contracts.errors import BoxBusy, BoxRefused, ConfigInvalid, DiskFull, LinesideError, NotFound
 from edge_runtime.contracts.status import ConfigStatus
 from edge_runtime.service.config_parts import Parts, problem_of
 from edge_runtime.sources import check_pipelines
@@ -28,6 +28,9 @@ from edge_runtime.update.durable import write_durably
 LOOK_EVERY_S = 2.0
 """How often it is looked whether somebody edited the file by hand."""
 EDITED_MEANWHILE = f"{CONFIG_NAME} was edited on the box meanwhile, and nobody's work is overwritten."
+BEFORE_RUNS = "The version that was in force before runs."
+OTHERS_RUN = "The other sections run."
+ON_TRIAL = "Another configuration is on trial on this box."
 _log = logging.getLogger(__name__)
 
 
@@ -57,9 +60,9 @@ class Configuration:
         self._path, self._store = home / CONFIG_NAME, ConfigStore(home)
         self._box: Parts | None = None
         self._lock = threading.Lock()
-        self.found, self.problem = find_config(home)
+        self.found = find_config(home)
         """What was taken at the start, and why that is not what stands in ``edge.toml``."""
-        self.current = parse_config(self.found.decode())
+        self.current = self.found.sound.config
         """What runs: in force, or on trial."""
         self.history = ConfigHistory()
         self._trying: _Trying | None = None
@@ -74,16 +77,18 @@ class Configuration:
     def start(self, box: Parts) -> None:
         """Once, before anything runs: end what a power cut interrupted, and note what was edited since."""
         self._box = box
-        digest, before = digest_of(self.found), self._store.load()
+        digest, before = digest_of(self.found.text), self._store.load()
         trial = before.in_state("trial")
-        if self.problem:
+        if self.found.problem:
             history = versions.give_up(before, versions.CUT_DURING_TRIAL)
-            self._around.alert("config.invalid", f"{self.problem} The version that was in force before runs.")
+            self._around.alert("config.invalid", f"{self.found.problem} {BEFORE_RUNS}")
         else:
             history = versions.recover(before, digest)
+        for problem in self.found.sound.problems:
+            self._around.alert("config.invalid", f"{problem} {OTHERS_RUN}")
         if history.in_state("in-force") is None:
             origin: ConfigOrigin = "edited" if before.versions else "found"
-            history = self._added(history, self.found, who="box", origin=origin, waits=False)
+            history = self._added(history, self.found.text, who="box", origin=origin, waits=False)
             if origin == "edited":
                 self._around.audit("config.edited", f"{CONFIG_NAME} was edited on the box: {_named(digest)}.", "box")
         self._save(history)
@@ -94,11 +99,6 @@ class Configuration:
         else:
             self._tell_committed(trial)
 
-    @property
-    def on_trial(self) -> bool:
-        """Whether another configuration is being tried on the lines."""
-        return self.history.in_state("trial") is not None
-
     def status(self) -> ConfigStatus | None:
         in_force, trial, waiting = (self.history.in_state(state) for state in ("in-force", "trial", "waiting"))
         if in_force is None:
@@ -108,6 +108,11 @@ class Configuration:
             trial=trial.number if trial else None,
             waiting=waiting.number if waiting else None,
         )
+
+    @property
+    def on_trial(self) -> bool:
+        """One is being tried, or was asked for."""
+        return self._trying is not None
 
     def text(self) -> bytes:
         """``edge.toml`` as it stands.
@@ -131,7 +136,8 @@ class Configuration:
 
         :raises ConfigInvalid: with the line; nothing was changed.
         :raises ConfigMoved: what was changed is not what stands there.
-        :raises BoxRefused: not now.
+        :raises BoxBusy: something is on trial already, or a drill is under way.
+        :raises BoxRefused: it could not be written down.
         """
         require_parseable(asked.toml)
         with self._lock:
@@ -143,7 +149,7 @@ class Configuration:
         """Put an older text on trial.
 
         :raises NotFound: there is none.
-        :raises ConfigInvalid, ConfigMoved, BoxRefused: as :meth:`change`.
+        :raises ConfigInvalid, ConfigMoved, BoxBusy, BoxRefused: as :meth:`change`.
         """
         with self._lock:
             known = self._require(asked.base)
@@ -161,11 +167,11 @@ class Configuration:
         """Call the box otherwise, and change nothing else.
 
         :raises ConfigInvalid: its name stands there in no usual way.
-        :raises BoxRefused: another configuration is on trial.
+        :raises BoxBusy: another configuration is on trial.
         """
         with self._lock:
             if self._trying:
-                raise BoxRefused("Another configuration is on trial on this box.")
+                raise BoxBusy(ON_TRIAL)
             before = self.text().decode("utf-8", "replace")
             text = with_name(before, name) or ""
             if not text or parse_config(text) != replace(parse_config(before), name=name):
@@ -203,6 +209,7 @@ class Configuration:
             elif trying.trial is None:
                 self._try(trying)
             else:
+                self._around.lines.hand_over()
                 seen = Seen(
                     now_s=time.monotonic(),
                     lines=self._around.lines_now(),
@@ -238,15 +245,19 @@ class Configuration:
             # Asked once more, as the answer was lost on the way.
             return self.history
         if self._trying is not None:
-            raise BoxRefused("Another configuration is on trial on this box.", hint="Wait a minute, then try again.")
+            raise BoxBusy(ON_TRIAL)
         if body == known and in_force is not None and in_force.digest == digest_of(body):
             return self.history
-        if why := self._around.busy():
-            raise BoxRefused(why, hint="Wait until that has ended, then try again; nothing was changed.")
-        listen = config.management.listen
-        if listen != self.current.management.listen and listen not in self._opened_as:
-            self._around.require_listenable(config.management, text)
-        number = self._store.next_number(self.history)
+        self._around.require_listenable(self.current, config, text, self._opened_as)
+        with self._around.turns.begin("configuration"):
+            self._put_on_trial(
+                _Trying(config=config, text=body, base=digest_of(known), before=self.current), who, origin, of
+            )
+        self._around.changed()
+        return self.history
+
+    def _put_on_trial(self, trying: _Trying, who: str, origin: ConfigOrigin, of: int | None) -> None:
+        body, number = trying.text, self._store.next_number(self.history)
         history = versions.add(
             self.history,
             number=number,
@@ -268,9 +279,7 @@ class Configuration:
             ) from error
         self.history = history
         self._around.audit("config.received", f"{CONFIG_NAME} with {_named(digest_of(body))} is on trial.", who)
-        self._trying = _Trying(config=config, text=body, base=digest_of(known), before=self.current)
-        self._around.changed()
-        return history
+        self._trying = trying
 
     def _try(self, trying: _Trying) -> None:
         before, after = trying.before, trying.config
@@ -278,7 +287,7 @@ class Configuration:
         self._opened = self._reached = False
         self.current = after
         try:
-            self._around.apply(before, after)
+            self._around.apply(before, after, trial=True)
         except Exception as error:  # noqa: BLE001 - whatever it is, the box goes back to what it had
             _log.exception("the new configuration cannot be run")
             self._give_up(trying, f"It could not be run: {error}")
@@ -309,6 +318,7 @@ class Configuration:
             self._give_up(trying, f"It could not be written to {CONFIG_NAME}: {error}")
             return
         self._trying = None
+        self._around.lines.finish()
         self._save(versions.commit(self.history))
         if version := self.history.in_state("in-force"):
             self._tell_committed(version)

@@ -9,12 +9,13 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edge_runtime.config import KEYS
-from edge_runtime.contracts.errors import ConfigInvalid, LinesideError
+from edge_runtime.contracts.errors import LinesideError
 from edge_runtime.contracts.rows import AlertRow, LossRow
 from edge_runtime.contracts.status import Announcement, BoxStatus
 from edge_runtime.drills.box_time import BoxTime
@@ -47,13 +48,13 @@ from edge_runtime.service.runtime import RuntimeKeeper
 from edge_runtime.service.serial import Serial
 from edge_runtime.service.shadows import ShadowKeeper
 from edge_runtime.service.spool import Spool
+from edge_runtime.service.start_checks import check_home, check_lines
 from edge_runtime.service.trust import TrustStore
+from edge_runtime.service.turns import Turns
 from edge_runtime.service.watchdog import Pulse, Watchdog
 from edge_runtime.service.witness import Witness
 from edge_runtime.service.worker import Worker
-from edge_runtime.sources import check_pipelines
 from edge_runtime.sources.push import PushBoard
-from edge_runtime.update.durable import is_read_only
 from edge_runtime.update.holdings import Holdings, bundle_folders
 from edge_runtime.update.inbox import Inbox
 from edge_runtime.update.installer import Installer
@@ -164,6 +165,16 @@ class Daemon:
             shadow=self._shadows.runner,
             blame=not self._shadows.interrupted,
         )
+        self._asked: set[Future[None]] = set()
+        """Installations that were asked for and have not come to an end or to a trial."""
+        self._turns = Turns(
+            {
+                "configuration": lambda: self._configuration.on_trial,
+                "model": lambda: bool(self._asked) or any(one.state in IN_FLIGHT for one in self._installer.slots()),
+                "drill": lambda: self._drills.under_way,
+                "program": lambda: self.runtime.under_way,
+            }
+        )
         self._watchdog = Watchdog.of_this_process()
         self._slow = Worker("trials")
         api = BoxApi(
@@ -209,6 +220,7 @@ class Daemon:
             spool=self._spool,
             identity=lambda: self._identity,
             kernel_boot=self._machine.kernel_boot,
+            turns=self._turns,
         )
         configs = ConfigApi(self._configuration)
         self._parts = Parts(
@@ -217,6 +229,7 @@ class Daemon:
             inference=self._inference,
             installer=self._installer,
             spool=self._spool,
+            turns=self._turns,
             alert=lambda kind, message: self._alert(kind, message, None, {}),
             changed=self._serial.bump,
             now_ms=self._time,
@@ -231,7 +244,7 @@ class Daemon:
             spool=self._spool,
             alert=self._alert,
             trial_seconds=config.update.trial_seconds,
-            busy=lambda: self._configuration.on_trial or any(s.state in IN_FLIGHT for s in self._installer.slots()),
+            turns=self._turns,
             submit=self._slow.submit,
             leave=stop.set,
         )
@@ -242,7 +255,7 @@ class Daemon:
         """Serve until told to stop; the process's exit status."""
         try:
             try:
-                self._check_home()
+                check_home(self._home)
                 self._configuration.start(self._parts)
                 self._inference.tick()
                 self._models.start(crash := self._crashes.begin(excused=self._shadows.interrupted))
@@ -250,7 +263,7 @@ class Daemon:
                     # Now: this life may be as short as the one before.
                     self._spool.flush()
                 self._shadows.start()
-                self._check_lines()
+                check_lines(self._configuration.found, self._alert)
                 self._lines.apply(self._configuration.current)
                 self._drills.recover()
                 self._spool.audit("box.started", f"lineside-edge {version('lineside')}")
@@ -283,24 +296,6 @@ class Daemon:
             self._spool.close()
             _log.info("stopped")
         return self._exit_status
-
-    def _check_home(self) -> None:
-        """Nothing can be written: the line matters more, but whoever looks must learn of it."""
-        if is_read_only(self._home):
-            message = f"The box's folder {self._home} is read-only: it infers, but what it sees waits in memory alone."
-            _log.error("%s", message)
-            sys.stderr.write(f"{message} Mount it writable, or give this user the right to write there.\n")
-
-    def _check_lines(self) -> None:
-        """A section that cannot work is told of with its line; it does not keep the others from running."""
-        if problem := self._configuration.problem:
-            sys.stderr.write(f"{problem} The version of edge.toml that was in force before runs.\n")
-        try:
-            check_pipelines(self._configuration.current, self._configuration.found.decode())
-        except ConfigInvalid as error:
-            _log.error("%s", error)
-            sys.stderr.write(f"{error.message} The other lines run. {error.hint}\n")
-            self._alert("config.invalid", error.message, None, {})
 
     def status(self) -> BoxStatus:
         # The serial first: what changes after it was read is told by the next one.
@@ -399,7 +394,10 @@ class Daemon:
         return (BoxCollector(self.status),)
 
     def _start_install(self, target: str) -> None:
-        future = self._slow.submit(lambda: self._models.install(target))
+        with self._turns.begin("model"):
+            future = self._slow.submit(lambda: self._models.install(target))
+            self._asked.add(future)
+        future.add_done_callback(self._asked.discard)
         future.add_done_callback(
             lambda done: (
                 _log.warning("%s was not installed: %s", target, error) if (error := done.exception()) else None

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from edge_runtime.contracts import wire
 from edge_runtime.contracts.drill import DrillAnswer, DrillReport, DrillRequest, said
-from edge_runtime.contracts.errors import DrillRefused, InputInvalid, LinesideError
+from edge_runtime.contracts.errors import BoxBusy, DrillRefused, InputInvalid, LinesideError
 from edge_runtime.drills import machine
 from edge_runtime.drills.ballast import Ballast, goal_bytes, remove_leftover
 from edge_runtime.drills.box_time import BoxTime
@@ -27,6 +27,7 @@ from edge_runtime.service.http import SMALL_BODY, Request, Response, Routes, ans
 from edge_runtime.service.lineup import LineUp
 from edge_runtime.service.management import ManagementDoor
 from edge_runtime.service.spool import Spool
+from edge_runtime.service.turns import Turns
 from edge_runtime.update.durable import write_durably
 from edge_runtime.update.installer import Installer
 from edge_runtime.update.slots import IN_FLIGHT
@@ -63,9 +64,11 @@ class DrillKeeper:
         spool: Spool,
         identity: Callable[[], Identity],
         kernel_boot: str,
+        turns: Turns,
     ) -> None:
         self._home, self._clock, self._door, self._lines = home, clock, door, lines
         self._installer, self._spool, self._identity, self._kernel_boot = installer, spool, identity, kernel_boot
+        self._turns = turns
         self._lock = threading.Lock()
         self._drill: Drill | None = None
         self._ballast: Ballast | None = None
@@ -97,6 +100,11 @@ class DrillKeeper:
             self._finish(drill)
         else:
             self._keep(drill)
+
+    @property
+    def under_way(self) -> bool:
+        """A drill was begun and has not ended."""
+        return self._drill is not None and self._drill.report.phase != "done"
 
     def tick(self) -> None:
         """Call a few times a second, from one thread."""
@@ -133,8 +141,6 @@ class DrillKeeper:
         seen = self._seen()
         if last is not None and last.phase != "done":
             raise DrillRefused("Another drill is under way on this box.")
-        if seen.busy:
-            raise DrillRefused("A model is being installed or on trial on this box.")
         if asked.kind == "kill" and not is_supervised(self._home, os.environ, os.getpid()):
             raise DrillRefused(
                 "Nothing would start this box again: neither systemd nor its supervisor looks after it.",
@@ -151,11 +157,15 @@ class DrillKeeper:
             begun_ms=self._clock(),
         )
         drill = machine.begin(report, seen)
-        # On the disk before anything is done: whoever starts next knows what was going on.
-        self._keep(drill, must=True)
+        try:
+            with self._turns.begin("drill"):
+                # On the disk before anything is done: whoever starts next knows what was going on.
+                self._keep(drill, must=True)
+                self._drill = drill
+        except BoxBusy as error:
+            raise DrillRefused(error.message) from error
         for counters in self._lines.counters().values():
             counters.watch_gaps()
-        self._drill = drill
         self._spool.audit("drill.begun", f"{asked.kind} for {asked.seconds} s ({asked.drill[:12]})", who=who)
         _log.warning("drill %s begins: %s for %d s", asked.drill[:12], asked.kind, asked.seconds)
 

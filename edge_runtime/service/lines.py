@@ -92,6 +92,11 @@ class Line:
             pipeline.let_go()
 
     @property
+    def stopping(self) -> bool:
+        """It was told to stop."""
+        return self._stop.is_set()
+
+    @property
     def alive(self) -> bool:
         return self._thread.is_alive()
 

@@ -1,4 +1,8 @@
-"""All lines of the box, as the configuration in force says; another one restarts those that it changes."""
+"""All lines of the box, as the configuration in force says; another one restarts those that it changes.
+
+One that is only being tried runs beside the one before: a line goes on until what takes its place has answered a frame,
+or until the trial is over, as far as the two do not read the same.
+"""
 
 from __future__ import annotations
 
@@ -22,6 +26,7 @@ from edge_runtime.inference.shadow import Shadow
 from edge_runtime.service.lines import Line
 from edge_runtime.sources import open_source, options_of
 from edge_runtime.sources.base import Source
+from edge_runtime.sources.places import place_of
 from edge_runtime.sources.push import ADDRESS as PUSH
 from edge_runtime.sources.push import PushBoard
 
@@ -64,60 +69,135 @@ class LineUp:
         self._lines: tuple[Line, ...] = ()
         self._drift = Drift()
         """What the lines were started with."""
+        self._older: tuple[Line, ...] = ()
+        """Lines of the configuration before that run beside those of one on trial."""
         self._leaving: tuple[Line, ...] = ()
         """Lines that were told to stop and have not ended."""
         self._counters: dict[str, PipelineCounters] = {}
 
-    def apply(self, config: EdgeConfig) -> None:
+    def apply(self, config: EdgeConfig, *, beside: bool = False) -> None:
         """Stop the lines that ``config`` has no more or in other words, and start what it has; the rest runs on.
 
         Counters go on by name. A line that does not end in time keeps its source: what needs it waits for it.
+
+        :param beside: ``config`` is on trial: lines that it changes or has no more run on, where it does not need what
+            they read. :meth:`hand_over` and :meth:`finish` end them, and going back to the configuration before takes
+            them up again as if nothing had been.
         """
         with self._lock:
-            same = {line.config for line in self._lines} if config.drift == self._drift else set()
-            staying = {line.config: line for line in self._lines if line.config in same.intersection(config.pipeline)}
-            self._stop([line for line in self._lines if line.config not in staying], STOP_TIMEOUT_S)
-            if self._board is not None:
-                # After the stop: until then the old lines answer what waits for them.
-                sources = (pipeline.source for pipeline in config.pipeline)
-                self._board.keep({source.removeprefix(PUSH) for source in sources if source.startswith(PUSH)})
+            known = [line for line in (*self._lines, *self._older) if not line.stopping]
+            same = set(config.pipeline) if config.drift == self._drift else set()
+            staying = {line.config: line for line in known if line.config in same}
+            begun = [pipeline for pipeline in config.pipeline if pipeline not in staying]
+            needed = {place_of(pipeline.source) for pipeline in begun}
+            older = [
+                line
+                for line in self._lines
+                if beside and line.config not in staying and place_of(line.config.source) not in needed
+            ]
+            kept = {*staying.values(), *older}
+            self._stop([line for line in (*self._lines, *self._older) if line not in kept], STOP_TIMEOUT_S)
+            self._merge_given_up(kept)
+            self._keep_pushed([*config.pipeline, *(line.config for line in older)])
             self._drift = config.drift
-            self._lines = tuple(staying.get(pipeline) or self._start(pipeline) for pipeline in config.pipeline)
+            replaced = {line.config.name for line in older}
+            # In this order: whoever asks meanwhile is shown the one or the other, and no line twice.
+            self._older = (*self._older, *older)
+            lines: list[Line] = []
+            try:
+                for pipeline in config.pipeline:
+                    line = staying.get(pipeline) or self._start(pipeline, replaces=pipeline.name in replaced)
+                    lines.append(line)
+            except BaseException:
+                # There may be no room for so many threads: none may go on that nobody knows of.
+                self._stop([line for line in lines if line not in staying.values()], STOP_TIMEOUT_S)
+                raise
+            self._lines, self._older = tuple(lines), tuple(older)
+
+    def hand_over(self) -> None:
+        """End those lines of before whose successor has answered a frame. Call a few times a second during a trial."""
+        with self._lock:
+            for line in self._older:
+                successor = self._successor(line)
+                if successor is None:
+                    continue
+                if successor.counters.answered:
+                    line.ask_to_stop()
+                if line.stopping and not line.alive:
+                    self._succeed(line, successor)
+
+    def finish(self) -> None:
+        """The trial is over, and what was on trial counts: end what ran beside it."""
+        with self._lock:
+            self._stop(self._older, STOP_TIMEOUT_S)
+            for line in self._older:
+                self._succeed(line, self._successor(line))
+            self._keep_pushed([line.config for line in self._lines])
 
     def stop(self, timeout_s: float) -> None:
         """Stop all lines for good; each finishes the frame it has in hand, if it does so in time."""
         with self._lock:
-            self._stop(self._lines, timeout_s)
+            self._stop((*self._lines, *self._older), timeout_s)
             for line in self._leaving:
                 line.let_go()
-            self._lines = ()
+            self._lines = self._older = ()
 
     def status(self) -> tuple[PipelineStatus, ...]:
+        """Of each line by name: during a trial the one that answers for it still."""
         has_model = self._models.current() is not None
-        return tuple(line.status(has_model=has_model) for line in self._lines)
+        return tuple(line.status(has_model=has_model) for line in self._shown())
 
     def stalled(self, after_s: float) -> tuple[str, ...]:
         """Names of the lines of which a worker has shown no sign of life for so many seconds; also of those that were
         told to stop and do not."""
         now = time.monotonic()
-        lines = (*self._lines, *(line for line in self._leaving if line.alive))
+        lines = (*self._lines, *self._older, *(line for line in self._leaving if line.alive))
         return tuple(dict.fromkeys(line.config.name for line in lines if now - line.last_beat > after_s))
 
     def counters(self) -> dict[str, PipelineCounters]:
         """Those of each line, by its name."""
-        return {line.config.name: line.counters for line in self._lines}
+        return {line.config.name: line.counters for line in self._shown()}
 
     def now(self) -> dict[str, LineNow]:
-        """What a trial of a configuration goes by."""
+        """What a trial of a configuration goes by: the lines that it began, and not those that run beside them."""
         found: dict[str, LineNow] = {}
-        for line in self.status():
-            seen = self._counters[line.name].seen()
-            found[line.name] = LineNow(frames=line.frames, errors=line.errors, first_s=seen.first_s, last_s=seen.last_s)
+        for line in self._lines:
+            seen, answered = line.counters.seen(), line.counters.answered
+            found[line.config.name] = LineNow(
+                frames=answered, errors=max(seen.frames - answered, 0), first_s=seen.first_s, last_s=seen.last_s
+            )
         return found
 
     def changes(self) -> int:
-        """Goes up when :meth:`status` shows other figures."""
-        return sum(line.counters.changes for line in self._lines)
+        """Another number when :meth:`status` shows other figures."""
+        return sum(line.counters.changes for line in self._shown())
+
+    def _shown(self) -> list[Line]:
+        older = {line.config.name: line for line in self._older}
+        lines = [older.pop(line.config.name, line) for line in self._lines]
+        return [*lines, *older.values()]
+
+    def _successor(self, line: Line) -> Line | None:
+        return next((one for one in self._lines if one.config.name == line.config.name), None)
+
+    def _succeed(self, line: Line, successor: Line | None) -> None:
+        if successor is not None:
+            successor.counters.absorb(line.counters)
+            self._counters[line.config.name] = successor.counters
+        self._older = tuple(one for one in self._older if one is not line)
+
+    def _merge_given_up(self, kept: set[Line]) -> None:
+        """Counters go on by name also where a line ends that had some of its own."""
+        for line in self._lines:
+            counters = self._counters[line.config.name]
+            if line not in kept and line.counters is not counters:
+                counters.absorb(line.counters)
+
+    def _keep_pushed(self, pipelines: Sequence[PipelineConfig]) -> None:
+        """To be called after lines were stopped: until then they answer what waits for them."""
+        if self._board is not None:
+            sources = (pipeline.source for pipeline in pipelines)
+            self._board.keep({source.removeprefix(PUSH) for source in sources if source.startswith(PUSH)})
 
     def _stop(self, lines: Sequence[Line], timeout_s: float) -> None:
         for line in lines:
@@ -130,11 +210,12 @@ class LineUp:
                 _log.warning("pipeline %s does not end", line.config.name)
         self._leaving = tuple(line for line in self._leaving if line.alive)
 
-    def _start(self, config: PipelineConfig) -> Line:
+    def _start(self, config: PipelineConfig, *, replaces: bool) -> Line:
         drift = self._drift
         same = ((line.config.name, line.config.source) for line in self._leaving)
         holder = dict(zip(same, self._leaving, strict=True)).get((config.name, config.source))
-        counters = self._counters.setdefault(config.name, PipelineCounters())
+        # Beside another line of its name it is judged by figures of its own.
+        counters = PipelineCounters() if replaces else self._counters.setdefault(config.name, PipelineCounters())
         # The position belongs to the source: another folder under the same name begins anew.
         place = hashlib.sha256(config.source.encode()).hexdigest()[:12]
         memory = self._memory / f"{config.name}-{place}.db"

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from edge_runtime.contracts import wire
-from edge_runtime.contracts.errors import LinesideError
+from edge_runtime.contracts.errors import BoxBusy, LinesideError
 from edge_runtime.contracts.runtime import RuntimeAnswer, RuntimeRequest
 from edge_runtime.contracts.status import PipelineStatus, RuntimeStatus
 from edge_runtime.identity import Identity, client_context
@@ -36,6 +36,7 @@ from edge_runtime.runtime.launcher import (
 from edge_runtime.runtime.trial import Handover, Look, Watch
 from edge_runtime.service.http import SMALL_BODY, Request, Response, Route, Routes, answer
 from edge_runtime.service.spool import Spool
+from edge_runtime.service.turns import Turns
 from edge_runtime.update.durable import write_durably
 from edge_runtime.update.inbox import Inbox
 from edge_runtime.update.slots import Accepted, SlotName
@@ -52,7 +53,6 @@ class RuntimeKeeper:
     """What the launcher said at the start, what is installed since, and the trial of the version that runs.
 
     :param address: where desktops reach this process; None: it does not listen.
-    :param busy: a model is being installed or on trial, which an end of this process would cut off.
     :param leave: has this process close everything; :meth:`follow` then makes another version of it.
     :param submit: does something in another thread.
     """
@@ -69,13 +69,13 @@ class RuntimeKeeper:
         spool: Spool,
         alert: Callable[[str, str, str | None, Mapping[str, float]], None],
         trial_seconds: float,
-        busy: Callable[[], bool],
+        turns: Turns,
         submit: Callable[[Callable[[], None]], object],
         leave: Callable[[], None],
     ) -> None:
         self._home, self._lines, self._address, self._identity = home, lines, address, identity
         self._spool, self._alert, self._submit, self._leave = spool, alert, submit, leave
-        self._trial_seconds, self._busy = trial_seconds, busy
+        self._trial_seconds, self._turns = trial_seconds, turns
         self._launched = launched = told(os.environ)
         base = read_base(Path(launched.base)) if launched else None
         self._installer = RuntimeInstaller(home, base=base, launched=launched, inbox=inbox, signed=signed)
@@ -127,8 +127,15 @@ class RuntimeKeeper:
         self._next_look = now + LOOK_EVERY_S
         if self._watch is not None:
             self._judge(self._watch)
-        elif (slot := self._installer.ready) is not None and not self._busy():
-            self._switch(slot)
+        elif (slot := self._installer.ready) is not None:
+            # Where something else is on trial, which an end of this process would cut off, it waits.
+            with suppress(BoxBusy), self._turns.begin("program"):
+                self._switch(slot)
+
+    @property
+    def under_way(self) -> bool:
+        """This process is another version on trial, or ends for one."""
+        return self.leaving or self._watch is not None
 
     def follow(self) -> None:
         """Where it was left for another version: become that. Everything in this process is closed by now."""

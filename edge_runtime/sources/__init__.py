@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 from importlib.metadata import EntryPoints, entry_points
 from pathlib import Path
@@ -41,14 +42,16 @@ def open_source(address: str, memory: Path, options: SourceOptions) -> Source:
     return _kind(kind)(location, memory, options)
 
 
-def check_pipelines(config: EdgeConfig, text: str) -> None:
+def check_pipelines(config: EdgeConfig, text: str, positions: Sequence[int] | None = None) -> None:
     """Whether the sources could be opened, as far as can be told without doing so.
 
     :param text: what ``config`` was read from.
+    :param positions: where each pipeline stands in it; None: all of them are there.
     :raises ConfigInvalid: with the line; no such kind is installed, a location that this kind cannot have, or a key
         that does not fit it.
     """
-    for position, pipeline in enumerate(config.pipeline):
+    places = range(len(config.pipeline)) if positions is None else positions
+    for position, pipeline in zip(places, config.pipeline, strict=True):
         if misfit := _misfit(pipeline.source, options_of(pipeline)):
             raise config_error(text, f"pipeline[{position}].{misfit[0]}", misfit[1])
 

@@ -4685,10 +4685,6 @@
         <translation>配置无法使用</translation>
     </message>
     <message>
-        <source>Correct the line that is named; the previous configuration stays in force.</source>
-        <translation>请更正所指的那一行；原配置继续有效。</translation>
-    </message>
-    <message>
         <source>The configuration is another one by now</source>
         <translation>配置已被他人更改</translation>
     </message>
@@ -4801,6 +4797,10 @@
         <translation>请校准时钟。如果时钟没错，请确认：`lineside site confirm-date`，或在“设置”的“电脑与密钥”中确认。</translation>
     </message>
     <message>
+        <source>Correct what is named, then try again; nothing was changed.</source>
+        <translation>请更正所指之处后重试；未作任何更改。</translation>
+    </message>
+    <message>
         <source>The box does not answer</source>
         <translation>边缘盒没有应答</translation>
     </message>
@@ -4831,6 +4831,14 @@
     <message>
         <source>This desktop was struck off, or the box was set up anew. Ask a colleague; or enrol the box again.</source>
         <translation>本机已被除名，或边缘盒已重新设置。请询问同事，或重新登记该边缘盒。</translation>
+    </message>
+    <message>
+        <source>The box is trying something else</source>
+        <translation>边缘盒正在试运行其他内容</translation>
+    </message>
+    <message>
+        <source>Wait until that has ended, then try again; nothing was changed.</source>
+        <translation>请等其结束后重试；未作任何更改。</translation>
     </message>
     <message>
         <source>The drill cannot be held now</source>

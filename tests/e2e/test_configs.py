@@ -67,6 +67,16 @@ def test_what_changes_for_programs_is_opened_anew(plant: RollingSite, box: Runni
     assert (status.config.in_force, status.config.trial) == (3, None)
 
 
+def test_an_address_for_programs_that_is_taken_is_refused_at_once(plant: RollingSite, box: RunningBox) -> None:
+    text = edge_toml(box)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        line = text.splitlines().index('http = ""') + 1
+        with pytest.raises(ConfigInvalid, match=f"line {line}, inference.http: the box cannot listen"):
+            box_config.begin_set(plant.ctx, "press-1", text.replace('http = ""', f'http = "{address}"'))
+    assert [one.state for one in box_config.read_config(plant.ctx, "press-1").versions] == ["in-force"]
+
+
 def test_nothing_is_overwritten_that_nobody_has_seen(plant: RollingSite, box: RunningBox) -> None:
     seen = box_config.read_config(plant.ctx, "press-1")
     by_hand = edge_toml(box) + "keep_random = 0.25\n"

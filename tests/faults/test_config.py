@@ -10,6 +10,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -192,8 +193,43 @@ def test_a_line_that_does_not_deliver_any_more_brings_the_old_one_back(
                 ("config.returned", "box"),
             ]
             assert hashlib.sha256(new).hexdigest() in told[2].message
+            # The line did not stand still for it: the old one ran on beside the new one.
+            rows = client.page("results", 0, 10_000).rows
+            during = [row for row in rows if isinstance(row, ResultRow) and told[1].at_ms < row.at_ms < told[2].at_ms]
+            assert len(during) > 10
     with box.client(desktop) as client:
         check_answered(box, client)
+
+
+def test_no_frame_is_answered_twice_or_left_out_where_a_line_changes_hands(
+    box: BoxProcess, desktop: Identity, tmp_path: Path
+) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    begin(box)
+    folders = [box.frames, other]
+    with running_line(box.frames), running_line(other):
+        with box.client(desktop) as client:
+            at_work(client, 5)
+        for change in (("keep_random = 1.0", "keep_random = 0.5"), (f"folder:{box.frames}", f"folder:{other}")):
+            with box.client(desktop) as client:
+                trial = send(client, (box.home / "edge.toml").read_text().replace(*change))
+            assert ended(box, desktop, trial.number).state == "in-force"
+    with box.client(desktop) as client:
+        # Frames of both folders have the same names: it counts how often each was answered.
+        last = max(path.name for path in other.iterdir() if path.suffix == ".png")
+
+        def answers() -> Counter[str]:
+            rows = client.page("results", 0, 10_000).rows
+            return Counter(row.frame for row in rows if isinstance(row, ResultRow))
+
+        wait_until(lambda: answers()[last] > 0, 60, "the last frame")
+        wait_until(lambda: client.status().pipelines[0].frames == sum(answers().values()), 30, "the figures to agree")
+        most = {name: sum((folder / name).exists() for folder in folders) for name in answers()}
+        assert all(count <= most[name] for name, count in answers().items())
+        put = sorted(path.name for path in other.iterdir() if path.suffix == ".png")
+        assert set(put) <= set(answers())
+        assert [answers()[name] for name in put[:5]] == [2] * 5
 
 
 def test_a_box_that_no_desktop_finds_any_more_comes_back(box: BoxProcess, desktop: Identity) -> None:

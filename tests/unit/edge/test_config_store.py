@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from edge_runtime.configuring import versions
-from edge_runtime.configuring.store import FOLDER, TABLE, ConfigStore, digest_of, find_config
+from edge_runtime.configuring.store import FOLDER, NOTHING_BEFORE, TABLE, ConfigStore, digest_of, find_config
 from edge_runtime.contracts.configuring import MAX_VERSIONS, ConfigHistory
 from edge_runtime.contracts.errors import ConfigInvalid, NotFound
 from tests.fakes.edge_toml import BARE
@@ -76,15 +76,76 @@ def test_a_box_goes_by_its_file_or_else_by_what_was_in_force(tmp_path: Path) -> 
     with pytest.raises(NotFound):
         find_config(tmp_path)
     path.write_bytes(b"name = 3\n")
-    with pytest.raises(ConfigInvalid):
+    with pytest.raises(ConfigInvalid) as refused:
         find_config(tmp_path)
+    assert refused.value.hint == NOTHING_BEFORE
+    path.write_bytes(b"\xef\xbb\xbf" + GOOD)
+    with pytest.raises(ConfigInvalid) as refused:
+        find_config(tmp_path)
+    assert refused.value.hint == f"Save it as UTF-8 without a byte order mark. {NOTHING_BEFORE}"
+    path.write_bytes(b"name = 3\n")
     kept(ConfigStore(tmp_path), ConfigHistory(), GOOD)
     found = find_config(tmp_path)
     assert found.text == GOOD
     assert "name" in found.problem
     path.write_bytes(GOOD + b"# mine\n")
-    assert find_config(tmp_path) == (GOOD + b"# mine\n", "")
+    found = find_config(tmp_path)
+    assert (found.text, found.problem) == (GOOD + b"# mine\n", "")
     path.write_bytes(b"name = 3\n")
     (tmp_path / FOLDER / "1.toml").write_bytes(b"name = 4\n")
     with pytest.raises(ConfigInvalid):
         find_config(tmp_path)
+
+
+SOME_BAD = (
+    GOOD
+    + b"""
+[[pipeline]]
+name = "one"
+source = "folder:/one"
+[[pipeline]]
+name = "two"
+source = "folder:/two"
+keep_random = 7
+[[pipeline]]
+name = "three"
+source = "folder:/three"
+[[pipeline]]
+name = "one"
+source = "folder:/other"
+"""
+)
+
+
+def test_without_a_version_of_before_the_lines_that_can_be_used_run(tmp_path: Path) -> None:
+    (tmp_path / "edge.toml").write_bytes(SOME_BAD)
+    found = find_config(tmp_path)
+    assert (found.text, found.problem) == (SOME_BAD, "")
+    assert [line.name for line in found.sound.config.pipeline] == ["one", "three"]
+    assert found.sound.positions == (0, 2)
+    lines = SOME_BAD.decode().splitlines()
+    at = lines.index("keep_random = 7") + 1, len(lines) - 1
+    first, second = found.sound.problems
+    assert f"line {at[0]}, pipeline[1].keep_random" in first
+    assert f"line {at[1]}, pipeline[3].name: two pipelines are called 'one'" in second
+    # It is in force as it is, also at the next start; and it is what runs if it is spoiled further.
+    store = ConfigStore(tmp_path)
+    history = kept(store, ConfigHistory(), SOME_BAD)
+    assert find_config(tmp_path) == found
+    (tmp_path / "edge.toml").write_bytes(b"name = 3\n")
+    again = find_config(tmp_path)
+    assert (again.text, again.sound) == (SOME_BAD, found.sound)
+    assert "name" in again.problem
+    # One that can be used as a whole comes first.
+    kept(store, history, GOOD)
+    (tmp_path / "edge.toml").write_bytes(SOME_BAD)
+    assert find_config(tmp_path).text == GOOD
+
+
+@pytest.mark.parametrize("left", [b"", b"\0" * 400, b"\n", b"name", GOOD[:20]])
+def test_what_a_power_cut_left_of_the_file_is_no_configuration(tmp_path: Path, left: bytes) -> None:
+    kept(ConfigStore(tmp_path), ConfigHistory(), GOOD)
+    (tmp_path / "edge.toml").write_bytes(left)
+    found = find_config(tmp_path)
+    assert found.text == GOOD
+    assert found.problem
