@@ -27,6 +27,8 @@ Row = dict[str, Any]
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _ROLLOUT = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _MAX_INTEGER = 2**63
+_MAX_BASE = 4096
+REPLICA = re.compile(r"[A-Za-z0-9_-]{1,128}")
 
 
 def checked_row(table: str, key: str, body: Mapping[str, Any]) -> Row:
@@ -75,6 +77,17 @@ def _sample(row: Row) -> None:
 
 def _label(row: Row) -> None:
     _digest(row, "sample")
+    base = row.get("base")
+    if base is not None and not (isinstance(base, str) and len(base) <= _MAX_BASE):
+        raise InputInvalid("The journal has a label that follows from too many others.")
+
+
+def _replica(row: Row) -> None:
+    for column in ("replica", "former"):
+        if not REPLICA.fullmatch(str(row.get(column))):
+            raise InputInvalid(f"The journal's {column} {str(row.get(column))[:80]!r} is no desktop.")
+    if row["replica"] == row["former"] or not isinstance(row.get("last_seq"), int | None):
+        raise InputInvalid("The journal has a desktop that goes on as nobody.")
 
 
 def _dataset(row: Row) -> None:
@@ -152,6 +165,7 @@ _CHECKS: Mapping[str, Callable[[Row], None]] = {
     "boxes": _box,
     "samples": _sample,
     "label_events": _label,
+    "replicas": _replica,
     "datasets": _dataset,
     "dataset_items": _item,
     "bursts": _burst,

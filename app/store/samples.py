@@ -82,7 +82,7 @@ def page_samples(
 
     :param labelled: only those with, or without, a label.
     """
-    conditions = ["presence < 2"]
+    conditions = ["presence <> 2"]
     parameters: dict[str, Any] = {"limit": check_limit(limit) + 1}
     if labelled is not None:
         conditions.append("label IS NOT NULL" if labelled else "label IS NULL")
@@ -120,8 +120,8 @@ def get_sample(db: Database, sample: str) -> Sample:
 
 
 def labelled_samples(db: Database) -> list[tuple[str, str]]:
-    """(sample, label) of every labelled sample whose bytes are here, sorted by sample."""
-    rows = db.read("SELECT sample, label FROM samples WHERE label IS NOT NULL AND presence = 1 ORDER BY sample")
+    """(sample, label) of every labelled sample whose bytes are here or in the object store, sorted by sample."""
+    rows = db.read("SELECT sample, label FROM samples WHERE label IS NOT NULL AND presence IN (1, 3) ORDER BY sample")
     return [(row["sample"], row["label"]) for row in rows]
 
 
@@ -155,6 +155,7 @@ def add_labels(writer: Writer, labels: Mapping[str, str | None], who: str | None
                 "at_ms": writer.now_ms,
                 "clock": clock,
                 "replica": writer.replica,
+                "base": standing_events(writer, sample),
             },
         )
         writer.touch("samples", sample)
@@ -162,10 +163,18 @@ def add_labels(writer: Writer, labels: Mapping[str, str | None], who: str | None
     return written
 
 
+def standing_events(writer: Writer, sample: str) -> str:
+    """Ids of the label events of a sample that no other one followed, joined by commas; more than one where desktops
+    labelled it while apart.
+    """
+    sql = "SELECT event FROM label_events WHERE sample = ? AND superseded = 0 ORDER BY event"
+    return ",".join(event for (event,) in writer.execute(sql, (sample,)))
+
+
 def label_counts(db: Database) -> dict[str, int]:
     """How many samples stand under each label, by label."""
     rows = db.read(
-        "SELECT label, COUNT(*) AS n FROM samples WHERE label IS NOT NULL AND presence < 2"
+        "SELECT label, COUNT(*) AS n FROM samples WHERE label IS NOT NULL AND presence <> 2"
         " GROUP BY label ORDER BY label"
     )
     return {row["label"]: row["n"] for row in rows}
@@ -173,5 +182,5 @@ def label_counts(db: Database) -> dict[str, int]:
 
 def count_samples(db: Database) -> int:
     """How many samples there are, without those whose bytes were lost."""
-    count: int = db.read("SELECT COUNT(*) FROM samples WHERE presence < 2")[0][0]
+    count: int = db.read("SELECT COUNT(*) FROM samples WHERE presence <> 2")[0][0]
     return count

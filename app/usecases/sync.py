@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from app.store import journal as journal_store
 from app.store import objects as object_store
-from app.store.journal import StoreJournal
 from app.store.records import SyncStatus
 from app.usecases import boxes, roots
+from app.usecases.exchange import exchange
 from app.usecases.progress import CancelToken, Progress, ProgressEvent, silent
 from edge_runtime.contracts.errors import LinesideError, ObjectCorrupt, ObjectMissing
 
@@ -86,27 +86,22 @@ def sync_now(ctx: Context, *, progress: Progress = silent, cancel: CancelToken |
 
 
 def _sync(ctx: Context, progress: Progress, cancel: CancelToken) -> SyncReport:
-    from cloud_sync.journal.replicate import pull, push
-
     prefix = f"sites/{ctx.site.site}"
-    journal = StoreJournal(ctx.database)
     with ctx.open_store() as store:
         sent = _send_objects(ctx, store, progress, cancel)
         cancel.check()
-        progress(ProgressEvent(step="journal", message="Sending changes"))
-        pushed = push(store, journal, prefix)
-        progress(ProgressEvent(step="journal", message="Fetching changes"))
-        pulled = pull(store, journal, prefix)
+        progress(ProgressEvent(step="journal", message="Sending and fetching changes"))
+        exchanged = exchange(ctx.database, store, prefix)
         received, missing = _fetch_objects(ctx, store, progress, cancel)
         roots.level_with_store(ctx, store, prefix)
-    if pulled.problems:
+    if problems := exchanged.pulled.problems:
         # What could be taken over was; a segment that is not what it should be needs a person.
-        raise pulled.problems[0].error
+        raise problems[0].error
     return SyncReport(
         objects_sent=sent.sent,
         bytes_sent=sent.bytes,
-        changes_sent=pushed.changes,
-        changes_received=pulled.changes,
+        changes_sent=exchanged.pushed.changes,
+        changes_received=exchanged.pulled.changes,
         objects_received=received,
         objects_missing=missing,
     )

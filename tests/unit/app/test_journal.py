@@ -47,7 +47,7 @@ def seal(db: Database) -> tuple[int, list[Change]] | None:
     if not numbered:
         return None
     seq = own.sealed_through()[0] + 1
-    own.mark_sealed(seq, numbered[-1][0])
+    own.mark_sealed(seq, numbered[-1][0], "d")
     return seq, [change for _number, change in numbered]
 
 
@@ -236,7 +236,7 @@ def test_sealing_is_remembered(db: Database, box: Box) -> None:
     assert own.sealed_through() == (0, 0)
     boxes.put_box(db, box)
     ((number, _change),) = own.unsealed(10)
-    own.mark_sealed(1, number)
+    own.mark_sealed(1, number, "d")
     assert StoreJournal(db).sealed_through() == (1, number)
 
 
@@ -373,8 +373,8 @@ def test_a_segment_keeps_the_end_that_was_planned_first(db: Database, box: Box) 
     first, second = (number for number, _change in own.unsealed(2))
     assert own.plan_segment(1, first) == first
     assert own.plan_segment(1, second) == first
-    own.mark_sealed(1, first)
-    own.mark_sealed(1, second)
+    own.mark_sealed(1, first, "d")
+    own.mark_sealed(1, second, "d")
     assert own.sealed_through() == (1, first)
     assert own.plan_segment(1, second) == first
     assert own.plan_segment(2, second) == second
