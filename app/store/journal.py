@@ -164,7 +164,7 @@ def _apply(writer: Writer, table: Table, change: Change) -> dict[str, Any] | Non
         raise InputInvalid(f"The journal deletes a row of {change.table!r}, which is never done.")
     _check_lost(change, body)
     named = _key_columns(change)
-    before = load_row(writer.execute, change.table, change.key)
+    before = load_row(writer.read, change.table, change.key)
     said, quiet = from_change(change, body), quiet_columns(change.table)
     after = merge(said if before is None else before, said, quiet)
     if after == before:

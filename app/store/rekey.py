@@ -13,12 +13,13 @@ from typing import Literal
 
 from app.store.database import REPLICA_NOTE, Database
 from app.store.journal import FIRST_CHANGE, PLANNED, SEALED_SEQ, SEALED_THROUGH
-from app.store.rows import fact_change, keep_change, load_row, save_row, to_change
+from app.store.rows import Read, fact_change, keep_change, load_row, save_row, to_change
 from app.store.samples import standing_events
 from app.store.tables import TABLES, columns_of, select_sql
 from app.store.writer import CLOCK_NOTE, Writer
 from cloud_sync.journal.clock import FIRST_STAMP, MAX_AHEAD_MS, format_stamp, parse_stamp
 from cloud_sync.journal.rows import Dot, dots, renamed
+from edge_runtime.build_time import build_time_s
 
 Reason = Literal["copied", "ahead", "asked"]
 
@@ -43,6 +44,33 @@ def is_ahead(db: Database) -> bool:
     """Whether this desktop has stamped, or taken over, what its clock says lies more than a day ahead."""
     row = db.read_one("SELECT value FROM notes WHERE name = ?", (CLOCK_NOTE,))
     return row is not None and parse_stamp(row["value"])[0] > db.now_ms() + MAX_AHEAD_MS
+
+
+def clock_is_right(db: Database) -> bool:
+    """Where :func:`is_ahead`: whether it was this desktop's clock alone that was wrong, and is not any more. One that
+    stands before this program was built is wrong now; and where others' stamps lie ahead as well, so may this one be.
+    """
+    now_ms = db.now_ms()
+    if now_ms < build_time_s() * 1000:
+        return False
+    limit = format_stamp(now_ms + MAX_AHEAD_MS, 999_999)
+    own = own_ids(db.read, db.replica)
+    found = db.read(
+        "SELECT replica FROM row_clocks WHERE clock > ?1 UNION SELECT replica FROM label_events WHERE clock > ?1",
+        (limit,),
+    )
+    return all(row["replica"] in own for row in found)
+
+
+def own_ids(read: Read, replica: str) -> set[str]:
+    """An id in the journal, and those under which the same desktop went before."""
+    found = {replica}
+    former: str | None = replica
+    while former is not None:
+        rows = read("SELECT former FROM replicas WHERE replica = ?", (former,))
+        former = rows[0]["former"] if rows and rows[0]["former"] not in found else None
+        found |= {former} if former else set()
+    return found
 
 
 def rekey(db: Database, reason: Reason, *, shared: int | None = None) -> Rekeyed:
@@ -85,7 +113,9 @@ def _rekey(writer: Writer, reason: Reason, shared: int | None) -> Rekeyed:
     writer.note(FIRST_CHANGE, str(through))
     (first,) = writer.execute("SELECT COUNT(*) FROM changes WHERE id > ?", (through,)).fetchone()
     writer.journal("replicas", {"replica": new})
-    renaming = _Renaming(writer, former, new, shared=last or FIRST_STAMP, limit=limit)
+    # A clock that was ahead is no copy: nobody else writes under the id of before.
+    shared_clock = limit if reason == "ahead" else last or FIRST_STAMP
+    renaming = _Renaming(writer, former, new, shared=shared_clock, limit=limit)
     again = {(table, key): (clock, whose or former) for table, key, clock, whose in places}
     rows = [place for place in again if not TABLES[place[0]].fact]
     if reason == "ahead":
@@ -131,15 +161,12 @@ class _Renaming:
 
     def row(self, table: str, key: str) -> None:
         """Dots that only this database has, or that lie ahead, get new ones, in their order; the row goes out again."""
-        state = load_row(self._writer.execute, table, key)
+        state = load_row(self._writer.read, table, key)
         if state is None:
             return
         own = sorted(dot for dot in dots(state) if self._is_ours(dot))
         names = {dot: self._named(dot) for dot in own}
-        capped = {self._former: self._shared} | {
-            who: self._limit for who, clock in state.seen.items() if clock > self._limit
-        }
-        after = renamed(state, names, capped)
+        after = renamed(state, names, self._seen)
         save_row(self._writer.execute, table, key, after)
         keep_change(self._writer.execute, to_change(table, key, after), self._new)
         self._writer.touch(table, key)
@@ -161,10 +188,12 @@ class _Renaming:
         for event in found:
             self._writer.execute("DELETE FROM label_events WHERE event = ?", (event["event"],))
         for sample in {event["sample"] for event in found}:
-            self._writer.execute(_UNDO_LABELS, {"sample": sample})
+            self._writer.execute(_STANDING_EVENTS, {"sample": sample})
+            self._writer.execute(_STANDING_LABEL, {"sample": sample})
             self._writer.touch("samples", sample)
+        own = own_ids(self._writer.read, self._new)
         for event in found:
-            if event["replica"] != self._former:
+            if event["replica"] not in own:
                 continue
             clock = self._writer.tick()
             row = {column: event[column] for column in TABLES["label_events"].travelling}
@@ -176,11 +205,20 @@ class _Renaming:
         clock, replica = dot
         return clock > self._limit or (replica == self._former and clock > self._shared)
 
+    def _seen(self, replica: str, clock: str) -> str:
+        sane = clock if clock <= self._limit else format_stamp(max(self._writer.now_ms, 0), 0)
+        return min(sane, self._shared) if replica == self._former else sane
+
     def _named(self, dot: Dot) -> Dot:
         return (self._writer.tick() if dot[0] > self._limit else dot[0]), self._new
 
 
-_UNDO_LABELS = """UPDATE samples SET (label, labelled_ms, label_clock, label_replica) =
+_STANDING_EVENTS = """UPDATE label_events SET superseded = EXISTS (SELECT 1 FROM label_events o
+        WHERE o.sample = label_events.sample AND o.event <> label_events.event
+        AND (instr(o.base, label_events.event) > 0 OR (o.base IS NULL
+            AND (o.clock, o.replica) > (label_events.clock, label_events.replica))))
+    WHERE sample = :sample"""
+_STANDING_LABEL = """UPDATE samples SET (label, labelled_ms, label_clock, label_replica) =
     (SELECT label, at_ms, clock, replica FROM label_events WHERE sample = :sample
         ORDER BY clock DESC, replica DESC LIMIT 1)
     WHERE sample = :sample"""

@@ -13,6 +13,7 @@ from cloud_sync.journal.rows import PRESENCE, Lost, RowState
 from edge_runtime.contracts import wire
 
 Execute = Callable[..., sqlite3.Cursor]
+Read = Callable[..., list[sqlite3.Row]]
 
 
 def quiet_columns(table: str) -> frozenset[str]:
@@ -21,16 +22,16 @@ def quiet_columns(table: str) -> frozenset[str]:
     return spec.quiet if spec.deletable else spec.quiet | {PRESENCE}
 
 
-def load_row(execute: Execute, table: str, key: str) -> RowState | None:
+def load_row(read: Read, table: str, key: str) -> RowState | None:
     """The row as this desktop has it, gone ones included; None where it was never written."""
-    found = execute(
+    found = read(
         "SELECT clock, replica, seen, stamps, lost, held FROM row_clocks WHERE table_name = ? AND row_key = ?",
         (table, key),
-    ).fetchone()
-    if found is None:
+    )
+    if not found:
         return None
-    clock, replica, seen, stamps, lost, held = found
-    values, gone = standing_values(execute, table, key), False
+    clock, replica, seen, stamps, lost, held = found[0]
+    values, gone = standing_values(read, table, key), False
     if values is None:
         values, gone = (json.loads(held) if held else {}), True
     return state_of((clock, replica), values, gone=gone, seen=seen, stamps=stamps, lost=lost)
@@ -50,12 +51,12 @@ def state_of(
     )
 
 
-def standing_values(execute: Execute, table: str, key: str) -> dict[str, Any] | None:
+def standing_values(read: Read, table: str, key: str) -> dict[str, Any] | None:
     """The travelling columns of a row, without its key; None where it does not stand."""
     columns = TABLES[table].columns
     # Of a table that has nothing but its key, that one is asked for.
-    found = execute(select_sql(table, columns or TABLES[table].key), columns_of(table, key)).fetchone()
-    return None if found is None else dict(zip(columns, found, strict=False))
+    found = read(select_sql(table, columns or TABLES[table].key), columns_of(table, key))
+    return dict(zip(columns, found[0], strict=False)) if found else None
 
 
 def save_row(execute: Execute, table: str, key: str, row: RowState) -> None:

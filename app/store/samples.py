@@ -144,23 +144,33 @@ def add_labels(writer: Writer, labels: Mapping[str, str | None], who: str | None
             raise NotFound(f"There is no sample {sample[:12]!r}.")
         if row["label"] == label:
             continue
-        clock = writer.tick()
-        writer.insert_new(
-            "label_events",
-            {
-                "event": f"{clock}-{writer.replica[:16]}",
-                "sample": sample,
-                "label": label,
-                "who": who or writer.who,
-                "at_ms": writer.now_ms,
-                "clock": clock,
-                "replica": writer.replica,
-                "base": standing_events(writer, sample),
-            },
-        )
-        writer.touch("samples", sample)
+        _write_label(writer, sample, label, who)
         written += 1
     return written
+
+
+def repeat_label(writer: Writer, sample: str) -> None:
+    """Say once more what stands, having seen whatever other desktops said: it follows all of it from here on."""
+    row = writer.execute("SELECT label FROM samples WHERE sample = ?", (sample,)).fetchone()
+    _write_label(writer, sample, row["label"], None)
+
+
+def _write_label(writer: Writer, sample: str, label: str | None, who: str | None) -> None:
+    clock = writer.tick()
+    writer.insert_new(
+        "label_events",
+        {
+            "event": f"{clock}-{writer.replica[:16]}",
+            "sample": sample,
+            "label": label,
+            "who": who or writer.who,
+            "at_ms": writer.now_ms,
+            "clock": clock,
+            "replica": writer.replica,
+            "base": standing_events(writer, sample),
+        },
+    )
+    writer.touch("samples", sample)
 
 
 def standing_events(writer: Writer, sample: str) -> str:

@@ -42,6 +42,11 @@ class Writer:
         """Any statement; neither journaled nor told to listeners (call :meth:`touch`)."""
         return self._connection.execute(sql, parameters)
 
+    def read(self, sql: str, parameters: Parameters = ()) -> list[sqlite3.Row]:
+        """All rows of a query, as this transaction sees them."""
+        rows: list[sqlite3.Row] = self._connection.execute(sql, parameters).fetchall()
+        return rows
+
     def executemany(self, sql: str, rows: Iterable[Parameters]) -> sqlite3.Cursor:
         """As :meth:`execute`, once for each row."""
         return self._connection.executemany(sql, rows)
@@ -89,7 +94,7 @@ class Writer:
         """Delete the row with this key (as :func:`app.store.tables.key_of` writes it); journaled where it is synced."""
         self.touch(table, key)
         state = self._state(table, key) if TABLES[table].synced else None
-        values = rows.standing_values(self.execute, table, key) if TABLES[table].synced else None
+        values = rows.standing_values(self.read, table, key) if TABLES[table].synced else None
         if self.execute(delete_sql(table), columns_of(table, key)).rowcount and TABLES[table].synced:
             if state is None and values is not None:
                 state = RowState((FIRST_STAMP, self.replica), values)
@@ -168,7 +173,7 @@ class Writer:
         return None if found is None else dict(zip(spec.travelling, found, strict=True))
 
     def _state(self, table: str, key: str) -> RowState | None:
-        return None if TABLES[table].fact else rows.load_row(self.execute, table, key)
+        return None if TABLES[table].fact else rows.load_row(self.read, table, key)
 
     def _record(
         self, table: str, key: str, after: dict[str, Any], before: dict[str, Any] | None, state: RowState | None

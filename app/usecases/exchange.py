@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from app.store.database import Database
 from app.store.journal import StoreJournal
-from app.store.rekey import Rekeyed, is_ahead, rekey
+from app.store.rekey import Rekeyed, clock_is_right, is_ahead, rekey
 from edge_runtime.contracts.errors import ReplicaCopied
 
 if TYPE_CHECKING:
@@ -23,6 +23,8 @@ class Exchanged:
     pulled: PullReport
     rekeyed: Rekeyed | None
     """This desktop goes on under another id."""
+    ahead: bool
+    """Stamps of this desktop lie more than a day ahead of its clock, and nobody can tell which of the two is wrong."""
 
 
 def exchange(database: Database, store: ObjectStore, prefix: str) -> Exchanged:
@@ -33,7 +35,8 @@ def exchange(database: Database, store: ObjectStore, prefix: str) -> Exchanged:
 
     :param prefix: the site's folder in the store.
     """
-    rekeyed = rekey(database, "ahead") if is_ahead(database) else None
+    ahead = is_ahead(database)
+    rekeyed = rekey(database, "ahead") if ahead and clock_is_right(database) else None
     try:
         pushed, pulled = _once(database, store, prefix)
     except ReplicaCopied:
@@ -41,7 +44,7 @@ def exchange(database: Database, store: ObjectStore, prefix: str) -> Exchanged:
 
         rekeyed = rekey(database, "copied", shared=shared_through(store, StoreJournal(database), prefix))
         pushed, pulled = _once(database, store, prefix)
-    return Exchanged(pushed=pushed, pulled=pulled, rekeyed=rekeyed)
+    return Exchanged(pushed=pushed, pulled=pulled, rekeyed=rekeyed, ahead=ahead and rekeyed is None)
 
 
 def _once(database: Database, store: ObjectStore, prefix: str) -> tuple[PushReport, PullReport]:

@@ -10,7 +10,7 @@ Pure. :func:`merge` gives the same in whatever order, and however often, its par
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -135,16 +135,17 @@ def settled(before: RowState, column: str, value: Any, dot: Dot) -> RowState:
     return _assembled(columns, _union(before), ())
 
 
-def renamed(state: RowState, names: Mapping[Dot, Dot], seen: Mapping[str, str]) -> RowState:
+def renamed(state: RowState, names: Mapping[Dot, Dot], seen: Callable[[str, str], str]) -> RowState:
     """The row with other dots in place of some.
 
-    :param seen: replica → clock: no dot of it after that clock counts as seen any more, but for the new ones.
+    :param seen: of a replica, and the last of its dots that counts as seen, the one that does from here on; beside the
+        new ones. Nothing: none.
     """
 
     def name(dot: Dot) -> Dot:
         return names.get(dot, dot)
 
-    capped = {who: min(clock, seen.get(who, clock)) for who, clock in _union(state).items()}
+    capped = {who: seen(who, clock) for who, clock in _union(state).items()}
     columns = {column: {name(dot): value for dot, value in state.siblings(column).items()} for column in state.columns}
     for clock, who in (name(dot) for dots in columns.values() for dot in dots):
         capped[who] = max(capped.get(who, ""), clock)
