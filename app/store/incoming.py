@@ -19,7 +19,7 @@ from cloud_sync.release.plan import Plan
 from edge_runtime.contracts import wire
 from edge_runtime.contracts.errors import InputInvalid
 from edge_runtime.contracts.manifest import GateReport
-from edge_runtime.contracts.rows import AlertRow, AuditRow
+from edge_runtime.contracts.rows import AlertRow, AuditRow, Digest
 from edge_runtime.contracts.status import ProbeReport
 
 Row = dict[str, Any]
@@ -28,6 +28,7 @@ _DIGEST = re.compile(r"[0-9a-f]{64}")
 _ROLLOUT = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _MAX_INTEGER = 2**63
 _MAX_BASE = 4096
+_MAX_VOID = 10_000
 REPLICA = re.compile(r"[A-Za-z0-9_-]{1,128}")
 
 
@@ -86,7 +87,8 @@ def _replica(row: Row) -> None:
     for column in ("replica", "former"):
         if not REPLICA.fullmatch(str(row.get(column))):
             raise InputInvalid(f"The journal's {column} {str(row.get(column))[:80]!r} is no desktop.")
-    if row["replica"] == row["former"] or not isinstance(row.get("last_seq"), int | None):
+    void = wire.decode(row.get("void") or "", tuple[Digest, ...], what="journal's desktop")
+    if row["replica"] == row["former"] or len(void) > _MAX_VOID:
         raise InputInvalid("The journal has a desktop that goes on as nobody.")
 
 

@@ -109,10 +109,10 @@ class StoreJournal:
         row = self._db.read_one("SELECT digest FROM own_segments WHERE seq = ?", (seq,))
         return row["digest"] if row else None
 
-    def retired(self) -> dict[str, int]:
-        """Desktops that go on under another id, and the last segment of each that counts."""
-        rows = self._db.read("SELECT former, last_seq FROM replicas WHERE last_seq IS NOT NULL")
-        return {row["former"]: row["last_seq"] for row in rows}
+    def void(self) -> frozenset[str]:
+        """Digests of segments that count for nothing: what was in them went out again."""
+        rows = self._db.read("SELECT value FROM replicas, json_each(replicas.void)")
+        return frozenset(row["value"] for row in rows)
 
     def positions(self) -> dict[str, int]:
         """The last segment taken over from each other replica."""

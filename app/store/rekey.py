@@ -20,9 +20,11 @@ from app.store.writer import CLOCK_NOTE, Writer
 from cloud_sync.journal.clock import FIRST_STAMP, MAX_AHEAD_MS, format_stamp, parse_stamp
 from cloud_sync.journal.rows import Dot, dots, renamed
 from edge_runtime.build_time import build_time_s
+from edge_runtime.contracts import wire
 
 Reason = Literal["copied", "ahead", "asked"]
 
+_NO_LIMIT = format_stamp(10**15 - 1, 999_999)
 _WORDS: Mapping[Reason, str] = {
     "copied": "This desktop's folder was copied, or put back from a backup: it goes on as another one of the journal.",
     "ahead": "This desktop's clock was years ahead: what it wrote then was stamped anew, and goes out again.",
@@ -86,16 +88,23 @@ def _rekey(writer: Writer, reason: Reason, shared: int | None) -> Rekeyed:
     former, new = writer.replica, secrets.token_hex(32)
     limit = format_stamp(max(writer.now_ms, 0) + MAX_AHEAD_MS, 999_999)
     sealed_seq, sealed = int(writer.noted(SEALED_SEQ) or 0), int(writer.noted(SEALED_THROUGH) or 0)
-    through, last_seq = (sealed if shared is None else shared), None
+    void: list[str] = []
+    through = sealed if shared is None else shared
     if reason == "ahead":
-        through, last_seq = _last_sane(writer, limit, through, sealed_seq)
+        through, void = _last_sane(writer, limit, through)
         latest = writer.execute("SELECT MAX(clock) FROM row_clocks WHERE clock <= ?", (limit,)).fetchone()[0]
         writer.begin_clock(latest or FIRST_STAMP)
     writer.replica = new
     writer.note(REPLICA_NOTE, new)
     writer.insert_new(
         "replicas",
-        {"replica": new, "former": former, "last_seq": last_seq, "at_ms": writer.now_ms, "reason": reason},
+        {
+            "replica": new,
+            "former": former,
+            "void": wire.encode(void).decode(),
+            "at_ms": writer.now_ms,
+            "reason": reason,
+        },
         journal=False,
     )
     last = writer.execute("SELECT MAX(clock) FROM changes WHERE id <= ? AND replica IS NULL", (through,)).fetchone()[0]
@@ -115,7 +124,7 @@ def _rekey(writer: Writer, reason: Reason, shared: int | None) -> Rekeyed:
     writer.journal("replicas", {"replica": new})
     # A clock that was ahead is no copy: nobody else writes under the id of before.
     shared_clock = limit if reason == "ahead" else last or FIRST_STAMP
-    renaming = _Renaming(writer, former, new, shared=shared_clock, limit=limit)
+    renaming = _Renaming(writer, former, new, shared=shared_clock, limit=limit if reason == "ahead" else _NO_LIMIT)
     again = {(table, key): (clock, whose or former) for table, key, clock, whose in places}
     rows = [place for place in again if not TABLES[place[0]].fact]
     if reason == "ahead":
@@ -128,21 +137,23 @@ def _rekey(writer: Writer, reason: Reason, shared: int | None) -> Rekeyed:
     if reason == "ahead":
         renaming.labels()
     # Where the id of before goes on without this database, its segments are taken over like any other's.
-    if reason != "ahead":
-        writer.upsert("positions", {"replica": former, "seq": sealed_seq})
+    writer.upsert("positions", {"replica": former, "seq": sealed_seq})
     writer.activity("sync.rekeyed", new, _WORDS[reason])
     writer.touch("sync", new)
     (waiting,) = writer.execute("SELECT COUNT(*) FROM changes WHERE id > ?", (through,)).fetchone()
     return Rekeyed(replica=new, former=former, changes=waiting - first)
 
 
-def _last_sane(writer: Writer, limit: str, through: int, sealed_seq: int) -> tuple[int, int]:
-    """(number of the last change before the first that lies ahead, the last segment that others can take over)."""
+def _last_sane(writer: Writer, limit: str, through: int) -> tuple[int, list[str]]:
+    """(number of the last change before the first segment with something that lies ahead, digests of that segment and
+    of those after it).
+    """
     bad = writer.execute("SELECT MIN(id) FROM changes WHERE clock > ? AND replica IS NULL", (limit,)).fetchone()[0]
     if bad is None or bad > through:
-        return through, sealed_seq
-    row = writer.execute("SELECT seq, through FROM own_segments WHERE through < ? ORDER BY seq DESC", (bad,)).fetchone()
-    return (row["through"], row["seq"]) if row else (0, 0)
+        return through, []
+    (last,) = writer.execute("SELECT MAX(through) FROM own_segments WHERE through < ?", (bad,)).fetchone()
+    found = writer.execute("SELECT digest FROM own_segments WHERE through >= ? ORDER BY seq", (bad,))
+    return (last or int(writer.noted(FIRST_CHANGE) or 0)), [digest for (digest,) in found]
 
 
 def _ahead_rows(writer: Writer, limit: str) -> list[tuple[str, str]]:

@@ -274,9 +274,9 @@ _DOTS = (
     # Which segments of this desktop stand in the object store, with the last change and the digest of each.
     """CREATE TABLE own_segments (
         seq INTEGER PRIMARY KEY, through INTEGER NOT NULL, digest TEXT NOT NULL) STRICT""",
-    # Desktops that go on under another id; last_seq: nothing after that segment of the former one counts.
+    # Desktops that go on under another id; void: digests of segments of the former one, which went out again.
     """CREATE TABLE replicas (
-        replica TEXT PRIMARY KEY, former TEXT NOT NULL, last_seq INTEGER, at_ms INTEGER NOT NULL,
+        replica TEXT PRIMARY KEY, former TEXT NOT NULL, void TEXT NOT NULL, at_ms INTEGER NOT NULL,
         reason TEXT NOT NULL) STRICT""",
     # base: ids of the label events that its writer had before them, joined by commas; NULL: all that are older.
     "ALTER TABLE label_events ADD COLUMN base TEXT",

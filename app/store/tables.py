@@ -105,7 +105,7 @@ TABLES: Mapping[str, Table] = {
         synced=True,
         fact=True,
     ),
-    "replicas": Table(("replica",), ("former", "last_seq", "at_ms", "reason"), synced=True, fact=True),
+    "replicas": Table(("replica",), ("former", "void", "at_ms", "reason"), synced=True, fact=True),
     "box_status": Table(("box",)),
     "box_ssh": Table(("box",)),
     "links": Table(("box",)),

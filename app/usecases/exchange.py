@@ -35,16 +35,28 @@ def exchange(database: Database, store: ObjectStore, prefix: str) -> Exchanged:
 
     :param prefix: the site's folder in the store.
     """
-    ahead = is_ahead(database)
-    rekeyed = rekey(database, "ahead") if ahead and clock_is_right(database) else None
+    rekeyed = None
     try:
+        rekeyed = stamp_anew(database, store, prefix) if is_ahead(database) and clock_is_right(database) else None
         pushed, pulled = _once(database, store, prefix)
     except ReplicaCopied:
         from cloud_sync.journal.replicate import shared_through
 
-        rekeyed = rekey(database, "copied", shared=shared_through(store, StoreJournal(database), prefix))
+        shared = shared_through(store, StoreJournal(database), prefix, database.now_ms())
+        rekeyed = rekey(database, "copied", shared=shared)
         pushed, pulled = _once(database, store, prefix)
-    return Exchanged(pushed=pushed, pulled=pulled, rekeyed=rekeyed, ahead=ahead and rekeyed is None)
+    return Exchanged(pushed=pushed, pulled=pulled, rekeyed=rekeyed, ahead=is_ahead(database))
+
+
+def stamp_anew(database: Database, store: ObjectStore, prefix: str) -> Rekeyed:
+    """This desktop's clock was years ahead, and is right now: what was written then goes out with other stamps.
+
+    :raises ReplicaCopied: it has to take another id first.
+    """
+    from cloud_sync.journal.replicate import seal_standing
+
+    seal_standing(store, StoreJournal(database), prefix)
+    return rekey(database, "ahead")
 
 
 def _once(database: Database, store: ObjectStore, prefix: str) -> tuple[PushReport, PullReport]:

@@ -67,8 +67,8 @@ class LocalJournal(Protocol):
     def digest_of(self, seq: int) -> str | None:
         """sha256 of a segment that was sealed; None where nobody noted it."""
 
-    def retired(self) -> dict[str, int]:
-        """Replicas that go on under another id, and the last segment of each that counts."""
+    def void(self) -> frozenset[str]:
+        """Digests of segments that count for nothing: what was in them went out again, as their writer says."""
 
     def positions(self) -> dict[str, int]:
         """The last segment taken over from each other replica."""
@@ -171,14 +171,14 @@ def pull(
     segments = changes = size = 0
     problems = []
     check_own(store, journal, prefix)
-    positions, retired = journal.positions(), journal.retired()
+    positions = journal.positions()
     for replica in store.folders(f"{prefix}/journal"):
         if replica == journal.replica or not _REPLICA.fullmatch(replica):
             continue
         seq = positions.get(replica, 0) + 1
         try:
-            while seq <= retired.get(replica, seq) and (body := _fetch(store, prefix, replica, seq)) is not None:
-                found = decode_segment(body, replica=replica, seq=seq, now_ms=now_ms())
+            while (body := _fetch(store, prefix, replica, seq)) is not None:
+                found = _opened(body, journal, replica, seq, now_ms())
                 _apply(journal, replica, seq, found)
                 segments, changes, size, seq = segments + 1, changes + len(found), size + len(body), seq + 1
         except SegmentRefused as error:
@@ -200,14 +200,29 @@ def check_own(store: ObjectStore, journal: LocalJournal, prefix: str) -> None:
         raise _copied(store, seq)
 
 
-def shared_through(store: ObjectStore, journal: LocalJournal, prefix: str) -> int:
-    """After :class:`ReplicaCopied`: the number of the last change of this database that stands in the store. A copy of
-    it begins with what waited in both of them.
+def seal_standing(store: ObjectStore, journal: LocalJournal, prefix: str) -> None:
+    """Mark what was sent, and stands, before a cut kept anybody from noting it.
+
+    :raises ReplicaCopied: something else stands there.
+    """
+    while journal.unsealed(1):
+        seq = journal.sealed_through()[0] + 1
+        standing = _standing(store, segment_key(prefix, journal.replica, seq), journal, seq)
+        if standing is None:
+            return
+        rows, digest = standing
+        if rows:
+            journal.mark_sealed(seq, rows[-1][0], digest)
+
+
+def shared_through(store: ObjectStore, journal: LocalJournal, prefix: str, now_ms: int) -> int:
+    """After :class:`ReplicaCopied`: the number of the last change of this database that stands in the store, for others
+    to take over. A copy of it begins with what waited in both of them.
     """
     last_seq, number = journal.sealed_through()
     try:
         packed = store.get(segment_key(prefix, journal.replica, last_seq + 1), max_bytes=MAX_PACKED_BYTES)
-        standing = decode_segment(packed, replica=journal.replica, seq=last_seq + 1, now_ms=None)
+        standing = decode_segment(packed, replica=journal.replica, seq=last_seq + 1, now_ms=now_ms)
     except (ObjectMissing, SegmentRefused, InputInvalid):
         return number
     for (own, change), theirs in zip(journal.unsealed(len(standing)), standing, strict=False):
@@ -276,6 +291,12 @@ def _fetch(store: ObjectStore, prefix: str, replica: str, seq: int) -> bytes | N
         return None
     except InputInvalid as error:
         raise refused(replica, seq, error) from error
+
+
+def _opened(body: bytes, journal: LocalJournal, replica: str, seq: int, now_ms: int) -> list[Change]:
+    if hashlib.sha256(body).hexdigest() in journal.void():
+        return []
+    return decode_segment(body, replica=replica, seq=seq, now_ms=now_ms)
 
 
 def _apply(journal: LocalJournal, replica: str, seq: int, changes: Sequence[Change]) -> None:

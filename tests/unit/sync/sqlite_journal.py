@@ -110,8 +110,8 @@ class SqliteJournal:
     def digest_of(self, seq: int) -> str | None:
         return None
 
-    def retired(self) -> dict[str, int]:
-        return {}
+    def void(self) -> frozenset[str]:
+        return frozenset()
 
     def positions(self) -> dict[str, int]:
         return dict(self._connection.execute("SELECT replica, seq FROM positions").fetchall())
