@@ -12,7 +12,7 @@ from app.store.incoming import checked_row
 from app.store.noting import note_audits
 from app.store.objects import expect_object, known_objects
 from app.store.records import SyncStatus
-from app.store.rows import from_change, kept_change, load_row, put_row, quiet_columns, save_row
+from app.store.rows import Read, from_change, kept_change, load_row, put_row, quiet_columns, save_row
 from app.store.tables import TABLES, Table, columns_of, insert_new_sql
 from app.store.writer import Writer
 from cloud_sync.journal.changes import Change
@@ -25,6 +25,8 @@ SEALED_THROUGH = "sealed-through"
 PLANNED = "planned-segment"
 FIRST_CHANGE = "first-change"
 """Number of the last change that is not of this desktop's present id."""
+COVERED = "snapshot-covered"
+"""How many segments the newest snapshot that is known here covers."""
 _LAST_SYNC = "last-sync-ms"
 _SYNC_PROBLEM = "sync-problem"
 
@@ -86,23 +88,31 @@ class StoreJournal:
         self._db.write(work)
 
     def unseal(self, seq: int) -> None:
-        """The object store lacks segment ``seq``: it and those after it are to be sent again."""
+        """Something else stands where segment ``seq`` was sent: it and those after it are to be sent again."""
 
         def work(writer: Writer) -> None:
             if seq > int(writer.noted(SEALED_SEQ) or 0):
                 return
-            first = writer.execute("SELECT MAX(through) FROM own_segments WHERE seq < ?", (seq,)).fetchone()[0]
-            if first is None:
-                first = int(writer.noted(FIRST_CHANGE) or 0)
-            (end,) = writer.execute("SELECT through FROM own_segments WHERE seq = ?", (seq,)).fetchone()
+            first = _end_before(writer.read, seq)
             writer.execute("DELETE FROM own_segments WHERE seq >= ?", (seq,))
             writer.note(SEALED_SEQ, str(seq - 1))
-            writer.note(SEALED_THROUGH, str(first))
-            # Whatever was taken over by somebody while it stood, it is the same again.
-            writer.note(PLANNED, f"{seq}:{end}")
+            writer.note(SEALED_THROUGH, str(first or 0))
+            writer.note(PLANNED, None)
             writer.touch("sync", writer.replica)
 
         self._db.write(work)
+
+    def sealed(self, seq: int) -> list[Change]:
+        """The changes of a segment that was sealed; none where nobody noted which they were."""
+        first, replica = _end_before(self._db.read, seq), self.replica
+        if first is None:
+            return []
+        rows = self._db.read(
+            "SELECT c.* FROM changes c JOIN own_segments o ON o.seq = ? AND c.id <= o.through"
+            " WHERE c.id > ? ORDER BY c.id",
+            (seq, first),
+        )
+        return [kept_change(row, replica) for row in rows]
 
     def digest_of(self, seq: int) -> str | None:
         """sha256 of a segment that was sealed; None where it was sealed before digests were noted."""
@@ -131,23 +141,40 @@ class StoreJournal:
             known = writer.execute("SELECT seq FROM positions WHERE replica = ?", (replica,)).fetchone()
             if known is not None and known["seq"] >= seq:
                 return
-            audits: defaultdict[str, list[AuditRow]] = defaultdict(list)
-            for change in changes:
-                table = TABLES.get(change.table)
-                if table is not None and table.synced:
-                    try:
-                        row = _apply(writer, table, change)
-                    except sqlite3.IntegrityError as error:
-                        raise InputInvalid(
-                            f"A row of the journal's {change.table!r} cannot be kept: {error}."
-                        ) from error
-                    if row is not None and change.table == "audits":
-                        audits[str(row["box"])].append(AuditRow(**row))
-            for box, rows in audits.items():
-                note_audits(writer, box, rows, None, source=f"the desktop {replica[:12]}")
+            take_over(writer, changes, source=f"the desktop {replica[:12]}")
             writer.upsert("positions", {"replica": replica, "seq": seq})
 
         self._db.write(work)
+
+
+def _end_before(read: Read, seq: int) -> int | None:
+    """Number of the last change before a segment; None where nobody noted it."""
+    found = read("SELECT through FROM own_segments WHERE seq = ?", (seq - 1,))
+    if found:
+        return int(found[0]["through"])
+    if seq > 1:
+        return None
+    noted = read("SELECT value FROM notes WHERE name = ?", (FIRST_CHANGE,))
+    return int((noted[0]["value"] if noted else None) or 0)
+
+
+def take_over(writer: Writer, changes: Sequence[Change], *, source: str) -> None:
+    """Merge changes into what stands here; see :meth:`StoreJournal.apply`.
+
+    :param source: where they came from, in words.
+    """
+    audits: defaultdict[str, list[AuditRow]] = defaultdict(list)
+    for change in changes:
+        table = TABLES.get(change.table)
+        if table is not None and table.synced:
+            try:
+                row = _apply(writer, table, change)
+            except sqlite3.IntegrityError as error:
+                raise InputInvalid(f"A row of the journal's {change.table!r} cannot be kept: {error}.") from error
+            if row is not None and change.table == "audits":
+                audits[str(row["box"])].append(AuditRow(**row))
+    for box, rows in audits.items():
+        note_audits(writer, box, rows, None, source=source)
 
 
 def _apply(writer: Writer, table: Table, change: Change) -> dict[str, Any] | None:
@@ -166,7 +193,7 @@ def _apply(writer: Writer, table: Table, change: Change) -> dict[str, Any] | Non
     named = _key_columns(change)
     before = load_row(writer.read, change.table, change.key)
     said, quiet = from_change(change, body), quiet_columns(change.table)
-    after = merge(said if before is None else before, said, quiet)
+    after = said if before is None and not said.lost else merge(before or said, said, quiet)
     if after == before:
         return None
     save_row(writer.execute, change.table, change.key, after)
@@ -250,7 +277,7 @@ def forget_store(db: Database) -> None:
     """The site moves to another object store, which has nothing of this desktop: everything is to be sent again."""
 
     def work(writer: Writer) -> None:
-        for name in (SEALED_SEQ, SEALED_THROUGH, PLANNED, FIRST_CHANGE, _LAST_SYNC, _SYNC_PROBLEM):
+        for name in (SEALED_SEQ, SEALED_THROUGH, PLANNED, FIRST_CHANGE, COVERED, _LAST_SYNC, _SYNC_PROBLEM):
             writer.note(name, None)
         writer.execute("DELETE FROM own_segments")
         writer.execute("DELETE FROM positions")

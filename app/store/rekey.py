@@ -86,7 +86,7 @@ def rekey(db: Database, reason: Reason, *, shared: int | None = None) -> Rekeyed
 
 def _rekey(writer: Writer, reason: Reason, shared: int | None) -> Rekeyed:
     former, new = writer.replica, secrets.token_hex(32)
-    limit = format_stamp(max(writer.now_ms, 0) + MAX_AHEAD_MS, 999_999)
+    limit = format_stamp(max(writer.now_ms, 0) + MAX_AHEAD_MS, 999_999) if reason == "ahead" else _NO_LIMIT
     sealed_seq, sealed = int(writer.noted(SEALED_SEQ) or 0), int(writer.noted(SEALED_THROUGH) or 0)
     void: list[str] = []
     through = sealed if shared is None else shared
@@ -107,7 +107,11 @@ def _rekey(writer: Writer, reason: Reason, shared: int | None) -> Rekeyed:
         },
         journal=False,
     )
-    last = writer.execute("SELECT MAX(clock) FROM changes WHERE id <= ? AND replica IS NULL", (through,)).fetchone()[0]
+    # Others may have seen what was sent, even what goes out again.
+    (last,) = writer.execute(
+        "SELECT MAX(clock) FROM changes WHERE id <= ? AND clock <= ? AND replica IS NULL",
+        (max(through, sealed if reason == "ahead" else 0), limit),
+    ).fetchone()
     places = writer.execute(
         "SELECT table_name, row_key, MAX(clock) AS clock, MAX(replica) AS replica FROM changes WHERE id > ?"
         " GROUP BY table_name, row_key ORDER BY MIN(id)",
@@ -122,9 +126,7 @@ def _rekey(writer: Writer, reason: Reason, shared: int | None) -> Rekeyed:
     writer.note(FIRST_CHANGE, str(through))
     (first,) = writer.execute("SELECT COUNT(*) FROM changes WHERE id > ?", (through,)).fetchone()
     writer.journal("replicas", {"replica": new})
-    # A clock that was ahead is no copy: nobody else writes under the id of before.
-    shared_clock = limit if reason == "ahead" else last or FIRST_STAMP
-    renaming = _Renaming(writer, former, new, shared=shared_clock, limit=limit if reason == "ahead" else _NO_LIMIT)
+    renaming = _Renaming(writer, former, new, shared=last or FIRST_STAMP, limit=limit)
     again = {(table, key): (clock, whose or former) for table, key, clock, whose in places}
     rows = [place for place in again if not TABLES[place[0]].fact]
     if reason == "ahead":

@@ -8,11 +8,16 @@ from typing import TYPE_CHECKING
 from app.store.database import Database
 from app.store.journal import StoreJournal
 from app.store.rekey import Rekeyed, clock_is_right, is_ahead, rekey
+from app.store.snapshot import StoreSnapshots
 from edge_runtime.contracts.errors import ReplicaCopied
 
 if TYPE_CHECKING:
     from cloud_sync.journal.replicate import PullReport, PushReport
     from cloud_sync.objects import ObjectStore
+
+
+SNAPSHOT_EVERY = 200
+"""Segments of all desktops together."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +66,30 @@ def stamp_anew(database: Database, store: ObjectStore, prefix: str) -> Rekeyed:
 
 def _once(database: Database, store: ObjectStore, prefix: str) -> tuple[PushReport, PullReport]:
     from cloud_sync.journal.replicate import pull, push
+    from cloud_sync.journal.snapshot import take_snapshot
 
     journal = StoreJournal(database)
-    return push(store, journal, prefix), pull(store, journal, prefix, now_ms=database.now_ms)
+    pushed = push(store, journal, prefix)
+    snapshots = StoreSnapshots(database)
+    if not journal.positions() and not snapshots.known_covered():
+        take_snapshot(store, snapshots, prefix, now_ms=database.now_ms)
+    return pushed, pull(store, journal, prefix, now_ms=database.now_ms)
+
+
+def keep_snapshot(database: Database, store: ObjectStore, prefix: str, every: int = SNAPSHOT_EVERY) -> bool:
+    """Write a snapshot for desktops that are still to come, where ``every`` segments came since the last one of any
+    desktop; whether one was written.
+    """
+    from cloud_sync.journal.snapshot import newest_covered, write_snapshot
+
+    snapshots = StoreSnapshots(database)
+    positions = snapshots.positions()
+    due = sum(positions.values()) - every
+    if snapshots.known_covered() > due:
+        return False
+    covered = newest_covered(store, prefix)
+    written = covered <= due
+    if written:
+        covered = write_snapshot(store, snapshots, prefix, database.replica, positions).covered
+    snapshots.note_covered(covered)
+    return written

@@ -10,7 +10,7 @@ from app.store import journal as journal_store
 from app.store import objects as object_store
 from app.store.records import SyncStatus
 from app.usecases import boxes, roots
-from app.usecases.exchange import exchange
+from app.usecases.exchange import exchange, keep_snapshot
 from app.usecases.progress import CancelToken, Progress, ProgressEvent, silent
 from edge_runtime.contracts.errors import LinesideError, ObjectCorrupt, ObjectMissing
 
@@ -92,6 +92,8 @@ def _sync(ctx: Context, progress: Progress, cancel: CancelToken) -> SyncReport:
         cancel.check()
         progress(ProgressEvent(step="journal", message="Sending and fetching changes"))
         exchanged = exchange(ctx.database, store, prefix)
+        if not exchanged.pulled.problems and not exchanged.ahead:
+            keep_snapshot(ctx.database, store, prefix)
         received, missing = _fetch_objects(ctx, store, progress, cancel)
         roots.level_with_store(ctx, store, prefix)
     if problems := exchanged.pulled.problems:

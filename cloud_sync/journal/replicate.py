@@ -62,7 +62,10 @@ class LocalJournal(Protocol):
         """
 
     def unseal(self, seq: int) -> None:
-        """The store does not have what was sealed as ``seq`` and after it: those changes are to be sent again."""
+        """Something else stands where ``seq`` was sent: its changes, and those after it, are to be sent again."""
+
+    def sealed(self, seq: int) -> list[Change]:
+        """The changes of a segment that was sealed, and whose digest was noted; none where they are not here."""
 
     def digest_of(self, seq: int) -> str | None:
         """sha256 of a segment that was sealed; None where nobody noted it."""
@@ -129,9 +132,8 @@ def push(store: ObjectStore, journal: LocalJournal, prefix: str) -> PushReport:
         waiting = journal.unsealed(SEGMENT_CHANGES)
         if not waiting:
             return PushReport(segments=segments, changes=changes, bytes=size)
-        if segments == 0 and not _stands(store, journal, prefix, last_seq):
-            journal.unseal(last_seq)
-            continue
+        if segments == 0:
+            size += mend_sealed(store, journal, prefix, last_seq)
         seq = last_seq + 1
         key = segment_key(prefix, journal.replica, seq)
         standing = _standing(store, key, journal, seq)
@@ -172,9 +174,9 @@ def pull(
     problems = []
     check_own(store, journal, prefix)
     positions = journal.positions()
-    for replica in store.folders(f"{prefix}/journal"):
-        if replica == journal.replica or not _REPLICA.fullmatch(replica):
-            continue
+    own = journal.replica
+    others = [name for name in store.folders(f"{prefix}/journal") if name != own and _REPLICA.fullmatch(name)]
+    for replica in others:
         seq = positions.get(replica, 0) + 1
         try:
             while (body := _fetch(store, prefix, replica, seq)) is not None:
@@ -232,22 +234,34 @@ def shared_through(store: ObjectStore, journal: LocalJournal, prefix: str, now_m
     return number
 
 
-def _stands(store: ObjectStore, journal: LocalJournal, prefix: str, seq: int) -> bool:
-    """Whether the last segment that was sealed is in the store as it was sent: a store may lose what it acknowledged,
-    and a copy of this desktop that sent at the same moment may have written over it.
+def mend_sealed(store: ObjectStore, journal: LocalJournal, prefix: str, seq: int) -> int:
+    """Look whether the segment ``seq`` is in the store as it was sent, and if not, send it again, and look at the one
+    before; the bytes that were sent. A store may lose what it acknowledged, and a copy of this desktop that sent at the
+    same moment may have written over it.
 
     :raises ReplicaCopied: another one stands there.
     """
-    digest = journal.digest_of(seq)
-    if digest is None:
-        return True
+    size = 0
+    while (digest := journal.digest_of(seq)) is not None and not _stands(store, journal, prefix, seq, digest):
+        changes = journal.sealed(seq)
+        if not changes:
+            break
+        body = encode_segment(journal.replica, seq, changes)
+        store.put(segment_key(prefix, journal.replica, seq), body)
+        size, seq = size + len(body), seq - 1
+    return size
+
+
+def _stands(store: ObjectStore, journal: LocalJournal, prefix: str, seq: int, digest: str) -> bool:
     try:
         packed = store.get(segment_key(prefix, journal.replica, seq), max_bytes=MAX_PACKED_BYTES)
         if hashlib.sha256(packed).hexdigest() == digest:
             return True
-        decode_segment(packed, replica=journal.replica, seq=seq, now_ms=None)
+        standing = decode_segment(packed, replica=journal.replica, seq=seq, now_ms=None)
     except (ObjectMissing, SegmentRefused, InputInvalid):
         return False
+    if [encode_change(change) for change in standing] == [encode_change(change) for change in journal.sealed(seq)]:
+        return True  # packed by another version
     journal.unseal(seq)
     raise _copied(store, seq)
 

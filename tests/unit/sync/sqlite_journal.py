@@ -107,6 +107,9 @@ class SqliteJournal:
     def unseal(self, seq: int) -> None:
         raise AssertionError("it noted no digests")
 
+    def sealed(self, seq: int) -> list[Change]:
+        raise AssertionError("it noted no digests")
+
     def digest_of(self, seq: int) -> str | None:
         return None
 
