@@ -121,6 +121,8 @@ class Sample:
     margin: float | None
     label: str | None
     labelled_ms: int | None
+    stored: bool = False
+    """Its bytes lie in the object store, and not here."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,7 +14,7 @@ from app.store.writer import Writer
 from edge_runtime.contracts.errors import NotFound
 
 _COLUMNS = """sample, origin, box, pipeline, frame, at_ms, media, size, reason, predicted, confidence, margin,
-    label, labelled_ms"""
+    label, labelled_ms, presence = 3 AS stored"""
 
 
 def put_import(writer: Writer, *, sample: str, frame: str, at_ms: int, media: str, size: int) -> bool:
@@ -103,7 +104,7 @@ def page_samples(
         " ORDER BY at_ms DESC, sample DESC LIMIT :limit",
         parameters,
     )
-    shown = tuple(Sample(**row) for row in rows[:limit])
+    shown = tuple(_sample(row) for row in rows[:limit])
     more = len(rows) > limit
     return Page(rows=shown, cursor=join_cursor(shown[-1].at_ms, shown[-1].sample) if more else None, total=total)
 
@@ -116,7 +117,11 @@ def get_sample(db: Database, sample: str) -> Sample:
     """
     found = resolve(db, "samples", "sample", sample, "sample")
     (row,) = db.read(f"SELECT {_COLUMNS} FROM samples WHERE sample = ?", (found,))  # noqa: S608 - a constant
-    return Sample(**row)
+    return _sample(row)
+
+
+def _sample(row: sqlite3.Row) -> Sample:
+    return Sample(**{**dict(row), "stored": bool(row["stored"])})
 
 
 def labelled_samples(db: Database) -> list[tuple[str, str]]:

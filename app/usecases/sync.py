@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -12,16 +12,18 @@ from app.store.records import SyncStatus
 from app.usecases import boxes, roots
 from app.usecases.exchange import exchange, keep_snapshot
 from app.usecases.progress import CancelToken, Progress, ProgressEvent, silent
-from edge_runtime.contracts.errors import LinesideError, ObjectCorrupt, ObjectMissing
+from app.usecases.stored import fetch_files
+from edge_runtime.contracts.errors import LinesideError
 
 if TYPE_CHECKING:
     from app.context import Context
     from cloud_sync.objects import Credentials, ObjectStore, StoreReport
     from cloud_sync.transfer import TransferReport
 
-WORKERS = 8
 KEEP_EVERY = 100
-"""Objects that are marked as sent or received in one transaction."""
+"""Objects that are marked as sent in one transaction."""
+CHECKED_EVERY_TIME = 500
+"""Files of this desktop that a sync looks at, by turns."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,32 +141,18 @@ def _send_objects(ctx: Context, store: ObjectStore, progress: Progress, cancel: 
 
 
 def _fetch_objects(ctx: Context, store: ObjectStore, progress: Progress, cancel: CancelToken) -> tuple[int, int]:
-    from cloud_sync.transfer import get_object_file
-
-    # What a disk or a person has lost here is fetched again.
-    if lost := ctx.blobs.missing(object_store.present(ctx.database)):
-        object_store.mark_missing(ctx.database, *lost)
+    # What a disk or a person has lost here is fetched again: a few files are looked at in each sync, all in a verify().
+    look_for_lost(ctx, object_store.some_present(ctx.database, CHECKED_EVERY_TIME))
     wanted = object_store.wanted(ctx.database)
-
-    received = 0
-
-    def fetch(sha256: str) -> str | None:
-        try:
-            get_object_file(store, sha256, ctx.blobs.reserve(sha256))
-        except (ObjectMissing, ObjectCorrupt):
-            # One file that the store has lost must not hold up the rest of the site.
-            return None
-        return sha256
-
-    with ThreadPoolExecutor(WORKERS, thread_name_prefix="download") as pool:
-        for start in range(0, len(wanted), KEEP_EVERY):
-            cancel.check()
-            here = [sha256 for sha256 in pool.map(fetch, wanted[start : start + KEEP_EVERY]) if sha256]
-            object_store.mark_received(ctx.database, *here)
-            received += len(here)
-            done = min(start + KEEP_EVERY, len(wanted))
-            progress(ProgressEvent(step="fetch", message=f"{done} of {len(wanted)}", fraction=done / len(wanted)))
+    received = fetch_files(ctx, store, wanted, progress, cancel)
     return received, len(wanted) - received
+
+
+def look_for_lost(ctx: Context, objects: Sequence[str]) -> list[str]:
+    """Which of these files, that should be here, are not: they are noted as lying in the object store."""
+    if lost := ctx.blobs.missing(objects):
+        object_store.mark_missing(ctx.database, *lost)
+    return lost
 
 
 def sync_status(ctx: Context) -> SyncStatus:
