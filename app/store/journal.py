@@ -7,16 +7,18 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from app.store.conflicts import list_conflicts
 from app.store.database import Database
 from app.store.incoming import checked_row
 from app.store.noting import note_audits
 from app.store.objects import expect_object, known_objects
-from app.store.records import SyncStatus
+from app.store.records import SyncProblem, SyncStatus
 from app.store.rows import Read, from_change, kept_change, load_row, put_row, quiet_columns, save_row
 from app.store.tables import TABLES, Table, columns_of, insert_new_sql
 from app.store.writer import Writer
 from cloud_sync.journal.changes import Change
 from cloud_sync.journal.rows import PRESENCE, merge
+from edge_runtime.contracts import wire
 from edge_runtime.contracts.errors import InputInvalid
 from edge_runtime.contracts.rows import AuditRow
 
@@ -29,6 +31,12 @@ COVERED = "snapshot-covered"
 """How many segments the newest snapshot that is known here covers."""
 _LAST_SYNC = "last-sync-ms"
 _SYNC_PROBLEM = "sync-problem"
+_QUEUED = "sync-queued"
+_PROBLEMS = "sync-problems"
+_OF_THE_STORE = (
+    *(SEALED_SEQ, SEALED_THROUGH, PLANNED, FIRST_CHANGE, COVERED),
+    *(_LAST_SYNC, _SYNC_PROBLEM, _QUEUED, _PROBLEMS),
+)
 
 
 class StoreJournal:
@@ -277,7 +285,17 @@ def forget_store(db: Database) -> None:
     """The site moves to another object store, which has nothing of this desktop: everything is to be sent again."""
 
     def work(writer: Writer) -> None:
-        for name in (SEALED_SEQ, SEALED_THROUGH, PLANNED, FIRST_CHANGE, COVERED, _LAST_SYNC, _SYNC_PROBLEM):
+        for name in (
+            SEALED_SEQ,
+            SEALED_THROUGH,
+            PLANNED,
+            FIRST_CHANGE,
+            COVERED,
+            _LAST_SYNC,
+            _SYNC_PROBLEM,
+            _QUEUED,
+            _PROBLEMS,
+        ):
             writer.note(name, None)
         writer.execute("DELETE FROM own_segments")
         writer.execute("DELETE FROM positions")
@@ -287,14 +305,28 @@ def forget_store(db: Database) -> None:
     db.write(work)
 
 
-def set_last_sync(db: Database, *, at_ms: int | None, problem: str | None) -> None:
-    """Remember how the last sync went; ``at_ms`` None leaves the time of the last good one."""
+def set_last_sync(db: Database, *, at_ms: int | None, problem: str | None, queued: bool = False) -> None:
+    """Remember how the last sync went; ``at_ms`` None leaves the time of the last good one.
+
+    :param queued: it did not come about, and somebody wanted it.
+    """
 
     def work(writer: Writer) -> None:
         if at_ms is not None:
             writer.note(_LAST_SYNC, str(at_ms))
         writer.note(_SYNC_PROBLEM, problem)
-        writer.touch("sync", db.replica)
+        writer.note(_QUEUED, "1" if queued else None)
+        writer.touch("sync", writer.replica)
+
+    db.write(work)
+
+
+def set_problems(db: Database, problems: Sequence[SyncProblem]) -> None:
+    """Remember whose changes did not come in the last sync, and why."""
+
+    def work(writer: Writer) -> None:
+        writer.note(_PROBLEMS, wire.encode(list(problems)).decode() if problems else None)
+        writer.touch("sync", writer.replica)
 
     db.write(work)
 
@@ -307,6 +339,8 @@ def status(db: Database, store: str | None) -> SyncStatus:
         "SELECT COUNT(*) AS n, COALESCE(SUM(size), 0) AS bytes FROM objects WHERE present = 1 AND synced_ms IS NULL"
     )
     objects, size = known_objects(db)
+    (stored,) = db.read("SELECT COUNT(*) AS n FROM samples WHERE presence = 3")
+    problems = note_of(db, _PROBLEMS)
     return SyncStatus(
         store=store,
         last_ms=int(last_ms) if last_ms else None,
@@ -316,4 +350,8 @@ def status(db: Database, store: str | None) -> SyncStatus:
         objects=objects,
         bytes=size,
         problem=note_of(db, _SYNC_PROBLEM),
+        queued=note_of(db, _QUEUED) is not None,
+        stored=stored["n"],
+        conflicts=len(list_conflicts(db)),
+        problems=wire.decode(problems, tuple[SyncProblem, ...], what="problems of a sync") if problems else (),
     )

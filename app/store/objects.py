@@ -85,6 +85,17 @@ def mark_missing(db: Database, *objects: str) -> None:
     db.write(work)
 
 
+def mark_unsent(db: Database, *objects: str) -> None:
+    """The object store has lost these files: the next sync sends them again."""
+
+    def work(writer: Writer) -> None:
+        for sha256 in objects:
+            writer.execute("UPDATE objects SET synced_ms = NULL WHERE sha256 = ?", (sha256,))
+            writer.touch("objects", sha256)
+
+    db.write(work)
+
+
 def wanted(db: Database) -> list[str]:
     """Files that other desktops wrote of and that every desktop has, but are not here yet: all but samples."""
     rows = db.read("SELECT sha256 FROM objects WHERE present = 0 AND kind <> 'sample' ORDER BY sha256")

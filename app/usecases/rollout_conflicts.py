@@ -10,6 +10,7 @@ from app.store import boxes as box_store
 from app.store import models as model_store
 from app.store import rollouts as rollout_store
 from app.store.records import Box, Rollout, RolloutBox
+from app.store.rekey import own_ids
 from app.store.writer import Writer
 from cloud_sync.journal.clock import format_stamp
 from cloud_sync.release.claims import Claim, Verdict, settle
@@ -96,12 +97,17 @@ def mend_records(ctx: Context) -> int:
 
 
 def desktop_name(ctx: Context, replica: str) -> str:
-    """What a desktop of the site is called; the beginning of its id where the keys do not say."""
+    """What a desktop of the site is called; the beginning of its id where the keys do not say. One that goes on under
+    another id of the journal has its name of before, and the beginning of the new id.
+    """
     try:
         listed = ctx.roots().facts.desktops or {}
     except LinesideError:
         listed = {}
-    return listed[replica].name if replica in listed else replica[:12] or "another desktop"
+    if replica in listed:
+        return listed[replica].name
+    former = next((one for one in own_ids(ctx.database.read, replica) if one in listed), None)
+    return f"{listed[former].name} ({replica[:6]})" if former else replica[:12] or "another desktop"
 
 
 def _claim(rollout: Rollout, part: RolloutBox) -> Claim:

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 
 from app.store import journal as journal_store
 from app.store import objects as object_store
-from app.store.records import SyncStatus
+from app.store.journal import StoreJournal
+from app.store.records import SyncProblem, SyncStatus
+from app.store.rekey import Rekeyed, rekey
 from app.usecases import boxes, roots
-from app.usecases.exchange import exchange, keep_snapshot
+from app.usecases.exchange import exchange, keep_snapshot, stamp_anew
 from app.usecases.progress import CancelToken, Progress, ProgressEvent, silent
 from app.usecases.stored import fetch_files
-from edge_runtime.contracts.errors import LinesideError
+from edge_runtime.contracts.errors import LinesideError, StoreUnreachable
 
 if TYPE_CHECKING:
     from app.context import Context
@@ -22,6 +24,10 @@ if TYPE_CHECKING:
 
 KEEP_EVERY = 100
 """Objects that are marked as sent in one transaction."""
+AHEAD = (
+    "What was written here is stamped more than a day ahead of this computer's clock: other desktops do not take it."
+    " Set the clock; if it is right by now, run `lineside sync rekey --ahead`."
+)
 CHECKED_EVERY_TIME = 500
 """Files of this desktop that a sync looks at, by turns."""
 
@@ -78,7 +84,9 @@ def sync_now(ctx: Context, *, progress: Progress = silent, cancel: CancelToken |
         report = _sync(ctx, progress, token)
     except LinesideError as error:
         if error.code != "task.cancelled":
-            journal_store.set_last_sync(ctx.database, at_ms=None, problem=str(error))
+            # Whoever is away now may be there the next time: the wish stays.
+            queued = isinstance(error, StoreUnreachable)
+            journal_store.set_last_sync(ctx.database, at_ms=None, problem=str(error), queued=queued)
         raise
     problem = (
         f"{report.objects_missing} files of other desktops are not in the store." if report.objects_missing else None
@@ -94,13 +102,20 @@ def _sync(ctx: Context, progress: Progress, cancel: CancelToken) -> SyncReport:
         cancel.check()
         progress(ProgressEvent(step="journal", message="Sending and fetching changes"))
         exchanged = exchange(ctx.database, store, prefix)
+        problems = [
+            SyncProblem(replica=one.replica, message=f"{one.error.message} {one.error.hint}")
+            for one in exchanged.pulled.problems
+        ]
+        if exchanged.ahead:
+            problems.append(SyncProblem(replica=ctx.database.replica, message=AHEAD))
+        journal_store.set_problems(ctx.database, problems)
         if not exchanged.pulled.problems and not exchanged.ahead:
             keep_snapshot(ctx.database, store, prefix)
         received, missing = _fetch_objects(ctx, store, progress, cancel)
         roots.level_with_store(ctx, store, prefix)
-    if problems := exchanged.pulled.problems:
+    if refused := exchanged.pulled.problems:
         # What could be taken over was; a segment that is not what it should be needs a person.
-        raise problems[0].error
+        raise refused[0].error
     return SyncReport(
         objects_sent=sent.sent,
         bytes_sent=sent.bytes,
@@ -153,6 +168,63 @@ def look_for_lost(ctx: Context, objects: Sequence[str]) -> list[str]:
     if lost := ctx.blobs.missing(objects):
         object_store.mark_missing(ctx.database, *lost)
     return lost
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerifyReport:
+    """What was found to be missing, and what becomes of it."""
+
+    segments: int
+    """Of this desktop, looked at in the store."""
+    bytes_sent_again: int
+    """Of segments that the store had lost."""
+    objects: int
+    """Files of this desktop, looked at here and in the store."""
+    lost_here: int
+    """They come again: at the next sync, and samples when somebody opens them."""
+    lost_there: int
+    """They go out again at the next sync."""
+
+
+def verify(ctx: Context, *, progress: Progress = silent) -> VerifyReport:
+    """Look whether everything that this desktop has sent is in the object store, and every file that it has is here.
+
+    :raises ReplicaCopied: another desktop writes under this one's id; a sync puts that right.
+    """
+    from cloud_sync.journal.replicate import mend_every
+
+    with ctx.open_store() as store:
+        progress(ProgressEvent(step="verify", message="Segments of this desktop"))
+        segments, again = mend_every(store, StoreJournal(ctx.database), f"sites/{ctx.site.site}")
+        progress(ProgressEvent(step="verify", message="Files here"))
+        present = object_store.all_present(ctx.database)
+        lost_here = look_for_lost(ctx, present)
+        progress(ProgressEvent(step="verify", message="Files in the object store"))
+        there = {info.key.rsplit("/", 1)[-1] for info in store.list("objects")}
+        lost_there = [sha256 for sha256 in set(present) - set(lost_here) if sha256 not in there]
+        object_store.mark_unsent(ctx.database, *lost_there)
+    words = f"Verified {len(present)} files and {segments} segments: {len(lost_here)} were lost here, {len(lost_there)}"
+    ctx.database.write(
+        lambda w: w.activity("sync.verified", "", f"{words} and {again} bytes of segments in the store.")
+    )
+    return VerifyReport(
+        segments=segments,
+        bytes_sent_again=again,
+        objects=len(present),
+        lost_here=len(lost_here),
+        lost_there=len(lost_there),
+    )
+
+
+def take_new_id(ctx: Context, *, ahead: bool = False) -> Rekeyed:
+    """Let this desktop go on under another id in the journal: as one whose folder was copied.
+
+    :param ahead: what was written while its clock was years ahead is stamped anew: the clock is right now.
+    """
+    if not ahead:
+        return rekey(ctx.database, "asked")
+    with ctx.open_store() as store:
+        return stamp_anew(ctx.database, store, f"sites/{ctx.site.site}")
 
 
 def sync_status(ctx: Context) -> SyncStatus:

@@ -252,6 +252,15 @@ def mend_sealed(store: ObjectStore, journal: LocalJournal, prefix: str, seq: int
     return size
 
 
+def mend_every(store: ObjectStore, journal: LocalJournal, prefix: str) -> tuple[int, int]:
+    """:func:`mend_sealed` for every segment that was sealed: (how many were looked at, the bytes that were sent)."""
+    size, looked = 0, 0
+    for seq in range(journal.sealed_through()[0], 0, -1):
+        if journal.digest_of(seq) is not None:
+            size, looked = size + mend_sealed(store, journal, prefix, seq), looked + 1
+    return looked, size
+
+
 def _stands(store: ObjectStore, journal: LocalJournal, prefix: str, seq: int, digest: str) -> bool:
     try:
         packed = store.get(segment_key(prefix, journal.replica, seq), max_bytes=MAX_PACKED_BYTES)

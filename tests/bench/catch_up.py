@@ -1,0 +1,125 @@
+"""A new desktop joins a site that is a year old, from a real S3 server on this machine."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+import resource
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from app.store.database import Database
+from app.store.journal import StoreJournal
+from app.store.snapshot import StoreSnapshots
+from app.store.writer import Writer
+from app.usecases.exchange import exchange, keep_snapshot
+from cloud_sync.journal.replicate import push
+from cloud_sync.objects import ObjectStore, open_store
+from edge_runtime.identity import create_identity
+from tests.bench.measure import Figure
+from tests.object_server import object_server
+
+GOAL_S = 60.0
+GOAL_MB = 200.0
+PREFIX = f"sites/{'5' * 64}"
+BOXES = 100
+DESKTOPS = 10
+SAMPLES = 50_000
+ALERTS = 30_000
+ROLLOUTS = 50
+BATCH = 1000
+START_MS = 1_770_000_000_000
+YEAR_MS = 365 * 86_400_000
+
+
+def measure() -> list[Figure]:
+    """Join from a snapshot and what came after it, against reading every segment."""
+    with tempfile.TemporaryDirectory() as folder, object_server(Path(folder) / "s3") as server:
+        store = open_store(
+            f"s3://{server.bucket}/plant", endpoint_url=server.endpoint_url, credentials=server.credentials
+        )
+        rows = _live_a_year(Path(folder), store)
+        size = sum(info.size for info in store.list(f"{PREFIX}/journal"))
+        from_segments_s, _db = _join(Path(folder) / "slow.db", store)
+        writer = Database.open(Path(folder) / "0.db", replica="0" * 64)
+        exchange(writer, store, PREFIX)
+        started = time.perf_counter()
+        assert keep_snapshot(writer, store, PREFIX)
+        print(f"snapshot written in {time.perf_counter() - started:.1f} s")
+        writer.close()
+        snapshot = sum(info.size for info in store.list(f"{PREFIX}/snapshots"))
+        from_snapshot_s, found = _join(Path(folder) / "fast.db", store)
+        assert found == rows, f"{found} rows where {rows} were written"
+        store.close()
+    print(f"{rows} rows; segments {size / 1e6:.1f} MB, snapshot {snapshot / 1e6:.1f} MB")
+    print(f"joined in {from_segments_s:.1f} s from segments, in {from_snapshot_s:.1f} s from the snapshot")
+    print(f"most memory of this process {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB")
+    return []
+
+
+def _live_a_year(folder: Path, store: ObjectStore) -> int:
+    chance = random.Random(5)
+    boxes = [create_identity(folder / f"box{number}", f"line-{number}") for number in range(BOXES)]
+    ids = [box.fingerprint for box in boxes]
+    written = 0
+    for desktop in range(DESKTOPS):
+        db = Database.open(folder / f"{desktop}.db", replica=str(desktop) * 64)
+        if desktop == 0:
+            for number, box in enumerate(boxes):
+                row = {"box": box.fingerprint, "name": f"line-{number}", "address": f"10.0.0.{number}:7443"}
+                row |= {"certificate": box.certificate_pem, "enrolled_ms": START_MS}
+                db.write(lambda w, row=row: w.upsert("boxes", row))
+            written += BOXES
+        for batch in _batches(desktop, ids, chance):
+            written += db.write(lambda w, batch=batch: _write(w, batch))
+            push(store, StoreJournal(db), PREFIX)
+        db.close()
+    return written
+
+
+def _batches(desktop: int, boxes: list[str], chance: random.Random) -> Iterator[list[tuple[str, dict[str, object]]]]:
+    batch: list[tuple[str, dict[str, object]]] = []
+    for number in range(desktop, SAMPLES, DESKTOPS):
+        sample = hashlib.sha256(str(number).encode()).hexdigest()
+        at_ms = START_MS + number * (YEAR_MS // SAMPLES)
+        row = {"sample": sample, "origin": "box", "box": chance.choice(boxes), "pipeline": "top", "frame": str(number)}
+        row |= {"at_ms": at_ms, "media": "image/jpeg", "size": chance.randrange(20_000, 90_000), "reason": "hard"}
+        row |= {"model": "ab" * 32, "predicted": chance.choice("0123456789"), "confidence": chance.random()}
+        batch.append(("samples", {**row, "margin": chance.random()}))
+        batch.append(("label", {"sample": sample, "label": chance.choice("0123456789")}))
+        if number % 2:
+            key = {"box": chance.choice(boxes), "boot": "b1", "seq": number, "at_ms": at_ms, "kind": "drift"}
+            batch.append(("alerts", {**key, "message": "confidence fell", "pipeline": "top", "facts": '{"p":0.01}'}))
+        if len(batch) >= BATCH:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+def _write(writer: Writer, batch: list[tuple[str, dict[str, object]]]) -> int:
+    from app.store.samples import add_labels
+
+    for table, row in batch:
+        if table == "label":
+            add_labels(writer, {str(row["sample"]): str(row["label"])})
+        else:
+            writer.insert_new(table, row)
+    return len(batch)
+
+
+def _join(path: Path, store: ObjectStore) -> tuple[float, int]:
+    db = Database.open(path, replica="f" * 64)
+    started = time.perf_counter()
+    done = exchange(db, store, PREFIX)
+    took_s = time.perf_counter() - started
+    assert done.pulled.problems == ()
+    rows = sum(1 for _change in StoreSnapshots(db).standing())
+    db.close()
+    return took_s, rows
+
+
+if __name__ == "__main__":
+    measure()
