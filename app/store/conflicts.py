@@ -111,7 +111,9 @@ def _of_labels(read: Read) -> Iterator[Conflict]:
     # One label, written twice, is no conflict; the label that stands is the sample's.
     sql = """SELECT e.sample, s.label, s.label_clock, s.label_replica, e.label AS other, e.clock, e.replica
         FROM label_events e JOIN samples s USING (sample)
-        WHERE e.superseded = 0 AND e.label IS NOT s.label AND (e.clock, e.replica) < (s.label_clock, s.label_replica)
+        WHERE e.superseded = 0 AND e.sample IN
+            (SELECT sample FROM label_events WHERE superseded = 0 GROUP BY sample HAVING COUNT(*) > 1)
+        AND e.label IS NOT s.label AND (e.clock, e.replica) < (s.label_clock, s.label_replica)
         GROUP BY e.sample, e.label HAVING e.clock = MAX(e.clock)"""
     for row in read(sql):
         yield _conflict(

@@ -205,6 +205,8 @@ def _apply(writer: Writer, table: Table, change: Change) -> dict[str, Any] | Non
     if after == before:
         return None
     save_row(writer.execute, change.table, change.key, after)
+    if before is not None and after.lost != before.lost:
+        writer.touch("conflicts", change.key)
     if before is not None and (before.gone, before.values) == (after.gone, after.values):
         return None
     put_row(writer.execute, change.table, change.key, after)
