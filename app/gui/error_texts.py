@@ -222,7 +222,7 @@ TEXTS: dict[str, tuple[str, str]] = {
         QT_TRANSLATE_NOOP("errors", "This desktop's journal has two writers"),
         QT_TRANSLATE_NOOP(
             "errors",
-            "The site's folder was copied, or put back from a backup. Sync: this one goes on under another id by itself.",
+            "The site's folder was copied, or put back from a backup. Sync: it goes on under another id by itself.",
         ),
     ),
     "gate.refused": (

@@ -352,7 +352,7 @@ class ReplicaCopied(LinesideError):
     code = "sync.replica-copied"
     title = "This desktop's journal has two writers"
     default_hint = (
-        "The site's folder was copied, or put back from a backup. Sync: this one goes on under another id by itself."
+        "The site's folder was copied, or put back from a backup. Sync: it goes on under another id by itself."
     )
 
 

@@ -4552,7 +4552,7 @@
         <translation>请查看训练日志，排除原因后重新启动。检查点会保留。</translation>
     </message>
     <message>
-        <source>The site&apos;s folder was copied, or put back from a backup. Sync: this one goes on under another id by itself.</source>
+        <source>The site&apos;s folder was copied, or put back from a backup. Sync: it goes on under another id by itself.</source>
         <translation>站点文件夹被复制过，或是从备份恢复的。请同步：本机会自动以另一个标识继续。</translation>
     </message>
     <message>
