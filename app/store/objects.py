@@ -102,10 +102,10 @@ def wanted(db: Database) -> list[str]:
     return [row["sha256"] for row in rows]
 
 
-def only_stored(db: Database, objects: Sequence[str]) -> list[str]:
-    """Which of these files are not here but in the object store."""
+def in_store(db: Database, objects: Sequence[str]) -> list[str]:
+    """Which of these files are known to be in the object store."""
     sql = """SELECT sha256 FROM objects JOIN json_each(?) ON value = sha256
-        WHERE present = 0 AND synced_ms IS NOT NULL ORDER BY sha256"""
+        WHERE synced_ms IS NOT NULL ORDER BY sha256"""
     return [row["sha256"] for row in db.read(sql, (json.dumps(list(objects)),))]
 
 

@@ -55,7 +55,7 @@ def bring(
 
     :raises StoreUnreachable: or another error of the store.
     """
-    lacking = object_store.only_stored(ctx.database, samples)
+    lacking = object_store.in_store(ctx.database, ctx.blobs.missing(samples))
     if not lacking:
         return 0
     with ctx.open_store() as store:

@@ -112,11 +112,14 @@ def _write(writer: Writer, batch: list[tuple[str, dict[str, object]]]) -> int:
 
 def _join(path: Path, store: ObjectStore) -> tuple[float, int]:
     db = Database.open(path, replica="f" * 64)
-    started = time.perf_counter()
+    started, busy = time.perf_counter(), time.process_time()
     done = exchange(db, store, PREFIX)
     took_s = time.perf_counter() - started
+    print(f"{path.name}: joined in {took_s:.1f} s, {time.process_time() - busy:.1f} s of them at work")
     assert done.pulled.problems == ()
     rows = sum(1 for _change in StoreSnapshots(db).standing())
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(f"most memory so far {memory:.0f} MB")
     db.close()
     return took_s, rows
 
