@@ -5,7 +5,6 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from app.gui import formats
@@ -14,7 +13,7 @@ from app.gui.widgets import Button, card, clear, column, label, row
 from app.usecases import conflicts
 from app.usecases.conflicts import Conflict
 
-MOST_SHOWN = 5
+MOST_SHOWN = 3
 """The newest; the others come up as these are decided."""
 
 
@@ -80,11 +79,7 @@ class ConflictPanel(QWidget):
             button.setAccessibleName(f"{self._title(one)}: {word}")
             self.buttons[one.conflict, take] = button
             offered.append(button)
-        box = row(gap=16)
-        box.addLayout(lines, 1)
-        for button in offered:
-            box.addWidget(button, 0, Qt.AlignmentFlag.AlignVCenter)
-        return card(box, padding=12)
+        return card(lines, row(*offered, 1, gap=12), gap=8, padding=12)
 
     def decide(self, one: Conflict, *, take: bool) -> None:
         """Here and, with the next sync, on every desktop."""
