@@ -114,7 +114,7 @@ def is_loopback(host: str) -> bool:
 
 
 class Management(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The listener for desktops. A change takes effect at the next start."""
+    """The listener for desktops. It moves at once; a change of ``pairing`` takes effect at the next start."""
 
     listen: Listen = "[::]:7443"
     announce: bool = True
@@ -127,8 +127,7 @@ class Management(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Inference(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The listeners for programs that want answers. They change nothing on the box. A change takes effect at the
-    next start."""
+    """The listeners for programs that want answers. They change nothing on the box."""
 
     http: MaybeListen = "127.0.0.1:8000"
     grpc: MaybeListen = ""
@@ -222,7 +221,7 @@ class PipelineConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class Update(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How long a new model is on trial. A change takes effect at the next start."""
+    """How long a new model is on trial."""
 
     trial_frames: Annotated[int, Meta(ge=1, le=MAX_NUMBER)] = 40
     trial_seconds: Annotated[float, Meta(gt=0, le=31_536_000)] = 15.0
@@ -253,16 +252,7 @@ def parse_config(text: str) -> EdgeConfig:
 
     :raises ConfigInvalid: with the line and the field wherever they can be told.
     """
-    if len(text.encode("utf-8", "replace")) > MAX_CONFIG_BYTES:
-        raise ConfigInvalid(f"{CONFIG_NAME} is longer than {MAX_CONFIG_BYTES} bytes.")
-    if text.startswith("\ufeff"):
-        raise ConfigInvalid(
-            f"{CONFIG_NAME} begins with a byte order mark, which TOML does not know.",
-            hint="Save it as UTF-8 without a byte order mark.",
-        )
-    dots, line = longest_key(text)
-    if dots > MAX_DOTS:
-        raise ConfigInvalid(f"{CONFIG_NAME}, line {line}: a key has more parts than any field.")
+    require_parseable(text)
     try:
         body = tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError) as error:
@@ -283,6 +273,20 @@ def parse_config(text: str) -> EdgeConfig:
         if listen and split_address(listen)[1] > 65535:
             raise config_error(text, field, "a port is at most 65535")
     return config
+
+
+def require_parseable(text: str) -> None:
+    """:raises ConfigInvalid: no parser is to be troubled with it."""
+    if len(text.encode("utf-8", "replace")) > MAX_CONFIG_BYTES:
+        raise ConfigInvalid(f"{CONFIG_NAME} is longer than {MAX_CONFIG_BYTES} bytes.")
+    if text.startswith("\ufeff"):
+        raise ConfigInvalid(
+            f"{CONFIG_NAME} begins with a byte order mark, which TOML does not know.",
+            hint="Save it as UTF-8 without a byte order mark.",
+        )
+    dots, line = longest_key(text)
+    if dots > MAX_DOTS:
+        raise ConfigInvalid(f"{CONFIG_NAME}, line {line}: a key has more parts than any field.")
 
 
 def _check_names(config: EdgeConfig, text: str) -> None:
@@ -311,6 +315,15 @@ def load_config(path: Path) -> EdgeConfig:
     :raises NotFound: there is none.
     :raises ConfigInvalid: it cannot be read, or as :func:`parse_config`.
     """
+    return parse_config(read_config(path).decode())
+
+
+def read_config(path: Path) -> bytes:
+    """A file's bytes, which are text and not too many of it.
+
+    :raises NotFound: there is none.
+    :raises ConfigInvalid: it cannot be read.
+    """
     try:
         with path.open("rb") as file:
             body = file.read(MAX_CONFIG_BYTES + 1)
@@ -321,9 +334,10 @@ def load_config(path: Path) -> EdgeConfig:
     if len(body) > MAX_CONFIG_BYTES:
         raise ConfigInvalid(f"{path.name} is longer than {MAX_CONFIG_BYTES} bytes.")
     try:
-        return parse_config(body.decode())
+        body.decode()
     except UnicodeDecodeError as error:
         raise ConfigInvalid(f"{path.name} is not UTF-8 text.") from error
+    return body
 
 
 def config_error(text: str, field: str, problem: str) -> ConfigInvalid:

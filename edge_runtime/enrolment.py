@@ -8,7 +8,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from edge_runtime.config import CONFIG_NAME, KEYS, TEMPLATE, load_config, parse_config
+from edge_runtime.config import CONFIG_NAME, KEYS, TEMPLATE, parse_config
+from edge_runtime.configuring.store import find_config
 from edge_runtime.contracts import wire
 from edge_runtime.contracts.errors import DiskFull, InputInvalid, NotFound, TrustRefused
 from edge_runtime.contracts.rows import Count, Name
@@ -96,19 +97,25 @@ def create_home(home: Path, *, name: str, config: str | None = None) -> BoxHome:
         home.mkdir(mode=0o700, parents=True, exist_ok=True)
         home.chmod(0o700)
         create_identity(home / KEYS, name)
-        write_durably(home / CONFIG_NAME, [text.encode()])
+        write_durably(home / CONFIG_NAME, [text.encode()], mode=0o600)
     create_identity(home / KEYS, name)
     return read_home(home)
 
 
-def read_home(home: Path) -> BoxHome:
+def require_home(home: Path) -> None:
     """:raises NotFound: there is no box in this folder."""
     if not (home / CONFIG_NAME).exists():
         raise NotFound(f"{home} is not the home folder of a box.", hint="Make it one: `lineside-edge init --home DIR`.")
+
+
+def read_home(home: Path) -> BoxHome:
+    """:raises NotFound: there is no box in this folder.
+    :raises ConfigInvalid: its ``edge.toml`` cannot be used, nor anything that was in force before.
+    """
+    require_home(home)
     identity = load_identity(home / KEYS)
-    return BoxHome(
-        box=identity.fingerprint, name=load_config(home / CONFIG_NAME).name, certificate_pem=identity.certificate_pem
-    )
+    name = parse_config(find_config(home).text.decode()).name
+    return BoxHome(box=identity.fingerprint, name=name, certificate_pem=identity.certificate_pem)
 
 
 def read_address(home: Path) -> str:

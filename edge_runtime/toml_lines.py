@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+import tomllib
 from collections.abc import Iterator
+from typing import NamedTuple
 
 # What is never closed goes on to the end, so that no character is looked at twice.
 _TOKEN = re.compile(
@@ -27,6 +29,28 @@ def with_name(text: str, name: str) -> str | None:
     in which a name usually does."""
     changed, count = _NAME_LINE.subn(lambda line: line["key"] + json.dumps(name, ensure_ascii=False), text, count=1)
     return changed if count else None
+
+
+class Text(NamedTuple):
+    """A string or a comment, from ``start`` up to ``end`` of the text."""
+
+    start: int
+    end: int
+    value: str | None
+    """What the string says; None: it is a comment, or cannot be read."""
+
+
+def texts(text: str) -> Iterator[Text]:
+    """Every string and comment, in order, also where the whole is no TOML."""
+    for token in _TOKEN.finditer(text):
+        value = None
+        if token["comment"] is None:
+            try:
+                value = str(tomllib.loads(f"x = {token[0]}")["x"])
+            except tomllib.TOMLDecodeError:
+                # Never closed, or an escape that there is not.
+                value = None
+        yield Text(token.start(), token.end(), value)
 
 
 def longest_key(text: str) -> tuple[int, int]:

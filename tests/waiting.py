@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 T = TypeVar("T")
 
 
-def wait_until(probe: Callable[[], T], timeout_s: float, what: str) -> T:
+def wait_until(probe: Callable[[], T | Literal[False] | None], timeout_s: float, what: str) -> T:
     """Call ``probe`` until it gives something true, and return that; AssertionError naming ``what`` at the deadline."""
     deadline = time.monotonic() + timeout_s
     while True:

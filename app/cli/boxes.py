@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from app.cli import clocks, clones, drills, follow, scan, ssh, text
+from app.cli import clocks, clones, configs, drills, follow, scan, ssh, text
 from app.cli.commands import Topic, Topics
 from app.cli.seen import add_listings
 from app.cli.session import Columns, Session
@@ -52,6 +52,7 @@ def register(topics: Topics, everywhere: argparse.ArgumentParser) -> None:
     label.add_argument("--remove", action="append", default=[], metavar="LABEL", help="may be given more than once")
     ssh.add_release(topic)
     drills.add_verbs(topic)
+    configs.add_verb(topic)
     topic.verb("forget", _forget, "strike a box off this desktop's list").add_argument("box", help="name or id")
 
 
@@ -90,6 +91,16 @@ def _inference(box: Box) -> str | None:
     return ", ".join(f"{name} {where}" for name, where in box.status.inference.items()) if box.status else None
 
 
+def _config(box: Box) -> str | None:
+    config = box.status.config if box.status else None
+    if config is None:
+        return None
+    told = [f"version {config.in_force}"]
+    told += [f"version {config.trial} on trial"] if config.trial is not None else []
+    told += [f"version {config.waiting} from the next start: edited on the box"] if config.waiting is not None else []
+    return ", ".join(told)
+
+
 _BRIEF: Columns[Box] = {
     "NAME": lambda box: box.name,
     "BOX": lambda box: text.short(box.box),
@@ -116,6 +127,7 @@ _FULL: Columns[Box] = {
     "shadow": _shadow_of,
     "answers programs": _inference,
     "version": lambda box: box.status.version if box.status else None,
+    "configuration": _config,
     "its disk": lambda box: box.status.spool.problem if box.status else None,
     "waiting there": lambda box: (
         f"{box.status.spool.results} results, {box.status.spool.samples} samples, {box.status.spool.alerts} alerts"

@@ -24,6 +24,7 @@ from app.fleet.pacing import Pace
 from edge_runtime.contracts import wire
 from edge_runtime.contracts.audit_chain import ChainHead
 from edge_runtime.contracts.clock import BoxClock, SetClock
+from edge_runtime.contracts.configuring import ConfigChange, ConfigHistory, ConfigReturn, ConfigText
 from edge_runtime.contracts.delivery import FetchRequest, GuestRequest, MakeRequest, ObjectState, Stored
 from edge_runtime.contracts.drill import DrillAnswer, DrillRequest
 from edge_runtime.contracts.errors import BoxRefused, InputInvalid, ObjectCorrupt
@@ -292,9 +293,25 @@ class BoxClient:
         query = {"after": str(after), "limit": str(limit)}
         return self._ask("GET", "/v1/logs", BoxLog, query=query)
 
-    def config(self) -> str:
-        """Its ``edge.toml`` as it stands."""
-        return self._ask("GET", "/v1/config", _Config).toml
+    def config(self, version: int | None = None) -> ConfigText:
+        """Its ``edge.toml`` as it stands, or one of before; secrets are hidden."""
+        path = "/v1/config" if version is None else f"/v1/config/versions/{version}"
+        return self._ask("GET", path, ConfigText)
+
+    def config_history(self) -> ConfigHistory:
+        """The versions that the box keeps, and how a trial goes."""
+        return self._ask("GET", "/v1/config/versions", ConfigHistory)
+
+    def set_config(self, change: ConfigChange) -> ConfigHistory:
+        """Put a text on trial.
+
+        :raises ConfigInvalid, ConfigMoved, BoxRefused: nothing was changed.
+        """
+        return self._ask("PUT", "/v1/config", ConfigHistory, body=wire.encode(change))
+
+    def return_config(self, wanted: ConfigReturn) -> ConfigHistory:
+        """Put an older text on trial; errors as :meth:`set_config`."""
+        return self._ask("POST", "/v1/config/roll-back", ConfigHistory, body=wire.encode(wanted))
 
     def prepare_identity(self, request: RenewRequest) -> NewIdentity:
         """Have the box make a new key; again with the same request: the same key."""
@@ -389,11 +406,6 @@ class BoxLog:
 
     lines: tuple[str, ...]
     cursor: int
-
-
-@dataclass(frozen=True, slots=True)
-class _Config:
-    toml: str
 
 
 @dataclass(frozen=True, slots=True)

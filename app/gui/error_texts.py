@@ -34,6 +34,20 @@ TEXTS: dict[str, tuple[str, str]] = {
         QT_TRANSLATE_NOOP("errors", "The configuration cannot be used"),
         QT_TRANSLATE_NOOP("errors", "Correct the line that is named; the previous configuration stays in force."),
     ),
+    "config.moved": (
+        QT_TRANSLATE_NOOP("errors", "The configuration is another one by now"),
+        QT_TRANSLATE_NOOP(
+            "errors",
+            "Read it again, make your change in what stands there now, and send that. Nothing was changed.",
+        ),
+    ),
+    "config.returned": (
+        QT_TRANSLATE_NOOP("errors", "The box went back to its configuration of before"),
+        QT_TRANSLATE_NOOP(
+            "errors",
+            "Read the reason, correct the configuration and try again; the box runs as it did before.",
+        ),
+    ),
     "frame.unreadable": (
         QT_TRANSLATE_NOOP("errors", "A frame cannot be read"),
         QT_TRANSLATE_NOOP(

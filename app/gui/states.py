@@ -40,6 +40,11 @@ _WORDS: dict[str, tuple[str, Tone, str]] = {
     "overtaken": ("warn", "warn", QT_TRANSLATE_NOOP("states", "Overtaken")),
     "away": ("cloud-off", "warn", QT_TRANSLATE_NOOP("states", "Away")),
     # drills: what they are, and how they ended
+    "config.trial": ("busy", "info", QT_TRANSLATE_NOOP("states", "On trial")),
+    "config.in-force": ("ok", "ok", QT_TRANSLATE_NOOP("states", "In force")),
+    "config.waiting": ("wait", "warn", QT_TRANSLATE_NOOP("states", "From the next start")),
+    "config.replaced": ("idle", "idle", QT_TRANSLATE_NOOP("states", "Replaced")),
+    "config.returned": ("undo", "warn", QT_TRANSLATE_NOOP("states", "Given up")),
     "drill.cut": ("cloud-off", "idle", QT_TRANSLATE_NOOP("states", "Network cut")),
     "drill.kill": ("stop", "idle", QT_TRANSLATE_NOOP("states", "Process killed")),
     "drill.fill": ("database", "idle", QT_TRANSLATE_NOOP("states", "Disk filled")),

@@ -22,7 +22,7 @@ QLabel[role="section"] { font-size: 15px; font-weight: 600; }
 QLabel[role="muted"], QLabel[role="caption"] { color: $muted; }
 QLabel[role="caption"] { font-size: 12px; }
 QLabel[role="figure"] { font-size: 24px; font-weight: 600; }
-QLabel[role="mono"], QPlainTextEdit[role="log"] { font-family: "$mono"; font-size: 12px; }
+QLabel[role="mono"], QPlainTextEdit[role="log"], QPlainTextEdit[role="code"] { font-family: "$mono"; font-size: 12px; }
 QLabel[role="bad"] { color: $bad; }
 QLabel[tone="ok"] { color: $ok; } QLabel[tone="warn"] { color: $warn; } QLabel[tone="bad"] { color: $bad; }
 QLabel[tone="info"] { color: $info; } QLabel[tone="idle"] { color: $idle; }

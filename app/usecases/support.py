@@ -156,7 +156,7 @@ def _of_box(ctx: Context, box: Box, number: int) -> tuple[dict[str, str], dict[s
         with box_uses.connect(ctx, box) as client:
             live: dict[str, Callable[[], object]] = {
                 f"{folder}/status.json": client.status,
-                f"{folder}/edge.toml": client.config,
+                f"{folder}/edge.toml": lambda: client.config().toml,
                 f"{folder}/edge.log": lambda: "\n".join(client.logs(limit=LOG_LINES).lines) + "\n",
                 f"{folder}/clock.json": client.clock,
             }

@@ -119,6 +119,16 @@ class SpoolStatus:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ConfigStatus:
+    """Which configuration the box has, by the numbers of its versions."""
+
+    in_force: Count
+    trial: Count | None = None
+    waiting: Count | None = None
+    """Edited on the box: it counts from the next start."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BoxStatus:
     """The answer to ``GET /v1/status``."""
 
@@ -159,6 +169,8 @@ class BoxStatus:
     """Whether the system lets a desktop set its clock through it; None: it does not say, being older."""
     arch: Annotated[str, Meta(pattern=r"^[a-z0-9_]{0,20}\Z")] = ""
     """Of the machine, as ``uname -m`` says it: which edge bundle is for it."""
+    config: ConfigStatus | None = None
+    """None: it does not say, being older."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Callable
-from typing import Annotated, Protocol, cast
+from typing import Annotated, cast
 
 from msgspec import Meta, Struct
 
-from edge_runtime.config import MAX_CONFIG_BYTES
 from edge_runtime.contracts import wire
 from edge_runtime.contracts.errors import InputInvalid
 from edge_runtime.contracts.finding import NeighboursRequest
@@ -46,19 +44,6 @@ class RollbackRequest(Struct, frozen=True):
     reason: Annotated[str, Meta(min_length=1, max_length=500)]
 
 
-class ConfigText(Struct, frozen=True):
-    """Body of ``GET`` and ``PUT /v1/config``."""
-
-    toml: Annotated[str, Meta(max_length=MAX_CONFIG_BYTES)]
-
-
-class Configurable(Protocol):
-    """What the daemon lets be changed from outside."""
-
-    def config_text(self) -> str: ...
-    def reconfigure(self, text: str) -> None: ...
-
-
 class BoxApi:
     """The handlers; each runs on a worker thread and raises LinesideError.
 
@@ -76,11 +61,10 @@ class BoxApi:
         models: ModelKeeper,
         shadows: ShadowKeeper,
         logs: LogRing,
-        configurable: Configurable,
         start_install: Callable[[str], None],
     ) -> None:
         self._status, self._spool, self._inbox, self._installer = status, spool, inbox, installer
-        self._models, self._shadows, self._logs, self._configurable = models, shadows, logs, configurable
+        self._models, self._shadows, self._logs = models, shadows, logs
         self._start_install = start_install
 
     def routes(self) -> Routes:
@@ -99,8 +83,6 @@ class BoxApi:
         routes.add("POST", "/v1/shadow", self._post_shadow, max_body=SMALL_BODY, slow=True)
         routes.add("GET", "/v1/logs", self._get_logs)
         routes.add("POST", "/v1/neighbours", self._post_neighbours, max_body=SMALL_BODY, slow=True)
-        routes.add("GET", "/v1/config", self._get_config)
-        routes.add("PUT", "/v1/config", self._put_config, max_body=4 * MAX_CONFIG_BYTES)
         return routes
 
     def _get_status(self, _request: Request) -> Response:
@@ -172,16 +154,6 @@ class BoxApi:
     def _get_logs(self, request: Request) -> Response:
         lines, cursor = self._logs.after(request.number("after", 0), request.number("limit", 500))
         return answer({"lines": lines, "cursor": cursor})
-
-    def _get_config(self, _request: Request) -> Response:
-        return answer(ConfigText(toml=self._configurable.config_text()))
-
-    def _put_config(self, request: Request) -> Response:
-        text = wire.decode(request.body, ConfigText, what="configuration").toml
-        self._configurable.reconfigure(text)
-        digest = hashlib.sha256(text.encode()).hexdigest()
-        self._spool.audit("config.changed", f"edge.toml with the sha256 {digest} is in force.", who=request.peer)
-        return answer({})
 
 
 def waiting_time(text: str) -> float:

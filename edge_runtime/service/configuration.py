@@ -1,80 +1,400 @@
-"""The box's configuration while it runs: what is in force, and how it is changed from outside."""
+"""The box's configuration while it runs: what is in force, what is on trial, and how it comes from one to the other."""
 
 from __future__ import annotations
 
+import logging
 import threading
-from collections.abc import Callable
+import time
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from msgspec.structs import replace
 
-from edge_runtime.config import CONFIG_NAME, EdgeConfig, Management, config_error, load_config, parse_config
-from edge_runtime.contracts.errors import ConfigInvalid, LinesideError
-from edge_runtime.service.management import listening_socket
+from edge_runtime.config import CONFIG_NAME, EdgeConfig, parse_config, read_config, require_parseable
+from edge_runtime.configuring import versions
+from edge_runtime.configuring.hidden import reveal
+from edge_runtime.configuring.store import ConfigStore, digest_of, find_config
+from edge_runtime.configuring.trial import Expected, LineNow, Seen, Trial, counterparts, judge, live
+from edge_runtime.contracts.config_errors import ConfigMoved
+from edge_runtime.contracts.configuring import ConfigChange, ConfigHistory, ConfigOrigin, ConfigReturn, ConfigVersion
+from edge_runtime.contracts.errors import BoxRefused, ConfigInvalid, DiskFull, LinesideError, NotFound
+from edge_runtime.contracts.status import ConfigStatus
+from edge_runtime.service.config_parts import Parts, problem_of
 from edge_runtime.sources import check_pipelines
 from edge_runtime.toml_lines import with_name
 from edge_runtime.update.durable import write_durably
 
+LOOK_EVERY_S = 2.0
+"""How often it is looked whether somebody edited the file by hand."""
+EDITED_MEANWHILE = f"{CONFIG_NAME} was edited on the box meanwhile, and nobody's work is overwritten."
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Trying:
+    """A configuration on trial: its text lies in the store, and ``edge.toml`` has the digest ``base``."""
+
+    config: EdgeConfig
+    text: bytes
+    base: str
+    before: EdgeConfig
+    trial: Trial | None = None
+    """None: it has not begun to run."""
+
 
 class Configuration:
-    """``edge.toml`` of the box in ``home``.
+    """``edge.toml`` of the box in ``home``, with its versions.
 
-    :param listening: where desktops reach the box now; None: nowhere yet.
-    :param applied: called with each new configuration, once it is written.
-    :raises ConfigInvalid: it cannot be used.
+    Where it was edited so that it cannot be used, the version that was in force before runs: a line does not stand
+    still for a typing mistake.
+
+    :raises NotFound: there is none.
+    :raises ConfigInvalid: it cannot be used, and nothing is known of any before.
     """
 
-    def __init__(
-        self, home: Path, *, listening: Callable[[], tuple[str, int] | None], applied: Callable[[EdgeConfig], None]
-    ) -> None:
-        self._path, self._listening, self._applied = home / CONFIG_NAME, listening, applied
+    def __init__(self, home: Path) -> None:
+        self._path, self._store = home / CONFIG_NAME, ConfigStore(home)
+        self._box: Parts | None = None
         self._lock = threading.Lock()
-        self.current = load_config(self._path)
-        self.listens = self.current.management
-        """What the listener was opened with; the configuration in force may say otherwise already."""
+        self.found, self.problem = find_config(home)
+        """What was taken at the start, and why that is not what stands in ``edge.toml``."""
+        self.current = parse_config(self.found.decode())
+        """What runs: in force, or on trial."""
+        self.history = ConfigHistory()
+        self._trying: _Trying | None = None
+        self._opened_as: dict[str, tuple[str, int]] = {}
+        """Where the listener for desktops was opened, by what was asked for."""
+        self._opening = ""
+        self._opened = self._reached = False
+        """Since the trial began."""
+        self._next_look = 0.0
+        self._looked: tuple[int, int, int] | None = None
 
-    def config_text(self) -> str:
-        """``edge.toml`` as it stands."""
-        return self._path.read_text("utf-8")
+    def start(self, box: Parts) -> None:
+        """Once, before anything runs: end what a power cut interrupted, and note what was edited since."""
+        self._box = box
+        digest, before = digest_of(self.found), self._store.load()
+        trial = before.in_state("trial")
+        if self.problem:
+            history = versions.give_up(before, versions.CUT_DURING_TRIAL)
+            self._around.alert("config.invalid", f"{self.problem} The version that was in force before runs.")
+        else:
+            history = versions.recover(before, digest)
+        if history.in_state("in-force") is None:
+            origin: ConfigOrigin = "edited" if before.versions else "found"
+            history = self._added(history, self.found, who="box", origin=origin, waits=False)
+            if origin == "edited":
+                self._around.audit("config.edited", f"{CONFIG_NAME} was edited on the box: {_named(digest)}.", "box")
+        self._save(history)
+        if trial is None:
+            return
+        if (ended := history.version(trial.number)) and ended.state == "returned":
+            self._tell_returned(ended)
+        else:
+            self._tell_committed(trial)
 
-    def reconfigure(self, text: str) -> None:
-        """Check a configuration, put it in force and restart the lines that it changes.
+    def status(self) -> ConfigStatus | None:
+        in_force, trial, waiting = (self.history.in_state(state) for state in ("in-force", "trial", "waiting"))
+        if in_force is None:
+            return None
+        return ConfigStatus(
+            in_force=in_force.number,
+            trial=trial.number if trial else None,
+            waiting=waiting.number if waiting else None,
+        )
 
-        Listeners and trials follow at the next start.
+    def text(self) -> bytes:
+        """``edge.toml`` as it stands.
 
-        :raises ConfigInvalid: nothing was changed.
+        :raises ConfigInvalid: it is gone, or cannot be read.
         """
-        config = parse_config(text)
-        check_pipelines(config, text)
+        try:
+            return read_config(self._path)
+        except NotFound as error:
+            raise ConfigInvalid(f"There is no {CONFIG_NAME} any more on this box.") from error
+
+    def text_of(self, number: int) -> bytes:
+        """:raises NotFound: there is no such version any more."""
+        version = self.history.version(number)
+        if version is None:
+            raise NotFound(f"This box keeps no version {number} of its configuration.")
+        return self._store.text(version)
+
+    def change(self, asked: ConfigChange, who: str) -> ConfigHistory:
+        """Put a text on trial.
+
+        :raises ConfigInvalid: with the line; nothing was changed.
+        :raises ConfigMoved: what was changed is not what stands there.
+        :raises BoxRefused: not now.
+        """
+        require_parseable(asked.toml)
         with self._lock:
-            self._check_listen(config.management, text)
-            write_durably(self._path, [text.encode()])
-            self.current = config
-            self._applied(config)
+            known = self._require(asked.base)
+            text = reveal(asked.toml, known.decode("utf-8", "replace"))
+            return self._begin(text, known, who, "sent")
+
+    def go_back(self, asked: ConfigReturn, who: str) -> ConfigHistory:
+        """Put an older text on trial.
+
+        :raises NotFound: there is none.
+        :raises ConfigInvalid, ConfigMoved, BoxRefused: as :meth:`change`.
+        """
+        with self._lock:
+            known = self._require(asked.base)
+            number = asked.version
+            version = versions.before(self.history) if number is None else self.history.version(number)
+            if version is None:
+                raise NotFound(
+                    "There is no such version of this box's configuration.",
+                    hint="See which there are: `lineside boxes config BOX --history`.",
+                )
+            text = self._store.text(version).decode("utf-8", "replace")
+            return self._begin(text, known, who, "returned-to", of=version.number)
 
     def rename(self, name: str) -> None:
         """Call the box otherwise, and change nothing else.
 
         :raises ConfigInvalid: its name stands there in no usual way.
+        :raises BoxRefused: another configuration is on trial.
         """
         with self._lock:
-            text = with_name(self.config_text(), name) or ""
-            if not text or parse_config(text) != replace(parse_config(self.config_text()), name=name):
+            if self._trying:
+                raise BoxRefused("Another configuration is on trial on this box.")
+            before = self.text().decode("utf-8", "replace")
+            text = with_name(before, name) or ""
+            if not text or parse_config(text) != replace(parse_config(before), name=name):
                 raise ConfigInvalid(
                     f"The name in {CONFIG_NAME} cannot be changed from here.",
                     hint="Change `name` in the box's edge.toml by hand, then try again.",
                 )
-            write_durably(self._path, [text.encode()])
+            in_force = self.history.in_state("in-force")
+            waits = in_force is None or in_force.digest != digest_of(before.encode())
+            write_durably(self._path, [text.encode()], mode=0o600)
             self.current = replace(self.current, name=name)
+            self._save(self._added(self.history, text.encode(), who="box", origin="renamed", waits=waits))
 
-    def _check_listen(self, wanted: Management, text: str) -> None:
-        """:raises ConfigInvalid: a new address for desktops that could not be listened on: the box would be lost."""
-        if wanted.listen in (self.listens.listen, self.current.management.listen):
-            return
-        host, port = wanted.address
-        own = self._listening()
+    def where(self) -> tuple[str, int]:
+        """Where the listener for desktops is to be opened: where it was found before, if that is still asked for."""
+        management = self.current.management
+        self._opening = management.listen
+        return self._opened_as.get(management.listen, management.address)
+
+    def opened(self, address: tuple[str, int]) -> None:
+        """The listener for desktops is open there."""
+        self._opened_as[self._opening] = address
+        self._opened = True
+
+    def reached(self) -> None:
+        """A desktop asks about the configuration, so it has found the box."""
+        if self._opened:
+            self._reached = True
+
+    def tick(self) -> None:
+        """Call a few times a second, from one thread."""
+        with self._lock:
+            if (trying := self._trying) is None:
+                self._look()
+            elif trying.trial is None:
+                self._try(trying)
+            else:
+                seen = Seen(
+                    now_s=time.monotonic(),
+                    lines=self._around.lines_now(),
+                    reached=self._reached,
+                    missing=self._around.missing(),
+                )
+                verdict = judge(trying.trial, seen)
+                if verdict is not None and verdict.against:
+                    self._give_up(trying, verdict.against)
+                elif verdict is not None:
+                    self._commit(trying)
+
+    @property
+    def _around(self) -> Parts:
+        if self._box is None:
+            raise BoxRefused("The box is just starting.", hint="Try again in a moment.")
+        return self._box
+
+    def _require(self, base: str) -> bytes:
+        """``edge.toml`` as it stands, if that is what was changed."""
+        known = self.text()
+        if digest_of(known) != base:
+            raise ConfigMoved(f"{CONFIG_NAME} on this box is not the one that was changed.")
+        return known
+
+    def _begin(
+        self, text: str, known: bytes, who: str, origin: ConfigOrigin, *, of: int | None = None
+    ) -> ConfigHistory:
+        config = parse_config(text)
+        check_pipelines(config, text)
+        body, in_force = text.encode(), self.history.in_state("in-force")
+        if self._trying is not None and self._trying.text == body:
+            # Asked once more, as the answer was lost on the way.
+            return self.history
+        if self._trying is not None:
+            raise BoxRefused("Another configuration is on trial on this box.", hint="Wait a minute, then try again.")
+        if body == known and in_force is not None and in_force.digest == digest_of(body):
+            return self.history
+        if why := self._around.busy():
+            raise BoxRefused(why, hint="Wait until that has ended, then try again; nothing was changed.")
+        listen = config.management.listen
+        if listen != self.current.management.listen and listen not in self._opened_as:
+            self._around.require_listenable(config.management, text)
+        number = self._store.next_number(self.history)
+        history = versions.add(
+            self.history,
+            number=number,
+            digest=digest_of(body),
+            size=len(body),
+            at_ms=self._around.now_ms(),
+            who=who,
+            origin=origin,
+            state="trial",
+            of=of,
+        )
         try:
-            # The port that this box itself holds is free at its next start: only the host is in question.
-            listening_socket((host, 0 if own and own[1] == port else port)).close()
-        except LinesideError as error:
-            raise config_error(text, "management.listen", error.message) from error
+            self._store.keep_text(number, body)
+            self._store.save(history)
+        except OSError as error:
+            raise BoxRefused(
+                f"The box could not write the configuration down: {error.strerror}.",
+                hint="Give it a disk that can be written to, then try again; nothing was changed.",
+            ) from error
+        self.history = history
+        self._around.audit("config.received", f"{CONFIG_NAME} with {_named(digest_of(body))} is on trial.", who)
+        self._trying = _Trying(config=config, text=body, base=digest_of(known), before=self.current)
+        self._around.changed()
+        return history
+
+    def _try(self, trying: _Trying) -> None:
+        before, after = trying.before, trying.config
+        at_work = live(self._around.lines_now(), time.monotonic())
+        self._opened = self._reached = False
+        self.current = after
+        try:
+            self._around.apply(before, after)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the box goes back to what it had
+            _log.exception("the new configuration cannot be run")
+            self._give_up(trying, f"It could not be run: {error}")
+            return
+        lines = self._around.lines_now()
+        expected = {
+            now: Expected(base=line.frames, errors=line.errors, within_s=at_work[was])
+            for was, now in counterparts(before, after).items()
+            if was in at_work and (line := lines.get(now, LineNow(frames=0)))
+        }
+        trial = Trial(
+            began_s=time.monotonic(),
+            lines=expected,
+            moved=before.management != after.management,
+            listeners=before.inference != after.inference,
+        )
+        self._trying = _Trying(config=after, text=trying.text, base=trying.base, before=before, trial=trial)
+        _log.info("a new configuration is on trial")
+        self._around.changed()
+
+    def _commit(self, trying: _Trying) -> None:
+        try:
+            if digest_of(self.text()) != trying.base:
+                self._give_up(trying, EDITED_MEANWHILE)
+                return
+            write_durably(self._path, [trying.text], mode=0o600)
+        except (LinesideError, OSError) as error:
+            self._give_up(trying, f"It could not be written to {CONFIG_NAME}: {error}")
+            return
+        self._trying = None
+        self._save(versions.commit(self.history))
+        if version := self.history.in_state("in-force"):
+            self._tell_committed(version)
+        self._around.changed()
+
+    def _give_up(self, trying: _Trying, why: str) -> None:
+        version = self.history.in_state("trial")
+        # First on the disk: whatever happens now, the reason is known.
+        self._save(versions.give_up(self.history, why))
+        if version and (ended := self.history.version(version.number)):
+            self._tell_returned(ended)
+        self._trying, self.current = None, trying.before
+        self._around.apply(trying.config, trying.before)
+        self._around.changed()
+
+    def _look(self) -> None:
+        """Whether somebody edited the file: it counts from the next start, or once it is sent from a desktop."""
+        if time.monotonic() < self._next_look:
+            return
+        self._next_look = time.monotonic() + LOOK_EVERY_S
+        try:
+            found = self._path.stat()
+            looked = found.st_mtime_ns, found.st_ino, found.st_size
+            if looked == self._looked:
+                return
+            body = self.text()
+        except (LinesideError, OSError):
+            # Being written just now, or gone: what runs does not need it.
+            return
+        self._looked = looked
+        digest = digest_of(body)
+        in_force, waiting = self.history.in_state("in-force"), self.history.in_state("waiting")
+        if in_force is not None and in_force.digest == digest:
+            if waiting is not None:
+                self._save(versions.without_waiting(self.history))
+                self._around.changed()
+            return
+        if waiting is not None and waiting.digest == digest:
+            return
+        why = problem_of(body)
+        self._save(self._added(self.history, body, who="box", origin="edited", waits=True, reason=why))
+        self._around.audit("config.edited", f"{CONFIG_NAME} was edited on the box: {_named(digest)}.", "box")
+        if why:
+            self._around.alert("config.invalid", f"{CONFIG_NAME} was edited on the box and cannot be used: {why}")
+        self._around.changed()
+
+    def _added(
+        self,
+        history: ConfigHistory,
+        body: bytes,
+        *,
+        who: str,
+        origin: ConfigOrigin,
+        waits: bool,
+        reason: str = "",
+    ) -> ConfigHistory:
+        """With a text that stands in ``edge.toml`` already."""
+        number = self._store.next_number(history)
+        with suppress(DiskFull, OSError):
+            self._store.keep_text(number, body)
+        return versions.add(
+            history,
+            number=number,
+            digest=digest_of(body),
+            size=len(body),
+            at_ms=self._around.now_ms(),
+            who=who,
+            origin=origin,
+            state="waiting" if waits else "in-force",
+            reason=reason,
+        )
+
+    def _save(self, history: ConfigHistory) -> None:
+        """In memory in any case: what the disk does not take is found out again at the next start."""
+        self.history = history
+        try:
+            self._store.save(history)
+        except (DiskFull, OSError) as error:
+            _log.error("the history of the configuration could not be written: %s", error)
+
+    def _tell_committed(self, version: ConfigVersion) -> None:
+        _log.info("a new configuration is in force")
+        message = f"{CONFIG_NAME} with {_named(version.digest)} is in force."
+        self._around.audit("config.changed", message, version.who)
+
+    def _tell_returned(self, version: ConfigVersion) -> None:
+        message = f"{CONFIG_NAME} with {_named(version.digest)} was given up: {version.reason}"
+        _log.warning("%s", message)
+        self._around.audit("config.returned", message, "box")
+        self._around.alert("config.returned", message)
+
+
+def _named(digest: str) -> str:
+    return f"the sha256 {digest}"

@@ -13,18 +13,20 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edge_runtime.config import KEYS, EdgeConfig
+from edge_runtime.config import KEYS
 from edge_runtime.contracts.errors import ConfigInvalid, LinesideError
 from edge_runtime.contracts.rows import AlertRow, LossRow
 from edge_runtime.contracts.status import Announcement, BoxStatus
 from edge_runtime.drills.box_time import BoxTime
-from edge_runtime.enrolment import address_file, forget_address, read_home, tell_address
+from edge_runtime.enrolment import address_file, forget_address, require_home, tell_address
 from edge_runtime.identity import Identity, load_identity
 from edge_runtime.inference.autotune import TUNING_NAME
 from edge_runtime.renewal import forget_others, former_ids
 from edge_runtime.service.announce import Announcer
 from edge_runtime.service.api import BoxApi
 from edge_runtime.service.clock import ClockApi, keep_from_children, may_set_clock
+from edge_runtime.service.config_api import ConfigApi
+from edge_runtime.service.config_parts import Parts
 from edge_runtime.service.configuration import Configuration
 from edge_runtime.service.drills import DrillKeeper
 from edge_runtime.service.http import Routes
@@ -72,7 +74,7 @@ def run(home: Path) -> int:
     :raises ConfigInvalid: ``edge.toml`` cannot be used.
     :raises AlreadyExists: another daemon runs in this home.
     """
-    read_home(home)
+    require_home(home)
     keep_from_children()
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -100,9 +102,7 @@ class Daemon:
         self._identity, self._former = load_identity(home / KEYS), former_ids(home)
         self._machine = read_machine()
         self._sets_clock = may_set_clock()
-        self._configuration = Configuration(
-            home, listening=lambda: self._management.address, applied=self._new_configuration
-        )
+        self._configuration = Configuration(home)
         config = self._configuration.current
         self._boot, self._started = uuid.uuid4().hex, time.monotonic()
         self._exit_status = 0
@@ -166,7 +166,6 @@ class Daemon:
             models=self._models,
             shadows=self._shadows,
             logs=ring,
-            configurable=self._configuration,
             start_install=self._start_install,
         )
         self._announcer: Announcer | None = None
@@ -203,7 +202,18 @@ class Daemon:
             identity=lambda: self._identity,
             kernel_boot=self._machine.kernel_boot,
         )
-        parts = (roots, api, self._objects, clock, renewal, witness, self._drills)
+        configs = ConfigApi(self._configuration)
+        self._parts = Parts(
+            door=self._management,
+            lines=self._lines,
+            inference=self._inference,
+            installer=self._installer,
+            spool=self._spool,
+            alert=lambda kind, message: self._alert(kind, message, None, {}),
+            changed=self._serial.bump,
+            now_ms=self._time,
+        )
+        parts = (roots, api, configs, self._objects, clock, renewal, witness, self._drills)
         self._routes = Routes([route for part in parts for route in part.routes().routes])
 
     def run(self) -> int:
@@ -211,6 +221,7 @@ class Daemon:
         try:
             try:
                 self._check_home()
+                self._configuration.start(self._parts)
                 self._inference.tick()
                 self._models.start()
                 self._shadows.start()
@@ -255,8 +266,10 @@ class Daemon:
 
     def _check_lines(self) -> None:
         """A section that cannot work is told of with its line; it does not keep the others from running."""
+        if problem := self._configuration.problem:
+            sys.stderr.write(f"{problem} The version of edge.toml that was in force before runs.\n")
         try:
-            check_pipelines(self._configuration.current, self._configuration.config_text())
+            check_pipelines(self._configuration.current, self._configuration.found.decode())
         except ConfigInvalid as error:
             _log.error("%s", error)
             sys.stderr.write(f"{error.message} The other lines run. {error.hint}\n")
@@ -289,16 +302,11 @@ class Daemon:
             signed_s=self._signed_s(),
             sets_clock=self._sets_clock,
             arch=self._machine.arch,
+            config=self._configuration.status(),
         )
 
     def _signed_s(self) -> int:
         return self._installer.newest_signature_s(self._trust.signers)
-
-    def _new_configuration(self, config: EdgeConfig) -> None:
-        self._spool.limit_to(config.spool)
-        self._lines.apply(config)
-        self._serial.bump()
-        _log.info("a new configuration is in force")
 
     def _take_identity(self, identity: Identity, who: str) -> None:
         """Go on as another box; the lines take no notice."""
@@ -321,17 +329,18 @@ class Daemon:
             trust=self._trust,
             guests=self._objects.guests,
             # Opened anew it stays where desktops have found it.
-            address=self._management.address or self._configuration.listens.address,
+            address=self._configuration.where(),
             ended=self._listener_ended,
         )
 
     def _listening(self, host: str, port: int) -> None:
         if self._announcer:
             self._announcer.ask_to_stop()
+        self._configuration.opened((host, port))
         tell_address(self._home, host, port)
         _log.info("box %s listens on %s port %d", self._identity.fingerprint[:12], host, port)
-        if self._configuration.listens.announce:
-            self._announcer = Announcer(self._announcement(host, port))
+        announce = self._configuration.current.management.announce
+        self._announcer = Announcer(self._announcement(host, port)) if announce else None
 
     def _not_listening(self, error: LinesideError) -> None:
         # The lines matter more than who looks after them; whoever started this by hand sees it at once.
@@ -385,6 +394,7 @@ class Daemon:
             self._models.tick()
             self._inference.tick()
             self._drills.tick()
+            self._configuration.tick()
             self._management.tick()
             self._ledger.tick()
             self._pairing.tick()

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from prometheus_client.registry import Collector
 
 RETRY_S = 10.0
+CLOSE_S = 1.0
+"""For answers that are under way when it is configured anew."""
 _log = logging.getLogger(__name__)
 
 
@@ -71,6 +73,28 @@ class InferenceListeners:
             self._open[kind] = listener
             del self._missing[kind]
             _log.info("programs are answered over %s at %s", kind, self.addresses[kind])
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """Kinds that are asked for and are not open."""
+        return tuple(self._missing)
+
+    def reconfigure(self, settings: Inference) -> None:
+        """Go by other settings: what is open is closed and opened anew. From the thread that calls :meth:`tick`."""
+        if settings == self._settings:
+            return
+        with self._showing:
+            self.ask_to_stop()
+            self.close(CLOSE_S)
+            shown, self._shown = self._shown, None
+            self._settings = settings
+            self._shelf = ModelShelf(max_waiting=settings.max_queue, max_run_s=settings.max_run_s)
+            self._open = {}
+            self._missing = {kind: make for kind, listen, make in self._kinds() if listen}
+            self._next_try = 0.0
+            self._told.clear()
+        self.show(shown)
+        self.tick()
 
     def show(self, model: LoadedModel | None) -> None:
         """From now on this model answers; requests that were begun finish on the one before."""

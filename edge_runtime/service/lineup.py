@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from edge_runtime.config import Drift, EdgeConfig, PipelineConfig
+from edge_runtime.configuring.trial import LineNow
 from edge_runtime.contracts.status import PipelineStatus
 from edge_runtime.inference.counters import PipelineCounters
 from edge_runtime.inference.drift import DriftMonitor
@@ -105,6 +106,14 @@ class LineUp:
     def counters(self) -> dict[str, PipelineCounters]:
         """Those of each line, by its name."""
         return {line.config.name: line.counters for line in self._lines}
+
+    def now(self) -> dict[str, LineNow]:
+        """What a trial of a configuration goes by."""
+        found: dict[str, LineNow] = {}
+        for line in self.status():
+            seen = self._counters[line.name].seen()
+            found[line.name] = LineNow(frames=line.frames, errors=line.errors, first_s=seen.first_s, last_s=seen.last_s)
+        return found
 
     def changes(self) -> int:
         """Goes up when :meth:`status` shows other figures."""

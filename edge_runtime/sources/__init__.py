@@ -62,6 +62,12 @@ def public_address(address: str) -> str:
         return f"{kind}{colon}…"
 
 
+def is_source(address: str) -> bool:
+    """Whether it begins with a kind of source that is installed."""
+    kind, colon, _ = address.partition(":")
+    return bool(colon) and kind in _points().names
+
+
 def _kind(name: str) -> SourceKind:
     points = _points()
     if name not in points.names:

@@ -8,7 +8,8 @@ from urllib.parse import SplitResult, urlsplit
 from edge_runtime.contracts.errors import InputInvalid
 
 PORTS = {"http": 80, "https": 443, "rtsp": 554, "rtsps": 322}
-_HIDDEN = "…"
+HIDDEN = "…"
+"""What stands in place of a secret."""
 
 
 def check_url(url: str) -> SplitResult:
@@ -32,9 +33,7 @@ def without_secrets(url: str) -> str:
     try:
         parts = urlsplit(url)
     except ValueError:
-        return _HIDDEN
+        return HIDDEN
     user, at, host = parts.netloc.rpartition("@")
-    query = "&".join(
-        f"{pair.partition('=')[0]}={_HIDDEN}" if "=" in pair else _HIDDEN for pair in parts.query.split("&")
-    )
-    return f"{parts.scheme}://{_HIDDEN + at if user else ''}{host}{parts.path}{'?' + query if parts.query else ''}"
+    query = "&".join(f"{pair.partition('=')[0]}={HIDDEN}" if "=" in pair else HIDDEN for pair in parts.query.split("&"))
+    return f"{parts.scheme}://{HIDDEN + at if user else ''}{host}{parts.path}{'?' + query if parts.query else ''}"

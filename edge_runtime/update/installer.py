@@ -244,6 +244,10 @@ class Installer:
             self._trial = Trial(self._trial_frames, self._trial_seconds, bundle.manifest.latency_budget_ms, baseline)
             self._save(machine.begin_trial(self._table))
 
+    def limit_trials(self, frames: int, seconds: float) -> None:
+        """How long those trials last that begin from now on."""
+        self._trial_frames, self._trial_seconds = frames, seconds
+
     def observe(self, bundle: str, *, latency_ms: float, ok: bool, now_s: float) -> SlotState | None:
         """Count a live frame of a trial.
 

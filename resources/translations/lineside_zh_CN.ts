@@ -828,6 +828,80 @@
     </message>
 </context>
 <context>
+    <name>ConfigPanel</name>
+    <message>
+        <source>Configure…</source>
+        <translation>配置…</translation>
+    </message>
+    <message>
+        <source>Versions…</source>
+        <translation>版本…</translation>
+    </message>
+    <message>
+        <source>Configuration</source>
+        <translation>配置</translation>
+    </message>
+    <message>
+        <source>Not heard yet.</source>
+        <translation>尚无消息。</translation>
+    </message>
+    <message>
+        <source>Version {number} counts.</source>
+        <translation>当前生效的是第 {number} 版。</translation>
+    </message>
+    <message>
+        <source>It was edited on the box: that counts from its next start.</source>
+        <translation>配置在边缘盒上被手动修改过：下次启动后生效。</translation>
+    </message>
+    <message>
+        <source>Version {number} is on trial.</source>
+        <translation>第 {number} 版正在试运行。</translation>
+    </message>
+    <message>
+        <source>Configure {name}</source>
+        <translation>配置 {name}</translation>
+    </message>
+</context>
+<context>
+    <name>ConfigVersions</name>
+    <message>
+        <source>Configurations of {box}</source>
+        <translation>{box} 的配置版本</translation>
+    </message>
+    <message>
+        <source>A version that you go back to is tried as any other: if it does badly, the box leaves it again.</source>
+        <translation>返回的版本同样要经过试运行：若表现不佳，边缘盒会自行放弃它。</translation>
+    </message>
+    <message>
+        <source>Go back to this version</source>
+        <translation>返回此版本</translation>
+    </message>
+    <message>
+        <source>Version</source>
+        <translation>版本</translation>
+    </message>
+    <message>
+        <source>found on the box</source>
+        <translation>边缘盒上原有</translation>
+    </message>
+    <message>
+        <source>sent by desktop {who}</source>
+        <translation>由电脑 {who} 发送</translation>
+    </message>
+    <message>
+        <source>edited on the box</source>
+        <translation>在边缘盒上手动修改</translation>
+    </message>
+    <message>
+        <source>desktop {who} went back to version {of}</source>
+        <translation>电脑 {who} 返回到第 {of} 版</translation>
+    </message>
+    <message>
+        <source>the box was given another name</source>
+        <translation>边缘盒改了名称</translation>
+    </message>
+</context>
+<context>
     <name>ConflictPanel</name>
     <message>
         <source>Conflicts between desktops: {n}</source>
@@ -1064,6 +1138,33 @@
     <message>
         <source>The same model answers, and its file was verified.</source>
         <translation>应答的仍是同一个模型，其文件已核验。</translation>
+    </message>
+</context>
+<context>
+    <name>EditConfig</name>
+    <message>
+        <source>Configure {box}</source>
+        <translation>配置 {box}</translation>
+    </message>
+    <message>
+        <source>The box checks this and tries it on its own lines. If a line that was at work stops delivering, or no desktop finds the box any more, it goes back by itself.</source>
+        <translation>边缘盒会检查此配置，并在自己的产线上试运行。若原本工作的流水线不再出帧，或没有电脑能再找到它，边缘盒会自行恢复原配置。</translation>
+    </message>
+    <message>
+        <source>Try on the box</source>
+        <translation>在边缘盒上试运行</translation>
+    </message>
+    <message>
+        <source>… stands for a password that the box keeps for itself; leave it, and it stays as it is.</source>
+        <translation>“…”代表边缘盒自行保管的密码；保留它，密码就不变。</translation>
+    </message>
+    <message>
+        <source>Version {number} is on trial just now; this is what stands in edge.toml.</source>
+        <translation>第 {number} 版正在试运行；此处是 edge.toml 中现有的内容。</translation>
+    </message>
+    <message>
+        <source>It was edited on the box and counts from its next start, or once it is tried here.</source>
+        <translation>它在边缘盒上被手动修改过，下次启动后生效，或在此处试运行后生效。</translation>
     </message>
 </context>
 <context>
@@ -4006,6 +4107,18 @@
         <translation>更改配置</translation>
     </message>
     <message>
+        <source>Configuration on trial</source>
+        <translation>配置试运行</translation>
+    </message>
+    <message>
+        <source>Edited on the box</source>
+        <translation>在盒上修改</translation>
+    </message>
+    <message>
+        <source>Configuration given up</source>
+        <translation>配置已放弃</translation>
+    </message>
+    <message>
         <source>Clock set</source>
         <translation>时钟已校准</translation>
     </message>
@@ -4314,6 +4427,22 @@
     <message>
         <source>Correct the line that is named; the previous configuration stays in force.</source>
         <translation>请更正所指的那一行；原配置继续有效。</translation>
+    </message>
+    <message>
+        <source>The configuration is another one by now</source>
+        <translation>配置已被他人更改</translation>
+    </message>
+    <message>
+        <source>Read it again, make your change in what stands there now, and send that. Nothing was changed.</source>
+        <translation>请重新读取，在现有内容上修改后再发送。未作任何更改。</translation>
+    </message>
+    <message>
+        <source>The box went back to its configuration of before</source>
+        <translation>边缘盒已恢复原来的配置</translation>
+    </message>
+    <message>
+        <source>Read the reason, correct the configuration and try again; the box runs as it did before.</source>
+        <translation>请查看原因，更正配置后重试；边缘盒照原样运行。</translation>
     </message>
     <message>
         <source>A frame cannot be read</source>
@@ -5293,6 +5422,18 @@
     <message>
         <source>Away</source>
         <translation>不在线</translation>
+    </message>
+    <message>
+        <source>In force</source>
+        <translation>生效中</translation>
+    </message>
+    <message>
+        <source>From the next start</source>
+        <translation>下次启动后生效</translation>
+    </message>
+    <message>
+        <source>Replaced</source>
+        <translation>已被替换</translation>
     </message>
     <message>
         <source>Network cut</source>

@@ -8,6 +8,7 @@ import resource
 import tempfile
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 from app.store.database import Database
@@ -46,7 +47,7 @@ def measure() -> list[Figure]:
         writer = Database.open(Path(folder) / "0.db", replica="0" * 64)
         exchange(writer, store, PREFIX)
         started = time.perf_counter()
-        assert keep_snapshot(writer, store, PREFIX)
+        assert keep_snapshot(writer, store, PREFIX, every=1)
         print(f"snapshot written in {time.perf_counter() - started:.1f} s")
         writer.close()
         snapshot = sum(info.size for info in store.list(f"{PREFIX}/snapshots"))
@@ -68,12 +69,16 @@ def _live_a_year(folder: Path, store: ObjectStore) -> int:
         db = Database.open(folder / f"{desktop}.db", replica=str(desktop) * 64)
         if desktop == 0:
             for number, box in enumerate(boxes):
-                row = {"box": box.fingerprint, "name": f"line-{number}", "address": f"10.0.0.{number}:7443"}
-                row |= {"certificate": box.certificate_pem, "enrolled_ms": START_MS}
-                db.write(lambda w, row=row: w.upsert("boxes", row))
+                row: dict[str, object] = {
+                    "box": box.fingerprint,
+                    "name": f"line-{number}",
+                    "address": f"10.0.0.{number}:7443",
+                }
+                row |= {"certificate": box.certificate_pem, "address": f"10.0.0.{number}:7443"}
+                db.write(partial(_put_box, row=row))
             written += BOXES
         for batch in _batches(desktop, ids, chance):
-            written += db.write(lambda w, batch=batch: _write(w, batch))
+            written += db.write(partial(_write, batch=batch))
             push(store, StoreJournal(db), PREFIX)
         db.close()
     return written
@@ -84,19 +89,40 @@ def _batches(desktop: int, boxes: list[str], chance: random.Random) -> Iterator[
     for number in range(desktop, SAMPLES, DESKTOPS):
         sample = hashlib.sha256(str(number).encode()).hexdigest()
         at_ms = START_MS + number * (YEAR_MS // SAMPLES)
-        row = {"sample": sample, "origin": "box", "box": chance.choice(boxes), "pipeline": "top", "frame": str(number)}
+        row: dict[str, object] = {
+            "sample": sample,
+            "origin": "box",
+            "box": chance.choice(boxes),
+            "pipeline": "top",
+            "frame": str(number),
+        }
         row |= {"at_ms": at_ms, "media": "image/jpeg", "size": chance.randrange(20_000, 90_000), "reason": "hard"}
-        row |= {"model": "ab" * 32, "predicted": chance.choice("0123456789"), "confidence": chance.random()}
+        row |= {
+            "frame": str(number),
+            "model": "ab" * 32,
+            "predicted": chance.choice("0123456789"),
+            "confidence": chance.random(),
+        }
         batch.append(("samples", {**row, "margin": chance.random()}))
         batch.append(("label", {"sample": sample, "label": chance.choice("0123456789")}))
         if number % 2:
-            key = {"box": chance.choice(boxes), "boot": "b1", "seq": number, "at_ms": at_ms, "kind": "drift"}
+            key: dict[str, object] = {
+                "box": chance.choice(boxes),
+                "boot": "b1",
+                "seq": number,
+                "at_ms": at_ms,
+                "kind": "drift",
+            }
             batch.append(("alerts", {**key, "message": "confidence fell", "pipeline": "top", "facts": '{"p":0.01}'}))
         if len(batch) >= BATCH:
             yield batch
             batch = []
     if batch:
         yield batch
+
+
+def _put_box(writer: Writer, row: dict[str, object]) -> None:
+    writer.upsert("boxes", row)
 
 
 def _write(writer: Writer, batch: list[tuple[str, dict[str, object]]]) -> int:

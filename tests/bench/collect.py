@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -38,12 +39,22 @@ TABLE = f"CREATE TABLE results ({', '.join(COLUMNS)}, PRIMARY KEY (box, boot, se
 
 def results() -> list[list[ResultRow]]:
     """Pages of results, as a box would send them."""
-    row = {"pipeline": "camera", "model": "c" * 64, "label": "7", "confidence": 0.97, "margin": 0.95, "latency_us": 480}
+    row = ResultRow(
+        box=BOX,
+        boot="boot",
+        seq=0,
+        at_ms=0,
+        frame="",
+        sample="",
+        pipeline="camera",
+        model="c" * 64,
+        label="7",
+        confidence=0.97,
+        margin=0.95,
+        latency_us=480,
+    )
     keys = ((number, f"{number:07d}.jpg", f"{number:064x}") for number in range(PAGE * PAGES))
-    rows = [
-        ResultRow(box=BOX, boot="boot", seq=number, at_ms=number, frame=frame, sample=sample, **row)
-        for number, frame, sample in keys
-    ]
+    rows = [replace(row, seq=number, at_ms=number, frame=frame, sample=sample) for number, frame, sample in keys]
     return [rows[start : start + PAGE] for start in range(0, len(rows), PAGE)]
 
 

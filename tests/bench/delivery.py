@@ -6,9 +6,10 @@ import json
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -59,7 +60,7 @@ def rollout(folder: Path) -> Figure:
         with BoxClient(f"127.0.0.1:{box['port']}", box["certificate"], desktop) as client:
             client.status()
             for file in metadata:
-                client.put_metadata(file)
+                client.put_metadata(file.name, file.read_bytes())
             done = deliver_bundle(client, release.file, release.sha256, sent=lambda _here, _all: None)
             assert done.sent == len(body)
             client.install(release.target)
@@ -76,11 +77,16 @@ def rollout(folder: Path) -> Figure:
         peers("tests.bench.many_boxes", folder / "boxes", COUNT, certificate, "--takes", release.file) as boxes,
         ThreadPoolExecutor(AT_ONCE) as pool,
     ):
+
+        def to_each(work: Callable[[dict[str, Any]], None], some: list[dict[str, Any]]) -> None:
+            for _ in pool.map(work, some):
+                pass
+
         # By turns, so that a busy machine disturbs both; a box takes the bundle only once.
         for start in range(0, COUNT, BATCH):
             batch = slice(start, start + BATCH)
-            theirs += seconds(lambda batch=batch: list(pool.map(push, sinks[batch])))
-            ours += seconds(lambda batch=batch: list(pool.map(bring, boxes[batch])))
+            theirs += seconds(partial(to_each, push, sinks[batch]))
+            ours += seconds(partial(to_each, bring, boxes[batch]))
     moved = COUNT * len(body) / 1e6
     return Figure(
         what=f"A bundle of {BUNDLE_BYTES >> 20} MB, its signatures and the order to install it to {COUNT} boxes",

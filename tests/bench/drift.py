@@ -64,7 +64,8 @@ def runs(rng: np.random.Generator, classes: Sequence[float], mean_length: float,
     starts = rng.random(count) < 1 / mean_length
     starts[0] = True
     drawn = rng.choice(len(classes), size=int(starts.sum()), p=classes)
-    return drawn[np.cumsum(starts) - 1].astype(np.int64)
+    labels: npt.NDArray[np.int64] = drawn[np.cumsum(starts) - 1].astype(np.int64)
+    return labels
 
 
 def sure(rng: np.random.Generator, even: Series) -> Series:

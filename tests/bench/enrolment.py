@@ -32,7 +32,8 @@ def measure() -> list[Figure]:
 
 def _measure(folder: Path) -> list[Figure]:
     dist = folder / "dist"
-    command = [sys.executable, EDGE / "build.py", "--arch", platform.machine(), "--pythons", PYTHON, "--dist", dist]
+    build = str(EDGE / "build.py")
+    command = [sys.executable, build, "--arch", platform.machine(), "--pythons", PYTHON, "--dist", str(dist)]
     environment = {**os.environ, "PYTHONPATH": str(EDGE.parent)}
     subprocess.run(command, check=True, env=environment, capture_output=True)
     (bundle,) = dist.glob("*.zip")

@@ -91,6 +91,7 @@ def run_loop(frames: Path, home: Path, model: bytes) -> None:
         results = csv.writer(file)
         for path in sorted(frames.iterdir()):
             image = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
+            assert image is not None
             resized = cv2.resize(image, (INPUT.width, INPUT.height), interpolation=cv2.INTER_AREA)
             scores = session.run([OUTPUT.name], {INPUT.name: resized[np.newaxis, np.newaxis]})[0][0]
             results.writerow([path.name, OUTPUT.labels[int(scores.argmax())], float(scores.max())])
@@ -136,6 +137,7 @@ def write_frames(folder: Path, width: int, height: int, number: int) -> None:
     digits = load_digits()
     for index in range(number):
         frame = cv2.imdecode(np.frombuffer(render(digits[index % len(digits)], rng, "normal"), np.uint8), 1)
+        assert frame is not None
         cv2.imwrite(str(folder / f"{index:06d}.jpg"), cv2.resize(frame, (width, height)))
 
 

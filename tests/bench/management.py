@@ -71,7 +71,7 @@ def running_box(home: Path, desktop: Identity, folder: Path) -> Iterator[Peer]:
 def running_echo(folder: Path, desktop: Identity) -> Iterator[Peer]:
     """The reference in a process of its own."""
     identity = create_identity(folder, "echo")
-    command = [sys.executable, "-m", "tests.bench.echo", folder, desktop.certificate_path]
+    command = [sys.executable, "-m", "tests.bench.echo", str(folder), str(desktop.certificate_path)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as echo:
         try:
             assert echo.stdout is not None

@@ -15,6 +15,7 @@ import ssl
 import sys
 import time
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import cast
 
@@ -133,7 +134,7 @@ async def serve(boxes: list[SimulatedBox], desktop_pem: str, *, announce: bool) 
     servers = []
     for box in boxes:
         context: ssl.SSLContext = server_context(box.identity, [desktop_pem])
-        server = await loop.create_server(lambda box=box: Conversation(box), "127.0.0.1", 0, ssl=context)  # type: ignore[misc]
+        server = await loop.create_server(partial(Conversation, box), "127.0.0.1", 0, ssl=context)
         servers.append(server)
         port = server.sockets[0].getsockname()[1]
         told.append({"box": box.identity.fingerprint, "port": port, "certificate": box.identity.certificate_pem})

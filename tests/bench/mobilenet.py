@@ -183,12 +183,14 @@ class _Network:
             self._weight("six", np.array(6, np.float32))
         return "zero", "six"
 
-    def _weight(self, name: str, values: npt.NDArray[np.float32]) -> str:
+    def _weight(self, name: str, values: npt.NDArray[np.float32 | np.float64]) -> str:
         self._weights.append(numpy_helper.from_array(values.astype(np.float32), name))
         return name
 
     def _node(self, kind: str, names: list[str], output: str, **attributes: object) -> str:
-        self._nodes.append(helper.make_node(kind, names, [output], name=f"{kind}-{output}", **attributes))
+        node = helper.make_node(kind, names, [output], name=f"{kind}-{output}")
+        node.attribute.extend(helper.make_attribute(key, value) for key, value in sorted(attributes.items()))
+        self._nodes.append(node)
         return output
 
 
@@ -196,7 +198,6 @@ def _quantize(fp32: bytes, flavour: Flavour) -> bytes:
     """Static QDQ, weights int8 per channel, activations uint8, as Lineside's own bundles are made; without that
     module's search for layers to leave in fp32, which random weights would send round in circles."""
     from onnxruntime.quantization import (
-        CalibrationDataReader,
         CalibrationMethod,
         QuantFormat,
         QuantType,
@@ -204,7 +205,9 @@ def _quantize(fp32: bytes, flavour: Flavour) -> bytes:
     )
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
-    class Reader(CalibrationDataReader):
+    class Reader:
+        """Has the one method that onnxruntime's quantizer calls."""
+
         def __init__(self) -> None:
             batches = inputs(images(CALIBRATION_IMAGES, seed=3), flavour)
             self._feeds: Iterator[dict[str, object]] = ({INPUT_NAME: batches[i : i + 1]} for i in range(len(batches)))

@@ -21,7 +21,7 @@ import onnxruntime as ort
 @contextmanager
 def raw_loop(model: Path, tensor: Path, threads: int) -> Iterator[Callable[[float], float]]:
     """A process of its own; call what it gives with seconds to hear runs a second."""
-    command = [sys.executable, "-m", "tests.bench.raw_loop", model, tensor, str(threads)]
+    command = [sys.executable, "-m", "tests.bench.raw_loop", str(model), str(tensor), str(threads)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdin is not None
         assert process.stdout is not None

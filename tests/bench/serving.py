@@ -15,6 +15,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import cast
@@ -164,17 +165,14 @@ def compare_mobilenet(folder: Path) -> list[Figure]:
         raw_loop(model, folder / "image.npy", 2) as two_threads,
         serve(folder, model) as server,
     ):
+
+        def asked_by(connections: int) -> float:
+            return ask_again_and_again(server.address, question, connections=connections, seconds=SECONDS).per_second
+
         turns: dict[str, Callable[[], float]] = {
             "raw1": lambda: one_thread(SECONDS),
             "raw2": lambda: two_threads(SECONDS),
-            **{
-                str(connections): lambda connections=connections: (
-                    ask_again_and_again(  # type: ignore[misc]
-                        server.address, question, connections=connections, seconds=SECONDS
-                    ).per_second
-                )
-                for connections in (1, 4, MANY)
-            },
+            **{str(connections): partial(asked_by, connections) for connections in (1, 4, MANY)},
         }
         for _ in range(ROUNDS):
             for name, turn in turns.items():

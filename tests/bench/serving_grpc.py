@@ -31,7 +31,7 @@ def measure() -> list[Figure]:
     with TemporaryDirectory() as name:
         folder = Path(name)
         model = mobilenet.mobilenet(folder, "int8", "uint8")
-        picture = mobilenet.inputs(mobilenet.images(1), "uint8")
+        picture = mobilenet.images(1)
         np.save(folder / "image.npy", picture)
         (folder / "request").write_bytes(question(model.stem, picture))
         rates: dict[str, list[float]] = {}

@@ -18,6 +18,7 @@ from pathlib import Path
 import onnx.parser
 import pytest
 
+from edge_runtime.contracts.configuring import ConfigChange
 from edge_runtime.contracts.errors import BoxRefused, BoxUnreachable, ConfigInvalid, LinesideError
 from edge_runtime.contracts.rows import AlertRow, AuditRow, LossRow, ResultRow, SampleRow
 from edge_runtime.identity import Identity, client_context, create_identity
@@ -265,16 +266,8 @@ def test_lines_run_while_the_port_for_desktops_is_taken_and_pushed_frames_are_ac
 def test_a_long_poll_ends_with_news_and_the_configuration_can_be_changed(
     box: BoxProcess, desktop: Identity, tmp_path: Path
 ) -> None:
-    context = client_context(desktop, box.facts["certificate"])
-
     def put_config(toml: str) -> None:
-        connection = http.client.HTTPSConnection("127.0.0.1", box.port, context=context, timeout=20)
-        connection.request("PUT", "/v1/config", json.dumps({"toml": toml}).encode())
-        with connection.getresponse() as response:
-            answer = json.loads(response.read())
-        connection.close()
-        if response.status >= 400:
-            raise LinesideError.from_dict(answer["error"])
+        client.set_config(ConfigChange(toml=toml, base=client.config().digest))
 
     with box.client(desktop) as client:
         before = client.status()
@@ -289,12 +282,13 @@ def test_a_long_poll_ends_with_news_and_the_configuration_can_be_changed(
         put_config(CONFIG.format(frames=moved).replace("line-2", "line-3"))
         after = client.status(since=before.serial, wait_s=20)
         assert after.serial != before.serial
-        assert after.name == "line-3"
-        audits = wait_until(lambda: a if len(a := client.page("audits", 0).rows) == 3 else (), 10, "the audits")
+        wait_until(lambda: client.status().name == "line-3", 10, "the new name")
+        audits = wait_until(lambda: a if len(a := client.page("audits", 0).rows) == 4 else (), 30, "the audits")
         told = [(row.kind, row.who) for row in audits if isinstance(row, AuditRow)]
         assert told == [
             ("box.started", "box"),
             ("trust.root-accepted", "box"),
+            ("config.received", desktop.fingerprint),
             ("config.changed", desktop.fingerprint),
         ]
         missing = wait_until(

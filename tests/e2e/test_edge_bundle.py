@@ -75,7 +75,8 @@ class Offline:
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     dist = tmp_path_factory.mktemp("dist")
     begun = int(time.time())
-    command = [sys.executable, EDGE / "build.py", "--arch", platform.machine(), "--pythons", PYTHON, "--dist", dist]
+    build = str(EDGE / "build.py")
+    command = [sys.executable, build, "--arch", platform.machine(), "--pythons", PYTHON, "--dist", str(dist)]
     environment = {**os.environ, "PYTHONPATH": str(EDGE.parent)}
     subprocess.run(command, check=True, env=environment, capture_output=True)
     (path,) = dist.glob("*.zip")
@@ -143,7 +144,7 @@ def test_it_serves_a_model_over_http_and_grpc(offline: Offline) -> None:
     model = offline.folder / "pair.onnx"
     model.write_bytes(onnx_models.parsed(onnx_models.PAIR))
     model.chmod(0o644)
-    command = [*offline.enter, *offline.drop, offline.program, "serve", model, "--json"]
+    command = [*offline.enter, *offline.drop, str(offline.program), "serve", str(model), "--json"]
     complaints = offline.folder / "serve.err"
     with (
         complaints.open("w") as err,

@@ -158,8 +158,13 @@ def test_a_machine_with_other_keys_gets_nothing(bare: Visit) -> None:
     before = bare.machine.written()
     labelled = "SHA256:" + "A" * 43
     asked: list[str] = []
+
+    def ask(what: str) -> str:
+        asked.append(what)
+        return PASSWORD
+
     with pytest.raises(SshHostKey) as refused:
-        bare.enrol(SignIn(ask=lambda what: asked.append(what) or PASSWORD), host_key=labelled)
+        bare.enrol(SignIn(ask=ask), host_key=labelled)
     assert labelled in refused.value.message
     for kind in ("ed25519", "ecdsa", "rsa"):
         assert bare.machine.fingerprint(kind) in refused.value.message
@@ -261,7 +266,7 @@ def test_rights(bare: Visit) -> None:
     assert bare.machine.changes(before) == {}
     bare.machine.sudoers("Defaults use_pty", f"{USER} ALL=(ALL) NOPASSWD: ALL")
     asked: list[str] = []
-    signed = SignIn(password=PASSWORD, ask=lambda what: asked.append(what) or None)
+    signed = SignIn(password=PASSWORD, ask=asked.append)
     assert bare.enrol(signed).changed == ALL
     bare.machine.sudoers("Defaults use_pty", f"{USER} ALL=(ALL) ALL")
     assert bare.enrol().changed == ()

@@ -66,7 +66,12 @@ def test_an_agent_with_many_keys_leaves_room_for_the_password(
             subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key], check=True)
             subprocess.run(["ssh-add", "-q", str(key)], check=True)
         asked: list[str] = []
-        signed = SignIn(ask=lambda what: asked.append(what) or PASSWORD)
+
+        def ask(what: str) -> str:
+            asked.append(what)
+            return PASSWORD
+
+        signed = SignIn(ask=ask)
         target = SshTarget(USER, bare.machine.address, 2022)
         assert "keys" in bare.enrol(signed, target=target).changed
         assert asked == ["password"]

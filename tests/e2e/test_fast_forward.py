@@ -13,7 +13,7 @@ import pytest
 
 from app.context import Context
 from app.store import boxes as box_store
-from app.usecases import boxes, joining, rollout_runner, rollouts, sites, trust
+from app.usecases import boxes, joining, models, rollout_runner, rollouts, sites, trust
 from cloud_sync.release.sign import ReleaseRepository
 from edge_runtime.contracts.errors import ClockDoubtful, SignedInFuture
 from edge_runtime.enrolment import read_address
@@ -85,8 +85,8 @@ def test_new_keys_heal_a_site_on_which_a_desktop_signed_with_a_clock_that_was_ah
     box = started(tmp_path, stack, "press-4")
     boxes.enrol_local(office, box.home)
     joining.request_join(tmp_path / "second", tmp_path / "r", name="second")
-    key = {"root_key": office.places.root_key, "passphrase": PASSPHRASE}
-    trust.admit(office, trust.read_request(tmp_path / "r"), tmp_path / "a", **key)
+    request = trust.read_request(tmp_path / "r")
+    trust.admit(office, request, tmp_path / "a", root_key=office.places.root_key, passphrase=PASSPHRASE)
     number = trust.get_trust(office).site_number
     second = stack.enter_context(joining.join(tmp_path / "second", tmp_path / "a", number=number))
     assert [one.problem for one in boxes.refresh(office)] == [None]
@@ -97,11 +97,11 @@ def test_new_keys_heal_a_site_on_which_a_desktop_signed_with_a_clock_that_was_ah
         second.places.repository, desktop_key_path=second.places.signing_key, clock=lambda: ahead
     )
     with boxes.connect(second, boxes.get_box(second, "press-4")) as client:
-        model = next(iter(rollouts.models.list_models(second)))
-        wrong.add(rollouts.models.bundle_path(second, model), second.bundle(model.sha256).manifest, {})
+        model = next(iter(models.list_models(second)))
+        wrong.add(models.bundle_path(second, model), second.bundle(model.sha256).manifest, {})
         for file in wrong.metadata_files():
             client.put_metadata(file.name, file.read_bytes())
-        client.deliver(rollouts.models.bundle_path(second, model), model.sha256, sent=lambda _done, _all: None)
+        client.deliver(models.bundle_path(second, model), model.sha256, sent=lambda _done, _all: None)
         client.shadow("parts/parts-1.0.0.bundle")
     status = boxes.refresh(office)[0].status
     assert status is not None

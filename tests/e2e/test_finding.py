@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from app.context import open_context
 from app.usecases import activity, boxes, sites
 from edge_runtime.enrolment import address_file, create_home, read_home
 from tests.fakes.network import Machine, Network, needs_namespaces, network
@@ -123,7 +124,7 @@ def test_a_box_on_another_subnet_is_found_by_address_by_subnet_and_through_anoth
     factory.net.cable([(near, "plant", ["10.78.0.1/24"]), (far, "up", ["10.78.0.9/24"])])
     near_box = factory.box(near, "near")
     far_box = factory.box(far, "far")
-    with sites.open_context(site) as ctx:
+    with open_context(site) as ctx:
         boxes.enrol_local(ctx, near_box.home, address="10.77.1.2:7443")
 
     via = scan(laptop, site, "--seconds", "2", "--via", "near")
@@ -147,7 +148,7 @@ def test_why_a_box_is_missing(factory: Factory, site: Path) -> None:
 
     factory.net.cable([(laptop, "lan", ["10.77.1.1/24"]), (one, "up", ["10.77.1.2/24"])])
     box = factory.box(one, "line-1")
-    with sites.open_context(site) as ctx:
+    with open_context(site) as ctx:
         boxes.enrol_local(ctx, box.home, address="10.77.1.2:7443")
     assert scan(laptop, site, "--seconds", "1", "--explain")["reasons"] == []
 
@@ -196,7 +197,7 @@ def test_ten_thousand_hostile_announcements_neither_slow_nor_fool_it(factory: Fa
     factory.net.cable([(laptop, "lan", ["10.77.0.1/16"]), (one, "up", ["10.77.0.2/16"])])
     factory.net.cable([(laptop, "other", ["10.78.0.1/16"]), (two, "up", ["10.78.0.2/16"])])
     box = factory.box(one, "line-1")
-    with sites.open_context(site) as ctx:
+    with open_context(site) as ctx:
         boxes.enrol_local(ctx, box.home, address="10.77.0.2:7443")
     flood = subprocess.Popen(
         one.command(sys.executable, "-m", "tests.fakes.announcers", "10.77.0.2", "10000", "--impersonate", box.id)
@@ -219,12 +220,12 @@ def test_ten_thousand_hostile_announcements_neither_slow_nor_fool_it(factory: Fa
 
 def moved(home: Path) -> list[str]:
     """What this desktop's activity says of boxes that moved."""
-    with sites.open_context(home) as ctx:
+    with open_context(home) as ctx:
         return [entry.message for entry in activity.page_activity(ctx).rows if entry.what == "box.moved"]
 
 
 def known_at(home: Path) -> str:
-    with sites.open_context(home) as ctx:
+    with open_context(home) as ctx:
         return boxes.get_box(ctx, "line-1").address
 
 
@@ -232,7 +233,7 @@ def test_a_box_that_moved_is_followed_by_a_scan_and_while_boxes_are_watched(fact
     laptop, one = factory.net.machine("laptop"), factory.net.machine("one")
     factory.net.cable([(laptop, "lan", ["10.77.1.1/24"]), (one, "up", ["10.77.1.2/24"])])
     box = factory.box(one, "line-1")
-    with sites.open_context(site) as ctx:
+    with open_context(site) as ctx:
         boxes.enrol_local(ctx, box.home, address="10.77.1.2:7443")
 
     # At two addresses, it is asked where it was.
@@ -292,7 +293,7 @@ def test_a_box_as_it_is_made_is_reached_over_ipv4_and_ipv6(factory: Factory, sit
     code.chmod(0o600)
     pair = [sys.executable, "-m", "app", "--home", str(site), "boxes", "pair", "fd77::2", "--code-file", str(code)]
     laptop.run(*pair, "--json")
-    with sites.open_context(site) as ctx:
+    with open_context(site) as ctx:
         assert boxes.get_box(ctx, "line-1").address == "[fd77::2]:7443"
     over_ipv4 = scan(laptop, site, "--seconds", "0", "--address", "10.77.1.2")["found"]
     assert [(one["known_as"], one["seen"]["proved"]) for one in over_ipv4] == [("line-1", True)]
@@ -346,7 +347,7 @@ def test_through_a_box_its_larger_networks_are_asked_and_what_was_named(factory:
     for machine, name in ((far, "far"), (hidden, "hidden")):
         machine.run("nft", "-f", "-", input=NO_MDNS)
         factory.box(machine, name)
-    with sites.open_context(site) as ctx:
+    with open_context(site) as ctx:
         boxes.enrol_local(ctx, near_box.home, address="10.77.1.2:7443")
     report = scan(laptop, site, "--seconds", "1", "--via", "near", "--explain")
     assert "far" in names_found(report)

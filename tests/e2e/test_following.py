@@ -11,6 +11,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -44,15 +45,24 @@ def box(tmp_path: Path, desktop: Identity) -> Iterator[BoxProcess]:
         made.stop()
 
 
+def put(heard: queue.SimpleQueue[News], news: Sequence[News]) -> int:
+    for one in news:
+        heard.put(one)
+    return 0
+
+
+def unexpected(error: BaseException) -> None:
+    pytest.fail(repr(error))
+
+
 @contextmanager
 def following(*boxes: Followed) -> Iterator[queue.SimpleQueue[News]]:
     heard: queue.SimpleQueue[News] = queue.SimpleQueue()
     errors: list[BaseException] = []
 
-    def tell(news: Sequence[News]) -> None:
+    def tell(news: Sequence[News]) -> int:
         assert len({one.box for one in news}) == len(news)
-        for one in news:
-            heard.put(one)
+        return put(heard, news)
 
     follower = Follower(tell, failed=errors.append, ask_every_s=0.1)
     try:
@@ -118,7 +128,7 @@ def test_a_box_is_asked_again_and_again_and_found_again_after_a_restart(
 def test_a_box_that_moved_is_followed_and_one_that_was_forgotten_is_not(desktop: Identity, box: BoxProcess) -> None:
     certificate = box.facts["certificate"]
     heard: queue.SimpleQueue[News] = queue.SimpleQueue()
-    follower = Follower(lambda news: [heard.put(one) for one in news] and None, failed=pytest.fail, ask_every_s=0.1)
+    follower = Follower(partial(put, heard), failed=unexpected, ask_every_s=0.1)
     try:
         follower.follow([Followed(box.facts["box"], "127.0.0.1:1", certificate, desktop)])
         until(heard, lambda news: news.problem is not None)
@@ -176,7 +186,7 @@ def test_an_error_of_the_caller_ends_it_and_is_told(desktop: Identity, box: BoxP
     ended = threading.Event()
     errors: list[BaseException] = []
 
-    def tell(_news: Sequence[News]) -> None:
+    def tell(_news: Sequence[News]) -> int:
         raise ZeroDivisionError
 
     def failed(error: BaseException) -> None:
@@ -221,7 +231,7 @@ def test_what_boxes_say_is_kept(tmp_path: Path) -> None:
         changed = threading.Event()
         try:
             box = boxes.enrol_local(ctx, made.home)
-            watching = Following(ctx, changed=changed.set, failed=pytest.fail)
+            watching = Following(ctx, changed=changed.set, failed=unexpected)
             try:
                 watching.look_again()
                 assert changed.wait(PATIENCE_S)

@@ -10,7 +10,9 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import Unpack
 
 import numpy as np
 import pytest
@@ -20,7 +22,7 @@ from cloud_sync.bursts.controller import Controller
 from cloud_sync.bursts.hosts.base import HostHandle
 from cloud_sync.bursts.hosts.local import LocalHost
 from cloud_sync.bursts.record import BurstRecord, BurstView
-from cloud_sync.bursts.spec import BurstSpec
+from cloud_sync.bursts.spec import BurstSpec, Params
 from cloud_sync.objects import ObjectStore, open_store
 from cloud_sync.objects.folder import FolderStore
 from cloud_sync.recipes.base import unpack_arrays
@@ -31,7 +33,7 @@ from edge_runtime.contracts.manifest import InputSpec, OutputSpec, QuantizationF
 from edge_runtime.inference.engine import Engine
 from tests.object_server import object_server
 from tests.unit.bursts.frames import LABELS, Frame, render_frames
-from tests.unit.bursts.kit import FileRecords, put_dataset, sessions_of, spec_for
+from tests.unit.bursts.kit import FileRecords, SpecChanges, put_dataset, sessions_of, spec_for
 from tests.waiting import wait_until
 
 FRAMES = render_frames(120, seed=41)
@@ -58,8 +60,8 @@ class Bench:
         self.controller = Controller(self.records, store, {"local": self.host})
         self._started: list[BurstSpec] = []
 
-    def prepared(self, **changes: object) -> BurstSpec:
-        spec = spec_for(self.dataset, **changes)
+    def prepared(self, *, minutes: float = 10, **changes: Unpack[SpecChanges]) -> BurstSpec:
+        spec = spec_for(self.dataset, minutes=minutes, **changes)
         assert self.controller.prepare(spec, "local").state == "STAGED"
         self._started.append(spec)
         return spec
@@ -170,7 +172,7 @@ def test_a_burst_from_spec_to_artifacts(bench: Bench) -> None:
 
 
 def test_a_killed_attempt_is_resumed_and_ends_as_an_uninterrupted_one(bench: Bench) -> None:
-    params = {"epochs": 30}
+    params: Params = {"epochs": 30}
     whole = bench.prepared(params=params)
     bench.until(whole, "FINISHING")
 
@@ -325,6 +327,9 @@ def test_two_programs_may_look_after_the_same_burst(bench: Bench) -> None:
         while not enough.is_set():
             other.step(spec.burst)
 
+    def is_cancelled(spec: BurstSpec) -> bool:
+        return bench.controller.step(spec.burst).state == "CANCELLED"
+
     for pause_s in (0.0, 0.02, 0.1, 0.4):
         spec = bench.prepared(params={"epochs": ENDLESS})
         enough = threading.Event()
@@ -336,7 +341,7 @@ def test_two_programs_may_look_after_the_same_burst(bench: Bench) -> None:
         enough.set()
         for thread in threads:
             thread.join()
-        wait_until(lambda spec=spec: bench.controller.step(spec.burst).state == "CANCELLED", 20, "the cancellation")
+        wait_until(partial(is_cancelled, spec), 20, "the cancellation")
         assert bench.host.find(spec.burst) == []
         assert len(bench.records.load(spec.burst).attempts) <= 1
 

@@ -313,6 +313,7 @@ def test_three_wrong_codes_make_a_new_one_after_a_pause(site: Context, box: Imag
     boxes.collect(site)
     assert "pairing.code-used-up" in {row.kind for row in boxes.page_audits(site).rows}
     for code in (first, second):
+        assert code is not None
         assert code not in box.log
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -33,11 +34,6 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def bare(tmp_path: Path, bundle: Path) -> Iterator[Visit]:
     with visit(tmp_path, bundle) as made:
         yield made
-
-
-def stop_at(step: Step) -> dict[str, object]:
-    token = CancelToken()
-    return {"hook": at(step, token.cancel), "cancel": token}
 
 
 def test_what_its_user_still_has_is_found(bare: Visit) -> None:
@@ -94,10 +90,11 @@ def test_a_member_of_its_group_does_not_keep_the_group(bare: Visit) -> None:
 @pytest.mark.parametrize("step", [Step.INSTALL, Step.SERVICE, Step.START])
 def test_half_an_enrolment_is_taken_off(bare: Visit, step: Step) -> None:
     before = bare.machine.written()
+    token = CancelToken()
     with pytest.raises(Cancelled):
-        bare.enrol(**stop_at(step))
+        bare.enrol(hook=at(step, token.cancel), cancel=token)
     assert boxes.list_boxes(bare.ctx) == []
-    words = ("release", "--at", str(bare.target), "--host-key", bare.machine.fingerprint())
+    words: tuple[str, ...] = ("release", "--at", str(bare.target), "--host-key", bare.machine.fingerprint())
     words = (*words, "--password-file", bare.secret(PASSWORD))
     refused = bare.run(*words, status=1)
     assert refused["error"]["hint"] == "Use --yes."
@@ -110,16 +107,21 @@ def test_half_an_enrolment_is_taken_off(bare: Visit, step: Step) -> None:
 def test_a_machine_is_not_taken_from_those_it_belongs_to(bare: Visit, tmp_path: Path) -> None:
     before = bare.machine.written()
     bare.enrol()
-    given = {"target": bare.target, "host_key": bare.machine.fingerprint(), "sign_in": SignIn(password=PASSWORD)}
+    release = partial(
+        release_machine,
+        target=bare.target,
+        host_key=bare.machine.fingerprint(),
+        sign_in=SignIn(password=PASSWORD),
+    )
     with pytest.raises(InputInvalid, match=f"lives {NAME}, which is on the list"):
-        release_machine(bare.ctx, **given, any_site=True)
+        release(bare.ctx, any_site=True)
     with sites.create_site(tmp_path / "other", "Plant 4", "correct horse") as other:
         with pytest.raises(ReleaseOtherSite, match=f"The box {NAME} at .* is of another site"):
-            release_machine(other, **given, rows=Rows.DISCARD)
+            release(other, rows=Rows.DISCARD)
         with pytest.raises(ReleaseRowsWait):
-            release_machine(other, **given, any_site=True)
+            release(other, any_site=True)
         assert boxes.refresh(bare.ctx, NAME)[0].problem is None
-        report = release_machine(other, **given, any_site=True, rows=Rows.DISCARD)
+        report = release(other, any_site=True, rows=Rows.DISCARD)
         assert (report.name, report.lost_rows) != (NAME, 0)
     assert bare.machine.changes(before) == {}
 

@@ -20,6 +20,7 @@ from app.usecases.rollout_runner import Runner, advance_rollout, follow_rollout
 from app.usecases.rollout_words import outlook
 from cloud_sync.release.plan import Plan
 from edge_runtime.contracts.errors import BundleBlacklisted, GateRefused, InputInvalid, NotFound, RolloutRefused
+from edge_runtime.contracts.rows import AuditRow
 from tests.fakes import models
 from tests.fakes.rolling_site import SLOW, RollingSite, rolling_site
 from tests.waiting import wait_until
@@ -106,7 +107,7 @@ def test_pause_resume_and_abort_do_what_they_say_and_are_refused_where_they_make
     assert {"update.withdrawn", "update.forgotten"} <= kinds
 
 
-def _audits(plant: RollingSite, name: str) -> list[object]:
+def _audits(plant: RollingSite, name: str) -> list[AuditRow]:
     boxes.collect(plant.ctx, name)
     return list(boxes.page_audits(plant.ctx, name).rows)
 

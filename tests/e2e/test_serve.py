@@ -13,6 +13,7 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -269,17 +270,22 @@ def test_a_swap_under_load_loses_no_request(tmp_path: Path, how: str) -> None:
 
         with ThreadPoolExecutor(4) as clients, RawClient(server.address) as watcher:
             running = [clients.submit(ask, place) for place in range(4)]
+
+            def is_answered(enough: int) -> bool:
+                return sum(counts) > enough or ended(running)
+
+            def is_swapped(generation: int) -> bool:
+                return word(watcher) == generation or ended(running)
+
             try:
                 for generation in range(1, 6):
                     enough = sum(counts) + 300
-                    wait_until(lambda enough=enough: sum(counts) > enough or ended(running), 60, "requests")
+                    wait_until(partial(is_answered, enough), 60, "requests")
                     new = tmp_path / "new.part"
                     new.write_bytes(models.always(generation))
                     new.replace(file)
                     server.reload()
-                    wait_until(
-                        lambda generation=generation: word(watcher) == generation or ended(running), 60, "a swap"
-                    )
+                    wait_until(partial(is_swapped, generation), 60, "a swap")
             finally:
                 stop.set()
             for each in running:

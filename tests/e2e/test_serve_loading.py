@@ -6,9 +6,11 @@ import json
 import platform
 import sys
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import onnx
 import pytest
 import tritonclient.grpc as triton_grpc
@@ -75,7 +77,7 @@ def heavy(answer: float) -> bytes:
     nodes = [make("Expand", ["asked", "across"], ["h0"])]
     nodes += [make("MatMul", [f"h{at}", "weights"], [f"h{at + 1}"]) for at in range(8)]
     nodes += [make("ReduceMax", ["h8"], ["most"], keepdims=0), make("Add", ["most", "answer"], ["said"])]
-    weights = {
+    weights: dict[str, npt.NDArray[np.generic]] = {
         "across": np.array([1, 1500], np.int64),
         "weights": np.zeros((1500, 1500), np.float32),
         "answer": np.array([answer], np.float32),
@@ -88,9 +90,8 @@ def heavy(answer: float) -> bytes:
         [tensor("said", onnx.TensorProto.FLOAT, [1])],
         [onnx.numpy_helper.from_array(array, name) for name, array in weights.items()],
     )
-    return onnx.helper.make_model(
-        graph, ir_version=10, opset_imports=[onnx.helper.make_opsetid("", 17)]
-    ).SerializeToString()
+    model = onnx.helper.make_model(graph, ir_version=10, opset_imports=[onnx.helper.make_opsetid("", 17)])
+    return bytes(model.SerializeToString())
 
 
 def held_mb(server: ServeProcess) -> float:
@@ -105,10 +106,14 @@ def test_swaps_leave_no_memory_behind(tmp_path: Path) -> None:
     with serve(tmp_path, file) as server, RawClient(server.address) as client:
         assert said(client, "m") == 0
         first = held_mb(server)
+
+        def is_swapped(number: int) -> bool:
+            return said(client, "m") == number
+
         for number in range(1, 9):
             file.write_bytes(heavy(number))
             server.reload()
-            wait_until(lambda number=number: said(client, "m") == number, 60, "the next model")
+            wait_until(partial(is_swapped, number), 60, "the next model")
         wait_until(lambda: held_mb(server) < first + 40, 20, "what the models before took to be given back")
         assert server.stop() == 0
 

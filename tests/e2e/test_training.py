@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -29,17 +30,15 @@ def site(tmp_path: Path) -> Iterator[Context]:
         bursts.stop_all(ctx)
 
 
-def quick(dataset: str, **more: object) -> BurstRequest:
-    body: dict[str, object] = {"dataset": dataset, "minutes": 5, "params": {"epochs": 3}, **more}
-    return BurstRequest(**body)  # type: ignore[arg-type]  # the keys are those of the dataclass
+QUICK = BurstRequest(dataset="first", minutes=5, params={"epochs": 3})
 
 
 def test_training_needs_no_object_store_and_a_later_one_gets_everything(site: Context, tmp_path: Path) -> None:
     dataset = datasets.freeze_dataset(site, "first")
-    quote = bursts.quote_burst(site, quick("first"))
+    quote = bursts.quote_burst(site, QUICK)
     assert (quote.worst_case_usd, quote.samples) == (0.0, FRAMES)
 
-    started = bursts.start_burst(site, quick("first", params={"epochs": 10}))
+    started = bursts.start_burst(site, replace(QUICK, params={"epochs": 10}))
     finished = bursts.follow_burst(site, started.burst)
     assert finished.state == "FINISHING"
     model = models.import_result(site, finished.burst, name="counter")
@@ -58,7 +57,7 @@ def test_training_needs_no_object_store_and_a_later_one_gets_everything(site: Co
     assert (standing.pending_changes, standing.pending_objects) == (0, 0)
     assert standing.objects >= FRAMES
 
-    second = bursts.start_burst(site, quick("first", base_model=model.version))
+    second = bursts.start_burst(site, replace(QUICK, base_model=model.version))
     assert second.base_model == model.model
     lines = bursts.burst_log(site, bursts.follow_burst(site, second.burst).burst)
     assert any("checkpoint" in line or "Starting from" in line or "base" in line for line in lines), lines
@@ -67,7 +66,7 @@ def test_training_needs_no_object_store_and_a_later_one_gets_everything(site: Co
 def test_a_model_that_has_learned_nothing_is_refused_and_cannot_be_released(site: Context) -> None:
     datasets.freeze_dataset(site, "first")
     params = {"epochs": 1, "learning_rate": 1e-9}
-    burst = bursts.follow_burst(site, bursts.start_burst(site, quick("first", params=params)).burst)
+    burst = bursts.follow_burst(site, bursts.start_burst(site, replace(QUICK, params=params)).burst)
     model = models.import_result(site, burst.burst, name="counter")
     assert model.state == "refused"
     assert model.gate is not None
@@ -86,7 +85,7 @@ def test_a_burst_waits_for_a_store_that_is_away_and_goes_on_when_it_is_back(site
     sync.setup_store(site, str(stick / "bucket"))
     datasets.freeze_dataset(site, "first")
     stick.rename(tmp_path / "pocket")
-    waiting = bursts.start_burst(site, quick("first"))
+    waiting = bursts.start_burst(site, QUICK)
     assert waiting.state == "QUEUED_OFFLINE"
     assert waiting.message
     assert bursts.advance_bursts(site)[0].state == "QUEUED_OFFLINE"
@@ -103,7 +102,7 @@ def test_a_burst_waits_for_a_store_that_is_away_and_goes_on_when_it_is_back(site
 
 def test_watching_can_be_stopped_without_stopping_the_burst(site: Context) -> None:
     datasets.freeze_dataset(site, "first")
-    started = bursts.start_burst(site, quick("first", params={"epochs": 500}))
+    started = bursts.start_burst(site, replace(QUICK, params={"epochs": 500}))
     cancel = CancelToken()
 
     def stop_at_once(_event: ProgressEvent) -> None:
@@ -119,22 +118,22 @@ def test_watching_can_be_stopped_without_stopping_the_burst(site: Context) -> No
 @pytest.mark.parametrize(
     ("wrong", "error"),
     [
-        ({"dataset": "no-such"}, NotFound),
-        ({"host": "moon"}, NotFound),
-        ({"recipe": "alchemy"}, NotFound),
-        ({"minutes": 0}, InputInvalid),
-        ({"minutes": float("nan")}, InputInvalid),
-        ({"minutes": 1e9}, InputInvalid),
-        ({"cap_usd": -1.0}, InputInvalid),
-        ({"params": {"epochs": 0}}, InputInvalid),
-        ({"params": {"magic": True}}, InputInvalid),
-        ({"base_model": "9.9.9"}, NotFound),
+        (replace(QUICK, dataset="no-such"), NotFound),
+        (replace(QUICK, host="moon"), NotFound),
+        (replace(QUICK, recipe="alchemy"), NotFound),
+        (replace(QUICK, minutes=0), InputInvalid),
+        (replace(QUICK, minutes=float("nan")), InputInvalid),
+        (replace(QUICK, minutes=1e9), InputInvalid),
+        (replace(QUICK, cap_usd=-1.0), InputInvalid),
+        (replace(QUICK, params={"epochs": 0}), InputInvalid),
+        (replace(QUICK, params={"magic": True}), InputInvalid),
+        (replace(QUICK, base_model="9.9.9"), NotFound),
     ],
 )
 def test_a_request_that_makes_no_sense_is_refused_before_anything_starts(
-    site: Context, wrong: dict[str, object], error: type[Exception]
+    site: Context, wrong: BurstRequest, error: type[Exception]
 ) -> None:
     datasets.freeze_dataset(site, "first")
     with pytest.raises(error):
-        bursts.start_burst(site, quick(**{"dataset": "first", **wrong}))  # type: ignore[arg-type]
+        bursts.start_burst(site, wrong)
     assert bursts.list_bursts(site) == []

@@ -6,6 +6,7 @@ import shutil
 import sqlite3
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ import pytest
 from app.__main__ import main
 from app.context import Context, open_context
 from app.store import activity as activity_store
+from app.store.writer import Writer
 from app.usecases import activity, boxes, sites
 from app.usecases.witnesses import tell_head
 from tests.fakes.running_box import RunningBox
@@ -66,10 +68,12 @@ def test_a_witness_outlives_what_was_tidied_up(
         connection.execute("DELETE FROM audit_chains")
         connection.execute("DELETE FROM sqlite_sequence WHERE name = 'activity'")
     tidied = stack.enter_context(open_context(site.home))
+
+    def soothe(number: int, writer: Writer) -> None:
+        writer.activity("site.created", "x", f"All is well {number}.")
+
     for number in range(9):
-        tidied.database.write(
-            lambda writer, number=number: writer.activity("site.created", "x", f"All is well {number}.")
-        )
+        tidied.database.write(partial(soothe, number))
     assert activity_store.read_chain(tidied.database).broken is None
     # It is told to nobody, however often the boxes are visited: they keep the proof.
     boxes.collect(tidied)

@@ -110,7 +110,7 @@ class BareMachine:
         ]
         self._servers: list[subprocess.Popen[bytes]] = []
         self.run("useradd", "--create-home", "--shell", "/bin/bash", USER)
-        self.run("chpasswd", input=f"{USER}:{PASSWORD}\nroot:{PASSWORD}\n")
+        self.run("chpasswd", stdin=f"{USER}:{PASSWORD}\nroot:{PASSWORD}\n")
         self.sudoers(f"{USER} ALL=(ALL) ALL")
         for kind in ("ed25519", "ecdsa", "rsa"):
             self.run("ssh-keygen", "-q", "-t", kind, "-N", "", "-f", f"/etc/ssh/lineside_{kind}")
@@ -129,11 +129,11 @@ class BareMachine:
         """These words as a command that runs there, as root."""
         return [*self._inside, *words]
 
-    def run(self, *words: str, **options: object) -> str:
-        done = subprocess.run(  # type: ignore[call-overload]
-            self.command(*words), text=True, timeout=60, **{"check": True, "capture_output": True, **options}
+    def run(self, *words: str, check: bool = True, stdin: str | None = None) -> str:
+        done = subprocess.run(
+            self.command(*words), text=True, timeout=60, capture_output=True, check=check, input=stdin
         )
-        return str(done.stdout)
+        return done.stdout
 
     def sudoers(self, *lines: str) -> None:
         path = self.root / "etc/sudoers.d/lineside-test"

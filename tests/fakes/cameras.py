@@ -71,12 +71,13 @@ class NetworkCamera:
             request.send_header("Content-Length", "0")
             request.end_headers()
             return
-        if self.mode == "junk":
+        mode = self.mode
+        if mode == "junk":
             request.send_response(200)
             request.end_headers()
             request.wfile.write(b"<html>no camera" * 1000)
             return
-        if self.mode == "hang":
+        if mode == "hang":
             self._closing.wait(10)
             return
         request.send_response(200)

@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,10 +33,16 @@ class Machine:
     def address(self) -> str:
         return read_address(self.home)
 
-    def start(self, *, module: str = "edge_runtime", prefix: tuple[str, ...] = (), **environment: str) -> None:
+    def start(
+        self,
+        environment: Mapping[str, str] | None = None,
+        *,
+        module: str = "edge_runtime",
+        prefix: tuple[str, ...] = (),
+    ) -> None:
         address_file(self.home).unlink(missing_ok=True)
         command = [*prefix, sys.executable, "-m", module, "run", "--home", str(self.home)]
-        self.process = subprocess.Popen(command, env={**os.environ, **environment})
+        self.process = subprocess.Popen(command, env={**os.environ, **(environment or {})})
         wait_until(address_file(self.home).exists, 30, "the box's address file")
 
     def stop(self) -> None:

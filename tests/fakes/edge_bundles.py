@@ -133,7 +133,7 @@ def run_installer(bundle: Path, prefix: Path, *arguments: str, before: tuple[str
 def start(prefix: Path, *arguments: str) -> dict[str, Any]:
     """What the installed program says, in an environment that would lead another one astray."""
     environment = {**os.environ, "PYTHONPATH": str(EDGE.parent), "PYTHONHOME": "/nowhere"}
-    command = [prefix / "bin" / "lineside-edge", *arguments]
+    command = [str(prefix / "bin" / "lineside-edge"), *arguments]
     ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True, env=environment)
     said: dict[str, Any] = json.loads(ended.stdout)
     return said

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -56,7 +57,7 @@ def run_box(home: Path, step: str) -> int:
 
 
 def run_desktop(home: Path, step: str, address: str, code: str) -> None:
-    cuts = {
+    cuts: dict[str, Callable[[], AbstractContextManager[object]]] = {
         "learned": lambda: patch.object(pairing, "_keep", lambda *_arguments: cut_the_power()),
         "kept": lambda: _cut_before(DesktopSide, "kept"),
         "said": lambda: _cut_before(DesktopSide, "end"),

@@ -21,7 +21,7 @@ def packets(jpeg: bytes, sequence: int, timestamp: int) -> list[bytes]:
     assert len(tables) == 128
     scan = jpeg.index(b"\xff\xda")
     data = jpeg[scan + 2 + int.from_bytes(jpeg[scan + 2 : scan + 4], "big") : -2]
-    found = []
+    found: list[bytes] = []
     for begin in range(0, len(data), 1000):
         piece = data[begin : begin + 1000]
         last = begin + len(piece) == len(data)

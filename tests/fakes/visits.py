@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -52,9 +53,14 @@ class Visit:
         )
 
     def release(self, rows: Rows = Rows.KEEP, *, hook: Hook | None = None, **options: Any) -> ReleaseReport:
-        chosen = {"target": self.target, "host_key": self.machine.fingerprint(), "sign_in": SignIn(password=PASSWORD)}
-        chosen = {"name": NAME, **chosen, **options}
-        return release_box(self.ctx, rows=rows, progress=self._listener(hook), **chosen)
+        release = partial(
+            release_box,
+            name=NAME,
+            target=self.target,
+            host_key=self.machine.fingerprint(),
+            sign_in=SignIn(password=PASSWORD),
+        )
+        return release(self.ctx, rows=rows, progress=self._listener(hook), **options)
 
     def _listener(self, hook: Hook | None) -> Hook:
         self.steps = []

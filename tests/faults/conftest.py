@@ -5,11 +5,12 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from edge_runtime.contracts.rows import STREAMS
+from edge_runtime.contracts.rows import STREAMS, Stream
 from edge_runtime.identity import Identity, create_identity
 from tests.fakes import models, wall_clock
 from tests.fakes.box_process import BoxProcess, install, make_box, wait_for_slot
@@ -56,8 +57,12 @@ def committed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Committed]:
             for number in range(6):
                 box.put_frame(f"first-{number}.png", models.frame(number))
             wait_for_slot(client, "1.0.0", "COMMITTED")
-            for stream in ("results", "samples"):
-                wait_until(lambda stream=stream: len(client.page(stream, 0).rows) == 6, 10, "the first answers")
+
+            def is_answered(stream: Stream) -> bool:
+                return len(client.page(stream, 0).rows) == 6
+
+            wait_until(partial(is_answered, "results"), 10, "the first answers")
+            wait_until(partial(is_answered, "samples"), 10, "their samples")
             for stream in STREAMS:
                 client.acknowledge(stream, client.page(stream, 0, 5000).cursor)
         assert box.stop() == 0

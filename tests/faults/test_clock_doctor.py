@@ -51,7 +51,7 @@ def box(site: Context, clock: Clock, tmp_path: Path) -> Iterator[Machine]:
     """An enrolled box at work, in 1970."""
     machine = make_machine(tmp_path / "one", "line-1")
     clock.leap(TO_1970)
-    machine.start(**clock.preload)
+    machine.start(clock.preload)
     try:
         enrolled(site, machine)
         yield machine

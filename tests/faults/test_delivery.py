@@ -144,9 +144,9 @@ def test_lying_patches_do_no_harm_and_the_whole_follows(
             assert [slot.bundle for slot in client.status().slots if slot.active] == [old.bundle]
         # The desktop's own patch was damaged on its disk: it is thrown away, and the whole is sent.
         known = known_patch(patches, versions)
-        body = bytearray(known.path.read_bytes())
-        body[len(body) // 2] ^= 0xFF
-        known.path.write_bytes(body)
+        damaged = bytearray(known.path.read_bytes())
+        damaged[len(damaged) // 2] ^= 0xFF
+        known.path.write_bytes(damaged)
         done = send(client, versions, Patches(known.path.parent))
         assert done.way == "whole"
         assert len(done.detours) == 1

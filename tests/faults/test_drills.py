@@ -95,7 +95,9 @@ def test_a_disk_is_filled_to_where_the_limits_act_and_no_further(
     assert disk.free > RESERVE
     told = ended(box, desktop)
     assert (told["outcome"], told["verified"]) == ("recovered", True), told
-    assert told["during"]["frames"] > 0  # type: ignore[index]
+    during = told["during"]
+    assert isinstance(during, dict)
+    assert during["frames"] > 0
     with box.client(desktop) as client:
         reasons = {row.reason for row in client.page("losses", 0, 5000).rows if isinstance(row, LossRow)}
     assert reasons <= {"disk.reserve", "disk.full", "power.cut"}

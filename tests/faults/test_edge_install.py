@@ -34,14 +34,14 @@ def run(
 ) -> subprocess.CompletedProcess[str]:
     command = [
         *before,
-        INTERPRETER,
+        str(INTERPRETER),
         "-I",
-        POWER_CUT,
-        bundle / "install.py",
+        str(POWER_CUT),
+        str(bundle / "install.py"),
         str(step),
         how,
         "--prefix",
-        prefix,
+        str(prefix),
         "--json",
     ]
     return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
@@ -107,7 +107,7 @@ def disk(tmp_path: Path) -> Iterator[SmallDisk]:
 
 def version_on(disk: SmallDisk) -> str:
     """Which version starts on the small disk."""
-    command = [*disk.inside, disk.folder / "opt" / "bin" / "lineside-edge"]
+    command = [*disk.inside, str(disk.folder / "opt" / "bin" / "lineside-edge")]
     ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
     return str(json.loads(ended.stdout)["version"])
 

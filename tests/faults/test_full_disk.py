@@ -111,7 +111,9 @@ def test_a_disk_that_fills_up_stops_nothing_and_is_told_exactly(
         put(box, 400, 5)
         answered(client, 405)
         wait_until(
-            lambda: any(row.frame == "frame-00404.png" for row in fetch(client, "results")), 10, "the next answer"
+            lambda: "frame-00404.png" in {row.frame for row in fetch(client, "results") if isinstance(row, ResultRow)},
+            10,
+            "the next answer",
         )
     assert box.stop() == 0
 
@@ -172,7 +174,9 @@ def test_a_box_starts_on_a_full_disk_and_infers(
         # A frame that comes again may be told of again, but none is forgotten.
         assert 40 <= len(fetch(client, "samples")) + losses["samples"] <= 60
         address = box.home / "run" / "address.json"
-        wait_until(lambda: address.exists() and f'"pid": {box.process.pid}' in address.read_text(), 10, "the address")
+        assert box.process is not None
+        pid = f'"pid": {box.process.pid}'
+        wait_until(lambda: address.exists() and pid in address.read_text(), 10, "the address")
     assert box.stop() == 0
 
 
@@ -186,7 +190,17 @@ def test_the_pipeline_command_says_what_it_could_not_keep_and_leaves_what_it_cou
         (frames / f"frame-{place}.png").write_bytes(models.frame(place % 256))
     with (disk.view / "filler-0").open("wb") as filler:
         filler.write(bytes(disk.free - 700_000))
-    command = [*disk.inside, *EDGE, "pipeline", "--source", f"folder:{frames}", "--model", model, "--once", "--json"]
+    command = [
+        *disk.inside,
+        *EDGE,
+        "pipeline",
+        "--source",
+        f"folder:{frames}",
+        "--model",
+        str(model),
+        "--once",
+        "--json",
+    ]
     done = subprocess.run(
         [*command, "--out", str(disk.folder / "out")], capture_output=True, text=True, timeout=60, check=False
     )
@@ -207,7 +221,7 @@ def test_a_pipeline_on_a_disk_that_is_full_already_says_no_more_than_that(disk: 
     frames.mkdir()
     (frames / "frame.png").write_bytes(models.frame(9))
     disk.fill()
-    command = [*disk.inside, *EDGE, "pipeline", "--source", f"folder:{frames}", "--model", model, "--once"]
+    command = [*disk.inside, *EDGE, "pipeline", "--source", f"folder:{frames}", "--model", str(model), "--once"]
     done = subprocess.run(
         [*command, "--out", str(disk.folder / "out")], capture_output=True, text=True, timeout=60, check=False
     )

@@ -131,8 +131,7 @@ class Laptops(RuleBasedStateMachine):
             try:
                 self.site.check(self.site.settle())
             finally:
-                for desktop in self.site.desktops.values():
-                    desktop.db.close()
+                self.site.close()
 
 
 TestLaptops = Laptops.TestCase

@@ -63,7 +63,7 @@ def check_renewed(site: Context, copy: Machine, before: str) -> None:
 @pytest.mark.parametrize("step", BOX_STEPS)
 def test_the_power_of_the_copy_goes(site: Context, copy: Machine, step: str) -> None:
     before = read_home(copy.home).box
-    copy.start(module=CUT, RENEWAL_CUT=step)
+    copy.start({"RENEWAL_CUT": step}, module=CUT)
     assert copy.process is not None
     with pytest.raises(LinesideError):
         clones.renew(site, "line-1", copy.address, new_name="line-2")

@@ -12,6 +12,7 @@ import gc
 import shutil
 import threading
 from collections.abc import Iterator
+from typing import TypeVar
 
 import pytest
 from PySide6.QtCore import Qt, QTimer
@@ -21,6 +22,7 @@ from pytestqt.qtbot import QtBot
 from app.context import Context, open_context
 from app.gui.garbage import collect_what_is_due
 from app.gui.i18n import Translations
+from app.gui.pages.base import Page
 from app.gui.session import Session
 from app.gui.tasks import Tasks
 from app.gui.theme import Theme
@@ -125,6 +127,15 @@ def full_site(full_template: Path, tmp_path: Path) -> Iterator[Context]:
     shutil.copytree(full_template, tmp_path / "full")
     with open_context(tmp_path / "full") as context:
         yield context
+
+
+P = TypeVar("P", bound=Page)
+
+
+def page_of(window: MainWindow, kind: type[P]) -> P:
+    """The window's page of this kind: there is one of each."""
+    (page,) = [one for one in window.pages.values() if isinstance(one, kind)]
+    return page
 
 
 class Bench:

@@ -16,7 +16,7 @@ from app.store import models as model_store
 from app.store import rollouts as rollout_store
 from app.store import samples as sample_store
 from app.store import spool
-from app.store.records import Box, Burst, CurvePoint, Model, Rollout, RolloutBox
+from app.store.records import Box, Burst, CurvePoint, Model, Rollout, RolloutBox, RolloutBoxState
 from app.usecases import datasets, samples, sites
 from edge_runtime.contracts.manifest import GateReport
 from edge_runtime.contracts.rows import AlertRow, ResultRow, SampleRow
@@ -317,7 +317,7 @@ def add_rollouts(context: Context, boxes: list[Box]) -> None:
             for wave, box in enumerate(boxes)
         ),
     )
-    states = ("trial", "waiting", "waiting")
+    states: tuple[RolloutBoxState, ...] = ("trial", "waiting", "waiting")
     running = replace(
         done,
         rollout="77aa6a1e-2222-4a52-9d3c-0d6a8b9c1e11",

@@ -27,6 +27,7 @@ from app.store import models as model_store
 from app.usecases import boxes, rollouts
 from app.usecases.rollout_runner import follow_rollout
 from edge_runtime.contracts.errors import BoxUnreachable
+from edge_runtime.contracts.rows import AlertRow, AuditRow, LossRow, RollupRow, ShadowRow
 from tests.e2e.test_shadow import Box as RealBox
 from tests.fakes.prepared_site import release
 from tests.gui.conftest import Bench
@@ -43,29 +44,37 @@ def boxes_page(bench: Bench) -> BoxesPage:
     return page
 
 
-def stream_of(history: BoxHistory, topic: Topic) -> StreamTable[object]:
-    shown = {
+Stream = (
+    StreamTable[RollupRow]
+    | StreamTable[ShadowRow]
+    | StreamTable[AlertRow]
+    | StreamTable[AuditRow]
+    | StreamTable[LossRow]
+)
+
+
+def stream_of(history: BoxHistory, topic: Topic) -> Stream:
+    streams: dict[Topic, Stream] = {
         "minutes": history.minutes.stream,
         "shadow": history.shadow.stream,
         "alerts": history.alerts,
         "audits": history.audits,
         "losses": history.losses.stream,
-    }[topic]
-    assert isinstance(shown, StreamTable)
-    return shown
+    }
+    return streams[topic]
 
 
 def words_in(widget: QWidget) -> str:
     return "\n".join(one.text() for one in widget.findChildren(QLabel) if one.isVisible())
 
 
-def assert_all_but_the_widest_fit(shown: StreamTable[object]) -> None:
+def assert_all_but_the_widest_fit(shown: Stream) -> None:
     """Every heading, and every cell of a column that does not just take what is left."""
     header = shown.table.horizontalHeader()
-    for number, one in enumerate(shown.model.columns):
+    for number, (title, stretch) in enumerate((one.title, one.stretch) for one in shown.model.columns):
         if not shown.table.isColumnHidden(number):
-            assert header.sectionSize(number) >= header.sectionSizeHint(number), one.title
-            assert one.stretch or shown.table.columnWidth(number) >= shown.table.sizeHintForColumn(number), one.title
+            assert header.sectionSize(number) >= header.sectionSizeHint(number), title
+            assert stretch or shown.table.columnWidth(number) >= shown.table.sizeHintForColumn(number), title
 
 
 @pytest.mark.parametrize(("topic", "name"), [(one, "line-2" if one == "alerts" else "line-1") for one in TOPICS])

@@ -14,7 +14,7 @@ from PySide6.QtWidgets import QLabel, QWidget
 from app.gui import formats
 from app.gui.box_words import kind_state
 from app.gui.pages.activity import ActivityPage
-from app.gui.pages.box_clones import CloneDialog
+from app.gui.pages.box_clones import CloneDialog, NewIdentity
 from app.gui.pages.boxes import BoxesPage
 from app.gui.widgets import Button
 from app.store import boxes as box_store
@@ -213,8 +213,8 @@ def test_the_copy_is_given_a_new_identity_from_the_window(
     offers = {button.accessibleName(): button for button in dialog.findChildren(Button)}
     (offer,) = [name for name in offers if name.endswith(two.address)]
     offers[offer].click()
-    (asked,) = [one for one in dialog.findChildren(QWidget) if type(one).__name__ == "NewIdentity"]
-    asked.primary.click()  # type: ignore[attr-defined]
+    (asked,) = dialog.findChildren(NewIdentity)
+    asked.primary.click()
     bench.settle()
     assert {known.name for known in boxes.list_boxes(context)} == {"press-1", "press-1-2"}
     assert clones.known_clones(context) == ()

@@ -11,6 +11,7 @@ from pytestqt.qtbot import QtBot
 from app.context import Context
 from app.gui.i18n import Translations
 from app.gui.pages.boxes import BoxesPage, drift_state
+from app.gui.pages.models import ModelsPage
 from app.gui.pages.rollouts import RolloutsPage
 from app.gui.pages.training import TrainingPage
 from app.gui.states import slot_state
@@ -138,7 +139,9 @@ def test_columns_hold_headings_and_states(
     try:
         for name in ("boxes", "training", "models", "rollouts"):
             bench.go(name)
-            assert_columns_fit(bench.window.pages[name].table)
+            page = bench.window.pages[name]
+            assert isinstance(page, BoxesPage | TrainingPage | ModelsPage | RolloutsPage)
+            assert_columns_fit(page.table)
     finally:
         bench.session.close()
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TypedDict, Unpack
 
 from app.gui.dialogs import Confirm
 from app.gui.pages.boxes import BoxesPage
 from app.gui.pages.rollouts import RolloutsPage
 from app.store import decisions as decision_store
 from app.store import rollouts as rollout_store
-from app.store.records import Rollout
+from app.store.records import Rollout, RolloutBox, RolloutState
 from app.usecases import boxes, rollouts
 from app.usecases.labels import label_box, list_labels
 from cloud_sync.release.plan import Plan
@@ -18,10 +19,19 @@ from tests.gui.filling import OLD_MODEL
 from tests.gui.test_details import chips, label_with
 
 
-def shown(bench: Bench, **changes: object) -> tuple[RolloutsPage, Rollout]:
+class Changes(TypedDict, total=False):
+    """What is otherwise with a rollout than in the filled site."""
+
+    boxes: tuple[RolloutBox, ...]
+    state: RolloutState
+    reason: str
+    plan: Plan
+
+
+def shown(bench: Bench, **changes: Unpack[Changes]) -> tuple[RolloutsPage, Rollout]:
     """The page with the running rollout of the filled site, of the released model, picked."""
     running = next(one for one in rollouts.list_rollouts(bench.context) if one.state == "running")
-    changed = replace(running, **{"model": OLD_MODEL, "version": "1.0.0", **changes})  # type: ignore[arg-type]
+    changed = replace(running, model=OLD_MODEL, version="1.0.0", **changes)
     rollout_store.put_rollout(bench.context.database, changed)
     bench.go("rollouts")
     page = bench.window.pages["rollouts"]

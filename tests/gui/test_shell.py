@@ -32,6 +32,7 @@ from app.usecases import boxes
 from app.usecases.progress import CancelToken, Progress, ProgressEvent
 from edge_runtime.contracts.errors import AlreadyExists, BoxUnreachable, TrainingUnavailable
 from tests.fakes.edge_toml import named
+from tests.gui.conftest import page_of
 from tests.waiting import wait_until
 
 EDGE = [sys.executable, "-m", "edge_runtime"]
@@ -135,17 +136,18 @@ def test_language_change_leaves_nothing_of_the_old_window(
         session.context.database.write(lambda writer: writer.activity("test", "", "Written."))
     end.set()
     qtbot.waitUntil(lambda: not job.active)
-    desktop.window.language_chosen.emit("en")
+    second.language_chosen.emit("en")
 
 
 def test_error_whose_window_went_is_shown_again(qtbot: QtBot, desktop: Desktop) -> None:
     window = QWidget()
     desktop.errors.parent = window
     desktop.errors.show(BoxUnreachable("line-2 is off."))
-    assert len(desktop.errors.open) == 1
+    shown = desktop.errors.open
+    assert len(shown) == 1
     window.deleteLater()
     qtbot.waitUntil(lambda: not Shiboken.isValid(window))
-    assert desktop.errors.open == ()
+    assert list(desktop.errors.open) == []
     desktop.errors.parent = None
     desktop.errors.show(BoxUnreachable("line-2 is off."))
     (dialog,) = desktop.errors.open
@@ -214,7 +216,7 @@ def test_line_that_changes_is_picked(qtbot: QtBot, desktop: Desktop, tmp_path: P
     shutil.copytree(full_template, tmp_path / "site")
     desktop.show_site(open_context(tmp_path / "site"))
     assert desktop.window is not None
-    table = desktop.window.pages["boxes"].table
+    table = page_of(desktop.window, BoxesPage).table
     qtbot.waitUntil(lambda: table.record is not None and table.record.name == "line-1")
     run = DemoRun(desktop.tasks, desktop)
     run.line_changed.connect(desktop._pick_changing_line)

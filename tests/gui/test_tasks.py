@@ -49,7 +49,8 @@ def test_error_of_a_deleted_owner_reaches_the_dialog_and_its_result_nobody(
     qtbot: QtBot, tasks: Tasks, errors: list[BaseException]
 ) -> None:
     owner = QObject()
-    go, told = threading.Event(), []
+    go = threading.Event()
+    told: list[object] = []
 
     def slow_bug() -> None:
         go.wait(10)
@@ -79,7 +80,8 @@ def test_cancelled_job_is_no_error(qtbot: QtBot, tasks: Tasks, errors: list[Base
     qtbot.waitUntil(started.is_set)
     qtbot.waitUntil(lambda: job.progress.fraction == 0.5)
     job.cancel()
-    assert job.state == "stopping"
+    asked = job.state
+    assert asked == "stopping"
     with qtbot.waitSignal(job.ended):
         pass
     assert job.state == "cancelled"
@@ -100,7 +102,8 @@ def test_failed_job_says_why(qtbot: QtBot, tasks: Tasks, errors: list[BaseExcept
 
 
 def test_watching_takes_no_thread_from_what_somebody_asked_for(qtbot: QtBot, tasks: Tasks) -> None:
-    owner, told = QObject(), []
+    owner = QObject()
+    told: list[object] = []
     answer = threading.Event()
     for _ in range(3 * WATCHING_THREADS):
         tasks.run_watching(lambda: answer.wait(20), told.append, owner=owner)
@@ -119,7 +122,8 @@ def test_watching_that_never_ends_is_given_up(
     monkeypatch.setattr("app.gui.tasks.WATCHING_GRACE_S", 0.1)
     gc.enable()
     pool = Tasks(errors.append)
-    began, answer, told = threading.Event(), threading.Event(), []
+    began, answer = threading.Event(), threading.Event()
+    told: list[object] = []
 
     def silent_box() -> None:
         began.set()
@@ -157,7 +161,8 @@ def test_progress_is_coalesced(qtbot: QtBot, tasks: Tasks) -> None:
 
 def test_drain_stops_what_runs_and_drops_what_waits(qtbot: QtBot, errors: list[BaseException]) -> None:
     pool = Tasks(errors.append)
-    started, told = threading.Event(), []
+    started = threading.Event()
+    told: list[object] = []
 
     def work(_progress: Progress, cancel: CancelToken) -> None:
         started.set()
@@ -166,7 +171,11 @@ def test_drain_stops_what_runs_and_drops_what_waits(qtbot: QtBot, errors: list[B
     jobs: list[Job] = [pool.run_command(f"Job {n}", work, told.append, owner=pool) for n in range(20)]
     qtbot.waitUntil(started.is_set)
     assert pool.drain(10)
-    pool.run_query(lambda: told.append("late"), told.append, owner=pool)
+
+    def late() -> None:
+        told.append("late")
+
+    pool.run_query(late, told.append, owner=pool)
     qtbot.wait(50)
     assert told == []
     assert all(job.token.cancelled for job in jobs)

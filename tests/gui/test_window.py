@@ -22,6 +22,8 @@ from pytestqt.qtbot import QtBot
 from app.context import Context, open_context
 from app.gui import geometry
 from app.gui.i18n import Translations
+from app.gui.pages.activity import ActivityPage
+from app.gui.pages.boxes import BoxesPage
 from app.gui.tables import REPAINT_MS
 from app.gui.tasks import Tasks
 from app.gui.theme import DARK, LIGHT, Theme, contrast, tokens
@@ -31,7 +33,7 @@ from app.store import journal as journal_store
 from app.usecases import boxes
 from app.usecases.progress import CancelToken, Progress, ProgressEvent
 from edge_runtime.contracts.errors import BoxUnreachable
-from tests.gui.conftest import Bench
+from tests.gui.conftest import Bench, page_of
 
 PAGES = ("boxes", "samples", "training", "models", "rollouts", "activity", "settings")
 INPUTS = (QAbstractButton, QLineEdit, QComboBox, QAbstractSpinBox, QPlainTextEdit)
@@ -104,13 +106,13 @@ def test_keyboard_reaches_the_pages(full_bench: Bench, qtbot: QtBot) -> None:
 
 def test_news_reload_only_what_shows_it(full_bench: Bench) -> None:
     full_bench.go("activity")
-    model = full_bench.window.pages["activity"].model
+    model = page_of(full_bench.window, ActivityPage).model
     before = model.rowCount()
     boxes.forget_box(full_bench.context, "packing-north")
     full_bench.settle()
     assert model.rowCount() == before + 1
     full_bench.go("boxes")
-    assert [box.name for box in full_bench.window.pages["boxes"].model.rows] == ["line-1", "line-2"]
+    assert [box.name for box in page_of(full_bench.window, BoxesPage).model.rows] == ["line-1", "line-2"]
 
 
 @pytest.mark.parametrize("theme", [LIGHT, DARK], ids=lambda theme: theme.name)
@@ -171,7 +173,8 @@ def test_palette_finds_pages_boxes_models_and_actions(full_bench: Bench, qtbot: 
     qtbot.keyClick(palette.edit, Qt.Key.Key_Return)
     full_bench.settle()
     assert full_bench.window.current == "boxes"
-    table = full_bench.window.pages["boxes"].table
+    table = page_of(full_bench.window, BoxesPage).table
+    assert table.record is not None
     assert table.record.name == "line-2"
     palette = full_bench.window.open_palette()
     assert palette is not None
@@ -230,7 +233,7 @@ def test_tray_says_why_a_job_failed_and_is_cleared_at_once(
 
 def test_pages_follow_what_another_program_writes(full_bench: Bench, qtbot: QtBot) -> None:
     full_bench.go("boxes")
-    model = full_bench.window.pages["boxes"].model
+    model = page_of(full_bench.window, BoxesPage).model
     assert "packing-north" in [box.name for box in model.rows]
     with open_context(full_bench.context.home) as other:
         boxes.forget_box(other, "packing-north")
@@ -249,12 +252,17 @@ def test_own_writes_are_no_news_from_elsewhere(site: Context) -> None:
 
 def test_times_age_on_the_screen(full_bench: Bench, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch) -> None:
     full_bench.go("boxes")
-    table = full_bench.window.pages["boxes"].table
+    table = page_of(full_bench.window, BoxesPage).table
     timers = [timer for timer in table.findChildren(QTimer) if timer.interval() == REPAINT_MS]
     assert [timer.isActive() for timer in timers] == [True]
     full_bench.settle()
     asked: list[int | None] = []
-    monkeypatch.setattr("app.gui.formats.ago", lambda at_ms: asked.append(at_ms) or "an age ago")
+
+    def ago(at_ms: int | None) -> str:
+        asked.append(at_ms)
+        return "an age ago"
+
+    monkeypatch.setattr("app.gui.formats.ago", ago)
     timers[0].timeout.emit()
     qtbot.waitUntil(lambda: bool(asked))
 

@@ -14,6 +14,7 @@ from app.gui.charts import Chart, Mark, changes, rolling_mean, without_crowding
 from app.gui.dialogs import Confirm
 from app.gui.pages.box_actions import RollBack
 from app.gui.pages.box_clock import ClockPanel
+from app.gui.pages.box_config import ConfigPanel
 from app.gui.pages.box_drill import DrillPanel
 from app.gui.pages.box_labels import LabelPanel
 from app.gui.pages.box_shadow import ShadowPanel
@@ -65,6 +66,7 @@ class BoxDetail(QWidget):
         self.look_back.setToolTip(self.tr("Minutes, shadow model, alerts, what was done to it, losses"))
         self.shadow = ShadowPanel(page)
         self.drills = DrillPanel(page)
+        self.configuration = ConfigPanel(page)
         self.send_back = Button(self.tr("Send back…"), "undo", clicked=self.ask_to_send_back)
         self._slots = Entries(self.tr("Not heard yet."))
         self._pipelines = Entries(self.tr("No pipeline is configured."))
@@ -91,6 +93,7 @@ class BoxDetail(QWidget):
                 self.release,
                 gap=12,
             ),
+            card(self.configuration),
             card(label(self.tr("Model slots"), "section"), self._slots, row(self.send_back, 1), gap=12),
             card(self.shadow),
             card(self.drills),
@@ -121,6 +124,7 @@ class BoxDetail(QWidget):
         self.labels.show_box(box)
         self.shadow.show_box(box)
         self.drills.show_box(box)
+        self.configuration.show_box(box)
         self.send_back.setVisible(_way_back(box) is not None)
         heard = box.problem is None
         self._slots.show_entries([self._slot(slot, heard=heard) for slot in (box.status.slots if box.status else ())])

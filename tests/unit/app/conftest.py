@@ -62,7 +62,7 @@ def box(tmp_path: Path) -> Box:
     return Box(
         box=identity.fingerprint,
         name="line-2",
-        address="127.0.0.1:7443",
+        address="127.0.0.1:1",
         certificate=identity.certificate_pem,
         enrolled_ms=1,
     )

@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing
+from functools import partial
 
 import pytest
 
 from app.store import activity
 from app.store.activity import OwnChain
 from app.store.database import Database
+from app.store.writer import Writer
 
 COPIED = "at_ms, who, what, subject, message, digest, facts"
 
 
 @pytest.fixture
 def chained(db: Database) -> Database:
+    def enrol(number: int, writer: Writer) -> None:
+        writer.activity("box.enrolled", f"box-{number}", f"Enrolled {number}.")
+
     for number in range(5):
-        db.write(lambda writer, number=number: writer.activity("box.enrolled", f"box-{number}", f"Enrolled {number}."))
+        db.write(partial(enrol, number))
     return db
 
 
@@ -35,7 +40,7 @@ def test_entries_are_paged_newest_first_and_verify(chained: Database) -> None:
     assert rest.cursor is None
     assert rest.rows[-1].subject == "box-0"
     own = activity.read_chain(chained)
-    assert (own.entries, own.broken, own.enrolled) == (5, None, {f"box-{number}" for number in range(5)})
+    assert (own.entries, own.broken, own.enrolled) == (5, None, frozenset(f"box-{number}" for number in range(5)))
 
 
 def test_an_empty_chain_is_intact(db: Database) -> None:

@@ -66,8 +66,9 @@ def only(db: Database) -> Conflict:
     return one
 
 
-def rename(db: Database, box: Box, **changed: str) -> None:
-    boxes.put_box(db, dataclasses.replace(boxes.get_box(db, box.box), **changed))
+def rename(db: Database, box: Box, name: str | None = None, address: str | None = None) -> None:
+    now = boxes.get_box(db, box.box)
+    boxes.put_box(db, dataclasses.replace(now, name=name or now.name, address=address or now.address))
 
 
 def test_different_columns_of_one_box_both_stand(pair: Pair, box: Box) -> None:

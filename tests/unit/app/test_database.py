@@ -6,6 +6,7 @@ import sqlite3
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,12 @@ from app.store.writer import Writer
 from edge_runtime.contracts.errors import DatabaseDamaged, DatabaseTooNew
 from tests.unit.app.rows import OpenDatabase, digest
 
-LATER = Step("9999_later", lambda database: database.execute("CREATE TABLE later (id INTEGER PRIMARY KEY)"))
+
+def _later(database: sqlite_utils.Database) -> None:
+    database.execute("CREATE TABLE later (id INTEGER PRIMARY KEY)")
+
+
+LATER = Step("9999_later", _later)
 
 
 def burst_log(db: Database) -> list[str]:
@@ -76,8 +82,8 @@ def test_readers_see_the_last_commit_while_a_write_is_under_way(db: Database) ->
 
 def test_many_threads_read_and_write(db: Database) -> None:
     def count_up(number: int) -> None:
-        for line in range(20):
-            db.write(lambda writer, line=line: add_line(writer, number * 100 + line, "x"))
+        for line in range(number * 100, number * 100 + 20):
+            db.write(partial(add_line, line=line, text="x"))
             assert db.read("SELECT COUNT(*) FROM burst_log")[0][0] >= 1
 
     threads = [threading.Thread(target=count_up, args=(number,)) for number in range(6)]
@@ -91,7 +97,12 @@ def test_many_threads_read_and_write(db: Database) -> None:
 def test_listeners_hear_of_committed_rows_until_they_leave(db: Database) -> None:
     told: list[tuple[str, frozenset[str]]] = []
     leave = db.subscribe(lambda table, keys: told.append((table, keys)))
-    db.write(lambda writer: (add_line(writer, 1, "one"), add_line(writer, 2, "two")))
+
+    def add_two(writer: Writer) -> None:
+        add_line(writer, 1, "one")
+        add_line(writer, 2, "two")
+
+    db.write(add_two)
     assert told == [("burst_log", frozenset({"b/1", "b/2"}))]
     leave()
     leave()
@@ -179,7 +190,12 @@ def test_what_is_not_a_database_is_refused(tmp_path: Path, content: bytes) -> No
 
 def test_a_damaged_page_is_named(open_database: OpenDatabase, tmp_path: Path) -> None:
     database = open_database("desk")
-    database.write(lambda writer: [add_line(writer, line, "x" * 500) for line in range(200)])
+
+    def fill(writer: Writer) -> None:
+        for line in range(200):
+            add_line(writer, line, "x" * 500)
+
+    database.write(fill)
     database.close()
     path = tmp_path / "desk.db"
     content = bytearray(path.read_bytes())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import zipfile
+from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 
@@ -73,14 +74,16 @@ def test_a_folder_may_lack_what_this_box_does_not_need(bundle: Path) -> None:
         opened.check(opened.files_for("3.11"))
 
 
-def rewritten(bundle: Path, *, compression: int = zipfile.ZIP_STORED, **changes: bytes | None) -> Path:
+def rewritten(
+    bundle: Path, changes: Mapping[str, bytes | None] | None = None, *, compression: int = zipfile.ZIP_STORED
+) -> Path:
     """The zip with some members changed, added or, where None, left out."""
     target = bundle.with_name("rewritten.zip")
     members: dict[str, bytes | None] = {
         path.relative_to(bundle).as_posix(): path.read_bytes() for path in bundle.rglob("*") if path.is_file()
     }
     with zipfile.ZipFile(target, "w", compression) as archive:
-        for name, body in (members | changes).items():
+        for name, body in {**members, **(changes or {})}.items():
             if body is not None:
                 archive.writestr(name, body)
     return target
@@ -88,10 +91,10 @@ def rewritten(bundle: Path, *, compression: int = zipfile.ZIP_STORED, **changes:
 
 def test_a_zip_that_is_not_as_its_manifest_says(bundle: Path) -> None:
     for path in (
-        rewritten(bundle, **{"more.txt": b""}),
-        rewritten(bundle, **{"install.py": None}),
-        rewritten(bundle, **{"install.py": b"short"}),
-        rewritten(bundle, **{"manifest.json": None}),
+        rewritten(bundle, {"more.txt": b""}),
+        rewritten(bundle, {"install.py": None}),
+        rewritten(bundle, {"install.py": b"short"}),
+        rewritten(bundle, {"manifest.json": None}),
         rewritten(bundle, compression=zipfile.ZIP_DEFLATED),
     ):
         with pytest.raises(EdgeBundleInvalid):
@@ -104,7 +107,7 @@ def test_a_zip_with_a_member_twice_or_a_link(bundle: Path) -> None:
         archive.writestr("install.py", (bundle / "install.py").read_bytes())
     with pytest.raises(EdgeBundleInvalid):
         open_edge_bundle(path)
-    path = rewritten(bundle, **{"install.py": None})
+    path = rewritten(bundle, {"install.py": None})
     link = zipfile.ZipInfo("install.py")
     link.external_attr = 0o120777 << 16
     with zipfile.ZipFile(path, "a") as archive:
@@ -115,7 +118,7 @@ def test_a_zip_with_a_member_twice_or_a_link(bundle: Path) -> None:
 
 def test_other_bytes_of_the_right_size(bundle: Path) -> None:
     body = (bundle / "install.py").read_bytes()
-    opened = open_edge_bundle(rewritten(bundle, **{"install.py": b"x" + body[1:]}))
+    opened = open_edge_bundle(rewritten(bundle, {"install.py": b"x" + body[1:]}))
     with pytest.raises(EdgeBundleTampered, match=r"install\.py"):
         opened.check(opened.files_for("3.11"))
 

@@ -70,12 +70,13 @@ def test_neighbours_without_an_address_or_with_endless_names_are_refused_whole(c
     with lying_box(ctx, tmp_path, "near", {"/v1/neighbours": lambda: {"found": said}}):
         request = finding.ScanRequest(seconds=0, via="near")
         assert [one.seen.name for one in finding.scan(ctx, request).found] == ["line-3"]
-        for wrong in (
+        wrongs: tuple[dict[str, object], ...] = (
             {"addresses": []},
             {"addresses": ["no address"]},
             {"name": "x" * 3000},
             {"interfaces": ["x"] * 99},
-        ):
+        )
+        for wrong in wrongs:
             said[:] = [good, {**good, **wrong}]
             with pytest.raises(InputInvalid):
                 finding.scan(ctx, request)

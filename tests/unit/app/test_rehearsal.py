@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import datetime
+from dataclasses import replace
 
 import pytest
 
-from app.store.records import BundleDecision, Model
+from app.store.records import BundleDecision, Choice, Model
 from app.usecases.rehearsal import LARGEST_PIECE, measure_link, refusals
 from edge_runtime.contracts.status import BoxStatus, ProbeReport, SlotStatus, SpoolStatus
 from edge_runtime.update.verify import BUILD_TIME_S
@@ -53,11 +54,11 @@ PROBE = ProbeReport(
 )
 
 
-def decided(choice: str) -> BundleDecision:
+def decided(choice: Choice) -> BundleDecision:
     return BundleDecision(
         box="*",
         bundle=BUNDLE,
-        choice=choice,  # type: ignore[arg-type]
+        choice=choice,
         reason="melts lenses",
         who="x",
         decided_ms=1,
@@ -86,31 +87,25 @@ def kinds(
     return [one.kind for one in found]
 
 
-def changed(**fields: object) -> BoxStatus:
-    from dataclasses import replace
-
-    return replace(GOOD, **fields)  # type: ignore[arg-type]
-
-
 def test_a_box_that_would_take_it() -> None:
     assert kinds() == []
     assert kinds(None) == [], "of a box that was never heard nothing is known"
-    assert kinds(changed(refused={BUNDLE: "slow"}), decision=decided("offer-again")) == []
-    assert kinds(changed(slots=(SlotStatus(slot="a", state="TRIAL", bundle=BUNDLE),))) == []
+    assert kinds(replace(GOOD, refused={BUNDLE: "slow"}), decision=decided("offer-again")) == []
+    assert kinds(replace(GOOD, slots=(SlotStatus(slot="a", state="TRIAL", bundle=BUNDLE),))) == []
 
 
 @pytest.mark.parametrize(
     ("status", "kind"),
     [
-        (changed(floors={"parts": 11}), "floor"),
-        (changed(refused={BUNDLE: "slow"}), "rolled-back"),
+        (replace(GOOD, floors={"parts": 11}), "floor"),
+        (replace(GOOD, refused={BUNDLE: "slow"}), "rolled-back"),
         (
-            changed(slots=(SlotStatus(slot="a", state="TRIAL", bundle=digest("other"), name="x", version="2"),)),
+            replace(GOOD, slots=(SlotStatus(slot="a", state="TRIAL", bundle=digest("other"), name="x", version="2"),)),
             "on-trial",
         ),
-        (changed(slots=(SlotStatus(slot="a", state="COMMITTED", bundle=digest("old"), probe=PROBE),)), "runtime"),
-        (changed(spool=SpoolStatus(disk_free_bytes=1999)), "disk"),
-        (changed(at_ms=(NOW_S + 366 * 86_400) * 1000), "clock"),
+        (replace(GOOD, slots=(SlotStatus(slot="a", state="COMMITTED", bundle=digest("old"), probe=PROBE),)), "runtime"),
+        (replace(GOOD, spool=SpoolStatus(disk_free_bytes=1999)), "disk"),
+        (replace(GOOD, at_ms=(NOW_S + 366 * 86_400) * 1000), "clock"),
     ],
 )
 def test_what_would_refuse_it(status: BoxStatus, kind: str) -> None:
@@ -118,8 +113,6 @@ def test_what_would_refuse_it(status: BoxStatus, kind: str) -> None:
 
 
 def test_what_people_decided_would_refuse_it() -> None:
-    from dataclasses import replace
-
     assert kinds(decision=decided("hold")) == ["hold"]
     assert kinds(blacklisted=decided("blacklist")) == ["blacklist"]
     assert kinds(model=replace(MODEL, state="gated")) == ["not-released"]
@@ -127,7 +120,7 @@ def test_what_people_decided_would_refuse_it() -> None:
 
 def test_a_clock_that_stood_still_is_no_reason() -> None:
     """The box takes the newest signature's time for its own where its clock is behind."""
-    assert kinds(changed(at_ms=0)) == []
+    assert kinds(replace(GOOD, at_ms=0)) == []
 
 
 class Link:

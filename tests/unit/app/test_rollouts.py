@@ -7,13 +7,24 @@ import json
 import sqlite3
 from contextlib import closing
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from app.store import boxes, decisions, labels, links, migrations, rollouts
 from app.store.database import Database
-from app.store.records import EVERY_BOX, Box, BundleDecision, LinkFigure, Rollout, RolloutBox, RolloutState
+from app.store.records import (
+    EVERY_BOX,
+    Box,
+    BundleDecision,
+    Choice,
+    LinkFigure,
+    Rollout,
+    RolloutBox,
+    RolloutBoxState,
+    RolloutState,
+)
 from app.store.schema import STEPS
 from app.store.writer import Writer
 from cloud_sync.release.plan import Plan
@@ -42,13 +53,13 @@ def begin(db: Database) -> Rollout:
     return db.write(lambda writer: rollouts.begin_rollout(writer, ROLLOUT))
 
 
-def move(db: Database, box: str, state: str, reason: str | None = None) -> bool:
+def move(db: Database, box: str, state: RolloutBoxState, reason: str | None = None) -> bool:
     return db.write(
         lambda writer: rollouts.move_box(
             writer,
             ROLLOUT.rollout,
             box,
-            state,  # type: ignore[arg-type]
+            state,
             reason,
             out_of=["waiting", "sending", "installing", "trial"],
         )
@@ -89,8 +100,14 @@ def test_a_box_moves_only_out_of_where_it_is_expected(db: Database) -> None:
 
 def test_a_rollout_goes_on_as_long_as_a_box_may(db: Database) -> None:
     begin(db)
-    for state, going_on in (("paused", True), ("stopped", False), ("done", False), ("aborted", False)):
-        db.write(lambda writer, state=state: change(writer, state))
+    cases: tuple[tuple[RolloutState, bool], ...] = (
+        ("paused", True),
+        ("stopped", False),
+        ("done", False),
+        ("aborted", False),
+    )
+    for state, going_on in cases:
+        db.write(partial(change, state=state))
         assert rollouts.list_going_on(db, ["trial"]) == [ROLLOUT.rollout] * going_on, state
     move(db, ONE, "trial")
     assert rollouts.list_going_on(db, ["trial"]) == [ROLLOUT.rollout], "it was aborted, and a box has it on trial"
@@ -105,7 +122,8 @@ def test_every_change_makes_another_edition_wherever_it_comes_from(desktops: Des
 
     begin(desktops.a)
     assert is_new()
-    for state in ("sending", "waiting", "sending"):
+    states: tuple[RolloutBoxState, ...] = ("sending", "waiting", "sending")
+    for state in states:
         move(desktops.a, ONE, state)
         assert is_new(), "also within one millisecond"
     assert not is_new(), "nothing changed"
@@ -143,9 +161,9 @@ def test_labels_travel_and_may_be_taken_off_anywhere(desktops: Desktops, box: Bo
 def test_of_two_decisions_about_one_box_the_later_stands_and_a_blacklist_over_both(desktops: Desktops) -> None:
     bundle = digest("model")
     one = BundleDecision(box=ONE, bundle=bundle, choice="hold", reason="x", who="a", decided_ms=1)
-    for db, choice in ((desktops.a, "hold"), (desktops.b, "offer-again")):
-        decided = replace(one, choice=choice)  # type: ignore[arg-type]
-        db.write(lambda writer, decided=decided: decisions.put_decision(writer, decided))
+    choices: tuple[tuple[Database, Choice], ...] = ((desktops.a, "hold"), (desktops.b, "offer-again"))
+    for db, choice in choices:
+        db.write(partial(decisions.put_decision, decision=replace(one, choice=choice)))
     desktops.exchange()
     assert decisions.decision_of(desktops.a, ONE, bundle) == decisions.decision_of(desktops.b, ONE, bundle) is not None
     assert decisions.decision_of(desktops.a, TWO, bundle) is None

@@ -12,7 +12,7 @@ import pytest
 from app.context import Context
 from app.store import datasets as dataset_store
 from app.store import objects
-from app.store.records import DatasetItem
+from app.store.records import DatasetItem, Sample
 from app.usecases import datasets, samples
 from app.usecases.progress import CancelToken, ProgressEvent
 from edge_runtime.contracts.errors import Cancelled, InputInvalid, NotFound, ObjectCorrupt
@@ -94,7 +94,8 @@ def test_pages_go_through_all_without_gap_or_double(ctx: Context, folder: Path) 
         # Many frames of one moment.
         os.utime(file, (number // 5, number // 5))
     samples.import_folder(ctx, folder)
-    seen, cursor = [], None
+    seen: list[Sample] = []
+    cursor: str | None = None
     while True:
         page = samples.page_samples(ctx, cursor=cursor, limit=4)
         assert page.total == (21 if cursor is None else None)

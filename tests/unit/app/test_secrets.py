@@ -23,8 +23,8 @@ class MemoryKeyring(KeyringBackend):
 
     priority = 5
 
+    # Without the parent's, which has no types and looks for properties in the environment.
     def __init__(self) -> None:
-        super().__init__()
         self.kept: dict[tuple[str, str], str] = {}
 
     def get_password(self, service: str, username: str) -> str | None:

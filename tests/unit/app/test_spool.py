@@ -21,6 +21,7 @@ from edge_runtime.contracts.rows import (
     AuditRow,
     FoundObject,
     LossRow,
+    ResultRow,
     RollupRow,
     Row,
     ShadowRow,
@@ -49,7 +50,8 @@ def test_results_are_paged_newest_first_without_gap_or_double(db: Database, enro
     rows = [result(enrolled.box, seq, at_ms=seq // 7) for seq in range(300)]
     rows += [dataclasses.replace(row, boot="boot:2", at_ms=row.at_ms + 10) for row in rows]
     spool.collect(db, "results", rows, 600, enrolled.box)
-    seen, cursor = [], None
+    seen: list[ResultRow] = []
+    cursor: str | None = None
     while True:
         page = spool.page_results(db, enrolled.box, cursor, 64)
         seen += page.rows

@@ -12,6 +12,7 @@ from app.context import Context, open_context
 from app.store import objects as object_store
 from app.store import samples as sample_store
 from app.store.rekey import rekey
+from app.store.writer import Writer
 from app.usecases import conflicts, datasets, samples, sync
 from cloud_sync.objects import folder as folder_store
 from cloud_sync.transfer import object_key
@@ -87,7 +88,12 @@ def test_a_sync_with_nothing_new_costs_a_handful_of_requests(
 
 def test_every_file_is_looked_at_by_turns(ctx: Context) -> None:
     known = [(digest(f"known {number}"), 10) for number in range(25)]
-    ctx.database.write(lambda w: [object_store.add_object(w, sha256, 10, "other") for sha256, _size in known])
+
+    def work(writer: Writer) -> None:
+        for sha256, size in known:
+            object_store.add_object(writer, sha256, size, "other")
+
+    ctx.database.write(work)
     object_store.mark_synced(ctx.database, known)
     turns = [object_store.some_present(ctx.database, 10) for _turn in range(6)]
     assert [len(turn) for turn in turns] == [10, 10, 5] * 2

@@ -184,6 +184,22 @@ def joining_later(ctx: Context, folder: Path, stack: ExitStack) -> Context:
     return admitted(ctx, folder, stack, "third")
 
 
+def turn_into_a_link(path: Path) -> None:
+    elsewhere = path.with_suffix(".x")
+    path.rename(elsewhere)
+    path.symlink_to(elsewhere)
+
+
+def turn_into_a_folder(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+def turn_into_a_pipe(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
 def test_every_file_that_was_bent_is_named(ctx: Context, model: Model, stick: Path) -> None:
     packing.pack_visit(ctx, stick)
     files = {file.sha256: file for file in read_pack(stick).listed.files}
@@ -192,9 +208,9 @@ def test_every_file_that_was_bent_is_named(ctx: Context, model: Model, stick: Pa
         lambda path: path.write_bytes(path.read_bytes()[:-1]),
         lambda path: path.write_bytes(path.read_bytes() + b"\0"),
         lambda path: path.unlink(),
-        lambda path: (path.rename(path.with_suffix(".x")), path.symlink_to(path.with_suffix(".x"))),
-        lambda path: (path.unlink(), path.mkdir()),
-        lambda path: (path.unlink(), os.mkfifo(path)),
+        turn_into_a_link,
+        turn_into_a_folder,
+        turn_into_a_pipe,
     )
     before = model_store.list_models(ctx.database)
     for sha256, file in files.items():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytest
@@ -243,17 +244,17 @@ def test_what_lies_on_the_box_is_not_carried_and_what_it_refused_is_not_offered_
 
 
 def test_the_runtime_comes_by_architecture_and_what_is_not_here_is_told() -> None:
-    old = {"version": "1.3.0", "slots": (slot(model(1)),)}
+    old = partial(status, version="1.3.0", slots=(slot(model(1)),))
     stock = {"x86_64": EdgeStock(name="lineside-edge-1.4.0-x86_64", bytes=50)}
-    boxes = [box("a", status("a", **old)), box("b", status("b", **old, arch="aarch64"))]
+    boxes = [box("a", old("a")), box("b", old("b", arch="aarch64"))]
     plan = make_plan(known(*boxes, edge=stock))
     assert [(item.key, item.bytes, item.here) for item in plan.items] == [
         ("edge:aarch64", 0, False),
         ("edge:x86_64", 50, True),
     ]
-    unknown = make_plan(known(box(said=status(arch="", **old)), edge=stock))
+    unknown = make_plan(known(box(said=old(arch="")), edge=stock))
     assert [item.key for item in unknown.items] == ["edge:x86_64"]
-    nothing = make_plan(known(box(said=status(arch="", **old))))
+    nothing = make_plan(known(box(said=old(arch=""))))
     assert [(item.key, item.here) for item in nothing.items] == [("edge:", False)]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from importlib import resources
 from pathlib import Path
@@ -17,10 +17,11 @@ from app.store import boxes as box_store
 from app.store import visits as visit_store
 from app.store.incoming import checked_row
 from app.store.journal import StoreJournal
-from app.store.records import Box
+from app.store.records import Box, VisitEntry
 from app.usecases.visits import fonts, recording, report_file, reporting
 from app.usecases.visits.chain import check_chain, digest_of
 from app.usecases.visits.verification import verify_report
+from app.usecases.visits.words import Language
 from cloud_sync.journal.changes import Change
 from edge_runtime.contracts import wire
 from edge_runtime.contracts.errors import (
@@ -68,11 +69,12 @@ def test_a_visit_says_what_was_found_also_where_nobody_answers(ctx: Context, awa
     assert ended.ended is not None
     assert [entry.what for entry in ended.ended.done] == ["visit.begun"]
     assert recording.open_visit(ctx) is None
-    for late in (
+    calls: tuple[Callable[[], object], ...] = (
         lambda: recording.note_visit(ctx, "late"),
         lambda: recording.end_visit(ctx),
         lambda: recording.take_receipts(ctx),
-    ):
+    )
+    for late in calls:
         with pytest.raises(InputInvalid, match="No visit has begun"):
             late()
     (row,) = recording.list_visits(ctx)
@@ -114,7 +116,7 @@ def test_any_change_of_an_entry_breaks_the_chain(ctx: Context, ended: str) -> No
     for number in range(len(entries)):
         for name, value in changed.items():
             bent = [*entries]
-            bent[number] = replace(entries[number], **{name: value})
+            bent[number] = wire.from_dict({**wire.to_dict(entries[number]), name: value}, VisitEntry)
             if bent[number] == entries[number]:
                 continue
             with pytest.raises(ReportTampered):
@@ -161,7 +163,7 @@ def test_visits_travel_to_other_desktops_and_nobody_writes_in_anothers_name(
 
 @pytest.mark.parametrize("language", ["en", "zh"])
 @pytest.mark.parametrize("kind", ["html", "pdf"])
-def test_a_report_stands_for_itself(ctx: Context, ended: str, tmp_path: Path, kind: str, language: str) -> None:
+def test_a_report_stands_for_itself(ctx: Context, ended: str, tmp_path: Path, kind: str, language: Language) -> None:
     out = tmp_path / f"report.{kind}"
     written = reporting.write_report(ctx, ended[:8], out, language=language)
     assert written.bytes == out.stat().st_size

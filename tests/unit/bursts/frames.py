@@ -8,9 +8,11 @@ import hashlib
 import random
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from cloud_sync.recipes.base import TrainingItem
 
@@ -22,7 +24,7 @@ LABELS = tuple(str(digit) for digit in range(10))
 class Frame:
     data: bytes
     label: str
-    split: str
+    split: Literal["train", "held-out"]
 
     @property
     def sample(self) -> str:
@@ -35,11 +37,11 @@ def render_frames(count: int, *, seed: int, changed: bool = False, held_out: flo
         rows = list(csv.reader(file))
     random.Random(seed).shuffle(rows)
     draw = np.random.default_rng(seed)
-    frames = []
+    frames: list[Frame] = []
     for number, row in enumerate(rows[:count]):
         digit = np.asarray(row[:64], np.float32).reshape(8, 8) / 16
-        split = "held-out" if number < held_out * count else "train"
-        frames.append(Frame(_render(digit, draw, changed), row[64], split))
+        data = _render(digit, draw, changed)
+        frames.append(Frame(data, row[64], "held-out" if number < held_out * count else "train"))
     return frames
 
 
@@ -47,13 +49,14 @@ def _render(digit: np.ndarray, draw: np.random.Generator, changed: bool) -> byte
     side = int(draw.integers(40, 65))
     ink = cv2.resize(digit, (side, side), interpolation=cv2.INTER_CUBIC).clip(0, 1)
     ground, contrast = draw.uniform(40, 110), draw.uniform(70, 130)
-    part = np.full((96, 96), ground, np.float32)
+    part: npt.NDArray[np.float32] = np.full((96, 96), ground, np.float32)
     left, top = (int(v) for v in draw.integers(0, 96 - side + 1, 2))
     part[top : top + side, left : left + side] += contrast * ink
     if changed:
         if draw.random() < 0.5:
             part = 2 * ground + contrast - part
-        part = cv2.GaussianBlur(part.clip(0, 255) * draw.uniform(0.4, 0.65), (0, 0), draw.uniform(0.8, 1.8))
+        dim = part.clip(0, 255) * draw.uniform(0.4, 0.65)
+        part = np.asarray(cv2.GaussianBlur(dim, (0, 0), draw.uniform(0.8, 1.8)), np.float32)
     part += draw.normal(0, draw.uniform(3, 10), part.shape)
     return cv2.imencode(".jpg", part.clip(0, 255).astype(np.uint8), [cv2.IMWRITE_JPEG_QUALITY, 85])[1].tobytes()
 

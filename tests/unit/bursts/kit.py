@@ -8,11 +8,12 @@ import threading
 import time
 import uuid
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TypedDict, Unpack
 
 from cloud_sync.bursts.record import BurstRecord, RecordStale
-from cloud_sync.bursts.spec import BurstSpec
+from cloud_sync.bursts.spec import BurstSpec, Params
 from cloud_sync.objects import ObjectStore
 from cloud_sync.transfer import put_object
 from edge_runtime.contracts import wire
@@ -56,18 +57,29 @@ def put_dataset(store: ObjectStore, frames: Sequence[Frame]) -> str:
     return dataset
 
 
-def spec_for(dataset: str, *, minutes: float = 10, **changes: Any) -> BurstSpec:
+class SpecChanges(TypedDict, total=False):
+    """What a test may want to be otherwise."""
+
+    burst: str
+    params: Params
+    base_checkpoint: str
+    cap_usd: float
+    checkpoint_every_s: float
+    max_attempts: int
+
+
+def spec_for(dataset: str, *, minutes: float = 10, **changes: Unpack[SpecChanges]) -> BurstSpec:
     now_ms = time.time_ns() // 1_000_000
-    values: dict[str, Any] = {
-        "burst": str(uuid.uuid4()),
-        "recipe": "classify-images",
-        "dataset": dataset,
-        "labels": LABELS,
-        "created_ms": now_ms,
-        "deadline_ms": now_ms + round(minutes * 60_000),
-        "seed": 11,
-    }
-    return BurstSpec(**{**values, **changes})
+    spec = BurstSpec(
+        burst=str(uuid.uuid4()),
+        recipe="classify-images",
+        dataset=dataset,
+        labels=LABELS,
+        created_ms=now_ms,
+        deadline_ms=now_ms + round(minutes * 60_000),
+        seed=11,
+    )
+    return replace(spec, **changes)
 
 
 def sessions_of(pid: int) -> list[int]:

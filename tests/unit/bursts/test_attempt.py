@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -95,20 +96,19 @@ def test_hostile_checkpoints_are_passed_over(store: ObjectStore) -> None:
     assert found[0].step == 1
 
 
-def done(attempt: int, **changes: object) -> Done:
-    values = {"burst": BURST, "attempt": attempt, "state": "finished", "finished_ms": 5, **changes}
-    return Done(**values)
+def done(attempt: int) -> Done:
+    return Done(burst=BURST, attempt=attempt, state="finished", finished_ms=5)
 
 
 def test_the_first_last_word_stands(store: ObjectStore) -> None:
     assert read_done(store, BURST) is None
     assert publish_done(store, done(1)) == done(1)
-    assert publish_done(store, done(2, state="failed", reason="late")) == done(1)
+    assert publish_done(store, replace(done(2), state="failed", reason="late")) == done(1)
     assert read_done(store, BURST) == done(1)
 
 
 def test_a_last_word_of_another_burst_or_none_at_all_is_refused(store: ObjectStore) -> None:
-    store.put(layout.done_key(BURST), wire.encode(done(1, burst=spec_for("ab" * 32).burst)))
+    store.put(layout.done_key(BURST), wire.encode(replace(done(1), burst=spec_for("ab" * 32).burst)))
     with pytest.raises(InputInvalid, match="another burst"):
         read_done(store, BURST)
     store.put(layout.done_key(BURST), b"[]")
@@ -118,7 +118,7 @@ def test_a_last_word_of_another_burst_or_none_at_all_is_refused(store: ObjectSto
 
 def test_artifacts_are_verified(store: ObjectStore) -> None:
     stored = put_artifacts(store, BURST, [("a", b"one"), ("b", b"two")])
-    result = done(1, artifacts=stored)
+    result = replace(done(1), artifacts=stored)
     assert get_artifact(store, result, "a") == b"one"
     with pytest.raises(ObjectMissing, match="it made a, b"):
         get_artifact(store, result, "c")

@@ -73,7 +73,8 @@ prices = st.builds(
 def test_no_course_of_attempts_costs_more_than_the_cap(
     price: Price, cap: float, span: int, lives: list[tuple[float, bool, int]]
 ) -> None:
-    now, attempts = 0, []
+    now = 0
+    attempts: list[AttemptTimes] = []
     for number, (share, seen, pause) in enumerate(lives, 1):
         deadline = attempt_deadline_ms(now_ms=now, deadline_ms=span, cap_usd=cap, attempts=attempts, price=price)
         if deadline is None:

@@ -25,6 +25,7 @@ from cloud_sync.recipes.base import (
 )
 from cloud_sync.recipes.classify_images import RECIPE
 from edge_runtime.contracts.errors import InputInvalid, NotFound
+from edge_runtime.contracts.manifest import ImageInput
 from edge_runtime.inference.engine import Engine
 from tests.unit.bursts.frames import LABELS, Frame, render_frames, training_items
 
@@ -96,6 +97,7 @@ def test_the_model_is_what_a_box_can_run(trained: Trained, exported: Exported) -
     assert model.ir_version == 10
     assert [(opset.domain, opset.version) for opset in model.opset_import] == [("", 21)]
     assert exported.output.labels == LABELS
+    assert isinstance(exported.input, ImageInput)
     assert (exported.input.width, exported.input.height, exported.input.colour) == (48, 48, "GRAY")
     (fed,) = model.graph.input
     assert fed.type.tensor_type.elem_type == onnx.TensorProto.UINT8
@@ -239,6 +241,7 @@ def test_parameters_out_of_bounds_are_refused(params: dict[str, Any]) -> None:
 def test_colour_frames(some: list[TrainingItem]) -> None:
     trained = train(some, {"epochs": 1, "colour": "RGB", "width": 32, "height": 24})
     exported = RECIPE.export(trained.weights)
+    assert isinstance(exported.input, ImageInput)
     assert (exported.input.width, exported.input.height, exported.input.colour) == (32, 24, "RGB")
     Engine(exported.model, exported.input, exported.output).predict(some[0].path.read_bytes())
 

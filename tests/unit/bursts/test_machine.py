@@ -91,7 +91,8 @@ def test_expected_names_every_state_and_only_real_events() -> None:
 
 
 def test_every_state_can_be_reached_and_left_unless_it_is_an_end() -> None:
-    reached, edge = {"DRAFT"}, ["DRAFT"]
+    reached: set[State] = {"DRAFT"}
+    edge: list[State] = ["DRAFT"]
     while edge:
         state = edge.pop()
         for event in EVENTS:

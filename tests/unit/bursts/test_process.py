@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pytest
 
-from cloud_sync.bursts.hosts import process
 from cloud_sync.bursts.hosts.process import AgentLock, ProcessId, identify, is_alive, read_note
 from edge_runtime.contracts.errors import AlreadyExists
 from tests.waiting import wait_until
@@ -40,7 +39,7 @@ def test_an_ended_process_is_gone_also_before_its_status_is_read() -> None:
 
 @pytest.mark.skipif(shutil.which("/bin/ps") is None, reason="needs /bin/ps")
 def test_without_proc_the_process_table_says_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(process.sys, "platform", "darwin")
+    monkeypatch.setattr(sys, "platform", "darwin")
     with subprocess.Popen(SLEEP, stdin=subprocess.PIPE) as child:
         alive = identify(child.pid)
         assert alive is not None

@@ -111,7 +111,13 @@ def test_dataset_must_hold_something_of_the_right_kind() -> None:
     good = {"sample": SHA, "label": "7", "split": "train"}
     (entry,) = decode_dataset(wire.encode({"items": [good]}))
     assert (entry.sample, entry.label, entry.split) == (SHA, "7", "train")
-    for bad in ({"items": []}, {}, {"items": [{**good, "sample": "../x"}]}, {"items": [{**good, "split": "test"}]}):
+    bodies: tuple[dict[str, list[dict[str, str]]], ...] = (
+        {"items": []},
+        {},
+        {"items": [{**good, "sample": "../x"}]},
+        {"items": [{**good, "split": "test"}]},
+    )
+    for bad in bodies:
         with pytest.raises(InputInvalid, match="dataset"):
             decode_dataset(wire.encode(bad))
 

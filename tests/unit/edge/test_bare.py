@@ -122,7 +122,8 @@ def test_other_models_are_told_where_they_can_be(make: Callable[[], tasks.TaskCa
 def two_inputs() -> bytes:
     infos = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, 2]) for name in "aby"]
     graph = helper.make_graph([helper.make_node("Add", ["a", "b"], ["y"])], "g", infos[:2], infos[2:])
-    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10).SerializeToString()
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10)
+    return bytes(model.SerializeToString())
 
 
 @pytest.mark.parametrize(
@@ -173,7 +174,8 @@ def hidden(depth: int) -> bytes:
         graph = helper.make_graph([node], "branch", [], [helper.make_tensor_value_info("c", TensorProto.FLOAT, [1])])
         node = helper.make_node("If", ["yes"], ["c"], then_branch=graph, else_branch=graph)
     outer = helper.make_graph([node], "g", [], [helper.make_tensor_value_info("c", TensorProto.FLOAT, [1])])
-    return helper.make_model(outer, opset_imports=[helper.make_opsetid("", 21)]).SerializeToString()
+    model = helper.make_model(outer, opset_imports=[helper.make_opsetid("", 21)])
+    return bytes(model.SerializeToString())
 
 
 @pytest.mark.parametrize("depth", [0, 1, 4])

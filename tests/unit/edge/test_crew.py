@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -155,9 +156,12 @@ def test_their_number_follows_what_is_wanted() -> None:
     def others() -> int:
         return sum(thread.name.startswith("changing-") for thread in threading.enumerate())
 
+    def are_others(number: int) -> bool:
+        return others() == number
+
     for number in (3, 1, 4, 2):
         wanted[0] = number
-        wait_until(lambda number=number: others() == number - 1, 10, f"{number} workers")
+        wait_until(partial(are_others, number - 1), 10, f"{number} workers")
     stop.set()
     thread.join(10)
     assert source.committed == source.read_so_far == len(ledger.handled)
@@ -167,7 +171,11 @@ def test_their_number_follows_what_is_wanted() -> None:
 def test_who_does_not_come_back_is_seen_and_who_waits_is_not() -> None:
     source = Numbers(1, ends=False)
     gate = threading.Event()
-    crew = Crew("stuck", source, workers=lambda: 2, handle=lambda _frame, _ns: bool(gate.wait(20)), settle=lambda: True)
+
+    def handle(_frame: Frame, _ns: int) -> None:
+        gate.wait(20)
+
+    crew = Crew("stuck", source, workers=lambda: 2, handle=handle, settle=lambda: True)
     stop = threading.Event()
     thread = threading.Thread(target=crew.run, args=(stop,))
     begun = time.monotonic()

@@ -183,7 +183,8 @@ def test_runs_of_one_class_are_thinned_too() -> None:
 
 def day(rng: np.random.Generator, points: int) -> Series:
     """Light that swings slowly, under much noise: no reference of a few minutes can show how far."""
-    return 120 + 8 * rng.normal(size=points) + 20 * np.sin(np.arange(points) / 4000 * 2 * np.pi)
+    swing: Series = 20 * np.sin(np.arange(points) / 4000 * 2 * np.pi)
+    return 120 + 8 * rng.normal(size=points) + swing
 
 
 def test_light_that_swings_with_the_hours_does_not_alarm_and_a_lamp_that_fails_does() -> None:

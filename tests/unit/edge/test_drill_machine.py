@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_runtime.contracts.drill import DRILL_KINDS, DrillReport
+from edge_runtime.contracts.drill import DRILL_KINDS, DrillKind, DrillReport
 from edge_runtime.drills import machine
 from edge_runtime.drills.ballast import EDGE_BYTES, SYSTEM_BYTES, goal_bytes
 from edge_runtime.drills.machine import AFTER_S, BEFORE_S, RECOVER_S, Drill, Effect, LineSeen, Seen
@@ -15,13 +16,15 @@ from edge_runtime.drills.machine import AFTER_S, BEFORE_S, RECOVER_S, Drill, Eff
 BUNDLE = "a" * 64
 
 
-def report(kind: str = "cut", seconds: int = 5) -> DrillReport:
+def report(kind: DrillKind = "cut", seconds: int = 5) -> DrillReport:
     return DrillReport(drill="0" * 32, kind=kind, box="b" * 64, who="c" * 64, seconds=seconds, begun_ms=0)
 
 
-def seen(now_s: float, frames: int = 0, **changes: object) -> Seen:
+def seen(
+    now_s: float, frames: int = 0, *, busy: bool = False, bundle: str = BUNDLE, problems: tuple[str, ...] = ()
+) -> Seen:
     line = LineSeen(frames=frames, first_s=1.0 if frames else None, last_s=now_s if frames else None, longest_s=0.25)
-    return replace(Seen(now_s=now_s, lines={"camera": line}, bundle=BUNDLE, slot="a"), **changes)
+    return Seen(now_s=now_s, lines={"camera": line}, bundle=bundle, slot="a", busy=busy, problems=problems)
 
 
 def until_done(drill: Drill, looks: list[Seen]) -> tuple[Drill, list[Effect]]:
@@ -56,9 +59,9 @@ def test_a_line_that_stays_dark_is_told_of() -> None:
 
 def test_another_model_or_a_disk_in_trouble_is_told_of() -> None:
     drill = machine.begin(report(), seen(0.0, 10))
-    bad = {"bundle": "d" * 64, "problems": ("The disk takes no rows: full.",)}
-    looks = [seen(number / 4, 10 + number, **(bad if number > 40 else {})) for number in range(1, 28)]
-    looks += [seen(7 + number, 100 + number, **bad) for number in range(1, 80)]
+    bad = partial(seen, bundle="d" * 64, problems=("The disk takes no rows: full.",))
+    looks = [(bad if number > 40 else seen)(number / 4, 10 + number) for number in range(1, 28)]
+    looks += [bad(7 + number, 100 + number) for number in range(1, 80)]
     drill, _ = until_done(drill, looks)
     assert drill.report.problems == ("The disk takes no rows: full.", "Another model answers than before.")
 
@@ -82,7 +85,7 @@ def test_a_killed_box_counts_its_gap_across_the_start() -> None:
     drill = machine.resume(drill, 6.0, same_system=True)
     assert (drill.report.phase, drill.report.restarted, drill.since_s) == ("after", True, BEFORE_S)
     line = LineSeen(frames=3, first_s=7.5, last_s=8.0, longest_s=0.1)
-    drill, effects = until_done(drill, [seen(8.0, lines={"camera": line})])
+    drill, effects = until_done(drill, [replace(seen(8.0), lines={"camera": line})])
     assert (effects, drill.report.longest_gap_ms) == (["finish"], 5500.0)
 
 
@@ -95,7 +98,7 @@ def test_a_killed_box_counts_its_gap_across_the_start() -> None:
     same=st.booleans(),
 )
 def test_every_fault_is_made_once_at_most_and_taken_back(
-    kind: str, waits: list[float], died: set[int], busy: set[int], frames: list[int], same: bool
+    kind: DrillKind, waits: list[float], died: set[int], busy: set[int], frames: list[int], same: bool
 ) -> None:
     now, total, in_fault, made = 0.0, 10, False, 0
     drill = machine.begin(report(kind), seen(now, total))

@@ -38,8 +38,9 @@ def text(box: str = A, name: str = "line-1", **more: str) -> dict[str, str]:
     return {"box": box, "name": name, **more}
 
 
-def claim(box: str, host: str, port: int = 7443, **more: object) -> Claim:
-    return Claim(Announcement(box=box, name=f"box {box[:1]}", host=host, port=port, **more), (host,))  # type: ignore[arg-type]
+def claim(box: str, host: str, port: int = 7443, enrolled: bool = False) -> Claim:
+    announced = Announcement(box=box, name=f"box {box[:1]}", host=host, port=port, enrolled=enrolled)
+    return Claim(announced, (host,))
 
 
 def answer(host: str, outcome: Outcome = "box", box: str = A, port: int = 7443) -> Probed:
@@ -131,19 +132,26 @@ def test_what_nothing_bears_out_stands_last_as_unproved() -> None:
 
 
 def evidence(
-    *, interfaces: tuple[Interface, ...] = (LAN, LOOPBACK), heard: Heard | None = None, **more: object
+    *,
+    interfaces: tuple[Interface, ...] = (LAN, LOOPBACK),
+    heard: Heard | None = None,
+    answers: dict[Place, Probed] | None = None,
+    found: tuple[FoundBox, ...] = (),
+    false_claims: int = 0,
+    sweep: Sweep | None = None,
+    listened_s: float = 2.0,
+    not_asked: int = 0,
 ) -> Evidence:
-    answers: dict[Place, Probed] = {}
-    facts: dict[str, object] = {
-        "answers": answers,
-        "found": (),
-        "false_claims": 0,
-        "sweep": Sweep(),
-        "listened_s": 2.0,
-        "not_asked": 0,
-        **more,
-    }
-    return Evidence(interfaces=interfaces, heard=heard or Heard(), **facts)  # type: ignore[arg-type]
+    return Evidence(
+        interfaces=interfaces,
+        heard=heard or Heard(),
+        answers=answers or {},
+        found=found,
+        false_claims=false_claims,
+        sweep=sweep or Sweep(),
+        listened_s=listened_s,
+        not_asked=not_asked,
+    )
 
 
 def kinds(

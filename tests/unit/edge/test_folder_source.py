@@ -12,8 +12,9 @@ import pytest
 
 from edge_runtime.contracts.errors import InputInvalid
 from edge_runtime.sources import memory, open_source, watch
-from edge_runtime.sources.base import Frame, SourceOptions, media_type
+from edge_runtime.sources.base import Frame, Order, Source, SourceOptions, media_type
 from edge_runtime.sources.folder import FolderSource
+from edge_runtime.update.durable import open_database
 from tests.unit.edge.nobody import as_nobody
 from tests.waiting import wait_until
 
@@ -41,7 +42,7 @@ def put(folder: Path, name: str, body: bytes = JPEG, at_s: int | None = None) ->
     part.rename(folder / name)
 
 
-def take(source: FolderSource, count: int) -> list[Frame]:
+def take(source: Source, count: int) -> list[Frame]:
     return [wait_until(lambda: source.read(0.1), 10, f"frame {i}") for i in range(count)]
 
 
@@ -205,7 +206,7 @@ def test_a_file_that_is_opened_to_others_late_comes_again(monkeypatch: pytest.Mo
         assert source.read(0.4) is None, "it is told once"
         (folder / "late.jpg").chmod(0o600)
         (frame,) = take(source, 1)
-        assert (frame.data, frame.problem, source.problem) == (JPEG, None, None)
+        assert [frame.data, frame.problem, source.problem] == [JPEG, None, None]
         source.commit()
         (folder / "late.jpg").chmod(0o640)
         assert source.read(0.4) is None, "what was read does not come again for its rights alone"
@@ -264,7 +265,8 @@ def test_names_that_are_no_text_do_not_stop_the_line(source: FolderSource, folde
 def test_once_gives_what_is_there_in_order_and_is_finished(tmp_path: Path, folder: Path) -> None:
     for name, at_s in (("b.jpg", 3), ("c.jpg", 1), ("a.jpg", 2)):
         put(folder, name, at_s=at_s)
-    for order, wanted in (("time", "cab"), ("name", "abc")):
+    orders: tuple[tuple[Order, str], ...] = (("time", "cab"), ("name", "abc"))
+    for order, wanted in orders:
         options = SourceOptions(once=True, order=order)
         source = open_source(f"folder:{folder}", tmp_path / f"{order}.db", options)
         assert not source.finished
@@ -298,7 +300,9 @@ def test_an_old_file_needs_no_second_look_unless_it_is_cut_off(
     put(folder, "whole.jpg", at_s=1000)
     put(folder, "cut.jpg", JPEG[:-3], at_s=1000)
     monkeypatch.setattr(watch, "POLL_S", 60.0)
-    assert source.read(0.0).name == "whole.jpg"
+    whole = source.read(0.0)
+    assert whole is not None
+    assert whole.name == "whole.jpg"
     assert source.read(0.0) is None
 
 
@@ -331,7 +335,7 @@ def test_the_media_type_comes_from_the_bytes() -> None:
 
 
 def test_a_memory_that_is_locked_is_not_taken_for_damaged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(memory, "open_database", partial(memory.open_database, timeout_s=0.05))
+    monkeypatch.setattr(memory, "open_database", partial(open_database, timeout_s=0.05))
     table = "CREATE TABLE IF NOT EXISTS place (offset INT)"
     path = tmp_path / "memory.db"
 

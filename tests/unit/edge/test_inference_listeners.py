@@ -24,10 +24,10 @@ from tests.unit.serving.raw_client import RawClient, request
 class Told:
     """Listeners, and what they complained about."""
 
-    def __init__(self, **addresses: str) -> None:
+    def __init__(self, http: str, grpc: str) -> None:
         self.problems: list[str] = []
         self.listeners = InferenceListeners(
-            Inference(**addresses),
+            Inference(http=http, grpc=grpc),
             door=lambda _pipeline, _frame: "unknown",
             collectors=list,
             problem=self.problems.append,

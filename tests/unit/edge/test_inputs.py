@@ -6,7 +6,7 @@ import contextlib
 import io
 import itertools
 import struct
-from typing import Any
+from typing import Any, Literal
 
 import cv2
 import numpy as np
@@ -72,7 +72,12 @@ def test_the_tensor_is_what_the_manifest_says(colour: Any, layout: Any, dtype: A
 
 def test_a_letterbox_has_grey_borders_and_a_crop_has_none() -> None:
     white = np.full((20, 40, 3), 255, np.uint8)
-    for resize, borders in (("letterbox", 0.5), ("centre-crop", 0.0), ("stretch", 0.0)):
+    cases: tuple[tuple[Literal["stretch", "letterbox", "centre-crop"], float], ...] = (
+        ("letterbox", 0.5),
+        ("centre-crop", 0.0),
+        ("stretch", 0.0),
+    )
+    for resize, borders in cases:
         spec = ImageInput(name="x", width=40, height=40, colour="RGB", resize=resize)
         assert (to_tensor(white, spec) == 114).mean() == borders
 
@@ -285,9 +290,11 @@ def test_a_text_as_a_string_and_as_codes() -> None:
     strings = read_text("\ufeff Füße\r\n".encode(), TextInput(name="x"))
     assert strings.tolist() == [["Füße"]]
     codes = read_text(b"ab", TextInput(name="x", dtype="int64", length=4))
-    assert (codes.tolist(), codes.dtype) == ([[98, 99, 0, 0]], np.int64)
+    assert codes.tolist() == [[98, 99, 0, 0]]
+    assert codes.dtype == np.int64
     cut = read_text(b"abcdef", TextInput(name="x", dtype="int32", length=4))
-    assert (cut.tolist(), cut.dtype) == ([[98, 99, 100, 101]], np.int32)
+    assert cut.tolist() == [[98, 99, 100, 101]]
+    assert cut.dtype == np.int32
     high = read_text("ÿ".encode(), TextInput(name="x", dtype="int64", length=2))
     assert high.tolist() == [[0xC3 + 1, 0xBF + 1]]
 

@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -21,7 +22,7 @@ from edge_runtime.sources import capture, live, open_source, public_address
 from edge_runtime.sources.base import Frame, Source, SourceOptions
 from edge_runtime.sources.live import CameraSource, StreamSource
 from edge_runtime.sources.urls import check_url, without_secrets
-from tests.fakes.cameras import NetworkCamera
+from tests.fakes.cameras import Mode, NetworkCamera
 from tests.fakes.rtsp_camera import RtspCamera
 from tests.waiting import wait_until
 
@@ -49,8 +50,8 @@ def camera() -> Iterator[NetworkCamera]:
         yield opened
 
 
-def stream(url: str, **options: float) -> Source:
-    return open_source(f"stream:{url}", Path("unused"), SourceOptions(**options))
+def stream(url: str, *, fps: float | None = None) -> Source:
+    return open_source(f"stream:{url}", Path("unused"), SourceOptions(fps=fps))
 
 
 def frame_of(source: Source) -> Frame:
@@ -94,12 +95,15 @@ def test_the_pace_is_kept_down(camera: NetworkCamera) -> None:
 
 def test_a_stream_that_is_cut_is_opened_again_for_ever(camera: NetworkCamera) -> None:
     source = stream(camera.url)
+
+    def is_visited(times: int) -> bool:
+        return camera.visits > times
+
     for _ in range(2):
         frame_of(source)
         camera.mode = "cut"
         problem_of(source, "")
-        visits = camera.visits
-        wait_until(lambda before=visits: camera.visits > before + 2, 10, "attempts while it is away")
+        wait_until(partial(is_visited, camera.visits + 2), 10, "attempts while it is away")
         camera.mode = "live"
         wait_until(lambda: source.read(0.1) and source.problem is None, 10, "pictures again")
     source.close()
@@ -174,7 +178,8 @@ def test_an_rtsp_camera_with_a_password() -> None:
         scenes = [cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR) for jpeg in camera.jpegs]
         shown = cv2.imdecode(np.frombuffer(frame.data, np.uint8), cv2.IMREAD_COLOR)
         # The very picture: RTP carries a JPEG without its tables, and they were put back.
-        assert any(np.array_equal(shown, scene) for scene in scenes)
+        assert shown is not None
+        assert any(np.array_equal(shown, scene) for scene in scenes if scene is not None)
         source.close()
         wrong = stream(f"rtsp://viewer:wrong@{camera.place}")
         assert "refuses the user name or the password" in problem_of(wrong, "password")
@@ -185,7 +190,7 @@ def test_an_rtsp_camera_with_a_password() -> None:
     ("mode", "words"), [("junk", "no pictures that this box can read"), ("hang", "does not answer")]
 )
 def test_what_is_no_stream_is_named(
-    camera: NetworkCamera, mode: str, words: str, monkeypatch: pytest.MonkeyPatch
+    camera: NetworkCamera, mode: Mode, words: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("edge_runtime.sources.diagnosis.TIMEOUT_S", 0.3)
     camera.mode = mode

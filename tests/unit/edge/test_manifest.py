@@ -66,7 +66,11 @@ def test_what_contradicts_itself_is_refused(kind: Any, fields: dict[str, Any], s
     [
         ({"task": "detection"}, "the task is 'detection'"),
         (
-            {"task": "detection", "input": SignalInput(name="x", length=4), "output": DetectionOutput(**DETECTION)},
+            {
+                "task": "detection",
+                "input": SignalInput(name="x", length=4),
+                "output": DetectionOutput(name="y", labels=("a",)),
+            },
             "needs an image",
         ),
         ({"task": "text", "input": TextInput(name="x"), "output": RegressionOutput(name="y")}, "only the class"),

@@ -129,7 +129,7 @@ def test_many_hands_push_and_nothing_is_lost_or_doubled(board: PushBoard) -> Non
     hands = [threading.Thread(target=offer, args=(hand,)) for hand in range(4)]
     for hand in hands:
         hand.start()
-    got = []
+    got: list[bytes] = []
     while len(got) < 800:
         frame = source.read(5.0)
         assert frame is not None

@@ -7,6 +7,7 @@ import logging
 import subprocess
 import sys
 import threading
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -129,9 +130,9 @@ def test_queries_are_checked() -> None:
 def test_slow_work_waits_its_turn_and_not_without_end() -> None:
     worker, go_on = Worker("test"), threading.Event()
     first = worker.submit(lambda: go_on.wait(10))
-    futures = [worker.submit(lambda i=i: i) for i in range(MAX_QUEUED - 1)]
+    futures = [worker.submit(partial(int, i)) for i in range(MAX_QUEUED - 1)]
     with pytest.raises(BoxRefused, match="busy"):
-        futures.extend(worker.submit(lambda i=i: i) for i in range(MAX_QUEUED - 1, MAX_QUEUED + 2))
+        futures.extend(worker.submit(partial(int, i)) for i in range(MAX_QUEUED - 1, MAX_QUEUED + 2))
     go_on.set()
     assert first.result(10)
     assert [future.result(10) for future in futures] == list(range(len(futures)))

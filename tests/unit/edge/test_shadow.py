@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from edge_runtime.contracts.rows import FoundObject, RollupRow, SampleRow, ShadowRow
 from edge_runtime.inference.agreement import agree
 from edge_runtime.inference.answers import Prediction
+from edge_runtime.inference.engine import Engine
 from edge_runtime.inference.hard import KeepRules
 from edge_runtime.inference.pipeline import LoadedModel
 from edge_runtime.inference.shadow import MAX_FAILURES, Answered, SecondOpinion, Shadow
@@ -32,7 +34,7 @@ def spool(tmp_path: Path) -> Iterator[Spool]:
     opened.close()
 
 
-class Gate:
+class Gate(Engine):
     """An engine that waits to be let through before it answers as another does."""
 
     def __init__(self, model: LoadedModel) -> None:
@@ -60,11 +62,14 @@ def test_only_disagreements_are_kept_and_both_latencies(spool: Spool) -> None:
     shadow.put(loaded(models.brightness_model(threshold=60.0), SHADOW))
     bench = Bench(spool, Answering(loaded(models.brightness_model())), NOTHING, shadow=shadow)
     opinions: list[SecondOpinion] = []
+
+    def compare(seen: Answered, opinion: SecondOpinion) -> None:
+        bench.pipeline.compare(seen, opinion)
+        opinions.append(opinion)
+
     for brightness in (10, 100, 250):
         seen = answered(brightness, "bright" if brightness > 128 else "dark")
-        idle(shadow).offer(
-            seen, 1.0, lambda opinion, seen=seen: (bench.pipeline.compare(seen, opinion), opinions.append(opinion))
-        )
+        idle(shadow).offer(seen, 1.0, partial(compare, seen))
     idle(shadow)
     shadow.close(5)
     assert [opinion.agreed for opinion in opinions] == [True, False, True]
@@ -221,7 +226,10 @@ def test_numbers_agree_by_what_is_typical_and_scores_by_their_labels() -> None:
 
 
 def test_what_is_typical_is_learned_from_the_line() -> None:
-    class Measuring:
+    class Measuring(Engine):
+        def __init__(self) -> None:
+            """It needs no model."""
+
         def predict(self, data: bytes) -> Prediction:
             return Prediction("in range", 1.0, 1.0, value=float(data), telling="value", measured=True)
 

@@ -15,6 +15,7 @@ import pytest
 from edge_runtime.contracts.rows import STREAMS, Stream
 from edge_runtime.service import spool as spool_module
 from edge_runtime.service.spool import Spool
+from edge_runtime.service.spool_memory import Gone
 from tests.unit.edge.rows import Reason, alert, loss, open_spool, result, sample
 from tests.waiting import wait_until
 
@@ -207,7 +208,7 @@ def test_a_row_that_cannot_be_read_holds_up_nobody_behind_it(tmp_path: Path, spo
 
 def test_a_sample_and_a_loss_that_cannot_be_read_are_dropped_too(tmp_path: Path, spool: Spool) -> None:
     rotten = put(spool, b"rotten")
-    spool.put_loss(spool._loss(spool_module.Gone("frames", 1, 1, 1, 1), "frame.unreadable"))
+    spool.put_loss(spool._loss(Gone("frames", 1, 1, 1, 1), "frame.unreadable"))
     assert spool.flush()
     put(spool, b"sound")
     assert spool.flush()

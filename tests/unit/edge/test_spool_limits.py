@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -30,7 +31,8 @@ stores = st.fixed_dictionaries(dict.fromkeys(CLASSES, sizes))
 @st.composite
 def all_limits(draw: st.DrawFn) -> SpoolLimits:
     classes = {kind: ClassLimits(max_bytes=draw(sizes)) for kind in CLASSES if kind != "fetched_samples"}
-    return SpoolLimits(max_bytes=draw(st.integers(0, 60_000)), reserve_bytes=draw(st.integers(0, 60_000)), **classes)
+    whole = SpoolLimits(max_bytes=draw(st.integers(0, 60_000)), reserve_bytes=draw(st.integers(0, 60_000)))
+    return msgspec.structs.replace(whole, **classes)
 
 
 def limit_of(kind: SpoolClass, limits: SpoolLimits) -> int:

@@ -37,8 +37,16 @@ def everything(source: Source) -> list[Frame]:
     return frames
 
 
+def one(source: Source, wait_s: float) -> Frame:
+    frame = source.read(wait_s)
+    assert frame is not None
+    return frame
+
+
 def brightness(frame: Frame) -> float:
-    return float(np.mean(cv2.imdecode(np.frombuffer(frame.data, np.uint8), cv2.IMREAD_COLOR)))
+    picture = cv2.imdecode(np.frombuffer(frame.data, np.uint8), cv2.IMREAD_COLOR)
+    assert picture is not None
+    return float(np.mean(picture))
 
 
 def numbers(frames: list[Frame]) -> list[int]:
@@ -73,7 +81,7 @@ def test_after_a_restart_it_goes_on_where_it_was_left(video: Path, fps: float | 
     whole = numbers(everything(opened("video", video, fps=fps)))
     video.with_name("memory.db").unlink()
     first = opened("video", video, fps=fps)
-    before = [first.read(1), first.read(1), first.read(1)]
+    before = [one(first, 1) for _ in range(3)]
     first.commit()
     first.read(1)
     first.close()
@@ -86,7 +94,7 @@ def test_after_a_restart_it_goes_on_where_it_was_left(video: Path, fps: float | 
 
 def test_the_way_back_to_where_it_was_left_is_gone_in_short_steps(video: Path) -> None:
     first = opened("video", video)
-    before = [first.read(0) for _ in range(10)]
+    before = [one(first, 0) for _ in range(10)]
     first.commit()
     first.close()
     # A second restart on the way loses nothing of it.

@@ -209,7 +209,7 @@ def test_data_and_libraries_of_a_wheel_go_to_their_places(tmp_path: Path) -> Non
 
 
 def test_for_people_it_says_so_in_words(bundle: Path, tmp_path: Path) -> None:
-    command = [INTERPRETER, "-I", bundle / "install.py", "--prefix", tmp_path / "opt"]
+    command = [str(INTERPRETER), "-I", str(bundle / "install.py"), "--prefix", str(tmp_path / "opt")]
     said = [subprocess.run(command, capture_output=True, text=True, check=True).stdout for _ in range(2)]
     assert "lineside-edge 1.0.0 is now installed" in said[0]
     assert "nothing was changed" in said[1]

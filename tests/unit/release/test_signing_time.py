@@ -43,13 +43,14 @@ def test_what_is_signed_is_newer_than_all_before_and_never_far_beyond_the_clock(
 
 def test_a_clock_far_ahead_of_everything_signed_needs_a_persons_word() -> None:
     now = 1_900_000_000
-    known = {"newest_s": now - QUIET_S - 1, "seen_s": 0, "root_s": now - QUIET_S - 1, "root_end_s": now + 1}
+    far = now - QUIET_S - 1
+    sign = partial(signing_time, now_s=now, newest_s=far, seen_s=0, root_s=far, root_end_s=now + 1)
     with pytest.raises(ClockDoubtful, match="180 days"):
-        signing_time(now_s=now, **known)
-    assert signing_time(now_s=now, **known, confirmed=True) == now
-    assert signing_time(now_s=now, **{**known, "root_s": now - QUIET_S}) == now
+        sign()
+    assert sign(confirmed=True) == now
+    assert sign(root_s=now - QUIET_S) == now
     with pytest.raises(ClockDoubtful, match="root has expired"):
-        signing_time(now_s=now, **{**known, "root_end_s": now}, confirmed=True)
+        sign(root_end_s=now, confirmed=True)
 
 
 @pytest.mark.parametrize("seen", [2**62, 2**200, YEAR_2040])
@@ -64,9 +65,14 @@ def test_a_box_cannot_push_this_desktops_signatures(seen: int) -> None:
 def test_a_clock_in_a_far_age_signs_nothing(now: int, tmp_path: Path) -> None:
     with pytest.raises(ClockDoubtful):
         require_clock(now, newest_s=0)
-    keys = {"root_key_path": tmp_path / "root.pem", "desktop_key_path": tmp_path / "key"}
     with pytest.raises(ClockDoubtful):
-        ReleaseRepository.create(tmp_path / "r", passphrase="a long passphrase", clock=lambda: now, **keys)
+        ReleaseRepository.create(
+            tmp_path / "r",
+            root_key_path=tmp_path / "root.pem",
+            desktop_key_path=tmp_path / "key",
+            passphrase="a long passphrase",
+            clock=lambda: now,
+        )
     assert list(tmp_path.iterdir()) == []
 
 

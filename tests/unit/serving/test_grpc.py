@@ -10,6 +10,7 @@ import weakref
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,7 @@ from edge_runtime.serving.shelf import ModelShelf
 from edge_runtime.serving.tensors import BF16, DATATYPES
 from tests.fakes import models
 from tests.unit.serving import onnx_models
+from tests.unit.serving.answers import read_message
 from tests.waiting import wait_until
 
 TOKEN = "a-token-of-enough-characters"
@@ -244,7 +246,8 @@ def ask(server: GrpcServer) -> Iterator[Callable[..., Any]]:
     with grpc.insecure_channel(address(server)) as channel:
 
         def ask(body: bytes, call: str = "ModelInfer", **options: Any) -> bytes:
-            return channel.unary_unary(f"/{SERVICE}/{call}")(body, timeout=20, **options)
+            told: bytes = channel.unary_unary(f"/{SERVICE}/{call}")(body, timeout=20, **options)
+            return told
 
         yield ask
 
@@ -376,7 +379,7 @@ def test_what_is_wrong_is_said(case: tuple[Any, grpc.StatusCode, str], ask: Call
     told, why = code_of(ask, body)
     assert told == code
     assert says in why
-    assert protocol()["ModelInferResponse"].FromString(ask(frame_request().SerializeToString())).outputs
+    assert read_message("ModelInferResponse", ask(frame_request().SerializeToString())).outputs
 
 
 @settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -410,7 +413,7 @@ def test_values_may_come_as_numbers(ask: Callable[..., bytes]) -> None:
     ):
         given = {"name": f"in_{datatype}", "datatype": datatype, "shape": [1, 2], "contents": {field: values}}
         body = request(f"twin-{datatype}", inputs=[given]).SerializeToString()
-        raw = protocol()["ModelInferResponse"].FromString(ask(body)).raw_output_contents[0]
+        raw = read_message("ModelInferResponse", ask(body)).raw_output_contents[0]
         if datatype == "BYTES":
             assert raw == b"\x07\0\0\0Gr\xc3\xbc\xc3\x9fe\0\0\0\0"
         else:
@@ -560,7 +563,7 @@ def test_open_streams_leave_room_for_others(gated: tuple[ModelShelf, Gate, GrpcS
             next(stream(iter([]), timeout=20))
         assert refused.value.code() == grpc.StatusCode.UNAVAILABLE
         live = channel.unary_unary(f"/{SERVICE}/ServerLive")
-        assert protocol()["ServerLiveResponse"].FromString(live(b"", timeout=20)).live
+        assert read_message("ServerLiveResponse", live(b"", timeout=20)).live
         silent.set()
         assert list(first) == []
 
@@ -673,12 +676,13 @@ def test_only_who_has_the_token_may_ask(shelf: ModelShelf, tmp_path: Path) -> No
             assert client.is_server_live()
             assert client.is_server_ready()
             for headers in (None, {"authorization": "Bearer wrong"}, {"authorization": TOKEN}):
-                for ask in (
-                    lambda h: client.infer("bright", given, headers=h),
-                    lambda h: client.get_server_metadata(h),
-                ):
+                calls: tuple[Callable[[], object], ...] = (
+                    partial(client.infer, "bright", given, headers=headers),
+                    partial(client.get_server_metadata, headers),
+                )
+                for call in calls:
                     with pytest.raises(InferenceServerException) as refused:
-                        ask(headers)
+                        call()
                     assert refused.value.status() == "StatusCode.UNAUTHENTICATED"
             with grpc.insecure_channel(address(server)) as channel, pytest.raises(grpc.RpcError) as turned_away:
                 next(channel.stream_stream(f"/{SERVICE}/ModelStreamInfer")(iter([b""]), timeout=20))

@@ -25,6 +25,7 @@ from edge_runtime.serving.model import load_model
 from edge_runtime.serving.shelf import ModelShelf
 from edge_runtime.serving.tensors import DATATYPES, TensorSpec
 from tests.unit.serving import onnx_models
+from tests.unit.serving.answers import read_message
 from tests.unit.serving.unread import NO_WINDOW, UnreadClient, many, numbers, unread_client
 from tests.waiting import wait_until
 
@@ -64,7 +65,7 @@ class QuietStream:
         """How many numbers the answer has; an error of gRPC's where the stream was not let in."""
         self._said.append(many(count))
         self._turn.release()
-        said = protocol()["ModelStreamInferResponse"].FromString(next(self.call))
+        said = read_message("ModelStreamInferResponse", next(self.call))
         return len(said.infer_response.raw_output_contents[0]) // 4
 
     def end(self) -> None:
@@ -118,7 +119,7 @@ def test_an_answer_on_a_stream_is_counted_and_given_up_too() -> None:
     with serving() as address, unread_client(address) as slow:
         kept = [slow.ask(LARGE) for _ in range(3)]
         [answer] = slow.stream(iter([many(LARGE)]))
-        said = protocol()["ModelStreamInferResponse"].FromString(answer)
+        said = read_message("ModelStreamInferResponse", answer)
         assert "answers wait for their clients" in said.error_message
         assert not any(call.done() for call in kept)
 
@@ -216,7 +217,7 @@ def test_an_answer_in_pieces_is_the_message(lengths: list[int], name: str) -> No
         for place, length in enumerate(lengths)
     )
     pieces = encode_infer(InferAnswer(name, "1", "an id", outputs))
-    read = protocol()["ModelInferResponse"].FromString(b"".join(pieces))
+    read = read_message("ModelInferResponse", b"".join(pieces))
     assert (read.model_name, read.model_version, read.id) == (name, "1", "an id")
     assert [list(output.shape) for output in read.outputs] == [[length] for length in lengths]
     assert list(read.raw_output_contents) == [array.tobytes() for _, array in outputs]

@@ -11,6 +11,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -54,7 +55,7 @@ def serving(door: Any = None, **settings: Any) -> Iterator[Served]:
     shelf = ModelShelf(workers=2, max_waiting=settings.get("max_queue", 4))
     session = models.HeldSession()
     shelf.put(load_model("echo", "1", models.echo("FP32", ["n"])))
-    held = ServedModel("held", "1", session)  # type: ignore[arg-type]
+    held = ServedModel("held", "1", session)
     # As if it had taken long on its blank: workers run it, whoever asks.
     held.run_s = 1.0
     shelf.put(held)
@@ -464,10 +465,13 @@ def test_answers_that_are_not_read_have_a_limit(monkeypatch: pytest.MonkeyPatch)
         free = served.server._free_bytes
         with ExitStack() as clients:
             readers = [clients.enter_context(served.client(receive_buffer=2**16)) for _ in range(3)]
+
+            def is_taken(taken: int) -> bool:
+                return served.server._free_bytes <= free - taken
+
             for number, reader in enumerate(readers, 1):
                 reader.send(asked)
-                taken = number * size
-                wait_until(lambda taken=taken: served.server._free_bytes <= free - taken, 20, "the answer to wait")
+                wait_until(partial(is_taken, number * size), 20, "the answer to wait")
             with served.client() as another:
                 answer = another.send(asked).answer()
                 assert (answer.status, answer.headers["retry-after"]) == (429, "1")

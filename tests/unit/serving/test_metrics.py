@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import numpy as np
@@ -67,7 +67,9 @@ def test_everything_is_counted_under_both_names(shelf: ModelShelf) -> None:
         for sample in family.samples
         if sample.labels.get("model", 'a "quoted"\nname') == 'a "quoted"\nname'
     }
-    totals, _ = shelf.index()[0].model.statistics.read()  # type: ignore[union-attr]
+    model = shelf.index()[0].model
+    assert model is not None
+    totals, _ = model.statistics.read()
     for name, outcome, value in (
         ("lineside_inference_requests_total", "success", 2),
         ("lineside_inference_requests_total", "failure", 1),
@@ -94,7 +96,8 @@ def test_openmetrics_for_who_prefers_it(shelf: ModelShelf) -> None:
     ask(shelf, 1)
     response = Exposition(shelf, [])("application/openmetrics-text; version=1.0.0")
     assert response.media.startswith(b"application/openmetrics-text")
-    names = {family.name for family in parse_openmetrics(response.body.decode())}
+    parse: Callable[[str], Iterator[Metric]] = parse_openmetrics
+    names = {family.name for family in parse(response.body.decode())}
     assert {"lineside_inference_duration_seconds", "nv_inference_count"} <= names
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import ml_dtypes
 import numpy as np
+import numpy.typing as npt
 import onnxruntime as ort
 import pytest
 from onnx import TensorProto
@@ -109,12 +110,13 @@ def test_inputs_for_which_the_model_has_a_value_may_come_or_not() -> None:
     body = models.with_defaults()
     model, session = load_model("scaled", "1", body), ort.InferenceSession(body, providers=["CPUExecutionProvider"])
     x, factor = np.array([1, 2], np.float32), np.array([5, 7], np.float32)
-    for inputs in (
+    cases: tuple[dict[str, npt.NDArray[np.generic]], ...] = (
         {"x": x},
         {"x": x, "factor": factor},
         {"times": np.array(3, np.int64), "x": x},
         {"factor": np.ones((3, 2, 2), np.float32)[0, :, 0], "times": np.array(2, np.int64), "x": x},
-    ):
+    )
+    for inputs in cases:
         request = InferRequest(inputs)
         [(_, array)] = model.infer(request).outputs
         np.testing.assert_array_equal(array, session.run(None, inputs)[0], strict=True)
@@ -212,6 +214,6 @@ def test_a_model_that_cannot_run_on_a_blank_is_served_by_workers() -> None:
                 raise RuntimeError("all zero")
             return super().run(names, feeds, options)
 
-    model = ServedModel("choosy", "1", Choosy())  # type: ignore[arg-type]
+    model = ServedModel("choosy", "1", Choosy())
     assert model.run_s == math.inf
     assert model.infer(InferRequest({"x": np.ones(1, np.float32)})).outputs[0][1].tolist() == [1]

@@ -8,6 +8,7 @@ import weakref
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -42,9 +43,15 @@ def said(model: ServedModel) -> float:
 
 
 def test_a_full_queue_says_so_at_once_and_recovers(pool: WorkerPool) -> None:
-    gate, done = threading.Event(), []
+    gate = threading.Event()
+    done: list[int] = []
+
+    def finish(number: int) -> None:
+        gate.wait(30)
+        done.append(number)
+
     for number in range(5):
-        pool.submit(lambda number=number: (gate.wait(30), done.append(number)))
+        pool.submit(partial(finish, number))
     assert pool.waiting == 3
     with pytest.raises(BoxRefused, match="Too many requests"):
         pool.submit(lambda: None)
@@ -136,9 +143,13 @@ def at_a_time(pool: WorkerPool) -> int:
 
 
 def test_the_number_of_workers_can_change(pool: WorkerPool) -> None:
+
+    def are_alive(workers: int) -> bool:
+        return alive(pool) == workers
+
     for workers in (4, 1, 3, 2):
         pool.resize(workers)
-        wait_until(lambda workers=workers: alive(pool) == workers, 10, "those that are too many to end")
+        wait_until(partial(are_alive, workers), 10, "those that are too many to end")
         assert (at_a_time(pool), pool.workers, pool.waiting) == (workers, workers, 0)
     gate = threading.Event()
     for workers in (2, 1, 2, 3):
@@ -211,8 +222,12 @@ def test_what_is_counted() -> None:
     ask(model, InferRequest({side: np.zeros((4, 3), np.int32) for side in ("left", "right")}))
     with pytest.raises(InputInvalid):
         ask(model, InferRequest({}))
+
+    def fail() -> InferRequest:
+        raise ZeroDivisionError
+
     with pytest.raises(ZeroDivisionError):
-        answer(model, lambda: 1 // 0, lambda each: each, arrived_ns=0)  # type: ignore[arg-type,return-value]
+        answer(model, fail, lambda each: each, arrived_ns=0)
     totals, histogram = model.statistics.read()
     assert (totals.succeeded, totals.failed, totals.inferences, totals.executions) == (1, 2, 4, 1)
     assert totals.infer_ns > 0
@@ -268,11 +283,13 @@ def test_a_swap_loses_nothing_and_is_final() -> None:
 
     with ThreadPoolExecutor(4) as clients:
         running = [clients.submit(client, place) for place in range(4)]
+
+        def is_asked(enough: int) -> bool:
+            return sum(asked) > enough or any(each.done() for each in running)
+
         for number, model in enumerate(generations[1:], 1):
             enough = sum(asked) + 100
-            wait_until(
-                lambda enough=enough: sum(asked) > enough or any(each.done() for each in running), 30, "requests"
-            )
+            wait_until(partial(is_asked, enough), 30, "requests")
             shelf.put(model)
             current[0] = number
             assert shelf.pool.run(lambda: said(shelf.model("m"))) == number

@@ -43,8 +43,10 @@ def finite(datatype: Datatype) -> st.SearchStrategy[Any]:
     if datatype.name == "BF16":
         exact = arrays.arrays(np.uint16, SHAPES)
         return exact.filter(lambda bits: not ((bits & 0x7F80) == 0x7F80).any())
-    elements = {"allow_nan": False, "allow_infinity": False} if datatype.dtype.kind == "f" else None
-    return arrays.arrays(datatype.dtype, SHAPES, elements=elements and arrays.from_dtype(datatype.dtype, **elements))
+    if datatype.dtype.kind != "f":
+        return arrays.arrays(datatype.dtype, SHAPES)
+    elements = arrays.from_dtype(datatype.dtype, allow_nan=False, allow_infinity=False)
+    return arrays.arrays(datatype.dtype, SHAPES, elements=elements)
 
 
 @given(data=st.data())

@@ -10,6 +10,7 @@ import grpc
 import numpy as np
 
 from edge_runtime.serving.grpc_messages import SERVICE, protocol
+from tests.unit.serving.answers import read_message
 
 NO_WINDOW = [("grpc.http2.lookahead_bytes", 0), ("grpc.http2.bdp_probe", 0), ("grpc.max_receive_message_length", -1)]
 
@@ -30,7 +31,7 @@ def many(count: int) -> bytes:
 
 def numbers(body: bytes) -> int:
     """How many numbers an answer has."""
-    message: Any = protocol()["ModelInferResponse"].FromString(body)
+    message: Any = read_message("ModelInferResponse", body)
     return len(message.raw_output_contents[0]) // 4
 
 

@@ -269,6 +269,10 @@ class Site:
         self.sync("newcomer")
         return [problem.error for one in done if one is not None for problem in one.pulled.problems]
 
+    def close(self) -> None:
+        for desktop in self.desktops.values():
+            desktop.db.close()
+
     def check(self, problems: list[LinesideError]) -> None:
         """All have the same, and what was acknowledged stands, lost in sight, or was written over by who had it."""
         if problems:  # they were told which desktop's changes do not come, and why

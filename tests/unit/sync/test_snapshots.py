@@ -39,7 +39,7 @@ def site(tmp_path: Path) -> Site:
 def year(site: Site, request: pytest.FixtureRequest) -> Site:
     """Two desktops that have written something several times, in conflict as well, and one snapshot of it."""
     a, b = site.add("a"), site.add("b")
-    request.addfinalizer(lambda: [desktop.db.close() for desktop in site.desktops.values()] and None)
+    request.addfinalizer(site.close)
     for _round in range(3):
         for name in ("a", "b"):
             site.write_box(name, 0, "name")
@@ -131,7 +131,7 @@ def test_an_unsound_snapshot_is_passed_by(year: Site, what: str, damage: Damage)
 def test_rows_that_could_not_stand_are_refused_from_a_snapshot_too(site: Site, request: pytest.FixtureRequest) -> None:
     a = site.add("a")
     a.offset_ms = 3 * 365 * 86_400_000
-    request.addfinalizer(lambda: [desktop.db.close() for desktop in site.desktops.values()] and None)
+    request.addfinalizer(site.close)
     site.write_box("a", 0, "name")
     exchange(a.db, site.store, PREFIX)
     assert keep_snapshot(a.db, site.store, PREFIX, every=1)

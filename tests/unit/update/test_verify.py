@@ -242,13 +242,14 @@ def test_signed_facts_are_checked_too(box: Box, site: FakeSite, delivery: Delive
     files = metadata_of(site)
     name = next(name for name in files if name.endswith("targets.json"))
     signer = CryptoSigner(_plain_key(site.folder / "signing.key"))
-    for custom in (
+    nonsense: tuple[dict[str, object] | list[object] | None, ...] = (
         None,
         [],
         {"release": True, "bundle": "0" * 64},
         {"release": -1, "bundle": "0" * 64},
         {"release": 1},
-    ):
+    )
+    for custom in nonsense:
         targets = Metadata[Targets].from_bytes(files[name])
         targets.signed.targets[delivery.target].unrecognized_fields["custom"] = custom
         targets.sign(signer)
@@ -306,8 +307,8 @@ def resigned(site: FakeSite, signer: CryptoSigner, versions: dict[str, int], lif
     snapshot.signed.meta["targets.json"].version = versions["targets"]
     timestamp = Metadata[Timestamp].from_bytes(roles["timestamp"].to_bytes())
     timestamp.signed.snapshot_meta.version = versions["snapshot"]
-    for metadata in (roles["targets"], snapshot, timestamp):
-        metadata.sign(signer)
+    for signed in (roles["targets"], snapshot, timestamp):
+        signed.sign(signer)
     return {
         f"{versions['targets']}.targets.json": roles["targets"].to_bytes(),
         f"{versions['snapshot']}.snapshot.json": snapshot.to_bytes(),

@@ -1,0 +1,1 @@
+"""Versions of a box's configuration: tried, committed, and gone back to."""

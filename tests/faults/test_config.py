@@ -1,0 +1,267 @@
+"""What a new configuration can do to a box whose line runs: never more than bring it back to the one before.
+
+Afterwards the box has one configuration wholly, the committed model answers, and every frame was answered.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from app.fleet.client import BoxClient
+from edge_runtime.configuring.versions import CUT_DURING_TRIAL
+from edge_runtime.contracts.configuring import ConfigChange, ConfigVersion
+from edge_runtime.contracts.errors import BoxRefused, BoxUnreachable, DiskFull
+from edge_runtime.contracts.rows import AlertRow, AuditRow, ResultRow
+from edge_runtime.identity import Identity
+from tests.fakes.box_process import CONFIG, BoxProcess
+from tests.fakes.config_box import COMMITTING, RETURNING
+from tests.fakes.drilled_site import running_line
+from tests.fakes.small_disk import SmallBox, SmallDisk, free_port, needed
+from tests.faults.conftest import Committed
+from tests.waiting import wait_until
+
+CUTS = [(2, "after"), (3, "middle"), (3, "after")]
+RETURN_CUTS = [(3, "before")]
+if "LINESIDE_FAULT_ROUNDS" in os.environ:
+    moments = ("before", "middle", "after")
+    CUTS = [(step, moment) for step in range(1, len(COMMITTING) + 1) for moment in moments]
+    RETURN_CUTS = [(step, moment) for step in (2, 3) for moment in moments]
+
+
+@pytest.fixture
+def box(committed: Committed, tmp_path: Path) -> Iterator[BoxProcess]:
+    box = committed.copy(tmp_path / "box", tmp_path / "frames", CONFIG)
+    try:
+        yield box
+    finally:
+        if box.process is not None:
+            box.process.kill()
+            box.process.wait()
+
+
+def begin(box: BoxProcess, step: int = 0, moment: str = "") -> None:
+    command = [sys.executable, "-m", "tests.fakes.config_box", str(box.home), str(step), moment]
+    box.process = subprocess.Popen(command, cwd=Path(__file__).resolve().parents[2])
+    wait_until((box.home / "run" / "address.json").exists, 30, "the box's address file")
+
+
+def send(client: BoxClient, text: str) -> ConfigVersion:
+    trial = client.set_config(ConfigChange(toml=text, base=client.config().digest)).in_state("trial")
+    assert trial is not None
+    return trial
+
+
+def at_work(client: BoxClient, frames: int) -> None:
+    wait_until(lambda: client.status().pipelines[0].frames >= frames, 30, "the line to be at work")
+
+
+def alerts(client: BoxClient) -> list[AlertRow]:
+    return [row for row in client.page("alerts", 0).rows if isinstance(row, AlertRow)]
+
+
+def audits(client: BoxClient) -> list[AuditRow]:
+    """About the configuration."""
+    rows = (row for row in client.page("audits", 0).rows if isinstance(row, AuditRow))
+    return [row for row in rows if row.kind.startswith("config.")]
+
+
+def ended(box: BoxProcess, desktop: Identity, number: int) -> ConfigVersion:
+    """What became of a trial; the box may be away meanwhile."""
+
+    def judged() -> list[ConfigVersion]:
+        with suppress(BoxUnreachable, BoxRefused, FileNotFoundError), box.client(desktop) as client:
+            versions = client.config_history().versions
+            return [one for one in versions if one.number == number and one.state != "trial"]
+        return []
+
+    (version,) = wait_until(judged, 60, "the end of the trial")
+    return version
+
+
+def check_whole(box: BoxProcess, client: BoxClient, old: bytes, new: bytes) -> bool:
+    """Whether the new one is in force; either of them is, and it runs."""
+    stands = (box.home / "edge.toml").read_bytes()
+    assert stands in (old, new)
+    history = client.config_history()
+    assert history.in_state("trial") is history.in_state("waiting") is None
+    in_force = history.in_state("in-force")
+    assert in_force is not None
+    assert in_force.digest == hashlib.sha256(stands).hexdigest() == client.config().digest
+    status = client.status()
+    assert [slot.state for slot in status.slots if slot.active] == ["COMMITTED"]
+    at_work(client, status.pipelines[0].frames + 5)
+    return stands == new
+
+
+def check_answered(box: BoxProcess, client: BoxClient) -> None:
+    """Every frame that was put there was answered."""
+    put = {path.name for path in box.frames.iterdir() if path.suffix == ".png"}
+
+    def answered() -> bool:
+        return put <= {row.frame for row in client.page("results", 0, 10_000).rows if isinstance(row, ResultRow)}
+
+    wait_until(answered, 60, "an answer to every frame")
+
+
+@pytest.mark.parametrize(("step", "moment"), CUTS, ids=[f"{moment} {COMMITTING[step - 1]}" for step, moment in CUTS])
+def test_a_power_cut_leaves_one_configuration_wholly(
+    box: BoxProcess, desktop: Identity, step: int, moment: str
+) -> None:
+    old = (box.home / "edge.toml").read_bytes()
+    new = old.replace(b"keep_random = 1.0", b"keep_random = 0.5")
+    begin(box, step, moment)
+    assert box.process is not None
+    with running_line(box.frames):
+        with box.client(desktop) as client:
+            at_work(client, 5)
+            with suppress(BoxUnreachable, BoxRefused):
+                send(client, new.decode())
+        assert box.process.wait(60) == -signal.SIGKILL
+        (box.home / "run" / "address.json").unlink()
+        begin(box)
+        with box.client(desktop) as client:
+            # Once it stands in edge.toml it counts; until then it never did.
+            assert check_whole(box, client, old, new) == (step == 4 or (step, moment) == (3, "after"))
+            tried = [one for one in client.config_history().versions if one.origin == "sent"]
+            if (step, moment) in ((2, "after"), (3, "before"), (3, "middle")):
+                assert [(one.state, one.reason) for one in tried] == [("returned", CUT_DURING_TRIAL)]
+            # The same text again, and nothing is in its way.
+            if (box.home / "edge.toml").read_bytes() == old:
+                trial = send(client, new.decode())
+                assert ended(box, desktop, trial.number).state == "in-force"
+    with box.client(desktop) as client:
+        check_answered(box, client)
+        assert not list((box.home / "config").glob(".*"))
+
+
+@pytest.mark.parametrize(
+    ("step", "moment"), RETURN_CUTS, ids=[f"{moment} {RETURNING[step - 1]}" for step, moment in RETURN_CUTS]
+)
+def test_a_power_cut_on_the_way_back_leads_back(
+    box: BoxProcess, desktop: Identity, tmp_path: Path, step: int, moment: str
+) -> None:
+    old = (box.home / "edge.toml").read_bytes()
+    new = old.replace(str(box.frames).encode(), str(tmp_path / "nothing-comes").encode())
+    begin(box, step, moment)
+    assert box.process is not None
+    with running_line(box.frames):
+        with box.client(desktop) as client:
+            at_work(client, 5)
+            with suppress(BoxUnreachable, BoxRefused):
+                send(client, new.decode())
+        assert box.process.wait(60) == -signal.SIGKILL
+        (box.home / "run" / "address.json").unlink()
+        begin(box)
+        with box.client(desktop) as client:
+            assert not check_whole(box, client, old, new)
+    with box.client(desktop) as client:
+        check_answered(box, client)
+
+
+def test_a_line_that_does_not_deliver_any_more_brings_the_old_one_back(
+    box: BoxProcess, desktop: Identity, tmp_path: Path
+) -> None:
+    old = (box.home / "edge.toml").read_bytes()
+    new = old.replace(str(box.frames).encode(), str(tmp_path / "nothing-comes").encode())
+    begin(box)
+    with running_line(box.frames):
+        with box.client(desktop) as client:
+            at_work(client, 5)
+            trial = send(client, new.decode())
+        version = ended(box, desktop, trial.number)
+        assert version.state == "returned"
+        assert "The line camera was at work before" in version.reason
+        with box.client(desktop) as client:
+            assert not check_whole(box, client, old, new)
+            # The reason can be read in one place, and who did what.
+            wait_until(lambda: [one for one in alerts(client) if one.kind == "config.returned"], 30, "an alert")
+            told = wait_until(lambda: t if len(t := audits(client)) == 3 else [], 30, "the audits")
+            assert [(row.kind, row.who) for row in told] == [
+                # It was copied with another file than it had run with.
+                ("config.edited", "box"),
+                ("config.received", desktop.fingerprint),
+                ("config.returned", "box"),
+            ]
+            assert hashlib.sha256(new).hexdigest() in told[2].message
+    with box.client(desktop) as client:
+        check_answered(box, client)
+
+
+def test_a_box_that_no_desktop_finds_any_more_comes_back(box: BoxProcess, desktop: Identity) -> None:
+    old = (box.home / "edge.toml").read_bytes()
+    new = old.replace(b'"127.0.0.1:0"', f'"127.0.0.1:{free_port()}"'.encode())
+    begin(box)
+    with running_line(box.frames):
+        before = box.port
+        with box.client(desktop) as client:
+            at_work(client, 5)
+            trial = send(client, new.decode())
+        wait_until(lambda: box.port != before, 30, "the listener to move")
+        # Somebody who does not ask about it may have found it by chance: that is not enough.
+        wait_until(lambda: box.port == before, 60, "the listener to come back")
+        version = ended(box, desktop, trial.number)
+        assert (version.state, version.reason[:22]) == ("returned", "No desktop came back f")
+        with box.client(desktop) as client:
+            assert not check_whole(box, client, old, new)
+    with box.client(desktop) as client:
+        check_answered(box, client)
+
+
+def test_an_edit_by_hand_in_the_middle_of_a_trial_is_not_overwritten(box: BoxProcess, desktop: Identity) -> None:
+    old = (box.home / "edge.toml").read_bytes()
+    by_hand = old.replace(b"keep_random = 1.0", b"keep_random = 0.25")
+    begin(box)
+    with running_line(box.frames):
+        with box.client(desktop) as client:
+            at_work(client, 5)
+            trial = send(client, old.replace(b"keep_random = 1.0", b"keep_random = 0.5").decode())
+            (box.home / "edge.toml").write_bytes(by_hand)
+            version = ended(box, desktop, trial.number)
+            assert version.state == "returned"
+            assert "edited on the box meanwhile" in version.reason
+            wait_until(lambda: client.config_history().in_state("waiting"), 30, "the edit to be noticed")
+        assert box.stop() == 0
+        begin(box)
+        with box.client(desktop) as client:
+            assert check_whole(box, client, old, by_hand)
+    with box.client(desktop) as client:
+        check_answered(box, client)
+
+
+class TestOnASmallDisk:
+    pytestmark = needed
+
+    def test_a_full_disk_takes_no_new_configuration_and_keeps_the_old_one(
+        self, committed: Committed, disk: SmallDisk, tmp_path: Path
+    ) -> None:
+        port = free_port()
+        config = CONFIG.replace("127.0.0.1:0", f"127.0.0.1:{port}")
+        made = committed.copy(disk.view / "box", disk.view / "frames", config)
+        old = CONFIG.replace("127.0.0.1:0", f"127.0.0.1:{port}").format(frames=disk.folder / "frames")
+        (made.home / "edge.toml").write_text(old)
+        box = SmallBox(made.home, made.frames, made.facts, own_port=port)
+        try:
+            box.run_on(disk, committed.desktop)
+            disk.fill()
+            with box.client(committed.desktop) as client, disk.filled_for_ever():
+                with pytest.raises((DiskFull, BoxRefused)):
+                    send(client, old.replace("keep_random = 1.0", "keep_random = 0.5"))
+                assert client.config_history().in_state("trial") is None
+                assert (box.home / "edge.toml").read_text() == old
+            disk.clear()
+            with box.client(committed.desktop) as client:
+                trial = send(client, old.replace("keep_random = 1.0", "keep_random = 0.5"))
+                assert ended(box, committed.desktop, trial.number).state == "in-force"
+        finally:
+            if box.process is not None:
+                box.process.kill()
+                box.process.wait()
