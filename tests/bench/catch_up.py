@@ -8,6 +8,7 @@ import resource
 import tempfile
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from app.usecases.exchange import exchange, keep_snapshot
 from cloud_sync.journal.replicate import push
 from cloud_sync.objects import ObjectStore, open_store
 from edge_runtime.identity import create_identity
-from tests.bench.measure import Figure
+from tests.bench.measure import Figure, Goal
 from tests.object_server import object_server
 
 GOAL_S = 60.0
@@ -28,9 +29,7 @@ PREFIX = f"sites/{'5' * 64}"
 BOXES = 100
 DESKTOPS = 10
 SAMPLES = 50_000
-ALERTS = 30_000
-ROLLOUTS = 50
-BATCH = 1000
+BATCH = 2000
 START_MS = 1_770_000_000_000
 YEAR_MS = 365 * 86_400_000
 
@@ -43,7 +42,6 @@ def measure() -> list[Figure]:
         )
         rows = _live_a_year(Path(folder), store)
         size = sum(info.size for info in store.list(f"{PREFIX}/journal"))
-        from_segments_s, _db = _join(Path(folder) / "slow.db", store)
         writer = Database.open(Path(folder) / "0.db", replica="0" * 64)
         exchange(writer, store, PREFIX)
         started = time.perf_counter()
@@ -51,13 +49,41 @@ def measure() -> list[Figure]:
         print(f"snapshot written in {time.perf_counter() - started:.1f} s")
         writer.close()
         snapshot = sum(info.size for info in store.list(f"{PREFIX}/snapshots"))
-        from_snapshot_s, found = _join(Path(folder) / "fast.db", store)
-        assert found == rows, f"{found} rows where {rows} were written"
+        fast = _join(Path(folder) / "fast.db", store)
+        assert fast.rows == rows, f"{fast.rows} rows where {rows} were written"
+        for info in list(store.list(f"{PREFIX}/snapshots")):
+            store.delete(info.key)
+        slow = _join(Path(folder) / "slow.db", store)
         store.close()
     print(f"{rows} rows; segments {size / 1e6:.1f} MB, snapshot {snapshot / 1e6:.1f} MB")
-    print(f"joined in {from_segments_s:.1f} s from segments, in {from_snapshot_s:.1f} s from the snapshot")
-    print(f"most memory of this process {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB")
-    return []
+    what, reference = f"a new desktop joins a year-old site, {rows} rows", "reading every segment"
+    return [
+        Figure(
+            what=f"{what}: time",
+            reference=reference,
+            unit="s",
+            ours=fast.took_s,
+            theirs=slow.took_s,
+            higher_is_better=False,
+            goal=Goal(figure=GOAL_S),
+        ),
+        Figure(
+            what=f"{what}: most memory of the process",
+            reference=reference,
+            unit="MB",
+            ours=fast.memory_mb,
+            theirs=slow.memory_mb,
+            higher_is_better=False,
+            goal=Goal(figure=GOAL_MB),
+        ),
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class _Joined:
+    took_s: float
+    rows: int
+    memory_mb: float
 
 
 def _live_a_year(folder: Path, store: ObjectStore) -> int:
@@ -74,7 +100,7 @@ def _live_a_year(folder: Path, store: ObjectStore) -> int:
                     "name": f"line-{number}",
                     "address": f"10.0.0.{number}:7443",
                 }
-                row |= {"certificate": box.certificate_pem, "address": f"10.0.0.{number}:7443"}
+                row |= {"certificate": box.certificate_pem, "enrolled_ms": START_MS}
                 db.write(partial(_put_box, row=row))
             written += BOXES
         for batch in _batches(desktop, ids, chance):
@@ -136,19 +162,21 @@ def _write(writer: Writer, batch: list[tuple[str, dict[str, object]]]) -> int:
     return len(batch)
 
 
-def _join(path: Path, store: ObjectStore) -> tuple[float, int]:
+def _join(path: Path, store: ObjectStore) -> _Joined:
     db = Database.open(path, replica="f" * 64)
     started, busy = time.perf_counter(), time.process_time()
     done = exchange(db, store, PREFIX)
     took_s = time.perf_counter() - started
-    print(f"{path.name}: joined in {took_s:.1f} s, {time.process_time() - busy:.1f} s of them at work")
+    memory_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(
+        f"{path.name}: {took_s:.1f} s, {time.process_time() - busy:.1f} s of them at work, {memory_mb:.0f} MB at most"
+    )
     assert done.pulled.problems == ()
     rows = sum(1 for _change in StoreSnapshots(db).standing())
-    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(f"most memory so far {memory:.0f} MB")
     db.close()
-    return took_s, rows
+    return _Joined(took_s, rows, memory_mb)
 
 
 if __name__ == "__main__":
-    measure()
+    for figure in measure():
+        print(figure.what, round(figure.ours, 1), figure.unit)
