@@ -11,7 +11,7 @@ from typing import Any
 
 from cloud_sync.journal.changes import Change
 from cloud_sync.journal.clock import HybridClock
-from cloud_sync.journal.merge import wins
+from tests.unit.sync.last_writer import wins
 
 FACTS = frozenset({"facts"})
 
