@@ -1,4 +1,4 @@
-"""``lineside-edge init|trust|code|run|pipeline|serve|bench``."""
+"""``lineside-edge init|trust|code|run|launch|pipeline|serve|bench``."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from edge_runtime.identity import MAX_CERTIFICATE_BYTES
 from edge_runtime.strangers import keep_quiet_about_strangers
 from edge_runtime.update.roots import MAX_ROOT_BYTES
 
-_AT_HOME = frozenset({"init", "trust", "code", "run"})
+_AT_HOME = frozenset({"init", "trust", "code", "run", "launch"})
 """Commands whose files are those of the box's home: what it saw and whom it trusts is nobody else's business."""
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from app.cli import clocks, clones, configs, drills, follow, scan, ssh, text
+from app.cli import clocks, clones, configs, drills, follow, scan, ssh, text, updates
 from app.cli.commands import Topic, Topics
 from app.cli.seen import add_listings
 from app.cli.session import Columns, Session
@@ -50,6 +50,7 @@ def register(topics: Topics, everywhere: argparse.ArgumentParser) -> None:
     label.add_argument("box", help="name or id")
     label.add_argument("--add", action="append", default=[], metavar="LABEL", help="may be given more than once")
     label.add_argument("--remove", action="append", default=[], metavar="LABEL", help="may be given more than once")
+    updates.add_verb(topic)
     ssh.add_release(topic)
     drills.add_verbs(topic)
     configs.add_verb(topic)
@@ -109,6 +110,7 @@ _BRIEF: Columns[Box] = {
     "LABELS": lambda box: ", ".join(box.labels),
     "LAST SEEN": lambda box: text.moment(box.last_seen_ms),
     "MODEL": _model,
+    "PROGRAM": lambda box: updates.brief(box),
     "PIPELINES": _lines,
 }
 
@@ -126,7 +128,7 @@ _FULL: Columns[Box] = {
     "slots": _slots,
     "shadow": _shadow_of,
     "answers programs": _inference,
-    "version": lambda box: box.status.version if box.status else None,
+    "version": lambda box: updates.program_of(box),
     "configuration": _config,
     "its disk": lambda box: box.status.spool.problem if box.status else None,
     "waiting there": lambda box: (

@@ -31,6 +31,7 @@ from edge_runtime.contracts.errors import BoxRefused, InputInvalid, ObjectCorrup
 from edge_runtime.contracts.finding import Neighbours, NeighboursRequest
 from edge_runtime.contracts.renewal import NewIdentity, RenewRequest, TakeRequest
 from edge_runtime.contracts.rows import ROW_TYPES, Row, Stream
+from edge_runtime.contracts.runtime import RuntimeAnswer, RuntimeRequest
 from edge_runtime.contracts.status import (
     AckRequest,
     BoxStatus,
@@ -287,6 +288,17 @@ class BoxClient:
     def drill(self) -> DrillAnswer:
         """How the last drill goes, or went; unchecked but for its form."""
         return self._ask("GET", "/v1/drill", DrillAnswer)
+
+    def runtime(self) -> RuntimeAnswer:
+        """What there is of its own program.
+
+        :raises NotFound: a box of before, which cannot change it.
+        """
+        return self._ask("GET", "/v1/runtime", RuntimeAnswer)
+
+    def install_runtime(self, request: RuntimeRequest) -> None:
+        """Start the update of its own program; its way shows in ``status().runtime``."""
+        self._call("POST", "/v1/runtime", body=wire.encode(request))
 
     def logs(self, after: int = 0, limit: int = 2000) -> BoxLog:
         """What the box logged last."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from PySide6.QtCore import QCoreApplication
 
+from app.gui import runtime_error_texts
 from app.gui.i18n import QT_TRANSLATE_NOOP
 
 TEXTS: dict[str, tuple[str, str]] = {
@@ -321,6 +322,7 @@ TEXTS: dict[str, tuple[str, str]] = {
             "The version before is in force. Keep the message, and use a bundle that was made for this machine.",
         ),
     ),
+    **runtime_error_texts.TEXTS,
     "ssh.unreachable": (
         QT_TRANSLATE_NOOP("errors", "The machine does not answer over SSH"),
         QT_TRANSLATE_NOOP(

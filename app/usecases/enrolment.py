@@ -332,7 +332,10 @@ class _Enrolment:
         while time.monotonic() < deadline:
             try:
                 with BoxClient(address, keys.certificate, self.ctx.identity) as client:
-                    running = client.status().version
+                    status = client.status()
+                    # A version that came over the network runs on top of the one that is installed.
+                    on_top = status.runtime is not None and status.runtime.slot
+                    running = status.runtime.base if status.runtime and on_top else status.version
             except (BoxUnreachable, BoxRefused) as error:
                 problem = error
             except BoxWrongKey as error:

@@ -26,6 +26,7 @@ from cloud_sync.release.site_roots import ROOT_LIFETIME, Desktop, SiteRoots, exp
 from edge_runtime.contracts import wire
 from edge_runtime.contracts.errors import AlreadyExists, InputInvalid, NotFound, TrustRefused
 from edge_runtime.contracts.manifest import BundleManifest
+from edge_runtime.contracts.runtime import RuntimeFacts
 from edge_runtime.contracts.status import ProbeReport
 from edge_runtime.identity import fingerprint_of
 from edge_runtime.update.bundle import read_bundle
@@ -240,6 +241,21 @@ class ReleaseRepository:
         self._sign_again(roles)
         return target
 
+    def add_runtime(self, manifest: bytes, facts: RuntimeFacts) -> str:
+        """Sign the manifest of an edge bundle for boxes of this site; again for the same one: nothing happens.
+
+        :returns: the target's name.
+        :raises ClockDoubtful: this desktop's clock is not believed.
+        """
+        target = runtime_target(facts.version, facts.arch, hashlib.sha256(manifest).hexdigest())
+        roles = self._roles()
+        if target not in roles.targets.targets:
+            entry = TargetFile.from_data(target, manifest, ["sha256"])
+            entry.unrecognized_fields["custom"] = wire.to_dict(facts)
+            roles.targets.targets[target] = entry
+            self._sign_again(roles)
+        return target
+
     def metadata_files(self) -> list[Path]:
         """What a box needs, in the order in which to deliver it: the timestamp last, which makes the rest count."""
         roles = self._roles()
@@ -318,6 +334,11 @@ def read_releases(files: Mapping[str, bytes], root: bytes) -> dict[str, str]:
 def target_name(name: str, version: str) -> str:
     """What a release is called in the repository."""
     return f"{name}/{name}-{version}.bundle"
+
+
+def runtime_target(version: str, arch: str, sha256: str) -> str:
+    """What a version of the box's own program is called in the repository."""
+    return f"lineside-edge/{version}-{arch}-{sha256[:12]}.runtime"
 
 
 def new_signing_key(path: Path) -> Ed25519PrivateKey:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 COMMANDS = {
     "code": "show the one-time code by which a desktop can pair with this box",
+    "launch": "run the box in the version that was committed, or try the one that came",
     "pipeline": "run one pipeline over what a source has, and print where the time goes",
     "serve": "answer programs with a model, over the Open Inference Protocol",
     "bench": "find the best way to run a model on this box",

@@ -80,7 +80,7 @@ class Report:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Measure, print, and with ``--home`` keep the best."""
+    """Measure, print, and with ``--home`` keep the best; the exit status is 1 where the model itself does not run."""
     if not 1 <= options.seconds <= 3600:
         raise InputInvalid("--seconds is from 1 to 3600.")
     shapes = parse_shapes(options.shape)
@@ -109,7 +109,7 @@ def run(options: argparse.Namespace) -> int:
     if options.home is not None:
         report = _keep(report, options.home, names[0], first, options.goal)
     sys.stdout.write(as_json(report) if options.json else as_text(report))
-    return 0
+    return 0 if any(row.usable for row in rows if row.configuration.variant == names[0]) else 1
 
 
 def parse_shapes(given: Sequence[str]) -> dict[str, tuple[int, ...]]:

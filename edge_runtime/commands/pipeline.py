@@ -87,6 +87,7 @@ def run(options: argparse.Namespace) -> int:
         std=options.std,
         size=options.size,
         labels=str(options.labels) if options.labels else None,
+        workers=workers,
     )
     with _ended_at_once(), TrialLoads() as trials:
         model = trials.load(what, timeout_s=LOAD_S)

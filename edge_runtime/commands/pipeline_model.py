@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,6 +33,8 @@ class PipelineModel(Struct, frozen=True, kw_only=True, tag="pipeline"):
     labels: str | None = None
     """A file's path."""
     size: str | None = None
+    workers: int = 1
+    """How many frames it will be given at a time."""
 
     def tuning(self, _model: bytes) -> Tuning:
         from edge_runtime.inference.session import Tuning
@@ -48,17 +51,24 @@ class PipelineModel(Struct, frozen=True, kw_only=True, tag="pipeline"):
         from edge_runtime.inference.pipeline import LoadedModel
 
         model = LoadedModel(file.digest(), self._engine(file))
+        self._answer_once(model.engine)
+        return model
+
+    def try_out(self, file: ModelFile) -> None:
+        """Whether :meth:`load` would do, and there is memory for as many frames at a time as it will be given; found
+        out in a process that is there for nothing else. Errors as :meth:`load`'s."""
+        engine = self._engine(file)
+        with ThreadPoolExecutor(self.workers) as threads:
+            for answered in [threads.submit(self._answer_once, engine) for _ in range(self.workers)]:
+                answered.result()
+
+    def _answer_once(self, engine: Engine) -> None:
         try:
-            model.engine.infer(model.engine.blank())
+            engine.infer(engine.blank())
         except LinesideError:
             raise
         except Exception as error:
             raise ModelUnusable(f"{Path(self.path).name} failed on an empty input: {error}") from error
-        return model
-
-    def try_out(self, file: ModelFile) -> None:
-        """Whether :meth:`load` would do, found out in a process that is there for nothing else."""
-        self.load(file)
 
     def _engine(self, file: ModelFile) -> Engine:
         from edge_runtime.contracts.manifest import ClassificationOutput

@@ -321,7 +321,7 @@ def load_file(file: ServedFile, trials: TrialLoads | None) -> ServedModel | Line
     """The model in an ONNX file or a bundle, or why it cannot be served."""
     try:
         if trials is None:
-            return file.load(read_model_file(Path(file.path)))
+            return file.load_untried(read_model_file(Path(file.path)))
         return trials.load(file, timeout_s=TRIAL_S + file.max_run_s)
     except LinesideError as error:
         return error

@@ -53,21 +53,21 @@ class ServedFile(Struct, frozen=True, kw_only=True, tag="serve"):
         return Tuning(threads=self.threads or 1)
 
     def load(self, file: ModelFile) -> ServedModel:
-        """The model in what was read at :attr:`path`.
+        """The model in what was read at :attr:`path`, of which :meth:`try_out` has said that it can be served.
 
         :raises InputInvalid: its name cannot be used.
+        :raises MemoryError: even on the smallest input it needs more than there is now.
         :raises ModelUnusable: it cannot be served.
         """
         from edge_runtime.serving.model import BLANK_RUN_S
 
-        # Somebody waits for it to answer: how slow it is beyond this, nobody needs to know.
-        return self._load(file, BLANK_RUN_S)
+        # Somebody waits for it to answer: how slow it is beyond this is known, and nobody needs to know it again.
+        return _within_memory(self._load(file, BLANK_RUN_S))
 
-    def try_out(self, file: ModelFile) -> None:
-        """Whether :meth:`load` would do, found out in a process that is there for nothing else.
+    def load_untried(self, file: ModelFile) -> ServedModel:
+        """As :meth:`load`, of a model that nobody has tried.
 
-        :raises MemoryError: even on the smallest input it needs more than there is.
-        :raises ModelUnusable: it cannot be served, or answers the smallest input later than any run may take.
+        :raises ModelUnusable: besides, it answers the smallest input later than any run may take.
         """
         from edge_runtime.serving.model import BLANK_RUN_S
 
@@ -78,8 +78,12 @@ class ServedFile(Struct, frozen=True, kw_only=True, tag="serve"):
                 f"{Path(self.path).name} did not answer the smallest input within {most_s:g} s when it was tried.",
                 hint="Allow more with --max-run-s if it is that slow; else look for a loop in it that does not end.",
             )
-        if model.out_of_memory:
-            raise MemoryError(model.out_of_memory)
+        return _within_memory(model)
+
+    def try_out(self, file: ModelFile) -> None:
+        """Whether :meth:`load` would do, found out in a process that is there for nothing else; errors as
+        :meth:`load_untried`'s."""
+        self.load_untried(file)
 
     def _load(self, file: ModelFile, blank_run_s: float) -> ServedModel:
         from edge_runtime.serving.model import load_model
@@ -87,6 +91,12 @@ class ServedFile(Struct, frozen=True, kw_only=True, tag="serve"):
         version = file.bundle.manifest.version if file.bundle is not None else BARE_VERSION
         name = model_name(file.name if self.name is None else self.name)
         return load_model(name, version, file.model, self.tuning(file.model), blank_run_s=blank_run_s)
+
+
+def _within_memory(model: ServedModel) -> ServedModel:
+    if model.out_of_memory:
+        raise MemoryError(model.out_of_memory)
+    return model
 
 
 def model_name(name: str) -> str:

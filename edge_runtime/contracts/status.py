@@ -129,6 +129,25 @@ class ConfigStatus:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RuntimeStatus:
+    """Which version of the box's own program runs, and what became of the others."""
+
+    problem: Annotated[str, Meta(max_length=500)] = ""
+    """Why this box takes no versions over the management channel; nothing: it does."""
+    base: Annotated[str, Meta(max_length=50)] = ""
+    """The version that was installed on the machine itself."""
+    release: Count = 0
+    """The lowest that is taken."""
+    slot: Literal["", "a", "b"] = ""
+    """Which slot's version runs; nothing: the base."""
+    bundle: MaybeDigest = ""
+    """sha256 of the manifest of the version that runs; nothing: of the base it is not known."""
+    slots: Annotated[tuple[SlotStatus, ...], Meta(max_length=2)] = ()
+    refused: Annotated[dict[Digest, str], Meta(max_length=256)] = field(default_factory=dict)
+    """Versions that were rolled back here, by the sha256 of their manifest, with the reason."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BoxStatus:
     """The answer to ``GET /v1/status``."""
 
@@ -171,6 +190,8 @@ class BoxStatus:
     """Of the machine, as ``uname -m`` says it: which edge bundle is for it."""
     config: ConfigStatus | None = None
     """None: it does not say, being older."""
+    runtime: RuntimeStatus | None = None
+    """None: a box of before, which does not say."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

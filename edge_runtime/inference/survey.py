@@ -41,7 +41,7 @@ class Survey:
 
     :param variants: the first is the one that the others' answers are compared with.
     :param trial: how one configuration is measured.
-    :param seconds: about how long all of it may take.
+    :param seconds: about how long all of it may take, without what does not run at all.
     """
 
     variants: Sequence[str]
@@ -60,7 +60,7 @@ class Survey:
     def run(self) -> list[Measurement]:
         """A row for each configuration, also for those that failed or had no time.
 
-        :raises ModelUnusable: the first model does not run at all.
+        :raises ModelUnusable: there is one model alone, and it does not run at all.
         :raises InputInvalid: it cannot be run on what it is to be measured with.
         """
         self._began = self.clock()
@@ -73,15 +73,16 @@ class Survey:
 
     def _look_at_variants(self) -> list[str]:
         """Each once in the plainest way; those that take several samples in one run."""
-        batched, inputs = [], None
+        batched, like, inputs = [], "", None
         # How many there will be is not known yet: as if every variant had the usual handful.
         first_s = self._measuring_s(SURVEY_SHARE, 5 * len(self.variants))
         for variant in self.variants:
-            facts = self._try(Configuration(variant=variant), first_s, inputs)
-            if facts.problem is not None and variant == self.variants[0]:
+            facts = self._try(Configuration(variant=variant), first_s, like, inputs)
+            if facts.problem is not None and len(self.variants) == 1:
                 why = f"{variant}: {facts.problem}."
                 raise InputInvalid(why, hint=facts.hint) if facts.hint is not None else ModelUnusable(why)
-            inputs = inputs or facts.inputs
+            if facts.problem is None and inputs is None:
+                like, inputs = variant, facts.inputs
             if facts.open_batch:
                 batched.append(variant)
         return batched
@@ -109,20 +110,23 @@ class Survey:
             self._try(configuration, self._bounded(left_s / (len(turns) - done) - self._spare_s))
 
     def _try(
-        self, configuration: Configuration, seconds: float, inputs: Mapping[str, Shape] | None = None
+        self, configuration: Configuration, seconds: float, like: str = "", inputs: Mapping[str, Shape] | None = None
     ) -> TrialFacts:
-        """:param inputs: which it must take to be the same model in another form."""
+        """:param inputs: of ``like``, which it must take to be the same model in another form."""
         pair = configuration.variant, configuration.provider
         self.progress(configuration)
         began = self.clock()
         facts = self.trial(configuration, seconds, 0 if pair in self._answers else ANSWERS)
         if facts.problem is None and inputs and facts.inputs != inputs:
             ours, theirs = _told(facts.inputs), _told(inputs)
-            facts = TrialFacts(problem=f"it takes other inputs than {self.variants[0]}: {ours}, not {theirs}")
+            facts = TrialFacts(problem=f"it takes other inputs than {like}: {ours}, not {theirs}")
         if facts.problem is None:
             self._answers.setdefault(pair, facts.answers)
             # Warming up and saying answers takes its share too; the median of what was seen would be no better.
             self._spare_s = max(0.0, self.clock() - began - facts.elapsed_s)
+        elif pair not in self._answers:
+            # It is not tried again, and the time until it failed, or was given up, is not the others'.
+            self._began += self.clock() - began
         reference = self._answers.get((self.variants[0], CPU), ())
         agreed = agreement(self._answers.get(pair, ()), reference)
         self._rows.append(measurement(configuration, facts, agreed))

@@ -42,6 +42,7 @@ from edge_runtime.service.pairing import PairingDoor
 from edge_runtime.service.renewal import RenewalApi
 from edge_runtime.service.root_api import RootApi
 from edge_runtime.service.root_ledger import RootLedger
+from edge_runtime.service.runtime import RuntimeKeeper
 from edge_runtime.service.serial import Serial
 from edge_runtime.service.shadows import ShadowKeeper
 from edge_runtime.service.spool import Spool
@@ -56,6 +57,7 @@ from edge_runtime.update.holdings import Holdings, bundle_folders
 from edge_runtime.update.inbox import Inbox
 from edge_runtime.update.installer import Installer
 from edge_runtime.update.shadow import ShadowSlot
+from edge_runtime.update.slots import IN_FLIGHT
 
 if TYPE_CHECKING:
     from prometheus_client.registry import Collector
@@ -82,12 +84,15 @@ def run(home: Path) -> int:
     with only_one(home):
         ring = start_logging(home / "log")
         try:
-            return Daemon(home, ring, stop).run()
+            daemon = Daemon(home, ring, stop)
+            status = daemon.run()
         except LinesideError as error:
             _log.error("the box cannot run: %s", error)
             raise
         finally:
             stop_logging()
+    daemon.runtime.follow()
+    return status
 
 
 class Daemon:
@@ -213,8 +218,22 @@ class Daemon:
             changed=self._serial.bump,
             now_ms=self._time,
         )
-        parts = (roots, api, configs, self._objects, clock, renewal, witness, self._drills)
-        self._routes = Routes([route for part in parts for route in part.routes().routes])
+        self.runtime = RuntimeKeeper(
+            home,
+            inbox=self._inbox,
+            signed=self._installer.signed,
+            lines=self._lines.status,
+            address=lambda: self._management.address,
+            identity=lambda: self._identity,
+            spool=self._spool,
+            alert=self._alert,
+            trial_seconds=config.update.trial_seconds,
+            busy=self._something_is_on_trial,
+            submit=self._slow.submit,
+            leave=stop.set,
+        )
+        parts = (roots, api, configs, self._objects, clock, renewal, witness, self._drills, self.runtime)
+        self._routes = Routes([self.runtime.counted(route) for part in parts for route in part.routes().routes])
 
     def run(self) -> int:
         """Serve until told to stop; the process's exit status."""
@@ -229,13 +248,16 @@ class Daemon:
                 self._lines.apply(self._configuration.current)
                 self._drills.recover()
                 self._spool.audit("box.started", f"lineside-edge {version('lineside')}")
+                self.runtime.start()
                 self._ledger.tick()
                 self._management.tick()
                 self._keep_house()
             finally:
                 self._stopping = True
                 self._drills.close()
-                self._watchdog.tell(Pulse(stopping=True), time.monotonic())
+                if not self.runtime.leaving:
+                    # The same process goes on as another version: for systemd nothing stops.
+                    self._watchdog.tell(Pulse(stopping=True), time.monotonic())
                 forget_address(self._home)
                 self._pairing.ask_to_stop()
                 self._management.ask_to_stop()
@@ -303,7 +325,12 @@ class Daemon:
             sets_clock=self._sets_clock,
             arch=self._machine.arch,
             config=self._configuration.status(),
+            runtime=self.runtime.status(),
         )
+
+    def _something_is_on_trial(self) -> bool:
+        models = any(slot.state in IN_FLIGHT for slot in self._installer.slots())
+        return models or self._configuration.status().trial is not None
 
     def _signed_s(self) -> int:
         return self._installer.newest_signature_s(self._trust.signers)
@@ -399,6 +426,7 @@ class Daemon:
             self._ledger.tick()
             self._pairing.tick()
             self._objects.guests.tick()
+            self.runtime.tick()
             if address := self._management.address:
                 if not where.exists():
                     tell_address(self._home, *address)

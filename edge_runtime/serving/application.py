@@ -123,6 +123,8 @@ class InferenceApplication:
         return f"{'; '.join(waiting) or 'All workers have been busy with the same requests for too long'}."
 
     def _push(self, pipeline: str, frame: bytes) -> HttpResponse:
+        if not frame:
+            raise InputInvalid("The body is empty: there is no frame in it.")
         outcome = self._door(pipeline, frame) if self._door else "unknown"
         if outcome == "unknown":
             raise NotFound(f"There is no pipeline {pipeline[:100]!r} that takes frames.")
@@ -241,9 +243,15 @@ def _index_request(body: bytes) -> bool:
     if not body.strip():
         return False
     try:
-        return bool(msgspec.json.decode(body, type=dict[str, object]).get("ready", False))
+        return msgspec.json.decode(body, type=_IndexRequest).ready
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InputInvalid(f"The request cannot be read: {error}.") from error
+
+
+class _IndexRequest(msgspec.Struct):
+    """What is unknown in it is passed over, as everywhere."""
+
+    ready: bool = False
 
 
 def _json(value: object, status: int = 200) -> HttpResponse:

@@ -123,9 +123,12 @@ class Connection(asyncio.BufferedProtocol):
     def eof_received(self) -> bool:
         """Nothing more will come; what was asked is answered still, if that does not take long."""
         self._ended_at = time.monotonic()
-        for each in (self._answering, *self._waiting):
-            if isinstance(each, HttpRequest):
-                each.keep_alive = False
+        if self._arriving and not self._leaving:
+            self._refuse(problem(400, "The request ended before all of it had come.", close=True))
+        else:
+            last = self._waiting[-1] if self._waiting else self._answering
+            if isinstance(last, HttpRequest):
+                last.keep_alive = False
         return self._answering is not None or bool(self._waiting)
 
     def pause_writing(self) -> None:
@@ -317,7 +320,7 @@ class Connection(asyncio.BufferedProtocol):
             self._since = time.monotonic()
         if keep_alive or self._transport is None:
             return
-        if not self._leaving:
+        if not self._leaving or self._ended_at is not None:
             self._leaving = True
             self._transport.close()
             return
@@ -398,6 +401,18 @@ class Connection(asyncio.BufferedProtocol):
                 self._refuse(problem(408, "The request did not arrive in time.", close=True))
         elif silence > (IDLE_S if self._served else patience):
             transport.close()
+
+    def silent_for(self, now: float) -> tuple[bool, float] | None:
+        """Whether it ever asked anything, and for how many seconds it has not; None while something is under way."""
+        if not self.idle or self._stalled is not None or self._leaving:
+            return None
+        return self._served, now - self._since
+
+    def make_room(self) -> None:
+        """Another one wants the place of this one, which is silent."""
+        self._leaving = True
+        if self._transport is not None:
+            self._transport.close()
 
     def close_if_idle(self) -> None:
         """The listener ends: only who still waits for an answer stays."""

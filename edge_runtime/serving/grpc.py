@@ -75,7 +75,7 @@ class GrpcServer:
         )
         streams = Streams(max(1, answering // 2), settings.header_timeout_s)
         service = GrpcService(shelf, token=token, patience=patience, memory=memory, streams=streams)
-        self._server.add_generic_rpc_handlers([service.handlers()])
+        self._server.add_generic_rpc_handlers(service.handlers())
         try:
             bound = self._server.add_insecure_port(settings.grpc)
         except RuntimeError as error:

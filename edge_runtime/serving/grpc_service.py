@@ -38,7 +38,11 @@ from edge_runtime.serving.token import bears
 
 QUICK_BYTES = 64 * 1024
 """Decoding a larger request takes too long to count as quick."""
-_OPEN = frozenset({"ServerLive", "ServerReady"})
+HEALTH = "grpc.health.v1.Health"
+"""gRPC's own way to ask whether a server is well, which Kubernetes and load balancers go."""
+_SERVING, _NOT_SERVING = b"\x08\x01", b"\x08\x02"
+"""Its ``HealthCheckResponse``, whose one field, ``status``, is 1 or 2."""
+_OPEN = frozenset({"ServerLive", "ServerReady", "Check"})
 """Asked by things that know no token; the answer is one bit."""
 _STATUS = (
     (InputInvalid, grpc.StatusCode.INVALID_ARGUMENT),
@@ -54,11 +58,15 @@ Call = Callable[[bytes], bytes]
 Asked = Callable[[Question, "_Caller"], bytes]
 
 
+class _NoToken(Exception):
+    """This can be asked without a token, but not in this way."""
+
+
 class _Caller:
     """Whoever waits for answers, of one call or of all those of a stream; its run ends when he goes."""
 
-    def __init__(self, context: grpc.ServicerContext, memory: CallMemory) -> None:
-        self._memory = memory
+    def __init__(self, context: grpc.ServicerContext, memory: CallMemory, *, may_ask: bool = True) -> None:
+        self._memory, self.may_ask = memory, may_ask
         self._debt = Debt(context.peer(), context.cancel)
         self._message = Message(0)
         self._run: Run | None = None
@@ -123,7 +131,7 @@ class GrpcService:
         self._token = token.encode() if token is not None else None
         protocol()  # now, not while the first client waits
 
-    def handlers(self) -> grpc.GenericRpcHandler:
+    def handlers(self) -> list[grpc.GenericRpcHandler]:
         """All calls by name, for gRPC; they take and give bytes."""
         calls: Mapping[str, Call] = {
             "ServerLive": lambda _body: plain_message("ServerLiveResponse", {"live": True}),
@@ -139,7 +147,11 @@ class GrpcService:
         asked["ModelInfer"] = self._guarded("ModelInfer", take_apart, self._infer)
         unary = {name: grpc.stream_unary_rpc_method_handler(behaviour) for name, behaviour in asked.items()}
         stream = grpc.stream_stream_rpc_method_handler(self._stream)
-        return grpc.method_handlers_generic_handler(SERVICE, {**unary, "ModelStreamInfer": stream})
+        check = grpc.stream_unary_rpc_method_handler(self._guarded("Check", _plain_question, self._check_health))
+        return [
+            grpc.method_handlers_generic_handler(SERVICE, {**unary, "ModelStreamInfer": stream}),
+            grpc.method_handlers_generic_handler(HEALTH, {"Check": check}),
+        ]
 
     def _guarded(
         self, name: str, read: Callable[[bytes], Question], call: Asked
@@ -151,14 +163,15 @@ class GrpcService:
         """
 
         def guarded(bodies: Iterator[bytes], context: grpc.ServicerContext) -> bytes:
-            if name not in _OPEN and not self._may_ask(context):
+            may_ask = self._may_ask(context)
+            if name not in _OPEN and not may_ask:
                 context.abort(grpc.StatusCode.UNAUTHENTICATED, _NO_TOKEN)
             with self._patience.watch(context.cancel):
                 body = next(bodies, None)
             try:
                 if body is None:
                     raise InputInvalid("The call came without a message.")
-                caller, question = _Caller(context, self._memory), read(body)
+                caller, question = _Caller(context, self._memory, may_ask=may_ask), read(body)
                 # From here on the question alone holds it, for as long as anything of it is needed.
                 del body
                 with caller.asks(question):
@@ -210,6 +223,21 @@ class GrpcService:
             return True
         given = dict(context.invocation_metadata()).get("authorization", "")
         return bears(given.encode() if isinstance(given, str) else given, self._token)
+
+    def _check_health(self, question: Question, caller: _Caller) -> bytes:
+        """Whether the server, or the model of that name, is ready.
+
+        :raises NotFound: there is no such model.
+        """
+        # On the wire its request is one that names a model: a string in the first field.
+        service = parse("ModelReadyRequest", question.head).name
+        if service in ("", SERVICE):
+            is_well = self._shelf.ready()
+        elif caller.may_ask:
+            is_well = self._shelf.entry(service).model is not None
+        else:
+            raise _NoToken
+        return caller.receives([_SERVING if is_well else _NOT_SERVING])
 
     def _server_metadata(self, _body: bytes) -> bytes:
         return plain_message("ServerMetadataResponse", metadata.server_metadata(version("lineside")))
@@ -327,6 +355,8 @@ def _status(name: str, error: Exception) -> tuple[grpc.StatusCode, str]:
     if isinstance(error, LinesideError):
         code = next((code for kind, code in _STATUS if isinstance(error, kind)), grpc.StatusCode.INTERNAL)
         return code, error.message
+    if isinstance(error, _NoToken):
+        return grpc.StatusCode.UNAUTHENTICATED, _NO_TOKEN
     if isinstance(error, RunEnded):
         return grpc.StatusCode.DEADLINE_EXCEEDED, str(error)
     if isinstance(error, TooLarge):

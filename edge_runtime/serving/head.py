@@ -100,6 +100,9 @@ def _read(block: bytes, max_body_bytes: int) -> Head | HttpResponse:
     if reader.count > MAX_HEADERS:
         return problem(431, f"A request may have {MAX_HEADERS} headers.", close=True)
     headers = reader.headers
+    # Who is asked must be said since HTTP/1.1, and once; said twice it is a list by now.
+    if (reader.version == "1.1" and b"host" not in headers) or b", " in headers.get(b"host", b""):
+        return problem(400, "A request of HTTP/1.1 names its host, once.", close=True)
     chunked = b"transfer-encoding" in headers
     if chunked and headers[b"transfer-encoding"].lower() != b"chunked":
         return problem(501, "Of transfer encodings only chunked is known here.", close=True)

@@ -8,7 +8,7 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -33,6 +33,9 @@ LEAST_IN_HAND_BYTES = 64 * 2**20
 SHORT_PART = 4
 """When no more than one such part of it is left, memory is short."""
 LOOK_EVERY_S = 0.25
+SILENT_S = 1.0
+"""A connection that has been silent for longer makes room for another where there are too many: longer than a client
+that is at work takes for its next request."""
 _log = logging.getLogger(__name__)
 
 
@@ -109,7 +112,9 @@ class InferenceServer:
 
     def opened(self, connection: Connection) -> HttpResponse | None:
         if len(self._connections) >= self._max_connections:
-            return problem(503, f"{self._max_connections} connections are open, which is the most.")
+            if (goes := who_goes(self._connections, time.monotonic())) is None:
+                return problem(503, f"{self._max_connections} connections are open, which is the most.")
+            goes.make_room()
         self._connections.add(connection)
         return None
 
@@ -211,6 +216,19 @@ class InferenceServer:
                 deliver(future.result())
 
         asyncio.ensure_future(self._loop.run_in_executor(None, expose)).add_done_callback(done)
+
+
+def who_goes(connections: Iterable[Connection], now: float) -> Connection | None:
+    """Whose place another gets: of those that have been silent for too long one that never asked anything, and of
+    those the one that has been silent longest. None: nobody has."""
+    silent = [
+        (not has_asked, for_s, connection)
+        for connection in connections
+        if (silence := connection.silent_for(now)) is not None
+        for has_asked, for_s in [silence]
+        if for_s > SILENT_S
+    ]
+    return max(silent, key=lambda each: each[:2])[2] if silent else None
 
 
 def _new_loop() -> asyncio.AbstractEventLoop:

@@ -5,6 +5,7 @@ Imported by the first scrape, not by start-up.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from prometheus_client import CollectorRegistry
@@ -18,6 +19,7 @@ from edge_runtime.serving.shelf import ModelShelf
 from edge_runtime.serving.statistics import BUCKETS_S, Totals
 
 LABELS = ("model", "version")
+_UNTYPED = re.compile(rb"^(# TYPE nv_inference_\w+) untyped$", re.MULTILINE)
 _TRITON: tuple[tuple[str, str, Callable[[Totals], float]], ...] = (
     ("nv_inference_request_success", "Answered requests", lambda t: t.succeeded),
     ("nv_inference_request_failure", "Requests that could not be answered", lambda t: t.failed),
@@ -48,7 +50,7 @@ class ModelCollector(Collector):
         yield waiting
         read = [(labels, *statistics.read()) for labels, statistics in self._shelf.counted()]
         yield from _own(read)
-        # Triton counts without the suffix that the text format demands of a counter, hence no type.
+        # Triton counts without the suffix that OpenMetrics demands of a counter, hence no type there.
         for name, meaning, value in _TRITON:
             metric = Metric(name, meaning, "unknown")
             for labels, totals, _ in read:
@@ -69,7 +71,12 @@ class Exposition:
 
     def __call__(self, accept: str) -> HttpResponse:
         encode, media = choose_encoder(accept)
-        return HttpResponse(200, encode(self._registry), media=media.encode())
+        text = encode(self._registry)
+        if media.startswith("text/plain"):
+            # The older format demands no suffix, and dashboards choose what to draw by the type. The library has no
+            # word for a counter without one.
+            text = _UNTYPED.sub(rb"\1 counter", text)
+        return HttpResponse(200, text, media=media.encode())
 
 
 def _own(read: Iterable[tuple[tuple[str, str], Totals, tuple[int, ...]]]) -> Iterator[Metric]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import logging
 import math
+import mmap
 import time
 from collections.abc import Collection, Mapping, Sequence
 from statistics import median
@@ -35,6 +36,9 @@ FORGIVE = 0.01
 WARM_UP_RUNS, WARM_UP_S = 20, 20e-3
 BLANK_RUN_S = 10.0
 """What a run on a blank may take where nobody says otherwise. The first one on a device may have much to prepare."""
+LARGE_ANSWER_BYTES = 16 * 2**20
+"""What the runtime took for more than this it is told to give back."""
+_SHRINK = "memory.enable_memory_arena_shrinkage"
 _BFLOAT16 = 16
 """``onnx.TensorProto.BFLOAT16``."""
 _log = logging.getLogger(__name__)
@@ -95,6 +99,8 @@ class ServedModel:
         self.run_s = math.inf
         """Median of a run on the smallest input, at load; infinite where the model would not run on a blank."""
         self._blank_elements = 1
+        self._small: Mapping[str, Array] | None = None
+        """The smallest input, where the model is known to take it and to give no large answer to it."""
         self._strikes = 0.0
         self._measure(blank_run_s)
 
@@ -142,10 +148,14 @@ class ServedModel:
         except Exception as error:
             if run is not None and run.why:
                 raise RunEnded(f"{self.name} was stopped: {run.why}.") from error
-            raise _explain(self.name, error) from error
+            raise _explain(self.name, error, self._unequal(inputs)) from error
         finally:
             if run is not None:
                 run.stop()
+        if self._small is not None and _is_large(arrays):
+            # An answer's memory is the runtime's, which would keep it for good.
+            arrays = [_copied(array) for array in arrays]
+            self._have_given_back(self._small)
         outputs = self.outputs
         answered = tuple([(outputs[name], array) for name, array in zip(wanted, arrays, strict=True)])
         return InferAnswer(self.name, self.version, request.id, answered)
@@ -153,6 +163,29 @@ class ServedModel:
     def rows(self, request: InferRequest) -> int:
         """How many samples a request holds: its batch, where the model has one."""
         return int(request.inputs[self._first].shape[0]) if self._batched and self._first is not None else 1
+
+    def _have_given_back(self, small: Mapping[str, Array]) -> None:
+        """Have the runtime give back what nobody uses, which it does at the end of a run alone: that of a small one."""
+        options = self._new_options()
+        options.log_severity_level = 4
+        options.add_run_config_entry(_SHRINK, "cpu:0")
+        try:
+            (self._run_bf16 if self._has_bf16 else self._run)(self._all, small, options)
+        except Exception as error:  # noqa: BLE001 - the answer is there, whatever becomes of this
+            _log.info("%s keeps the memory that a large answer took: %s", self.name, error)
+
+    def _unequal(self, inputs: Mapping[str, Array]) -> str:
+        """Which sizes have one name in the model and are not the same in this input; empty where none are. Asked only
+        once the model has failed, as its operators may well broadcast."""
+        seen: dict[str, tuple[str, int]] = {}
+        for name, spec in self.inputs.items():
+            for size_name, size in zip(spec.shape, inputs[name].shape, strict=False):
+                if not isinstance(size_name, str):
+                    continue
+                other, its_size = seen.setdefault(size_name, (name, size))
+                if size != its_size:
+                    return f"size {size_name!r} is {its_size} in {other!r} and {size} in {name!r}"
+        return ""
 
     def _check(self, request: InferRequest, wanted: Sequence[str]) -> None:
         inputs = request.inputs
@@ -199,7 +232,7 @@ class ServedModel:
         try:
             while len(times) < WARM_UP_RUNS and sum(times) < WARM_UP_S:
                 begin = time.perf_counter()
-                self.infer(request, runs.new())
+                answered = self.infer(request, runs.new())
                 times.append(time.perf_counter() - begin)
         except (LinesideError, MemoryError, RunEnded) as error:
             self.hangs = isinstance(error, RunEnded)
@@ -209,6 +242,8 @@ class ServedModel:
             return
         finally:
             runs.close()
+        if not _is_large([array for _, array in answered.outputs]):
+            self._small = request.inputs
         if any(_may_steer(spec) for spec in self.inputs.values()):
             return
         # The first runs allocate.
@@ -262,17 +297,35 @@ def _blank(spec: TensorSpec) -> Array:
     return np.zeros(shape, spec.datatype.dtype)
 
 
+def _copied(array: Array) -> Array:
+    """In memory that is the system's again with the copy's end: the C library keeps what it gave out."""
+    if array.dtype == object or not array.nbytes:
+        return array
+    copy: Array = np.frombuffer(mmap.mmap(-1, array.nbytes), array.dtype).reshape(array.shape)
+    copy[...] = array
+    return copy
+
+
+def _is_large(arrays: Sequence[Array]) -> bool:
+    return sum([array.nbytes for array in arrays]) > LARGE_ANSWER_BYTES
+
+
 def _bits(value: ort.OrtValue) -> Array:
     """A copy of a BF16 tensor's bits; the runtime cannot make an array of it."""
     raw = ctypes.string_at(value.data_ptr(), value.tensor_size_in_bytes()) if all(value.shape()) else b""
     return np.frombuffer(raw, np.uint16).reshape(value.shape())
 
 
-def _explain(name: str, error: Exception) -> LinesideError:
-    """The runtime's complaint in one line: about the input where it says so, about the model otherwise."""
+def _explain(name: str, error: Exception, unequal: str) -> LinesideError:
+    """The runtime's complaint in one line: about the input where it says so, about the model otherwise.
+
+    :param unequal: what is odd about the input, if anything: more than likely the reason.
+    """
     from edge_runtime.inference.session import reason_of
 
     said = reason_of(error)
+    if unequal:
+        return InputInvalid(f"{name} cannot take this input: {unequal}; {said}")
     if type(error).__name__ == "InvalidArgument":
         return InputInvalid(f"{name} cannot take this input: {said}")
     return LinesideError(f"{name} failed on this input: {said}")

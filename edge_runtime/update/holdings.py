@@ -1,4 +1,4 @@
-"""Which bundles a box has beside those that were just delivered: found by their bytes, whatever the tables say."""
+"""Which files a box has beside those that were just delivered: found by their bytes, whatever the tables say."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ _Look = tuple[int, int, int]
 
 
 def bundle_folders(home: Path) -> tuple[Path, ...]:
-    """Where a box keeps the bundles that it runs or ran."""
-    return home / "slots", home / "shadow"
+    """Where a box keeps what it runs or ran: bundles of models, and wheels of its own program."""
+    return home / "slots", home / "shadow", *((home / "runtime" / slot / "wheels") for slot in ("a", "b"))
 
 
 class Holdings:
-    """The ``.bundle`` files in some folders, by sha256; may be called from several threads.
+    """The ``.bundle`` and ``.whl`` files in some folders, by sha256; may be called from several threads.
 
     A file is read once for each time it changed. Its digest is that of what lies there, so that a damaged one is not
     taken for the one that it was.
@@ -35,7 +35,7 @@ class Holdings:
         """
         with self._lock:
             for folder in self._folders:
-                for path in sorted(folder.glob("*.bundle")):
+                for path in sorted((*folder.glob("*.bundle"), *folder.glob("*.whl"))):
                     try:
                         if self._digest(path, size) == sha256:
                             return path

@@ -28,11 +28,13 @@ from edge_runtime.update.probe import probe
 from edge_runtime.update.root_store import RootStore
 from edge_runtime.update.roots import read_root
 from edge_runtime.update.slot_store import SlotStore, looked_into
-from edge_runtime.update.slots import SlotName, SlotTable
+from edge_runtime.update.slots import Accepted, SlotName, SlotTable, TrustFloor
 from edge_runtime.update.trial import Trial, Verdict
 
 if TYPE_CHECKING:
-    from edge_runtime.update.verify import VerifiedTarget
+    from tuf.api.metadata import TargetFile
+
+    from edge_runtime.update.verify import VerifiedTarget, Verifier
 
 log = logging.getLogger(__name__)
 
@@ -200,7 +202,20 @@ class Installer:
                 self._save(machine.raise_trust(self._table, verified.trust))
             return verified
 
+    def signed(self, target: str) -> tuple[TargetFile, Accepted]:
+        """What was signed of a target of another kind; nothing older is accepted from now on. Errors as above."""
+        with self._installing:
+            verifier, _table, floor = self._verifier()
+            info, seen = verifier.signed(target, now_ms=self._now_ms(), newest=floor)
+            with self._lock:
+                self._save(machine.raise_trust(self._table, seen))
+            return info, seen
+
     def _verify(self, target: str) -> VerifiedTarget:
+        verifier, table, floor = self._verifier()
+        return verifier.verify(target, floors=table.floors, now_ms=self._now_ms(), newest=floor)
+
+    def _verifier(self) -> tuple[Verifier, SlotTable, TrustFloor]:
         # Only now: the TUF client takes a while to load, and with it whatever cloud library lies about.
         from edge_runtime.update.verify import Verifier
 
@@ -209,8 +224,7 @@ class Installer:
         roots = self._roots.load()
         newest = roots[max(roots)] if roots else None
         floor = table.floor(read_root(newest).signers if newest else {})
-        verifier = Verifier(newest, self._inbox.metadata)
-        return verifier.verify(target, floors=table.floors, now_ms=self._now_ms(), newest=floor)
+        return Verifier(newest, self._inbox.metadata), table, floor
 
     def _install(self, verified: VerifiedTarget, baseline: TrialReport | None) -> None:
         table = self._table
@@ -265,8 +279,7 @@ class Installer:
         :param bundle: who answers on the line now; the trial's time runs from the first call with the model on trial.
         """
         with self._lock:
-            trial = self._trial_of(bundle)
-            return self._conclude(trial.tick(now_s)) if trial else None
+            return self._conclude(trial.tick(now_s)) if (trial := self._trial_of(bundle)) else None
 
     def roll_back(self, reason: str) -> None:
         """End a trial, or go back from the committed model to the one before it.

@@ -208,8 +208,8 @@ def _highest(one: TrustFloor, other: TrustFloor) -> TrustFloor:
     )
 
 
-def prove(table: SlotTable, report: ProbeReport) -> SlotTable:
-    """The candidate passed the sandbox."""
+def prove(table: SlotTable, report: ProbeReport | None) -> SlotTable:
+    """The candidate passed the sandbox; None: it is no model, and there is nothing to report."""
     where = _candidate_in(table, "VERIFIED")
     return _put(table, where, dataclasses.replace(table.slot(where), state="PROBED", probe=report))
 

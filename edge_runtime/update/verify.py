@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from tuf.api import exceptions
-from tuf.api.metadata import Metadata, Root, Targets
+from tuf.api.metadata import Metadata, Root, TargetFile, Targets
 
 # Private, and python-tuf has no public counterpart: its Updater keeps files of its own, which must not be the memory of
 # what was accepted, and takes the time from the system's clock, which a box cannot rely on. The version is pinned in
@@ -82,10 +82,7 @@ class Verifier:
         named = TARGET_NAME.fullmatch(target)
         if named is None:
             raise TrustRefused(f"{target[:100]!r} is not the name of a release.")
-        targets, seen = self._follow(trusted_time_s(now_ms, newest), newest)
-        info = targets.targets.get(target)
-        if info is None:
-            raise TrustRefused(f"{target} is not among the site's signed releases.")
+        info, seen = self.signed(target, now_ms=now_ms, newest=newest)
         try:
             facts = wire.from_dict(info.custom, SignedFacts, what=f"signed facts of {target}")
         except InputInvalid as error:
@@ -105,6 +102,17 @@ class Verifier:
             bundle=facts.bundle,
             trust=seen,
         )
+
+    def signed(self, target: str, *, now_ms: int, newest: TrustFloor) -> tuple[TargetFile, Accepted]:
+        """What was signed of a target, of whatever kind, and by whom; see :meth:`verify`.
+
+        :raises TrustRefused: with the reason in plain words.
+        """
+        targets, seen = self._follow(trusted_time_s(now_ms, newest), newest)
+        info = targets.targets.get(target)
+        if info is None:
+            raise TrustRefused(f"{target} is not among the site's signed releases.")
+        return info, seen
 
     def _follow(self, now_s: int, newest: TrustFloor) -> tuple[Targets, Accepted]:
         if self._root is None:

@@ -10,6 +10,8 @@ for it runs where nothing else of Lineside is there yet. What it makes:
     PREFIX/current                           link to the version that is used
     PREFIX/bin/lineside-edge                 link through `current`
 
+Beside them enrolment over SSH puts PREFIX/site-root.json, by which the box judges versions that come over the network.
+
 Nothing is written before every file has been held against the manifest. A version comes about under another name, is
 tried, brought to the disk as a whole and renamed; only then does `current`, by one rename, lead to it. Whatever stops
 the installer in between, the version before is in force, and to run it again is all there is to do.
@@ -48,6 +50,7 @@ from typing import Any, NamedTuple, NoReturn
 FORMAT = 1
 PREFIX = Path("/opt/lineside-edge")
 PROGRAM = "lineside-edge"
+ANCHOR = "site-root.json"
 MAX_MANIFEST_BYTES = 2**20
 MAX_FILES = 500
 MAX_FILE_BYTES = 512 * 2**20
@@ -553,7 +556,9 @@ def install(source: Path, prefix: Path) -> dict[str, Any]:
     check_places(wheels)
     lines = [machine.executable, manifest.version, *(f"{file.sha256} {file.path}" for file in files)]
     identity = hashlib.sha256("\n".join(lines).encode()).hexdigest()
-    facts = {"id": identity, "version": manifest.version, "python": machine.executable}
+    # By these the box knows what a version that comes over the network need not bring.
+    of_wheels = sorted(file.sha256 for file in files if file.path in wheels)
+    facts = {"id": identity, "version": manifest.version, "python": machine.executable, "wheels": of_wheels}
     done: dict[str, Any] = {"installed": manifest.version, "changed": False, "python": machine.executable}
 
     versions = prefix / "versions"
@@ -624,6 +629,9 @@ def uninstall(prefix: Path) -> dict[str, Any]:
                     changed = True
         for each in _versions(prefix):
             shutil.rmtree(each)
+            changed = True
+        if (prefix / ANCHOR).is_file():
+            (prefix / ANCHOR).unlink()
             changed = True
         for folder in (prefix / "bin", prefix / "versions", prefix):
             with suppress(OSError):

@@ -227,6 +227,10 @@
         <translation>置信度随时间变化</translation>
     </message>
     <message>
+        <source>Update its program over SSH…</source>
+        <translation>通过 SSH 更新其程序…</translation>
+    </message>
+    <message>
         <source>Model slots</source>
         <translation>模型槽位</translation>
     </message>
@@ -273,10 +277,6 @@
     <message>
         <source>Take Lineside off this box…</source>
         <translation>从此盒子移除 Lineside…</translation>
-    </message>
-    <message>
-        <source>Update its program…</source>
-        <translation>更新其程序…</translation>
     </message>
     <message>
         <source>Its disk takes no rows: {problem}</source>
@@ -545,10 +545,6 @@
         <translation>从 {name} 移除 Lineside…</translation>
     </message>
     <message>
-        <source>Update the program of {name}…</source>
-        <translation>更新 {name} 的程序…</translation>
-    </message>
-    <message>
         <source>Set the clock of {name}…</source>
         <translation>校准 {name} 的时钟…</translation>
     </message>
@@ -567,6 +563,14 @@
     <message>
         <source>Forget box {name}…</source>
         <translation>移除边缘盒 {name}…</translation>
+    </message>
+    <message>
+        <source>Update the program of {name} over SSH…</source>
+        <translation>通过 SSH 更新 {name} 的程序…</translation>
+    </message>
+    <message>
+        <source>Bring {name} another version of its program…</source>
+        <translation>为 {name} 更换程序版本…</translation>
     </message>
     <message>
         <source>Last known: {model}</source>
@@ -2173,6 +2177,81 @@
     </message>
 </context>
 <context>
+    <name>NewVersion</name>
+    <message>
+        <source>Bring {box} another version of its program</source>
+        <translation>为 {box} 更换程序版本</translation>
+    </message>
+    <message>
+        <source>What it lacks is sent over its own connection, and tried there: its lines stand still for a few seconds. If the new version does not do as well, the box goes back by itself.</source>
+        <translation>缺少的部分通过盒子自己的连接发送，并在那里试运行：产线会停顿几秒。如果新版本表现不如原来，盒子会自行恢复。</translation>
+    </message>
+    <message>
+        <source>Send and try it</source>
+        <translation>发送并试运行</translation>
+    </message>
+    <message>
+        <source>Edge bundle (optional)</source>
+        <translation>边缘安装包（可选）</translation>
+    </message>
+    <message>
+        <source>What `make edge-bundle` built; otherwise it is taken from where bundles usually lie.</source>
+        <translation>由 `make edge-bundle` 构建；留空则从安装包的常用位置获取。</translation>
+    </message>
+    <message>
+        <source>If it was given up there before</source>
+        <translation>若以前曾在那里被放弃</translation>
+    </message>
+    <message>
+        <source>Leave it</source>
+        <translation>不再尝试</translation>
+    </message>
+    <message>
+        <source>Try it again</source>
+        <translation>再试一次</translation>
+    </message>
+    <message>
+        <source>See what it takes</source>
+        <translation>查看所需</translation>
+    </message>
+    <message>
+        <source>Asks the box what it would need, and changes nothing</source>
+        <translation>询问盒子需要什么，不做任何更改</translation>
+    </message>
+    <message>
+        <source>Runs now</source>
+        <translation>当前运行</translation>
+    </message>
+    <message>
+        <source>New version</source>
+        <translation>新版本</translation>
+    </message>
+    <message>
+        <source>To send</source>
+        <translation>需发送</translation>
+    </message>
+    <message>
+        <source>{size} of {whole} (files that it lacks: {n})</source>
+        <translation>{size}，共 {whole}（缺少的文件：{n}）</translation>
+    </message>
+    <message>
+        <source>Takes</source>
+        <translation>耗时</translation>
+    </message>
+    <message>
+        <source>{minutes} min ({rate} a second, measured now)</source>
+        <translation>{minutes} 分钟（每秒 {rate}，刚刚测得）</translation>
+    </message>
+    <message>
+        <source>Free disk</source>
+        <translation>剩余磁盘</translation>
+    </message>
+    <message>
+        <source>That very version runs there already.</source>
+        <translation>那里已经在运行这个版本。</translation>
+    </message>
+</context>
+<context>
     <name>NoteDialog</name>
     <message>
         <source>Write a note</source>
@@ -2637,6 +2716,29 @@
     <message>
         <source>, </source>
         <translation>，</translation>
+    </message>
+</context>
+<context>
+    <name>RuntimePanel</name>
+    <message>
+        <source>Not heard yet.</source>
+        <translation>尚无消息。</translation>
+    </message>
+    <message>
+        <source>Another version…</source>
+        <translation>更换版本…</translation>
+    </message>
+    <message>
+        <source>Its program</source>
+        <translation>盒子的程序</translation>
+    </message>
+    <message>
+        <source>It takes no version over the network yet. Update its program once over SSH; until then it goes on as it is.</source>
+        <translation>它还不能通过网络接收新版本。请通过 SSH 更新一次程序；在此之前它照常运行。</translation>
+    </message>
+    <message>
+        <source>Bring {name} another version</source>
+        <translation>为 {name} 更换版本</translation>
     </message>
 </context>
 <context>
@@ -4099,6 +4201,30 @@
         <translation>可再次下发</translation>
     </message>
     <message>
+        <source>New program asked for</source>
+        <translation>已请求新程序</translation>
+    </message>
+    <message>
+        <source>Program changes</source>
+        <translation>程序切换</translation>
+    </message>
+    <message>
+        <source>Program on trial</source>
+        <translation>程序试运行</translation>
+    </message>
+    <message>
+        <source>Program committed</source>
+        <translation>程序已确认</translation>
+    </message>
+    <message>
+        <source>Program rolled back</source>
+        <translation>程序已恢复旧版</translation>
+    </message>
+    <message>
+        <source>Program refused</source>
+        <translation>程序被拒绝</translation>
+    </message>
+    <message>
         <source>Shadow chosen</source>
         <translation>选定影子模型</translation>
     </message>
@@ -5012,6 +5138,38 @@
         <source>Free some space; nothing that was acknowledged is lost.</source>
         <translation>请释放空间；已确认的内容不会丢失。</translation>
     </message>
+    <message>
+        <source>This box cannot change its own program yet</source>
+        <translation>此盒子还不能更换自己的程序</translation>
+    </message>
+    <message>
+        <source>Enrol it once more over SSH: `lineside boxes enrol ssh://USER@HOST`. It goes on as it is.</source>
+        <translation>请通过 SSH 再登记一次：`lineside boxes enrol ssh://USER@HOST`。它照常运行。</translation>
+    </message>
+    <message>
+        <source>That version of the box&apos;s program cannot be used</source>
+        <translation>盒子程序的这个版本无法使用</translation>
+    </message>
+    <message>
+        <source>The version before is in force. Keep the message, and use a bundle that was made for this box.</source>
+        <translation>以前的版本仍然有效。请保留此消息，并使用为此盒子制作的包。</translation>
+    </message>
+    <message>
+        <source>The box does not take that version now</source>
+        <translation>盒子现在不接受这个版本</translation>
+    </message>
+    <message>
+        <source>The version before is in force. Do what is said, or wait, then try again.</source>
+        <translation>以前的版本仍然有效。请按提示操作，或稍候再试。</translation>
+    </message>
+    <message>
+        <source>The box went back to the version before</source>
+        <translation>盒子已恢复到以前的版本</translation>
+    </message>
+    <message>
+        <source>Nothing needs to be done at the box. Once the reason is mended: the same again, with --again.</source>
+        <translation>盒子上无需任何操作。原因消除后，加上 --again 再执行一次。</translation>
+    </message>
 </context>
 <context>
     <name>formats</name>
@@ -5312,6 +5470,17 @@
     <message>
         <source>Would not take it</source>
         <translation>不会接受</translation>
+    </message>
+</context>
+<context>
+    <name>runtime</name>
+    <message>
+        <source>Runs</source>
+        <translation>运行中</translation>
+    </message>
+    <message>
+        <source>Installed on the machine</source>
+        <translation>机器上安装的</translation>
     </message>
 </context>
 <context>

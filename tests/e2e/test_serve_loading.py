@@ -153,6 +153,17 @@ def test_a_single_one_that_crashes_at_the_start_is_named(tmp_path: Path) -> None
     assert json.loads(failed.stdout)["error"]["code"] == "model.unusable"
 
 
+def test_a_single_one_that_does_not_come_to_an_end_is_not_served(tmp_path: Path) -> None:
+    """As one of several is not: nobody would get an answer from it."""
+    endless = tmp_path / "endless.onnx"
+    endless.write_bytes(endless_model())
+    failed = serve_and_fail(endless, "--http", "127.0.0.1:0", "--max-run-s", "3")
+    assert (failed.returncode, "endless.onnx did not answer the smallest input within 10 s" in failed.stderr) == (
+        1,
+        True,
+    ), failed
+
+
 def test_nothing_is_said_of_a_crash_where_there_was_none(tmp_path: Path) -> None:
     file = tmp_path / "word.onnx"
     file.write_bytes(models.always(1))

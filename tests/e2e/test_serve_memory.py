@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import struct
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -15,15 +16,21 @@ from edge_runtime.serving.grpc_messages import SERVICE, protocol
 from tests.fakes.serve_process import ServeProcess, serve
 from tests.unit.serving import onnx_models as models
 from tests.unit.serving.raw_client import RawClient, request
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="memory is read where Linux shows it")
 MIB = 2**20
 
 
+def resident(server: ServeProcess, which: str = "VmRSS") -> int:
+    """Bytes that it has in memory."""
+    lines = Path(f"/proc/{server.process.pid}/status").read_text().splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(f"{which}:"))
+
+
 def most_resident(server: ServeProcess) -> int:
     """Bytes that it had in memory at the most."""
-    lines = Path(f"/proc/{server.process.pid}/status").read_text().splitlines()
-    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:"))
+    return resident(server, "VmHWM")
 
 
 def test_packed_numbers_do_not_become_gigabytes(tmp_path: Path) -> None:
@@ -73,3 +80,30 @@ def test_a_large_string_is_refused_before_it_becomes_many_times_as_much(tmp_path
         assert answer.status == 400
         assert "bytes of text; at most 8388608 are taken" in answer.json["error"]
         assert most_resident(server) - before < 300 * MIB
+
+
+def test_what_large_answers_took_is_given_back(tmp_path: Path) -> None:
+    """Some are held for clients that do not read them, the others are refused; each was made by the model."""
+    file = tmp_path / "expand.onnx"
+    file.write_bytes(models.parsed(models.EXPAND))
+
+    def asked(numbers: int) -> bytes:
+        value = {"name": "value", "shape": [1], "datatype": "FP32", "data": [1]}
+        times = {"name": "times", "shape": [1], "datatype": "INT64", "data": [numbers]}
+        body = {"inputs": [value, times], "parameters": {"binary_data_output": True}}
+        return request("/v2/models/expand/infer", json.dumps(body).encode())
+
+    with serve(tmp_path, file, "--workers", "2") as server:
+        with RawClient(server.address) as client:
+            assert client.send(asked(1)).answer().status == 200
+        before = resident(server)
+        for size in (12_000_000, 5_000_000):
+            with ExitStack() as clients:
+                unread = [clients.enter_context(RawClient(server.address, receive_buffer=4096)) for _ in range(12)]
+                for client in unread:
+                    client.send(asked(size))
+                codes = {client.head().split(b" ", 2)[1] for client in unread}
+                assert b"200" in codes <= {b"200", b"429"}
+                assert resident(server) - before > 4 * size
+            wait_until(lambda: resident(server) - before < 40 * MIB, 30, "the memory to be given back")
+        assert server.stop() == 0

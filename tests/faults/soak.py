@@ -1,4 +1,5 @@
-"""A real box at full load for a long time: its memory must stay flat, and no descriptor may leak.
+"""A real box at full load for a long time: its memory must stay flat, no descriptor may leak and no request be lost,
+while its model is swapped, programs ask it over HTTP and gRPC, and its spool is at its limit.
 
 ``python -m tests.faults.soak --minutes 20`` prints a line every half a minute and the judgement at the end.
 """
@@ -14,15 +15,17 @@ import tempfile
 import threading
 import time
 import urllib.request
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
 import numpy as np
+import tritonclient.grpc as triton
 
 from app.fleet.client import BoxClient
-from edge_runtime.contracts.rows import STREAMS
+from edge_runtime.contracts.rows import STREAMS, LossRow
 from edge_runtime.identity import Identity, create_identity
 from tests.fakes.box_process import BoxProcess, install, make_box, wait_for_slot
 from tests.fakes.site import FakeSite
@@ -31,6 +34,10 @@ from tests.waiting import wait_until
 AHEAD = 300
 """Frames that wait before the box at any time: it is never idle."""
 MOST_GROWTH = 0.05
+SWAPS = 8
+"""How often the model is replaced, in even distances."""
+VISIT_EVERY_S = 10.0
+"""Long enough for the results to reach their limit in between."""
 SPARE_DESCRIPTORS = 8
 """A connection or a file that happens to be open when somebody looks."""
 CONFIG = """\
@@ -41,8 +48,13 @@ announce = false
 pairing = ""
 [inference]
 http = "127.0.0.1:0"
+grpc = "127.0.0.1:0"
 [spool]
 reserve_bytes = 0
+[spool.results]
+max_bytes = 262144
+[spool.random_samples]
+max_bytes = 1048576
 [[pipeline]]
 name = "camera"
 source = "folder:{frames}"
@@ -74,10 +86,16 @@ class Judgement:
     descriptors: int
     """More than after the warm-up."""
     frames: int
+    swaps: int = 0
+    lost: int = 0
+    """Results that went under the spool's limit: there must be some, or it was never reached."""
+    failed: Sequence[str] = ()
+    """What went wrong with requests for inference."""
 
     @property
     def sound(self) -> bool:
-        return self.growth < MOST_GROWTH and self.descriptors <= SPARE_DESCRIPTORS
+        flat = self.growth < MOST_GROWTH and self.descriptors <= SPARE_DESCRIPTORS
+        return flat and self.swaps == SWAPS and self.lost > 0 and not self.failed
 
 
 def judge(readings: Sequence[Reading]) -> Judgement:
@@ -120,11 +138,14 @@ def write_templates(folder: Path) -> None:
         cv2.imwrite(str(folder / f"{number:03}.jpg"), cv2.resize(small, (640, 480), interpolation=cv2.INTER_CUBIC))
 
 
-def collect(client: BoxClient) -> None:
-    """What a desktop does when it comes by."""
+def collect(client: BoxClient) -> int:
+    """What a desktop does when it comes by; how many results were lost since it was here last."""
+    lost = 0
     for stream in STREAMS:
         while (page := client.page(stream, 0)).rows:
+            lost += sum(row.count for row in page.rows if isinstance(row, LossRow) and row.stream == "results")
             client.acknowledge(stream, page.cursor)
+    return lost
 
 
 def read(process: int, started: float, frames: int) -> Reading:
@@ -134,10 +155,14 @@ def read(process: int, started: float, frames: int) -> Reading:
     return Reading(time.monotonic() - started, memory_kib * 1024, descriptors, frames)
 
 
-def repeat(work: Callable[[], object], stop: threading.Event) -> threading.Thread:
+def repeat(work: Callable[[], object], stop: threading.Event, failed: list[str]) -> threading.Thread:
     def run() -> None:
         while not stop.is_set():
-            work()
+            try:
+                work()
+            except Exception as error:  # noqa: BLE001 - it is judged at the end
+                failed.append(f"{type(error).__name__}: {error}")
+                return
 
     thread = threading.Thread(target=run)
     thread.start()
@@ -158,35 +183,50 @@ def soak(
         wait_for_slot(client, "1.0.0", "TRIAL")
         feeder.feed(0)
         wait_for_slot(client, "1.0.0", "COMMITTED")
-        ask = asker(client)
-        stop = threading.Event()
-        clients = [repeat(ask, stop), repeat(ask, stop)]
-        started = next_look = next_visit = time.monotonic()
-        try:
-            while (now := time.monotonic()) < started + seconds:
-                status = client.status()
-                frames = status.pipelines[0].frames + status.pipelines[0].errors
-                feeder.feed(frames)
-                if now >= next_visit:
-                    collect(client)
-                    next_visit = now + 2.0
-                if now >= next_look:
-                    readings.append(read(box.process.pid, started, frames))
-                    tell(readings[-1])
-                    next_look = now + seconds / 200
-                serial = status.serial
-                client.status(since=serial, wait_s=0.2)
-        finally:
-            stop.set()
-            for thread in clients:
-                thread.join()
+        where = wait_until(lambda: client.status().inference, 30, "the inference listeners")
+        ask, stop = asker(where["http"]), threading.Event()
+        failed: list[str] = []
+        lost = swaps = 0
+        with grpc_asker(where["grpc"]) as ask_grpc:
+            clients = [repeat(each, stop, failed) for each in (ask, ask, ask_grpc)]
+            started = next_look = time.monotonic()
+            next_visit, next_swap = started, started + seconds / (SWAPS + 1)
+            try:
+                while (now := time.monotonic()) < started + seconds:
+                    status = client.status()
+                    frames = status.pipelines[0].frames + status.pipelines[0].errors
+                    feeder.feed(frames)
+                    if now >= next_visit:
+                        lost += collect(client)
+                        next_visit = now + VISIT_EVERY_S
+                    if now >= next_swap and swaps < SWAPS:
+                        swaps += 1
+                        install(client, site, site.release(version_after(swaps)))
+                        next_swap += seconds / (SWAPS + 1)
+                    if now >= next_look:
+                        readings.append(read(box.process.pid, started, frames))
+                        tell(readings[-1])
+                        next_look = now + seconds / 200
+                    serial = status.serial
+                    client.status(since=serial, wait_s=0.2)
+            finally:
+                stop.set()
+                for thread in clients:
+                    thread.join()
+            # The last one was installed, tried on frames, and kept: so were those before, which it replaced.
+            feeder.feed(client.status().pipelines[0].frames)
+            wait_for_slot(client, version_after(SWAPS), "COMMITTED")
     assert box.stop() == 0
-    return judge(readings)
+    judged = judge(readings)
+    return replace(judged, swaps=swaps, lost=lost, failed=tuple(failed))
 
 
-def asker(client: BoxClient) -> Callable[[], object]:
+def version_after(swaps: int) -> str:
+    return f"1.{swaps}.0"
+
+
+def asker(address: str) -> Callable[[], object]:
     """One request for inference over HTTP, as another program on the box would make it."""
-    address = wait_until(lambda: client.status().inference.get("http"), 30, "the inference listener")
     body = (
         b'{"inputs":[{"name":"frame","datatype":"UINT8","shape":[1,1,8,8],"data":[' + b",".join([b"9"] * 64) + b"]}]}"
     )
@@ -197,6 +237,15 @@ def asker(client: BoxClient) -> Callable[[], object]:
             assert answer.status == 200
 
     return ask
+
+
+@contextmanager
+def grpc_asker(address: str) -> Iterator[Callable[[], object]]:
+    """The same over gRPC."""
+    picture = triton.InferInput("frame", [1, 1, 8, 8], "UINT8")
+    picture.set_data_from_numpy(np.full((1, 1, 8, 8), 9, np.uint8))
+    with triton.InferenceServerClient(address) as client:
+        yield lambda: client.infer("parts", [picture], client_timeout=30)
 
 
 def say(line: str) -> None:
@@ -232,7 +281,9 @@ def main() -> int:
                 box.process.wait()
     say(
         f"memory {judgement.growth:+.1%} (under {MOST_GROWTH:.0%} is sound), "
-        f"{judgement.descriptors} descriptors more, {judgement.frames:,} frames: "
+        f"{judgement.descriptors} descriptors more, {judgement.frames:,} frames, {judgement.swaps} swaps, "
+        f"{judgement.lost:,} results lost under the limit, "
+        f"{'; '.join(judgement.failed) or 'every request answered'}: "
         f"{'sound' if judgement.sound else 'NOT SOUND'}"
     )
     return 0 if judgement.sound else 1

@@ -48,7 +48,7 @@ def test_what_it_starts_is_what_the_program_understands() -> None:
     program, *arguments = shlex.split(command)
     assert Path(program).name == "lineside-edge"
     options = build_parser(arguments[0]).parse_args(arguments)
-    assert options.command == "run"
+    assert options.command == "launch"
     # An imaged box has no key yet.
     (before,) = unit["ExecStartPre"]
     assert shlex.split(before) == [program, "init", "--home", str(options.home)]

@@ -72,7 +72,7 @@ def add_box(
     box = Box(
         box=identity.fingerprint,
         name=name,
-        address="127.0.0.1:7443",
+        address="127.0.0.1:1",
         certificate=identity.certificate_pem,
         enrolled_ms=NOW_MS,
     )

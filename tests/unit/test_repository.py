@@ -33,7 +33,8 @@ HEAVY = frozenset({"PySide6", "boto3", "obstore", "onnx", "paramiko", "pyqtgraph
 
 
 def error_classes(cls: type[LinesideError] = LinesideError) -> Iterator[type[LinesideError]]:
-    importlib.import_module("edge_runtime.contracts.enrolment_errors")
+    for name in ("enrolment_errors", "runtime_errors"):
+        importlib.import_module(f"edge_runtime.contracts.{name}")
     yield cls
     for subclass in cls.__subclasses__():
         yield from error_classes(subclass)

@@ -17,6 +17,7 @@ from app.gui.pages.box_clock import ClockPanel
 from app.gui.pages.box_config import ConfigPanel
 from app.gui.pages.box_drill import DrillPanel
 from app.gui.pages.box_labels import LabelPanel
+from app.gui.pages.box_runtime import RuntimePanel
 from app.gui.pages.box_shadow import ShadowPanel
 from app.gui.pages.entries import Entries, Entry, Line
 from app.gui.pages.ssh_jobs import ReleaseBox, UpdateBox, start_enrolment, start_release
@@ -67,6 +68,7 @@ class BoxDetail(QWidget):
         self.shadow = ShadowPanel(page)
         self.drills = DrillPanel(page)
         self.configuration = ConfigPanel(page)
+        self.runtime = RuntimePanel(page)
         self.send_back = Button(self.tr("Send back…"), "undo", clicked=self.ask_to_send_back)
         self._slots = Entries(self.tr("Not heard yet."))
         self._pipelines = Entries(self.tr("No pipeline is configured."))
@@ -78,7 +80,7 @@ class BoxDetail(QWidget):
         self.chart_card = card(label(self.tr("What the model said"), "section"), self._unheard, self.chart, gap=8)
         """Shown by the page, where there is room for its width."""
         self.release = Button(self.tr("Take Lineside off this box…"), "undo", clicked=self.ask_to_release)
-        self.update_program = Button(self.tr("Update its program…"), "send", clicked=self.ask_to_update)
+        self.update_program = Button(self.tr("Update its program over SSH…"), "send", clicked=self.ask_to_update)
         panel = [
             card(
                 row(self._name, 1, self._chip),
@@ -97,6 +99,7 @@ class BoxDetail(QWidget):
             card(label(self.tr("Model slots"), "section"), self._slots, row(self.send_back, 1), gap=12),
             card(self.shadow),
             card(self.drills),
+            card(self.runtime),
             card(label(self.tr("Pipelines"), "section"), self._pipelines, gap=12),
             card(label(self.tr("Alerts"), "section"), self._alerts, gap=12),
         ]
@@ -125,6 +128,7 @@ class BoxDetail(QWidget):
         self.shadow.show_box(box)
         self.drills.show_box(box)
         self.configuration.show_box(box)
+        self.runtime.show_box(box)
         self.send_back.setVisible(_way_back(box) is not None)
         heard = box.problem is None
         self._slots.show_entries([self._slot(slot, heard=heard) for slot in (box.status.slots if box.status else ())])

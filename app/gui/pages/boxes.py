@@ -218,7 +218,8 @@ class BoxesPage(Page):
         shadow = self.tr("Start a shadow run on {name}…").format(name=box.name)
         forget = self.tr("Forget box {name}…").format(name=box.name)
         release = self.tr("Take Lineside off {name}…").format(name=box.name)
-        update = self.tr("Update the program of {name}…").format(name=box.name)
+        update = self.tr("Update the program of {name} over SSH…").format(name=box.name)
+        version = self.tr("Bring {name} another version of its program…").format(name=box.name)
         clock = self.tr("Set the clock of {name}…").format(name=box.name)
         drill = self.tr("Hold a drill on {name}…").format(name=box.name)
         wrong = (
@@ -232,6 +233,7 @@ class BoxesPage(Page):
             Command(title=shadow, icon="play", run=self.detail.shadow.ask_to_start),
             Command(title=drill, icon="shield", run=self.detail.drills.ask),
             Command(title=forget, icon="close", run=self.detail.ask_to_forget),
+            Command(title=version, icon="send", run=self.detail.runtime.ask),
             Command(title=update, icon="send", run=self.detail.ask_to_update),
             Command(title=release, icon="undo", run=self.detail.ask_to_release),
         ]

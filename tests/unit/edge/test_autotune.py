@@ -217,6 +217,38 @@ def test_a_variant_that_fails_is_a_row_and_not_tried_again() -> None:
     assert all(row.usable for row in rows if row.configuration.variant == "fp32")
 
 
+def test_variants_that_fail_cost_the_others_nothing_of_their_time() -> None:
+    machine = Machine(steady)
+
+    def behave(configuration: Configuration) -> TrialFacts:
+        if configuration.variant in ("endless", "greedy"):
+            machine.now += 22.0
+            return TrialFacts(problem="it did not end within 22 s")
+        return steady(configuration)
+
+    machine._behave = behave
+    rows = survey(machine, "fp32", "endless", "int8", "greedy").run()
+    failed = [row.configuration.variant for row in rows if not row.usable]
+    assert failed == ["endless", "greedy"]
+    assert len(rows) == 2 + len(configurations(["fp32", "int8"], [CPU], 2, ["fp32", "int8"]))
+
+
+def test_where_the_first_does_not_run_the_others_are_measured() -> None:
+    def behave(configuration: Configuration) -> TrialFacts:
+        if configuration.variant == "crashing":
+            return TrialFacts(problem="it crashed")
+        inputs: dict[str, tuple[int, ...]] = {"other" if configuration.variant == "int8" else "x": (1, 3)}
+        return dataclasses.replace(steady(configuration), inputs=inputs)
+
+    rows = survey(Machine(behave), "crashing", "fp32", "int8").run()
+    problems = {row.configuration.variant: row.problem for row in rows if not row.usable}
+    assert problems == {"crashing": "it crashed", "int8": "it takes other inputs than fp32: other:1x3, not x:1x3"}
+    usable = [row for row in rows if row.usable]
+    assert {row.configuration.variant for row in usable} == {"fp32"}
+    assert len(usable) > 1
+    assert {row.agreement for row in usable} == {None}, "there is nothing that it could agree with"
+
+
 def test_a_provider_that_fails_is_tried_once() -> None:
     def behave(configuration: Configuration) -> TrialFacts:
         return TrialFacts(problem="no driver") if configuration.provider == CUDA else steady(configuration)
@@ -445,6 +477,23 @@ def test_bench_prints_a_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     assert "bad.onnx, cpu, threads 1, workers 1, batch 1: it failed" in said
     assert "Most images a second: bright.onnx" in said
     assert "Quickest single answer: bright.onnx" in said
+
+
+def test_where_none_runs_each_has_its_reason(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    bad, junk, good = tmp_path / "bad.onnx", tmp_path / "junk.onnx", tmp_path / "good.onnx"
+    bad.write_bytes(models.failing_model())
+    junk.write_bytes(b"no model")
+    good.write_bytes(models.brightness_model())
+    status, found = run_command(capsys, bad, "--variant", junk, "--seconds", "2")
+    assert (status, found["throughput"], found["latency"]) == (1, None, None)
+    assert [(row["variant"], bool(row["problem"])) for row in found["rows"]] == [
+        ("bad.onnx", True),
+        ("junk.onnx", True),
+    ]
+    status, found = run_command(capsys, bad, "--variant", good, "--seconds", "2")
+    assert (status, found["throughput"]["variant"]) == (1, "good.onnx")
+    assert main(["bench", str(bad), "--variant", str(junk), "--seconds", "2"]) == 1
+    assert "bad.onnx, cpu, threads 1, workers 1, batch 1: it failed" in capsys.readouterr().out
 
 
 def test_what_is_no_other_form_of_the_model_is_a_row_and_never_the_best(

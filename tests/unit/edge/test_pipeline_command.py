@@ -10,6 +10,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -21,8 +22,14 @@ import pytest
 from cloud_sync.release.pack import pack_bundle
 from edge_runtime.__main__ import main
 from edge_runtime.commands.pipeline import NAMED
+from edge_runtime.commands.pipeline_model import PipelineModel
 from edge_runtime.commands.pipeline_results import KEEP_ALL
+from edge_runtime.contracts.errors import ModelUnusable
+from edge_runtime.inference.answers import Prediction
 from edge_runtime.inference.counters import STAGES
+from edge_runtime.inference.engine import Engine
+from edge_runtime.inference.inputs import Prepared
+from edge_runtime.model_files import read_model_file
 from edge_runtime.service.spool_limits import DAY_MS, choose_cuts, oldest_age_ms
 from tests.fakes import models, tasks
 from tests.unit.edge.nobody import as_nobody
@@ -269,6 +276,24 @@ def test_a_model_that_crashes_the_runtime_is_a_plain_error(frames: Path, tmp_pat
     assert "crashing.onnx was tried in a process of its own first, and it crashed with SIGFPE." in said.stderr
     assert "[model.unusable]" in said.stderr
     assert not out.exists()
+
+
+def test_a_model_is_tried_with_as_many_frames_at_a_time_as_it_will_be_given(
+    model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What one frame takes in memory there may be room for, and not for several."""
+    together, infer = threading.Barrier(3), Engine.infer
+
+    def infer_together(engine: Engine, prepared: Prepared) -> Prediction:
+        together.wait(30)
+        return infer(engine, prepared)
+
+    monkeypatch.setattr(Engine, "infer", infer_together)
+    what, file = PipelineModel(path=str(model), workers=3), read_model_file(model)
+    what.try_out(file)
+    together.abort()
+    with pytest.raises(ModelUnusable, match="failed on an empty input"):
+        what.try_out(file)
 
 
 def test_a_model_that_loops_for_ever_is_a_plain_error(

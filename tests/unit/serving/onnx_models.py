@@ -90,6 +90,15 @@ unhurried (float[n] x) => (float y, float[n] same) <int64 turns = {300000}, floa
 }
 """
 """Takes a while, whatever it is asked."""
+BOUNDLESS = """\
+<ir_version: 10, opset_import: ["": 21]>
+boundless (float[n] x) => (float y) <int64[1] vast = {35184372088832}> {
+    most = ReduceMax <keepdims = 0> (x)
+    sea = Expand (most, vast)
+    y = ReduceMax <keepdims = 0> (sea)
+}
+"""
+"""Asks for 128 TiB, which no process has, whatever it is asked."""
 UNCARRIED = """\
 <ir_version: 10, opset_import: ["": 21]>
 odd ({kind} x) => ({made} y) <float scale = {{1}}> {{

@@ -151,6 +151,8 @@ def test_what_a_head_says() -> None:
     assert not head("Connection: close").keep_alive
     assert not head(version="1.0").keep_alive
     assert not head().is_old
+    assert isinstance(read_head(b"GET / HTTP/1.0\r\n\r\n", 10), Head), "which need not say whom it asks"
+    assert isinstance(read_head(b"GET / HTTP/1.1\r\nhost:\r\n\r\n", 10), Head)
     old = head("Connection: keep-alive", version="1.0")
     assert (old.keep_alive, old.is_old) == (True, True)
     assert head("Transfer-Encoding: Chunked").chunked
@@ -190,6 +192,8 @@ def test_what_a_head_says() -> None:
         (request("/", version="3.1"), 400),
         (request("/ x"), 400),
         (b"GET /\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\n\r\n", 400),
+        (request("/", b"", "Host: other"), 400),
         (request("/", b"", *("X: y" for _ in range(101))), 431),
         (request("/", b"", "X: " + "y" * MAX_HEAD_BYTES), 431),
     ],

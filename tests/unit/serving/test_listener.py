@@ -164,6 +164,39 @@ def test_who_has_said_everything_is_still_answered(served: Served) -> None:
         assert client.ended()
 
 
+@pytest.mark.parametrize(
+    "truncated",
+    [
+        b"POST /v2",
+        request(ECHO, echo_body(5))[:-3],
+        request(ECHO, bytes(100_000))[:90_000],
+        request(ECHO, b"5\r\nab", "Transfer-Encoding: chunked"),
+    ],
+    ids=["half a head", "most of a body", "most of a large body", "half a chunk"],
+)
+@pytest.mark.parametrize("before", [(), (ECHO,), (HELD, ECHO, HELD)], ids=["alone", "behind one", "behind several"])
+def test_who_ends_in_the_middle_of_a_request_is_told_so(served: Served, truncated: bytes, before: list[str]) -> None:
+    free = served.server._free_bytes
+    with served.client() as client:
+        client.send(b"".join(request(target, echo_body(4)) for target in before) + truncated)
+        client.socket.shutdown(socket.SHUT_WR)
+        for _ in before:
+            assert values(client.answer()) == [4]
+        answer = client.answer()
+        assert (answer.status, answer.headers["connection"]) == (400, "close")
+        assert answer.json["error"] == "The request ended before all of it had come."
+        assert client.ended()
+    wait_until(lambda: served.server._free_bytes == free, 10, "the memory to be given back")
+
+
+def test_all_that_was_asked_before_the_end_is_answered(served: Served) -> None:
+    with served.client() as client:
+        client.send(b"".join(request(HELD, echo_body(number)) for number in range(5)))
+        client.socket.shutdown(socket.SHUT_WR)
+        assert [values(client.answer()) for _ in range(5)] == [[number] for number in range(5)]
+        assert client.ended()
+
+
 def test_a_body_in_chunks(served: Served) -> None:
     body = echo_body(1, 2, 3)
     pieces = [body[place : place + 7] for place in range(0, len(body), 7)]
@@ -395,7 +428,8 @@ def test_a_full_queue_is_429_and_passes() -> None:
         assert (totals.succeeded, totals.failed) == (4, 1)
 
 
-def test_too_many_connections_are_told_so() -> None:
+def test_too_many_connections_are_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listener, "SILENT_S", 600.0)
     with serving(max_connections=3) as served:
         clients = [served.client() for _ in range(3)]
         for client in clients:
@@ -408,6 +442,45 @@ def test_too_many_connections_are_told_so() -> None:
         for client in clients[1:]:
             with client:
                 assert client.send(request("/v2/health/live")).answer().status == 200
+
+
+def wait_for_half_asked(served: Served, number: int) -> None:
+    """Until so many requests have begun to come."""
+    connections = served.server._connections
+    wait_until(lambda: sum(each._arriving for each in list(connections)) == number, 10, "a request that has begun")
+
+
+def test_who_has_been_silent_longest_makes_room_for_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listener, "SILENT_S", 0.0)
+    with serving(max_connections=4, header_timeout_s=60.0) as served, ExitStack() as clients:
+        served.session.gate.clear()
+        busy, old, middling, new = (clients.enter_context(served.client()) for _ in range(4))
+        busy.send(request(HELD, echo_body(7)))
+        wait_until(lambda: served.session.inside, 10, "the request to be under way")
+        for client in (old, middling, new):
+            assert values(client.send(request(ECHO, echo_body(1))).answer()) == [1]
+        assert values(old.send(request(ECHO, echo_body(2))).answer()) == [2], "it is not the oldest any more"
+        for half_asked, goes in enumerate((middling, new, old), 1):
+            comes = clients.enter_context(served.client())
+            assert comes.send(request("/v2/health/live")).answer().status == 200
+            assert goes.ended()
+            # What has begun is work in hand.
+            comes.send(request(ECHO, echo_body(3))[:-1])
+            wait_for_half_asked(served, half_asked)
+        with served.client() as one_more:
+            assert one_more.answer().status == 503, "nobody is silent"
+        served.session.gate.set()
+        assert values(busy.answer()) == [7]
+
+
+def test_who_never_asked_makes_room_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listener, "SILENT_S", 0.0)
+    with serving(max_connections=2, header_timeout_s=60.0) as served, served.client() as old, served.client() as mute:
+        assert values(old.send(request(ECHO, echo_body(1))).answer()) == [1]
+        wait_until(lambda: len(served.server._connections) == 2, 10, "both to be there")
+        assert served.ask("/v2/health/live").status == 200
+        assert mute.ended()
+        assert values(old.send(request(ECHO, echo_body(2))).answer()) == [2]
 
 
 @contextmanager
@@ -595,7 +668,9 @@ def test_health_tells_the_truth() -> None:
         ]
         ready = served.ask("/v2/repository/index", b'{"ready": true}').json
         assert [each["name"] for each in ready] == ["echo", "held"]
-        assert served.ask("/v2/repository/index", b"[").status == 400
+        for body in (b"[", b"5", b"[]", b'{"ready": "x"}', b'{"ready": 1}', b'{"ready": null}'):
+            assert served.ask("/v2/repository/index", body).status == 400
+        assert served.ask("/v2/repository/index", b'{"other": "x"}').status == 200
         served.shelf.remove("next")
         assert served.ask("/v2/health/ready").status == 200
         for name in ("echo", "held"):
@@ -677,6 +752,9 @@ def test_frames_are_handed_to_the_door() -> None:
         assert served.ask("/v1/pipelines/busy/frames", frame).status == 429
         assert served.ask("/v1/pipelines/other/frames", frame).status == 404
         assert taken[:2] == [("camera", frame)] * 2
+        empty = served.ask("/v1/pipelines/camera/frames", b"", "Content-Length: 0", method="POST")
+        assert (empty.status, "empty" in empty.json["error"]) == (400, True)
+        assert all(frame for _, frame in taken)
 
 
 def test_metadata_and_figures(served: Served) -> None:

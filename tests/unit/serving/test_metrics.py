@@ -78,15 +78,21 @@ def test_everything_is_counted_under_both_names(shelf: ModelShelf) -> None:
         ("lineside_inference_duration_seconds_sum", None, totals.success_ns / 1e9),
         ("lineside_model_ready", None, 1),
         ("lineside_spool_bytes", None, 7),
-        ("nv_inference_request_success", None, 2),
-        ("nv_inference_request_failure", None, 1),
-        ("nv_inference_count", None, 6),
-        ("nv_inference_exec_count", None, 2),
-        ("nv_inference_compute_infer_duration_us", None, totals.infer_ns / 1000),
+        # This parser, other than Prometheus itself, gives every counter the suffix that these do without.
+        ("nv_inference_request_success_total", None, 2),
+        ("nv_inference_request_failure_total", None, 1),
+        ("nv_inference_count_total", None, 6),
+        ("nv_inference_exec_count_total", None, 2),
+        ("nv_inference_compute_infer_duration_us_total", None, totals.infer_ns / 1000),
     ):
         assert values[(name, outcome, None)] == value, name
     assert values[("lineside_inference_duration_seconds_bucket", None, "+Inf")] == 2
     assert "process_resident_memory_bytes" in text
+    triton = [line for line in text.splitlines() if " nv_inference_" in line and line.startswith("# TYPE")]
+    assert triton
+    assert all(line.endswith(" counter") for line in triton)
+    assert not any(line.endswith("_total counter") for line in triton)
+    assert "\nnv_inference_count{" in text
     ready = {sample.labels["model"]: sample.value for family in text_string_to_metric_families(text)
              for sample in family.samples if sample.name == "lineside_model_ready"}  # fmt: skip
     assert ready["later"] == 0

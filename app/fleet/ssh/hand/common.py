@@ -20,6 +20,8 @@ USER = "lineside-edge"
 NOBODY = 65534
 PROGRAM = PREFIX / "bin" / "lineside-edge"
 SUPERVISE = PREFIX / "bin" / "supervise"
+ANCHOR = PREFIX / "site-root.json"
+"""The site's root in root's own hands: by it the box's launcher judges versions that came over the network."""
 INBOX = Path("/opt/.lineside-edge.inbox")
 """Root's own copy of what was uploaded: nobody can change it between the check and its use."""
 SERVICE = "lineside-edge.service"
@@ -221,6 +223,6 @@ def ours(*, children: bool = False) -> list[int]:
         with suppress(OSError):
             # One that has ended and that nobody waits for is gone, whatever its first process thinks of that.
             mine = folder.stat().st_uid == uid and ") Z" not in text(folder / "stat", 512)
-            if mine and (children or programs & set(text(folder / "cmdline", 4096).split("\0")[:4])):
+            if mine and (children or programs & set(text(folder / "cmdline", 4096).split("\0")[:6])):
                 found.append(int(folder.name))
     return sorted(found)

@@ -15,6 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from app.fleet.ssh.hand.common import (
+    ANCHOR,
     CHUNK,
     CRON,
     DROP_INS,
@@ -215,7 +216,8 @@ def exchange(request: Answer) -> Answer:
     finally:
         for handle in handles:
             os.close(handle)
-    return {**made, "changed": content() != before, "port": listening_port()}
+    anchored = write(ANCHOR, request["root"], 0o644)
+    return {**made, "changed": content() != before or anchored, "port": listening_port()}
 
 
 def _in_memory(body: str) -> int:

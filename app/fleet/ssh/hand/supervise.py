@@ -67,9 +67,15 @@ def alone(path: Path) -> int | None:
     return handle
 
 
+def verb_of(program: Path) -> str:
+    """By its launcher, which chooses the version; a bundle of before has none."""
+    launcher = program.resolve().parents[1] / "lib" / "edge_runtime" / "commands" / "launch.py"
+    return "launch" if launcher.is_file() else "run"
+
+
 def once(program: Path, home: Path, log: Log) -> None:
     """Run the box until it ends; when this is stopped meanwhile, end it first."""
-    command = [str(program), "run", "--home", str(home)]
+    command = [str(program), verb_of(program), "--home", str(home)]
     box = subprocess.Popen(  # noqa: S603 - our own program, no shell
         command,
         stdin=subprocess.DEVNULL,

@@ -1,0 +1,165 @@
+"""The launcher: decides which version runs, holds its files against what was signed, and becomes that version.
+
+It is part of the base, which is root's. State is written before the version that it is about starts: whoever finds a
+trial at a start knows that it did not end well.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, NoReturn, TypeVar
+
+from edge_runtime.contracts import wire
+from edge_runtime.contracts.errors import InputInvalid, LinesideError
+from edge_runtime.contracts.runtime_errors import RuntimeUnusable
+from edge_runtime.runtime.base import Base
+from edge_runtime.runtime.slot import check_slot
+from edge_runtime.runtime.trial import GRACE_S, Begun, Handover, at_start
+from edge_runtime.update.durable import write_durably
+from edge_runtime.update.slot_store import SlotStore
+from edge_runtime.update.slots import SlotName, SlotTable, discard_committed
+
+FOLDER, STATE, HANDOVER, TRIAL = "runtime", "state.db", "handover.json", "trial.json"
+VARIABLE = "LINESIDE_EDGE_LAUNCHED"
+"""In the environment of what was launched: a :class:`Launched`."""
+START = """\
+import sys
+sys.path[:0] = sys.argv[2:4]
+del sys.argv[2:4]
+sys.argv[:2] = sys.argv[1:2]
+from edge_runtime.__main__ import program
+program()
+"""
+"""Runs a slot's version on top of the base. Its first word is the base's program, by which a machine knows its box."""
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Launched:
+    """What the launcher tells the version that it becomes."""
+
+    base: str
+    """Folder of the base."""
+    slot: Literal["", "a", "b"] = ""
+    on_trial: bool = False
+    said: tuple[str, ...] = ()
+    """What it found out and did, for the audit."""
+
+
+def told(environment: Mapping[str, str]) -> Launched | None:
+    """What the launcher of this process said; None: there was none."""
+    with suppress(KeyError, InputInvalid):
+        return wire.decode(environment[VARIABLE], Launched, what=VARIABLE)
+    return None
+
+
+def slot_folder(home: Path, slot: SlotName) -> Path:
+    return home / FOLDER / slot
+
+
+def boot_clock_s() -> float:
+    """Seconds since the machine started, with those that it slept."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
+def kernel_boot() -> str:
+    with suppress(OSError):
+        return Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
+    return ""
+
+
+def choose(home: Path, base: Base) -> tuple[SlotName | None, Launched]:
+    """Which slot's version is to run (None: the base), with everything written down that must be before it does."""
+    store = SlotStore(home / FOLDER / STATE)
+    opened = store.open()
+    said = [opened.problem] if opened.problem else []
+    table = at_start(
+        opened.table,
+        begun=_read(home / FOLDER / TRIAL, Begun),
+        kernel_boot=kernel_boot(),
+        now_s=boot_clock_s(),
+    )
+    if opened.table.candidate is not None and table.candidate is None:
+        said.append(_became(opened.table, table))
+    table = _runnable(home, base, table, said)
+    try:
+        if table != opened.table:
+            store.save(table)
+    except (LinesideError, OSError) as error:
+        # The next start finds out the same.
+        said.append(f"The state of the versions could not be written: {error}")
+    slot = table.committed
+    return slot, Launched(base=str(base.folder), slot=slot or "", said=tuple(said))
+
+
+def _runnable(home: Path, base: Base, table: SlotTable, said: list[str]) -> SlotTable:
+    """The table in which the committed version is one whose every byte was signed."""
+    while (slot := table.committed) is not None:
+        try:
+            check_slot(slot_folder(home, slot), base, home)
+            break
+        except RuntimeUnusable as error:
+            said.append(f"The version {table.slot(slot).version} in slot {slot} does not run: {error.message}")
+            table = discard_committed(table, error.message)
+    return table
+
+
+def _became(before: SlotTable, after: SlotTable) -> str:
+    slot = before.candidate
+    assert slot is not None  # noqa: S101 - the caller has looked
+    return f"The version {before.slot(slot).version} was given up: {after.slot(slot).reason}."
+
+
+def read_handover(home: Path) -> Handover:
+    return _read(home / FOLDER / HANDOVER, Handover) or Handover()
+
+
+def read_begun(home: Path) -> Begun | None:
+    return _read(home / FOLDER / TRIAL, Begun)
+
+
+def _read(path: Path, kind: type[T]) -> T | None:
+    try:
+        return wire.decode(path.read_bytes(), kind, what=path.name)
+    except (OSError, InputInvalid):
+        return None
+
+
+def note_trial(home: Path, healthy_s: float) -> None:
+    """Before it begins: when it did, for whoever finds it unfinished.
+
+    :raises DiskFull, OSError: it could not be written.
+    """
+    begun = Begun(kernel_boot=kernel_boot(), began_s=boot_clock_s(), limit_s=round(healthy_s) + GRACE_S)
+    write_durably(home / FOLDER / TRIAL, [wire.encode(begun)], mode=0o600)
+
+
+def become(home: Path, base: Base, slot: SlotName, launched: Launched) -> NoReturn:
+    """Run a slot's version, whose files were checked, in this process, in which everything is closed.
+
+    Where it is on trial the kernel ends it once its time is up, unless it takes back the alarm.
+    """
+    library = slot_folder(home, slot) / "lib"
+    words = [sys.executable, "-ISB", "-c", START, str(base.program), str(library), str(base.library)]
+    os.environ[VARIABLE] = wire.encode(launched).decode()
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGALRM})
+    begun = read_begun(home)
+    signal.alarm(begun.limit_s if launched.on_trial and begun else 0)
+    os.closerange(3, os.sysconf("SC_OPEN_MAX"))
+    os.execv(sys.executable, [*words, "run", "--home", str(home)])  # noqa: S606 - this interpreter, checked files
+
+
+def begin_anew(home: Path, base: Base) -> NoReturn:
+    """Have the launcher choose once more, in this process, in which everything is closed."""
+    signal.alarm(0)
+    os.closerange(3, os.sysconf("SC_OPEN_MAX"))
+    words = [str(base.program), "launch", "--home", str(home)]
+    os.execv(base.program, words)  # noqa: S606 - root's own launcher

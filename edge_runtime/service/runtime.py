@@ -1,0 +1,237 @@
+"""Versions of the box's own program, on a running box: they are asked for, switched to, and judged here."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import socket
+import ssl
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from edge_runtime.contracts import wire
+from edge_runtime.contracts.errors import LinesideError
+from edge_runtime.contracts.runtime import RuntimeAnswer, RuntimeRequest
+from edge_runtime.contracts.status import PipelineStatus, RuntimeStatus
+from edge_runtime.identity import Identity, client_context
+from edge_runtime.runtime.base import PYTHON, read_base, running_version
+from edge_runtime.runtime.installer import RuntimeInstaller
+from edge_runtime.runtime.launcher import (
+    FOLDER,
+    HANDOVER,
+    Launched,
+    become,
+    begin_anew,
+    boot_clock_s,
+    note_trial,
+    read_begun,
+    read_handover,
+    told,
+)
+from edge_runtime.runtime.trial import Handover, Look, Watch
+from edge_runtime.service.http import SMALL_BODY, Request, Response, Route, Routes, answer
+from edge_runtime.service.spool import Spool
+from edge_runtime.update.durable import write_durably
+from edge_runtime.update.inbox import Inbox
+from edge_runtime.update.slots import Accepted, SlotName
+
+if TYPE_CHECKING:
+    from tuf.api.metadata import TargetFile
+
+LOOK_EVERY_S = 1.0
+GREET_S = 2.0
+_log = logging.getLogger(__name__)
+
+
+class RuntimeKeeper:
+    """What the launcher said at the start, what is installed since, and the trial of the version that runs.
+
+    :param address: where desktops reach this process; None: it does not listen.
+    :param busy: a model is being installed or on trial, which an end of this process would cut off.
+    :param leave: has this process close everything; :meth:`follow` then makes another version of it.
+    :param submit: does something in another thread.
+    """
+
+    def __init__(
+        self,
+        home: Path,
+        *,
+        inbox: Inbox,
+        signed: Callable[[str], tuple[TargetFile, Accepted]],
+        lines: Callable[[], tuple[PipelineStatus, ...]],
+        address: Callable[[], tuple[str, int] | None],
+        identity: Callable[[], Identity],
+        spool: Spool,
+        alert: Callable[[str, str, str | None, Mapping[str, float]], None],
+        trial_seconds: float,
+        busy: Callable[[], bool],
+        submit: Callable[[Callable[[], None]], object],
+        leave: Callable[[], None],
+    ) -> None:
+        self._home, self._lines, self._address, self._identity = home, lines, address, identity
+        self._spool, self._alert, self._submit, self._leave = spool, alert, submit, leave
+        self._trial_seconds, self._busy = trial_seconds, busy
+        self._launched = launched = told(os.environ)
+        base = read_base(Path(launched.base)) if launched else None
+        self._installer = RuntimeInstaller(home, base=base, launched=launched, inbox=inbox, signed=signed)
+        self._watch: Watch | None = None
+        if launched is not None and launched.on_trial:
+            begun = read_begun(home)
+            self._watch = Watch(read_handover(home), begun.began_s if begun else boot_clock_s())
+        self._next_look = 0.0
+        self._asked = self._served = 0
+        self.leaving = False
+        """This process ends for another version to take its place."""
+
+    def status(self) -> RuntimeStatus:
+        return self._installer.status()
+
+    def routes(self) -> Routes:
+        routes = Routes()
+        routes.add("GET", "/v1/runtime", self._get)
+        routes.add("POST", "/v1/runtime", self._post, max_body=SMALL_BODY)
+        return routes
+
+    def counted(self, route: Route) -> Route:
+        """The same route, whose requests tell that a desktop came, and whether it got an answer."""
+
+        def handler(request: Request) -> Response:
+            self._asked += 1
+            try:
+                response = route.handler(request)
+            except LinesideError:
+                self._served += 1
+                raise
+            self._served += 1
+            return response
+
+        return replace(route, handler=handler)
+
+    def start(self) -> None:
+        """Once the spool takes rows: tell what the launcher found."""
+        for words in self._launched.said if self._launched else ():
+            self._note("runtime.rolled-back", words)
+        if self._watch is not None:
+            self._note("runtime.on-trial", f"The version {running_version()} is on trial.")
+
+    def tick(self) -> None:
+        """Call a few times a second."""
+        now = time.monotonic()
+        if self.leaving or now < self._next_look:
+            return
+        self._next_look = now + LOOK_EVERY_S
+        if self._watch is not None:
+            self._judge(self._watch)
+        elif (slot := self._installer.ready) is not None and not self._busy():
+            self._switch(slot)
+
+    def follow(self) -> None:
+        """Where it was left for another version: become that. Everything in this process is closed by now."""
+        base, slot = self._installer.base, self._installer.ready
+        if not self.leaving or base is None:
+            return
+        if slot is not None:
+            with suppress(LinesideError, OSError):
+                note_trial(self._home, self._trial_seconds)
+                self._installer.begin_trial()
+                become(self._home, base, slot, Launched(base=str(base.folder), slot=slot, on_trial=True))
+        # What cannot be written down is not tried.
+        begin_anew(self._home, base)
+
+    def _get(self, _request: Request) -> Response:
+        base = self._installer.base
+        return answer(
+            RuntimeAnswer(
+                status=self.status(),
+                arch=base.arch if base else "",
+                python=PYTHON,
+                wheels=tuple(sorted(base.wheels)) if base else (),
+                free_bytes=shutil.disk_usage(self._home).free,
+            )
+        )
+
+    def _post(self, request: Request) -> Response:
+        asked = wire.decode(request.body, RuntimeRequest, what="version of the box's program")
+        finish = self._installer.begin(asked.target, again=asked.again)
+        self._spool.audit("runtime.asked", asked.target, who=request.peer)
+        try:
+            self._submit(lambda: self._install(asked.target, finish))
+        except LinesideError as error:
+            self._installer.reject(error.message)
+            raise
+        return answer({}, 202)
+
+    def _install(self, target: str, finish: Callable[[], None]) -> None:
+        try:
+            finish()
+        except LinesideError as error:
+            self._note("runtime.refused", f"{target}: {error.message}")
+
+    def _switch(self, slot: SlotName) -> None:
+        """Leave for the version in a slot: it was loaded once a moment ago, so what it is made of is in memory."""
+        had = {line.name: line.frames_per_s for line in self._lines() if line.frames_per_s > 0}
+        body = wire.encode(Handover(lines=had, healthy_s=self._trial_seconds))
+        try:
+            write_durably(self._home / FOLDER / HANDOVER, [body], mode=0o600)
+        except (LinesideError, OSError) as error:
+            _log.error("the switch to the new version waits: %s", error)
+            return
+        if self._installer.check(slot):
+            self._spool.audit("runtime.switch", "The new version is started on trial.", who="box")
+            self._go()
+
+    def _go(self) -> None:
+        self.leaving = True
+        self._leave()
+
+    def _judge(self, watch: Watch) -> None:
+        lines = {line.name: line for line in self._lines()}
+        desktops: Literal["none", "served", "failed"] = (
+            "none" if not self._asked else "served" if self._served else "failed"
+        )
+        look = Look(at_s=boot_clock_s(), listening=self._answers(), desktops=desktops, lines=lines)
+        healthy = watch.see(look)
+        if healthy is None:
+            return
+        if not healthy:
+            reason = "; ".join(watch.last) or "it did not do well for long enough"
+            self._installer.roll_back(reason)
+            self._note("runtime.rolled-back", f"The version {running_version()} was given up: {reason}.")
+            self._watch = None
+            self._go()
+            return
+        try:
+            self._installer.commit(
+                sum(line.frames for line in lines.values()), sum(line.errors for line in lines.values())
+            )
+        except LinesideError as error:
+            # Until the time is up it is tried again; then the version before comes back.
+            _log.error("the new version cannot be committed: %s", error)
+            return
+        self._watch = None
+        self._note("runtime.committed", f"The version {running_version()} runs from now on.")
+
+    def _answers(self) -> bool:
+        """Whether its own listener gets through a TLS handshake with the box's own key: as far as a stranger gets."""
+        address, identity = self._address(), self._identity()
+        if address is None:
+            return False
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address[0], address[0])  # noqa: S104 - what it listens on
+        pem = identity.certificate_pem
+        with (
+            suppress(OSError, LinesideError),
+            socket.create_connection((host, address[1]), GREET_S) as plain,
+            client_context(identity, pem).wrap_socket(plain) as greeted,
+        ):
+            return greeted.getpeercert(binary_form=True) == ssl.PEM_cert_to_DER_cert(pem)
+        return False
+
+    def _note(self, kind: str, words: str) -> None:
+        self._spool.audit(kind, words, who="box")
+        self._alert(kind, words, None, {})
+        _log.warning("%s", words)
