@@ -67,9 +67,12 @@ def _lines(box: Box) -> str:
     return ", ".join(f"{line.name} {line.state}{' (drift)' if line.drift else ''}" for line in pipelines)
 
 
+_PROBLEMS = {"box.wrong-key": "another key answers", "box.refuses-desktop": "refuses this desktop"}
+
+
 def _state(box: Box) -> str:
     if box.problem:
-        return "not reachable"
+        return _PROBLEMS.get(box.problem_code or "", "not reachable")
     return "reachable" if box.last_seen_ms else "never seen"
 
 
@@ -160,7 +163,7 @@ def _show(arguments: argparse.Namespace, session: Session) -> None:
 def _enrol(arguments: argparse.Namespace, session: Session) -> None:
     from app.usecases import boxes
 
-    if arguments.where.startswith(ssh.SCHEME):
+    if ssh.is_over_ssh(arguments.where):
         ssh.enrol(arguments, session, lambda box: text.facts([(name, read(box)) for name, read in _FULL.items()]))
         return
     with session.open() as ctx:

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from app.usecases.enrolment import EnrolmentReport
     from app.usecases.release import ReleaseReport, Rows
 
-SCHEME = "ssh://"
 _MOST_BYTES = 4096
 _PROMPTS = {
     "password": "Password of {who}: ",
@@ -84,6 +83,18 @@ def enrol(arguments: argparse.Namespace, session: Session, facts: Callable[[Box]
                 cancel=cancel,
             )
     session.answer(_enrolled(report), [*facts(report.box), *_enrolled_lines(report)])
+
+
+def is_over_ssh(where: str) -> bool:
+    """Whether it is no folder.
+
+    :raises InputInvalid: it is an address from which the beginning is missing.
+    """
+    from app.fleet.ssh.address import SCHEME, is_target, looks_like_target
+
+    if looks_like_target(where) and not Path(where).exists():
+        raise InputInvalid(f"{where!r} is no folder here.", hint=f"Over SSH it is {SCHEME}{where.strip()}.")
+    return is_target(where)
 
 
 def _enrolled(report: EnrolmentReport) -> dict[str, object]:

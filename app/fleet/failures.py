@@ -8,7 +8,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from edge_runtime.contracts import wire
-from edge_runtime.contracts.errors import BoxRefused, BoxUnreachable, BoxWrongKey, InputInvalid, LinesideError
+from edge_runtime.contracts.errors import (
+    BoxRefused,
+    BoxRefusesDesktop,
+    BoxUnreachable,
+    BoxWrongKey,
+    InputInvalid,
+    LinesideError,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +39,7 @@ def no_answer(address: str, error: Exception, *, heard: bool = False) -> Linesid
     alert = isinstance(error, ssl.SSLError) and "ALERT" in (error.reason or "")
     ended = isinstance(error, ssl.SSLEOFError | http.client.RemoteDisconnected | ConnectionResetError | BrokenPipeError)
     if alert or (ended and not heard):
-        return BoxRefused(f"The box at {address} does not trust this desktop's key.")
+        return BoxRefusesDesktop(f"The box at {address} does not trust this desktop's key.")
     reason = "it did not answer in time" if isinstance(error, TimeoutError) else str(error) or type(error).__name__
     reason = "the connection broke off" if ended else reason
     return BoxUnreachable(f"No connection to {address}: {reason}.")

@@ -31,6 +31,10 @@ WORDS: dict[ReasonKind, tuple[str, str]] = {
         "Far more boxes are announced than there can be; {count} announcements were left out.",
         "Find the machine that floods this network. Until then, give the box's address.",
     ),
+    "dropped": (
+        "More was announced at once than this machine could take in: its system dropped {count} packets.",
+        "Look again, for longer (--seconds 10), or allow larger buffers: `sudo sysctl net.core.rmem_max=8388608`.",
+    ),
     "false-claims": (
         "{count} announcements name a box at an address where another key answers.",
         "They were left out. Old entries do that for a while; many of them are an impostor's work.",

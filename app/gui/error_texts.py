@@ -134,6 +134,13 @@ TEXTS: dict[str, tuple[str, str]] = {
         QT_TRANSLATE_NOOP("errors", "The box refused the request"),
         QT_TRANSLATE_NOOP("errors", "Check that this desktop is enrolled on the box."),
     ),
+    "box.refuses-desktop": (
+        QT_TRANSLATE_NOOP("errors", "The box refuses this desktop"),
+        QT_TRANSLATE_NOOP(
+            "errors",
+            "This desktop was struck off, or the box was set up anew. Ask a colleague; or enrol the box again.",
+        ),
+    ),
     "drill.refused": (
         QT_TRANSLATE_NOOP("errors", "The drill cannot be held now"),
         QT_TRANSLATE_NOOP("errors", "Nothing was done to the box. Do what is said, or wait, then try again."),

@@ -56,15 +56,19 @@ def duration(seconds: float) -> str:
     return QCoreApplication.translate("formats", "{h} h {m:02d} min").format(h=whole // 3600, m=whole % 3600 // 60)
 
 
-def off_by(ms: float) -> str:
-    """How far one clock is from another: "56 d behind", to be followed by whose."""
+def apart(ms: float) -> str:
+    """How far two clocks are from each other, whichever is ahead."""
     seconds = abs(ms) / 1000
     if seconds < 1:
-        size = QCoreApplication.translate("formats", "{n} ms").format(n=round(abs(ms)))
-    elif seconds < 2 * 86_400:
-        size = duration(seconds)
-    else:
-        size = QCoreApplication.translate("formats", "{n} days").format(n=count(round(seconds / 86_400)))
+        return QCoreApplication.translate("formats", "{n} ms").format(n=round(abs(ms)))
+    if seconds < 2 * 86_400:
+        return duration(seconds)
+    return QCoreApplication.translate("formats", "{n} days").format(n=count(round(seconds / 86_400)))
+
+
+def off_by(ms: float) -> str:
+    """How far one clock is from another: "56 d behind", to be followed by whose."""
+    size = apart(ms)
     if ms < 0:
         return QCoreApplication.translate("formats", "{size} behind").format(size=size)
     return QCoreApplication.translate("formats", "{size} ahead of").format(size=size)

@@ -43,6 +43,15 @@ TEXTS: dict[ReasonKind, tuple[str, str]] = {
         ),
         QT_TRANSLATE_NOOP("reasons", "Find the machine that floods this network. Until then, give the box's address."),
     ),
+    "dropped": (
+        QT_TRANSLATE_NOOP(
+            "reasons", "More was announced at once than this machine could take in: its system dropped {count} packets."
+        ),
+        QT_TRANSLATE_NOOP(
+            "reasons",
+            "Look again, for longer (--seconds 10), or allow larger buffers: `sudo sysctl net.core.rmem_max=8388608`.",
+        ),
+    ),
     "false-claims": (
         QT_TRANSLATE_NOOP("reasons", "{count} announcements name a box at an address where another key answers."),
         QT_TRANSLATE_NOOP(

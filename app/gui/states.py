@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from PySide6.QtCore import QCoreApplication
 
 from app.gui.i18n import QT_TRANSLATE_NOOP
 from app.gui.theme import Tone
+from app.store.boxes import SUSPICIOUS
 from app.store.records import Box, Model
 from edge_runtime.contracts.status import BoxStatus, SlotStatus
 
@@ -95,6 +98,8 @@ _WORDS: dict[str, tuple[str, Tone, str]] = {
     "drift": ("drift", "warn", QT_TRANSLATE_NOOP("states", "Drift")),
     "steady": ("ok", "ok", QT_TRANSLATE_NOOP("states", "Steady")),
     "unreachable": ("bad", "bad", QT_TRANSLATE_NOOP("states", "Not answering")),
+    "box.wrong-key": ("key", "bad", QT_TRANSLATE_NOOP("states", "Another key answers")),
+    "box.refuses-desktop": ("stop", "bad", QT_TRANSLATE_NOOP("states", "Refuses this desktop")),
     "new": ("idle", "idle", QT_TRANSLATE_NOOP("states", "Not heard yet")),
     "last-known": ("question", "idle", QT_TRANSLATE_NOOP("states", "Last known")),
     "no-pipeline": ("idle", "idle", QT_TRANSLATE_NOOP("states", "No pipeline")),
@@ -182,7 +187,7 @@ def pipelines_state(status: BoxStatus) -> State:
 
 
 PIPELINE_STATES = ("running", "waiting-for-model", "no-input", "failing", "drift")
-BOX_STATES = (*PIPELINE_STATES, "unreachable", "new", "no-pipeline")
+BOX_STATES = (*PIPELINE_STATES, "unreachable", *SUSPICIOUS, "new", "no-pipeline")
 MODEL_STATES = ("candidate", "gated", "proved", "refused", "released")
 ROLLOUT_STATES = ("running", "paused", "done", "stopped", "aborted")
 BURST_STATES = (
@@ -205,8 +210,19 @@ def slot_state(slot: SlotStatus, *, heard: bool) -> State:
 
 def box_state(box: Box) -> State:
     if box.problem is not None:
-        return state("unreachable")
+        return state(box.problem_code if box.problem_code in SUSPICIOUS else "unreachable")
     return state("new") if box.status is None else pipelines_state(box.status)
+
+
+def with_strangers(said: str, known: Iterable[Box]) -> str:
+    """What is said of how many boxes answer, and for how many somebody answers otherwise than they should."""
+    codes = Counter(box.problem_code for box in known if box.problem is not None)
+    for code in SUSPICIOUS:
+        if codes[code]:
+            said = QCoreApplication.translate("states", "{said}; {state}: {n}").format(
+                said=said, state=state(code).word, n=codes[code]
+            )
+    return said
 
 
 def model_state(model: Model) -> State:

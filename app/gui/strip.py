@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QFrame
 
 from app.gui import formats
 from app.gui.session import Session
+from app.gui.states import with_strangers
 from app.gui.sync_words import sync_state
 from app.gui.widgets import Button, IconLabel, label, row
 from app.store.records import Box, SyncStatus
@@ -104,9 +105,8 @@ class StatusStrip(QFrame):
     def _arrived(self, status: SyncStatus, known: Sequence[Box]) -> None:
         self._asking = False
         answering = sum(box.problem is None and box.last_seen_ms is not None for box in known)
-        self.boxes.rename(
-            self.tr("{n} of {all} boxes answer").format(n=answering, all=len(known)) if known else self.tr("No boxes")
-        )
+        said = self.tr("{n} of {all} boxes answer").format(n=answering, all=len(known))
+        self.boxes.rename(with_strangers(said, known) if known else self.tr("No boxes"))
         shown = sync_state(status)
         waiting = status.pending_changes + status.pending_objects
         self.sync.rename(f"{shown.word} ({formats.count(waiting)})" if waiting and status.store else shown.word)

@@ -12,11 +12,14 @@ from app.store.records import Box, Heard
 from app.store.sightings import note_sightings
 from app.store.writer import Writer
 from edge_runtime.contracts import wire
-from edge_runtime.contracts.errors import InputInvalid, NotFound
+from edge_runtime.contracts.errors import BoxRefusesDesktop, BoxWrongKey, InputInvalid, LinesideError, NotFound
 from edge_runtime.contracts.status import BoxStatus
 
+SUSPICIOUS = (BoxWrongKey.code, BoxRefusesDesktop.code)
+"""Somebody answers for a box, and not as it should."""
+ENTERED_EVERY_MS = 3_600_000
 _SELECT = """SELECT b.box, b.name, COALESCE(s.address, b.address) AS address, b.certificate, b.enrolled_ms,
-    s.last_seen_ms, s.problem, s.status, s.skew_ms, s.skew_error_ms,
+    s.last_seen_ms, s.problem, s.problem_code, s.status, s.skew_ms, s.skew_error_ms,
     (SELECT json_group_array(label)
         FROM (SELECT l.label FROM box_labels l WHERE l.box = b.box ORDER BY l.label)) AS labels
     FROM boxes b LEFT JOIN box_status s USING (box)"""
@@ -43,6 +46,7 @@ def put_box(db: Database, box: Box) -> None:
                 "address": None,
                 "last_seen_ms": box.last_seen_ms,
                 "problem": box.problem,
+                "problem_code": box.problem_code,
                 "status": to_json(box.status) if box.status else None,
             },
         )
@@ -80,7 +84,7 @@ class Contact:
     box: str
     status: BoxStatus | None = None
     """What it answered; without it the last one stays."""
-    problem: str | None = None
+    problem: LinesideError | None = None
     """Why it did not answer; a ``status`` clears it."""
     address: str | None = None
     """Where it was found; None leaves it."""
@@ -93,6 +97,8 @@ class Contact:
 def keep_contacts(db: Database, contacts: Iterable[Contact]) -> int:
     """Keep what contacts with boxes brought, in one transaction; one with a box that is not enrolled is left out.
 
+    That another key answers for a box, or that it refuses this desktop, goes into the activity when it begins.
+
     :returns: how many sightings there were so far; see :mod:`app.store.sightings`.
     """
     rows = [(contact, _row_of(contact)) for contact in contacts]
@@ -101,6 +107,8 @@ def keep_contacts(db: Database, contacts: Iterable[Contact]) -> int:
         enrolled = {row["box"] for row in writer.execute("SELECT box FROM boxes")}
         for contact, row in rows:
             if contact.box in enrolled:
+                if contact.problem is not None and contact.problem.code in SUSPICIOUS:
+                    _enter(writer, contact.box, contact.problem)
                 writer.upsert("box_status", row)
                 writer.touch("boxes", contact.box)
         return note_sightings(
@@ -116,12 +124,28 @@ def keep_contacts(db: Database, contacts: Iterable[Contact]) -> int:
     return db.write(work)
 
 
+def _enter(writer: Writer, box: str, problem: LinesideError) -> None:
+    """Once until the box answers rightly again, and never twice within an hour."""
+    known = writer.execute(
+        "SELECT b.name, s.problem_code, s.last_seen_ms FROM boxes b LEFT JOIN box_status s USING (box) WHERE b.box = ?",
+        (box,),
+    ).fetchone()
+    if known["problem_code"] == problem.code:
+        return
+    entered = writer.execute(
+        "SELECT max(at_ms) AS at_ms FROM activity WHERE what = ? AND subject = ?", (problem.code, box)
+    ).fetchone()
+    settled = min(known["last_seen_ms"] or 0, writer.now_ms - ENTERED_EVERY_MS)
+    if entered["at_ms"] is None or entered["at_ms"] <= settled:
+        writer.activity(problem.code, box, f"{known['name']}: {problem.message}")
+
+
 def set_status(
     db: Database,
     box: str,
     *,
     status: BoxStatus | None = None,
-    problem: str | None = None,
+    problem: LinesideError | None = None,
     address: str | None = None,
     seen_ms: int | None = None,
     heard: Heard | None = None,
@@ -145,9 +169,9 @@ def move_box(db: Database, box: str, address: str, words: str) -> None:
 def _row_of(contact: Contact) -> dict[str, object]:
     row: dict[str, object] = {"box": contact.box}
     if contact.status is not None:
-        row |= {"status": to_json(contact.status), "problem": None}
+        row |= {"status": to_json(contact.status), "problem": None, "problem_code": None}
     if contact.problem is not None:
-        row["problem"] = contact.problem
+        row |= {"problem": str(contact.problem), "problem_code": contact.problem.code}
     if contact.address is not None:
         row["address"] = contact.address
     if contact.seen_ms is not None:
@@ -171,6 +195,7 @@ def _box(row: sqlite3.Row) -> Box:
         enrolled_ms=row["enrolled_ms"],
         last_seen_ms=row["last_seen_ms"],
         problem=row["problem"],
+        problem_code=row["problem_code"],
         status=_status(row["status"]),
         skew_ms=row["skew_ms"],
         skew_error_ms=row["skew_error_ms"],

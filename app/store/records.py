@@ -62,6 +62,8 @@ class Box:
     last_seen_ms: int | None = None
     problem: str | None = None
     """Why the last contact failed; None when it answered."""
+    problem_code: str | None = None
+    """The error's code."""
     status: BoxStatus | None = None
     skew_ms: float | None = None
     """How far its clock was ahead of this desktop's at the last contact, give or take ``skew_error_ms``."""

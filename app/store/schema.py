@@ -303,6 +303,11 @@ def _dots(database: sqlite_utils.Database) -> None:
         database.execute(statement)
 
 
+def _problem_codes(database: sqlite_utils.Database) -> None:
+    """What kind of problem the last contact with a box had; of those before nobody knows."""
+    database.execute("ALTER TABLE box_status ADD COLUMN problem_code TEXT")
+
+
 STEPS = (
     Step("0001_foundation", _foundation),
     Step("0002_more_streams", _more_streams),
@@ -312,5 +317,6 @@ STEPS = (
     Step("0006_notes_of_audits", _notes_of_audits),
     Step("0007_rollouts", _rollouts),
     Step("0008_visits", _visits),
+    Step("0010_problem_codes", _problem_codes),
     Step("0012_dots", _dots),
 )

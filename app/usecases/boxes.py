@@ -72,13 +72,13 @@ def enrol_local(ctx: Context, box_home: Path, *, address: str | None = None) -> 
 
 
 def require_free_name(ctx: Context, box: str, name: str) -> None:
-    """:raises AlreadyExists: another box than this one is called so."""
+    """:raises AlreadyExists: another box than this one is called so, be it in other capitals: people type names."""
     known = box_store.list_boxes(ctx.database)
-    namesake = next((other for other in known if other.name == name and other.box != box), None)
+    namesake = next((other for other in known if other.name.casefold() == name.casefold() and other.box != box), None)
     if namesake is not None:
         raise AlreadyExists(
-            f"Another box ({namesake.box[:12]}) is already called {name!r}.",
-            hint=f"If it is the same box with a new key, forget the old one: `lineside boxes forget {name}`.",
+            f"Another box ({namesake.box[:12]}) is already called {namesake.name!r}.",
+            hint=f"If it is the same box with a new key, forget the old one: `lineside boxes forget {namesake.name}`.",
         )
 
 
@@ -134,7 +134,7 @@ def refresh(ctx: Context, name: str | None = None) -> list[Box]:
                 status = roots.ask_status(ctx, box, client)
                 heard = begun.end(status.at_ms)
         except LinesideError as error:
-            box_store.set_status(ctx.database, box.box, problem=str(error))
+            box_store.set_status(ctx.database, box.box, problem=error)
         else:
             box_store.set_status(ctx.database, box.box, status=status, seen_ms=now_ms(), heard=heard)
     roots.forget_former_keys(ctx)
@@ -162,7 +162,7 @@ def collect(
         except LinesideError as error:
             if error.code == "task.cancelled":
                 raise
-            box_store.set_status(ctx.database, box.box, problem=str(error))
+            box_store.set_status(ctx.database, box.box, problem=error)
             if name is not None:
                 raise
             unreachable.append(box.name)

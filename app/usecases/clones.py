@@ -120,7 +120,7 @@ def _ask(ctx: Context, box_id: str, address: str) -> None:
             heard = begun.end(status.at_ms)
     except LinesideError as error:
         if address == box.address:
-            box_store.set_status(ctx.database, box_id, problem=str(error))
+            box_store.set_status(ctx.database, box_id, problem=error)
         if address != box.address or isinstance(error, BoxWrongKey):
             # Whoever was there has moved, or has another key by now; if it comes back, a scan finds it again.
             sighting_store.forget_place(ctx.database, box_id, address)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -17,6 +17,7 @@ from app.fleet.edge_bundle import EdgeBundle, find_edge_bundle, open_edge_bundle
 from app.fleet.ssh.address import SshTarget
 from app.fleet.ssh.bundle import Load, load_for
 from app.fleet.ssh.machine import Machine, Probe, choose_python, meet, supervisor_source
+from app.fleet.ssh.notes import Note, say
 from app.fleet.ssh.preflight import Facts, Text, Wanted, is_installed, judge
 from app.fleet.ssh.session import SignIn, SshSession, open_session
 from app.fleet.ssh.upload import Staged, look_at_staged, plan, upload
@@ -27,7 +28,12 @@ from app.usecases.boxes import enter_box, now_ms, refresh, require_free_name
 from app.usecases.one_at_a_time import alone_with
 from app.usecases.progress import CancelToken, Progress, ProgressEvent, silent
 from edge_runtime.config import join_address
-from edge_runtime.contracts.enrolment_errors import EdgeBundleTampered, EnrolmentNotConfirmed, EnrolmentUnsuitable
+from edge_runtime.contracts.enrolment_errors import (
+    EdgeBundleTampered,
+    EnrolmentNotConfirmed,
+    EnrolmentUnsuitable,
+    SshHostKey,
+)
 from edge_runtime.contracts.errors import BoxRefused, BoxUnreachable, BoxWrongKey, InputInvalid, LinesideError
 from edge_runtime.contracts.rows import Digest, Name
 from edge_runtime.contracts.text import one_line
@@ -77,6 +83,9 @@ class EnrolmentReport:
     boot: str
     """``systemd``, ``cron`` or ``by-hand``: what starts the box when the machine does."""
     warnings: tuple[str, ...] = ()
+    """The notes, in English."""
+    notes: tuple[Note, ...] = ()
+    """What a person should know of the machine."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,8 +151,23 @@ def enrol_over_ssh(
     if name is not None:
         name = require_box_name(name)
     progress(ProgressEvent(step=Step.CONNECT, message=str(target)))
-    with alone_with(ctx, target), open_session(target, host_key, sign_in, check=token.check) as session:
+    with (
+        alone_with(ctx, target),
+        host_key_noted(ctx, target),
+        open_session(target, host_key, sign_in, check=token.check) as session,
+    ):
         return _Enrolment(ctx, session, name, bundle, progress, token).run(sign_in)
+
+
+@contextmanager
+def host_key_noted(ctx: Context, target: SshTarget) -> Iterator[None]:
+    """That a machine has another key than was said of it goes into the activity."""
+    try:
+        yield
+    except SshHostKey as error:
+        told = f"{target}: {error.message}"
+        ctx.database.write(lambda w: w.activity(SshHostKey.code, str(target), told))
+        raise
 
 
 @dataclass
@@ -165,16 +189,16 @@ class _Enrolment:
         load = load_for(found[0], version)
         facts = machine.as_root("look", Facts, home=machine.probe.home)
         wanted = self._wanted(machine, load, facts)
-        warnings = self._judge(facts, wanted)
+        notes = self._judge(facts, wanted)
         if not is_installed(facts, wanted):
             with self.session.files():
                 # It is looked over, too, before anything is written.
                 pass
         with machine.claimed(self.ctx.identity.fingerprint):
-            return self._make(machine, load, facts, wanted, warnings)
+            return self._make(machine, load, facts, wanted, notes)
 
     def _make(
-        self, machine: Machine, load: Load, facts: Facts, wanted: Wanted, warnings: tuple[str, ...]
+        self, machine: Machine, load: Load, facts: Facts, wanted: Wanted, notes: tuple[Note, ...]
     ) -> EnrolmentReport:
         if not is_installed(facts, wanted):
             staged = self._upload(machine, load)
@@ -188,6 +212,7 @@ class _Enrolment:
         keys = self._keys(machine, facts)
         self._do(machine, Step.START, "start", _Changed, anew=False)
         box = self._confirm(machine, keys, load.bundle.manifest.version)
+        warnings = tuple(map(say, notes))
         self._record(box, warnings)
         return EnrolmentReport(
             box=box,
@@ -197,6 +222,7 @@ class _Enrolment:
             version=load.bundle.manifest.version,
             boot=served.boot,
             warnings=warnings,
+            notes=notes,
         )
 
     def _record(self, box: Box, warnings: Sequence[str]) -> None:
@@ -246,7 +272,7 @@ class _Enrolment:
             free_staging=machine.probe.free_bytes,
         )
 
-    def _judge(self, facts: Facts, wanted: Wanted) -> tuple[str, ...]:
+    def _judge(self, facts: Facts, wanted: Wanted) -> tuple[Note, ...]:
         verdict = judge(facts, wanted)
         if verdict.problems:
             raise EnrolmentUnsuitable(" ".join(one_line(problem) for problem in verdict.problems))
@@ -255,12 +281,15 @@ class _Enrolment:
             box = fingerprint_of(there.certificate) if there.certificate else ""
             require_free_name(self.ctx, box, there.name)
             if self.name and self.name != there.name:
-                kept = f"It is a box called {there.name!r} already, and stays so; its edge.toml has the name."
-                return (*map(one_line, (*verdict.warnings, kept)),)
-        else:
-            self.name = require_box_name(self.name or facts.hostname or self.session.target.host)
-            require_free_name(self.ctx, "", self.name)
-        return tuple(map(one_line, verdict.warnings))
+                return (*verdict.notes, Note(kind="name-kept", facts={"name": there.name}))
+            return verdict.notes
+        box = fingerprint_of(there.certificate) if there is not None and there.certificate else ""
+        known = next((one.name for one in box_store.list_boxes(self.ctx.database) if one.box == box), None)
+        self.name = require_box_name(self.name or known or facts.hostname or self.session.target.host)
+        require_free_name(self.ctx, box, self.name)
+        if box:
+            return (*verdict.notes, Note(kind="config-anew", facts={"name": self.name}))
+        return verdict.notes
 
     def _upload(self, machine: Machine, load: Load) -> Staged:
         staged = look_at_staged(machine, load, make=True)

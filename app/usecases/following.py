@@ -49,7 +49,7 @@ class Following:
             [
                 Contact(box=one.box, status=one.status, seen_ms=at_ms, heard=_heard(one))
                 if one.status
-                else Contact(box=one.box, problem=str(one.problem))
+                else Contact(box=one.box, problem=one.problem)
                 for one in news
             ],
         )

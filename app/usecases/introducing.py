@@ -85,10 +85,14 @@ def _introduce(ctx: Context, box: Box, client: BoxClient, key: RootKey) -> None:
             f"Root {own.version} of the site, which it has, does not list this desktop: it was struck off.",
             hint="Have it admitted again.",
         )
-    for version in range(there + 1, own.version + 1):
+    lacked = range(there + 1, own.version + 1)
+    for version in lacked:
         client.put_root(version, own.body(version))
     if client.root(own.version) != own.newest or client.newest_root() != own.version:
         raise TrustRefused(f"It did not take root {own.version}.")
+    if lacked:
+        words = f"Brought root {own.version} to {box.name} with the root key."
+        ctx.database.write(lambda writer: writer.activity("trust.root-delivered", box.box, words))
 
 
 def _has(client: BoxClient, version: int, body: bytes) -> bool:

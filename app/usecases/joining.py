@@ -6,6 +6,7 @@ import hashlib
 import re
 import shutil
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ from app.fleet.client import BoxClient
 from app.store import boxes as box_store
 from app.store.database import Database
 from app.store.records import Box, Site
+from app.store.writer import Writer
 from app.usecases import introducing, trust
 from app.usecases.sites import MAX_NAME, desktop_name
 from edge_runtime.contracts import wire
@@ -146,10 +148,11 @@ def recover(
         signing = (
             load_signing_key(places.signing_key) if places.signing_key.exists() else new_signing_key(places.signing_key)
         )
+        gone = {other: entry.name for other, entry in roots.desktops().items() if other != identity.fingerprint}
         if identity.fingerprint not in roots.desktops():
             desktop = Desktop(called, identity.certificate_pem, trust.public_key(signing))
             roots.change({identity.fingerprint: desktop}, key, now_s=int(time.time()))
-        ctx = _settle(places, draft, handover, identity, f"Recovered the site {handover.name} with its root key.")
+        ctx = _settle(places, draft, handover, identity, f"Recovered the site {handover.name} with its root key.", gone)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
     try:
@@ -192,7 +195,15 @@ def _ask_for_newer(handover: Handover, roots: SiteRoots, key: RootKey) -> SiteRo
     return roots
 
 
-def _settle(places: Places, draft: Path, handover: Handover, identity: Identity, words: str) -> Context:
+def _settle(
+    places: Places,
+    draft: Path,
+    handover: Handover,
+    identity: Identity,
+    words: str,
+    struck_off: Mapping[str, str] | None = None,
+) -> Context:
+    """:param struck_off: names of desktops that the newest root does not list any more, by fingerprint."""
     from cloud_sync.release.sign import ReleaseRepository
 
     releases = {name: body.encode() for name, body in handover.releases.items()}
@@ -215,7 +226,13 @@ def _settle(places: Places, draft: Path, handover: Handover, identity: Identity,
                         enrolled_ms=box.enrolled_ms,
                     ),
                 )
-        database.write(lambda writer: writer.activity("site.joined", site.site, words))
+
+        def enter(writer: Writer) -> None:
+            writer.activity("site.joined", site.site, words)
+            for fingerprint, name in (struck_off or {}).items():
+                writer.activity("trust.struck-off", fingerprint, f"Struck off the desktop {name}.")
+
+        database.write(enter)
     finally:
         database.close()
     # Last: where it is, there is a site.

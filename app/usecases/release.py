@@ -20,6 +20,7 @@ from app.store.records import Box
 from app.store.ssh_access import SshAccess, access_of
 from app.usecases import boxes
 from app.usecases.boxes import get_box
+from app.usecases.enrolment import host_key_noted
 from app.usecases.following import waiting
 from app.usecases.one_at_a_time import alone_with
 from app.usecases.progress import CancelToken, Progress, ProgressEvent, silent
@@ -180,7 +181,11 @@ def _release(
         progress(ProgressEvent(step=step, message=message))
 
     begin(ReleaseStep.CONNECT, str(target))
-    with alone_with(ctx, target), open_session(target, host_key, sign_in, check=cancel.check) as session:
+    with (
+        alone_with(ctx, target),
+        host_key_noted(ctx, target),
+        open_session(target, host_key, sign_in, check=cancel.check) as session,
+    ):
         begin(ReleaseStep.LOOK)
         machine = meet(session, sign_in, offer=lambda _probe: ())
         facts = machine.as_root("look", Facts, home=machine.probe.home, waiting=True)

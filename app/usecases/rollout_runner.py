@@ -220,7 +220,7 @@ class Runner:
                 continue
             except LinesideError as error:
                 # One box's trouble never ends the pass; a row that could not be written is found again.
-                box_store.set_status(self._ctx.database, box, problem=str(error))
+                box_store.set_status(self._ctx.database, box, problem=error)
             except Exception as error:  # noqa: BLE001 - it reaches the caller once the other boxes were served
                 self._bug = error
 

@@ -82,7 +82,7 @@ class Visit:
             if error.code == "task.cancelled":
                 raise
             # It keeps its place: being away is no state of the rollout, and another desktop may well reach it.
-            box_store.set_status(database, self._box.box, problem=str(error))
+            box_store.set_status(database, self._box.box, problem=error)
 
     def _act(self, client: BoxClient, status: BoxStatus) -> None:
         if self._now() == "aborted":

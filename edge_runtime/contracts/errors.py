@@ -172,6 +172,12 @@ class BoxRefused(LinesideError):
     default_hint = "Check that this desktop is enrolled on the box."
 
 
+class BoxRefusesDesktop(BoxRefused):
+    code = "box.refuses-desktop"
+    title = "The box refuses this desktop"
+    default_hint = "This desktop was struck off, or the box was set up anew. Ask a colleague; or enrol the box again."
+
+
 class DrillRefused(BoxRefused):
     code = "drill.refused"
     title = "The drill cannot be held now"

@@ -16,6 +16,7 @@ ReasonKind = Literal[
     "multicast-blocked",
     "not-listening",
     "flooded",
+    "dropped",
     "false-claims",
     "malformed",
     "unproved",

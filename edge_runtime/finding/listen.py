@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 
 from zeroconf import (
-    BadTypeInNameException,
     Error,
     InterfaceChoice,
     IPVersion,
@@ -20,15 +19,14 @@ from zeroconf import (
     Zeroconf,
 )
 
+from edge_runtime.finding.asking import AGAIN_S, WHO_ELSE_S, Unresolved, ask_who_else
 from edge_runtime.finding.claims import Claim, Claims
-from edge_runtime.finding.interfaces import Interface, distance, list_interfaces
+from edge_runtime.finding.interfaces import distance, list_interfaces
+from edge_runtime.finding.reception import dropped, make_room
 
 SERVICE = "_lineside._tcp.local."
-ASK_MS = 300
 READ_ON_S = 1.0
-"""How much longer is read what was heard."""
-MOST_ASKED = 32
-"""Announcements without an address whose sender is asked for it; each costs a little time."""
+"""How much longer is listened while what was heard is still being read, or more comes."""
 _log = logging.getLogger(__name__)
 
 
@@ -40,6 +38,8 @@ class Heard:
     malformed: int = 0
     left_out: int = 0
     """Announcements beyond what is read or kept: the network is flooded."""
+    dropped: int = 0
+    """Packets that came and found no room here."""
     problem: str | None = None
     """Why this machine could not listen at all."""
 
@@ -59,12 +59,11 @@ def listen(
     except (OSError, Error, RuntimeError) as error:
         _log.warning("multicast is off on this machine: %s", error)
         return Heard(problem=str(error))
-    claims = Claims(expected)
+    hearing = _Hearing(zeroconf, Claims(expected))
     try:
-        unread = _gather(zeroconf, claims, seconds, enough)
+        return hearing.gather(seconds, enough)
     finally:
         zeroconf.close()
-    return Heard(claims=tuple(claims.all()), malformed=claims.malformed, left_out=claims.left_out + unread)
 
 
 def _open() -> Zeroconf:
@@ -75,48 +74,69 @@ def _open() -> Zeroconf:
         return Zeroconf(interfaces=InterfaceChoice.All)
 
 
-def _gather(zeroconf: Zeroconf, claims: Claims, seconds: float, enough: Callable[[Collection[str]], bool]) -> int:
-    """Returns how many announcements were heard and not read."""
-    interfaces = list_interfaces()
-    names: SimpleQueue[str] = SimpleQueue()
-    asked = 0
+class _Hearing:
+    """What one look hears, until it ends."""
 
-    def heard(*, name: str, state_change: ServiceStateChange, **_rest: object) -> None:
+    def __init__(self, zeroconf: Zeroconf, claims: Claims) -> None:
+        self._zeroconf, self._claims = zeroconf, claims
+        self._interfaces = list_interfaces()
+        self._names: SimpleQueue[str] = SimpleQueue()
+        self._unresolved = Unresolved()
+        self._news = 0
+        """Names and answers that came."""
+
+    def gather(self, seconds: float, enough: Callable[[Collection[str]], bool]) -> Heard:
+        sockets = [reader.sock for reader in self._zeroconf.engine.readers]
+        make_room(sockets)
+        browser = ServiceBrowser(self._zeroconf, SERVICE, handlers=[self._heard])
+        try:
+            done = self._until(time.monotonic() + seconds, enough)
+        finally:
+            browser.cancel()
+        return Heard(
+            claims=tuple(self._claims.all()),
+            malformed=self._claims.malformed,
+            left_out=self._claims.left_out + self._unresolved.left_out + (0 if done else self._names.qsize()),
+            dropped=dropped(sockets),
+        )
+
+    def _heard(self, *, name: str, state_change: ServiceStateChange, **_rest: object) -> None:
         """On the library's own thread, for each announcement: nothing here waits."""
         if state_change is not ServiceStateChange.Removed:
-            names.put(name)
+            self._names.put(name)
 
-    def read(name: str, left_s: float) -> None:
-        nonlocal asked
-        try:
-            info = ServiceInfo(SERVICE, name)
-        except BadTypeInNameException:
-            return
-        if not info.load_from_cache(zeroconf):
-            asked += 1
-            if left_s <= 0 or asked > MOST_ASKED or not info.request(zeroconf, min(ASK_MS, left_s * 1000)):
-                return
-        _claim(claims, info, interfaces)
-
-    deadline = time.monotonic() + seconds
-    browser = ServiceBrowser(zeroconf, SERVICE, handlers=[heard])
-    try:
-        while (left_s := deadline - time.monotonic()) > 0 and not enough(claims.boxes):
+    def _until(self, deadline: float, enough: Callable[[Collection[str]], bool]) -> bool:
+        """Listen until ``deadline``, and a little longer while news come; whether it was enough."""
+        # The library asks first for answers to this machine alone, which another program at the same port may take.
+        ask_at = who_at = time.monotonic() + AGAIN_S
+        asked_with, told = -1, 0
+        while not enough(self._claims.boxes):
+            now = time.monotonic()
+            if now >= deadline + READ_ON_S or (now >= deadline and now >= ask_at and told == self._news):
+                return False
+            if now >= ask_at:
+                told, ask_at = self._news, now + AGAIN_S
+                for info in self._unresolved.resolved(self._zeroconf):
+                    self._claim(info)
+                self._unresolved.ask(self._zeroconf)
+            if now >= who_at and asked_with != self._news:
+                asked_with, who_at = self._news, now + WHO_ELSE_S
+                ask_who_else(self._zeroconf, SERVICE)
             with suppress(Empty):
-                read(names.get(timeout=left_s), left_s)
-    finally:
-        browser.cancel()
-    while time.monotonic() < deadline + READ_ON_S and not enough(claims.boxes):
-        try:
-            read(names.get_nowait(), 0)
-        except Empty:
-            break
-    return 0 if enough(claims.boxes) else names.qsize()
+                self._read(self._names.get(timeout=max(0.0, ask_at - now)))
+        return True
 
+    def _read(self, name: str) -> None:
+        self._news += 1
+        info = self._unresolved.look(self._zeroconf, SERVICE, name)
+        if info is not None:
+            self._claim(info)
 
-def _claim(claims: Claims, info: ServiceInfo, interfaces: list[Interface]) -> None:
-    text = {
-        key.decode(errors="replace"): (value or b"").decode(errors="replace") for key, value in info.properties.items()
-    }
-    hosts = sorted(info.parsed_scoped_addresses(), key=lambda host: distance(interfaces, host))
-    claims.add(text, hosts, info.port or 0)
+    def _claim(self, info: ServiceInfo) -> None:
+        self._news += 1
+        text = {
+            key.decode(errors="replace"): (value or b"").decode(errors="replace")
+            for key, value in info.properties.items()
+        }
+        hosts = sorted(info.parsed_scoped_addresses(), key=lambda host: distance(self._interfaces, host))
+        self._claims.add(text, hosts, info.port or 0)

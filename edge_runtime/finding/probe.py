@@ -18,6 +18,8 @@ from edge_runtime.finding.schedule import Schedule
 from edge_runtime.identity import Presented, read_presented
 
 AT_ONCE = 256
+PATIENT_AT_ONCE = 32
+"""Of those that were silent when they were asked with many others."""
 TIMEOUT_S = 1.5
 MOST_ADDRESSES = 4096
 """Of one subnet: a /20."""
@@ -58,7 +60,7 @@ def probe_in_turn(
     timeout_s: float = TIMEOUT_S,
     done: Callable[[int], None] = lambda _count: None,
 ) -> list[Probed]:
-    """As :func:`probe`, what a schedule gives out; the answers as they came."""
+    """As :func:`probe`, what a schedule gives out; the answers as they came, so that of two the later one counts."""
     try:
         return asyncio.run(_probe_all(schedule, timeout_s, done))
     except BaseExceptionGroup as group:
@@ -99,7 +101,9 @@ async def _probe_all(schedule: Schedule, timeout_s: float, done: Callable[[int],
     async with asyncio.TaskGroup() as group:
         asking = 0
         while True:
-            while asking < AT_ONCE and (place := schedule.take()) is not None:
+            while (
+                asking < (PATIENT_AT_ONCE if schedule.patient else AT_ONCE) and (place := schedule.take()) is not None
+            ):
                 asking += 1
                 group.create_task(one(*place))
             if not asking:
@@ -107,7 +111,9 @@ async def _probe_all(schedule: Schedule, timeout_s: float, done: Callable[[int],
             probed, took_s = await ended.get()
             asking -= 1
             answers.append(probed)
-            schedule.tell((probed.host, probed.port), answered=probed.outcome == "box", took_s=took_s)
+            outcome = probed.outcome
+            place = (probed.host, probed.port)
+            schedule.tell(place, answered=outcome == "box", took_s=took_s, silent=outcome == "silent")
             done(len(answers))
 
 

@@ -77,6 +77,8 @@ def _of_this_machine(evidence: Evidence, echo: Echo) -> Iterator[Reason]:
 def _of_the_network(evidence: Evidence) -> Iterator[Reason]:
     if evidence.heard.left_out or evidence.not_asked:
         yield Reason(kind="flooded", facts={"count": str(evidence.heard.left_out + evidence.not_asked)})
+    if evidence.heard.dropped:
+        yield Reason(kind="dropped", facts={"count": str(evidence.heard.dropped)})
     if evidence.false_claims:
         yield Reason(kind="false-claims", facts={"count": str(evidence.false_claims)})
     if evidence.heard.malformed:

@@ -18,6 +18,8 @@ Place = tuple[str, int]
 
 MOST_PROBED = 4096
 """Announced addresses that are asked at most."""
+AGAIN_S = 64.0
+"""That asking silent ones a second time may take in vain, added up over all."""
 VAIN_S = 512.0
 """That asking announced addresses in vain may take, added up over all; 256 at a time, it is three seconds."""
 
@@ -59,6 +61,10 @@ class Schedule:
         self._answered: dict[Place, bool] = {}
         self._asking: dict[Place, list[tuple[Candidate, int]]] = {}
         self._of_claims: set[Place] = set()
+        self._silent: deque[Place] = deque()
+        self._again_s = AGAIN_S
+        self.patient = False
+        """What is asked now was silent among many others: fewer at a time, this machine may be busy."""
         self.total = len(self._named) + len(self._waiting)
         """Of what there is to ask, roughly: an announced box may be asked at several addresses, or at none any more."""
 
@@ -80,14 +86,29 @@ class Schedule:
                 self._asking[place] = [(candidate, at)]
                 self._of_claims.add(place)
                 return place
+        if self._silent and not self._asking and not self._is_enough:
+            self.patient = True
+        if self.patient and self._silent and self._again_s > 0:
+            place = self._silent.popleft()
+            self._asking[place] = []
+            return place
         return None
 
-    def tell(self, place: Place, *, answered: bool, took_s: float) -> None:
-        """What came of one that was taken: whether a box's key answered, and how long that took."""
+    def tell(self, place: Place, *, answered: bool, took_s: float, silent: bool = False) -> None:
+        """What came of one that was taken: whether a box's key answered, and how long that took.
+
+        :param silent: nothing did, so that it is asked once more at the end where a box is announced there.
+        """
         self._answered[place] = answered
+        waiting = self._asking.pop(place)
+        if self.patient:
+            self._again_s -= 0.0 if answered else took_s
+            return
         if place in self._of_claims and not answered:
             self._vain_s -= took_s
-        for candidate, at in self._asking.pop(place):
+        if silent and (waiting or place in self._of_claims):
+            self._silent.append(place)
+        for candidate, at in waiting:
             self._after(candidate, at, answered=answered)
 
     @property

@@ -94,6 +94,11 @@ class Configuration:
         else:
             self._tell_committed(trial)
 
+    @property
+    def on_trial(self) -> bool:
+        """Whether another configuration is being tried on the lines."""
+        return self.history.in_state("trial") is not None
+
     def status(self) -> ConfigStatus | None:
         in_force, trial, waiting = (self.history.in_state(state) for state in ("in-force", "trial", "waiting"))
         if in_force is None:

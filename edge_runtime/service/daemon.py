@@ -228,7 +228,7 @@ class Daemon:
             spool=self._spool,
             alert=self._alert,
             trial_seconds=config.update.trial_seconds,
-            busy=self._something_is_on_trial,
+            busy=lambda: self._configuration.on_trial or any(s.state in IN_FLIGHT for s in self._installer.slots()),
             submit=self._slow.submit,
             leave=stop.set,
         )
@@ -327,10 +327,6 @@ class Daemon:
             config=self._configuration.status(),
             runtime=self.runtime.status(),
         )
-
-    def _something_is_on_trial(self) -> bool:
-        models = any(slot.state in IN_FLIGHT for slot in self._installer.slots())
-        return models or self._configuration.status().trial is not None
 
     def _signed_s(self) -> int:
         return self._installer.newest_signature_s(self._trust.signers)

@@ -13,7 +13,7 @@ from typing import Any
 
 import uvicorn
 
-from edge_runtime.contracts.errors import AlreadyExists, BoxRefused, InputInvalid, LinesideError
+from edge_runtime.contracts.errors import AlreadyExists, BoxRefusesDesktop, InputInvalid, LinesideError
 from edge_runtime.identity import Identity
 from edge_runtime.service.api import waiting_time
 from edge_runtime.service.guests import Guests
@@ -103,7 +103,7 @@ class ManagementApp:
 
 
 def _stranger() -> tuple[Response, bool]:
-    return refusal(BoxRefused("This desktop's key is not trusted by this box."), 403), True
+    return refusal(BoxRefusesDesktop("This desktop's key is not trusted by this box."), 403), True
 
 
 async def _read_body(scope: MutableMapping[str, Any], receive: Receive, route: Route) -> bytes:

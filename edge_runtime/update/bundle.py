@@ -11,11 +11,15 @@ import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
-from edge_runtime.contracts.errors import BundleInvalid, BundleTampered, InputInvalid
+from edge_runtime.contracts.errors import BundleInvalid, BundleTampered, InputInvalid, TrustRefused
 from edge_runtime.contracts.manifest import GOLDEN_PREFIX, MANIFEST_NAME, MODEL_NAME, BundleManifest
 from edge_runtime.plain_files import open_plain
+from edge_runtime.update.durable import file_digest
+
+if TYPE_CHECKING:
+    from edge_runtime.update.verify import VerifiedTarget
 
 MAX_BUNDLE_BYTES = 512 * 2**20
 MAX_MANIFEST_BYTES = 2**20
@@ -127,3 +131,25 @@ def _read_members(archive: zipfile.ZipFile, members: dict[str, zipfile.ZipInfo])
         contents[name] = body
     model = contents.pop(MODEL_NAME)
     return Bundle(manifest, hashlib.sha256(raw).hexdigest(), model, contents)
+
+
+def check_copy(path: Path, verified: VerifiedTarget) -> Bundle:
+    """The bundle in a file, which must be the one that was signed.
+
+    :raises BundleTampered, BundleInvalid: other bytes, or no bundle that could be tried.
+    :raises TrustRefused: the manifest and the signature do not say the same.
+    """
+    if path.stat().st_size != verified.size or file_digest(path) != verified.sha256:
+        raise BundleTampered(f"The bytes of {verified.target} are not those that were signed.")
+    bundle = read_bundle(path)
+    manifest = bundle.manifest
+    if not manifest.golden:
+        raise BundleInvalid(f"{verified.target} has no golden cases: nothing shows that it runs here as it should.")
+    said = (bundle.id, manifest.name, manifest.version, manifest.release)
+    if said != (verified.bundle, verified.model_name, verified.version, verified.release):
+        raise TrustRefused(
+            f"{verified.target} was signed as release {verified.release} of {verified.model_name} "
+            f"{verified.version}, but its manifest says release {manifest.release} of {manifest.name} "
+            f"{manifest.version}."
+        )
+    return bundle

@@ -12,16 +12,14 @@ from typing import TYPE_CHECKING
 
 from edge_runtime.contracts.errors import (
     BoxRefused,
-    BundleInvalid,
     BundleTampered,
     LinesideError,
     NotFound,
     ProbeFailed,
-    TrustRefused,
 )
 from edge_runtime.contracts.status import ProbeReport, SlotState, SlotStatus, TrialReport
 from edge_runtime.update import slots as machine
-from edge_runtime.update.bundle import Bundle, read_bundle
+from edge_runtime.update.bundle import Bundle, check_copy, read_bundle
 from edge_runtime.update.durable import file_digest, make_folder, read_chunks, remove_unfinished, write_durably
 from edge_runtime.update.inbox import Inbox
 from edge_runtime.update.probe import probe
@@ -413,28 +411,6 @@ class Installer:
             self._store.save(table)
         except LinesideError as error:
             log.error("the slots could not be written: %s", error)
-
-
-def check_copy(path: Path, verified: VerifiedTarget) -> Bundle:
-    """The bundle in a file, which must be the one that was signed.
-
-    :raises BundleTampered, BundleInvalid: other bytes, or no bundle that could be tried.
-    :raises TrustRefused: the manifest and the signature do not say the same.
-    """
-    if path.stat().st_size != verified.size or file_digest(path) != verified.sha256:
-        raise BundleTampered(f"The bytes of {verified.target} are not those that were signed.")
-    bundle = read_bundle(path)
-    manifest = bundle.manifest
-    if not manifest.golden:
-        raise BundleInvalid(f"{verified.target} has no golden cases: nothing shows that it runs here as it should.")
-    said = (bundle.id, manifest.name, manifest.version, manifest.release)
-    if said != (verified.bundle, verified.model_name, verified.version, verified.release):
-        raise TrustRefused(
-            f"{verified.target} was signed as release {verified.release} of {verified.model_name} "
-            f"{verified.version}, but its manifest says release {manifest.release} of {manifest.name} "
-            f"{manifest.version}."
-        )
-    return bundle
 
 
 def _stage(table: SlotTable, verified: VerifiedTarget) -> SlotTable:

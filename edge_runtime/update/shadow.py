@@ -11,10 +11,10 @@ from edge_runtime.contracts import wire
 from edge_runtime.contracts.errors import BundleTampered, LinesideError, ProbeFailed
 from edge_runtime.contracts.rows import Digest
 from edge_runtime.contracts.status import ShadowStatus
-from edge_runtime.update.bundle import Bundle, read_bundle
+from edge_runtime.update.bundle import Bundle, check_copy, read_bundle
 from edge_runtime.update.durable import file_digest, read_chunks, remove_unfinished, write_durably
 from edge_runtime.update.inbox import Inbox
-from edge_runtime.update.installer import Installer, check_copy
+from edge_runtime.update.installer import Installer
 from edge_runtime.update.probe import probe
 
 MAX_STATE_BYTES = 2**20

@@ -1,5 +1,7 @@
 """Build dist/lineside-edge-VERSION-ARCH and the same as one .zip: all that a box without a network needs.
 
+For other Pythons than the usual ones it is called after them.
+
 Run through ``make edge-bundle ARCH=aarch64``.
 """
 
@@ -11,6 +13,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from packaging.utils import parse_wheel_filename
@@ -20,6 +23,14 @@ from write import write_bundle, zip_bundle
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 ARCHITECTURES = ("x86_64", "aarch64")
+PYTHONS = ("3.11", "3.12", "3.13", "3.14")
+"""What boxes have: every one that is new enough and for which all wheels are there."""
+
+
+def bundle_name(version: str, arch: str, pythons: Sequence[str]) -> str:
+    """Of the folder. One for other Pythons lies beside the usual one and does not take its place."""
+    usual = set(pythons) == set(PYTHONS)
+    return f"lineside-edge-{version}-{arch}" + ("" if usual else f"-py{'-'.join(pythons)}")
 
 
 def build_lineside(folder: Path) -> Path:
@@ -43,7 +54,7 @@ def build(arch: str, pythons: list[str], dist: Path) -> Path:
             for path in resolve(lineside, ROOT / "packaging/constraints.txt", cache, arch=arch, python=python):
                 wheels.setdefault(path.name, (path, set()))[1].add(python)
         version = str(parse_wheel_filename(lineside.name)[1])
-        folder = dist / f"lineside-edge-{version}-{arch}"
+        folder = dist / bundle_name(version, arch, pythons)
         new = dist / f".{folder.name}.part"
         shutil.rmtree(new, ignore_errors=True)
         write_bundle(
@@ -64,12 +75,14 @@ def build(arch: str, pythons: list[str], dist: Path) -> Path:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--arch", choices=ARCHITECTURES, required=True)
-    parser.add_argument("--pythons", nargs="+", default=["3.11", "3.12", "3.13"])
+    parser.add_argument("--pythons", nargs="+", default=list(PYTHONS))
     parser.add_argument("--dist", type=Path, default=ROOT / "dist")
     options = parser.parse_args()
     folder = build(options.arch, options.pythons, options.dist)
     files = json.loads((folder / "manifest.json").read_bytes())["files"]
     print(f"{folder.name}: {sum(file['size'] for file in files) / 2**20:.1f} MiB")
+    if set(options.pythons) != set(PYTHONS):
+        print(f"it lies beside the usual one: lineside boxes enrol … --bundle {folder}")
     for python in options.pythons:
         size = sum(file["size"] for file in files if python in file["pythons"])
         print(f"a box with Python {python} needs {size / 2**20:.1f} MiB of it")

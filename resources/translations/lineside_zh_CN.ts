@@ -4691,6 +4691,14 @@
         <translation>请确认本机已在该边缘盒上登记。</translation>
     </message>
     <message>
+        <source>The box refuses this desktop</source>
+        <translation>边缘盒拒绝本机</translation>
+    </message>
+    <message>
+        <source>This desktop was struck off, or the box was set up anew. Ask a colleague; or enrol the box again.</source>
+        <translation>本机已被除名，或边缘盒已重新设置。请询问同事，或重新登记该边缘盒。</translation>
+    </message>
+    <message>
         <source>The drill cannot be held now</source>
         <translation>现在不能演练</translation>
     </message>
@@ -5273,6 +5281,14 @@
         <translation>请找出在网络上泛洪的机器。在此之前请直接填写边缘盒的地址。</translation>
     </message>
     <message>
+        <source>More was announced at once than this machine could take in: its system dropped {count} packets.</source>
+        <translation>一次收到的通告超过了本机的接收能力：系统丢弃了 {count} 个数据包。</translation>
+    </message>
+    <message>
+        <source>Look again, for longer (--seconds 10), or allow larger buffers: `sudo sysctl net.core.rmem_max=8388608`.</source>
+        <translation>请再找一次，时间长一些（--seconds 10），或允许更大的缓冲区：`sudo sysctl net.core.rmem_max=8388608`。</translation>
+    </message>
+    <message>
         <source>{count} announcements name a box at an address where another key answers.</source>
         <translation>{count} 条广播所称的地址由另一把密钥应答。</translation>
     </message>
@@ -5525,6 +5541,34 @@
         <source>Take Lineside off {name}</source>
         <translation>从 {name} 移除 Lineside</translation>
     </message>
+    <message>
+        <source>Only {free} MiB are free for what it sees: below {needed} MiB it keeps nothing, unless reserve_bytes in its edge.toml says otherwise.</source>
+        <translation>可用于存放其所见数据的空间只剩 {free} MiB：低于 {needed} MiB 时它什么也不保存，除非其 edge.toml 中的 reserve_bytes 另有规定。</translation>
+    </message>
+    <message>
+        <source>Port 7444, at which a box takes one-time codes, is taken by {holder}.</source>
+        <translation>边缘盒接受一次性配对码所用的 7444 端口已被 {holder} 占用。</translation>
+    </message>
+    <message>
+        <source>Port 8000, at which a box answers programs on its machine, is taken by {holder}: give it another one under [inference] in its edge.toml.</source>
+        <translation>边缘盒向本机程序提供推理所用的 8000 端口已被 {holder} 占用：请在其 edge.toml 的 [inference] 下改用其他端口。</translation>
+    </message>
+    <message>
+        <source>Its clock is {apart} fast. Enrolment goes on, but what the box sees would bear wrong times. Set it there: `sudo date -s @{now_s}`. `lineside boxes clock` measures it.</source>
+        <translation>其时钟快了 {apart}。登记会继续，但它所见数据的时间将是错的。请在该机器上设置：`sudo date -s @{now_s}`。`lineside boxes clock` 可测量它。</translation>
+    </message>
+    <message>
+        <source>Its clock is {apart} slow. Enrolment goes on, but what the box sees would bear wrong times. Set it there: `sudo date -s @{now_s}`. `lineside boxes clock` measures it.</source>
+        <translation>其时钟慢了 {apart}。登记会继续，但它所见数据的时间将是错的。请在该机器上设置：`sudo date -s @{now_s}`。`lineside boxes clock` 可测量它。</translation>
+    </message>
+    <message>
+        <source>It is a box called {name} already, and stays so; its edge.toml has the name.</source>
+        <translation>它已经是名为 {name} 的边缘盒，并保持此名；名称写在其 edge.toml 中。</translation>
+    </message>
+    <message>
+        <source>Its edge.toml was gone: it was made anew, with the usual settings and the name {name}.</source>
+        <translation>其 edge.toml 不见了：已按通常设置重新生成，名称为 {name}。</translation>
+    </message>
 </context>
 <context>
     <name>states</name>
@@ -5761,6 +5805,14 @@
         <translation>无应答</translation>
     </message>
     <message>
+        <source>Another key answers</source>
+        <translation>应答的是另一个密钥</translation>
+    </message>
+    <message>
+        <source>Refuses this desktop</source>
+        <translation>拒绝本机</translation>
+    </message>
+    <message>
         <source>Not heard yet</source>
         <translation>尚无消息</translation>
     </message>
@@ -5771,6 +5823,10 @@
     <message>
         <source>Watching</source>
         <translation>旁观中</translation>
+    </message>
+    <message>
+        <source>{said}; {state}: {n}</source>
+        <translation>{said}；{state}：{n}</translation>
     </message>
     <message>
         <source>Given up</source>

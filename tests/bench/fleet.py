@@ -57,8 +57,7 @@ def discovery(ctx: Context, expected: set[str]) -> Figure:
     start = time.perf_counter()
     report = finding.scan(ctx, finding.ScanRequest(seconds=20.0), expected=expected)
     took_s = time.perf_counter() - start
-    proved = {one.seen.box for one in report.found if one.seen.proved}
-    assert proved == expected, f"{len(proved & expected)} of {COUNT} boxes were found"
+    require_found({one.seen.box for one in report.found if one.seen.proved}, expected)
     return Figure(
         what=f"Find {COUNT} announced boxes and prove each one's key",
         reference="the goal",
@@ -68,6 +67,11 @@ def discovery(ctx: Context, expected: set[str]) -> Figure:
         higher_is_better=False,
         goal=Goal(figure=5.0),
     )
+
+
+def require_found(proved: set[str], expected: set[str]) -> None:
+    """All of them; there may be others in the network of whoever measures."""
+    assert expected <= proved, f"{len(proved & expected)} of {len(expected)} boxes were found"
 
 
 def follow(folder: Path) -> list[dict[str, Any]]:

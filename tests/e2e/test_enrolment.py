@@ -169,6 +169,8 @@ def test_a_machine_with_other_keys_gets_nothing(bare: Visit) -> None:
     for kind in ("ed25519", "ecdsa", "rsa"):
         assert bare.machine.fingerprint(kind) in refused.value.message
     assert asked == []
+    (entry,) = [one for one in activity.page_activity(bare.ctx).rows if one.what == "ssh.host-key"]
+    assert (entry.subject, labelled in entry.message) == (str(bare.target), True)
     assert "password" not in bare.machine.run("cat", "/run/sshd.log")
     assert bare.machine.changes(before) == {}
 

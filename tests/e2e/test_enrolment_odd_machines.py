@@ -176,6 +176,55 @@ def test_cron_counts_where_it_runs(bare: Visit) -> None:
     assert set(bare.machine.changes(before)) <= {"etc/cron.d"}
 
 
+def test_a_box_that_has_lost_its_supervisor_is_given_one(bare: Visit) -> None:
+    bare.enrol()
+    supervisor = running(bare, "/bin/supervise")
+    bare.machine.run("kill", "-9", supervisor)
+    wait_until(lambda: not running(bare, "/bin/supervise"), 10, "the supervisor's end")
+    assert boxes.refresh(bare.ctx, NAME)[0].problem is None
+    assert bare.enrol().changed == ("start",)
+    assert running(bare, "/bin/supervise") not in ("", supervisor)
+    assert bare.enrol().changed == ()
+    # Now the box itself ends, and is there again.
+    box = running(bare, "lineside-edge run")
+    bare.machine.run("kill", "-9", box)
+    wait_until(lambda: running(bare, "lineside-edge run") not in ("", box), 60, "another box")
+    wait_until(lambda: boxes.refresh(bare.ctx, NAME)[0].problem is None, 60, "its answer")
+
+
+def test_a_home_on_a_disk_of_its_own_is_emptied_and_its_mount_point_left(bare: Visit) -> None:
+    bare.machine.run("mkdir", HOME)
+    bare.machine.run("mount", "-t", "tmpfs", "-o", "mode=755", "data", HOME)
+    bare.machine.run("mkdir", "-m", "700", f"{HOME}/lost+found")
+    home = bare.machine.root / HOME[1:]
+    for _ in range(2):
+        bare.enrol()
+
+        report = bare.release(Rows.DISCARD)
+        assert f"everything in {HOME}" in report.removed
+        assert any(what.startswith(f"anything in {HOME}, which is left") for what in report.looked_for)
+        assert [path.name for path in home.iterdir()] == ["lost+found"]
+        assert (home.stat().st_uid, home.stat().st_gid) == (0, 0)
+        assert boxes.list_boxes(bare.ctx) == []
+        # What a release leaves that was cut off at its last step is nobody's home.
+        bare.machine.run("mkdir", f"{HOME}/.gone")
+    bare.machine.run("umount", HOME)
+
+
+def test_a_box_without_its_configuration_keeps_the_name_that_it_has_here(bare: Visit) -> None:
+    enrolled = bare.enrol()
+    bare.machine.run("rm", f"{HOME}/edge.toml")
+    again = bare.enrol(name=None)
+    assert (again.box.box, again.box.name) == (enrolled.box.box, NAME)
+    assert any("edge.toml was gone" in warning for warning in again.warnings)
+    assert bare.enrol(name=None).warnings == ()
+
+
+def running(bare: Visit, words: str) -> str:
+    """The id of the process of the box's user with these words; empty: there is none."""
+    return bare.machine.run("pgrep", "-u", "lineside-edge", "-f", words, check=False).strip()
+
+
 def test_a_clock_that_nothing_allows_to_set_is_set_by_hand(bare: Visit) -> None:
     bare.enrol()
     with pytest.raises(ClockForbidden) as refused:

@@ -218,6 +218,20 @@ def test_ten_thousand_hostile_announcements_neither_slow_nor_fool_it(factory: Fa
     assert len(report["reasons"]) < 100
 
 
+def test_boxes_known_by_name_only_are_asked_again_all_of_them(factory: Factory, site: Path) -> None:
+    laptop, one = factory.net.machine("laptop"), factory.net.machine("one")
+    factory.net.cable([(laptop, "lan", ["10.77.1.1/24"]), (one, "up", ["10.77.1.2/24"])])
+    command = one.command(sys.executable, "-m", "tests.fakes.terse_boxes", "10.77.1.2", "150")
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as terse:
+        try:
+            assert terse.stdout is not None
+            assert terse.stdout.readline() == b"up\n"
+            report = scan(laptop, site, "--seconds", "20")
+        finally:
+            terse.kill()
+    assert {found["seen"]["name"] for found in report["found"]} == {f"line-{number}" for number in range(150)}
+
+
 def moved(home: Path) -> list[str]:
     """What this desktop's activity says of boxes that moved."""
     with open_context(home) as ctx:

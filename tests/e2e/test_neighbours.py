@@ -152,7 +152,7 @@ def test_a_guest_may_read_that_one_object_and_nothing_else(
         for method, path in [*ROUTES, ("GET", f"/v1/objects/{release.sha256}")]:
             for body in (None, b"{}") if method != "GET" else (None,):
                 status, answer = guest.ask(method, path, body)
-                assert (status, json.loads(answer)["error"]["code"]) == (403, "box.refused"), (method, path)
+                assert (status, json.loads(answer)["error"]["code"]) == (403, "box.refuses-desktop"), (method, path)
         assert guest.ask("GET", f"{bytes_of}{2**63}")[0] in (400, 403)
         before = client.status()
         client.admit_guest(GuestRequest(certificate=identity.certificate_pem, sha256=release.sha256, seconds=0))

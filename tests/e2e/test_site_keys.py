@@ -20,7 +20,7 @@ from app.fleet.client import BoxClient
 from app.store import boxes as box_store
 from app.store import models as model_store
 from app.store.records import Model
-from app.usecases import boxes, introducing, joining, rollouts, roots, sites, sync, trust
+from app.usecases import activity, boxes, introducing, joining, rollouts, roots, sites, sync, trust
 from cloud_sync.release.pack import pack_bundle
 from cloud_sync.release.root_key import open_key, unlock
 from cloud_sync.release.sign import ReleaseRepository
@@ -131,7 +131,7 @@ def test_a_struck_off_desktop_is_refused_at_once_also_on_open_connections_and_fo
         with pytest.raises(BoxRefused):
             open_before.status(since=serial)
         waiter.join(30)
-        assert [error.code for error in ended] == ["box.refused"]
+        assert [error.code for error in ended] == ["box.refuses-desktop"]
     with pytest.raises(BoxRefused), BoxClient(enrolled.address, enrolled.certificate, lost.identity) as again:
         again.put_root(1, older)
     # The root of before, brought by one who may: known, and of no effect.
@@ -284,6 +284,9 @@ def test_a_recovery_with_an_older_export_reaches_boxes_that_were_off(
     box.start()
     box_store.set_status(new.database, enrolled.box, address=read_address(box.home))
     assert introduced(new, export) == [("press-4", None)]
+    entries = [(entry.what, entry.subject) for entry in activity.page_activity(new).rows]
+    assert ("trust.root-delivered", enrolled.box) in entries
+    assert ("trust.struck-off", lost.fingerprint) in entries
     assert problem(new) is None
     assert [row.name for row in trust.get_trust(new).desktops] == ["new"]
     assert new.roots().version == changes + 2

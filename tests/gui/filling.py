@@ -18,6 +18,7 @@ from app.store import samples as sample_store
 from app.store import spool
 from app.store.records import Box, Burst, CurvePoint, Model, Rollout, RolloutBox, RolloutBoxState
 from app.usecases import datasets, samples, sites
+from edge_runtime.contracts.errors import BoxUnreachable
 from edge_runtime.contracts.manifest import GateReport
 from edge_runtime.contracts.rows import AlertRow, ResultRow, SampleRow
 from edge_runtime.contracts.status import (
@@ -132,7 +133,7 @@ def add_box(
     )
     box_store.set_status(context.database, box.box, status=status, seen_ms=NOW_MS)
     if problem:
-        box_store.set_status(context.database, box.box, problem=problem)
+        box_store.set_status(context.database, box.box, problem=BoxUnreachable(problem))
     return box
 
 
@@ -342,9 +343,7 @@ def fill(context: Context, folder: Path, *, results: int = 900, kept: int = 60) 
     boxes = [
         add_box(context, folder, "line-1", shadowed=True),
         add_box(context, folder, "line-2", drifting=True),
-        add_box(
-            context, folder, "packing-north", problem="The box does not answer: connection refused at 127.0.0.1:7443."
-        ),
+        add_box(context, folder, "packing-north", problem="connection refused at 127.0.0.1:7443."),
     ]
     add_results(context, boxes[0], results)
     add_results(context, boxes[1], results)

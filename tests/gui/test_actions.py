@@ -14,9 +14,11 @@ from app.gui.pages.models import ModelsPage
 from app.gui.pages.rollouts import RolloutsPage
 from app.gui.pages.settings import SettingsPage
 from app.gui.pages.training import TrainingPage
+from app.gui.states import box_state
+from app.store import boxes as box_store
 from app.store import models as model_store
 from app.usecases import boxes, bursts, rollouts
-from edge_runtime.contracts.errors import DatabaseDamaged
+from edge_runtime.contracts.errors import BoxRefusesDesktop, BoxWrongKey, DatabaseDamaged
 from tests.gui.conftest import Bench
 from tests.gui.filling import NEW_MODEL, OLD_MODEL, add_box, add_samples
 from tests.gui.test_window import assert_nothing_cut, inputs
@@ -67,6 +69,25 @@ def test_boxes_that_do_not_answer_are_no_error_in_refresh(full_bench: Bench, err
     assert errors == []
     assert all(box.problem for box in page.model.rows)
     assert page.subtitle.text() == "0 of 3 answering"
+
+
+def test_who_answers_otherwise_than_it_should_is_not_called_silent(full_bench: Bench) -> None:
+    page = full_bench.window.pages["boxes"]
+    assert isinstance(page, BoxesPage)
+    database = full_bench.context.database
+    line_1, line_2, _north = boxes.list_boxes(full_bench.context)
+    box_store.set_status(database, line_1.box, problem=BoxWrongKey("What answers has another key."))
+    box_store.set_status(database, line_2.box, problem=BoxRefusesDesktop("It does not trust this desktop's key."))
+    more = "0 of 3 answering; Another key answers: 1; Refuses this desktop: 1"
+    full_bench.qtbot.waitUntil(lambda: page.subtitle.text() == more, timeout=20_000)
+    assert [box_state(box).word for box in page.model.rows] == [
+        "Another key answers",
+        "Refuses this desktop",
+        "Not answering",
+    ]
+    strip = full_bench.window.strip.boxes
+    full_bench.qtbot.waitUntil(lambda: "Another key answers: 1" in strip.text(), timeout=20_000)
+    assert_nothing_cut(full_bench.window)
 
 
 def test_burst_is_quoted_before_it_can_be_started(full_bench: Bench) -> None:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import socket
 from pathlib import Path
 
 import pytest
 from PySide6.QtWidgets import QLineEdit
 
 from app.fleet.ssh.address import SshTarget
+from app.fleet.ssh.notes import WORDS, Note
 from app.fleet.ssh.session import SignIn
+from app.gui.pages.add_box import AddBox
 from app.gui.pages.boxes import BoxesPage
 from app.gui.pages.ssh_jobs import ReleaseBox, Told, UpdateBox
+from app.gui.ssh_notes import TEXTS, say_note
 from app.usecases import boxes
 from app.usecases.enrolment import enrol_over_ssh
 from app.usecases.release import Rows
@@ -24,6 +28,13 @@ def page_of(bench: Bench) -> BoxesPage:
     page = bench.window.pages["boxes"]
     assert isinstance(page, BoxesPage)
     return page
+
+
+def test_notes_are_worded_as_on_the_command_line() -> None:
+    assert TEXTS == WORDS
+    slow = Note(kind="clock-slow", facts={"apart_ms": "7200000", "now_s": "1790000000"})
+    assert say_note(slow).startswith("Its clock is 2")
+    assert "date -s @1790000000" in say_note(slow)
 
 
 def test_what_is_missing_is_said_before_anything_begins(bench: Bench) -> None:
@@ -134,6 +145,45 @@ def test_a_machine_becomes_a_box_and_is_bare_again(
         (told,) = page.findChildren(Told)
         assert "port 7443" in told.notes[0]
         told.accept()
+
+
+@pytest.mark.parametrize("way", ["password", "key", "agent"])
+def test_what_was_refused_comes_again_filled_in_but_for_the_secrets(
+    bench: Bench, tmp_path: Path, errors: list[BaseException], monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
+    page = page_of(bench)
+    with socket.create_server(("127.0.0.1", 0)) as nobody:
+        port = nobody.getsockname()[1]
+    first = page.add_box()
+    first.way.choose("ssh")
+    first._show_way()
+    key = "SHA256:" + "A" * 43
+    filled = (
+        (first.ssh.address, f"{USER}@127.0.0.1:{port}"),
+        (first.ssh.host_key, key),
+        (first.ssh.key.edit, str(tmp_path / "id")),
+        (first.ssh.password, PASSWORD),
+        (first.name, "line-2"),
+        (first.bundle.edit, str(tmp_path / "bundle.zip")),
+    )
+    for field, text in filled:
+        field.setText(text)
+    first.ssh.way.choose(way)
+    first.primary.click()
+    bench.settle()
+    (again,) = [one for one in page.findChildren(AddBox) if one.isVisible()]
+    assert again is not first
+    assert "127.0.0.1" in again.complaint
+    assert (again.way.value, again.ssh.way.value, again.name.text()) == ("ssh", way, "line-2")
+    assert (again.ssh.address.text(), again.ssh.host_key.text()) == (f"{USER}@127.0.0.1:{port}", key)
+    assert again.ssh.key.path == (str(tmp_path / "id") if way == "key" else "")
+    assert again.bundle.path == str(tmp_path / "bundle.zip")
+    assert (again.ssh.password.text(), again.ssh.sudo.text()) == ("", "")
+    assert again.ssh.password.isVisible() == (way != "agent")
+    assert errors == []
+    again.reject()
+    bench.settle()
 
 
 @pytest.mark.parametrize("mark", [pytest.param("", marks=needed)])

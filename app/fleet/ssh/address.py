@@ -38,16 +38,35 @@ def read_target(text: str) -> SshTarget:
     """
     try:
         parts = urlsplit(text.strip())
-        host, port, password = parts.hostname or "", parts.port or DEFAULT_PORT, parts.password
+        host, port, password = parts.hostname or "", parts.port, parts.password
     except ValueError as error:
         raise InputInvalid(f"{text!r} is not an address like ssh://pi@192.0.2.7.") from error
     if password is not None:
         raise InputInvalid("A password has no place in an address, where others can see it.", hint="Leave it out.")
     user = unquote(parts.username or "")
+    # In an address of this kind the sign before a zone is written as %25 (RFC 6874); people write it as it is.
+    host = host.replace("%25", "%", 1)
     plain = parts.scheme == "ssh" and parts.path in ("", "/") and not parts.query and not parts.fragment
-    if not plain or not _HOST.fullmatch(host) or host.startswith("-") or not _USER.fullmatch(user):
+    if plain and not user and _HOST.fullmatch(host):
+        raise InputInvalid(
+            f"{text!r} is not an address like ssh://pi@192.0.2.7: it does not say as whom to sign in.",
+            hint=f"Name the user: {SCHEME}USER@{join_address(host, port) if port else host}.",
+        )
+    usable = _HOST.fullmatch(host) and not host.startswith("-") and _USER.fullmatch(user) and port != 0
+    if not plain or not usable:
         raise InputInvalid(f"{text!r} is not an address like ssh://pi@192.0.2.7.")
-    return SshTarget(user, host, port)
+    return SshTarget(user, host, DEFAULT_PORT if port is None else port)
+
+
+def is_target(text: str) -> bool:
+    """It begins as an address of this kind does; people write the beginning in capitals, too."""
+    return text.strip()[: len(SCHEME)].lower() == SCHEME
+
+
+def looks_like_target(text: str) -> bool:
+    """It is ``user@host``, of which only the beginning is missing."""
+    user, at, rest = text.strip().partition("@")
+    return bool(at and _USER.fullmatch(user) and re.fullmatch(r"\[?[A-Za-z0-9.:%-]+\]?(:[0-9]+)?", rest))
 
 
 def read_fingerprint(label: str) -> str:

@@ -141,7 +141,7 @@ def choose_python(probe: Probe, offered: tuple[str, ...]) -> tuple[str, str]:
     raise EnrolmentUnsuitable(
         f"It has {found}; a box needs Python {wanted}.",
         hint="Install one of these on the machine, or build the bundle for what it has: "
-        "`make edge-bundle` takes PYTHONS. Nothing was changed.",
+        "`make edge-bundle` takes PYTHONS, `--bundle` what it built. Nothing was changed.",
     )
 
 

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 from msgspec import Meta
 
+from app.fleet.ssh.notes import Note
 from edge_runtime.contracts.rows import Count, Digest
 
 MIB = 2**20
@@ -100,12 +101,14 @@ class Wanted:
 class Verdict:
     problems: tuple[str, ...] = ()
     """It cannot become a box as long as one is there."""
-    warnings: tuple[str, ...] = ()
+    notes: tuple[Note, ...] = ()
+    """What a person should know; it stops nothing."""
 
 
 def judge(facts: Facts, wanted: Wanted) -> Verdict:
     """Everything that is wrong, and everything that a person should know."""
-    problems, warnings = [], []
+    problems: list[str] = []
+    notes: list[Note] = []
     if facts.arch != wanted.arch:
         problems.append(f"It is {facts.arch}; the bundle is for {wanted.arch}.")
     if facts.python_version not in wanted.pythons:
@@ -123,20 +126,21 @@ def judge(facts: Facts, wanted: Wanted) -> Verdict:
     if not is_installed(facts, wanted):
         problems += _no_room(facts, wanted)
     if facts.free_home < SPOOL_RESERVE:
-        warnings.append(
-            f"Only {facts.free_home // MIB} MiB are free for what it sees: below {SPOOL_RESERVE // MIB} MiB it keeps "
-            "nothing, unless reserve_bytes in its edge.toml says otherwise."
-        )
+        room = {"free": str(facts.free_home // MIB), "needed": str(SPOOL_RESERVE // MIB)}
+        notes.append(Note(kind="little-room", facts=room))
     if "7443" in facts.taken:
         problems.append(f"Port 7443, at which a box listens for desktops, is taken by {facts.taken['7443']}.")
     if "7444" in facts.taken:
-        warnings.append(f"Port 7444, at which a box takes one-time codes, is taken by {facts.taken['7444']}.")
+        notes.append(Note(kind="pairing-port", facts={"holder": facts.taken["7444"]}))
+    if "8000" in facts.taken and (facts.home is None or not facts.home.lived_in):
+        # One that lives here already may have been given another port long ago.
+        notes.append(Note(kind="inference-port", facts={"holder": facts.taken["8000"]}))
     if facts.home is not None and facts.home.root and not is_same_site(facts.home.root, wanted.root):
         called = f", called {facts.home.name}" if facts.home.name else ""
         problems.append(f"It is a box of another site already{called}. Release it there first.")
-    if warning := clock_warning(facts.clock_ms, wanted.now_ms):
-        warnings.append(warning)
-    return Verdict(tuple(problems), tuple(warnings))
+    if note := clock_note(facts.clock_ms, wanted.now_ms):
+        notes.append(note)
+    return Verdict(tuple(problems), tuple(notes))
 
 
 def is_installed(facts: Facts, wanted: Wanted) -> bool:
@@ -144,25 +148,13 @@ def is_installed(facts: Facts, wanted: Wanted) -> bool:
     return facts.installed is not None and facts.installed.whole and facts.installed.id == wanted.id
 
 
-def clock_warning(theirs_ms: int, ours_ms: int) -> str | None:
+def clock_note(theirs_ms: int, ours_ms: int) -> Note | None:
     """What is to be said of the machine's clock, if anything."""
     apart = theirs_ms - ours_ms
     if abs(apart) <= CLOCK_TOLERANCE_MS:
         return None
-    return (
-        f"Its clock is {duration(abs(apart))} {'fast' if apart > 0 else 'slow'}. Enrolment goes on, but what the box "
-        f"sees would bear wrong times. Set it there: `sudo date -s @{ours_ms // 1000}`. "
-        "`lineside boxes clock` measures it."
-    )
-
-
-def duration(milliseconds: int) -> str:
-    """In the largest unit that says enough."""
-    seconds = milliseconds // 1000
-    for unit, size in (("years", 31_557_600), ("days", 86_400), ("hours", 3600), ("minutes", 60)):
-        if seconds >= 2 * size:
-            return f"{seconds // size} {unit}"
-    return f"{seconds} seconds"
+    facts = {"apart_ms": str(abs(apart)), "now_s": str(ours_ms // 1000)}
+    return Note(kind="clock-fast" if apart > 0 else "clock-slow", facts=facts)
 
 
 def is_same_site(one: str, other: str) -> bool:

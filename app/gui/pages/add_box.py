@@ -15,7 +15,7 @@ from app.gui.session import Session
 from app.gui.widgets import Segments, column, line, row
 from app.store.records import Box
 from app.usecases import boxes, pairing
-from edge_runtime.contracts.errors import InputInvalid
+from edge_runtime.contracts.errors import InputInvalid, LinesideError
 
 LEAST_WIDTH = 960
 """Two columns, in logical pixels."""
@@ -133,6 +133,15 @@ class AddBox(FormDialog):
         self.way.choose("code")
         self.pairing_address.setText(address)
         self._show_way()
+
+    def refill(self, request: SshRequest, error: LinesideError) -> None:
+        """Ask once more for what was asked for before, and say why it could not be used."""
+        self.way.choose("ssh")
+        self._show_way()
+        self.ssh.refill(request.target, request.host_key, request.sign_in)
+        self.name.setText(request.name or "")
+        self.bundle.edit.setText(str(request.bundle or ""))
+        self.complain(refusal(error))
 
     def _show_way(self) -> None:
         way = self.way.value

@@ -16,10 +16,10 @@ from app.gui.pages.box_clones import CloneNotice
 from app.gui.pages.box_detail import BoxDetail
 from app.gui.pages.box_history import BoxHistory, Topic
 from app.gui.pages.measures import state_width, text_width
-from app.gui.pages.ssh_jobs import ReleaseMachine, start_enrolment, start_release
+from app.gui.pages.ssh_jobs import ReleaseMachine, SshRequest, start_enrolment, start_release
 from app.gui.pages.visit import VisitView
 from app.gui.session import Session
-from app.gui.states import BOX_STATES, State, box_state, state
+from app.gui.states import BOX_STATES, State, box_state, state, with_strangers
 from app.gui.tables import Column, DataTable, PagedModel
 from app.gui.widgets import Button, Empty, column
 from app.store import records
@@ -255,9 +255,15 @@ class BoxesPage(Page):
     def add_box(self) -> AddBox:
         dialog = AddBox(self.session, self)
         dialog.enrolled.connect(self.table.pick)
-        dialog.ssh_wanted.connect(lambda request: start_enrolment(self.session, self, request, self.table.pick))
+        dialog.ssh_wanted.connect(self._enrol_over_ssh)
         dialog.open()
         return dialog
+
+    def _enrol_over_ssh(self, request: SshRequest) -> None:
+        """What was refused can be mended: the form comes again as it was, but for the secrets."""
+        start_enrolment(
+            self.session, self, request, self.table.pick, lambda error: self.add_box().refill(request, error)
+        )
 
     def ask_to_release_machine(self) -> ReleaseMachine:
         """Ask which, and take off it what is on no list."""
@@ -270,7 +276,8 @@ class BoxesPage(Page):
         rows = self.model.rows
         self.show_empty(not rows and self._views.currentIndex() == 0)
         answering = sum(box.problem is None and box.last_seen_ms is not None for box in rows)
-        self.subtitle.setText(self.tr("{n} of {all} answering").format(n=answering, all=len(rows)) if rows else "")
+        said = self.tr("{n} of {all} answering").format(n=answering, all=len(rows))
+        self.subtitle.setText(with_strangers(said, rows) if rows else "")
         for button in (self.refresh, self.collect):
             button.setEnabled(bool(rows))
         self.table.pick_first()

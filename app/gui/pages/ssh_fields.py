@@ -8,7 +8,7 @@ from pathlib import Path
 from PySide6.QtCore import QObject
 from PySide6.QtWidgets import QLineEdit, QWidget
 
-from app.fleet.ssh.address import SCHEME, SshTarget, read_fingerprint, read_target
+from app.fleet.ssh.address import SCHEME, SshTarget, is_target, read_fingerprint, read_target
 from app.fleet.ssh.session import SignIn
 from app.gui.dialogs import FormDialog, PathField
 from app.gui.session import Session
@@ -78,6 +78,16 @@ class SshFields(QObject):
         """Where it was before, and the key that was verified then."""
         self.address.setText(str(target).removeprefix(SCHEME))
         self.host_key.setText(host_key)
+        # A fingerprint is compared from its beginning.
+        self.host_key.setCursorPosition(0)
+
+    def refill(self, target: SshTarget, host_key: str, sign_in: SignIn) -> None:
+        """As it was filled in before, but for the secrets."""
+        self.fill(target, host_key)
+        by_key, by_agent = sign_in.key is not None, sign_in.agent and sign_in.password is None
+        self.way.choose(KEY if by_key else AGENT if by_agent else PASSWORD)
+        self.key.edit.setText(str(sign_in.key or ""))
+        self._show_way()
 
     def recall(self, session: Session) -> None:
         """Fill in the host key that was verified at the address before, once that is typed."""
@@ -100,7 +110,8 @@ class SshFields(QObject):
 
     def target(self) -> SshTarget:
         """:raises InputInvalid: it is no user and address."""
-        return read_target(SCHEME + self.address.text().strip().removeprefix(SCHEME))
+        text = self.address.text().strip()
+        return read_target(text if is_target(text) else SCHEME + text)
 
     def fingerprint(self) -> str:
         """:raises InputInvalid: it is none."""

@@ -15,6 +15,7 @@ from app.gui.dialogs import FormDialog, PathField, refusal
 from app.gui.i18n import QT_TRANSLATE_NOOP
 from app.gui.pages.ssh_fields import SshFields
 from app.gui.session import Session
+from app.gui.ssh_notes import say_note
 from app.gui.tasks import Job
 from app.gui.widgets import Segments, label, row
 from app.store.records import Box
@@ -23,7 +24,7 @@ from app.usecases import enrolment, release
 from app.usecases.enrolment import EnrolmentReport
 from app.usecases.progress import CancelToken, Progress
 from app.usecases.release import ReleaseReport, Rows
-from edge_runtime.contracts.errors import InputInvalid
+from edge_runtime.contracts.errors import Cancelled, InputInvalid, LinesideError
 
 _BOOT_NOTES = {
     "cron": QT_TRANSLATE_NOOP(
@@ -61,9 +62,26 @@ class Told(FormDialog):
             self.fields.addWidget(label(note, wrap=True, selectable=True))
 
 
-def start_enrolment(session: Session, page: QWidget, request: SshRequest, enrolled: Callable[[str], object]) -> Job:
-    """Begin it; what is worth knowing of the machine is told at the end."""
+def start_enrolment(
+    session: Session,
+    page: QWidget,
+    request: SshRequest,
+    enrolled: Callable[[str], object],
+    refused: Callable[[LinesideError], object] | None = None,
+) -> Job:
+    """Begin it; what is worth knowing of the machine is told at the end.
+
+    :param refused: takes why it was not done, instead of the dialog of errors.
+    """
     context = session.context
+
+    def failed(error: BaseException) -> None:
+        if isinstance(error, Cancelled):
+            return
+        if refused is not None and isinstance(error, LinesideError):
+            refused(error)
+        else:
+            session.tasks.report(error)
 
     def work(progress: Progress, cancel: CancelToken) -> EnrolmentReport:
         return enrolment.enrol_over_ssh(
@@ -79,7 +97,7 @@ def start_enrolment(session: Session, page: QWidget, request: SshRequest, enroll
 
     def done(report: EnrolmentReport) -> None:
         enrolled(report.box.box)
-        notes = list(report.warnings)
+        notes = [say_note(note) for note in report.notes]
         if report.boot in _BOOT_NOTES:
             notes.append(QCoreApplication.translate("ssh", _BOOT_NOTES[report.boot]))
         if notes:
@@ -87,7 +105,7 @@ def start_enrolment(session: Session, page: QWidget, request: SshRequest, enroll
             Told(title, notes, page).open()
 
     title = QCoreApplication.translate("ssh", "Enrol {host}").format(host=request.target.host)
-    return session.tasks.run_command(title, work, done, owner=page)
+    return session.tasks.run_command(title, work, done, owner=page, failed=failed)
 
 
 def start_release(session: Session, page: QWidget, box: Box | None, request: SshRequest) -> Job:

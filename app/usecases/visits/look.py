@@ -58,7 +58,7 @@ def _look(ctx: Context, box: Box) -> Snapshot:
             status = client.status()
             heard = begun.end(status.at_ms)
     except LinesideError as error:
-        box_store.set_status(ctx.database, box.box, problem=str(error))
+        box_store.set_status(ctx.database, box.box, problem=error)
         return Snapshot(box=box.box, name=box.name, at_ms=boxes.now_ms(), problem=_short(str(error)))
     at_ms = boxes.now_ms()
     box_store.set_status(ctx.database, box.box, status=status, seen_ms=at_ms, heard=heard)

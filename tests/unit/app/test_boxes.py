@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 
 import pytest
 
-from app.store import boxes
+from app.store import activity, boxes
 from app.store.database import Database
 from app.store.records import Box
-from edge_runtime.contracts.errors import InputInvalid, NotFound
+from app.usecases import sites
+from app.usecases.boxes import require_free_name
+from edge_runtime.contracts.errors import (
+    AlreadyExists,
+    BoxRefusesDesktop,
+    BoxUnreachable,
+    BoxWrongKey,
+    InputInvalid,
+    NotFound,
+)
 from edge_runtime.contracts.status import BoxStatus, PipelineStatus, SlotStatus
 from tests.unit.app.rows import digest
 
@@ -63,15 +73,51 @@ def test_a_beginning_that_two_boxes_share_is_not_enough(db: Database, box: Box) 
 def test_a_contact_changes_only_what_it_brought(db: Database, box: Box) -> None:
     boxes.put_box(db, box)
     boxes.set_status(db, box.box, status=status_of(box), seen_ms=10)
-    boxes.set_status(db, box.box, problem="no answer")
+    boxes.set_status(db, box.box, problem=BoxUnreachable("no answer"))
     boxes.set_status(db, box.box, address="10.0.0.9:7443")
     now = boxes.get_box(db, box.name)
-    assert (now.status, now.last_seen_ms, now.problem) == (status_of(box), 10, "no answer")
+    assert (now.status, now.last_seen_ms, now.problem) == (status_of(box), 10, "The box does not answer: no answer")
     assert now.address == "10.0.0.9:7443"
     boxes.set_status(db, box.box, status=status_of(box, 2), seen_ms=20)
     assert boxes.get_box(db, box.name).problem is None
     boxes.put_box(db, box)
     assert boxes.get_box(db, box.name).address == box.address
+
+
+def test_who_answers_otherwise_than_it_should_is_kept_and_entered_once(db: Database, box: Box) -> None:
+    def entered() -> list[str]:
+        return [entry.what for entry in activity.page_activity(db).rows]
+
+    boxes.put_box(db, box)
+    for _ in range(3):
+        boxes.set_status(db, box.box, problem=BoxWrongKey("somebody else"))
+    assert boxes.get_box(db, box.name).problem_code == "box.wrong-key"
+    assert entered() == ["box.wrong-key"]
+    # Away in between, it is still the same story; what is new is told.
+    boxes.set_status(db, box.box, problem=BoxUnreachable("late"))
+    assert boxes.get_box(db, box.name).problem_code == "box.unreachable"
+    boxes.set_status(db, box.box, problem=BoxWrongKey("somebody else"))
+    boxes.set_status(db, box.box, problem=BoxRefusesDesktop("struck off"))
+    assert entered() == ["box.refuses-desktop", "box.wrong-key"]
+    # It answers as it should; whoever spoils that every second fills no book.
+    boxes.set_status(db, box.box, status=status_of(box), seen_ms=db.write(lambda writer: writer.now_ms) + 1)
+    assert boxes.get_box(db, box.name).problem_code is None
+    boxes.set_status(db, box.box, problem=BoxWrongKey("somebody else"))
+    assert len(entered()) == 2
+    db.write(lambda writer: writer.execute("UPDATE activity SET at_ms = at_ms - 3600001"))
+    boxes.set_status(db, box.box, problem=BoxUnreachable("late"))
+    boxes.set_status(db, box.box, problem=BoxWrongKey("somebody else"))
+    assert entered()[:1] == ["box.wrong-key"]
+    assert len(entered()) == 3
+
+
+def test_no_two_boxes_are_called_alike_but_for_capitals(tmp_path: Path, box: Box) -> None:
+    with sites.create_site(tmp_path / "site", "Plant", "correct horse battery") as ctx:
+        boxes.put_box(ctx.database, dataclasses.replace(box, name="Stra\u00dfe-a"))
+        for name in ("Stra\u00dfe-a", "STRASSE-A"):
+            with pytest.raises(AlreadyExists, match="Stra\u00dfe-a"):
+                require_free_name(ctx, digest("another"), name)
+        require_free_name(ctx, box.box, "strasse-A")
 
 
 def test_status_is_told_to_listeners_but_not_to_other_desktops(db: Database, box: Box) -> None:
@@ -88,7 +134,7 @@ def test_a_forgotten_box_is_gone_and_its_status_too(db: Database, box: Box) -> N
     boxes.put_box(db, box)
     boxes.set_status(db, box.box, status=status_of(box), seen_ms=1)
     boxes.remove_box(db, box.box)
-    boxes.set_status(db, box.box, problem="late")
+    boxes.set_status(db, box.box, problem=BoxUnreachable("late"))
     assert boxes.list_boxes(db) == []
     assert db.read("SELECT * FROM box_status") == []
 

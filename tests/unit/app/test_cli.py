@@ -18,6 +18,7 @@ from app.cli import text
 from app.context import open_context
 from app.store import boxes
 from app.store.records import Box
+from edge_runtime.contracts.errors import BoxRefusesDesktop, BoxUnreachable, BoxWrongKey
 from tests.unit.app.rows import write_images
 from tests.waiting import wait_until
 
@@ -223,10 +224,14 @@ def test_the_activity_is_listed_and_verified(shell: Shell) -> None:
 def test_a_box_is_shown_without_its_control_characters(shell: Shell, box: Box) -> None:
     with open_context(shell.home) as ctx:
         boxes.put_box(ctx.database, dataclasses.replace(box, name="line\x1b[31m 2"))
-        boxes.set_status(ctx.database, box.box, problem="no answer")
+        boxes.set_status(ctx.database, box.box, problem=BoxUnreachable("no answer"))
     out, _ = shell.run("boxes", "list")
     assert "\x1b" not in out
     assert "not reachable" in out
+    for problem, words in ((BoxWrongKey("x"), "another key answers"), (BoxRefusesDesktop("x"), "refuses this desktop")):
+        with open_context(shell.home) as ctx:
+            boxes.set_status(ctx.database, box.box, problem=problem)
+        assert words in shell.run("boxes", "list")[0]
     assert shell.json("boxes", "show", box.box[:12])["box"]["name"] == "line\x1b[31m 2"
     assert shell.json("boxes", "forget", box.box[:12]) == {"forgotten": box.box}
 
@@ -297,3 +302,9 @@ def test_columns_line_up_also_in_chinese() -> None:
 )
 def test_sizes_are_readable(count: int, shown: str) -> None:
     assert text.size(count) == shown
+
+
+def test_an_address_without_its_beginning_is_no_home_folder(shell: Shell) -> None:
+    error = shell.json("boxes", "enrol", "engineer@192.0.2.7", status=1)["error"]
+    assert "ssh://engineer@192.0.2.7" in error["hint"]
+    assert "as whom to sign in" in shell.json("boxes", "enrol", "SSH://192.0.2.7", status=1)["error"]["message"]

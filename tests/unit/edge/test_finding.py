@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import socket
 import ssl
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -23,6 +24,7 @@ from edge_runtime.finding.interfaces import Interface, list_interfaces, neighbou
 from edge_runtime.finding.listen import Heard
 from edge_runtime.finding.probe import Outcome, Probed, addresses_of, probe
 from edge_runtime.finding.reasons import Expected, reasons_of
+from edge_runtime.finding.reception import dropped, make_room
 from edge_runtime.finding.schedule import Place
 from edge_runtime.finding.search import Evidence, gather
 from edge_runtime.finding.sweep import MOST_SWEPT, Sweep, plan_sweep
@@ -181,6 +183,23 @@ def test_what_is_wrong_on_the_network() -> None:
         "malformed",
         "name-clash",
     ]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux counts what a socket had no room for")
+def test_what_finds_no_room_is_counted_and_told() -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as deaf, socket.socket(type=socket.SOCK_DGRAM) as sender:
+        before = deaf.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF)
+        deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        deaf.bind(("127.0.0.1", 0))
+        assert dropped([deaf]) == 0
+        for _ in range(20):
+            sender.sendto(bytes(1000), deaf.getsockname())
+        count = dropped([deaf])
+        assert 0 < count < 20
+        make_room([deaf])
+        assert deaf.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) >= before
+    reasons = reasons_of(evidence(heard=Heard(dropped=count)), (), (), lambda _interface, _version: True)
+    assert [(reason.kind, reason.facts) for reason in reasons] == [("dropped", {"count": str(count)})]
 
 
 def test_one_ip_version_may_be_blocked_alone() -> None:

@@ -138,3 +138,22 @@ def test_the_next_address_is_asked_only_where_none_answers_before() -> None:
     assert run(Schedule([], [candidate(first, second)]), {first}) == [first]
     assert run(Schedule([], [candidate(first, second)]), set()) == [first, second]
     assert run(Schedule([first], [candidate(first, second, box="a")]), set(), at_once=3) == [first, second]
+
+
+def test_the_silent_are_asked_once_more_when_all_others_were_and_that_has_an_end_too() -> None:
+    boxes = [candidate((f"10.0.{n // 250}.{n % 250}", 7443), box=f"x{n}") for n in range(100)]
+    schedule = Schedule([("10.9.9.9", 1)], boxes)
+    asked: list[Place] = []
+    while (place := schedule.take()) is not None:
+        assert schedule.patient == (len(asked) >= 101)
+        asked.append(place)
+        # A named one is not announced: it was asked in any case, and that is all.
+        schedule.tell(place, answered=len(asked) > 101, took_s=1.5, silent=len(asked) <= 101)
+    assert Counter(Counter(asked).values()) == {1: 1, 2: 100}
+
+    schedule = Schedule([], boxes)
+    again = 0
+    while (place := schedule.take()) is not None:
+        again += schedule.patient
+        schedule.tell(place, answered=False, took_s=1.5, silent=True)
+    assert 40 <= again <= 45

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from types import ModuleType
 
@@ -65,3 +66,21 @@ def test_tags_say_where_a_wheel_runs(resolve: ModuleType, name: str, arch: str, 
     else:
         with pytest.raises(SystemExit, match="does not run"):
             resolve._check_tags(Path(name), arch=arch, python="3.12")
+
+
+@pytest.fixture
+def build(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    for folder in (EDGE.parent, EDGE):
+        monkeypatch.syspath_prepend(str(folder))
+    return module("build")
+
+
+def test_a_bundle_for_other_pythons_does_not_take_the_place_of_the_usual_one(build: ModuleType) -> None:
+    assert build.bundle_name("1.0.0", "x86_64", build.PYTHONS) == "lineside-edge-1.0.0-x86_64"
+    assert build.bundle_name("1.0.0", "x86_64", ["3.14"]) == "lineside-edge-1.0.0-x86_64-py3.14"
+    assert build.bundle_name("1.0.0", "x86_64", ["3.11", "3.13"]) == "lineside-edge-1.0.0-x86_64-py3.11-3.13"
+
+
+def test_the_usual_bundle_serves_every_python_that_is_looked_for_on_a_machine(build: ModuleType) -> None:
+    source = (EDGE.parents[1] / "app/fleet/ssh/machine.py").read_text("utf-8")
+    assert tuple(re.findall(r"python(3\.\d+)", source)) == build.PYTHONS

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from app.fleet.ssh.machine import choose_python, read_probe
-from app.fleet.ssh.preflight import MIB, Facts, HomeFacts, InstalledFacts, Wanted, clock_warning, is_same_site, judge
+from app.fleet.ssh.notes import say
+from app.fleet.ssh.preflight import MIB, Facts, HomeFacts, InstalledFacts, Wanted, clock_note, is_same_site, judge
 from edge_runtime.contracts.enrolment_errors import EnrolmentUnsuitable, SshUnexpected
 
 NOW = 1_790_000_000_000
@@ -56,7 +57,7 @@ WANTED = Wanted(
 def test_a_usual_machine_will_do() -> None:
     assert judge(FACTS, WANTED) == judge(replace(FACTS, clock_ms=NOW + 59_000), WANTED)
     verdict = judge(FACTS, WANTED)
-    assert (verdict.problems, verdict.warnings) == ((), ())
+    assert (verdict.problems, verdict.notes) == ((), ())
 
 
 @pytest.mark.parametrize(
@@ -88,14 +89,20 @@ def test_what_is_wrong_is_named(change: dict[str, Any], words: str) -> None:
         ({"clock_ms": 0}, "56 years slow"),
         ({"clock_ms": NOW + 3 * 86_400_000}, "3 days fast"),
         ({"taken": {"7444": "nginx"}}, "one-time codes"),
+        ({"taken": {"8000": "nginx"}}, "answers programs on its machine, is taken by nginx"),
+        ({"taken": {"8000": "nginx"}, "home": HomeFacts(lived_in=False)}, "taken by nginx"),
         ({"free_home": 100 * MIB, "home_disk": 2}, "keeps nothing"),
     ],
 )
 def test_what_one_should_know_stops_nothing(change: dict[str, Any], words: str) -> None:
     verdict = judge(replace(FACTS, **change), WANTED)
     assert verdict.problems == ()
-    (warning,) = verdict.warnings
-    assert words in warning
+    (note,) = verdict.notes
+    assert words in say(note)
+
+
+def test_a_box_that_lives_there_may_have_another_port_for_programs() -> None:
+    assert judge(replace(FACTS, taken={"8000": "nginx"}, home=HomeFacts(name="line-2")), WANTED).notes == ()
 
 
 def test_what_is_installed_already_needs_no_room() -> None:
@@ -135,7 +142,7 @@ def test_a_site_is_known_by_its_root_keys() -> None:
 
 
 def test_the_clock_of_a_machine_that_is_right_is_no_topic() -> None:
-    assert clock_warning(NOW, NOW) is None
+    assert clock_note(NOW, NOW) is None
 
 
 PROBE = b"""arch=x86_64

@@ -192,6 +192,12 @@ def text(path: Path, most: int) -> str:
         os.close(handle)
 
 
+def is_mount(path: Path) -> bool:
+    """Something is mounted there, be it a folder of the same disk: it can be emptied, and not be moved or removed."""
+    lines = text(Path("/proc/self/mountinfo"), 4 * CHUNK).splitlines()
+    return any(words[4] == str(path) for words in map(str.split, lines) if len(words) > 4)
+
+
 def is_systemd() -> bool:
     return Path("/run/systemd/system").is_dir()
 
@@ -217,12 +223,21 @@ def uid_of_box() -> int | None:
 
 def ours(*, children: bool = False) -> list[int]:
     """Processes that run the box's programs; with ``children`` all of the box's user."""
-    uid = uid_of_box()
-    programs, found = {str(PROGRAM), str(SUPERVISE)}, []
+    return _processes({str(PROGRAM), str(SUPERVISE)}, everything=children)
+
+
+def supervisors() -> list[int]:
+    """Processes that start the box again where there is no systemd; a box may outlive its own."""
+    return _processes({str(SUPERVISE)})
+
+
+def _processes(programs: set[str], *, everything: bool = False) -> list[int]:
+    """Of the box's user, those that run one of these programs, or everything."""
+    uid, found = uid_of_box(), []
     for folder in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):
             # One that has ended and that nobody waits for is gone, whatever its first process thinks of that.
             mine = folder.stat().st_uid == uid and ") Z" not in text(folder / "stat", 512)
-            if mine and (children or programs & set(text(folder / "cmdline", 4096).split("\0")[:6])):
+            if mine and (everything or programs & set(text(folder / "cmdline", 4096).split("\0")[:6])):
                 found.append(int(folder.name))
     return sorted(found)

@@ -37,6 +37,7 @@ from app.fleet.ssh.hand.common import (
     must,
     ours,
     run,
+    supervisors,
     text,
     within,
     write,
@@ -229,12 +230,12 @@ def _in_memory(body: str) -> int:
 
 
 def start(request: Answer) -> Answer:
-    """Have the box run, and the version that is in force.
+    """Have the box run, the version that is in force, and looked after by what starts it again.
 
     :param request: ``anew``: even where it runs already.
     """
     running = ours()
-    anew = bool(running) and (request["anew"] or _runs_another_version(running))
+    anew = bool(running) and (request["anew"] or _runs_another_version(running) or not _is_looked_after())
     if running and not anew:
         return {"changed": False}
     if is_systemd():
@@ -257,8 +258,16 @@ def start(request: Answer) -> Answer:
         stderr=subprocess.DEVNULL,
         start_new_session=True,
     )
-    within(10, ours)
+    within(10, supervisors)
     return {"changed": True}
+
+
+def _is_looked_after() -> bool:
+    """Without its supervisor a box runs on until it ends, and never again.
+
+    A new one cannot take it over, only start one of its own: such a box has to end first.
+    """
+    return is_systemd() or bool(supervisors())
 
 
 def _runs_another_version(pids: list[int]) -> bool:

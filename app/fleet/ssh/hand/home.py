@@ -29,6 +29,10 @@ PORT = 7443
 LEAVING = HOME / ".leaving"
 """Written once nothing that waits here holds up the release any more."""
 KEYS = HOME / "keys"
+OUT = HOME / ".gone"
+"""Where the keys are on their way out of a home that cannot be moved itself."""
+LOST = HOME / "lost+found"
+"""What a file system of its own has at its root."""
 SECONDS = 30.0
 MOST_BYTES = 4 * CHUNK
 MOST_FILES = 10_000
@@ -99,7 +103,7 @@ def whose(*, count: bool) -> Answer | None:
     :param count: what waits in the spool, too.
     """
     try:
-        if is_there() and not any(path != LEAVING for path in HOME.iterdir()):
+        if is_there() and set(HOME.iterdir()) <= {LEAVING, OUT, LOST}:
             return {"lived_in": False}
         told: Answer = as_owner(lambda: _tell(count=count))
     except FileNotFoundError:

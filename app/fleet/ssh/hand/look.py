@@ -10,6 +10,7 @@ import re
 import shutil
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from app.fleet.ssh.hand.common import (
@@ -31,6 +32,8 @@ from app.fleet.ssh.hand.common import (
 from app.fleet.ssh.hand.home import is_there, last_lines, whose
 
 PORTS = (7443, 7444)
+INFERENCE = 8000
+"""Where a new box answers programs on its own machine."""
 
 
 def look(request: Answer) -> Answer:
@@ -54,7 +57,7 @@ def look(request: Answer) -> Answer:
         "home_disk": _existing(HOME).stat().st_dev,
         "memory": int(memory[1]) * 1024 if memory else 0,
         "clock_ms": time.time_ns() // 1_000_000,
-        "taken": {str(port): holder for port, holder in listeners().items()},
+        "taken": {str(port): holder for port, holder in listeners((*PORTS, INFERENCE)).items()},
         "systemd": is_systemd(),
         "cron": has_cron(),
         "obstacle": _obstacle(),
@@ -91,14 +94,14 @@ def _python_problem(python: str) -> str:
     return (said.splitlines() or ["it fails and says nothing"])[-1][:200] if status else ""
 
 
-def listeners() -> dict[int, str]:
-    """Who listens at the ports of a box, other than a box."""
+def listeners(ports: Sequence[int] = PORTS) -> dict[int, str]:
+    """Who listens at ports of a box, other than a box."""
     inodes: dict[str, int] = {}
     for table in ("/proc/net/tcp", "/proc/net/tcp6"):
         for line in text(Path(table), 4 * CHUNK).splitlines()[1:]:
             words = line.split()
             port = int(words[1].rpartition(":")[2], 16) if len(words) > 9 and words[3] == "0A" else 0
-            if port in PORTS:
+            if port in ports:
                 inodes[f"socket:[{words[9]}]"] = port
     if not inodes:
         return {}

@@ -26,6 +26,7 @@ from app.fleet.ssh.hand.common import (
     WANTED,
     Answer,
     Refused,
+    is_mount,
     is_systemd,
     must,
     ours,
@@ -34,7 +35,7 @@ from app.fleet.ssh.hand.common import (
     uid_of_box,
     within,
 )
-from app.fleet.ssh.hand.home import begin_leaving, is_leaving, is_there, waiting
+from app.fleet.ssh.hand.home import KEYS, LOST, OUT, begin_leaving, is_leaving, is_there, waiting
 from app.fleet.ssh.hand.look import PORTS, listeners
 
 GONE = HOME.with_name(f".{HOME.name}.gone")
@@ -84,12 +85,14 @@ def remove(_request: Answer) -> Answer:
         if is_systemd():
             must("systemctl", "daemon-reload")
         removed.append(str(UNIT))
-    if is_there():
+    if is_there() and not is_mount(HOME):
         _clear(GONE)
         # Whose home it was can be read until all of it goes at once.
         with suppress(OSError):
             HOME.rename(GONE)
-    gone = [folder for folder in (INBOX, PREFIX, DROP_INS, HOME, GONE) if _clear(folder)]
+    if is_there() and is_mount(HOME):
+        removed += _empty_home()
+    gone = [folder for folder in (INBOX, PREFIX, DROP_INS, HOME, GONE) if not is_mount(folder) and _clear(folder)]
     removed += [str(HOME if folder == GONE else folder) for folder in gone]
     for part in (part for path in (UNIT, CRON) for part in path.parent.glob(f".{path.name}.part")):
         part.unlink()
@@ -110,6 +113,19 @@ def remove_user(_request: Answer) -> Answer:
     return {"changed": bool(removed), "removed": removed, "looked_for": [f"user and group {USER}"], "left": left}
 
 
+def _empty_home() -> list[str]:
+    """Leave the place where somebody mounts a disk as it was before a box lived there; what was done."""
+    # Whose home it was can be read as long as the keys are there: they go last, and at once.
+    gone = [_clear(path) for path in HOME.iterdir() if path not in (KEYS, OUT, LOST)]
+    if os.path.lexists(KEYS):
+        _clear(OUT)
+        KEYS.rename(OUT)
+    gone.append(_clear(OUT))
+    if HOME.stat().st_uid == uid_of_box():
+        os.chown(HOME, 0, 0)
+    return [f"everything in {HOME}"] if any(gone) else []
+
+
 def _clear(path: Path) -> bool:
     """False where nothing is there."""
     if not os.path.lexists(path):
@@ -128,7 +144,7 @@ def look_for(request: Answer) -> Answer:
     """
     staging = Path(request["home"]) / STAGING
     paths = [PREFIX, PROGRAM, SUPERVISE, HOME, GONE, INBOX, staging, UNIT, DROP_INS, WANTED, CRON]
-    looked = [(f"file {path}", [str(path)] if path.exists() or path.is_symlink() else []) for path in paths]
+    looked = [_at(path) for path in paths]
     if uid_of_box() is not None:
         # The user goes last, once these were found to be none: without it nobody could tell whose they are.
         looked.append((f"processes of {USER}", [f"process {pid}" for pid in ours(children=True)]))
@@ -137,6 +153,16 @@ def look_for(request: Answer) -> Answer:
     looked += [(f"port {port}", [open_ports[port]] if port in open_ports else []) for port in PORTS]
     left = [each for _what, found in looked for each in found]
     return {"looked_for": [what for what, _found in looked], "left": left[:MOST_LEFT]}
+
+
+def _at(path: Path) -> tuple[str, list[str]]:
+    """What was looked for there, and what there is."""
+    if path == HOME and is_there() and is_mount(path):
+        # Who mounts it there keeps a disk for it, which is no box's.
+        return f"anything in {path}, which is left because a disk is mounted there", [
+            str(one) for one in path.iterdir() if one != LOST
+        ]
+    return f"file {path}", [str(path)] if path.exists() or path.is_symlink() else []
 
 
 def _lines(table: str) -> list[str]:
