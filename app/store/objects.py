@@ -60,14 +60,20 @@ def all_present(db: Database) -> list[str]:
 
 
 def some_present(db: Database, limit: int) -> list[str]:
-    """The next few of :func:`all_present`, by turns: asked again and again, every file comes."""
+    """Of :func:`all_present` every bundle and dataset, of which there are few, and the next few samples by turns: asked
+    again and again, every file comes.
+    """
 
     def work(writer: Writer) -> list[str]:
-        rows = writer.read(f"{_PRESENT} AND sha256 > ? ORDER BY sha256 LIMIT ?", (writer.noted(_LOOKED) or "", limit))
+        few = writer.read(f"{_PRESENT} AND kind IN ('bundle', 'dataset')")
+        rows = writer.read(
+            f"{_PRESENT} AND kind NOT IN ('bundle', 'dataset') AND sha256 > ? ORDER BY sha256 LIMIT ?",
+            (writer.noted(_LOOKED) or "", limit),
+        )
         found = [row["sha256"] for row in rows]
         if found or writer.noted(_LOOKED):
             writer.note(_LOOKED, found[-1] if len(found) == limit else None)
-        return found
+        return [row["sha256"] for row in few] + found
 
     return db.write(work)
 

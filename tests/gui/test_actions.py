@@ -85,6 +85,7 @@ def test_who_answers_otherwise_than_it_should_is_not_called_silent(full_bench: B
         "Refuses this desktop",
         "Not answering",
     ]
+    assert full_bench.window.strip is not None
     strip = full_bench.window.strip.boxes
     full_bench.qtbot.waitUntil(lambda: "Another key answers: 1" in strip.text(), timeout=20_000)
     assert_nothing_cut(full_bench.window)
