@@ -13,6 +13,9 @@ from app.cli.session import Session
 from edge_runtime.contracts.errors import InputInvalid
 
 if TYPE_CHECKING:
+    from app.context import Context
+    from app.store.records import SyncProblem
+    from app.usecases.conflicts import Conflict
     from cloud_sync.objects import Credentials
 
 
@@ -27,7 +30,18 @@ def register(topics: Topics, everywhere: argparse.ArgumentParser) -> None:
         help="ask for an access key and keep it in the system's keyring (default: the usual AWS variables or profile)",
     )
     topic.verb("now", _now, "send what is new here, fetch what is new there")
-    topic.verb("status", _status, "last sync, and what waits")
+    topic.verb("status", _status, "last sync, what waits, and why")
+    topic.verb("conflicts", _conflicts, "what desktops that were apart decided differently")
+    for name, run, words in (
+        ("take", _take, "let the other value of a conflict stand, on every desktop"),
+        ("keep", _keep, "let what stands stand, on every desktop"),
+    ):
+        topic.verb(name, run, words).add_argument("conflict", help="the beginning of its id")
+    topic.verb("verify", _verify, "look whether everything is where it should be, here and in the object store")
+    rekey = topic.verb("rekey", _rekey, "go on as another desktop of the journal: this one's folder was copied")
+    rekey.add_argument(
+        "--ahead", action="store_true", help="this computer's clock was years ahead, and is right now: stamp anew"
+    )
 
 
 def _setup(arguments: argparse.Namespace, session: Session) -> None:
@@ -81,8 +95,104 @@ def _status(_arguments: argparse.Namespace, session: Session) -> None:
                 "object store": lambda s: s.store or "none: set one up with `lineside sync setup ADDRESS`",
                 "last sync": lambda s: text.moment(s.last_ms),
                 "problem": lambda s: s.problem,
+                "queued": lambda s: "yes: the store was away when a sync was asked for" if s.queued else "no",
                 "waiting changes": lambda s: s.pending_changes,
                 "waiting files": lambda s: f"{s.pending_objects} ({text.size(s.pending_bytes)})",
                 "files in the store": lambda s: f"{s.objects} ({text.size(s.bytes)})",
+                "samples in the store alone": lambda s: s.stored,
+                "conflicts": lambda s: f"{s.conflicts}: `lineside sync conflicts`" if s.conflicts else 0,
+                "changes that do not come": lambda s: "; ".join(_problem(ctx, one) for one in s.problems) or "none",
             },
         )
+
+
+def _problem(ctx: Context, one: SyncProblem) -> str:
+    from app.usecases.rollout_conflicts import desktop_name
+
+    return f"{desktop_name(ctx, one.replica)}: {one.message}"
+
+
+def _conflicts(_arguments: argparse.Namespace, session: Session) -> None:
+    from app.usecases import conflicts
+
+    with session.open() as ctx:
+        session.rows(
+            "conflicts",
+            conflicts.list_conflicts(ctx),
+            {
+                "ID": lambda c: c.conflict,
+                "OF": lambda c: f"{_KINDS.get(c.kind, c.kind)} {c.subject}",
+                "WHAT": lambda c: c.field or "there at all",
+                "STANDS": lambda c: f"{_value(c.field, c.stands)} ({c.stands_by}, {text.moment(c.stands_ms)})",
+                "OTHER": lambda c: f"{_value(c.field, c.other)} ({c.other_by}, {text.moment(c.other_ms)})",
+            },
+            empty="No conflicts: no two desktops decided one thing differently.",
+        )
+
+
+_KINDS = {
+    "boxes": "box",
+    "box_labels": "group of box",
+    "label_events": "label of sample",
+    "datasets": "dataset",
+    "models": "model",
+    "rollouts": "rollout",
+    "decisions": "decision about",
+}
+
+
+def _value(field: str, value: object) -> str:
+    if field:
+        return text.cut(text.clean(value), 40)
+    return "there" if value else "deleted"
+
+
+def _take(arguments: argparse.Namespace, session: Session) -> None:
+    from app.usecases import conflicts
+
+    with session.open() as ctx:
+        _decided(session, conflicts.take_other(ctx, arguments.conflict), take=True)
+
+
+def _keep(arguments: argparse.Namespace, session: Session) -> None:
+    from app.usecases import conflicts
+
+    with session.open() as ctx:
+        _decided(session, conflicts.keep(ctx, arguments.conflict), take=False)
+
+
+def _decided(session: Session, one: Conflict, *, take: bool) -> None:
+    value = _value(one.field, one.other if take else one.stands)
+    what = f"{_KINDS.get(one.kind, one.kind)} {one.subject} {one.field}".rstrip()
+    session.answer({"decided": one}, [f"{what}: {value}. The next sync tells the other desktops."])
+
+
+def _verify(_arguments: argparse.Namespace, session: Session) -> None:
+    from app.usecases import sync
+
+    with session.open() as ctx:
+        session.one(
+            "verified",
+            sync.verify(ctx, progress=session.progress),
+            {
+                "segments of this desktop": lambda r: r.segments,
+                "sent again": lambda r: text.size(r.bytes_sent_again),
+                "files": lambda r: r.objects,
+                "lost here": lambda r: f"{r.lost_here}: they come again" if r.lost_here else 0,
+                "lost in the store": lambda r: f"{r.lost_there}: the next sync sends them" if r.lost_there else 0,
+            },
+        )
+
+
+def _rekey(arguments: argparse.Namespace, session: Session) -> None:
+    from app.usecases import sync
+
+    with session.open() as ctx:
+        done = sync.take_new_id(ctx, ahead=arguments.ahead)
+        lines = [
+            f"This desktop goes on as {done.replica[:12]}, and was {done.former[:12]}; {done.changes} changes go out.",
+        ]
+        if not arguments.ahead:
+            lines.append("If its folder was copied, both copies have one signing key. Have one of them admitted as a")
+            lines.append("desktop of its own: `lineside site request-join` there, `lineside site admit` here.")
+        session.answer({"rekeyed": done}, lines)

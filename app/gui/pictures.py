@@ -19,9 +19,10 @@ if TYPE_CHECKING:
     from edge_runtime.inference.preprocess import Image
 
 
-def load_picture(context: Context, sample: str, side: int) -> Image | None:
+def load_picture(context: Context, sample: str, side: int, *, bring: bool = False) -> Image | None:
     """On a worker: the sample's picture, H×W×3 in RGB order, its longer edge ``side`` pixels.
 
+    :param bring: from the object store, where it lies there alone.
     :returns: None where it is no picture, or is not here.
     """
     import cv2
@@ -31,7 +32,8 @@ def load_picture(context: Context, sample: str, side: int) -> Image | None:
 
     wanted = ImageInput(name="picture", width=side, height=side, colour="BGR")
     try:
-        image = decode_image(samples.sample_bytes(context, sample), wanted)
+        read = samples.sample_bytes if bring else samples.sample_bytes_here
+        image = decode_image(read(context, sample), wanted)
     except LinesideError:
         return None
     scale = side / max(image.shape[:2])

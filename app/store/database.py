@@ -11,6 +11,7 @@ import getpass
 import logging
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from pathlib import Path
@@ -25,13 +26,21 @@ Listener = Callable[[str, frozenset[str]], None]
 
 _log = logging.getLogger(__name__)
 
+REPLICA_NOTE = "replica"
+
+
+def wall_ms() -> int:
+    """This computer's time, milliseconds since 1970."""
+    return time.time_ns() // 1_000_000
+
 
 class Database:
     """Make one with :meth:`open`; close it when done."""
 
-    def __init__(self, path: Path, *, replica: str) -> None:
+    def __init__(self, path: Path, *, replica: str, now_ms: Callable[[], int] = wall_ms) -> None:
         self.path = path
-        self.replica = replica
+        self.now_ms = now_ms
+        self._first_replica = replica
         self.who = _person()
         self._jobs: SimpleQueue[tuple[Callable[[], Any], Future[Any]] | None] = SimpleQueue()
         self._listeners: list[Listener] = []
@@ -46,16 +55,23 @@ class Database:
         self._thread.start()
 
     @classmethod
-    def open(cls, path: Path, *, replica: str) -> Database:
+    def open(cls, path: Path, *, replica: str, now_ms: Callable[[], int] = wall_ms) -> Database:
         """Open or create the database, bringing it up to date first; an old one is copied beside itself before.
 
-        :param replica: this desktop's id in the journal.
+        :param replica: this desktop's id in the journal, until :func:`app.store.rekey.rekey` gives it another one.
+        :param now_ms: this desktop's clock, milliseconds since 1970.
         :raises DatabaseTooNew: a newer Lineside made it.
         :raises DatabaseDamaged: it is no database of Lineside, or cannot be read.
         """
         bring_up_to_date(path)
         with plain_errors(path):
-            return cls(path, replica=replica)
+            return cls(path, replica=replica, now_ms=now_ms)
+
+    @property
+    def replica(self) -> str:
+        """This desktop's id in the journal."""
+        row = self.read_one("SELECT value FROM notes WHERE name = ?", (REPLICA_NOTE,))
+        return row["value"] if row else self._first_replica
 
     def read(self, sql: str, parameters: Parameters = ()) -> list[sqlite3.Row]:
         """All rows of a query, from any thread; sees the last commit.
@@ -189,7 +205,9 @@ class Database:
         connection = self._connection
         connection.execute("BEGIN IMMEDIATE")
         try:
-            writer = Writer(connection, replica=self.replica, who=self.who)
+            writer = Writer(connection, replica=self._first_replica, who=self.who, now_ms=self.now_ms())
+            # Another program may have given this desktop another id since.
+            writer.replica = writer.noted(REPLICA_NOTE) or self._first_replica
             result = work(writer)
             writer.finish()
             connection.execute("COMMIT")

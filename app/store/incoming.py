@@ -19,7 +19,7 @@ from cloud_sync.release.plan import Plan
 from edge_runtime.contracts import wire
 from edge_runtime.contracts.errors import InputInvalid
 from edge_runtime.contracts.manifest import GateReport
-from edge_runtime.contracts.rows import AlertRow, AuditRow
+from edge_runtime.contracts.rows import AlertRow, AuditRow, Digest
 from edge_runtime.contracts.status import ProbeReport
 
 Row = dict[str, Any]
@@ -27,6 +27,9 @@ Row = dict[str, Any]
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _ROLLOUT = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _MAX_INTEGER = 2**63
+_MAX_BASE = 4096
+_MAX_VOID = 10_000
+REPLICA = re.compile(r"[A-Za-z0-9_-]{1,128}")
 
 
 def checked_row(table: str, key: str, body: Mapping[str, Any]) -> Row:
@@ -75,6 +78,18 @@ def _sample(row: Row) -> None:
 
 def _label(row: Row) -> None:
     _digest(row, "sample")
+    base = row.get("base")
+    if base is not None and not (isinstance(base, str) and len(base) <= _MAX_BASE):
+        raise InputInvalid("The journal has a label that follows from too many others.")
+
+
+def _replica(row: Row) -> None:
+    for column in ("replica", "former"):
+        if not REPLICA.fullmatch(str(row.get(column))):
+            raise InputInvalid(f"The journal's {column} {str(row.get(column))[:80]!r} is no desktop.")
+    void = wire.decode(row.get("void") or "", tuple[Digest, ...], what="journal's desktop")
+    if row["replica"] == row["former"] or len(void) > _MAX_VOID:
+        raise InputInvalid("The journal has a desktop that goes on as nobody.")
 
 
 def _dataset(row: Row) -> None:
@@ -152,6 +167,7 @@ _CHECKS: Mapping[str, Callable[[Row], None]] = {
     "boxes": _box,
     "samples": _sample,
     "label_events": _label,
+    "replicas": _replica,
     "datasets": _dataset,
     "dataset_items": _item,
     "bursts": _burst,

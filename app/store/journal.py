@@ -2,29 +2,41 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from app.store.conflicts import list_conflicts
 from app.store.database import Database
 from app.store.incoming import checked_row
 from app.store.noting import note_audits
 from app.store.objects import expect_object, known_objects
-from app.store.records import SyncStatus
-from app.store.tables import TABLES, Table, columns_of, delete_sql, insert_new_sql, upsert_sql
+from app.store.records import SyncProblem, SyncStatus
+from app.store.rows import Read, from_change, kept_change, load_row, put_row, quiet_columns, save_row
+from app.store.tables import TABLES, Table, columns_of, insert_new_sql
 from app.store.writer import Writer
 from cloud_sync.journal.changes import Change
-from cloud_sync.journal.merge import wins
+from cloud_sync.journal.rows import PRESENCE, merge
+from edge_runtime.contracts import wire
 from edge_runtime.contracts.errors import InputInvalid
 from edge_runtime.contracts.rows import AuditRow
 
-_SEALED_SEQ = "sealed-seq"
-_SEALED_THROUGH = "sealed-through"
-_PLANNED = "planned-segment"
+SEALED_SEQ = "sealed-seq"
+SEALED_THROUGH = "sealed-through"
+PLANNED = "planned-segment"
+FIRST_CHANGE = "first-change"
+"""Number of the last change that is not of this desktop's present id."""
+COVERED = "snapshot-covered"
+"""How many segments the newest snapshot that is known here covers."""
 _LAST_SYNC = "last-sync-ms"
 _SYNC_PROBLEM = "sync-problem"
+_QUEUED = "sync-queued"
+_PROBLEMS = "sync-problems"
+_OF_THE_STORE = (
+    *(SEALED_SEQ, SEALED_THROUGH, PLANNED, FIRST_CHANGE, COVERED),
+    *(_LAST_SYNC, _SYNC_PROBLEM, _QUEUED, _PROBLEMS),
+)
 
 
 class StoreJournal:
@@ -32,31 +44,24 @@ class StoreJournal:
 
     def __init__(self, db: Database) -> None:
         self._db = db
-        self.replica = db.replica
+
+    @property
+    def replica(self) -> str:
+        """This desktop's id."""
+        return self._db.replica
 
     def unsealed(self, limit: int) -> list[tuple[int, Change]]:
         """Changes made here that are in no segment yet, oldest first, each with its number."""
+        replica = self.replica
         rows = self._db.read(
-            "SELECT id, table_name, row_key, body, clock FROM changes WHERE id > ? ORDER BY id LIMIT ?",
-            (_number(self._db, _SEALED_THROUGH), limit),
+            "SELECT id, table_name, row_key, body, clock, state, replica FROM changes WHERE id > ? ORDER BY id LIMIT ?",
+            (_number(self._db, SEALED_THROUGH), limit),
         )
-        return [
-            (
-                row["id"],
-                Change(
-                    table=row["table_name"],
-                    key=row["row_key"],
-                    body=None if row["body"] is None else json.loads(row["body"]),
-                    clock=row["clock"],
-                    replica=self.replica,
-                ),
-            )
-            for row in rows
-        ]
+        return [(row["id"], kept_change(row, replica)) for row in rows]
 
     def sealed_through(self) -> tuple[int, int]:
         """(number of the last segment, number of the last change in it)."""
-        return _number(self._db, _SEALED_SEQ), _number(self._db, _SEALED_THROUGH)
+        return _number(self._db, SEALED_SEQ), _number(self._db, SEALED_THROUGH)
 
     def plan_segment(self, seq: int, through: int) -> int:
         """Remember that segment ``seq`` ends with change ``through``, unless an end of it is remembered or it is sealed
@@ -64,28 +69,68 @@ class StoreJournal:
         """
 
         def work(writer: Writer) -> int:
-            if seq <= int(writer.noted(_SEALED_SEQ) or 0):
-                return int(writer.noted(_SEALED_THROUGH) or 0)
-            planned = writer.noted(_PLANNED)
+            if seq <= int(writer.noted(SEALED_SEQ) or 0):
+                return int(writer.noted(SEALED_THROUGH) or 0)
+            planned = writer.noted(PLANNED)
             planned_seq, planned_through = map(int, planned.split(":")) if planned else (0, 0)
             if planned_seq == seq:
                 return planned_through
-            writer.note(_PLANNED, f"{seq}:{through}")
+            writer.note(PLANNED, f"{seq}:{through}")
             return through
 
         return self._db.write(work)
 
-    def mark_sealed(self, seq: int, through: int) -> None:
-        """Segment ``seq`` stands in the object store and ends with change ``through``; nothing where it did before."""
+    def mark_sealed(self, seq: int, through: int, digest: str) -> None:
+        """Segment ``seq``, of this digest, stands in the object store and ends with change ``through``; nothing where
+        it did before.
+        """
 
         def work(writer: Writer) -> None:
-            if seq <= int(writer.noted(_SEALED_SEQ) or 0):
+            if seq <= int(writer.noted(SEALED_SEQ) or 0):
                 return
-            writer.note(_SEALED_SEQ, str(seq))
-            writer.note(_SEALED_THROUGH, str(through))
+            writer.note(SEALED_SEQ, str(seq))
+            writer.note(SEALED_THROUGH, str(through))
+            writer.upsert("own_segments", {"seq": seq, "through": through, "digest": digest})
             writer.touch("sync", self.replica)
 
         self._db.write(work)
+
+    def unseal(self, seq: int) -> None:
+        """Something else stands where segment ``seq`` was sent: it and those after it are to be sent again."""
+
+        def work(writer: Writer) -> None:
+            if seq > int(writer.noted(SEALED_SEQ) or 0):
+                return
+            first = _end_before(writer.read, seq)
+            writer.execute("DELETE FROM own_segments WHERE seq >= ?", (seq,))
+            writer.note(SEALED_SEQ, str(seq - 1))
+            writer.note(SEALED_THROUGH, str(first or 0))
+            writer.note(PLANNED, None)
+            writer.touch("sync", writer.replica)
+
+        self._db.write(work)
+
+    def sealed(self, seq: int) -> list[Change]:
+        """The changes of a segment that was sealed; none where nobody noted which they were."""
+        first, replica = _end_before(self._db.read, seq), self.replica
+        if first is None:
+            return []
+        rows = self._db.read(
+            "SELECT c.* FROM changes c JOIN own_segments o ON o.seq = ? AND c.id <= o.through"
+            " WHERE c.id > ? ORDER BY c.id",
+            (seq, first),
+        )
+        return [kept_change(row, replica) for row in rows]
+
+    def digest_of(self, seq: int) -> str | None:
+        """sha256 of a segment that was sealed; None where it was sealed before digests were noted."""
+        row = self._db.read_one("SELECT digest FROM own_segments WHERE seq = ?", (seq,))
+        return row["digest"] if row else None
+
+    def void(self) -> frozenset[str]:
+        """Digests of segments that count for nothing: what was in them went out again."""
+        rows = self._db.read("SELECT value FROM replicas, json_each(replicas.void)")
+        return frozenset(row["value"] for row in rows)
 
     def positions(self) -> dict[str, int]:
         """The last segment taken over from each other replica."""
@@ -104,55 +149,101 @@ class StoreJournal:
             known = writer.execute("SELECT seq FROM positions WHERE replica = ?", (replica,)).fetchone()
             if known is not None and known["seq"] >= seq:
                 return
-            audits: defaultdict[str, list[AuditRow]] = defaultdict(list)
-            for change in changes:
-                table = TABLES.get(change.table)
-                if table is not None and table.synced:
-                    try:
-                        row = _apply(writer, table, change)
-                    except sqlite3.IntegrityError as error:
-                        raise InputInvalid(
-                            f"A row of the journal's {change.table!r} cannot be kept: {error}."
-                        ) from error
-                    if row is not None and change.table == "audits":
-                        audits[str(row["box"])].append(AuditRow(**row))
-            for box, rows in audits.items():
-                note_audits(writer, box, rows, None, source=f"the desktop {replica[:12]}")
+            take_over(writer, changes, source=f"the desktop {replica[:12]}")
             writer.upsert("positions", {"replica": replica, "seq": seq})
 
         self._db.write(work)
 
 
+def _end_before(read: Read, seq: int) -> int | None:
+    """Number of the last change before a segment; None where nobody noted it."""
+    found = read("SELECT through FROM own_segments WHERE seq = ?", (seq - 1,))
+    if found:
+        return int(found[0]["through"])
+    if seq > 1:
+        return None
+    noted = read("SELECT value FROM notes WHERE name = ?", (FIRST_CHANGE,))
+    return int((noted[0]["value"] if noted else None) or 0)
+
+
+def take_over(writer: Writer, changes: Sequence[Change], *, source: str) -> None:
+    """Merge changes into what stands here; see :meth:`StoreJournal.apply`.
+
+    :param source: where they came from, in words.
+    """
+    audits: defaultdict[str, list[AuditRow]] = defaultdict(list)
+    for change in changes:
+        table = TABLES.get(change.table)
+        if table is not None and table.synced:
+            try:
+                row = _apply(writer, table, change)
+            except sqlite3.IntegrityError as error:
+                raise InputInvalid(f"A row of the journal's {change.table!r} cannot be kept: {error}.") from error
+            if row is not None and change.table == "audits":
+                audits[str(row["box"])].append(AuditRow(**row))
+    for box, rows in audits.items():
+        note_audits(writer, box, rows, None, source=source)
+
+
 def _apply(writer: Writer, table: Table, change: Change) -> dict[str, Any] | None:
     """Returns the row as it stands here from now on; None where it did already, or goes."""
-    writer.receive(change.clock)
-    row = None if change.body is None else checked_row(change.table, change.key, change.body)
-    if change.table == "label_events" and row is not None and not _is_own_label(row, change):
-        raise InputInvalid("A label in the journal is not of the time and the desktop that wrote it.")
-    if change.table == "visit_entries" and row is not None and row["replica"] != change.replica:
-        raise InputInvalid("An entry of a visit in the journal is not of the desktop that wrote it.")
-    if row is None and not table.deletable:
+    writer.receive(max([change.clock, *_clocks(change)]))
+    body = None if change.body is None else checked_row(change.table, change.key, change.body)
+    if table.fact:
+        if body is None:
+            raise InputInvalid(f"The journal deletes a row of {change.table!r}, which is never done.")
+        return _add_fact(writer, change, body)
+    if body is None and not change.row.gone:
+        raise InputInvalid(f"A change of the journal's {change.table!r} has no columns.")
+    if not table.deletable and (change.row.gone or any(one.field == PRESENCE for one in change.lost)):
         raise InputInvalid(f"The journal deletes a row of {change.table!r}, which is never done.")
-    if table.fact and row is not None:
-        if not writer.execute(insert_new_sql(change.table, tuple(row)), row).rowcount:
-            return None
-        if change.table == "label_events":
-            writer.touch("samples", str(row["sample"]))
-    else:
-        last = writer.execute(
-            "SELECT clock, replica FROM row_clocks WHERE table_name = ? AND row_key = ?", (change.table, change.key)
-        ).fetchone()
-        if last is not None and not wins((change.clock, change.replica), (last["clock"], last["replica"])):
-            return None
-        if row is None:
-            writer.execute(delete_sql(change.table), _key_columns(change))
-        else:
-            writer.execute(upsert_sql(change.table, tuple(row)), row)
-        writer.stamp(change.table, change.key, change.clock, change.replica)
+    _check_lost(change, body)
+    named = _key_columns(change)
+    before = load_row(writer.read, change.table, change.key)
+    said, quiet = from_change(change, body), quiet_columns(change.table)
+    after = said if before is None and not said.lost else merge(before or said, said, quiet)
+    if after == before:
+        return None
+    save_row(writer.execute, change.table, change.key, after)
+    if before is not None and after.lost != before.lost:
+        writer.touch("conflicts", change.key)
+    if before is not None and (before.gone, before.values) == (after.gone, after.values):
+        return None
+    put_row(writer.execute, change.table, change.key, after)
     writer.touch(change.table, change.key)
-    if row is not None:
-        _expect_files(writer, change.table, row)
+    if after.gone:
+        return None
+    row = {**named, **after.values}
+    _expect_files(writer, change.table, row)
     return row
+
+
+def _add_fact(writer: Writer, change: Change, row: dict[str, Any]) -> dict[str, Any] | None:
+    if change.table == "label_events" and not _is_own_label(row, change):
+        raise InputInvalid("A label in the journal is not of the time and the desktop that wrote it.")
+    if change.table == "visit_entries" and row["replica"] != change.replica:
+        raise InputInvalid("An entry of a visit in the journal is not of the desktop that wrote it.")
+    if not writer.execute(insert_new_sql(change.table, tuple(row)), row).rowcount:
+        return None
+    if change.table == "label_events":
+        writer.touch("samples", str(row["sample"]))
+    writer.touch(change.table, change.key)
+    return row
+
+
+def _clocks(change: Change) -> Iterator[str]:
+    yield from (change.seen or {}).values()
+    yield from (clock for clock, _replica in change.stamps.values())
+    yield from (one.clock for one in change.lost)
+
+
+def _check_lost(change: Change, body: dict[str, Any] | None) -> None:
+    for one in change.lost:
+        if one.field == PRESENCE:
+            if one.value not in (0, 1):
+                raise InputInvalid(f"A lost value in the journal's {change.table!r} is not what its column holds.")
+        elif body is not None and one.field in body:
+            checked_row(change.table, change.key, {**body, one.field: one.value})
 
 
 def _key_columns(change: Change) -> dict[str, str]:
@@ -172,8 +263,8 @@ def _expect_files(writer: Writer, table: str, row: dict[str, Any]) -> None:
         case "samples":
             expect_object(writer, str(row["sample"]), int(row["size"]), "sample")
             writer.execute(
-                "UPDATE samples SET presence = 1 WHERE sample = ?1 AND presence = 0"
-                " AND EXISTS (SELECT 1 FROM objects WHERE sha256 = ?1 AND present = 1)",
+                "UPDATE samples SET presence = CASE (SELECT present FROM objects WHERE sha256 = ?1) WHEN 1 THEN 1"
+                " ELSE 3 END WHERE sample = ?1 AND presence = 0",
                 (row["sample"],),
             )
         case "models":
@@ -196,8 +287,19 @@ def forget_store(db: Database) -> None:
     """The site moves to another object store, which has nothing of this desktop: everything is to be sent again."""
 
     def work(writer: Writer) -> None:
-        for name in (_SEALED_SEQ, _SEALED_THROUGH, _PLANNED, _LAST_SYNC, _SYNC_PROBLEM):
+        for name in (
+            SEALED_SEQ,
+            SEALED_THROUGH,
+            PLANNED,
+            FIRST_CHANGE,
+            COVERED,
+            _LAST_SYNC,
+            _SYNC_PROBLEM,
+            _QUEUED,
+            _PROBLEMS,
+        ):
             writer.note(name, None)
+        writer.execute("DELETE FROM own_segments")
         writer.execute("DELETE FROM positions")
         writer.execute("UPDATE objects SET synced_ms = NULL WHERE present = 1")
         writer.touch("sync", db.replica)
@@ -205,14 +307,28 @@ def forget_store(db: Database) -> None:
     db.write(work)
 
 
-def set_last_sync(db: Database, *, at_ms: int | None, problem: str | None) -> None:
-    """Remember how the last sync went; ``at_ms`` None leaves the time of the last good one."""
+def set_last_sync(db: Database, *, at_ms: int | None, problem: str | None, queued: bool = False) -> None:
+    """Remember how the last sync went; ``at_ms`` None leaves the time of the last good one.
+
+    :param queued: it did not come about, and somebody wanted it.
+    """
 
     def work(writer: Writer) -> None:
         if at_ms is not None:
             writer.note(_LAST_SYNC, str(at_ms))
         writer.note(_SYNC_PROBLEM, problem)
-        writer.touch("sync", db.replica)
+        writer.note(_QUEUED, "1" if queued else None)
+        writer.touch("sync", writer.replica)
+
+    db.write(work)
+
+
+def set_problems(db: Database, problems: Sequence[SyncProblem]) -> None:
+    """Remember whose changes did not come in the last sync, and why."""
+
+    def work(writer: Writer) -> None:
+        writer.note(_PROBLEMS, wire.encode(list(problems)).decode() if problems else None)
+        writer.touch("sync", writer.replica)
 
     db.write(work)
 
@@ -220,11 +336,13 @@ def set_last_sync(db: Database, *, at_ms: int | None, problem: str | None) -> No
 def status(db: Database, store: str | None) -> SyncStatus:
     """What waits and what is safe, from this database alone."""
     last_ms = note_of(db, _LAST_SYNC)
-    (changes,) = db.read("SELECT COUNT(*) AS n FROM changes WHERE id > ?", (_number(db, _SEALED_THROUGH),))
+    (changes,) = db.read("SELECT COUNT(*) AS n FROM changes WHERE id > ?", (_number(db, SEALED_THROUGH),))
     (waiting,) = db.read(
         "SELECT COUNT(*) AS n, COALESCE(SUM(size), 0) AS bytes FROM objects WHERE present = 1 AND synced_ms IS NULL"
     )
     objects, size = known_objects(db)
+    (stored,) = db.read("SELECT COUNT(*) AS n FROM samples WHERE presence = 3")
+    problems = note_of(db, _PROBLEMS)
     return SyncStatus(
         store=store,
         last_ms=int(last_ms) if last_ms else None,
@@ -234,4 +352,8 @@ def status(db: Database, store: str | None) -> SyncStatus:
         objects=objects,
         bytes=size,
         problem=note_of(db, _SYNC_PROBLEM),
+        queued=note_of(db, _QUEUED) is not None,
+        stored=stored["n"],
+        conflicts=len(list_conflicts(db)),
+        problems=wire.decode(problems, tuple[SyncProblem, ...], what="problems of a sync") if problems else (),
     )

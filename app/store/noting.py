@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
@@ -33,7 +34,7 @@ def note_all(connection: sqlite3.Connection) -> None:
     """Note the audits of every box as they stand in a database that knew of no notes."""
     factory, connection.row_factory = connection.row_factory, sqlite3.Row
     try:
-        writer = Writer(connection, replica="", who="lineside")
+        writer = Writer(connection, replica="", who="lineside", now_ms=time.time_ns() // 1_000_000)
         for (box,) in connection.execute("SELECT box FROM audits UNION SELECT box FROM audit_chains").fetchall():
             rows = [
                 AuditRow(**row)

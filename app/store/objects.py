@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import Literal
 
 from app.store.database import Database
 from app.store.writer import Writer
 
+_PRESENT = "SELECT sha256 FROM objects WHERE present = 1 AND synced_ms IS NOT NULL"
+_LOOKED = "looked-for-lost"
+"""The last file that was looked at; nothing: begin anew."""
 ObjectKind = Literal["sample", "bundle", "dataset", "other"]
 
 
@@ -50,26 +54,65 @@ def mark_synced(db: Database, objects: Sequence[tuple[str, int]]) -> None:
     db.write(work)
 
 
-def present(db: Database) -> list[str]:
+def all_present(db: Database) -> list[str]:
     """Files that are taken to be here and that the object store has."""
-    rows = db.read("SELECT sha256 FROM objects WHERE present = 1 AND synced_ms IS NOT NULL")
-    return [row["sha256"] for row in rows]
+    return [row["sha256"] for row in db.read(_PRESENT)]
+
+
+def some_present(db: Database, limit: int) -> list[str]:
+    """Of :func:`all_present` every bundle and dataset, of which there are few, and the next few samples by turns: asked
+    again and again, every file comes.
+    """
+
+    def work(writer: Writer) -> list[str]:
+        few = writer.read(f"{_PRESENT} AND kind IN ('bundle', 'dataset')")
+        rows = writer.read(
+            f"{_PRESENT} AND kind NOT IN ('bundle', 'dataset') AND sha256 > ? ORDER BY sha256 LIMIT ?",
+            (writer.noted(_LOOKED) or "", limit),
+        )
+        found = [row["sha256"] for row in rows]
+        if found or writer.noted(_LOOKED):
+            writer.note(_LOOKED, found[-1] if len(found) == limit else None)
+        return [row["sha256"] for row in few] + found
+
+    return db.write(work)
 
 
 def mark_missing(db: Database, *objects: str) -> None:
-    """Files that should be here are not: the next sync fetches them."""
+    """Files that should be here are not: the next sync fetches them, and samples whoever wants them."""
 
     def work(writer: Writer) -> None:
         for sha256 in objects:
             writer.execute("UPDATE objects SET present = 0 WHERE sha256 = ?", (sha256,))
+            writer.touch("objects", sha256)
+            if writer.execute("UPDATE samples SET presence = 3 WHERE sample = ? AND presence = 1", (sha256,)).rowcount:
+                writer.touch("samples", sha256)
+
+    db.write(work)
+
+
+def mark_unsent(db: Database, *objects: str) -> None:
+    """The object store has lost these files: the next sync sends them again."""
+
+    def work(writer: Writer) -> None:
+        for sha256 in objects:
+            writer.execute("UPDATE objects SET synced_ms = NULL WHERE sha256 = ?", (sha256,))
             writer.touch("objects", sha256)
 
     db.write(work)
 
 
 def wanted(db: Database) -> list[str]:
-    """Files that other desktops wrote of and that are not here yet."""
-    return [row["sha256"] for row in db.read("SELECT sha256 FROM objects WHERE present = 0 ORDER BY sha256")]
+    """Files that other desktops wrote of and that every desktop has, but are not here yet: all but samples."""
+    rows = db.read("SELECT sha256 FROM objects WHERE present = 0 AND kind <> 'sample' ORDER BY sha256")
+    return [row["sha256"] for row in rows]
+
+
+def in_store(db: Database, objects: Sequence[str]) -> list[str]:
+    """Which of these files are known to be in the object store."""
+    sql = """SELECT sha256 FROM objects JOIN json_each(?) ON value = sha256
+        WHERE synced_ms IS NOT NULL ORDER BY sha256"""
+    return [row["sha256"] for row in db.read(sql, (json.dumps(list(objects)),))]
 
 
 def mark_received(db: Database, *objects: str) -> None:

@@ -123,6 +123,8 @@ class Sample:
     margin: float | None
     label: str | None
     labelled_ms: int | None
+    stored: bool = False
+    """Its bytes lie in the object store, and not here."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -297,6 +299,15 @@ class VisitEntry:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SyncProblem:
+    """Why another desktop's changes do not come."""
+
+    replica: str
+    """Its id in the journal."""
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SyncStatus:
     """Where this desktop stands with the object store."""
 
@@ -310,3 +321,11 @@ class SyncStatus:
     """Objects of this desktop that are known to be in the store."""
     bytes: int
     problem: str | None = None
+    """Why the last sync did not come to its end, or what it lacked."""
+    queued: bool = False
+    """Somebody asked for a sync while the store was away: it waits for the next one."""
+    stored: int = 0
+    """Samples whose bytes lie in the store alone, and come when somebody opens them."""
+    conflicts: int = 0
+    """That nobody has decided yet."""
+    problems: tuple[SyncProblem, ...] = ()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,7 +14,7 @@ from app.store.writer import Writer
 from edge_runtime.contracts.errors import NotFound
 
 _COLUMNS = """sample, origin, box, pipeline, frame, at_ms, media, size, reason, predicted, confidence, margin,
-    label, labelled_ms"""
+    label, labelled_ms, presence = 3 AS stored"""
 
 
 def put_import(writer: Writer, *, sample: str, frame: str, at_ms: int, media: str, size: int) -> bool:
@@ -82,7 +83,7 @@ def page_samples(
 
     :param labelled: only those with, or without, a label.
     """
-    conditions = ["presence < 2"]
+    conditions = ["presence <> 2"]
     parameters: dict[str, Any] = {"limit": check_limit(limit) + 1}
     if labelled is not None:
         conditions.append("label IS NOT NULL" if labelled else "label IS NULL")
@@ -103,7 +104,7 @@ def page_samples(
         " ORDER BY at_ms DESC, sample DESC LIMIT :limit",
         parameters,
     )
-    shown = tuple(Sample(**row) for row in rows[:limit])
+    shown = tuple(_sample(row) for row in rows[:limit])
     more = len(rows) > limit
     return Page(rows=shown, cursor=join_cursor(shown[-1].at_ms, shown[-1].sample) if more else None, total=total)
 
@@ -116,12 +117,16 @@ def get_sample(db: Database, sample: str) -> Sample:
     """
     found = resolve(db, "samples", "sample", sample, "sample")
     (row,) = db.read(f"SELECT {_COLUMNS} FROM samples WHERE sample = ?", (found,))  # noqa: S608 - a constant
-    return Sample(**row)
+    return _sample(row)
+
+
+def _sample(row: sqlite3.Row) -> Sample:
+    return Sample(**{**dict(row), "stored": bool(row["stored"])})
 
 
 def labelled_samples(db: Database) -> list[tuple[str, str]]:
-    """(sample, label) of every labelled sample whose bytes are here, sorted by sample."""
-    rows = db.read("SELECT sample, label FROM samples WHERE label IS NOT NULL AND presence = 1 ORDER BY sample")
+    """(sample, label) of every labelled sample whose bytes are here or in the object store, sorted by sample."""
+    rows = db.read("SELECT sample, label FROM samples WHERE label IS NOT NULL AND presence IN (1, 3) ORDER BY sample")
     return [(row["sample"], row["label"]) for row in rows]
 
 
@@ -144,28 +149,47 @@ def add_labels(writer: Writer, labels: Mapping[str, str | None], who: str | None
             raise NotFound(f"There is no sample {sample[:12]!r}.")
         if row["label"] == label:
             continue
-        clock = writer.tick()
-        writer.insert_new(
-            "label_events",
-            {
-                "event": f"{clock}-{writer.replica[:16]}",
-                "sample": sample,
-                "label": label,
-                "who": who or writer.who,
-                "at_ms": writer.now_ms,
-                "clock": clock,
-                "replica": writer.replica,
-            },
-        )
-        writer.touch("samples", sample)
+        _write_label(writer, sample, label, who)
         written += 1
     return written
+
+
+def repeat_label(writer: Writer, sample: str) -> None:
+    """Say once more what stands, having seen whatever other desktops said: it follows all of it from here on."""
+    row = writer.execute("SELECT label FROM samples WHERE sample = ?", (sample,)).fetchone()
+    _write_label(writer, sample, row["label"], None)
+
+
+def _write_label(writer: Writer, sample: str, label: str | None, who: str | None) -> None:
+    clock = writer.tick()
+    writer.insert_new(
+        "label_events",
+        {
+            "event": f"{clock}-{writer.replica[:16]}",
+            "sample": sample,
+            "label": label,
+            "who": who or writer.who,
+            "at_ms": writer.now_ms,
+            "clock": clock,
+            "replica": writer.replica,
+            "base": standing_events(writer, sample),
+        },
+    )
+    writer.touch("samples", sample)
+
+
+def standing_events(writer: Writer, sample: str) -> str:
+    """Ids of the label events of a sample that no other one followed, joined by commas; more than one where desktops
+    labelled it while apart.
+    """
+    sql = "SELECT event FROM label_events WHERE sample = ? AND superseded = 0 ORDER BY event"
+    return ",".join(event for (event,) in writer.execute(sql, (sample,)))
 
 
 def label_counts(db: Database) -> dict[str, int]:
     """How many samples stand under each label, by label."""
     rows = db.read(
-        "SELECT label, COUNT(*) AS n FROM samples WHERE label IS NOT NULL AND presence < 2"
+        "SELECT label, COUNT(*) AS n FROM samples WHERE label IS NOT NULL AND presence <> 2"
         " GROUP BY label ORDER BY label"
     )
     return {row["label"]: row["n"] for row in rows}
@@ -173,5 +197,5 @@ def label_counts(db: Database) -> dict[str, int]:
 
 def count_samples(db: Database) -> int:
     """How many samples there are, without those whose bytes were lost."""
-    count: int = db.read("SELECT COUNT(*) FROM samples WHERE presence < 2")[0][0]
+    count: int = db.read("SELECT COUNT(*) FROM samples WHERE presence <> 2")[0][0]
     return count

@@ -258,6 +258,51 @@ def _visits(database: sqlite_utils.Database) -> None:
     database.execute(_VISITS)
 
 
+_DOTS = (
+    # What each writer of a row had seen, which columns are whose, and what was beaten unseen: see
+    # cloud_sync.journal.rows. held: the columns of a row that is gone.
+    "ALTER TABLE row_clocks ADD COLUMN seen TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE row_clocks ADD COLUMN stamps TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE row_clocks ADD COLUMN lost TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE row_clocks ADD COLUMN held TEXT",
+    # Of a row that was written before, everything older counts as seen.
+    "UPDATE row_clocks SET seen = json_object('*', clock)",
+    "CREATE INDEX row_clocks_lost ON row_clocks (table_name, row_key) WHERE lost <> ''",
+    # state: what a change says beside its body; NULL: a whole row, or a fact. replica: whose it is, where not ours.
+    "ALTER TABLE changes ADD COLUMN state TEXT",
+    "ALTER TABLE changes ADD COLUMN replica TEXT",
+    # Which segments of this desktop stand in the object store, with the last change and the digest of each.
+    """CREATE TABLE own_segments (
+        seq INTEGER PRIMARY KEY, through INTEGER NOT NULL, digest TEXT NOT NULL) STRICT""",
+    # Desktops that go on under another id; void: digests of segments of the former one, which went out again.
+    """CREATE TABLE replicas (
+        replica TEXT PRIMARY KEY, former TEXT NOT NULL, void TEXT NOT NULL, at_ms INTEGER NOT NULL,
+        reason TEXT NOT NULL) STRICT""",
+    # base: ids of the label events that its writer had before them, joined by commas; NULL: all that are older.
+    "ALTER TABLE label_events ADD COLUMN base TEXT",
+    "ALTER TABLE label_events ADD COLUMN superseded INTEGER NOT NULL DEFAULT 0",
+    """UPDATE label_events SET superseded = 1 WHERE EXISTS (SELECT 1 FROM label_events o
+        WHERE o.sample = label_events.sample AND (o.clock, o.replica) > (label_events.clock, label_events.replica))""",
+    "CREATE INDEX label_events_standing ON label_events (sample, label) WHERE superseded = 0",
+    """CREATE TRIGGER label_supersedes AFTER INSERT ON label_events BEGIN
+        UPDATE label_events SET superseded = 1
+        WHERE sample = NEW.sample AND event <> NEW.event AND superseded = 0 AND (instr(NEW.base, event) > 0
+            OR (NEW.base IS NULL AND (clock, replica) < (NEW.clock, NEW.replica)));
+        UPDATE label_events SET superseded = 1
+        WHERE event = NEW.event AND EXISTS (SELECT 1 FROM label_events o
+            WHERE o.sample = NEW.sample AND o.event <> NEW.event AND (instr(o.base, NEW.event) > 0
+                OR (o.base IS NULL AND (o.clock, o.replica) > (NEW.clock, NEW.replica))));
+    END""",
+    # presence 3: the bytes are in the object store, and fetched when somebody wants them.
+    "CREATE INDEX samples_stored ON samples (sample) WHERE presence = 3",
+)
+
+
+def _dots(database: sqlite_utils.Database) -> None:
+    for statement in _DOTS:
+        database.execute(statement)
+
+
 def _problem_codes(database: sqlite_utils.Database) -> None:
     """What kind of problem the last contact with a box had; of those before nobody knows."""
     database.execute("ALTER TABLE box_status ADD COLUMN problem_code TEXT")
@@ -315,4 +360,5 @@ STEPS = (
     Step("0008_visits", _visits),
     Step("0009_problem_codes", _problem_codes),
     Step("0010_metrics", _metrics),
+    Step("0011_dots", _dots),
 )

@@ -15,7 +15,8 @@ from typing import Any
 @dataclass(frozen=True, slots=True)
 class Table:
     """``key``: primary key; ``columns``: what travels besides the key; ``fact``: rows are never changed afterwards;
-    ``deletable``: another desktop may delete rows, too.
+    ``deletable``: another desktop may delete rows, too; ``quiet``: columns that programs write, not people: of two
+    values the later one stands, and nobody is told of the other.
     """
 
     key: tuple[str, ...]
@@ -23,49 +24,72 @@ class Table:
     synced: bool = False
     fact: bool = False
     deletable: bool = False
+    quiet: frozenset[str] = frozenset()
 
     @property
     def travelling(self) -> tuple[str, ...]:
         return (*self.key, *self.columns)
 
 
+_SAMPLE = (
+    *("origin", "box", "pipeline", "frame", "at_ms", "media", "size", "reason"),
+    *("model", "predicted", "confidence", "margin"),
+)
+_BURST = (
+    *("recipe", "host", "dataset", "base_model", "state", "created_ms", "deadline_ms", "cap_usd", "cost_usd"),
+    *("worst_case_usd", "attempt", "started_ms", "finished_ms", "message", "model"),
+)
+
+
 TABLES: Mapping[str, Table] = {
-    "boxes": Table(("box",), ("name", "address", "certificate", "enrolled_ms"), synced=True, deletable=True),
-    "samples": Table(
-        ("sample",),
-        (
-            *("origin", "box", "pipeline", "frame", "at_ms", "media", "size", "reason"),
-            *("model", "predicted", "confidence", "margin"),
-        ),
+    "boxes": Table(
+        ("box",),
+        ("name", "address", "certificate", "enrolled_ms"),
         synced=True,
+        deletable=True,
+        quiet=frozenset({"certificate", "enrolled_ms"}),
     ),
-    "label_events": Table(("event",), ("sample", "label", "who", "at_ms", "clock", "replica"), synced=True, fact=True),
+    "samples": Table(("sample",), _SAMPLE, synced=True, quiet=frozenset(_SAMPLE)),
+    "label_events": Table(
+        ("event",), ("sample", "label", "who", "at_ms", "clock", "replica", "base"), synced=True, fact=True
+    ),
     # Not a fact: two desktops may have frozen the same content under different names.
-    "datasets": Table(("dataset",), ("name", "created_ms", "train", "held_out", "labels", "size"), synced=True),
-    "dataset_items": Table(("dataset", "sample"), ("label", "split"), synced=True, fact=True),
-    "bursts": Table(
-        ("burst",),
-        (
-            *("recipe", "host", "dataset", "base_model", "state", "created_ms", "deadline_ms", "cap_usd", "cost_usd"),
-            *("worst_case_usd", "attempt", "started_ms", "finished_ms", "message", "model"),
-        ),
+    "datasets": Table(
+        ("dataset",),
+        ("name", "created_ms", "train", "held_out", "labels", "size"),
         synced=True,
+        quiet=frozenset({"created_ms", "train", "held_out", "labels", "size"}),
     ),
+    "dataset_items": Table(("dataset", "sample"), ("label", "split"), synced=True, fact=True),
+    "bursts": Table(("burst",), _BURST, synced=True, quiet=frozenset(_BURST)),
     "models": Table(
         ("model",),
         ("sha256", "size", "name", "version", "release", "state", "created_ms", "burst", "dataset", "gate"),
         synced=True,
+        quiet=frozenset({"sha256", "size", "created_ms", "burst", "dataset", "gate"}),
     ),
-    "proofs": Table(("model", "box"), ("report",), synced=True),
+    "proofs": Table(("model", "box"), ("report",), synced=True, quiet=frozenset({"report"})),
     # Intent alone: how far each box has come is a row of its own, so that no desktop overwrites another's boxes.
     "rollouts": Table(
         ("rollout",),
         ("model", "version", "state", "created_ms", "finished_ms", "reason", "plan", "replica", "stamp"),
         synced=True,
+        quiet=frozenset({"model", "version", "created_ms", "finished_ms", "reason", "replica", "stamp"}),
     ),
-    "rollout_boxes": Table(("rollout", "box"), ("wave", "state", "reason", "updated_ms"), synced=True),
+    # Every desktop mends these rows to what the boxes say: app.usecases.rollout_conflicts.
+    "rollout_boxes": Table(
+        ("rollout", "box"),
+        ("wave", "state", "reason", "updated_ms"),
+        synced=True,
+        quiet=frozenset({"wave", "state", "reason", "updated_ms"}),
+    ),
     "box_labels": Table(("box", "label"), synced=True, deletable=True),
-    "decisions": Table(("box", "bundle"), ("choice", "reason", "who", "decided_ms"), synced=True),
+    "decisions": Table(
+        ("box", "bundle"),
+        ("choice", "reason", "who", "decided_ms"),
+        synced=True,
+        quiet=frozenset({"reason", "who", "decided_ms"}),
+    ),
     "alerts": Table(
         ("box", "boot", "seq"), ("at_ms", "kind", "message", "pipeline", "model", "facts"), synced=True, fact=True
     ),
@@ -81,6 +105,7 @@ TABLES: Mapping[str, Table] = {
         synced=True,
         fact=True,
     ),
+    "replicas": Table(("replica",), ("former", "void", "at_ms", "reason"), synced=True, fact=True),
     "box_status": Table(("box",)),
     "box_ssh": Table(("box",)),
     "links": Table(("box",)),
@@ -100,6 +125,7 @@ TABLES: Mapping[str, Table] = {
     "objects": Table(("sha256",)),
     "row_clocks": Table(("table_name", "row_key")),
     "positions": Table(("replica",)),
+    "own_segments": Table(("seq",)),
     "notes": Table(("name",)),
 }
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
-import time
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from app.store import rows
 from app.store.tables import TABLES, columns_of, delete_sql, insert_new_sql, key_of, select_sql, upsert_sql
+from cloud_sync.journal.clock import FIRST_STAMP, HybridClock
+from cloud_sync.journal.rows import RowState, deleted, settled, written
 from edge_runtime.contracts import wire
-
-if TYPE_CHECKING:
-    from cloud_sync.journal.clock import HybridClock
+from edge_runtime.contracts.errors import NotFound
 
 Parameters = Sequence[Any] | Mapping[str, Any]
 
@@ -28,10 +28,10 @@ class Writer:
     :param who: the person at this desktop, for labels and the audit chain.
     """
 
-    def __init__(self, connection: sqlite3.Connection, *, replica: str, who: str) -> None:
+    def __init__(self, connection: sqlite3.Connection, *, replica: str, who: str, now_ms: int) -> None:
         self.replica = replica
         self.who = who
-        self.now_ms = time.time_ns() // 1_000_000
+        self.now_ms = now_ms
         """The desktop's clock when the transaction began, milliseconds since 1970."""
         self.touched: defaultdict[str, set[str]] = defaultdict(set)
         """Table → keys that listeners hear of after the commit."""
@@ -41,6 +41,11 @@ class Writer:
     def execute(self, sql: str, parameters: Parameters = ()) -> sqlite3.Cursor:
         """Any statement; neither journaled nor told to listeners (call :meth:`touch`)."""
         return self._connection.execute(sql, parameters)
+
+    def read(self, sql: str, parameters: Parameters = ()) -> list[sqlite3.Row]:
+        """All rows of a query, as this transaction sees them."""
+        rows: list[sqlite3.Row] = self._connection.execute(sql, parameters).fetchall()
+        return rows
 
     def executemany(self, sql: str, rows: Iterable[Parameters]) -> sqlite3.Cursor:
         """As :meth:`execute`, once for each row."""
@@ -56,36 +61,56 @@ class Writer:
         A synced table's row is journaled in this transaction, unless nothing of it that travels has changed or
         ``journal`` is False.
         """
-        self.touch(table, key_of(table, row))
+        key = key_of(table, row)
+        self.touch(table, key)
         sql = upsert_sql(table, tuple(row))
         if not (journal and TABLES[table].synced):
             self.execute(sql, row)
             return
         before = self._travelling(table, row)
+        state = self._state(table, key)
         self.execute(sql, row)
         after = self._travelling(table, row)
         if after is not None and after != before:
-            self._record(table, key_of(table, row), after)
+            self._record(table, key, after, before, state)
 
     def insert_new(self, table: str, row: Mapping[str, Any], *, journal: bool = True) -> bool:
         """Insert the row unless its key is there; False where it was. Journaled as in :meth:`upsert`."""
+        state = self._state(table, key_of(table, row)) if journal and TABLES[table].synced else None
         if self.execute(insert_new_sql(table, tuple(row)), row).rowcount == 0:
             return False
         self.touch(table, key_of(table, row))
-        if journal and TABLES[table].synced:
-            self.journal(table, row)
+        if journal and TABLES[table].synced and (after := self._travelling(table, row)) is not None:
+            self._record(table, key_of(table, row), after, None, state)
         return True
 
     def journal(self, table: str, row: Mapping[str, Any]) -> None:
         """Journal a row that stands in the database already; ``row`` needs to have its key only."""
         if (body := self._travelling(table, row)) is not None:
-            self._record(table, key_of(table, row), body)
+            key = key_of(table, row)
+            self._record(table, key, body, None, self._state(table, key))
 
     def delete(self, table: str, key: str) -> None:
         """Delete the row with this key (as :func:`app.store.tables.key_of` writes it); journaled where it is synced."""
         self.touch(table, key)
+        state = self._state(table, key) if TABLES[table].synced else None
+        values = rows.standing_values(self.read, table, key) if TABLES[table].synced else None
         if self.execute(delete_sql(table), columns_of(table, key)).rowcount and TABLES[table].synced:
-            self._record(table, key, None)
+            if state is None and values is not None:
+                state = RowState((FIRST_STAMP, self.replica), values)
+            self._keep(table, key, deleted(state, (self.tick(), self.replica)))
+
+    def settle(self, table: str, key: str, column: str, value: Any) -> None:
+        """Decide a column of which a value was lost, or whether the row is there: what is decided is a change like any
+        other, made by somebody who had all the values before them.
+        """
+        state = self._state(table, key)
+        if state is None:
+            raise NotFound(f"The row {key[:80]!r} was never there.")
+        after = settled(state, column, value, (self.tick(), self.replica))
+        rows.put_row(self.execute, table, key, after)
+        self.touch(table, key)
+        self._keep(table, key, after)
 
     def activity(self, what: str, subject: str, message: str, *, facts: bytes = b"") -> None:
         """Add an entry to the audit chain.
@@ -113,6 +138,10 @@ class Writer:
         )
         self.touch("activity", str(entry["seq"]))
 
+    def begin_clock(self, last: str) -> None:
+        """Let this replica's hybrid clock go on from another stamp."""
+        self._clock = HybridClock(last)
+
     def tick(self) -> str:
         """The next stamp of this replica's hybrid clock."""
         return self._hybrid_clock().tick(self.now_ms)
@@ -120,14 +149,6 @@ class Writer:
     def receive(self, stamp: str) -> None:
         """Move this replica's hybrid clock past a stamp from another one."""
         self._hybrid_clock().receive(stamp, self.now_ms)
-
-    def stamp(self, table: str, key: str, clock: str, replica: str) -> None:
-        """Remember when, and by whom, a row that may change was last written."""
-        self.execute(
-            "INSERT INTO row_clocks (table_name, row_key, clock, replica) VALUES (?, ?, ?, ?)"
-            " ON CONFLICT (table_name, row_key) DO UPDATE SET clock = excluded.clock, replica = excluded.replica",
-            (table, key, clock, replica),
-        )
 
     def note(self, name: str, value: str | None) -> None:
         """Keep one small fact of this desktop; see :func:`app.store.journal.note_of`."""
@@ -151,19 +172,31 @@ class Writer:
         found = self.execute(select_sql(table, spec.travelling), {c: row[c] for c in spec.key}).fetchone()
         return None if found is None else dict(zip(spec.travelling, found, strict=True))
 
-    def _record(self, table: str, key: str, body: dict[str, Any] | None) -> None:
+    def _state(self, table: str, key: str) -> RowState | None:
+        return None if TABLES[table].fact else rows.load_row(self.read, table, key)
+
+    def _record(
+        self, table: str, key: str, after: dict[str, Any], before: dict[str, Any] | None, state: RowState | None
+    ) -> None:
         clock = self.tick()
-        self.execute(
-            "INSERT INTO changes (table_name, row_key, body, clock) VALUES (?, ?, ?, ?)",
-            (table, key, None if body is None else wire.encode(body).decode(), clock),
-        )
-        if not TABLES[table].fact:
-            self.stamp(table, key, clock, self.replica)
+        if TABLES[table].fact:
+            rows.keep_change(self.execute, rows.fact_change(table, after, clock, self.replica), self.replica)
+            return
+        changed = {
+            column: after[column]
+            for column in TABLES[table].columns
+            if before is None or before[column] != after[column]
+        }
+        if state is None and before is not None:  # a row that stood here before anybody journaled it
+            changed = {column: after[column] for column in TABLES[table].columns}
+        self._keep(table, key, written(state, changed, (clock, self.replica)))
+
+    def _keep(self, table: str, key: str, row: RowState) -> None:
+        rows.save_row(self.execute, table, key, row)
+        rows.keep_change(self.execute, rows.to_change(table, key, row), self.replica)
 
     def _hybrid_clock(self) -> HybridClock:
         if self._clock is None:
-            from cloud_sync.journal.clock import HybridClock
-
             last = self.noted(CLOCK_NOTE)
             self._clock = HybridClock(last) if last else HybridClock()
         return self._clock

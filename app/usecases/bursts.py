@@ -288,6 +288,10 @@ def _send_inputs(ctx: Context, store: ObjectStore, spec: BurstSpec, progress: Pr
     from cloud_sync.transfer import Transferred, object_key, put_many
 
     needed = [spec.dataset, *(item.sample for item in dataset_store.items(ctx.database, spec.dataset))]
+    if ctx.settings.store is not None:
+        # What lies in the site's store alone need not go there.
+        there = set(object_store.in_store(ctx.database, ctx.blobs.missing(needed)))
+        needed = [sha256 for sha256 in needed if sha256 not in there]
     if spec.base_checkpoint:
         needed.append(spec.base_checkpoint)
     sent: list[tuple[str, int]] = []

@@ -16,6 +16,7 @@ from app.store.records import Burst, Model
 from app.usecases import boxes, deliveries, roots
 from app.usecases.bursts import TrainingResult, close_burst, training_result
 from app.usecases.progress import CancelToken, Progress, ProgressEvent, silent
+from app.usecases.stored import bring
 from edge_runtime.contracts.errors import AlreadyExists, GateRefused, InputInvalid, ModelUnusable
 from edge_runtime.contracts.manifest import BundleManifest, GateReport, Lineage, OutputSpec
 from edge_runtime.contracts.status import ProbeReport
@@ -72,11 +73,9 @@ def import_result(
         return known
     progress(ProgressEvent(step="import", message="Fetching the result", fraction=0.0))
     result = training_result(ctx, record)
-    held_out = [
-        (ctx.blobs.get(item.sample), item.label)
-        for item in dataset_store.items(ctx.database, record.dataset)
-        if item.split == "held-out"
-    ]
+    kept_back = [item for item in dataset_store.items(ctx.database, record.dataset) if item.split == "held-out"]
+    bring(ctx, [item.sample for item in kept_back], progress=progress, cancel=token)
+    held_out = [(ctx.blobs.get(item.sample), item.label) for item in kept_back]
     release = ctx.repository().next_release(name, above=_newest_release(ctx, name))
     manifest = _manifest(name, _next_version(ctx, name), release, record, result)
     with TemporaryDirectory(dir=ctx.home, prefix=".import-") as scratch:

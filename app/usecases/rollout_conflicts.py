@@ -11,6 +11,7 @@ from app.store import boxes as box_store
 from app.store import models as model_store
 from app.store import rollouts as rollout_store
 from app.store.records import Box, Rollout, RolloutBox
+from app.store.rekey import own_ids
 from app.store.writer import Writer
 from app.usecases.rollout_progress import decide
 from cloud_sync.journal.clock import format_stamp
@@ -130,12 +131,17 @@ def _stop_after_all(ctx: Context, rollout: str, known: Mapping[str, Box]) -> Non
 
 
 def desktop_name(ctx: Context, replica: str) -> str:
-    """What a desktop of the site is called; the beginning of its id where the keys do not say."""
+    """What a desktop of the site is called; the beginning of its id where the keys do not say. One that goes on under
+    another id of the journal has its name of before, and the beginning of the new id.
+    """
     try:
         listed = ctx.roots().facts.desktops or {}
     except LinesideError:
         listed = {}
-    return listed[replica].name if replica in listed else replica[:12] or "another desktop"
+    if replica in listed:
+        return listed[replica].name
+    former = next((one for one in own_ids(ctx.database.read, replica) if one in listed), None)
+    return f"{listed[former].name} ({replica[:6]})" if former else replica[:12] or "another desktop"
 
 
 def _claim(rollout: Rollout, part: RolloutBox) -> Claim:

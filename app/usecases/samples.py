@@ -15,6 +15,7 @@ from app.store import boxes as box_store
 from app.store import samples as sample_store
 from app.store.records import Page, Sample
 from app.usecases.progress import CancelToken, Progress, ProgressEvent, silent
+from app.usecases.stored import bring
 from edge_runtime.contracts.errors import FrameUnreadable, InputInvalid, NotFound
 
 if TYPE_CHECKING:
@@ -212,9 +213,21 @@ def get_sample(ctx: Context, sample: str) -> Sample:
 
 
 def sample_bytes(ctx: Context, sample: str) -> bytes:
-    """The sample's own bytes, checked against its id; ``sample`` is the whole id.
+    """The sample's own bytes, checked against its id; ``sample`` is the whole id. Where they lie in the object store
+    alone they are brought here first.
 
-    :raises NotFound: they are not on this desktop.
+    :raises NotFound: they are nowhere.
+    :raises StoreUnreachable: or another error of the store.
+    """
+    if not ctx.blobs.has(sample):
+        bring(ctx, [sample])
+    return ctx.blobs.get(sample)
+
+
+def sample_bytes_here(ctx: Context, sample: str) -> bytes:
+    """As :func:`sample_bytes`, but of what is on this desktop.
+
+    :raises NotFound: they are not.
     """
     return ctx.blobs.get(sample)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -10,20 +10,28 @@ from app.store import journal as journal_store
 from app.store import metric_files
 from app.store import objects as object_store
 from app.store.journal import StoreJournal
-from app.store.records import SyncStatus
+from app.store.records import SyncProblem, SyncStatus
+from app.store.rekey import Rekeyed, rekey
 from app.usecases import boxes, roots
+from app.usecases.exchange import exchange, keep_snapshot, stamp_anew
 from app.usecases.metrics.syncing import sync_figures
 from app.usecases.progress import CancelToken, Progress, ProgressEvent, silent
-from edge_runtime.contracts.errors import LinesideError, ObjectCorrupt, ObjectMissing
+from app.usecases.stored import fetch_files
+from edge_runtime.contracts.errors import LinesideError, StoreUnreachable
 
 if TYPE_CHECKING:
     from app.context import Context
     from cloud_sync.objects import Credentials, ObjectStore, StoreReport
     from cloud_sync.transfer import TransferReport
 
-WORKERS = 8
 KEEP_EVERY = 100
-"""Objects that are marked as sent or received in one transaction."""
+"""Objects that are marked as sent in one transaction."""
+AHEAD = (
+    "What was written here is stamped more than a day ahead of this computer's clock: other desktops do not take it."
+    " Set the clock; if it is right by now, run `lineside sync rekey --ahead`."
+)
+CHECKED_EVERY_TIME = 500
+"""Files of this desktop that a sync looks at, by turns."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +94,9 @@ def sync_now(
         report = _sync(ctx, progress, token, patient=patient)
     except LinesideError as error:
         if error.code != "task.cancelled":
-            journal_store.set_last_sync(ctx.database, at_ms=None, problem=str(error))
+            # Whoever is away now may be there the next time: the wish stays.
+            queued = isinstance(error, StoreUnreachable)
+            journal_store.set_last_sync(ctx.database, at_ms=None, problem=str(error), queued=queued)
         raise
     problem = (
         f"{report.objects_missing} files of other desktops are not in the store." if report.objects_missing else None
@@ -96,28 +106,32 @@ def sync_now(
 
 
 def _sync(ctx: Context, progress: Progress, cancel: CancelToken, *, patient: bool) -> SyncReport:
-    from cloud_sync.journal.replicate import pull, push
-
     prefix = f"sites/{ctx.site.site}"
-    journal = StoreJournal(ctx.database)
     with ctx.open_store() as store:
         sent = _send_objects(ctx, store, progress, cancel)
         cancel.check()
-        progress(ProgressEvent(step="journal", message="Sending changes"))
-        pushed = push(store, journal, prefix)
-        progress(ProgressEvent(step="journal", message="Fetching changes"))
-        pulled = pull(store, journal, prefix)
+        progress(ProgressEvent(step="journal", message="Sending and fetching changes"))
+        exchanged = exchange(ctx.database, store, prefix)
+        problems = [
+            SyncProblem(replica=one.replica, message=f"{one.error.message} {one.error.hint}")
+            for one in exchanged.pulled.problems
+        ]
+        if exchanged.ahead:
+            problems.append(SyncProblem(replica=ctx.database.replica, message=AHEAD))
+        journal_store.set_problems(ctx.database, problems)
+        if not exchanged.pulled.problems and not exchanged.ahead:
+            keep_snapshot(ctx.database, store, prefix)
         received, missing = _fetch_objects(ctx, store, progress, cancel)
         roots.level_with_store(ctx, store, prefix)
         figures = sync_figures(ctx, store, patient=patient, progress=progress, cancel=cancel)
-    if pulled.problems:
+    if refused := exchanged.pulled.problems:
         # What could be taken over was; a segment that is not what it should be needs a person.
-        raise pulled.problems[0].error
+        raise refused[0].error
     return SyncReport(
         objects_sent=sent.sent,
         bytes_sent=sent.bytes,
-        changes_sent=pushed.changes,
-        changes_received=pulled.changes,
+        changes_sent=exchanged.pushed.changes,
+        changes_received=exchanged.pulled.changes,
         objects_received=received,
         objects_missing=missing,
         figures_sent=figures.rows,
@@ -154,32 +168,75 @@ def _send_objects(ctx: Context, store: ObjectStore, progress: Progress, cancel: 
 
 
 def _fetch_objects(ctx: Context, store: ObjectStore, progress: Progress, cancel: CancelToken) -> tuple[int, int]:
-    from cloud_sync.transfer import get_object_file
-
-    # What a disk or a person has lost here is fetched again.
-    if lost := ctx.blobs.missing(object_store.present(ctx.database)):
-        object_store.mark_missing(ctx.database, *lost)
+    # What a disk or a person has lost here is fetched again: a few files are looked at in each sync, all in a verify().
+    look_for_lost(ctx, object_store.some_present(ctx.database, CHECKED_EVERY_TIME))
     wanted = object_store.wanted(ctx.database)
-
-    received = 0
-
-    def fetch(sha256: str) -> str | None:
-        try:
-            get_object_file(store, sha256, ctx.blobs.reserve(sha256))
-        except (ObjectMissing, ObjectCorrupt):
-            # One file that the store has lost must not hold up the rest of the site.
-            return None
-        return sha256
-
-    with ThreadPoolExecutor(WORKERS, thread_name_prefix="download") as pool:
-        for start in range(0, len(wanted), KEEP_EVERY):
-            cancel.check()
-            here = [sha256 for sha256 in pool.map(fetch, wanted[start : start + KEEP_EVERY]) if sha256]
-            object_store.mark_received(ctx.database, *here)
-            received += len(here)
-            done = min(start + KEEP_EVERY, len(wanted))
-            progress(ProgressEvent(step="fetch", message=f"{done} of {len(wanted)}", fraction=done / len(wanted)))
+    received = fetch_files(ctx, store, wanted, progress, cancel)
     return received, len(wanted) - received
+
+
+def look_for_lost(ctx: Context, objects: Sequence[str]) -> list[str]:
+    """Which of these files, that should be here, are not: they are noted as lying in the object store."""
+    if lost := ctx.blobs.missing(objects):
+        object_store.mark_missing(ctx.database, *lost)
+    return lost
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerifyReport:
+    """What was found to be missing, and what becomes of it."""
+
+    segments: int
+    """Of this desktop, looked at in the store."""
+    bytes_sent_again: int
+    """Of segments that the store had lost."""
+    objects: int
+    """Files of this desktop, looked at here and in the store."""
+    lost_here: int
+    """They come again: at the next sync, and samples when somebody opens them."""
+    lost_there: int
+    """They go out again at the next sync."""
+
+
+def verify(ctx: Context, *, progress: Progress = silent) -> VerifyReport:
+    """Look whether everything that this desktop has sent is in the object store, and every file that it has is here.
+
+    :raises ReplicaCopied: another desktop writes under this one's id; a sync puts that right.
+    """
+    from cloud_sync.journal.replicate import mend_every
+
+    with ctx.open_store() as store:
+        progress(ProgressEvent(step="verify", message="Segments of this desktop"))
+        segments, again = mend_every(store, StoreJournal(ctx.database), f"sites/{ctx.site.site}")
+        progress(ProgressEvent(step="verify", message="Files here"))
+        present = object_store.all_present(ctx.database)
+        lost_here = look_for_lost(ctx, present)
+        progress(ProgressEvent(step="verify", message="Files in the object store"))
+        there = {info.key.rsplit("/", 1)[-1] for info in store.list("objects")}
+        lost_there = [sha256 for sha256 in set(present) - set(lost_here) if sha256 not in there]
+        object_store.mark_unsent(ctx.database, *lost_there)
+    words = f"Verified {len(present)} files and {segments} segments: {len(lost_here)} were lost here, {len(lost_there)}"
+    ctx.database.write(
+        lambda w: w.activity("sync.verified", "", f"{words} and {again} bytes of segments in the store.")
+    )
+    return VerifyReport(
+        segments=segments,
+        bytes_sent_again=again,
+        objects=len(present),
+        lost_here=len(lost_here),
+        lost_there=len(lost_there),
+    )
+
+
+def take_new_id(ctx: Context, *, ahead: bool = False) -> Rekeyed:
+    """Let this desktop go on under another id in the journal: as one whose folder was copied.
+
+    :param ahead: what was written while its clock was years ahead is stamped anew: the clock is right now.
+    """
+    if not ahead:
+        return rekey(ctx.database, "asked")
+    with ctx.open_store() as store:
+        return stamp_anew(ctx.database, store, f"sites/{ctx.site.site}")
 
 
 def sync_status(ctx: Context) -> SyncStatus:

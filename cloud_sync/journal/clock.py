@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import secrets
+from collections.abc import Callable
 
 from edge_runtime.contracts.errors import InputInvalid
 
@@ -14,6 +16,7 @@ until that time has come."""
 _STAMP = re.compile(r"([0-9]{15})\.([0-9]{6})")
 _MAX_MS = 10**15 - 1
 _MAX_COUNTER = 10**6 - 1
+_MAX_STRIDE = 1000
 
 
 def format_stamp(ms: int, counter: int) -> str:
@@ -42,14 +45,21 @@ def check_not_ahead(stamp: str, now_ms: int) -> None:
         )
 
 
+def _by_chance() -> int:
+    return 1 + secrets.randbelow(_MAX_STRIDE)
+
+
 class HybridClock:
     """Gives stamps that always grow, and that are later than every stamp received.
 
     :param last: the last stamp given or received, as it was kept.
+    :param stride: how far the counter moves on, at least 1. By chance: two copies of one desktop that do not know of
+        each other yet would give the same stamps, if their clocks are behind ``last``.
     """
 
-    def __init__(self, last: str = FIRST_STAMP) -> None:
+    def __init__(self, last: str = FIRST_STAMP, stride: Callable[[], int] = _by_chance) -> None:
         self._ms, self._counter = parse_stamp(last)
+        self._stride = stride
 
     @property
     def last(self) -> str:
@@ -58,10 +68,11 @@ class HybridClock:
 
     def tick(self, now_ms: int) -> str:
         """The stamp of something that happens now, later than any before it."""
+        stride = self._stride()
         if now_ms > self._ms:
-            self._ms, self._counter = min(now_ms, _MAX_MS), 0
-        elif self._counter < _MAX_COUNTER:
-            self._counter += 1
+            self._ms, self._counter = min(now_ms, _MAX_MS), stride
+        elif self._counter + stride <= _MAX_COUNTER:
+            self._counter += stride
         else:
             self._ms, self._counter = self._ms + 1, 0
         return self.last

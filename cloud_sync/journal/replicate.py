@@ -7,6 +7,7 @@ point the same call is simply made again.
 
 from __future__ import annotations
 
+import hashlib
 import re
 import time
 from collections.abc import Callable, Sequence
@@ -54,8 +55,23 @@ class LocalJournal(Protocol):
         ``seq`` never has another content.
         """
 
-    def mark_sealed(self, seq: int, through: int) -> None:
-        """Segment ``seq`` stands in the store and ends with change ``through``. Nothing where it was sealed already."""
+    def mark_sealed(self, seq: int, through: int, digest: str) -> None:
+        """Segment ``seq`` stands in the store and ends with change ``through``. Nothing where it was sealed already.
+
+        :param digest: sha256 of the segment.
+        """
+
+    def unseal(self, seq: int) -> None:
+        """Something else stands where ``seq`` was sent: its changes, and those after it, are to be sent again."""
+
+    def sealed(self, seq: int) -> list[Change]:
+        """The changes of a segment that was sealed, and whose digest was noted; none where they are not here."""
+
+    def digest_of(self, seq: int) -> str | None:
+        """sha256 of a segment that was sealed; None where nobody noted it."""
+
+    def void(self) -> frozenset[str]:
+        """Digests of segments that count for nothing: what was in them went out again, as their writer says."""
 
     def positions(self) -> dict[str, int]:
         """The last segment taken over from each other replica."""
@@ -116,10 +132,12 @@ def push(store: ObjectStore, journal: LocalJournal, prefix: str) -> PushReport:
         waiting = journal.unsealed(SEGMENT_CHANGES)
         if not waiting:
             return PushReport(segments=segments, changes=changes, bytes=size)
+        if segments == 0:
+            size += mend_sealed(store, journal, prefix, last_seq)
         seq = last_seq + 1
         key = segment_key(prefix, journal.replica, seq)
-        rows = _standing(store, key, journal, seq)
-        if rows is None:
+        standing = _standing(store, key, journal, seq)
+        if standing is None:
             through = journal.plan_segment(seq, waiting[_fitting(waiting) - 1][0])
             # Planned by an earlier run, the segment may hold more than was asked for above.
             rows = [row for row in journal.unsealed(max(through - last_number, 0)) if row[0] <= through]
@@ -127,8 +145,11 @@ def push(store: ObjectStore, journal: LocalJournal, prefix: str) -> PushReport:
                 body = encode_segment(journal.replica, seq, [change for _number, change in rows])
                 store.put(key, body)
                 size += len(body)
+                digest = hashlib.sha256(body).hexdigest()
+        else:
+            rows, digest = standing
         if rows:  # else another process has sealed it meanwhile
-            journal.mark_sealed(seq, rows[-1][0])
+            journal.mark_sealed(seq, rows[-1][0], digest)
             segments += 1
             changes += len(rows)
 
@@ -146,18 +167,20 @@ def pull(
 
     :param prefix: the site's folder in the store.
     :param now_ms: this computer's time, milliseconds since 1970.
+    :raises ReplicaCopied: as :func:`check_own`.
     :raises StoreUnreachable: or another error of the store: what was taken over so far is kept.
     """
     segments = changes = size = 0
     problems = []
+    check_own(store, journal, prefix)
     positions = journal.positions()
-    for replica in store.folders(f"{prefix}/journal"):
-        if replica == journal.replica or not _REPLICA.fullmatch(replica):
-            continue
+    own = journal.replica
+    others = [name for name in store.folders(f"{prefix}/journal") if name != own and _REPLICA.fullmatch(name)]
+    for replica in others:
         seq = positions.get(replica, 0) + 1
         try:
             while (body := _fetch(store, prefix, replica, seq)) is not None:
-                found = decode_segment(body, replica=replica, seq=seq, now_ms=now_ms())
+                found = _opened(body, journal, replica, seq, now_ms())
                 _apply(journal, replica, seq, found)
                 segments, changes, size, seq = segments + 1, changes + len(found), size + len(body), seq + 1
         except SegmentRefused as error:
@@ -165,9 +188,101 @@ def pull(
     return PullReport(segments=segments, changes=changes, bytes=size, problems=tuple(problems))
 
 
-def _standing(store: ObjectStore, key: str, journal: LocalJournal, seq: int) -> list[Numbered] | None:
+def check_own(store: ObjectStore, journal: LocalJournal, prefix: str) -> None:
+    """Look whether somebody else writes under this replica's id: a copy of this database, or this one before it was
+    put back from a backup.
+
+    :raises ReplicaCopied: the segment that this database would write next stands already.
+    """
+    seq = journal.sealed_through()[0] + 1
+    if journal.unsealed(1) or _fetch(store, prefix, journal.replica, seq) is None:
+        return
+    # Another process of this desktop may have written something, and sent it, just now.
+    if journal.sealed_through()[0] < seq and not journal.unsealed(1):
+        raise _copied(store, seq)
+
+
+def seal_standing(store: ObjectStore, journal: LocalJournal, prefix: str) -> None:
+    """Mark what was sent, and stands, before a cut kept anybody from noting it.
+
+    :raises ReplicaCopied: something else stands there.
+    """
+    while journal.unsealed(1):
+        seq = journal.sealed_through()[0] + 1
+        standing = _standing(store, segment_key(prefix, journal.replica, seq), journal, seq)
+        if standing is None:
+            return
+        rows, digest = standing
+        if rows:
+            journal.mark_sealed(seq, rows[-1][0], digest)
+
+
+def shared_through(store: ObjectStore, journal: LocalJournal, prefix: str, now_ms: int) -> int:
+    """After :class:`ReplicaCopied`: the number of the last change of this database that stands in the store, for others
+    to take over. A copy of it begins with what waited in both of them.
+    """
+    last_seq, number = journal.sealed_through()
+    try:
+        packed = store.get(segment_key(prefix, journal.replica, last_seq + 1), max_bytes=MAX_PACKED_BYTES)
+        standing = decode_segment(packed, replica=journal.replica, seq=last_seq + 1, now_ms=now_ms)
+    except (ObjectMissing, SegmentRefused, InputInvalid):
+        return number
+    for (own, change), theirs in zip(journal.unsealed(len(standing)), standing, strict=False):
+        if encode_change(change) != encode_change(theirs):
+            break
+        number = own
+    return number
+
+
+def mend_sealed(store: ObjectStore, journal: LocalJournal, prefix: str, seq: int) -> int:
+    """Look whether the segment ``seq`` is in the store as it was sent, and if not, send it again, and look at the one
+    before; the bytes that were sent. A store may lose what it acknowledged, and a copy of this desktop that sent at the
+    same moment may have written over it.
+
+    :raises ReplicaCopied: another one stands there.
+    """
+    size = 0
+    while (digest := journal.digest_of(seq)) is not None and not _stands(store, journal, prefix, seq, digest):
+        changes = journal.sealed(seq)
+        if not changes:
+            break
+        body = encode_segment(journal.replica, seq, changes)
+        store.put(segment_key(prefix, journal.replica, seq), body)
+        size, seq = size + len(body), seq - 1
+    return size
+
+
+def mend_every(store: ObjectStore, journal: LocalJournal, prefix: str) -> tuple[int, int]:
+    """:func:`mend_sealed` for every segment that was sealed: (how many were looked at, the bytes that were sent)."""
+    size, looked = 0, 0
+    for seq in range(journal.sealed_through()[0], 0, -1):
+        if journal.digest_of(seq) is not None:
+            size, looked = size + mend_sealed(store, journal, prefix, seq), looked + 1
+    return looked, size
+
+
+def _stands(store: ObjectStore, journal: LocalJournal, prefix: str, seq: int, digest: str) -> bool:
+    try:
+        packed = store.get(segment_key(prefix, journal.replica, seq), max_bytes=MAX_PACKED_BYTES)
+        if hashlib.sha256(packed).hexdigest() == digest:
+            return True
+        standing = decode_segment(packed, replica=journal.replica, seq=seq, now_ms=None)
+    except (ObjectMissing, SegmentRefused, InputInvalid):
+        return False
+    if [encode_change(change) for change in standing] == [encode_change(change) for change in journal.sealed(seq)]:
+        return True  # packed by another version
+    journal.unseal(seq)
+    raise _copied(store, seq)
+
+
+def _copied(store: ObjectStore, seq: int) -> ReplicaCopied:
+    return ReplicaCopied(f"Segment {seq} of this desktop in {store.address} holds changes that were not made here.")
+
+
+def _standing(store: ObjectStore, key: str, journal: LocalJournal, seq: int) -> tuple[list[Numbered], str] | None:
     """The changes of the segment if it stands in the store already: sent before a cut, or to a store that was in use
-    before. Empty: another process has sealed it just now. None: it does not stand, or nobody could read it.
+    before; with its digest. Empty: another process has sealed it just now. None: it does not stand, or nobody could
+    read it.
     """
     try:
         packed = store.get(key, max_bytes=MAX_PACKED_BYTES)
@@ -177,9 +292,9 @@ def _standing(store: ObjectStore, key: str, journal: LocalJournal, seq: int) -> 
     rows = journal.unsealed(len(standing))
     if [encode_change(change) for _number, change in rows] != [encode_change(change) for change in standing]:
         if journal.sealed_through()[0] >= seq:
-            return []
-        raise ReplicaCopied(f"Segment {seq} of this desktop in {store.address} holds changes that were not made here.")
-    return rows
+            return [], ""
+        raise _copied(store, seq)
+    return rows, hashlib.sha256(packed).hexdigest()
 
 
 def _fitting(waiting: Sequence[Numbered]) -> int:
@@ -199,6 +314,12 @@ def _fetch(store: ObjectStore, prefix: str, replica: str, seq: int) -> bytes | N
         return None
     except InputInvalid as error:
         raise refused(replica, seq, error) from error
+
+
+def _opened(body: bytes, journal: LocalJournal, replica: str, seq: int, now_ms: int) -> list[Change]:
+    if hashlib.sha256(body).hexdigest() in journal.void():
+        return []
+    return decode_segment(body, replica=replica, seq=seq, now_ms=now_ms)
 
 
 def _apply(journal: LocalJournal, replica: str, seq: int, changes: Sequence[Change]) -> None:

@@ -363,7 +363,9 @@ class SegmentRefused(LinesideError):
 class ReplicaCopied(LinesideError):
     code = "sync.replica-copied"
     title = "This desktop's journal has two writers"
-    default_hint = "The site's folder was restored from a backup or copied: use one copy only. Nothing was overwritten."
+    default_hint = (
+        "The site's folder was copied, or put back from a backup. Sync: it goes on under another id by itself."
+    )
 
 
 class PackInvalid(LinesideError):

@@ -914,6 +914,101 @@
     </message>
 </context>
 <context>
+    <name>ConflictPanel</name>
+    <message>
+        <source>Conflicts between desktops: {n}</source>
+        <translation>桌面之间的冲突：{n}</translation>
+    </message>
+    <message>
+        <source>{value} – {desktop}, {when}</source>
+        <translation>{value} – {desktop}，{when}</translation>
+    </message>
+    <message>
+        <source>Stands: {said}</source>
+        <translation>当前：{said}</translation>
+    </message>
+    <message>
+        <source>The other one: {said}</source>
+        <translation>另一个：{said}</translation>
+    </message>
+    <message>
+        <source>Take the other one</source>
+        <translation>采用另一个</translation>
+    </message>
+    <message>
+        <source>Keep what stands</source>
+        <translation>保留当前值</translation>
+    </message>
+    <message>
+        <source>Box {name}</source>
+        <translation>边缘盒 {name}</translation>
+    </message>
+    <message>
+        <source>Group of box {name}</source>
+        <translation>边缘盒 {name} 的分组</translation>
+    </message>
+    <message>
+        <source>Label of sample {name}</source>
+        <translation>样本 {name} 的标签</translation>
+    </message>
+    <message>
+        <source>Dataset {name}</source>
+        <translation>数据集 {name}</translation>
+    </message>
+    <message>
+        <source>Model {name}</source>
+        <translation>模型 {name}</translation>
+    </message>
+    <message>
+        <source>Rollout {name}</source>
+        <translation>部署 {name}</translation>
+    </message>
+    <message>
+        <source>Decision about {name}</source>
+        <translation>关于 {name} 的决定</translation>
+    </message>
+    <message>
+        <source>name</source>
+        <translation>名称</translation>
+    </message>
+    <message>
+        <source>address</source>
+        <translation>地址</translation>
+    </message>
+    <message>
+        <source>label</source>
+        <translation>标签</translation>
+    </message>
+    <message>
+        <source>state</source>
+        <translation>状态</translation>
+    </message>
+    <message>
+        <source>plan</source>
+        <translation>计划</translation>
+    </message>
+    <message>
+        <source>version</source>
+        <translation>版本</translation>
+    </message>
+    <message>
+        <source>choice</source>
+        <translation>选择</translation>
+    </message>
+    <message>
+        <source>it is there</source>
+        <translation>存在</translation>
+    </message>
+    <message>
+        <source>it was deleted</source>
+        <translation>已删除</translation>
+    </message>
+    <message>
+        <source>none</source>
+        <translation>无</translation>
+    </message>
+</context>
+<context>
     <name>DecisionPanel</name>
     <message>
         <source>Offer again…</source>
@@ -3693,6 +3788,34 @@
         <translation>已存入</translation>
     </message>
     <message>
+        <source>{n} samples, which come when they are opened</source>
+        <translation>{n} 个样本，打开时才下载</translation>
+    </message>
+    <message>
+        <source>Only in the store</source>
+        <translation>仅在存储中</translation>
+    </message>
+    <message>
+        <source>Queued</source>
+        <translation>已排队</translation>
+    </message>
+    <message>
+        <source>The store was away; the next sync goes on from here.</source>
+        <translation>存储当时不可用；下次同步会从这里继续。</translation>
+    </message>
+    <message>
+        <source>{n}: decide them under Activity</source>
+        <translation>{n}：请在“活动”中处理</translation>
+    </message>
+    <message>
+        <source>Conflicts</source>
+        <translation>冲突</translation>
+    </message>
+    <message>
+        <source>Does not come</source>
+        <translation>未能收到</translation>
+    </message>
+    <message>
         <source>Problem</source>
         <translation>问题</translation>
     </message>
@@ -4957,6 +5080,10 @@
         <translation>请查看训练日志，排除原因后重新启动。检查点会保留。</translation>
     </message>
     <message>
+        <source>The site&apos;s folder was copied, or put back from a backup. Sync: it goes on under another id by itself.</source>
+        <translation>站点文件夹被复制过，或是从备份恢复的。请同步：本机会自动以另一个标识继续。</translation>
+    </message>
+    <message>
         <source>The patch cannot be used</source>
         <translation>无法使用该补丁</translation>
     </message>
@@ -5131,10 +5258,6 @@
     <message>
         <source>This desktop&apos;s journal has two writers</source>
         <translation>本机的日志有两个写入者</translation>
-    </message>
-    <message>
-        <source>The site&apos;s folder was restored from a backup or copied: use one copy only. Nothing was overwritten.</source>
-        <translation>站点文件夹是从备份恢复或复制而来：请只使用其中一份。没有覆盖任何内容。</translation>
     </message>
     <message>
         <source>The gate refused the model</source>

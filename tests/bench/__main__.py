@@ -10,6 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from tests.bench import (
+    catch_up,
     collect,
     delivery,
     drift,
@@ -39,6 +40,7 @@ MEASUREMENTS = (
     startup,
     drift,
     enrolment,
+    catch_up,
 )
 INTRODUCTION = """\
 # Performance

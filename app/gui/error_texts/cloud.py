@@ -51,7 +51,7 @@ TEXTS: dict[str, tuple[str, str]] = {
         QT_TRANSLATE_NOOP("errors", "This desktop's journal has two writers"),
         QT_TRANSLATE_NOOP(
             "errors",
-            "The site's folder was restored from a backup or copied: use one copy only. Nothing was overwritten.",
+            "The site's folder was copied, or put back from a backup. Sync: it goes on under another id by itself.",
         ),
     ),
     "sync.segment-refused": (

@@ -10,6 +10,7 @@ from PySide6.QtCore import Qt
 from app.gui import formats
 from app.gui.pages.base import Command, Page
 from app.gui.pages.box_chain import own_state, own_words, verdict_state, verdict_words
+from app.gui.pages.conflicts import ConflictPanel
 from app.gui.pages.entries import Entries, Entry, Line
 from app.gui.session import Session
 from app.gui.states import State
@@ -25,7 +26,7 @@ MOST_SHOWN = 8
 
 
 class ActivityPage(Page):
-    tables: ClassVar[frozenset[str]] = frozenset({"activity"})
+    tables: ClassVar[frozenset[str]] = frozenset({"activity", "boxes", "label_events", "conflicts"})
 
     def __init__(self, session: Session) -> None:
         super().__init__(session, self.tr("Activity"))
@@ -63,11 +64,14 @@ class ActivityPage(Page):
         self.boxes = card(label(self.tr("The chains, and who speaks for them"), "section"), self._boxes, gap=12)
         """What became of each box's chain, once it was asked."""
         self.boxes.hide()
+        self.conflicts = ConflictPanel(self)
+        self.body.addWidget(self.conflicts)
         self.body.addWidget(self.table, 1)
         self.body.addWidget(self.boxes)
 
     def reload(self) -> None:
         self.model.reload()
+        self.conflicts.reload()
 
     def commands(self) -> list[Command]:
         return [Command(title=self.tr("Verify the activity chain"), icon="shield", run=self.verify_chain)]

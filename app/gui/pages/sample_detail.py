@@ -108,7 +108,7 @@ class SampleDetail(QWidget):
             context, ratio = self._page.context, self.devicePixelRatioF()
             self._page.query(
                 "picture",
-                lambda: (sample.sample, load_picture(context, sample.sample, round(SIDE * ratio))),
+                lambda: (sample.sample, load_picture(context, sample.sample, round(SIDE * ratio), bring=True)),
                 lambda loaded: self._loaded(*loaded),
             )
 

@@ -124,6 +124,9 @@ class TileDelegate(QStyledItemDelegate):
             painter.setPen(Qt.PenStyle.NoPen)
             painter.setBrush(QColor(now.sunken))
             painter.drawRoundedRect(frame, 4, 4)
+            if sample.stored:  # it comes once somebody opens it
+                middle = frame.center()
+                painter.drawPixmap(middle.x() - 12, middle.y() - 12, icons.pixmap("cloud", now.muted, 24))
         else:
             size = picture.deviceIndependentSize()
             painter.drawPixmap(

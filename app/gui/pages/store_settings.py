@@ -14,7 +14,7 @@ from app.gui.widgets import Button, Chip, Facts, IconLabel, clear, column, label
 from app.store.records import SyncStatus
 from app.usecases import sync
 from app.usecases.progress import CancelToken, Progress
-from edge_runtime.contracts.errors import LinesideError
+from edge_runtime.contracts.errors import LinesideError, StoreUnreachable
 
 if TYPE_CHECKING:
     from app.gui.pages.settings import SettingsPage
@@ -87,6 +87,16 @@ class StoreSettings(QWidget):
                 ),
             ),
         ]
+        if status.stored:
+            words = self.tr("{n} samples, which come when they are opened")
+            facts.append((self.tr("Only in the store"), words.format(n=formats.count(status.stored))))
+        if status.queued:
+            facts.append((self.tr("Queued"), self.tr("The store was away; the next sync goes on from here.")))
+        if status.conflicts:
+            words = self.tr("{n}: decide them under Activity")
+            facts.append((self.tr("Conflicts"), words.format(n=formats.count(status.conflicts))))
+        for one in status.problems:
+            facts.append((self.tr("Does not come"), f"{formats.short(one.replica)}: {one.message}"))
         if status.problem:
             facts.append((self.tr("Problem"), status.problem))
         self._facts.show_facts(facts)
@@ -128,7 +138,15 @@ class StoreSettings(QWidget):
         def work(progress: Progress, cancel: CancelToken) -> sync.SyncReport:
             return sync.sync_now(context, progress=progress, cancel=cancel)
 
-        self._page.session.tasks.run_command(self.tr("Sync"), work, lambda _report: self.reload(), owner=self)
+        self._page.session.tasks.run_command(
+            self.tr("Sync"), work, lambda _report: self.reload(), owner=self, failed=self._not_synced
+        )
+
+    def _not_synced(self, error: BaseException) -> None:
+        # Where the store is away the sync is queued: it is tried again by and by, and said so here.
+        self.reload()
+        if not isinstance(error, StoreUnreachable):
+            self._page.session.tasks.report(error)
 
     def _saved(self, report: StoreReport) -> None:
         self.save.setEnabled(True)

@@ -111,7 +111,7 @@ def list_visits(ctx: Context) -> list[VisitRow]:
             begun_ms=first.at_ms,
             who=first.who,
             desktop=first.desktop,
-            here=first.replica == ctx.site.replica,
+            here=first.replica == ctx.database.replica,
         )
         try:
             visit = get_visit(ctx, first.visit)
@@ -148,7 +148,7 @@ def entries_of(ctx: Context, visit: str) -> list[VisitEntry]:
 def open_visit(ctx: Context) -> str | None:
     """The visit that was begun on this desktop and has not ended."""
     for first, last in visit_store.list_ends(ctx.database):
-        if first.replica == ctx.site.replica and last.kind != "ended":
+        if first.replica == ctx.database.replica and last.kind != "ended":
             return first.visit
     return None
 
@@ -178,7 +178,7 @@ def begin_visit(
         raise InputInvalid("There is no box to visit.", hint="Enrol one first: `lineside boxes enrol`.")
     before = look_at(ctx, chosen, progress=progress, cancel=cancel or CancelToken())
     seq, digest = activity_store.newest(ctx.database) or (0, "")
-    visit = f"{secrets.token_hex(8)}-{ctx.site.replica[:16]}"
+    visit = f"{secrets.token_hex(8)}-{ctx.database.replica[:16]}"
     begun = Begun(
         title=title,
         site=ctx.site.site,
@@ -263,7 +263,7 @@ def _add(
     ctx: Context, visit: str, more: Sequence[tuple[VisitKind, object]], told: tuple[str, str] | None = None
 ) -> None:
     """Append entries, all in one transaction, with a line in the activity."""
-    identity, replica = ctx.identity, ctx.site.replica
+    identity, replica = ctx.identity, ctx.database.replica
 
     def work(writer: Writer) -> None:
         entries = visit_store.read_entries(writer, visit)

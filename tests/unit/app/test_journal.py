@@ -47,7 +47,7 @@ def seal(db: Database) -> tuple[int, list[Change]] | None:
     if not numbered:
         return None
     seq = own.sealed_through()[0] + 1
-    own.mark_sealed(seq, numbered[-1][0])
+    own.mark_sealed(seq, numbered[-1][0], "d")
     return seq, [change for _number, change in numbered]
 
 
@@ -80,7 +80,8 @@ def test_what_one_desktop_did_the_other_knows(desktops: Desktops, box: Box) -> N
     desktops.b.subscribe(lambda table, keys: told.append((table, keys)))
     desktops.exchange()
     assert boxes.list_boxes(desktops.b) == [box]
-    assert samples.get_sample(desktops.b, SAMPLE) == samples.get_sample(desktops.a, SAMPLE)
+    there = samples.get_sample(desktops.b, SAMPLE)
+    assert there == dataclasses.replace(samples.get_sample(desktops.a, SAMPLE), stored=True)
     assert samples.get_sample(desktops.b, SAMPLE).label == "7"
     assert ("boxes", frozenset({box.box})) in told
     assert any(table == "samples" and SAMPLE in keys for table, keys in told)
@@ -189,10 +190,13 @@ def test_a_box_sample_travels_once_its_bytes_are_here(desktops: Desktops, box: B
     assert objects.unsynced(desktops.a) == [(row.sample, len(CONTENT))]
     desktops.exchange()
     assert samples.get_sample(desktops.b, row.sample).predicted == "3"
-    assert objects.wanted(desktops.b) == [row.sample]
-    assert samples.labelled_samples(desktops.b) == []
-    objects.mark_received(desktops.b, row.sample)
+    assert objects.wanted(desktops.b) == [], "it stays in the store until somebody wants it"
+    assert objects.in_store(desktops.b, [row.sample, digest("other")]) == [row.sample]
+    assert samples.get_sample(desktops.b, row.sample).stored
     samples.add_label(desktops.b, row.sample, "3")
+    assert samples.labelled_samples(desktops.b) == [(row.sample, "3")]
+    objects.mark_received(desktops.b, row.sample)
+    assert not samples.get_sample(desktops.b, row.sample).stored
     assert samples.labelled_samples(desktops.b) == [(row.sample, "3")]
 
 
@@ -236,7 +240,7 @@ def test_sealing_is_remembered(db: Database, box: Box) -> None:
     assert own.sealed_through() == (0, 0)
     boxes.put_box(db, box)
     ((number, _change),) = own.unsealed(10)
-    own.mark_sealed(1, number)
+    own.mark_sealed(1, number, "d")
     assert StoreJournal(db).sealed_through() == (1, number)
 
 
@@ -373,8 +377,8 @@ def test_a_segment_keeps_the_end_that_was_planned_first(db: Database, box: Box) 
     first, second = (number for number, _change in own.unsealed(2))
     assert own.plan_segment(1, first) == first
     assert own.plan_segment(1, second) == first
-    own.mark_sealed(1, first)
-    own.mark_sealed(1, second)
+    own.mark_sealed(1, first, "d")
+    own.mark_sealed(1, second, "d")
     assert own.sealed_through() == (1, first)
     assert own.plan_segment(1, second) == first
     assert own.plan_segment(2, second) == second
@@ -398,7 +402,8 @@ def test_through_a_real_store_and_after_a_cut(desktops: Desktops, box: Box, tmp_
         assert push(store, StoreJournal(desktops.a), "sites/x").changes == 31
         pulled = pull(store, StoreJournal(desktops.b), "sites/x")
         assert (pulled.changes, pulled.problems) == (31, ())
-        assert samples.page_samples(desktops.a, limit=50) == samples.page_samples(desktops.b, limit=50)
+        rows = [dataclasses.replace(row, stored=True) for row in samples.page_samples(desktops.a, limit=50).rows]
+        assert list(samples.page_samples(desktops.b, limit=50).rows) == rows
         # The desktop forgets that it has sent everything, as after a cut or a move back to this store.
         journal.forget_store(desktops.a)
         samples.add_label(desktops.a, digest("3"), "7")

@@ -112,8 +112,8 @@ def test_the_end_of_a_segment_is_planned_once(desktop: Open) -> None:
     own = StoreJournal(desktop("a"))
     assert own.plan_segment(1, 5) == 5
     assert own.plan_segment(1, 9) == 5
-    own.mark_sealed(1, 5)
+    own.mark_sealed(1, 5, "d")
     assert own.plan_segment(1, 9) == 5
     assert own.plan_segment(2, 9) == 9
-    own.mark_sealed(1, 3)
+    own.mark_sealed(1, 3, "d")
     assert own.sealed_through() == (1, 5)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from cloud_sync.journal.changes import Change
 from cloud_sync.journal.clock import format_stamp
-from cloud_sync.journal.merge import fold, wins
+from tests.unit.sync.last_writer import fold, wins
 
 CHANGES = st.lists(
     st.builds(

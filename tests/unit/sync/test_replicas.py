@@ -17,11 +17,11 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from cloud_sync.journal.changes import Change
 from cloud_sync.journal.clock import MAX_AHEAD_MS
-from cloud_sync.journal.merge import fold
 from cloud_sync.journal.replicate import SEGMENT_CHANGES, PullReport, pull, push, segment_key
 from cloud_sync.objects.folder import FolderStore
 from edge_runtime.contracts.errors import ReplicaCopied, StoreUnreachable
 from tests.unit.sync.faulty_store import Cut, FaultyStore
+from tests.unit.sync.last_writer import fold
 from tests.unit.sync.sqlite_journal import FACTS, SqliteJournal
 
 PREFIX = "sites/plant"

@@ -96,7 +96,7 @@ def test_a_thousand_changes_are_small() -> None:
         (packed([1, 2]), "first line"),
         (packed(header(replica="b"), line()), "segment 1 of desktop b"),
         (packed(header(seq=2), line()), "segment 2 of desktop a"),
-        (packed(header(format=2), line()), "first line"),
+        (packed(header(format=3), line()), "first line"),
         (packed(header(count=2), line()), "1 changes where 2"),
         (packed(header(), line(), line()), "2 changes where 1"),
         (packed(header(count=0)), "first line"),

@@ -1,4 +1,7 @@
-"""Which of several changes of one row stands. Pure, and the same in whatever order, and however often, they arrive."""
+"""Whole rows, of which the last writer's stands: how the small journal of these tests merges.
+
+What desktops do with rows that may change is :mod:`cloud_sync.journal.rows`; this is enough to try how segments travel.
+"""
 
 from __future__ import annotations
 
