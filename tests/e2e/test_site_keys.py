@@ -353,7 +353,7 @@ def test_a_root_key_that_was_replaced_recovers_nothing(
     new = recovered(export, tmp_path / "new", stack, reached)
     box.start()
     box_store.set_status(new.database, boxes.get_box(new, "press-4").box, address=read_address(box.home))
-    with pytest.raises(NotIntroduced, match="refused"):
+    with pytest.raises(NotIntroduced, match="refuses"):
         introduced(new, export)
     (tmp_path / "secret").write_text(PASSPHRASE)
     command = ["site", "introduce", "--root-key", export, "--passphrase-file", tmp_path / "secret"]

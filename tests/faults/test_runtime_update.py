@@ -284,7 +284,9 @@ def test_a_slot_with_anything_that_was_not_signed_does_not_run(
     box.kill()
     status = wait_for(ctx, "1.0.0")
     assert status.runtime is not None
-    assert any("does not run" in message for message in audited(ctx, "runtime.rolled-back"))
+    wait_until(
+        lambda: any("does not run" in message for message in audited(ctx, "runtime.rolled-back")), 30, "the box's audit"
+    )
 
 
 def test_where_the_state_is_spoiled_the_installed_version_runs(ctx: Context, box: LaunchedBox, sound: Path) -> None:

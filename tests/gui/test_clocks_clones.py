@@ -39,7 +39,7 @@ def words_in(widget: QWidget) -> str:
     return "\n".join(one.text() for one in widget.findChildren(QLabel) if one.isVisibleTo(widget))
 
 
-def seen(bench: Bench, box: Box, *, skew_ms: float, address: str = "127.0.0.1:7443", boot: str = "b1") -> None:
+def seen(bench: Bench, box: Box, *, skew_ms: float, address: str = "127.0.0.1:1", boot: str = "b1") -> None:
     database = bench.context.database
     known = box_store.get_box(database, box.box)
     assert known.status is not None

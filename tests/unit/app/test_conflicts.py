@@ -6,13 +6,14 @@ import dataclasses
 import hashlib
 from collections.abc import Iterator
 from contextlib import closing
+from itertools import count
 from pathlib import Path
 
 import pytest
 
 from app.store import boxes, conflicts, labels, samples
 from app.store.conflicts import Conflict
-from app.store.database import Database
+from app.store.database import Database, wall_ms
 from app.store.journal import StoreJournal, status
 from app.store.records import Box
 from app.store.rekey import rekey
@@ -27,12 +28,13 @@ SAMPLE = hashlib.sha256(b"a sample").hexdigest()
 
 
 class Pair:
-    """Two desktops that meet in a folder."""
+    """Two desktops that meet in a folder. No two of their moments are alike: what is done later has the later stamp."""
 
     def __init__(self, folder: Path) -> None:
         self.store = FolderStore(folder / "store")
-        self.a = Database.open(folder / "a.db", replica="a" * 64)
-        self.b = Database.open(folder / "b.db", replica="b" * 64)
+        moments = count(wall_ms())
+        self.a = Database.open(folder / "a.db", replica="a" * 64, now_ms=lambda: next(moments))
+        self.b = Database.open(folder / "b.db", replica="b" * 64, now_ms=lambda: next(moments))
 
     def meet(self) -> None:
         for db in (self.a, self.b, self.a):
