@@ -87,9 +87,9 @@ class InferenceApplication:
     def _answer_at_once(self, target: Target, request: HttpRequest) -> HttpResponse:
         match target.kind:
             case "live":
-                return HttpResponse(200)
+                return _json({"live": True})
             case "ready":
-                return HttpResponse(200) if self._shelf.ready() else problem(503, self._why_not_ready())
+                return _json({"ready": True}) if self._shelf.ready() else problem(503, self._why_not_ready())
             case "server":
                 # Reading what is installed takes a module that takes a tenth of the start, and few ever ask.
                 from importlib.metadata import version
@@ -98,8 +98,8 @@ class InferenceApplication:
             case "model":
                 return _json(metadata.described_model(self._shelf.model(target.name, target.version)))
             case "model-ready":
-                self._shelf.model(target.name, target.version)
-                return HttpResponse(200)
+                model = self._shelf.model(target.name, target.version)
+                return _json({"name": model.name, "ready": True})
             case "config":
                 return _json(metadata.described_config(self._shelf.model(target.name, target.version)))
             case "statistics":

@@ -651,7 +651,9 @@ def test_stopping_does_not_wait_for_ever() -> None:
 
 def test_health_tells_the_truth() -> None:
     with serving() as served:
-        assert served.ask("/v2/health/live").status == served.ask("/v2/health/ready").status == 200
+        assert served.ask("/v2/health/live").json == {"live": True}
+        assert served.ask("/v2/health/ready").json == {"ready": True}
+        assert served.ask("/v2/models/echo/ready").json == {"name": "echo", "ready": True}
         served.shelf.loading("next")
         answer = served.ask("/v2/health/ready")
         assert (answer.status, answer.json["error"]) == (503, "next is loading.")
