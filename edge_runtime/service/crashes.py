@@ -1,8 +1,8 @@
 """Ends of the process that nobody asked for, held against the model that was on the line.
 
-What counts is a crash that left its trace (a signal such as SIGSEGV, SIGFPE or SIGABRT), and a kill for want of memory, of
-which the kernel keeps the number. A power cut is known by the system's start since then, and any other SIGKILL comes from
-a person, or from a watchdog that does not know who hangs: neither says anything about a model.
+What counts is a crash that left its trace (a signal such as SIGSEGV, SIGFPE or SIGABRT), and a kill for want of
+memory, of which the kernel keeps the number. A power cut is known by the system's start since then, and any other
+SIGKILL comes from a person, or from a watchdog that does not know who hangs: neither says anything about a model.
 
 Both files are made once, overwritten in place and never synced, as those of
 :mod:`edge_runtime.inference.in_hand`: what the kernel was given outlives the process, also where the disk is full.
