@@ -73,12 +73,15 @@ class Configuration:
         """Since the trial began."""
         self._next_look = 0.0
         self._looked: tuple[int, int, int] | None = None
+        self.interrupted = False
+        """The life before this one ended with a configuration on trial."""
 
     def start(self, box: Parts) -> None:
         """Once, before anything runs: end what a power cut interrupted, and note what was edited since."""
         self._box = box
         digest, before = digest_of(self.found.text), self._store.load()
         trial = before.in_state("trial")
+        self.interrupted = trial is not None
         if self.found.problem:
             history = versions.give_up(before, versions.CUT_DURING_TRIAL)
             self._around.alert("config.invalid", f"{self.found.problem} {BEFORE_RUNS}")

@@ -258,7 +258,9 @@ class Daemon:
                 check_home(self._home)
                 self._configuration.start(self._parts)
                 self._inference.tick()
-                self._models.start(crash := self._crashes.begin(excused=self._shadows.interrupted))
+                # Who was new in the life before is suspected before the model is.
+                suspects = self._shadows, self._configuration, self.runtime
+                self._models.start(crash := self._crashes.begin(excused=any(one.interrupted for one in suspects)))
                 if crash is not None:
                     # Now: this life may be as short as the one before.
                     self._spool.flush()

@@ -133,6 +133,11 @@ class RuntimeKeeper:
                 self._switch(slot)
 
     @property
+    def interrupted(self) -> bool:
+        """The life before this one ended with another version on trial, or with one that does not run."""
+        return self._launched is not None and bool(self._launched.said)
+
+    @property
     def under_way(self) -> bool:
         """This process is another version on trial, or ends for one."""
         return self.leaving or self._watch is not None

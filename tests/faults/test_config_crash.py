@@ -15,10 +15,12 @@ import pytest
 from app.fleet.client import BoxClient
 from edge_runtime.configuring.store import NOTHING_BEFORE
 from edge_runtime.configuring.versions import CUT_DURING_TRIAL
+from edge_runtime.contracts import wire
 from edge_runtime.contracts.configuring import ConfigChange
 from edge_runtime.contracts.errors import BoxRefused, BoxUnreachable
 from edge_runtime.contracts.rows import AlertRow
 from edge_runtime.identity import Identity
+from edge_runtime.service.crashes import Life
 from tests.fakes.bad_sources import put_bad_sources
 from tests.fakes.box_process import CONFIG, EDGE, BoxProcess, make_box
 from tests.fakes.drilled_site import running_line
@@ -101,6 +103,8 @@ def test_what_ends_the_process_ends_the_trial(
         again(box)
         with box.client(desktop) as client:
             check_returned(box, client, old)
+    life = wire.decode((box.home / "life.note").read_bytes().rstrip(b"\0 "), Life, what="note of this life")
+    assert (life.bundle is not None, life.crashes) == (True, 0), "nothing is held against the model"
 
 
 def test_what_hangs_the_process_ends_with_the_watchdog(box: BoxProcess, desktop: Identity) -> None:
