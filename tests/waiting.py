@@ -17,3 +17,9 @@ def wait_until(probe: Callable[[], T | Literal[False] | None], timeout_s: float,
             return value
         assert time.monotonic() < deadline, f"still waiting for {what} after {timeout_s} s"
         time.sleep(0.02)
+
+
+def wait_for_later_moment() -> None:
+    """Until this machine's clock has gone on: of two changes within one millisecond either may be the later."""
+    before_ms = time.time_ns() // 1_000_000
+    wait_until(lambda: time.time_ns() // 1_000_000 > before_ms, 10, "the clock to go on")

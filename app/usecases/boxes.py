@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ from app.store.activity import ENROLLED, FORGOTTEN
 from app.store.records import Box, Page
 from app.usecases import roots
 from app.usecases.contact import begin_contact
+from app.usecases.crew import Crew
 from app.usecases.progress import CancelToken, Progress, ProgressEvent, silent
 from app.usecases.witnesses import tell_head
 from edge_runtime.contracts.errors import AlreadyExists, BoxWrongKey, LinesideError, NotFound
@@ -28,6 +30,9 @@ if TYPE_CHECKING:
     from app.context import Context
 
 WRITERS = 8
+ASKED_AT_ONCE = 16
+GRACE_S = 1.0
+"""For who is being asked, once the question is taken back."""
 BATCH = 64
 """Samples that are marked as here in one transaction."""
 
@@ -126,19 +131,31 @@ def connect(ctx: Context, box: Box) -> BoxClient:
 
 
 def refresh(ctx: Context, name: str | None = None) -> list[Box]:
-    """Ask one box, or all, how they are, and keep the answers. A box that does not answer keeps its last status."""
-    for box in _chosen(ctx, name):
-        try:
-            with connect(ctx, box) as client:
-                begun = begin_contact(ctx, box.address)
-                status = roots.ask_status(ctx, box, client)
-                heard = begun.end(status.at_ms)
-        except LinesideError as error:
-            box_store.set_status(ctx.database, box.box, problem=error)
-        else:
-            box_store.set_status(ctx.database, box.box, status=status, seen_ms=now_ms(), heard=heard)
+    """Ask one box, or all, how they are, and keep the answers. A box that does not answer keeps its last status.
+
+    They are asked side by side: one that is silent, or drips, keeps no other from hearing of new keys.
+    """
+    crew = Crew(ASKED_AT_ONCE, "refresh")
+    asked = [crew.submit(partial(_ask, ctx, box)) for box in _chosen(ctx, name)]
+    try:
+        for one in asked:
+            one.result()
+    finally:
+        crew.end(asked, grace_s=GRACE_S)
     roots.forget_former_keys(ctx)
     return _chosen(ctx, name)
+
+
+def _ask(ctx: Context, box: Box) -> None:
+    try:
+        with connect(ctx, box) as client:
+            begun = begin_contact(ctx, box.address)
+            status = roots.ask_status(ctx, box, client)
+            heard = begun.end(status.at_ms)
+    except LinesideError as error:
+        box_store.set_status(ctx.database, box.box, problem=error)
+    else:
+        box_store.set_status(ctx.database, box.box, status=status, seen_ms=now_ms(), heard=heard)
 
 
 def collect(

@@ -13,6 +13,7 @@ from app.usecases import conflicts, samples, sync
 from app.usecases.exchange import exchange
 from cloud_sync.objects.folder import FolderStore
 from tests.gui.conftest import Bench
+from tests.waiting import wait_for_later_moment
 
 
 def _page(bench: Bench) -> ActivityPage:
@@ -32,6 +33,7 @@ def _apart(here: Context, folder: Path) -> str:
         for context in (here, there, here):
             exchange(context.database, store, prefix)
         samples.label_samples(here, {sample: "mine"})
+        wait_for_later_moment()
         samples.label_samples(there, {sample: "theirs"})
         for context in (here, there, here):
             exchange(context.database, store, prefix)

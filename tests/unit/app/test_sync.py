@@ -18,6 +18,7 @@ from cloud_sync.objects import folder as folder_store
 from cloud_sync.transfer import object_key
 from edge_runtime.contracts.errors import NotFound, StoreUnreachable
 from tests.unit.app.rows import digest, write_images
+from tests.waiting import wait_for_later_moment
 
 
 @pytest.fixture
@@ -169,6 +170,7 @@ def test_conflicts_are_told_in_words(ctx: Context, other: Context, store: Path, 
     for context in (ctx, other):
         sync.sync_now(context)
     samples.label_samples(ctx, {sample: "chip"})
+    wait_for_later_moment()
     samples.label_samples(other, {sample: "stain"})
     for context in (ctx, other, ctx):
         sync.sync_now(context)
