@@ -6086,11 +6086,11 @@
         <translation>无应答</translation>
     </message>
     <message>
-        <source>Another key answers</source>
+        <source>Another key</source>
         <translation>应答的是另一个密钥</translation>
     </message>
     <message>
-        <source>Refuses this desktop</source>
+        <source>Refuses us</source>
         <translation>拒绝本机</translation>
     </message>
     <message>

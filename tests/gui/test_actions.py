@@ -78,16 +78,16 @@ def test_who_answers_otherwise_than_it_should_is_not_called_silent(full_bench: B
     line_1, line_2, _north = boxes.list_boxes(full_bench.context)
     box_store.set_status(database, line_1.box, problem=BoxWrongKey("What answers has another key."))
     box_store.set_status(database, line_2.box, problem=BoxRefusesDesktop("It does not trust this desktop's key."))
-    more = "0 of 3 answering; Another key answers: 1; Refuses this desktop: 1"
+    more = "0 of 3 answering; Another key: 1; Refuses us: 1"
     full_bench.qtbot.waitUntil(lambda: page.subtitle.text() == more, timeout=20_000)
     assert [box_state(box).word for box in page.model.rows] == [
-        "Another key answers",
-        "Refuses this desktop",
+        "Another key",
+        "Refuses us",
         "Not answering",
     ]
     assert full_bench.window.strip is not None
     strip = full_bench.window.strip.boxes
-    full_bench.qtbot.waitUntil(lambda: "Another key answers: 1" in strip.text(), timeout=20_000)
+    full_bench.qtbot.waitUntil(lambda: "Another key: 1" in strip.text(), timeout=20_000)
     assert_nothing_cut(full_bench.window)
 
 

@@ -117,7 +117,7 @@ def decisions_of(page: RolloutsPage, bench: Bench) -> DecisionsDialog:
 
 
 def test_any_model_is_held_from_any_box_or_blacklisted_for_all_and_both_are_listed(full_bench: Bench) -> None:
-    box = replace(boxes.list_boxes(full_bench.context)[0], box="9" * 64, name="line-9")
+    box = replace(boxes.list_boxes(full_bench.context)[0], box="9" * 64, name="line-9", status=None)
     box_store.put_box(full_bench.context.database, box)
     page, _rollout = shown(full_bench)
     dialog = decisions_of(page, full_bench)
