@@ -11,7 +11,7 @@ from typing import Any
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 
-class BuildTime(BuildHookInterface):  # type: ignore[type-arg]
+class BuildTime(BuildHookInterface):  # type: ignore[type-arg]  # hatchling does not export the type of its argument
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         if version == "editable":
             return

@@ -39,7 +39,7 @@ class PeerProtocol(HttpToolsProtocol):
 
     seats: Seats[PeerProtocol]
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own, which asks for more than asyncio promises
         super().connection_made(transport)
         connection = transport.get_extra_info("ssl_object")
         self._beside = 0

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import socket
+import threading
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +15,7 @@ import pytest
 from app.context import Context
 from app.demo.lines import load_digits, render
 from app.store import boxes as box_store
+from app.store.records import Box
 from app.usecases import boxes, sites
 from edge_runtime.contracts.errors import (
     AlreadyExists,
@@ -42,6 +46,30 @@ def box(tmp_path: Path) -> Iterator[RunningBox]:
         yield running
     finally:
         running.stop()
+
+
+def test_a_box_that_never_answers_keeps_no_other_from_being_asked(
+    site: Context, box: RunningBox, tmp_path: Path
+) -> None:
+    boxes.enrol_local(site, box.home)
+    mute = create_identity(tmp_path / "mute", "aaa")
+    with closing(socket.create_server(("127.0.0.1", 0))) as listener:
+        held = Box(
+            box=mute.fingerprint,
+            name="aaa",
+            address=f"127.0.0.1:{listener.getsockname()[1]}",
+            certificate=mute.certificate_pem,
+            enrolled_ms=1,
+        )
+        box_store.put_box(site.database, held)
+        assert [one.name for one in boxes.list_boxes(site)] == ["aaa", "press-4"], "the mute one is asked first"
+        asking = threading.Thread(target=lambda: boxes.refresh(site))
+        asking.start()
+        wait_until(lambda: boxes.get_box(site, "press-4").status, 30, "the other one's answer")
+        assert boxes.get_box(site, "aaa").problem is None, "it is still waited for"
+    asking.join(60)
+    assert not asking.is_alive()
+    assert boxes.get_box(site, "aaa").problem_code == "box.unreachable"
 
 
 def test_enrol_ask_collect_and_acknowledge(site: Context, box: RunningBox) -> None:

@@ -218,20 +218,25 @@ def test_where_the_neighbour_fails_the_desktop_sends_what_is_missing(
         link.close()
 
 
+def spoil(giver: BoxProcess, desktop: Identity, release: Delivery, *, at: int) -> None:
+    """Its digest was looked at a moment ago; now its disk gives other bytes, and says nothing of it."""
+    size = release.file.stat().st_size
+    slot = next(path for path in (giver.home / "slots").glob("*.bundle") if path.stat().st_size == size)
+    with giver.client(desktop) as known:
+        assert known.object_state(release.sha256, size).complete
+        stat = slot.stat()
+        with slot.open("r+b") as file:
+            file.seek(at)
+            file.write(b"damaged")
+        os.utime(slot, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+
+
 def test_a_neighbour_that_hands_over_other_bytes_is_found_out(
     boxes: Boxes, giver: BoxProcess, desktop: Identity, release: Delivery
 ) -> None:
     taker = boxes.start()
     size = release.file.stat().st_size
-    slot = next(path for path in (giver.home / "slots").glob("*.bundle") if path.stat().st_size == size)
-    with giver.client(desktop) as known:
-        assert known.object_state(release.sha256, size).complete
-        # Its digest was looked at a moment ago; now its disk gives other bytes, and says nothing of it.
-        stat = slot.stat()
-        with slot.open("r+b") as file:
-            file.seek(size // 2)
-            file.write(b"damaged")
-        os.utime(slot, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    spoil(giver, desktop, release, at=size // 2)
     with taker.client(desktop) as client:
         done = deliver_bundle(
             client, release.file, release.sha256, sent=silent, neighbours=[partial(giver.client, desktop)]
@@ -246,13 +251,7 @@ def test_other_bytes_that_a_neighbour_left_before_it_failed_are_sent_over(
 ) -> None:
     taker = boxes.start()
     size = release.file.stat().st_size
-    slot = next(path for path in (giver.home / "slots").glob("*.bundle") if path.stat().st_size == size)
-    with giver.client(desktop) as known:
-        assert known.object_state(release.sha256, size).complete
-        stat = slot.stat()
-        with slot.open("r+b") as file:
-            file.write(b"damaged")
-        os.utime(slot, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    spoil(giver, desktop, release, at=0)
     link = Link(giver.port, from_box=400_000)
     try:
         with taker.client(desktop) as client:

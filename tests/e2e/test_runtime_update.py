@@ -9,7 +9,7 @@ import pytest
 
 from app.context import Context
 from app.usecases import boxes, runtime, sites
-from tests.fakes.runtime_bundles import LaunchedBox, runtime_bundle
+from tests.fakes.runtime_bundles import LaunchedBox, enrolled_box, runtime_bundle
 
 BASE_BUILT = 1_800_000_000
 
@@ -27,13 +27,8 @@ def ctx(tmp_path: Path) -> Iterator[Context]:
 
 @pytest.fixture
 def box(tmp_path: Path, ctx: Context, base: Path) -> Iterator[LaunchedBox]:
-    made = LaunchedBox(tmp_path, base, ctx.repository().root_bytes)
-    try:
-        made.start()
-        boxes.enrol_local(ctx, made.home)
+    with enrolled_box(tmp_path, ctx, base) as made:
         yield made
-    finally:
-        made.stop()
 
 
 def test_a_new_version_comes_is_tried_and_stays(tmp_path: Path, ctx: Context, box: LaunchedBox) -> None:

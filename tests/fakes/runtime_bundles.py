@@ -9,10 +9,13 @@ import shutil
 import subprocess
 import sysconfig
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from importlib.metadata import distribution
 from pathlib import Path
 
+from app.context import Context
+from app.usecases import boxes
 from edge_runtime.enrolment import address_file, create_home
 from tests.fakes.edge_bundles import run_installer, small_bundle, wheel
 from tests.fakes.edge_toml import named
@@ -79,7 +82,6 @@ class LaunchedBox:
         self.environment: Mapping[str, str] = {}
         self._stopping = threading.Event()
         self._service: threading.Thread | None = None
-
         self._inside: Sequence[str] = ()
         self._own_home = self.home
 
@@ -125,3 +127,15 @@ class LaunchedBox:
         part = self.frames / f"{name}.part"
         part.write_bytes(body)
         part.rename(self.frames / name)
+
+
+@contextmanager
+def enrolled_box(folder: Path, ctx: Context, base: Path) -> Iterator[LaunchedBox]:
+    """A box of this desktop's site, running."""
+    made = LaunchedBox(folder, base, ctx.repository().root_bytes)
+    try:
+        made.start()
+        boxes.enrol_local(ctx, made.home)
+        yield made
+    finally:
+        made.stop()

@@ -113,22 +113,27 @@ def check_answered(box: BoxProcess, client: BoxClient) -> None:
     wait_until(answered, 60, "an answer to every frame")
 
 
+def cut(box: BoxProcess, desktop: Identity, new: bytes, step: int, moment: str) -> None:
+    """Send a configuration, have the power cut on its way, and start the box again."""
+    begin(box, step, moment)
+    assert box.process is not None
+    with box.client(desktop) as client:
+        at_work(client, 5)
+        with suppress(BoxUnreachable, BoxRefused):
+            send(client, new.decode())
+    assert box.process.wait(60) == -signal.SIGKILL
+    (box.home / "run" / "address.json").unlink()
+    begin(box)
+
+
 @pytest.mark.parametrize(("step", "moment"), CUTS, ids=[f"{moment} {COMMITTING[step - 1]}" for step, moment in CUTS])
 def test_a_power_cut_leaves_one_configuration_wholly(
     box: BoxProcess, desktop: Identity, step: int, moment: str
 ) -> None:
     old = (box.home / "edge.toml").read_bytes()
     new = old.replace(b"keep_random = 1.0", b"keep_random = 0.5")
-    begin(box, step, moment)
-    assert box.process is not None
     with running_line(box.frames):
-        with box.client(desktop) as client:
-            at_work(client, 5)
-            with suppress(BoxUnreachable, BoxRefused):
-                send(client, new.decode())
-        assert box.process.wait(60) == -signal.SIGKILL
-        (box.home / "run" / "address.json").unlink()
-        begin(box)
+        cut(box, desktop, new, step, moment)
         with box.client(desktop) as client:
             # Once it stands in edge.toml it counts; until then it never did.
             assert check_whole(box, client, old, new) == (step == 4 or (step, moment) == (3, "after"))
@@ -152,16 +157,8 @@ def test_a_power_cut_on_the_way_back_leads_back(
 ) -> None:
     old = (box.home / "edge.toml").read_bytes()
     new = old.replace(str(box.frames).encode(), str(tmp_path / "nothing-comes").encode())
-    begin(box, step, moment)
-    assert box.process is not None
     with running_line(box.frames):
-        with box.client(desktop) as client:
-            at_work(client, 5)
-            with suppress(BoxUnreachable, BoxRefused):
-                send(client, new.decode())
-        assert box.process.wait(60) == -signal.SIGKILL
-        (box.home / "run" / "address.json").unlink()
-        begin(box)
+        cut(box, desktop, new, step, moment)
         with box.client(desktop) as client:
             assert not check_whole(box, client, old, new)
     with box.client(desktop) as client:

@@ -8,6 +8,7 @@ import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -48,6 +49,12 @@ def box(committed: Committed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 def alerts(client: BoxClient, kind: str) -> list[str]:
     rows = client.page("alerts", 0).rows
     return [row.message for row in rows if isinstance(row, AlertRow) and row.kind == kind]
+
+
+def more_alerts(client: BoxClient, kind: str, before: int) -> list[str]:
+    """Those there are, once they are more than ``before``."""
+    told = alerts(client, kind)
+    return told if len(told) > before else []
 
 
 def at_work(client: BoxClient, frames: int) -> None:
@@ -192,11 +199,7 @@ class TestTheVeryFirstStart:
             with fresh.client(desktop) as client, running_line(fresh.frames):
                 at_work(client, 1)
                 assert [one.name for one in client.status().pipelines] == ["camera"]
-                told = wait_until(
-                    lambda: t if len(t := alerts(client, "config.invalid")) > start else [],  # noqa: B023
-                    30,
-                    "an alert",
-                )
+                told = wait_until(partial(more_alerts, client, "config.invalid", start), 30, "an alert")
                 assert told[-1].startswith(f"edge.toml, line {line}, pipeline[0].keep_random: expected")
                 assert told[-1].endswith("The other sections run.")
                 in_force = client.config_history().in_state("in-force")

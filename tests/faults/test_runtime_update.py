@@ -20,7 +20,7 @@ from edge_runtime.contracts.status import BoxStatus
 from edge_runtime.enrolment import read_home, trust_desktop
 from edge_runtime.update.slots import IN_FLIGHT
 from tests.fakes import models
-from tests.fakes.runtime_bundles import LaunchedBox, runtime_bundle
+from tests.fakes.runtime_bundles import LaunchedBox, enrolled_box, runtime_bundle
 from tests.fakes.small_disk import SmallDisk, needed
 from tests.waiting import wait_until
 
@@ -102,13 +102,8 @@ def ctx(tmp_path: Path, site: Path) -> Iterator[Context]:
 
 @pytest.fixture
 def box(tmp_path: Path, ctx: Context, base: Path) -> Iterator[LaunchedBox]:
-    made = LaunchedBox(tmp_path, base, ctx.repository().root_bytes)
-    try:
-        made.start()
-        boxes.enrol_local(ctx, made.home)
+    with enrolled_box(tmp_path, ctx, base) as made:
         yield made
-    finally:
-        made.stop()
 
 
 def ask(ctx: Context) -> BoxStatus | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -47,9 +47,11 @@ def count_calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     for name in ("put", "put_file", "get", "get_file", "head", "list", "folders", "delete"):
         real = getattr(folder_store.FolderStore, name)
 
-        def counted(*arguments: object, real: object = real, name: str = name, **named: object) -> object:
+        def counted(
+            *arguments: object, real: Callable[..., object] = real, name: str = name, **named: object
+        ) -> object:
             made.append(name)
-            return real(*arguments, **named)  # type: ignore[operator]
+            return real(*arguments, **named)
 
         monkeypatch.setattr(folder_store.FolderStore, name, counted)
     return made
