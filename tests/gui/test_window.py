@@ -6,7 +6,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from PySide6.QtCore import QPoint, QSize, Qt, QTimer
+from PySide6.QtCore import QCoreApplication, QEvent, QPoint, QSize, Qt, QTimer
 from PySide6.QtWidgets import (
     QAbstractButton,
     QAbstractSpinBox,
@@ -50,7 +50,8 @@ def inputs(widget: QWidget) -> list[QWidget]:
 
 
 def assert_nothing_cut(widget: QWidget) -> None:
-    """Every visible button is as wide and high as its text needs."""
+    """Every visible button is as wide and high as its text needs, once what was asked to be laid out anew has been."""
+    QCoreApplication.sendPostedEvents(None, QEvent.Type.LayoutRequest.value)
     for button in widget.findChildren(QAbstractButton):
         if button.isVisible() and button.text():
             assert button.width() >= button.sizeHint().width(), f"{button.text()!r} is cut"
