@@ -15,6 +15,7 @@ from app.gui.pages.rollouts import RolloutsPage
 from app.gui.pages.settings import SettingsPage
 from app.gui.pages.training import TrainingPage
 from app.gui.states import box_state
+from app.gui.window import SMALLEST
 from app.store import boxes as box_store
 from app.store import models as model_store
 from app.usecases import boxes, bursts, rollouts
@@ -88,6 +89,9 @@ def test_who_answers_otherwise_than_it_should_is_not_called_silent(full_bench: B
     assert full_bench.window.strip is not None
     strip = full_bench.window.strip.boxes
     full_bench.qtbot.waitUntil(lambda: "Another key: 1" in strip.text(), timeout=20_000)
+    assert_nothing_cut(full_bench.window)
+    full_bench.window.resize(SMALLEST)
+    full_bench.settle()
     assert_nothing_cut(full_bench.window)
 
 

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, TypeVar
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QShowEvent
-from PySide6.QtWidgets import QBoxLayout, QHBoxLayout, QLabel, QScrollArea, QStackedWidget, QWidget
+from PySide6.QtWidgets import QBoxLayout, QHBoxLayout, QLabel, QScrollArea, QSizePolicy, QStackedWidget, QWidget
 
 from app.context import Context
 from app.gui.session import Session
@@ -48,7 +48,7 @@ class Page(QWidget):
         """What gets the focus when the page is shown."""
         self._stale = True
         self._flying: dict[str, Callable[[], None] | None] = {}
-        self.subtitle: QLabel = label("", "muted")
+        self.subtitle: QLabel = label("", "muted", wrap=True)
         self.buttons: QHBoxLayout = row()
         self._stack = QStackedWidget()
         self.body: QBoxLayout = column(gap=16)
@@ -57,9 +57,11 @@ class Page(QWidget):
         self._stack.addWidget(full)
         self._toolbar = QWidget()
         self._toolbar.setLayout(self.buttons)
+        # Where the window is narrow the words wrap; no button is cut.
+        self._toolbar.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Preferred)
         self.header = QWidget()
         """Title and toolbar; hidden where what is shown has a header of its own."""
-        self.header.setLayout(row(column(label(title, "title"), self.subtitle, gap=0), 1, self._toolbar, gap=16))
+        self.header.setLayout(row(column(label(title, "title"), self.subtitle, gap=0), self._toolbar, gap=16))
         box = column(self.header, gap=16)
         box.addWidget(self._stack, 1)
         box.setContentsMargins(24, 16, 24, 16)
