@@ -1,4 +1,4 @@
-"""The box's commands that take a while to import: only the one that was asked for is loaded.
+"""The box's commands, of which only the one that was asked for is imported: what it takes to start counts.
 
 Each is a module of its name with ``add_parser(commands)`` and ``run(options) -> int``, the exit status.
 """
@@ -17,7 +17,10 @@ if TYPE_CHECKING:
     Parsers = argparse._SubParsersAction[argparse.ArgumentParser]
 
 COMMANDS = {
+    "init": "make this box's key and configuration",
+    "trust": "trust a desktop and its site's releases",
     "code": "show the one-time code by which a desktop can pair with this box",
+    "run": "run the box until SIGTERM",
     "launch": "run the box in the version that was committed, or try the one that came",
     "pipeline": "run one pipeline over what a source has, and print where the time goes",
     "serve": "answer programs with a model, over the Open Inference Protocol",
