@@ -160,13 +160,14 @@ def test_new_keys_of_a_desktop_reach_a_box_that_was_off_meanwhile(
     row = trust.rotate_key(office, root_key=office.places.root_key, passphrase=PASSPHRASE)
     assert row.fingerprint == office.identity.fingerprint != before
     assert problem(office) is not None
-    with pytest.raises(InputInvalid, match="not heard of the last change"):
-        trust.rotate_key(office, root_key=office.places.root_key, passphrase=PASSPHRASE)
+    # Copied once more before the box was reached: it knows neither the new keys nor those between.
+    row = trust.rotate_key(office, root_key=office.places.root_key, passphrase=PASSPHRASE)
+    assert len(office.places.former_keys) == 2
     box.start()
     box_store.set_status(office.database, enrolled.box, address=read_address(box.home))
     assert problem(office) is None
     assert trust.get_trust(office).pending == ()
-    assert not office.places.former_keys.exists()
+    assert office.places.former_keys == []
     with open_context(office.home) as again:
         assert again.identity.fingerprint == row.fingerprint
         assert again.repository().signed_s
@@ -186,7 +187,8 @@ def test_a_rotation_that_was_killed_is_undone_or_brought_to_its_end(office: Cont
     trust.rotate_key(office, root_key=places.root_key, passphrase=PASSPHRASE)
     after = office.identity.fingerprint
     places.keys.rename(places.next_keys)
-    places.former_keys.rename(places.keys)
+    (former,) = places.former_keys
+    former.rename(places.keys)
     with open_context(office.home) as again:
         assert again.identity.fingerprint == after
     places.keys.rename(places.next_keys)
