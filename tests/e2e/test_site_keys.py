@@ -7,6 +7,7 @@ import shutil
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
@@ -14,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from app import context
 from app.__main__ import main
 from app.context import Context, open_context
 from app.fleet.client import BoxClient
@@ -321,6 +323,21 @@ def test_roots_made_beside_each_other_are_joined_with_the_root_key_and_nobody_st
         ]
         assert len(trust.get_trust(ctx).desktops) == 2
         assert trust.get_trust(ctx).root == 6
+
+
+def test_no_root_is_made_for_a_box_while_another_command_changes_the_keys(
+    office: Context, box: RunningBox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    boxes.enrol_local(office, box.home)
+    key = unlock(office.places.root_key, PASSPHRASE, keyids=office.roots().keyids)
+    chosen = boxes.list_boxes(office)
+    monkeypatch.setattr(context, "KEYS_WAIT_S", 0.1)
+    introduce = partial(introducing.introduce_with, office, chosen, key, told=lambda _box, _problem: None)
+    with ThreadPoolExecutor(1) as other:
+        with context.changing_keys(office.places):
+            assert "being changed already" in other.submit(introduce).result()["press-4"]
+        monkeypatch.undo()
+        assert other.submit(introduce).result() == {}
 
 
 def test_a_desktop_that_was_struck_off_meanwhile_is_told_so_and_changes_nothing(
