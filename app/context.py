@@ -76,9 +76,9 @@ class Places:
         return self.home / "keys.next"
 
     @property
-    def former_keys(self) -> Path:
-        """The keys of before, for boxes that have not heard of the new ones."""
-        return self.home / "keys.former"
+    def former_keys(self) -> list[Path]:
+        """The keys of before, the oldest first, for boxes that have not heard of the new ones."""
+        return sorted(self.home.glob("keys.former*"))
 
     @property
     def keys_lock(self) -> Path:
@@ -328,19 +328,25 @@ def settle_keys(places: Places) -> None:
     if not places.next_keys.exists():
         return
     if places.keys.exists():
-        from cloud_sync.release.site_roots import SiteRoots
-
-        try:
-            listed = load_identity(places.next_keys).fingerprint in (SiteRoots(places.repository).facts.desktops or {})
-        except (InputInvalid, NotFound):
-            listed = False
-        if not listed:
+        version = _root_of_next_keys(places)
+        if version is None:
             shutil.rmtree(places.next_keys)
             return
-        shutil.rmtree(places.former_keys, ignore_errors=True)
-        places.keys.rename(places.former_keys)
+        # By the root that ended them, so that the oldest comes first.
+        places.keys.rename(places.home / f"keys.former.{version:08}")
     places.next_keys.rename(places.keys)
     sync_folder(places.home)
+
+
+def _root_of_next_keys(places: Places) -> int | None:
+    """The number of the newest root, where it lists this desktop's new keys."""
+    from cloud_sync.release.site_roots import SiteRoots
+
+    try:
+        facts = SiteRoots(places.repository).facts
+        return facts.version if load_identity(places.next_keys).fingerprint in (facts.desktops or {}) else None
+    except (InputInvalid, NotFound):
+        return None
 
 
 def _remove_copies_of_the_root_key(places: Places) -> None:

@@ -179,7 +179,7 @@ def _pair(arguments: argparse.Namespace, session: Session) -> None:
         session.one("box", box, _FULL)
 
 
-def _collect(arguments: argparse.Namespace, session: Session) -> None:
+def _collect(arguments: argparse.Namespace, session: Session) -> int:
     from app.usecases import boxes
 
     with session.open() as ctx, session.stoppable() as cancel:
@@ -199,13 +199,16 @@ def _collect(arguments: argparse.Namespace, session: Session) -> None:
                 "not reachable": lambda r: ", ".join(r.unreachable),
             },
         )
+        return 1 if report.unreachable else 0
 
 
-def _refresh(arguments: argparse.Namespace, session: Session) -> None:
+def _refresh(arguments: argparse.Namespace, session: Session) -> int:
     from app.usecases import boxes
 
     with session.open() as ctx:
-        _answer(session, boxes.refresh(ctx, arguments.box))
+        asked = boxes.refresh(ctx, arguments.box)
+        _answer(session, asked)
+        return 1 if any(box.problem for box in asked) else 0
 
 
 def _shadow(arguments: argparse.Namespace, session: Session) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from app.cli import text
 from app.cli.commands import Topic
@@ -29,23 +29,28 @@ def _clock(arguments: argparse.Namespace, session: Session) -> int:
     with session.open() as ctx:
         readings = clocks.read_clocks(ctx, arguments.box)
         suspect = clocks.is_desktop_suspect(readings)
-        wrong = [one for one in readings if one.problem is None and (one.matters or arguments.box)]
+        silent = [one for one in readings if one.problem is not None and not arguments.box]
+        wrong = [one for one in readings if arguments.box or (one.problem is None and one.matters)]
         if not arguments.set or not wrong:
             _show(session, readings, suspect=suspect)
-            return 0
+            return int(any(one.problem is not None for one in readings))
         if not arguments.yes:
-            _ask(wrong, suspect=suspect)
-        changes, failed = [], []
+            _ask([one for one in wrong if one.problem is None], suspect=suspect)
+        changes: list[ClockChange] = []
+        failed: list[dict[str, Any]] = [
+            {"box": one.box, "name": one.name, "error": {"code": one.problem_code, "message": one.problem}}
+            for one in silent
+        ]
         for one in wrong:
             # One that refuses does not keep the others from being set.
             try:
                 changes.append(clocks.set_clock(ctx, one.box))
             except LinesideError as error:
-                if len(wrong) == 1:
+                if len(readings) == 1:
                     raise
                 failed.append({"box": one.box, "name": one.name, "error": error.to_dict()})
         lines = [_changed(change) for change in changes]
-        lines += [f"{text.clean(one['name'])}: not set." for one in failed]
+        lines += [text.clean(f"{one['name']}: not set. {one['error']['message']}") for one in failed]
         session.answer({"set": changes, "failed": failed}, lines)
         return 1 if failed else 0
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from app.cli import text
 from app.cli.commands import Topic
 from app.cli.session import Columns, Session
+from edge_runtime.contracts.errors import Cancelled, InputInvalid
 
 if TYPE_CHECKING:
     from app.store.records import Box, Sighting
@@ -27,6 +29,7 @@ def add_verbs(topic: Topic) -> None:
     renew.add_argument("box", help="name or id of the box that was copied")
     renew.add_argument("--address", required=True, metavar="HOST:PORT", help="where the copy answers")
     renew.add_argument("--name", help="what the copy is called from now on (default: as it is called now)")
+    renew.add_argument("--yes", action="store_true", help="do not ask, also where nothing shows that it was copied")
 
 
 def _clones(_arguments: argparse.Namespace, session: Session) -> None:
@@ -70,6 +73,8 @@ def _renew(arguments: argparse.Namespace, session: Session) -> None:
     from app.usecases import clones
 
     with session.open() as ctx:
+        if not arguments.yes and not clones.is_known_copy(ctx, arguments.box, arguments.address):
+            _ask(arguments.box, arguments.address)
         box = clones.renew(ctx, arguments.box, arguments.address, new_name=arguments.name)
         columns: Columns[Box] = {
             "name": lambda one: one.name,
@@ -78,3 +83,22 @@ def _renew(arguments: argparse.Namespace, session: Session) -> None:
             "problem": lambda one: one.problem,
         }
         session.one("box", box, columns)
+
+
+def _ask(name: str, address: str) -> None:
+    """:raises Cancelled: no.
+    :raises InputInvalid: there is nobody to ask.
+    """
+    doubt = (
+        f"Nothing shows that {text.clean(name)} was copied: no two machines with its key have answered in turns. If "
+        f"the one at {text.clean(address)} is the only one, it becomes another box, and {text.clean(name)} is gone."
+    )
+    if not sys.stdin.isatty():
+        raise InputInvalid(
+            doubt,
+            hint="Look first: `lineside boxes scan --address` for both addresses, then `lineside boxes clones`. To do "
+            "it all the same: --yes.",
+        )
+    print(f"{doubt}\nGive it a new identity all the same? [y/N] ", end="", file=sys.stderr, flush=True)
+    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+        raise Cancelled("Nothing was changed.")

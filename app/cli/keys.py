@@ -95,7 +95,12 @@ def _answer(session: Session, known: Trust, **more: Any) -> None:
     lines.append(f"Root {known.root} is in force. The site's number is {known.site_number}.")
     if known.pending:
         lines.append(f"Boxes that have not heard of it yet: {text.clean(', '.join(known.pending))}")
-    if known.root_key:
+    if known.root_key and known.root_key_replaced:
+        lines.append(
+            f"In {known.root_key} lies a root key that was replaced: it signs nothing any more. Delete it; the one "
+            "that counts is in the file that `rotate-root` was given."
+        )
+    elif known.root_key:
         lines.append(f"The root key lies on this desktop, in {known.root_key}. Move it to a stick in a safe.")
     if known.date_doubt:
         lines.append(text.clean(f"Nothing is signed for now. {known.date_doubt}"))
@@ -106,6 +111,7 @@ def _answer(session: Session, known: Trust, **more: Any) -> None:
             "desktops": known.desktops,
             "pending": known.pending,
             "root_key": known.root_key,
+            "root_key_replaced": known.root_key_replaced,
             "listed_here": known.listed_here,
             "date_doubt": known.date_doubt,
             **more,
@@ -138,9 +144,9 @@ def _request(arguments: argparse.Namespace, session: Session) -> None:
 def _admit(arguments: argparse.Namespace, session: Session) -> None:
     from app.usecases import trust
 
-    out = arguments.out or arguments.file.with_suffix(".admission")
     with session.open() as ctx:
         request = trust.read_request(arguments.file)
+        out = arguments.out or arguments.file.with_suffix(".admission")
         session.say(f"{text.clean(request.name)} asks to join. Compare its fingerprint with what it shows there:")
         session.say(request.fingerprint)
         trust.admit(ctx, request, out, **_key(arguments, ctx))
@@ -242,7 +248,7 @@ def _recover(arguments: argparse.Namespace, session: Session) -> None:
         _answer(session, trust.get_trust(ctx), site=ctx.site, unreached=unreached)
 
 
-def _introduce(arguments: argparse.Namespace, session: Session) -> None:
+def _introduce(arguments: argparse.Namespace, session: Session) -> int:
     from app.usecases import introducing, trust
 
     unreached: dict[str, str] = {}
@@ -255,6 +261,7 @@ def _introduce(arguments: argparse.Namespace, session: Session) -> None:
         )
         _tell_boxes(ctx)
         _answer(session, trust.get_trust(ctx), unreached=unreached)
+        return 1 if unreached else 0
 
 
 def _confirm_date(_arguments: argparse.Namespace, session: Session) -> None:

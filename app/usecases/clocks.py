@@ -12,8 +12,16 @@ from app.fleet.clock import RoundTrip, Skew, accuses_desktop, best_of
 from app.store import boxes as box_store
 from app.store.records import Box
 from app.usecases.boxes import connect, get_box, refresh
+from cloud_sync.release.signing_time import SKEW_S, day
+from edge_runtime.build_time import build_time_s
 from edge_runtime.contracts.clock import BoxClock
-from edge_runtime.contracts.errors import ClockNotKept, LinesideError
+from edge_runtime.contracts.errors import (
+    ClockDoubtful,
+    ClockForbidden,
+    ClockNotKept,
+    ClockRefused,
+    LinesideError,
+)
 
 if TYPE_CHECKING:
     from app.context import Context
@@ -41,6 +49,8 @@ class ClockReading:
     """It is further off than it should be."""
     problem: str | None = None
     """Why it did not answer."""
+    problem_code: str | None = None
+    """The code of that error."""
 
     @property
     def skew(self) -> Skew | None:
@@ -88,34 +98,68 @@ def is_wrong(box: Box) -> bool:
 
 
 def set_clock(ctx: Context, name: str) -> ClockChange:
-    """Set a box's clock to this desktop's. The box and this desktop keep who did it, from when and to when.
+    """Set a box's clock to this desktop's. The box and this desktop keep who did it, from when and to when; this one
+    before the box is told, and once more what became of it, also where that is unknown.
 
+    :raises ClockDoubtful: this desktop's own clock is not believed; no box was asked.
     :raises ClockRefused: this desktop's time is before what the box knows to have happened.
     :raises ClockForbidden: the box's system does not let it.
     :raises ClockNotKept: it took the time, and something there set its clock back at once.
     :raises BoxUnreachable, BoxWrongKey, BoxRefused: it does not answer.
     """
     box = get_box(ctx, name)
+    _require_own_clock(ctx)
     with connect(ctx, box) as client:
         before, clock = _measure(client)
-        after, now = before, clock
-        for _ in range(TRIES):
-            # Half a round trip from now it arrives.
-            client.set_clock(round(time.time_ns() / 1e6 + after.error_ms))
-            after, now = _measure(client)
-            if abs(after.ms) <= GOOD_MS + after.error_ms:
-                break
+        was = f"the clock of {box.name}: it was {before.ms / 1000:+.1f} s off"
+        _note(ctx, box, "box.clock-begun", f"Begun to set {was}.")
+        try:
+            after, now = _set(client, before)
+        except (ClockRefused, ClockForbidden) as error:
+            _note(ctx, box, "box.clock-not-set", f"Did not set {was}. {error.message}")
+            raise
+        except LinesideError as error:
+            _note(ctx, box, "box.clock-unknown", f"Told to set {was}. Whether it was set is not known: {error.message}")
+            raise
     change = ClockChange(
         box=box.box, name=box.name, before=_reading(box, before, clock), after=_reading(box, after, now)
     )
-    off = f"it was {before.ms / 1000:+.1f} s off and is {after.ms / 1000:+.1f} s off now."
     kept = abs(after.ms) <= 2 * GOOD_MS + after.error_ms
     what, words = ("box.clock-set", "Set") if kept else ("box.clock-not-kept", "Tried to set")
-    ctx.database.write(lambda w: w.activity(what, box.box, f"{words} the clock of {box.name}: {off}"))
+    _note(ctx, box, what, f"{words} {was} and is {after.ms / 1000:+.1f} s off now.")
     refresh(ctx, box.box)
     if not kept:
         raise ClockNotKept(f"{box.name} took the time, and its clock is {after.ms / 1000:+.1f} s off all the same.")
     return change
+
+
+def _require_own_clock(ctx: Context) -> None:
+    """:raises ClockDoubtful: this desktop's clock may be wrong, and nobody has said that it is right."""
+    now_s = time.time()
+    if now_s < build_time_s() - SKEW_S:
+        raise ClockDoubtful(
+            f"This desktop's clock says {day(int(now_s))}, and its software was built on {day(build_time_s())}.",
+            hint="Set this desktop's clock first; no box's clock was set.",
+        )
+    try:
+        ctx.repository().require_date()
+    except ClockDoubtful:
+        raise
+    except LinesideError:
+        # This desktop signs nothing, or its repository is damaged: nothing there tells of its clock.
+        return
+
+
+def _set(client: BoxClient, before: Skew) -> tuple[Skew, BoxClock]:
+    """Tell the box the time until it has it; how far it is off then, and its clock."""
+    after = before
+    for _ in range(TRIES):
+        # Half a round trip from now it arrives.
+        client.set_clock(round(time.time_ns() / 1e6 + after.error_ms))
+        after, now = _measure(client)
+        if abs(after.ms) <= GOOD_MS + after.error_ms:
+            break
+    return after, now
 
 
 def _read(ctx: Context, box: Box) -> ClockReading:
@@ -123,7 +167,7 @@ def _read(ctx: Context, box: Box) -> ClockReading:
         with connect(ctx, box) as client:
             skew, clock = _measure(client)
     except LinesideError as error:
-        return ClockReading(box=box.box, name=box.name, problem=str(error))
+        return ClockReading(box=box.box, name=box.name, problem=str(error), problem_code=error.code)
     return _reading(box, skew, clock)
 
 
@@ -148,3 +192,7 @@ def _reading(box: Box, skew: Skew, clock: BoxClock) -> ClockReading:
         may_set=clock.may_set,
         matters=skew.matters,
     )
+
+
+def _note(ctx: Context, box: Box, what: str, words: str) -> None:
+    ctx.database.write(lambda writer: writer.activity(what, box.box, words))

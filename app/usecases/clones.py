@@ -73,6 +73,21 @@ def look_for_clones(ctx: Context) -> tuple[Clone, ...]:
     return known_clones(ctx)
 
 
+def is_known_copy(ctx: Context, name: str, address: str) -> bool:
+    """Whether what was heard shows that the box was copied, and that one of the two answers there; or a new identity
+    was begun to be given there.
+
+    :raises NotFound: there is no such box.
+    """
+    box = get_box(ctx, name)
+    if _read_begun(_begun_path(ctx, box, address)) is not None:
+        return True
+    return any(
+        "key" in clone.marks and (box.box, address) in {(side.box, side.address) for side in clone.sides}
+        for clone in known_clones(ctx)
+    )
+
+
 def renew(ctx: Context, name: str, address: str, *, new_name: str | None = None) -> Box:
     """Give the copy of a box that answers at ``address`` an identity of its own, and enter it as another box.
 

@@ -67,7 +67,7 @@ def _heard(news: News) -> Heard | None:
 def to_visit(ctx: Context, known: Sequence[Box]) -> list[Box]:
     """Those of these boxes from which something is to be collected, or to which keys are to be brought."""
     newest = ctx.roots().facts
-    introducing = ctx.places.former_keys.exists()
+    introducing = bool(ctx.places.former_keys)
     return [
         box
         for box in known

@@ -68,17 +68,20 @@ def _introduce(ctx: Context, box: Box, client: BoxClient, key: RootKey) -> None:
     there = client.newest_root()
     if not there:
         raise TrustRefused("It belongs to no site yet.", hint="Enrol it.")
-    theirs, own = client.root(there), ctx.roots()
-    if there > own.version or (there == own.version and theirs != own.newest):
-        facts = read_root(theirs)
-        if facts.version != there or not is_signed_by(own.newest, theirs):
-            raise TrustRefused(f"What it has as root {there} is not signed with this root key.")
-        listed_there = ctx.identity.fingerprint in (facts.desktops or {})
-        if there > own.version and (_has(client, own.version, own.newest) or listed_there):
-            # Made after this desktop's newest one, with the root key: it counts, whomever it strikes off.
-            roots.level(ctx, box, client, there, facts.digest)
-        else:
-            _climb(ctx, box, facts, key)
+    theirs = client.root(there)
+    # Two at once, of this desktop, would each make a root of one number.
+    with changing_keys(ctx.places):
+        own = ctx.roots()
+        if there > own.version or (there == own.version and theirs != own.newest):
+            facts = read_root(theirs)
+            if facts.version != there or not is_signed_by(own.newest, theirs):
+                raise TrustRefused(f"What it has as root {there} is not signed with this root key.")
+            listed_there = ctx.identity.fingerprint in (facts.desktops or {})
+            if there > own.version and (_has(client, own.version, own.newest) or listed_there):
+                # Made after this desktop's newest one, with the root key: it counts, whomever it strikes off.
+                roots.level(ctx, box, client, there, facts.digest)
+            else:
+                _climb(ctx, box, facts, key)
     own = ctx.roots()
     if ctx.identity.fingerprint not in own.desktops():
         raise TrustRefused(

@@ -16,7 +16,7 @@ from app.store import boxes as box_store
 from app.store.database import Database
 from app.store.records import Box, Site
 from app.store.writer import Writer
-from app.usecases import introducing, trust
+from app.usecases import carried, introducing, trust
 from app.usecases.sites import MAX_NAME, desktop_name
 from edge_runtime.contracts import wire
 from edge_runtime.contracts.errors import (
@@ -44,27 +44,36 @@ def request_join(home: Path, file: Path, *, name: str | None = None) -> JoinRequ
 
     :param name: what the site's people call this desktop; by default the machine's name.
     :raises AlreadyExists: there is a site in ``home``.
-    :raises InputInvalid: the name or the folder cannot be used.
+    :raises AlreadyExists: ``file`` is there, and is not an earlier request of this desktop.
+    :raises InputInvalid: the name cannot be used.
+    :raises KeyFileUnwritable, DiskFull: ``file`` or the folder cannot be written.
     """
-    from cloud_sync.release.handover import make_request
+    from cloud_sync.release.handover import MAX_REQUEST_BYTES, make_request, read_request
     from cloud_sync.release.sign import load_signing_key, new_signing_key
 
     places = _new_places(home)
     called = (name or desktop_name()).strip()
     if not 1 <= len(called) <= MAX_NAME or not called.isprintable():
         raise InputInvalid(f"A desktop's name has between 1 and {MAX_NAME} printable characters.")
-    home.mkdir(parents=True, exist_ok=True, mode=0o700)
-    identity = create_identity(places.keys, called)
-    if not places.signing_key.exists():
-        new_signing_key(places.signing_key)
+    with carried.writing(home):
+        home.mkdir(parents=True, exist_ok=True, mode=0o700)
+        identity = create_identity(places.keys, called)
+        if not places.signing_key.exists():
+            new_signing_key(places.signing_key)
     request = make_request(
         called,
         identity.certificate_pem,
         load_signing_key(identity.key_path),
         load_signing_key(places.signing_key),
     )
+    place = carried.Place(
+        file=file,
+        kind="an earlier request of this desktop",
+        is_earlier=lambda content: read_request(content, what="file").fingerprint == request.fingerprint,
+        most=MAX_REQUEST_BYTES,
+    )
+    place.put(wire.encode(request))
     write_durably(places.home / REQUEST_NAME, [wire.encode(request)])
-    write_durably(file, [wire.encode(request)])
     return request
 
 

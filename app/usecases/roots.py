@@ -91,9 +91,11 @@ def _other_root(client: BoxClient, version: int, body: bytes) -> bool:
 def connect(ctx: Context, box: Box) -> BoxClient:
     """A connection to a box; one that knows this desktop by its keys of before learns of the new ones first."""
     client = BoxClient(box.address, box.certificate, ctx.identity)
-    if ctx.places.former_keys.exists() and is_pending(box, ctx.roots().facts):
-        with suppress(BoxRefused, InputInvalid, NotFound):
-            introduce(ctx, box, load_identity(ctx.places.former_keys))
+    if (former := ctx.places.former_keys) and is_pending(box, ctx.roots().facts):
+        # The oldest first: the root that ends those, once the box has it, lets in those after them.
+        for keys in former:
+            with suppress(BoxRefused, InputInvalid, NotFound):
+                introduce(ctx, box, load_identity(keys))
     return client
 
 
@@ -108,10 +110,10 @@ def is_pending(box: Box, newest: RootFacts) -> bool:
 def forget_former_keys(ctx: Context) -> None:
     """Once every box knows the new keys, nobody needs those of before."""
     newest = ctx.roots().facts
-    if ctx.places.former_keys.exists() and not any(
-        is_pending(box, newest) for box in box_store.list_boxes(ctx.database)
-    ):
-        shutil.rmtree(ctx.places.former_keys, ignore_errors=True)
+    former = ctx.places.former_keys
+    if former and not any(is_pending(box, newest) for box in box_store.list_boxes(ctx.database)):
+        for keys in former:
+            shutil.rmtree(keys, ignore_errors=True)
 
 
 def level_with_store(ctx: Context, store: ObjectStore, prefix: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import socket
 import time
+import unicodedata
 from pathlib import Path
 from typing import Literal
 
@@ -94,6 +95,8 @@ def check_passphrase(passphrase: str) -> None:
 
 def weakness(passphrase: str) -> Literal["short", "repeats"] | None:
     """Why a passphrase may not seal a root key: too few characters, or always the same ones."""
+    # As it is sealed: a letter with its accent is one character.
+    passphrase = unicodedata.normalize("NFC", passphrase)
     if len(passphrase) < MIN_PASSPHRASE:
         return "short"
     # Written twice, it stands there a third time, before its end, exactly where it repeats one piece.

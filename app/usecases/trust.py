@@ -18,10 +18,18 @@ from typing import TYPE_CHECKING
 
 from app.context import changing_keys, settle_keys
 from app.store import boxes as box_store
-from app.usecases import roots
+from app.usecases import carried, roots
 from app.usecases.sites import check_passphrase, desktop_name
 from edge_runtime.contracts import wire
-from edge_runtime.contracts.errors import AlreadyExists, ClockDoubtful, InputInvalid, LinesideError, NotFound
+from edge_runtime.contracts.errors import (
+    AlreadyExists,
+    ClockDoubtful,
+    DiskFull,
+    InputInvalid,
+    KeyFileUnwritable,
+    LinesideError,
+    NotFound,
+)
 from edge_runtime.identity import Identity, create_identity, fingerprint_of, load_identity
 from edge_runtime.update.durable import sync_folder, write_durably
 
@@ -61,6 +69,8 @@ class Trust:
     """Names of boxes that have not heard of the newest root yet."""
     root_key: str | None
     """Where the encrypted root key lies on this desktop; None: it was moved away, as it should be."""
+    root_key_replaced: bool
+    """What lies there is a root key of before, which signs nothing any more."""
     listed_here: bool
     """This desktop is one of those that may release and talk to boxes."""
     date_doubt: str | None
@@ -89,9 +99,24 @@ def get_trust(ctx: Context) -> Trust:
         desktops=tuple(sorted(rows, key=lambda row: (row.name, row.fingerprint))),
         pending=tuple(pending),
         root_key=str(ctx.places.root_key) if ctx.places.root_key.exists() else None,
+        root_key_replaced=is_root_key_replaced(ctx),
         listed_here=not listed or ctx.identity.fingerprint in listed,
         date_doubt=_doubt(ctx),
     )
+
+
+def is_root_key_replaced(ctx: Context) -> bool:
+    """Whether the root key that lies on this desktop is one of before; False where that cannot be told."""
+    from cloud_sync.release.root_key import next_file, stated_keyid
+
+    file = ctx.places.root_key
+    # One whose replacement was cut short comes to its end when it is used next.
+    stated = {stated_keyid(file), stated_keyid(next_file(file))} - {None}
+    try:
+        return bool(stated) and not stated & set(ctx.roots().keyids)
+    except LinesideError:
+        # A damaged repository: whoever needs it is told.
+        return False
 
 
 def confirm_date(ctx: Context) -> None:
@@ -128,11 +153,18 @@ def admit(ctx: Context, request: JoinRequest, admission: Path, *, root_key: Path
     """Admit a desktop and write the file with which it joins. Again for the same one: only the file is written anew.
 
     :raises PassphraseWrong, RootKeyWrong, NotFound: the root key cannot be used; nothing was changed.
-    :raises AlreadyExists: another desktop is called so.
+    :raises AlreadyExists: another desktop is called so, or ``admission`` is another file's place.
+    :raises KeyFileUnwritable, DiskFull: ``admission`` cannot be written; nothing was changed.
     """
     from cloud_sync.release import handover
     from cloud_sync.release.site_roots import Desktop
 
+    place = carried.Place(
+        file=admission,
+        kind="an earlier admission to this site",
+        is_earlier=lambda content: handover.read_admission(content, what="file")[1].site == ctx.site.site,
+        most=handover.MAX_HANDOVER_BYTES,
+    )
     fingerprint = request.fingerprint
     desktop = Desktop(request.name, request.certificate, request.key)
     with changing_keys(ctx.places):
@@ -143,11 +175,12 @@ def admit(ctx: Context, request: JoinRequest, admission: Path, *, root_key: Path
                 f"Another desktop of the site is called {request.name!r}.",
                 hint="Make the request anew with another name: `lineside site request-join FILE --name NAME`.",
             )
+        place.require(_admission(ctx, key))
         if fingerprint not in listed or listed[fingerprint].key.keyid != desktop.key.keyid:
             words = f"Admitted the desktop {request.name}."
             with noted(ctx, "trust.admitted", fingerprint, words):
                 sign_root(ctx, {**listed, fingerprint: desktop}, key)
-        write_durably(admission, [wire.encode(handover.make_admission(_handover(ctx), key.signer))])
+        place.put(_admission(ctx, key))
     return next(row for row in get_trust(ctx).desktops if row.fingerprint == fingerprint)
 
 
@@ -175,7 +208,7 @@ def rotate_key(ctx: Context, *, root_key: Path, passphrase: str) -> DesktopRow:
     """Give this desktop new keys, both for talking to boxes and for signing; the old ones are worth nothing once a box
     has heard of it.
 
-    :raises InputInvalid: a box has not heard of the rotation before; this desktop is not listed.
+    :raises InputInvalid: this desktop is not listed.
     """
     from cloud_sync.release.sign import new_signing_key
     from cloud_sync.release.site_roots import Desktop
@@ -186,11 +219,6 @@ def rotate_key(ctx: Context, *, root_key: Path, passphrase: str) -> DesktopRow:
         settle_keys(places)
         ctx.identity = load_identity(places.keys)
         before = ctx.identity.fingerprint
-        if places.former_keys.exists() and (waiting := get_trust(ctx).pending):
-            raise InputInvalid(
-                f"{', '.join(waiting)} has not heard of the last change of this desktop's keys yet.",
-                hint="Reach it first with `lineside boxes refresh`, or forget it.",
-            )
         key = unlock_root(ctx, root_key, passphrase)
         listed = _listed(ctx)
         if before not in listed:
@@ -215,6 +243,7 @@ def rotate_root(ctx: Context, *, root_key: Path, passphrase: str, new_passphrase
     is worth nothing from then on.
 
     :param new_passphrase: of the new key; may be that of the old one.
+    :raises KeyFileUnwritable, DiskFull: the new key cannot be written beside the old one; nothing was changed.
     """
     from cloud_sync.release.root_key import new_root_key, next_file, sealed_key
 
@@ -226,16 +255,30 @@ def rotate_root(ctx: Context, *, root_key: Path, passphrase: str, new_passphrase
         if exported:
             content = wire.encode(replace(_handover(ctx), root_key=sealed.decode("ascii")))
         # First the new key beside the old one, then the root that names it, then its place: see unlock().
-        write_durably(waiting, [content], mode=0o600)
+        with carried.writing(root_key):
+            write_durably(waiting, [content], mode=0o600)
         number = ctx.roots().version + 1
         with noted(ctx, "trust.root-key-rotated", ctx.site.site, f"Root {number} names a new root key."):
             sign_root(ctx, _listed(ctx), key, new_key=fresh)
         if exported:
             content = wire.encode(replace(_handover(ctx), root_key=sealed.decode("ascii")))
-            write_durably(waiting, [content], mode=0o600)
+        _put_in_place(waiting, content, root_key, number)
+    return number
+
+
+def _put_in_place(waiting: Path, content: bytes, root_key: Path, number: int) -> None:
+    """:raises KeyFileUnwritable: after the root was signed; the new key waits beside the old one."""
+    try:
+        write_durably(waiting, [content], mode=0o600)
         waiting.replace(root_key)
         sync_folder(root_key.parent)
-    return number
+    except (DiskFull, OSError) as error:
+        raise KeyFileUnwritable(
+            f"Root {number} names the new root key, and it could not take the place of the old one in {root_key.name}. "
+            f"It lies in {waiting}.",
+            hint="Keep both files together. Once they can be written, export the root key with the new passphrase: "
+            "the new key takes its place by itself then.",
+        ) from error
 
 
 def export_root(ctx: Context, file: Path, *, root_key: Path, passphrase: str) -> Path:
@@ -243,23 +286,25 @@ def export_root(ctx: Context, file: Path, *, root_key: Path, passphrase: str) ->
     passphrase a new desktop takes the site over when all others are lost.
 
     :raises AlreadyExists: ``file`` exists and is another site's, or no such file at all.
+    :raises KeyFileUnwritable, DiskFull: it cannot be written.
     """
     from cloud_sync.release.handover import MAX_HANDOVER_BYTES, read_handover
     from cloud_sync.release.root_key import sealed_key
 
+    place = carried.Place(
+        file=file,
+        kind="an earlier export of this site",
+        is_earlier=lambda content: read_handover(content, what="file").site == ctx.site.site,
+        most=MAX_HANDOVER_BYTES,
+        mode=0o600,
+    )
     with changing_keys(ctx.places):
         unlock_root(ctx, root_key, passphrase)
-        if file.exists():
-            try:
-                ours = read_handover(read_file(file, MAX_HANDOVER_BYTES), what=file.name).site == ctx.site.site
-            except InputInvalid:
-                ours = False
-            if not ours:
-                raise AlreadyExists(f"{file} exists, and is not an earlier export of this site.")
-        handover = replace(_handover(ctx), root_key=sealed_key(root_key).decode("ascii"))
+        content = wire.encode(replace(_handover(ctx), root_key=sealed_key(root_key).decode("ascii")))
+        place.require(content)
         words = f"Exported the root key with root {ctx.roots().version}."
         with noted(ctx, "trust.root-exported", ctx.site.site, words):
-            write_durably(file, [wire.encode(handover)], mode=0o600)
+            place.put(content)
     return file
 
 
@@ -325,6 +370,12 @@ def noted(ctx: Context, kind: str, subject: str, words: str) -> Iterator[None]:
     _note(ctx, "trust.begun", subject, f"Begun under root {ctx.roots().version}: {words}")
     yield
     _note(ctx, kind, subject, words)
+
+
+def _admission(ctx: Context, key: RootKey) -> bytes:
+    from cloud_sync.release.handover import make_admission
+
+    return wire.encode(make_admission(_handover(ctx), key.signer))
 
 
 def _handover(ctx: Context) -> Handover:

@@ -2,23 +2,35 @@
 
 from __future__ import annotations
 
+import base64
+import unicodedata
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from securesystemslib.signer import CryptoSigner
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from securesystemslib.signer import CryptoSigner, SSlibKey
 
 from cloud_sync.release.handover import MAX_HANDOVER_BYTES, is_admission, read_handover
 from edge_runtime.contracts import wire
-from edge_runtime.contracts.errors import DiskFull, InputInvalid, NotFound, PassphraseWrong, RootKeyWrong
+from edge_runtime.contracts.errors import (
+    DiskFull,
+    InputInvalid,
+    KeyFileUnwritable,
+    LinesideError,
+    NotFound,
+    PassphraseWrong,
+    RootKeyWrong,
+)
 from edge_runtime.identity import self_signed
 from edge_runtime.update.durable import sync_folder, write_durably
 
 _PEM_BEGIN = b"-----BEGIN"
 _SLOW_BEGIN = b"-----BEGIN OPENSSH PRIVATE KEY-----"
+_SLOW_END = b"-----END OPENSSH PRIVATE KEY-----"
+_SLOW_MAGIC = b"openssh-key-v1\0"
 _NEXT = ".next"
 _ROUNDS = 64
 """Of bcrypt: half a second for every guess at the passphrase. PKCS#8 as cryptography writes it has 2,048 of PBKDF2, a
@@ -47,12 +59,14 @@ class RootKey:
     def sealed(self, passphrase: str) -> bytes:
         """Encrypted in OpenSSH's format, PEM: to try a passphrase takes long.
 
+        :param passphrase: what counts is its composed form (NFC), whichever form the keyboard gave.
         :raises InputInvalid: no passphrase.
         """
         if not passphrase:
             raise InputInvalid("The root key needs a passphrase.")
         form = serialization.PrivateFormat.OpenSSH
-        encryption = form.encryption_builder().kdf_rounds(_ROUNDS).build(passphrase.encode())
+        composed = unicodedata.normalize("NFC", passphrase)
+        encryption = form.encryption_builder().kdf_rounds(_ROUNDS).build(composed.encode())
         return self.private.private_bytes(serialization.Encoding.PEM, form, encryption)
 
     def sealed_for_tls(self, secret: str) -> bytes:
@@ -78,6 +92,7 @@ def unlock(path: Path, passphrase: str, *, keyids: list[str]) -> RootKey:
 
     :param keyids: of the root role, as the newest root lists them.
     :raises NotFound: no such file.
+    :raises KeyFileUnwritable: a rotation cannot be brought to its end there.
     :raises PassphraseWrong: the passphrase does not open it.
     :raises RootKeyWrong: it is no root key, or that of another site, or one that was replaced.
     """
@@ -93,14 +108,67 @@ def unlock(path: Path, passphrase: str, *, keyids: list[str]) -> RootKey:
             continue
         if key.keyid in keyids:
             if file is waiting:
-                waiting.replace(path)
-                sync_folder(path.parent)
+                _put_in_place(waiting, path)
             # A stick that is write-protected, or full, is used as it is.
             with suppress(DiskFull, OSError):
                 _seal_anew(path, key, passphrase)
             return key
         problem = RootKeyWrong(f"The key in {file.name} is not the one that signs this site's roots now.")
+    if waiting.exists():
+        _tell_cut_short(path, waiting, keyids, problem)
     raise problem or RootKeyWrong(f"{path.name} holds no root key.")
+
+
+def _put_in_place(waiting: Path, path: Path) -> None:
+    try:
+        waiting.replace(path)
+        sync_folder(path.parent)
+    except OSError as error:
+        raise KeyFileUnwritable(
+            f"The new root key waits in {waiting.name}, and cannot take the place of the old one: {error.strerror}."
+        ) from error
+
+
+def _tell_cut_short(path: Path, waiting: Path, keyids: list[str], problem: LinesideError | None) -> None:
+    """:raises PassphraseWrong: a rotation was cut short, and which of the two passphrases is the one that opens."""
+    if stated_keyid(waiting) in keyids:
+        raise PassphraseWrong(
+            f"The root key in {path.name} was replaced, and that was cut short: the new key lies in {waiting.name}, "
+            "and only the passphrase that was typed for the new key opens it.",
+            hint="Type the new passphrase: the new key then takes its place by itself.",
+        ) from problem
+    if isinstance(problem, PassphraseWrong) or stated_keyid(path) in keyids:
+        raise PassphraseWrong(
+            f"A replacement of the root key in {path.name} was cut short before it counted: the passphrase of before "
+            "is the one that opens it.",
+            hint="Type the old passphrase, then replace the root key again.",
+        ) from problem
+
+
+def stated_keyid(path: Path) -> str | None:
+    """TUF's id of the key in a file, without its passphrase: what the file says of itself, proved by nothing. None
+    where it does not say, as keys that are sealed as they were before passphrases took long to try.
+    """
+    try:
+        sealed = sealed_key(path).strip()
+        body = base64.b64decode(sealed.removeprefix(_SLOW_BEGIN).removesuffix(_SLOW_END))
+        if not body.startswith(_SLOW_MAGIC):
+            return None
+        # Cipher, derivation, its options; then how many keys there are, and the public one.
+        rest = body.removeprefix(_SLOW_MAGIC)
+        for _ in range(3):
+            _, rest = _field(rest)
+        public, _ = _field(rest[4:])
+        key = serialization.load_ssh_public_key(b"ssh-ed25519 " + base64.b64encode(public))
+    except (NotFound, RootKeyWrong, ValueError, UnsupportedAlgorithm):
+        return None
+    return str(SSlibKey.from_crypto(key).keyid) if isinstance(key, Ed25519PublicKey) else None
+
+
+def _field(body: bytes) -> tuple[bytes, bytes]:
+    """A field of OpenSSH's format, four bytes of length before it, and what follows."""
+    size = int.from_bytes(body[:4])
+    return body[4 : 4 + size], body[4 + size :]
 
 
 def _seal_anew(path: Path, key: RootKey, passphrase: str) -> None:
@@ -147,12 +215,20 @@ def open_key(sealed: bytes, passphrase: str, name: str) -> RootKey:
     if not passphrase:
         raise PassphraseWrong(f"{name} was not opened: there is no passphrase.")
     load = serialization.load_ssh_private_key if slow else serialization.load_pem_private_key
-    try:
-        private = load(sealed, passphrase.encode())
-    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
-        raise PassphraseWrong(
-            f"{name} was not opened: the passphrase is another one, or the file is damaged."
-        ) from error
+    for form in _forms(passphrase):
+        try:
+            private = load(sealed, form.encode())
+            break
+        except (ValueError, TypeError, UnsupportedAlgorithm):
+            continue
+    else:
+        raise PassphraseWrong(f"{name} was not opened: the passphrase is another one, or the file is damaged.")
     if not isinstance(private, Ed25519PrivateKey):
         raise RootKeyWrong(f"{name} holds a key of another kind.")
     return RootKey(private)
+
+
+def _forms(passphrase: str) -> list[str]:
+    """Composed, as keys are sealed; then as it was typed and decomposed, as one may have been sealed before."""
+    composed, decomposed = (unicodedata.normalize(form, passphrase) for form in ("NFC", "NFD"))
+    return list(dict.fromkeys((composed, passphrase, decomposed)))

@@ -140,6 +140,12 @@ class NotIntroduced(LinesideError):
     default_hint = "Look at the reasons box by box; reach the boxes, and use the newest export of the root key."
 
 
+class KeyFileUnwritable(LinesideError):
+    code = "trust.unwritable"
+    title = "The file cannot be written there"
+    default_hint = "Check that the stick is plugged in and not write-protected, or choose another place."
+
+
 class KeysBusy(LinesideError):
     code = "trust.busy"
     title = "The keys are being changed already"

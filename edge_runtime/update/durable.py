@@ -47,9 +47,9 @@ def write_durably(path: Path, chunks: Iterable[bytes], *, mode: int = 0o644) -> 
 
     :raises DiskFull: no room; what was at ``path`` before is untouched, as it is whatever ``chunks`` raises.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}{TEMPORARY}")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
         with os.fdopen(handle, "wb") as file:
             for chunk in chunks:

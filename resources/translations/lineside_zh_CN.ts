@@ -173,6 +173,10 @@
         <source>Choose the new desktop&apos;s request first.</source>
         <translation>请先选择新电脑的申请。</translation>
     </message>
+    <message>
+        <source>Choose where to write the file first.</source>
+        <translation>请先选择文件写入的位置。</translation>
+    </message>
 </context>
 <context>
     <name>Banner</name>
@@ -1781,6 +1785,10 @@
         <translation>已除名：边缘盒会拒绝它。请重新准入。</translation>
     </message>
     <message>
+        <source>One that was replaced lies on this desktop. It signs nothing any more: delete it.</source>
+        <translation>这台电脑上的根密钥已被替换，不再能签任何内容：请删除它。</translation>
+    </message>
+    <message>
         <source>On this desktop, encrypted. Export it to a stick in a safe.</source>
         <translation>在本机上，已加密。请导出到锁在保险柜里的 U 盘。</translation>
     </message>
@@ -3242,6 +3250,10 @@
     <message>
         <source>Dark theme</source>
         <translation>深色主题</translation>
+    </message>
+    <message>
+        <source>It was replaced and signs nothing any more: delete it.</source>
+        <translation>它已被替换，不再能签任何内容：请删除它。</translation>
     </message>
     <message>
         <source>Name</source>
@@ -4902,6 +4914,14 @@
     <message>
         <source>Look at the reasons box by box; reach the boxes, and use the newest export of the root key.</source>
         <translation>请逐台查看原因；连上这些边缘盒，并使用最近一次导出的根密钥。</translation>
+    </message>
+    <message>
+        <source>The file cannot be written there</source>
+        <translation>文件无法写入该位置</translation>
+    </message>
+    <message>
+        <source>Check that the stick is plugged in and not write-protected, or choose another place.</source>
+        <translation>请检查 U 盘是否已插好、是否写保护，或另选位置。</translation>
     </message>
     <message>
         <source>The keys are being changed already</source>

@@ -12,7 +12,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -59,9 +59,17 @@ def box(site: Context, clock: Clock, tmp_path: Path) -> Iterator[Machine]:
         machine.kill()
 
 
-def cli(site: Context, *words: str, status: int = 0) -> dict[str, Any]:
+def cli(site: Context, *words: str, status: int = 0, environment: Mapping[str, str] | None = None) -> dict[str, Any]:
     command = [sys.executable, "-m", "app", "boxes", "clock", *words, "--home", str(site.home), "--json"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, stdin=subprocess.DEVNULL)
+    done = subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+        stdin=subprocess.DEVNULL,
+        env=environment,
+    )
     assert done.returncode == status, done.stderr + done.stdout
     answer: dict[str, Any] = json.loads(done.stdout)
     return answer
@@ -95,6 +103,21 @@ def test_a_box_in_1970_is_diagnosed_and_mended(site: Context, box: Machine, cloc
     told = [entry for entry in activity.page_activity(site).rows if entry.what == "box.clock-set"]
     assert [entry.subject for entry in told] == [audit.box]
     assert activity.verify_activity(site).intact
+
+
+@needs_compiler
+@pytest.mark.parametrize("years", [2, TO_2100, TO_1970])
+def test_a_desktop_whose_own_clock_is_in_doubt_sets_none(
+    site: Context, box: Machine, clock: Clock, tmp_path: Path, shim: Path, years: int
+) -> None:
+    (tmp_path / "own").mkdir()
+    own = Clock(tmp_path / "own", shim)
+    own.leap(years)
+    before = clock.offset_s
+    answer = cli(site, "line-1", "--set", "--yes", status=1, environment=own.environment)
+    assert answer["error"]["code"] == "clock.doubtful"
+    assert clock.offset_s == before
+    assert not [entry for entry in activity.page_activity(site).rows if "clock" in entry.what]
 
 
 @needs_compiler

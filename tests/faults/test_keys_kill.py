@@ -44,7 +44,7 @@ def killed(home: Path, secret: Path, appears: Path, *command: str) -> int:
         lambda home: home / "root" / "root.key.pem.next",
         lambda home: home / "keys.next" / "signing.key",
         lambda home: home / "repository" / "2.root.json",
-        lambda home: home / "keys.former",
+        lambda home: home / "keys.former.00000002",
     ],
     ids=["new folder", "new root key", "new signing key", "new root", "old keys put away"],
 )

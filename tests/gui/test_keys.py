@@ -50,6 +50,14 @@ def test_a_desktop_is_admitted_and_struck_off_again(bench: Bench, tmp_path: Path
     dialog.request.edit.setText(str(tmp_path / "second.request"))
     dialog.request.changed.emit()
     assert request.fingerprint in dialog.fingerprint.text()
+    proposed = dialog.admission.path
+    dialog.admission.edit.clear()
+    submit(bench, dialog, PASSPHRASE)
+    assert "where to write" in dialog.complaint
+    dialog.admission.edit.setText(str(tmp_path))
+    submit(bench, dialog, PASSPHRASE)
+    assert "is a folder" in dialog.complaint
+    dialog.admission.edit.setText(proposed)
     submit(bench, dialog, "a wrong passphrase")
     assert "was not opened" in dialog.complaint
     assert bench.context.roots().version == 1
@@ -85,7 +93,10 @@ def test_the_root_key_is_exported_and_replaced(bench: Bench, tmp_path: Path, err
     submit(bench, fresh, PASSPHRASE)
     assert page.keys.known is not None
     assert page.keys.known.root == 2
+    assert page.keys.known.root_key_replaced
     new_keys = page.keys.ask_new_keys()
+    assert new_keys.root_key.path == "", "one that signs nothing is not proposed"
+    new_keys.root_key.edit.setText(str(bench.context.places.root_key))
     submit(bench, new_keys, PASSPHRASE)
     assert "not the one that signs" in new_keys.complaint
     new_keys.root_key.edit.setText(str(tmp_path / "safe.json"))

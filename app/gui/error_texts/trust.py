@@ -35,6 +35,12 @@ TEXTS: dict[str, tuple[str, str]] = {
             "errors", "Look at the reasons box by box; reach the boxes, and use the newest export of the root key."
         ),
     ),
+    "trust.unwritable": (
+        QT_TRANSLATE_NOOP("errors", "The file cannot be written there"),
+        QT_TRANSLATE_NOOP(
+            "errors", "Check that the stick is plugged in and not write-protected, or choose another place."
+        ),
+    ),
     "trust.busy": (
         QT_TRANSLATE_NOOP("errors", "The keys are being changed already"),
         QT_TRANSLATE_NOOP(

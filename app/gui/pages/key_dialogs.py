@@ -43,8 +43,9 @@ class KeyDialog(FormDialog):
         self._session, self._done = session, done
         caption = self.tr("Root key")
         self.root_key = PathField(caption, file=True)
-        if session.context.places.root_key.exists():
-            self.root_key.edit.setText(str(session.context.places.root_key))
+        places = session.context.places
+        if places.root_key.exists() and not trust.is_root_key_replaced(session.context):
+            self.root_key.edit.setText(str(places.root_key))
         self.passphrase = secret_field()
         self.setMinimumWidth(620)
 
@@ -120,6 +121,9 @@ class AdmitDesktop(KeyDialog):
             self.read()
         if self._request is None:
             self.complain(self.complaint or self.tr("Choose the new desktop's request first."))
+            return
+        if not self.admission.path:
+            self.complain(self.tr("Choose where to write the file first."))
             return
         context, request, out = self._session.context, self._request, Path(self.admission.path).expanduser()
         key = self.key()

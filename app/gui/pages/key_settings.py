@@ -85,7 +85,9 @@ class KeySettings(QWidget):
             facts.append((self.tr("Boxes that have not heard of it"), ", ".join(known.pending)))
         if not known.listed_here:
             facts.append((self.tr("This desktop"), self.tr("Struck off: boxes refuse it. Have it admitted again.")))
-        if known.root_key:
+        if known.root_key and known.root_key_replaced:
+            where = self.tr("One that was replaced lies on this desktop. It signs nothing any more: delete it.")
+        elif known.root_key:
             where = self.tr("On this desktop, encrypted. Export it to a stick in a safe.")
         else:
             where = self.tr("Not on this desktop, as it should be.")

@@ -20,6 +20,7 @@ from app.gui.pages.support_settings import SupportSettings
 from app.gui.pages.training_settings import TrainingSettings
 from app.gui.session import Session
 from app.gui.widgets import Button, Facts, Segments, card, column, dropdown, label, row
+from app.usecases import trust
 
 WIDTH = 760
 
@@ -117,6 +118,9 @@ class SettingsPage(Page):
 
     def _show_site(self) -> None:
         site, places = self.session.site, self.context.places
+        root_key = self.tr("Move it to a USB stick in a safe: it is needed only to admit or strike off desktops.")
+        if trust.is_root_key_replaced(self.context):
+            root_key = self.tr("It was replaced and signs nothing any more: delete it.")
         self._site.show_facts(
             [
                 (self.tr("Name"), site.name),
@@ -129,11 +133,7 @@ class SettingsPage(Page):
             (self.tr("Site folder"), places.home, ""),
             (self.tr("Database"), places.database, ""),
             (self.tr("Samples, datasets and bundles"), places.objects, ""),
-            (
-                self.tr("Offline root key (encrypted)"),
-                places.root_key,
-                self.tr("Move it to a USB stick in a safe: it is needed only to admit or strike off desktops."),
-            ),
+            (self.tr("Offline root key (encrypted)"), places.root_key, root_key),
         ):
             self._places.addWidget(self._place(caption, path, advice))
         # Looking for the system's keyring may take a moment.

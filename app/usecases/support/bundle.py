@@ -123,7 +123,7 @@ def known_secrets(places: Places, secrets: Secrets | None, store: str | None) ->
         except (LinesideError, OSError) as error:
             missing["secrets of the keyring, by their values"] = _said(error)
     found |= {value for name, value in os.environ.items() if _TELLING.search(name) and len(value) >= 8}
-    folders = (places.keys, places.next_keys, places.former_keys, places.root_key.parent)
+    folders = (places.keys, places.next_keys, *places.former_keys, places.root_key.parent)
     for file in (file for folder in folders if folder.is_dir() for file in folder.rglob("*") if file.is_file()):
         try:
             text = file.read_text("utf-8", errors="replace")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import json
 import socket
 import ssl
 import subprocess
@@ -20,11 +21,14 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
 from cryptography.x509.oid import NameOID
 
+from app.__main__ import main
 from app.cli import text
 from app.context import Context
-from app.usecases import activity, clocks, finding
+from app.store import sightings
+from app.store.records import Heard
+from app.usecases import activity, clocks, clones, finding
 from edge_runtime.contracts import wire
-from edge_runtime.contracts.errors import ClockNotKept, InputInvalid
+from edge_runtime.contracts.errors import BoxUnreachable, ClockNotKept, InputInvalid
 from edge_runtime.contracts.status import BoxStatus
 from edge_runtime.identity import create_identity
 from tests.fakes.lying_box import lying_box
@@ -60,8 +64,87 @@ def test_a_clock_that_does_not_stay_set_is_an_error_and_is_entered_as_it_was(ctx
     ):
         clocks.set_clock(ctx, "stuck")
     told = [(entry.what, entry.message) for entry in activity.page_activity(ctx).rows if "clock" in entry.what]
-    assert [what for what, _message in told] == ["box.clock-not-kept"]
+    assert [what for what, _message in told] == ["box.clock-not-kept", "box.clock-begun"]
     assert told[0][1].startswith("Tried to set the clock of stuck: it was -")
+
+
+def cut_off() -> dict[str, Any]:
+    raise ConnectionAbortedError
+
+
+def test_a_clock_whose_answer_was_lost_is_in_the_activity(ctx: Context, tmp_path: Path) -> None:
+    asked: list[None] = []
+
+    def clock() -> dict[str, Any]:
+        asked.append(None)
+        # The connection is opened, five round trips are timed, then the clock is set.
+        return cut_off() if len(asked) > 1 + clocks.ROUND_TRIPS else {"at_ms": 1_000_000, "may_set": True}
+
+    with lying_box(ctx, tmp_path, "mute", {"/v1/clock": clock}), pytest.raises(BoxUnreachable):
+        clocks.set_clock(ctx, "mute")
+    told = [(entry.what, entry.message) for entry in activity.page_activity(ctx).rows if "clock" in entry.what]
+    assert [what for what, _message in told] == ["box.clock-unknown", "box.clock-begun"]
+    assert "Whether it was set is not known" in told[0][1]
+
+
+def test_a_command_for_several_boxes_fails_where_one_did_not_answer(
+    ctx: Context, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def cli(*words: str) -> tuple[int, dict[str, Any]]:
+        capsys.readouterr()
+        status = main(["boxes", *words, "--home", str(ctx.home), "--json"])
+        answer: dict[str, Any] = json.loads(capsys.readouterr().out)
+        return status, answer
+
+    right = {"/v1/clock": lambda: {"at_ms": now_ms(), "may_set": True}, "/v1/status": lambda: status(now_ms())}
+    with lying_box(ctx, tmp_path, "off", {}):
+        pass
+    with lying_box(ctx, tmp_path, "right", right):
+        assert cli("clock", "right")[0] == 0
+        assert cli("clock")[0] == 1
+        shown, answer = cli("clock", "--set", "--yes")
+        assert (shown, [one["problem_code"] for one in answer["clocks"]]) == (1, ["box.unreachable", None])
+        shown, answer = cli("clock", "off", "--set", "--yes")
+        assert (shown, answer["error"]["code"]) == (1, "box.unreachable")
+        assert cli("refresh", "off")[0] == cli("refresh")[0] == cli("collect")[0] == 1
+
+
+def test_the_boxes_that_do_not_answer_are_told_beside_those_that_were_set(
+    ctx: Context, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told = {"at_ms": 1_000_000, "may_set": True}
+    asked: list[None] = []
+
+    def clock() -> dict[str, Any]:
+        asked.append(None)
+        # Read once by the command, once more before it is set; then it is right.
+        return told if len(asked) <= 2 * (1 + clocks.ROUND_TRIPS) else {"at_ms": now_ms(), "may_set": True}
+
+    with lying_box(ctx, tmp_path, "off", {}):
+        pass
+    with lying_box(ctx, tmp_path, "wrong", {"/v1/clock": clock, "/v1/status": lambda: status(now_ms())}):
+        assert main(["boxes", "clock", "--set", "--yes", "--home", str(ctx.home), "--json"]) == 1
+    answer = json.loads(capsys.readouterr().out)
+    assert [one["name"] for one in answer["set"]] == ["wrong"]
+    assert [(one["name"], one["error"]["code"]) for one in answer["failed"]] == [("off", "box.unreachable")]
+
+
+def test_no_new_identity_without_a_question_where_nothing_shows_a_copy(
+    ctx: Context, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with lying_box(ctx, tmp_path, "only", {"/v1/status": lambda: status(now_ms())}) as box:
+        words = ["boxes", "renew", "only", "--address", box.address, "--name", "line-2", "--home", str(ctx.home)]
+        assert main([*words, "--json"]) == 1
+        error = json.loads(capsys.readouterr().out)["error"]
+        assert error["code"] == "input.invalid"
+        assert "Nothing shows that only was copied" in error["message"]
+        assert "--yes" in error["hint"]
+        for number, address in enumerate((box.address, "127.0.0.9:1", box.address)):
+            heard = Heard(address=address, asked=sightings.count_sightings(ctx.database), skew_ms=0, skew_error_ms=1)
+            seen = wire.from_dict({**status(1), "box": box.box, "boot": f"boot-{number % 2}"}, BoxStatus)
+            sightings.note_elsewhere(ctx.database, seen, heard)
+        assert clones.is_known_copy(ctx, "only", box.address)
+        assert not clones.is_known_copy(ctx, "only", "127.0.0.8:1")
 
 
 def test_neighbours_without_an_address_or_with_endless_names_are_refused_whole(ctx: Context, tmp_path: Path) -> None:

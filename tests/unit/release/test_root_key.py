@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import unicodedata
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 
 from cloud_sync.release.handover import Handover, read_handover
-from cloud_sync.release.root_key import RootKey, new_root_key, next_file, open_key, unlock
+from cloud_sync.release.root_key import RootKey, new_root_key, next_file, open_key, stated_keyid, unlock
 from edge_runtime.contracts import wire
 from edge_runtime.contracts.errors import InputInvalid, LinesideError, NotFound, PassphraseWrong, RootKeyWrong
 
@@ -58,11 +59,11 @@ def test_a_rotation_that_was_cut_short(tmp_path: Path, keys: tuple[RootKey, Root
     next_file(file).write_bytes(new.sealed(NEW))
     if not signed:
         assert unlock(file, OLD, keyids=[old.keyid]).keyid == old.keyid
-        with pytest.raises((PassphraseWrong, RootKeyWrong)):
+        with pytest.raises(PassphraseWrong, match="the passphrase of before"):
             unlock(file, NEW, keyids=[old.keyid])
         assert next_file(file).exists(), "the next rotation writes over it"
         return
-    with pytest.raises((PassphraseWrong, RootKeyWrong)):
+    with pytest.raises(PassphraseWrong, match="the passphrase that was typed for the new key"):
         unlock(file, OLD, keyids=[new.keyid])
     assert unlock(file, NEW, keyids=[new.keyid]).keyid == new.keyid
     assert not next_file(file).exists()
@@ -119,3 +120,40 @@ def test_what_tls_reads_opens_with_no_passphrase_that_a_person_has(keys: tuple[R
     sealed = keys[0].sealed_for_tls("a secret that no file has")
     with pytest.raises(PassphraseWrong):
         open_key(sealed, OLD, "leftover")
+
+
+TYPED = "caf\N{LATIN SMALL LETTER E WITH ACUTE} \N{HANGUL SYLLABLE HAN} horse"
+COMPOSED, DECOMPOSED = (unicodedata.normalize(form, TYPED) for form in ("NFC", "NFD"))
+
+
+@pytest.mark.parametrize("at_home", [COMPOSED, DECOMPOSED], ids=["composed", "decomposed"])
+def test_a_passphrase_opens_however_the_keyboard_composes_it(keys: tuple[RootKey, RootKey], at_home: str) -> None:
+    assert COMPOSED != DECOMPOSED
+    sealed = keys[0].sealed(at_home)
+    for passphrase in (COMPOSED, DECOMPOSED):
+        assert open_key(sealed, passphrase, "key").keyid == keys[0].keyid
+    with pytest.raises(PassphraseWrong):
+        open_key(sealed, COMPOSED.replace("\N{LATIN SMALL LETTER E WITH ACUTE}", "e"), "key")
+
+
+@pytest.mark.parametrize("at_home", [COMPOSED, DECOMPOSED], ids=["composed", "decomposed"])
+def test_a_key_that_was_sealed_as_it_was_typed_still_opens(keys: tuple[RootKey, RootKey], at_home: str) -> None:
+    sealed = sealed_of_before(keys[0], at_home)
+    for passphrase in (COMPOSED, DECOMPOSED):
+        assert open_key(sealed, passphrase, "key").keyid == keys[0].keyid
+
+
+def test_a_file_says_whose_key_it_holds_without_its_passphrase(tmp_path: Path, keys: tuple[RootKey, RootKey]) -> None:
+    file, (key, _other) = tmp_path / "root.key.pem", keys
+    sealed = key.sealed(OLD)
+    file.write_bytes(sealed)
+    assert stated_keyid(file) == key.keyid
+    site = Handover(site="a" * 64, name="Plant", created_ms=1, roots=("root",), root_key=sealed.decode())
+    file.write_bytes(wire.encode(site))
+    assert stated_keyid(file) == key.keyid
+    file.write_bytes(sealed_of_before(key, OLD))
+    assert stated_keyid(file) is None
+    assert stated_keyid(tmp_path / "gone") is None
+    for at in range(len(sealed)):
+        file.write_bytes(sealed[:at])
+        assert stated_keyid(file) in (None, key.keyid)
