@@ -28,6 +28,7 @@ _KINDS: dict[str, tuple[str, Tone, str]] = {
     "update.refused": ("bad", "bad", QT_TRANSLATE_NOOP("boxes", "Update refused")),
     "shadow.given-up": ("stop", "warn", QT_TRANSLATE_NOOP("boxes", "Shadow given up")),
     "pipeline.failing": ("bad", "bad", QT_TRANSLATE_NOOP("boxes", "Pipeline fails")),
+    "source.hangs": ("bad", "bad", QT_TRANSLATE_NOOP("boxes", "Source hangs")),
     "config.invalid": ("bad", "bad", QT_TRANSLATE_NOOP("boxes", "Configuration refused")),
     "disk.full": ("bad", "bad", QT_TRANSLATE_NOOP("boxes", "Disk full")),
     "disk.refused": ("bad", "bad", QT_TRANSLATE_NOOP("boxes", "Disk takes nothing")),

@@ -147,8 +147,14 @@ class Pipeline:
 
     @property
     def last_beat(self) -> float:
-        """When the worker that has been silent longest last went round, by the monotonic clock."""
+        """When the worker that has been silent longest last went round, by the monotonic clock; to wait for the source
+        is no silence."""
         return self._crew.last_beat
+
+    @property
+    def source_since(self) -> float | None:
+        """Since when the source has not come back, by the monotonic clock; None where nobody waits for it."""
+        return self._crew.source_since
 
     def status(self) -> PipelineStatus:
         return self._counters.status(

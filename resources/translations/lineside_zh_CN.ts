@@ -4402,6 +4402,10 @@
         <translation>流水线出错</translation>
     </message>
     <message>
+        <source>Source hangs</source>
+        <translation>输入源无响应</translation>
+    </message>
+    <message>
         <source>Configuration refused</source>
         <translation>拒绝配置</translation>
     </message>

@@ -43,8 +43,9 @@ def systemd(box: BoxProcess, name: str) -> Iterator[socket.socket]:
         try:
             yield channel
         finally:
-            box.process.kill()
-            box.process.wait()
+            if box.process is not None:
+                box.process.kill()
+                box.process.wait()
 
 
 def hear(channel: socket.socket, wanted: bytes, timeout_s: float) -> bytes | None:
