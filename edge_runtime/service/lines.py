@@ -116,6 +116,10 @@ class Line:
         since = self._since if (pipeline := self._pipeline) is None else pipeline.source_since
         return since is not None and time.monotonic() - since > SOURCE_HANGS_S
 
+    def hanging(self, after_s: float) -> str | None:
+        """The bundle whose model has been at one frame for longer than this; None where none has."""
+        return None if (pipeline := self._pipeline) is None else pipeline.hanging(after_s)
+
     def status(self, *, has_model: bool) -> PipelineStatus:
         shown = self._status(has_model)
         return replace(shown, state="no-input", last_error=SOURCE_HANGS) if self.source_hangs else shown

@@ -164,8 +164,11 @@ class LineUp:
         """Names of the lines of which a worker has shown no sign of life for so many seconds; also of those that were
         told to stop and do not. Whose source hangs is not among them."""
         now = time.monotonic()
-        lines = (*self._lines, *self._older, *(line for line in self._leaving if line.alive))
-        return tuple(dict.fromkeys(line.config.name for line in lines if now - line.last_beat > after_s))
+        return tuple(dict.fromkeys(line.config.name for line in self._alive() if now - line.last_beat > after_s))
+
+    def hanging(self, after_s: float) -> str | None:
+        """The bundle whose model has been at one frame for longer than this; None where none has."""
+        return next((bundle for line in self._alive() if (bundle := line.hanging(after_s))), None)
 
     def counters(self) -> dict[str, PipelineCounters]:
         """Those of each line, by its name."""
@@ -184,6 +187,10 @@ class LineUp:
     def changes(self) -> int:
         """Another number when :meth:`status` shows other figures."""
         return sum(line.counters.changes for line in self._shown())
+
+    def _alive(self) -> tuple[Line, ...]:
+        """Those that were told to stop and have not ended among them."""
+        return (*self._lines, *self._older, *(line for line in self._leaving if line.alive))
 
     def _shown(self) -> list[Line]:
         older = {line.config.name: line for line in self._older}

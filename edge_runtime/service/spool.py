@@ -150,6 +150,11 @@ class Spool:
         with self._lock:
             self._waiting.add_loss(row)
 
+    def lose_frames(self, count: int, size: int, reason: str) -> None:
+        """Enter frames in the ledger that nobody answered."""
+        at_ms = self._now_ms()
+        self._lose(Gone("frames", count, size, at_ms, at_ms), reason)
+
     def put_sample(self, row: SampleRow, data: bytes) -> bool:
         """Keep a sample; False where its bytes are here already, or no room is left (the ledger then says so)."""
         if self._files.has(row.sample):

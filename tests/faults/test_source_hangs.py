@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from edge_runtime.contracts import wire
 from edge_runtime.contracts.rows import AlertRow
 from edge_runtime.identity import create_identity
+from edge_runtime.service.crashes import Life
 from edge_runtime.service.lines import SOURCE_HANGS
 from tests.fakes import models
 from tests.fakes.box_process import install, make_box, wait_for_slot
@@ -73,3 +75,5 @@ def test_a_source_that_hangs_stops_neither_the_watchdog_nor_the_line_beside_it(t
             box.put_frame("other.png", models.frame(9))
             wait_until(lambda: client.status().pipelines[0].frames > before, 30, "the line beside it to go on")
         assert box.stop() == 0, "nor does it keep the box from stopping"
+    life = wire.decode((box.home / "life.note").read_bytes().rstrip(b"\0 "), Life)
+    assert (life.crashes, life.hung) == (0, None), "it is no fault of the model"
