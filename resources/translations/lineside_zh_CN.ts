@@ -3042,6 +3042,10 @@
         <translation>当时没有模型</translation>
     </message>
     <message>
+        <source>its row was lost on the box</source>
+        <translation>设备上的记录已丢失</translation>
+    </message>
+    <message>
         <source>it was imported</source>
         <translation>导入</translation>
     </message>
@@ -4422,6 +4426,10 @@
         <translation>暂存区损坏</translation>
     </message>
     <message>
+        <source>Spool missing</source>
+        <translation>暂存区丢失</translation>
+    </message>
+    <message>
         <source>Answers no programs</source>
         <translation>推理接口未开启</translation>
     </message>
@@ -4612,6 +4620,10 @@
     <message>
         <source>The spool&apos;s file was damaged.</source>
         <translation>暂存区文件损坏。</translation>
+    </message>
+    <message>
+        <source>The spool&apos;s file was not there any more.</source>
+        <translation>暂存区文件已不存在。</translation>
     </message>
     <message>
         <source>A fault of the program: please report it.</source>
