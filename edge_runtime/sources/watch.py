@@ -73,8 +73,8 @@ class FileWatch:
 
     A file is read when this box has seen it unchanged for :data:`PATIENCE_S`, by its own monotonic clock, for a share's
     may be wrong; where ``whole`` finds its end, two looks that agree will do, a poll apart, or one at an old file.
-    Names that begin with a dot or end in ``.part`` or ``.tmp`` are not looked at, nor is anything but regular files. One
-    that may not be read comes as refused, and again when its rights have changed.
+    Names that begin with a dot or end in ``.part`` or ``.tmp`` are not looked at, nor is anything but regular files.
+    One that may not be read comes as refused, and again when its rights have changed.
 
     :param limit: bytes of a file that are read at most, and one more.
     :param whole: tells a finished content from one that is cut off; None where contents do not show it.
