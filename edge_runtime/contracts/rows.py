@@ -86,9 +86,9 @@ class SampleRow:
     media: str
     size: Count
     """Bytes."""
-    reason: Literal["hard", "random", "unlabelled", "disagreement"]
-    """Low margin; a random share for an unbiased estimate; seen while no model was there; or the shadow model
-    said otherwise."""
+    reason: Literal["hard", "random", "unlabelled", "disagreement", "recovered"]
+    """Low margin; a random share for an unbiased estimate; seen while no model was there; the shadow model said
+    otherwise; or its row was lost with the spool, and nothing but the bytes is known of it."""
     model: Digest | None = None
     label: str | None = None
     confidence: Share | None = None

@@ -46,6 +46,8 @@ class Crew:
         self._due = False
         self._waited = self._worked = 0.0
         self._beats: dict[int, float] = {}
+        self.source_since: float | None = None
+        """Since when the source has been asked for a frame and has not come back, by the monotonic clock."""
 
     def run(self, stop: threading.Event) -> None:
         """Work until ``stop`` is set or the source has finished; what was read by then is dealt with and committed.
@@ -62,7 +64,8 @@ class Crew:
 
     @property
     def last_beat(self) -> float:
-        """When the worker that has been silent longest last went round, by the monotonic clock."""
+        """When the worker that has been silent longest last went round, by the monotonic clock; who waits for the
+        source is not silent, for nothing that this process could do would bring it back."""
         return min(self._beats.copy().values(), default=time.monotonic())
 
     @property
@@ -88,7 +91,7 @@ class Crew:
                 if not self._turn.acquire(timeout=READ_TIMEOUT_S):
                     continue
                 try:
-                    frame, read_ns = self._read(stop)
+                    frame, read_ns = self._read(number, stop)
                 finally:
                     self._turn.release()
                 if frame is not None:
@@ -116,14 +119,20 @@ class Crew:
                 self._threads.append(thread)
                 thread.start()
 
-    def _read(self, stop: threading.Event) -> tuple[Frame | None, int]:
+    def _read(self, number: int, stop: threading.Event) -> tuple[Frame | None, int]:
         """In turn: commit where that is due, then read."""
         if stop.is_set() or self._over.is_set():
             return None, 0
         if self._due:
             self._commit()
         started = time.perf_counter_ns()
-        frame = self._source.read(READ_TIMEOUT_S)
+        self.source_since = time.monotonic()
+        self._beats.pop(number, None)
+        try:
+            frame = self._source.read(READ_TIMEOUT_S)
+        finally:
+            self._beats[number] = time.monotonic()
+            self.source_since = None
         took = time.perf_counter_ns() - started
         if frame is not None:
             with self._hands:

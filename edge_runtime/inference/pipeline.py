@@ -7,7 +7,7 @@ import hashlib
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol, TypedDict
 
@@ -15,7 +15,7 @@ from edge_runtime.contracts.errors import FrameUnreadable, InputInvalid, ModelUn
 from edge_runtime.contracts.manifest import ImageInput
 from edge_runtime.contracts.rows import AlertRow, LossRow, ResultRow, RollupRow, SampleRow, ShadowRow, Stream
 from edge_runtime.contracts.status import PipelineStatus
-from edge_runtime.inference.answers import Prediction
+from edge_runtime.inference.answers import Prediction, Tensor
 from edge_runtime.inference.counters import PipelineCounters
 from edge_runtime.inference.crew import Crew
 from edge_runtime.inference.drift import DriftMonitor
@@ -129,6 +129,8 @@ class Pipeline:
         self._watched: str | None = None
         self._refused = self._dropped = 0
         self._next_unlabelled = 0.0
+        self._runs: dict[int, tuple[str, float]] = {}
+        """By thread, whose model is at work and since when, by the monotonic clock."""
 
     def run(self, stop: threading.Event) -> None:
         """Work until ``stop`` is set or the source has finished; what was read by then is dealt with and committed."""
@@ -147,8 +149,19 @@ class Pipeline:
 
     @property
     def last_beat(self) -> float:
-        """When the worker that has been silent longest last went round, by the monotonic clock."""
+        """When the worker that has been silent longest last went round, by the monotonic clock; to wait for the source
+        is no silence."""
         return self._crew.last_beat
+
+    @property
+    def source_since(self) -> float | None:
+        """Since when the source has not come back, by the monotonic clock; None where nobody waits for it."""
+        return self._crew.source_since
+
+    def hanging(self, after_s: float) -> str | None:
+        """The bundle whose model has been at one frame for longer than this; None where none has."""
+        before = time.monotonic() - after_s
+        return next((bundle for bundle, since in self._runs.copy().values() if since < before), None)
 
     def status(self) -> PipelineStatus:
         return self._counters.status(
@@ -272,7 +285,7 @@ class Pipeline:
         """The answer, who gave it, and when the model was done: where one on trial fails, the one before it answers."""
         while True:
             try:
-                tensors = model.engine.run(prepared)
+                tensors = self._run(model, prepared)
                 inferred = time.perf_counter_ns()
                 return model.engine.read(tensors, prepared), model, inferred
             except Exception as error:
@@ -284,6 +297,14 @@ class Pipeline:
                 if successor.engine.input_spec != model.engine.input_spec:
                     prepared = successor.engine.prepare(frame.data)
                 model = successor
+
+    def _run(self, model: LoadedModel, prepared: Prepared) -> Sequence[Tensor]:
+        thread = threading.get_ident()
+        self._runs[thread] = model.bundle, time.monotonic()
+        try:
+            return model.engine.run(prepared)
+        finally:
+            del self._runs[thread]
 
     def _watch(self, seen: Answered, prepared: Prepared, look: Look | None, at_ms: int) -> None:
         """Count the answer, and see whether the frame is worth keeping and the line still what it was."""

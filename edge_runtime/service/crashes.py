@@ -1,8 +1,9 @@
 """Ends of the process that nobody asked for, held against the model that was on the line.
 
-What counts is a crash that left its trace (a signal such as SIGSEGV, SIGFPE or SIGABRT), and a kill for want of
-memory, of which the kernel keeps the number. A power cut is known by the system's start since then, and any other
-SIGKILL comes from a person, or from a watchdog that does not know who hangs: neither says anything about a model.
+What counts is a crash that left its trace (a signal such as SIGSEGV, SIGFPE or SIGABRT), a kill for want of memory, of
+which the kernel keeps the number, and a model that did not come back, for which the box ended itself. A power cut is
+known by the system's start since then, and any other SIGKILL comes from a person, or from a watchdog that does not know
+who hangs: neither says anything about a model.
 
 Both files are made once, overwritten in place and never synced, as those of
 :mod:`edge_runtime.inference.in_hand`: what the kernel was given outlives the process, also where the disk is full.
@@ -30,6 +31,9 @@ RETURNS_AFTER = 3
 two: what is a frame's fault alone ends there."""
 FORGIVEN_S = 24 * 3600.0
 """A model that was on the line for so long without a crash begins anew."""
+HUNG_STATUS = 70
+"""The exit status of a box that ended itself because a model did not come back: no thread can be taken out of it."""
+HUNG = "The model did not come back from a frame"
 NOTE_BYTES = 512
 TRACE_BYTES = 16 * 1024
 _TRACE = re.compile(rb"Fatal Python error: ([\x20-\x7e]{1,100})")
@@ -53,6 +57,8 @@ class Life:
     """With that bundle on the line, in lives before this one."""
     steady_s: float = 0.0
     """For how long it was on the line since the last of them."""
+    hung: Digest | None = None
+    """The model that did not come back from a frame, for which this life ended itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +80,13 @@ def begin_life(
     :param trace: the signal of which the last life left a trace.
     :param excused: something else than the model on the line brought about the last end.
     """
-    how = trace or _out_of_memory(last, kernel_boot, oom_kills)
-    life = replace(last, running=True, kernel_boot=kernel_boot, oom_kills=oom_kills)
-    if how is None or excused or not last.running or last.bundle is None:
+    if last.hung is not None:
+        # One that answers no more, such as the one before a model on trial, is gone already.
+        how = HUNG if last.hung == last.bundle else None
+    else:
+        how = (trace or _out_of_memory(last, kernel_boot, oom_kills)) if last.running else None
+    life = replace(last, running=True, kernel_boot=kernel_boot, oom_kills=oom_kills, hung=None)
+    if how is None or excused or last.bundle is None:
         return life, None
     life = replace(life, crashes=last.crashes + 1, steady_s=0.0)
     return life, Crash(last.bundle, how, life.crashes)
@@ -148,6 +158,12 @@ class CrashWatch:
                 self._life = replace(self._life, bundle=bundle, crashes=0, steady_s=0.0)
                 self._since_s = self._now_s()
                 self._write()
+
+    def hangs(self, bundle: str) -> None:
+        """This model does not come back from a frame, and for that the process ends now."""
+        with self._lock:
+            self._life = replace(self._life, hung=bundle)
+            self._write()
 
     def tick(self) -> None:
         """Call now and then: what went well for long is forgiven."""

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from edge_runtime.config import KEYS
 from edge_runtime.contracts.errors import LinesideError
-from edge_runtime.contracts.rows import AlertRow, LossRow
+from edge_runtime.contracts.rows import AlertRow
 from edge_runtime.contracts.status import Announcement, BoxStatus
 from edge_runtime.drills.box_time import BoxTime
 from edge_runtime.enrolment import address_file, forget_address, require_home, tell_address
@@ -29,7 +29,7 @@ from edge_runtime.service.clock import ClockApi, keep_from_children, may_set_clo
 from edge_runtime.service.config_api import ConfigApi
 from edge_runtime.service.config_parts import Parts
 from edge_runtime.service.configuration import Configuration
-from edge_runtime.service.crashes import CrashWatch
+from edge_runtime.service.crashes import HUNG, HUNG_STATUS, CrashWatch
 from edge_runtime.service.drills import DrillKeeper
 from edge_runtime.service.http import Routes
 from edge_runtime.service.inference import InferenceListeners
@@ -131,7 +131,7 @@ class Daemon:
             limits=config.spool,
             now_ms=self._time,
         )
-        self._board = PushBoard(self._pushed_in_vain)
+        self._board = PushBoard(lambda count, size: self._spool.lose_frames(count, size, "push.dropped"))
         self._inference = InferenceListeners(
             config.inference,
             door=self._board.offer,
@@ -371,15 +371,6 @@ class Daemon:
         _log.error("no desktop can reach the box: %s", error)
         self._alert("management.not-listening", f"{error.message} {error.hint}", None, {})
 
-    def _pushed_in_vain(self, count: int, size: int) -> None:
-        stamp = self._spool.stamp("losses")
-        at_ms = stamp["at_ms"]
-        self._spool.put_loss(
-            LossRow(
-                **stamp, stream="frames", count=count, bytes=size, first_ms=at_ms, last_ms=at_ms, reason="push.dropped"
-            )
-        )
-
     def _listener_ended(self) -> None:
         if not (self._stopping or self._management.reopening):
             # Without its listener nobody can reach the box: better to be started again.
@@ -417,7 +408,7 @@ class Daemon:
         ticks: tuple[Callable[[], object], ...] = (
             *(self._models.tick, self._crashes.tick, self._inference.tick, self._drills.tick, self._configuration.tick),
             *(self._management.tick, self._ledger.tick, self._pairing.tick, self._objects.guests.tick),
-            self.runtime.tick,
+            *(self._lines.tick, self.runtime.tick),
         )
         told: object = None
         next_tell = 0.0
@@ -431,6 +422,13 @@ class Daemon:
             now = time.monotonic()
             lines = self._lines.status()
             self._watchdog.tell(self._watchdog.pulse(lines, self._lines.stalled), now)
+            if bundle := self._lines.hanging(self._watchdog.stalled_after_s):
+                # The thread that is in it cannot be ended. Under the watchdog this would end the same way, but then
+                # nobody would know whose fault it was.
+                _log.error("%s: %s; the box starts anew", bundle[:12], HUNG)
+                self._crashes.hangs(bundle)
+                self._exit_status = HUNG_STATUS
+                self._stop.set()
             news = self._lines.changes(), tuple(line.state for line in lines)
             if news != told and now >= next_tell:
                 told, next_tell = news, now + TELL_COUNTERS_EVERY_S

@@ -7,6 +7,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from dataclasses import replace
 
 from edge_runtime.config import PipelineConfig
 from edge_runtime.contracts.status import PipelineStatus
@@ -21,6 +22,9 @@ BUDGET, BUDGET_S = 5, 60.0
 LONG_PAUSE_S = 60.0
 SOUND_AFTER_S = 60.0
 """A pipeline that ran this long has got over its last failure."""
+SOURCE_HANGS_S = 10.0
+"""A source that has not come back for so long hangs: it is asked for a fifth of a second at a time."""
+SOURCE_HANGS = "Its source does not come back: the share, the disk or the device that it reads from hangs."
 WAITING_S = 0.1
 """How often a line that waits for another one's end looks whether it is to stop itself."""
 _HELD = "Its source is still held by what ran before the last change of the configuration."
@@ -72,7 +76,7 @@ class Line:
         self._pipeline: Pipeline | None = None
         self._budget = RestartBudget()
         self._since: float | None = None
-        """When the attempt began that is under way."""
+        """Since when the source is being opened or closed."""
         self._ended: str | None = None
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"line-{config.name}", daemon=True)
@@ -102,12 +106,25 @@ class Line:
 
     @property
     def last_beat(self) -> float:
-        """When it last showed that it is not stuck, by the monotonic clock; just now where nothing is under way."""
-        if (pipeline := self._pipeline) is not None:
-            return pipeline.last_beat
-        return time.monotonic() if (since := self._since) is None else since
+        """When it last showed that it is not stuck, by the monotonic clock; just now where it only waits for its
+        source."""
+        return time.monotonic() if (pipeline := self._pipeline) is None else pipeline.last_beat
+
+    @property
+    def source_hangs(self) -> bool:
+        """Its source has been opened, read or closed for longer than any of that takes."""
+        since = self._since if (pipeline := self._pipeline) is None else pipeline.source_since
+        return since is not None and time.monotonic() - since > SOURCE_HANGS_S
+
+    def hanging(self, after_s: float) -> str | None:
+        """The bundle whose model has been at one frame for longer than this; None where none has."""
+        return None if (pipeline := self._pipeline) is None else pipeline.hanging(after_s)
 
     def status(self, *, has_model: bool) -> PipelineStatus:
+        shown = self._status(has_model)
+        return replace(shown, state="no-input", last_error=SOURCE_HANGS) if self.source_hangs else shown
+
+    def _status(self, has_model: bool) -> PipelineStatus:
         if (pipeline := self._pipeline) is not None:
             return pipeline.status()
         return self.counters.status(

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from edge_runtime.config import Drift, EdgeConfig, PipelineConfig
 from edge_runtime.configuring.trial import LineNow
+from edge_runtime.contracts.rows import AlertRow
 from edge_runtime.contracts.status import PipelineStatus
 from edge_runtime.inference.counters import PipelineCounters
 from edge_runtime.inference.drift import DriftMonitor
@@ -23,7 +24,7 @@ from edge_runtime.inference.hard import KeepRules, SampleChooser
 from edge_runtime.inference.in_hand import InHand
 from edge_runtime.inference.pipeline import Models, Pipeline, Sink
 from edge_runtime.inference.shadow import Shadow
-from edge_runtime.service.lines import Line
+from edge_runtime.service.lines import SOURCE_HANGS, Line
 from edge_runtime.sources import open_source, options_of
 from edge_runtime.sources.base import Source
 from edge_runtime.sources.places import place_of
@@ -74,6 +75,8 @@ class LineUp:
         self._leaving: tuple[Line, ...] = ()
         """Lines that were told to stop and have not ended."""
         self._counters: dict[str, PipelineCounters] = {}
+        self._hanging: frozenset[str] = frozenset()
+        """Names of the lines of which it was told that their source hangs."""
 
     def apply(self, config: EdgeConfig, *, beside: bool = False) -> None:
         """Stop the lines that ``config`` has no more or in other words, and start what it has; the rest runs on.
@@ -147,12 +150,25 @@ class LineUp:
         has_model = self._models.current() is not None
         return tuple(line.status(has_model=has_model) for line in self._shown())
 
+    def tick(self) -> None:
+        """Call now and then: that a source hangs is told once, and again if it does so another time."""
+        hanging = frozenset(line.config.name for line in (*self._lines, *self._older) if line.source_hangs)
+        for name in sorted(hanging - self._hanging):
+            _log.error("%s: %s", name, SOURCE_HANGS)
+            stamp = self._sink.stamp("alerts")
+            self._sink.put_alert(AlertRow(**stamp, kind="source.hangs", message=SOURCE_HANGS, pipeline=name))
+            self._changed()
+        self._hanging = hanging
+
     def stalled(self, after_s: float) -> tuple[str, ...]:
         """Names of the lines of which a worker has shown no sign of life for so many seconds; also of those that were
-        told to stop and do not."""
+        told to stop and do not. Whose source hangs is not among them."""
         now = time.monotonic()
-        lines = (*self._lines, *self._older, *(line for line in self._leaving if line.alive))
-        return tuple(dict.fromkeys(line.config.name for line in lines if now - line.last_beat > after_s))
+        return tuple(dict.fromkeys(line.config.name for line in self._alive() if now - line.last_beat > after_s))
+
+    def hanging(self, after_s: float) -> str | None:
+        """The bundle whose model has been at one frame for longer than this; None where none has."""
+        return next((bundle for line in self._alive() if (bundle := line.hanging(after_s))), None)
 
     def counters(self) -> dict[str, PipelineCounters]:
         """Those of each line, by its name."""
@@ -171,6 +187,10 @@ class LineUp:
     def changes(self) -> int:
         """Another number when :meth:`status` shows other figures."""
         return sum(line.counters.changes for line in self._shown())
+
+    def _alive(self) -> tuple[Line, ...]:
+        """Those that were told to stop and have not ended among them."""
+        return (*self._lines, *self._older, *(line for line in self._leaving if line.alive))
 
     def _shown(self) -> list[Line]:
         older = {line.config.name: line for line in self._older}

@@ -35,7 +35,7 @@ from edge_runtime.contracts.rows import (
 from edge_runtime.contracts.status import SpoolStatus
 from edge_runtime.inference.pipeline import Stamp
 from edge_runtime.service.spool_disk import SpoolDisk
-from edge_runtime.service.spool_files import SampleFiles
+from edge_runtime.service.spool_files import Found, SampleFiles
 from edge_runtime.service.spool_limits import SAMPLE_CLASSES, has_room
 from edge_runtime.service.spool_memory import Gone, Waiting
 from edge_runtime.update.durable import is_damage, is_read_only, lacks_room
@@ -97,6 +97,7 @@ class Spool:
             alert=self._alert,
             audit=self._audit,
             put_audit=self.put_audit,
+            recovered=self._recovered,
         )
         self._lock = threading.Condition()
         self._sequences: dict[Stream, int] = dict.fromkeys(STREAMS, 0)
@@ -149,6 +150,11 @@ class Spool:
     def put_loss(self, row: LossRow) -> None:
         with self._lock:
             self._waiting.add_loss(row)
+
+    def lose_frames(self, count: int, size: int, reason: str) -> None:
+        """Enter frames in the ledger that nobody answered."""
+        at_ms = self._now_ms()
+        self._lose(Gone("frames", count, size, at_ms, at_ms), reason)
 
     def put_sample(self, row: SampleRow, data: bytes) -> bool:
         """Keep a sample; False where its bytes are here already, or no room is left (the ledger then says so)."""
@@ -300,6 +306,19 @@ class Spool:
 
     def _audit(self, kind: str, message: str, *, who: str = "box") -> AuditRow:
         return AuditRow(**self.stamp("audits"), kind=kind, who=who, message=message)
+
+    def _recovered(self, found: Found) -> SampleRow:
+        stamp = self.stamp("samples")
+        stamp["at_ms"] = max(found.at_ms, 0)
+        return SampleRow(
+            **stamp,
+            pipeline="unknown",
+            frame="",
+            sample=found.sample,
+            media=found.media,
+            size=found.size,
+            reason="recovered",
+        )
 
     def _alert(self, kind: str, message: str) -> None:
         free = self._disk.free_bytes()

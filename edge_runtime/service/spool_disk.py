@@ -9,14 +9,23 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Literal
 
 from edge_runtime.config import SpoolLimits
 from edge_runtime.contracts import wire
 from edge_runtime.contracts.audit_chain import ANEW, LOST, ChainHead, Ranges, lost_message
 from edge_runtime.contracts.errors import BoxRefused, DiskFull, InputInvalid, LinesideError
-from edge_runtime.contracts.rows import ROW_TYPES, STREAMS, AuditRow, LossRow, Stream
-from edge_runtime.service.spool_files import Ballast, SampleFiles
-from edge_runtime.service.spool_limits import CLASSES, Cut, SpoolClass, choose_cuts, oldest_age_ms, resumed_age_ms
+from edge_runtime.contracts.rows import ROW_TYPES, STREAMS, AuditRow, LossRow, SampleRow, Stream
+from edge_runtime.service.spool_files import Ballast, Found, SampleFiles
+from edge_runtime.service.spool_limits import (
+    CLASSES,
+    SAMPLE_CLASSES,
+    Cut,
+    SpoolClass,
+    choose_cuts,
+    oldest_age_ms,
+    resumed_age_ms,
+)
 from edge_runtime.service.spool_memory import Batch, Entry, Gone
 from edge_runtime.service.spool_tables import Evicted, SpoolTables
 from edge_runtime.update.durable import is_damage, lacks_room, put_aside
@@ -38,6 +47,7 @@ class SpoolDisk:
     :param alert: tells a person, by kind and message.
     :param audit: makes an audit by kind and message, which is entered in the chain at once.
     :param put_audit: keeps one in memory until it can be.
+    :param recovered: makes a row for a sample of which the file alone is left.
     :param monotonic: seconds; ages are measured by it.
     """
 
@@ -53,10 +63,11 @@ class SpoolDisk:
         alert: Callable[[str, str], None],
         audit: Callable[[str, str], AuditRow],
         put_audit: Callable[[AuditRow], None],
+        recovered: Callable[[Found], SampleRow],
     ) -> None:
         self._path, self._folder, self._files = home / "spool.db", home / "samples", files
         self._now_ms, self._monotonic, self._ledger, self._lose = now_ms, monotonic, ledger, lose
-        self._alert, self._audit, self._put_audit = alert, audit, put_audit
+        self._alert, self._audit, self._put_audit, self._recovered = alert, audit, put_audit, recovered
         self._ballast = Ballast(home / "spool.ballast")
         self._lock = threading.RLock()
         self._open_tables: SpoolTables | None = None
@@ -66,7 +77,9 @@ class SpoolDisk:
         self._age_base_ms = self._remembered_ms = 0
         self._opened_s = 0.0
         self._next_enforce_s = 0.0
-        self._closed = self._damaged = False
+        self._closed = False
+        self._lost: Literal["spool.damaged", "spool.missing"] | None = None
+        """What became of the spool before, until the one that takes its place is complete."""
         # Made when a spool is opened for the first time.
         self._had_one = self._folder.exists()
 
@@ -302,14 +315,14 @@ class SpoolDisk:
 
     def _open(self) -> SpoolTables:
         try:
-            if self._is_emptied():
-                raise ValueError("it is an empty file, and was none before")
-            tables = self._connect()
+            if why := self._why_unlike_before():
+                raise ValueError(why)
+            tables = self._begin()
         except Exception as error:
             if not is_damage(error, self._path):
                 raise
             self._put_aside(error)
-            tables = self._connect()
+            tables = self._begin()
         now_ms = self._now_ms()
         clock = tables.clock()
         self._age_base_ms = resumed_age_ms(clock[0], stopped_ms=clock[1], now_ms=now_ms) if clock else 0
@@ -321,14 +334,36 @@ class SpoolDisk:
         self._had_one = True
         return tables
 
-    def _is_emptied(self) -> bool:
-        """SQLite takes a file without a byte for a new database; a power cut or a disk that failed may have left it."""
+    def _why_unlike_before(self) -> str | None:
+        """SQLite makes a new database where there is no file, or one without a byte: a power cut, a disk that failed
+        or a person may have left it so."""
+        if self._lost or not (self._had_one or any(self._served.values())):
+            # Where it was told already, this is the new one, for which there was no room.
+            return None
         try:
-            # Where that was told already, it is the new one, for which there was no room.
-            told = self._damaged or not (self._had_one or any(self._served.values()))
-            return not told and self._path.stat().st_size == 0
+            return None if self._path.stat().st_size else "it is an empty file, and was none before"
+        except FileNotFoundError:
+            return "it is not there, and was before"
         except OSError:
-            return False
+            return None
+
+    def _begin(self) -> SpoolTables:
+        """Open it; in one that takes another's place the samples that are whole have rows again."""
+        # All is read before there is a new file: a crash meanwhile is told of, and mended, as this one is.
+        found = self._files.intact() if self._lost else []
+        tables = self._connect()
+        rows = [self._recovered(each) for each in found]
+        kind = SAMPLE_CLASSES["recovered"]
+        try:
+            with _transaction(tables):
+                tables.insert(
+                    (Entry(0, "samples", kind, row.at_ms, wire.encode(row), row.sample, row.size) for row in rows),
+                    age_ms=0,
+                )
+        except BaseException:
+            tables.close()
+            raise
+        return tables
 
     def _connect(self) -> SpoolTables:
         # A spool that has to begin anew begins above all that one before it gave out, if the clock is right at all.
@@ -343,7 +378,7 @@ class SpoolDisk:
 
     def _put_aside(self, error: Exception) -> None:
         _log.error("the spool cannot be read and is put aside: %s", error)
-        self._damaged = True
+        self._lost = lost = "spool.damaged" if self._path.exists() else "spool.missing"
         tables, self._open_tables = self._open_tables, None
         if tables is not None:
             with suppress(sqlite3.Error):
@@ -355,10 +390,11 @@ class SpoolDisk:
             # Samples are counted by their files. A count of 0 says that nobody knows how many there were.
             known = tables.totals.rows[stream] if tables else None
             if known != 0 and stream != "samples":
-                self._lose(Gone(stream, max(known or 0, 0), 0, now, now), "spool.damaged")
-        self._put_audit(self._audit(ANEW, "spool.damaged: the chain before this one went with its spool."))
-        message = "The spool was damaged and has begun anew; what it held is in the loss ledger."
-        self._alert("spool.damaged", f"{message} The file is kept as {self._path.name}.damaged.")
+                self._lose(Gone(stream, max(known or 0, 0), 0, now, now), lost)
+        self._put_audit(self._audit(ANEW, f"{lost}: the chain before this one went with its spool."))
+        message = f"The spool was {lost.partition('.')[2]} and has begun anew; what it held is in the loss ledger."
+        kept = f" The file is kept as {self._path.name}.damaged." if lost == "spool.damaged" else ""
+        self._alert(lost, f"{message}{kept} Samples that are whole were taken up again.")
 
     def _reconcile(self, tables: SpoolTables) -> None:
         """After a crash: files without a row go, and rows without a file."""
@@ -370,10 +406,10 @@ class SpoolDisk:
         with suppress(sqlite3.OperationalError), _transaction(tables):
             for sample in missing:
                 self._let_go(tables, tables.forget_sample(sample), "sample.damaged")
-        if self._damaged or orphans:
+        if orphans:
             now = self._now_ms()
-            self._lose(Gone("samples", orphans, size, now, now), "spool.damaged" if self._damaged else "power.cut")
-        self._damaged = False
+            self._lose(Gone("samples", orphans, size, now, now), self._lost or "power.cut")
+        self._lost = None
 
 
 def _readable(stream: Stream, body: object) -> bool:

@@ -7,13 +7,27 @@ import hashlib
 import os
 import secrets
 import shutil
+import stat
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
+from typing import NamedTuple
 
 from edge_runtime.contracts.errors import NotFound
+from edge_runtime.inference.preprocess import MAX_FRAME_BYTES
+from edge_runtime.sources.base import media_type
 
 BALLAST_BYTES = 2**20
+
+
+class Found(NamedTuple):
+    """A sample of which there is nothing but its file."""
+
+    at_ms: int
+    """When it was written, by the clock of then."""
+    sample: str
+    media: str
+    size: int
 
 
 class SampleFiles:
@@ -72,6 +86,21 @@ class SampleFiles:
     def have_rows(self, samples: Iterable[str]) -> None:
         """The rows of these are on the disk."""
         self._rowless.difference_update(samples)
+
+    def intact(self) -> list[Found]:
+        """Files that are what their names say, oldest first; each is read for that. Whose rows wait are left out."""
+        found = []
+        for path in self._folder.glob("*/*"):
+            if path.name in self._rowless:
+                continue
+            with suppress(OSError):
+                state = path.lstat()
+                if not stat.S_ISREG(state.st_mode) or state.st_size > MAX_FRAME_BYTES:
+                    continue
+                data = path.read_bytes()
+                if hashlib.sha256(data).hexdigest() == path.name:
+                    found.append(Found(state.st_mtime_ns // 1_000_000, path.name, media_type(data), len(data)))
+        return sorted(found)
 
     def reconcile(self, known: set[str]) -> tuple[set[str], int, int]:
         """Remove files that no row knows and none will.

@@ -38,6 +38,7 @@ TINY: frozenset[SpoolClass] = frozenset({"audits", "alerts"})
 SAMPLE_CLASSES: Mapping[str, SpoolClass] = {
     "hard": "hard_samples",
     "disagreement": "hard_samples",
+    "recovered": "hard_samples",
     "random": "random_samples",
     "unlabelled": "unlabelled_samples",
 }

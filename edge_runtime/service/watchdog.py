@@ -20,6 +20,8 @@ PING_SHARE = 0.25
 """Of the time that systemd waits: it has to miss several before it acts."""
 STALLED_SHARE = 0.5
 """Of the time after which systemd takes a box for dead."""
+UNWATCHED_S = 60.0
+"""That time where nobody waits for pings."""
 _log = logging.getLogger(__name__)
 
 
@@ -80,6 +82,8 @@ class Watchdog:
         self._address = f"\0{address[1:]}" if address.startswith("@") else address
         self.limit_s = _limit_s(environment, pid)
         """How long systemd waits for a ping; None where nobody waits for any."""
+        self.stalled_after_s = (self.limit_s or UNWATCHED_S) * STALLED_SHARE
+        """A line that hangs in a frame for so long is stuck."""
         self._told = Told()
 
     @classmethod
@@ -93,7 +97,7 @@ class Watchdog:
         """
         return Pulse(
             ready=True,
-            stalled=stalled(self.limit_s * STALLED_SHARE) if self.limit_s else (),
+            stalled=stalled(self.stalled_after_s),
             status=", ".join(f"{line.name}: {line.state}" for line in lines) or "no line to watch",
         )
 

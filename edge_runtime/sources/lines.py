@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import ClassVar
 
@@ -42,14 +43,10 @@ class LinesSource(Shown):
     def __init__(self, location: str, memory: Path, options: SourceOptions) -> None:
         self.check(location)
         self.address = f"lines:{location}"
-        path = Path(location)
-        if options.once and not path.exists():
+        self._path, self._memory, self._options = Path(location), memory, options
+        if options.once and not self._path.exists():
             raise InputInvalid(f"There is no file and no folder {location}.")
-        self._reader: LogTail | _Files
-        if path.is_dir():
-            self._reader = _Files(path, memory, options)
-        else:
-            self._reader = LogTail(path, memory, longest=MAX_LINE_BYTES, once=options.once)
+        self._reader = self._open()
         self._cut_at: float | None = None
 
     @property
@@ -64,6 +61,7 @@ class LinesSource(Shown):
 
     def read(self, timeout_s: float) -> Frame | None:
         if (found := self._reader.next(timeout_s)) is None:
+            self._look_what_it_is()
             return None
         name, line = found
         if len(line) > MAX_LINE_BYTES:
@@ -76,6 +74,20 @@ class LinesSource(Shown):
 
     def close(self) -> None:
         self._reader.close()
+
+    def _open(self) -> LogTail | _Files:
+        if self._path.is_dir():
+            return _Files(self._path, self._memory, self._options)
+        return LogTail(self._path, self._memory, longest=MAX_LINE_BYTES, once=self._options.once)
+
+    def _look_what_it_is(self) -> None:
+        """A folder may come where there was nothing, such as a share that is mounted late, and a file where it was."""
+        if self._reader.problem is None:
+            return
+        with suppress(OSError):  # the reader says what is in the way
+            if self._path.is_file() if isinstance(self._reader, _Files) else self._path.is_dir():
+                self._reader.close()
+                self._reader = self._open()
 
 
 class _Files:

@@ -71,9 +71,10 @@ class _Pending(NamedTuple):
 class FileWatch:
     """Gives whole files, in order of time or name among those that are there; the files are left alone.
 
-    A file is read when it has not changed for :data:`PATIENCE_S`, or when two looks at it, a poll apart, agree and
-    ``whole`` finds its end. Names that begin with a dot or end in ``.part`` or ``.tmp`` are not looked at, nor is
-    anything but regular files. One that may not be read comes as refused, and again when its rights have changed.
+    A file is read when this box has seen it unchanged for :data:`PATIENCE_S`, by its own monotonic clock, for a share's
+    may be wrong; where ``whole`` finds its end, two looks that agree will do, a poll apart, or one at an old file.
+    Names that begin with a dot or end in ``.part`` or ``.tmp`` are not looked at, nor is anything but regular files.
+    One that may not be read comes as refused, and again when its rights have changed.
 
     :param limit: bytes of a file that are read at most, and one more.
     :param whole: tells a finished content from one that is cut off; None where contents do not show it.
@@ -200,7 +201,8 @@ class FileWatch:
         if refused and everything:
             for name in refused.keys() - set(names):
                 del refused[name]
-        # A clock that was put back makes files look young, which costs one more look at them.
+        # A clock that was put back makes files look young, which costs one more look at them; one that is ahead of a
+        # share's makes half a file look old, so that this counts only where contents tell.
         settled_ns = time.time_ns() - int(PATIENCE_S * 1e9)
         for name in names if everything else [name for name in names if name not in seen]:
             if name in waiting or not self._wanted(name):
@@ -219,7 +221,7 @@ class FileWatch:
                 if known[:2] == (look, found.st_ctime_ns):
                     continue
                 del refused[name]
-            if found.st_mtime_ns < settled_ns:
+            if self._whole is not None and found.st_mtime_ns < settled_ns:
                 since = None if self._once else now
                 ready.append(_Ready(found.st_mtime_ns, name, look, since, found.st_ctime_ns))
             else:

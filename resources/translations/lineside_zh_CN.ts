@@ -3050,6 +3050,10 @@
         <translation>当时没有模型</translation>
     </message>
     <message>
+        <source>its row was lost on the box</source>
+        <translation>设备上的记录已丢失</translation>
+    </message>
+    <message>
         <source>it was imported</source>
         <translation>导入</translation>
     </message>
@@ -4414,6 +4418,10 @@
         <translation>流水线出错</translation>
     </message>
     <message>
+        <source>Source hangs</source>
+        <translation>输入源无响应</translation>
+    </message>
+    <message>
         <source>Configuration refused</source>
         <translation>拒绝配置</translation>
     </message>
@@ -4428,6 +4436,10 @@
     <message>
         <source>Spool damaged</source>
         <translation>暂存区损坏</translation>
+    </message>
+    <message>
+        <source>Spool missing</source>
+        <translation>暂存区丢失</translation>
     </message>
     <message>
         <source>Answers no programs</source>
@@ -4620,6 +4632,10 @@
     <message>
         <source>The spool&apos;s file was damaged.</source>
         <translation>暂存区文件损坏。</translation>
+    </message>
+    <message>
+        <source>The spool&apos;s file was not there any more.</source>
+        <translation>暂存区文件已不存在。</translation>
     </message>
     <message>
         <source>A fault of the program: please report it.</source>

@@ -69,6 +69,8 @@ def test_a_box_is_never_given_up() -> None:
     assert unit["Restart"] == ["always"]
     assert unit["StartLimitIntervalSec"] == ["0"], "after some failures systemd would leave it down"
     assert float(unit["RestartSec"][0]) >= 1
+    # systemd counts restarts for as long as the unit is started: in the end each of them waits for the longest time.
+    assert float(unit["RestartMaxDelaySec"][0]) <= 20, "a line would stand still for so long"
     # `systemctl status` shows it to whoever looks for help; there is no page of the box's own on it.
     assert "Documentation" not in unit
 

@@ -137,6 +137,7 @@ class SampleDetail(QWidget):
             "hard": self.tr("the model was not sure"),
             "random": self.tr("a random share is kept"),
             "unlabelled": self.tr("no model was there"),
+            "recovered": self.tr("its row was lost on the box"),
             "import": self.tr("it was imported"),
         }
         return words.get(reason, reason)

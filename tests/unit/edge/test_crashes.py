@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from edge_runtime.contracts import wire
-from edge_runtime.service.crashes import FORGIVEN_S, NOTE_BYTES, TRACE_BYTES, Crash, CrashWatch, Life, begin_life
+from edge_runtime.service.crashes import FORGIVEN_S, HUNG, NOTE_BYTES, TRACE_BYTES, Crash, CrashWatch, Life, begin_life
 
 ONE, TWO = "1" * 64, "2" * 64
 BOOT = "b" * 64
@@ -61,6 +61,17 @@ def test_a_kill_counts_where_the_kernel_had_no_memory_and_a_power_cut_never(
     assert (began(LAST, boot=boot, kills=kills) is not None) == counts
     assert began(replace(LAST, kernel_boot=""), boot="", kills=4) is None
     assert began(replace(LAST, oom_kills=None), kills=4) is None
+
+
+def test_a_model_that_did_not_come_back_counts_and_nobody_else_for_it() -> None:
+    hung = replace(LAST, running=False, hung=ONE)
+    life, crash = begin_life(hung, trace=None, kernel_boot=BOOT, oom_kills=3, excused=False)
+    assert crash == Crash(ONE, HUNG, 2)
+    assert life.hung is None, "once"
+    assert began(replace(hung, kernel_boot="c" * 64)) == Crash(ONE, HUNG, 2), "whatever came after it"
+    assert began(replace(hung, bundle=TWO)) is None, "the one on the line is another one"
+    assert began(replace(hung, bundle=TWO, running=True), "Aborted") is None
+    assert begin_life(hung, trace=None, kernel_boot=BOOT, oom_kills=3, excused=True)[1] is None
 
 
 def live(home: Path, bundle: str, how: str, *, boot: str = BOOT, kills: int = 0) -> tuple[str, int]:

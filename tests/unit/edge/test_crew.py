@@ -17,6 +17,7 @@ from edge_runtime.inference import crew as crew_module
 from edge_runtime.inference.crew import Crew
 from edge_runtime.sources import open_source
 from edge_runtime.sources.base import Frame, Source, SourceOptions
+from edge_runtime.sources.signals import SignalsSource
 from tests.waiting import wait_until
 
 
@@ -200,7 +201,7 @@ def test_slack_falls_when_frames_wait() -> None:
     thread.join(10)
 
 
-def test_a_large_file_is_no_silence_and_a_source_that_hangs_is(tmp_path: Path) -> None:
+def test_a_large_file_is_no_silence_and_a_source_that_hangs_is_told_from_a_frame_that_does(tmp_path: Path) -> None:
     (tmp_path / "runs").mkdir()
     path = tmp_path / "runs" / "large.csv"
     path.write_bytes(b"1\nx\n" * 500_000)
@@ -218,21 +219,25 @@ def test_a_large_file_is_no_silence_and_a_source_that_hangs_is(tmp_path: Path) -
     thread = threading.Thread(target=crew.run, args=(stop,))
     thread.start()
     assert held.entered.wait(30)
-    silent_since = crew.last_beat
+    asked_at = crew.source_since
+    assert asked_at is not None
     assert not held.release.wait(0.5)
-    assert crew.last_beat == silent_since, "nothing is a sign of life while a source hangs"
+    assert crew.source_since == asked_at, "nothing but its answer is a sign of life from a source"
+    assert crew.last_beat > asked_at + 0.5, "it is not the worker that hangs"
     stop.set()
     held.release.set()
     thread.join(30)
     assert not thread.is_alive()
+    assert crew.source_since is None
 
 
 class Followed:
-    """A real source, and the crew's sign of life at each read."""
+    """A real source, and the crew's sign of life at each read that goes on with a file."""
 
     crew: Crew
 
     def __init__(self, source: Source) -> None:
+        assert isinstance(source, SignalsSource)
         self._source = source
         self.beats: list[float] = []
 
@@ -240,7 +245,8 @@ class Followed:
         return getattr(self._source, name)
 
     def read(self, timeout_s: float) -> Frame | None:
-        self.beats.append(self.crew.last_beat)
+        if self._source._pieces._file is not None:
+            self.beats.append(self.crew.last_beat)
         return self._source.read(timeout_s)
 
 

@@ -200,6 +200,34 @@ def test_of_a_folder_the_finished_text_files_are_read_line_by_line(tmp_path: Pat
     assert rest(opened(folder, once=True)) == []
 
 
+def test_a_folder_that_comes_after_the_start_is_read_and_so_is_a_file_in_its_place(tmp_path: Path) -> None:
+    place = tmp_path / "notes"
+    source = opened(place)
+    assert source.read(0.1) is None
+    assert "cannot be read" in str(source.problem)
+    place.mkdir()
+    (place / "a.txt").write_text("one\ntwo\n")
+    assert take(source, 2) == ["one", "two"]
+    assert source.problem is None
+    source.commit()
+    (place / "a.txt").unlink()
+    place.rmdir()
+    write(place, "three\n")
+    assert take(source, 1) == ["three"]
+    source.commit()
+    source.close()
+    again = opened(place)
+    assert again.read(0.3) is None, "both kinds of place are remembered"
+    again.close()
+
+
+def in_hand(source: Source) -> bool:
+    """A file is being read, and not only waited for."""
+    assert isinstance(source, lines.LinesSource)
+    assert isinstance(source._reader, lines._Files)
+    return source._reader._pieces._file is not None
+
+
 def test_very_many_empty_lines_are_passed_over_in_short_steps(tmp_path: Path) -> None:
     folder = tmp_path / "notes"
     folder.mkdir()
@@ -209,7 +237,7 @@ def test_very_many_empty_lines_are_passed_over_in_short_steps(tmp_path: Path) ->
     source = opened(folder, once=True)
     waits = 0
     while (frame := source.read(0.0)) is None:
-        waits += 1
+        waits += in_hand(source)
         assert not source.finished
     assert (frame.name, frame.data) == ("a.txt:300001", b"line")
     while not source.finished:

@@ -11,7 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_runtime.config import Drift, EdgeConfig, PipelineConfig
+from edge_runtime.contracts import wire
 from edge_runtime.contracts.errors import LinesideError
+from edge_runtime.contracts.rows import AlertRow, ResultRow
 from edge_runtime.inference.counters import PipelineCounters
 from edge_runtime.inference.drift import DriftMonitor
 from edge_runtime.inference.hard import SampleChooser
@@ -148,42 +150,83 @@ def test_the_budget(attempts: list[tuple[float, float]]) -> None:
 class Stuck(ListSource):
     """A camera whose driver never comes back, until somebody opens the gate."""
 
-    gate: threading.Event
+    def __init__(self) -> None:
+        super().__init__()
+        self.gate, self.entered = threading.Event(), threading.Event()
 
     def read(self, timeout_s: float) -> Frame | None:
+        self.entered.set()
         self.gate.wait(20)
         return None
 
 
-def test_a_stuck_line_is_named_and_the_others_are_not(
-    spool: Spool, memory: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("where", ["read", "open"])
+def test_a_source_that_hangs_is_told_of_once_and_is_no_stall(
+    spool: Spool, memory: Path, monkeypatch: pytest.MonkeyPatch, where: str
 ) -> None:
+    monkeypatch.setattr(lines_module, "SOURCE_HANGS_S", 0.6)
     stuck = Stuck()
-    stuck.gate = threading.Event()
-    sources: dict[str, Source] = {"list:stuck": stuck, "list:well": ListSource()}
-    monkeypatch.setattr("edge_runtime.service.lineup.open_source", lambda address, *_: sources[address])
-    lines = LineUp(
-        memory=memory,
-        models=Answering(loaded(models.brightness_model())),
-        sink=spool,
-        seed=1,
-        failed=lambda *_: None,
-        changed=lambda: None,
-        workers=lambda: 2,
-    )
-    pipelines = tuple(PipelineConfig(name=address.partition(":")[2], source=address) for address in sources)
+
+    def open_one(address: str, *_: object) -> Source:
+        if address == "list:well":
+            return ListSource()
+        if where == "open":
+            stuck.gate.wait(20)
+            return ListSource()
+        return stuck
+
+    monkeypatch.setattr(lineup_module, "open_source", open_one)
+    lines = line_up(spool, memory, workers=2)
+    pipelines = tuple(PipelineConfig(name=name, source=f"list:{name}") for name in ("stuck", "well"))
     lines.apply(EdgeConfig(name="box", pipeline=pipelines))
+
+    def told() -> list[tuple[str, str | None]]:
+        lines.tick()
+        assert spool.flush()
+        rows = [wire.decode(bytes(row), AlertRow) for row in spool.page("alerts", 0, 10).rows]
+        return [(row.kind, row.pipeline) for row in rows]
+
     try:
-        assert lines.stalled(20) == ()
-        wait_until(lambda: lines.stalled(0.6) == ("stuck",), 10, "the stuck one to be noticed")
+        assert told() == []
+        wait_until(lambda: lines.status()[0].last_error == lines_module.SOURCE_HANGS, 20, "the status")
+        assert lines.status()[0].state == "no-input"
+        assert lines.status()[1].last_error is None
+        assert told() == told() == [("source.hangs", "stuck")]
+        assert lines.stalled(0.5) == (), "the watchdog is for what a restart can mend"
         stuck.gate.set()
-        wait_until(lambda: lines.stalled(0.6) == (), 10, "its recovery")
+        wait_until(lambda: lines.status()[0].last_error is None, 20, "its recovery")
     finally:
         stuck.gate.set()
         lines.stop(5)
 
 
-def line_up(spool: Spool, memory: Path, board: PushBoard | None = None) -> LineUp:
+def test_a_line_that_is_stuck_in_a_frame_is_named_and_the_others_are_not(
+    spool: Spool, memory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate, put_result = threading.Event(), spool.put_result
+
+    def put_late(row: ResultRow) -> None:
+        gate.wait(20)
+        put_result(row)
+
+    monkeypatch.setattr(spool, "put_result", put_late)
+    sources = {"list:stuck": ListSource(), "list:well": ListSource()}
+    monkeypatch.setattr(lineup_module, "open_source", lambda address, *_: sources[address])
+    lines = line_up(spool, memory, workers=2)
+    pipelines = tuple(PipelineConfig(name=address.partition(":")[2], source=address) for address in sources)
+    lines.apply(EdgeConfig(name="box", pipeline=pipelines))
+    try:
+        assert lines.stalled(20) == ()
+        sources["list:stuck"].frames.append(Frame("one", models.frame(1)))
+        wait_until(lambda: lines.stalled(0.6) == ("stuck",), 20, "the stuck one to be noticed")
+        gate.set()
+        wait_until(lambda: lines.stalled(0.6) == (), 20, "its recovery")
+    finally:
+        gate.set()
+        lines.stop(5)
+
+
+def line_up(spool: Spool, memory: Path, board: PushBoard | None = None, workers: int = 1) -> LineUp:
     return LineUp(
         memory=memory,
         models=Answering(loaded(models.brightness_model())),
@@ -192,6 +235,7 @@ def line_up(spool: Spool, memory: Path, board: PushBoard | None = None) -> LineU
         failed=lambda *_: None,
         changed=lambda: None,
         board=board,
+        workers=lambda: workers,
     )
 
 
@@ -260,7 +304,6 @@ def test_a_line_that_does_not_end_stays_known_and_keeps_its_source_to_itself(
 ) -> None:
     monkeypatch.setattr(lineup_module, "STOP_TIMEOUT_S", 0.05)
     stuck = Stuck()
-    stuck.gate = threading.Event()
     sources: list[Source] = [stuck, ListSource()]
     monkeypatch.setattr(lineup_module, "open_source", lambda *_: sources.pop(0))
     lines = line_up(spool, memory)
@@ -268,17 +311,14 @@ def test_a_line_that_does_not_end_stays_known_and_keeps_its_source_to_itself(
     try:
         lines.apply(EdgeConfig(name="box", pipeline=(line,)))
         wait_until(lambda: len(sources) == 1, 10, "the first one to be opened")
-        wait_until(lambda: lines.stalled(0.1), 10, "it to hang")
+        assert stuck.entered.wait(10)
         lines.apply(EdgeConfig(name="box"))
-        assert lines.stalled(0.1) == ("camera",)
         lines.apply(EdgeConfig(name="box", pipeline=(line,)))
         assert "still held" in (lines.status()[0].last_error or "")
         assert len(sources) == 1
-        assert lines.stalled(0.1) == ("camera",)
         stuck.gate.set()
         wait_until(lambda: not sources, 10, "the second one to begin")
         assert stuck.closed
-        wait_until(lambda: lines.stalled(0.6) == (), 10, "all to be well")
     finally:
         stuck.gate.set()
         lines.stop(5)

@@ -20,6 +20,11 @@ from edge_runtime.sources.tables import Table, read_table
 from tests.waiting import wait_until
 
 
+@pytest.fixture(autouse=True)
+def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watch, "PATIENCE_S", 0.2)
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     (tmp_path / "runs").mkdir()
@@ -267,6 +272,23 @@ def test_a_file_is_read_when_nobody_has_written_to_it_for_a_while(
             assert source.read(0.1) is None
     frame = wait_until(lambda: source.read(0.1), 10, "the window")
     np.testing.assert_array_equal(array(frame), [[0, 1, 2, 3, 4, 5]])
+    source.close()
+
+
+@pytest.mark.parametrize("once", [False, True])
+def test_a_share_whose_clock_is_behind_does_not_make_half_a_file_look_finished(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, once: bool
+) -> None:
+    monkeypatch.setattr(watch, "PATIENCE_S", 2.0)
+    put(folder, "run.csv", "0\n1\n2\n", at_s=1000)
+    source = opened(folder, window=3, once=once)
+    assert source.read(0.1) is None
+    put(folder, "run.csv", "0\n1\n2\n3\n4\n5\n", at_s=1001)
+    frame = wait_until(lambda: source.read(0.1), 10, "a window")
+    assert frame.name == "run.csv@0"
+    second = wait_until(lambda: source.read(0.1), 10, "the window of what was written later")
+    np.testing.assert_array_equal(array(second), [[3, 4, 5]])
+    source.commit()
     source.close()
 
 

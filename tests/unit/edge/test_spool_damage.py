@@ -82,8 +82,9 @@ def test_a_spool_that_breaks_while_it_is_used_is_put_aside_and_loses_no_new_row(
     assert sorted(sequence(spool, "results")) == list(range(200))
     assert spool.sample(kept) == b"meanwhile"
     assert spool.page("samples", page.cursor, 10).rows
-    told = [("alerts", 1, "spool.damaged"), ("samples", 1, "spool.damaged")]
-    wait_until(lambda: losses(spool) == told, 10, "the ledger")
+    wait_until(lambda: losses(spool) == [("alerts", 1, "spool.damaged")], 10, "the ledger")
+    reasons = [json.loads(bytes(raw))["reason"] for raw in spool.page("samples", 0, 10).rows]
+    assert reasons == ["recovered", "hard"], "of the one that came meanwhile all is known"
     assert alerts(spool) == ["spool.damaged"]
     spool.close()
 
@@ -94,7 +95,7 @@ def test_a_spool_that_cannot_be_read_is_put_aside(tmp_path: Path) -> None:
     spool.close()
     (tmp_path / "spool.db").write_bytes(b"this is no database, whatever its name says" * 100)
     spool = open_spool(tmp_path, boot="second")
-    told = [("samples", 1, "spool.damaged"), *((stream, 0, "spool.damaged") for stream in UNCOUNTED)]
+    told = [(stream, 0, "spool.damaged") for stream in UNCOUNTED]
     wait_until(lambda: sorted(losses(spool)) == sorted(told), 10, "the ledger")
     assert (tmp_path / "spool.db.damaged").exists()
     assert alerts(spool) == ["spool.damaged"]
@@ -110,13 +111,39 @@ def test_a_spool_without_a_byte_is_told_of_as_any_other_damage(tmp_path: Path) -
     spool.close()
     (tmp_path / "spool.db").write_bytes(b"")
     spool = open_spool(tmp_path, boot="second")
-    told = [("samples", 1, "spool.damaged"), *((stream, 0, "spool.damaged") for stream in UNCOUNTED)]
+    told = [(stream, 0, "spool.damaged") for stream in UNCOUNTED]
     wait_until(lambda: sorted(losses(spool)) == sorted(told), 10, "the ledger")
     assert alerts(spool) == ["spool.damaged"]
     spool.close()
     spool = open_spool(tmp_path, boot="third")
     assert spool.flush()
     assert alerts(spool) == ["spool.damaged"], "told once"
+    spool.close()
+
+
+def test_a_spool_that_is_not_there_any_more_is_told_of_and_costs_no_sample_that_is_whole(tmp_path: Path) -> None:
+    spool = open_spool(tmp_path)
+    whole, torn = put(spool, b"\xff\xd8\xff whole"), put(spool, b"torn")
+    spool.audit("box.started", "before")
+    spool.close()
+    for path in tmp_path.glob("spool.db*"):
+        path.unlink()
+    (tmp_path / "samples" / torn[:2] / torn).write_bytes(b"to")
+    spool = open_spool(tmp_path, boot="second")
+    told = [("samples", 1, "spool.missing"), *((stream, 0, "spool.missing") for stream in UNCOUNTED)]
+    wait_until(lambda: sorted(losses(spool)) == sorted(told), 10, "the ledger")
+    assert alerts(spool) == ["spool.missing"]
+    (audit,) = [json.loads(bytes(raw)) for raw in spool.page("audits", 0, 10).rows]
+    assert (audit["kind"], audit["message"].partition(":")[0]) == ("audits.begun-anew", "spool.missing")
+    (row,) = [json.loads(bytes(raw)) for raw in spool.page("samples", 0, 10).rows]
+    assert (row["sample"], row["reason"], row["media"]) == (whole, "recovered", "image/jpeg")
+    assert spool.sample(whole) == b"\xff\xd8\xff whole"
+    assert spool.status().sample_bytes == len(b"\xff\xd8\xff whole")
+    spool.close()
+    spool = open_spool(tmp_path, boot="third")
+    assert spool.flush()
+    assert alerts(spool) == ["spool.missing"], "told once"
+    assert sequence(spool, "samples") == [0]
     spool.close()
 
 
