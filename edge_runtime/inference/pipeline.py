@@ -150,11 +150,12 @@ class Pipeline:
         """When the worker that has been silent longest last went round, by the monotonic clock."""
         return self._crew.last_beat
 
-    def status(self) -> PipelineStatus:
+    def status(self, *, every_s: float = 0.0) -> PipelineStatus:
         return self._counters.status(
             self.name,
             self._source.address,
             has_model=self._models.current() is not None,
+            every_s=every_s,
             problem=self._source.problem,
             drift=self._drift.found,
             drift_reference=self._drift.progress,

@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -60,6 +61,25 @@ def frame_of(source: Source) -> Frame:
 
 def problem_of(source: Source, words: str) -> str:
     return wait_until(lambda: words in (source.problem or "") and source.problem, 10, f"{words!r}; {source.problem}")
+
+
+@contextmanager
+def listened_to(source: Source) -> Iterator[list[str]]:
+    """What it says is amiss, at any moment."""
+    told: list[str] = []
+    ended = threading.Event()
+
+    def listen() -> None:
+        while not ended.wait(0.01):
+            told.append(source.problem or "")
+
+    listener = threading.Thread(target=listen)
+    listener.start()
+    try:
+        yield told
+    finally:
+        ended.set()
+        listener.join()
 
 
 def test_a_stream_gives_the_cameras_own_jpegs(camera: NetworkCamera) -> None:
@@ -145,6 +165,29 @@ def test_a_frozen_picture_is_told_of_until_it_moves(camera: NetworkCamera) -> No
     camera.mode = "live"
     wait_until(lambda: source.read(0.1) and source.problem is None, 10, "a picture that moves")
     source.close()
+
+
+def test_a_picture_now_and_then_is_not_a_frozen_one(camera: NetworkCamera) -> None:
+    # Of any two that are taken nobody looks at those between.
+    source = stream(camera.url, fps=1.0)
+    with listened_to(source) as told:
+        for _ in range(3):
+            wait_until(lambda: source.read(0.01), 20, "a picture")
+    assert not [words for words in told if "frozen" in words]
+    camera.mode = "frozen"
+    problem_of(source, "frozen")
+    source.close()
+
+
+def test_a_camera_that_sends_as_seldom_as_is_asked_of_it_is_not_silent() -> None:
+    with NetworkCamera(pause_s=0.5) as slow:
+        source = stream(slow.url, fps=0.5)
+        frame_of(source)
+        shown = slow.shown
+        with listened_to(source) as told:
+            wait_until(lambda: slow.shown > shown + 3, 20, "pictures of the camera")
+        assert not [words for words in told if "no picture" in words]
+        source.close()
 
 
 def test_a_password_opens_the_stream_and_is_shown_nowhere(
