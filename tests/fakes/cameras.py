@@ -12,7 +12,7 @@ from typing import Literal
 import cv2
 import numpy as np
 
-Mode = Literal["live", "frozen", "hang", "cut", "junk"]
+Mode = Literal["live", "frozen", "hang", "cut", "junk", "forbidden"]
 PICTURES = 24
 
 
@@ -74,6 +74,9 @@ class NetworkCamera:
             request.end_headers()
             return
         mode = self.mode
+        if mode == "forbidden" or not request.path.startswith("/live.mjpg"):
+            request.send_error(403 if mode == "forbidden" else 404)
+            return
         if mode == "junk":
             request.send_response(200)
             request.end_headers()

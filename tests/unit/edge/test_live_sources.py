@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import socket
 import subprocess
 import sys
 import threading
@@ -21,6 +22,7 @@ from hypothesis import strategies as st
 from edge_runtime.contracts.errors import InputInvalid
 from edge_runtime.sources import capture, live, open_source, public_address
 from edge_runtime.sources.base import Frame, Source, SourceOptions
+from edge_runtime.sources.diagnosis import why_no_stream
 from edge_runtime.sources.live import CameraSource, StreamSource
 from edge_runtime.sources.urls import check_url, without_secrets
 from tests.fakes.cameras import Mode, NetworkCamera
@@ -214,9 +216,10 @@ def test_a_password_opens_the_stream_and_is_shown_nowhere(
     assert "s3cret" not in str(refused.value)
 
 
-def test_an_rtsp_camera_with_a_password() -> None:
-    with RtspCamera(user="viewer:s3cret") as camera:
-        source = stream(f"rtsp://viewer:s3cret@{camera.place}")
+@pytest.mark.parametrize("digest", [False, True])
+def test_an_rtsp_camera_with_a_password(digest: bool) -> None:
+    with RtspCamera(user="viewer:s3c/ret", digest=digest) as camera:
+        source = stream(f"rtsp://viewer:s3c%2Fret@{camera.place}")
         frame = frame_of(source)
         scenes = [cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR) for jpeg in camera.jpegs]
         shown = cv2.imdecode(np.frombuffer(frame.data, np.uint8), cv2.IMREAD_COLOR)
@@ -227,6 +230,51 @@ def test_an_rtsp_camera_with_a_password() -> None:
         wrong = stream(f"rtsp://viewer:wrong@{camera.place}")
         assert "refuses the user name or the password" in problem_of(wrong, "password")
         wrong.close()
+        # The path is wrong, and the password is not to blame.
+        elsewhere = stream(f"rtsp://viewer:s3c%2Fret@{camera.place.replace('/live', '/other')}")
+        assert "has no such stream" in problem_of(elsewhere, "path")
+        elsewhere.close()
+        nobody = stream(f"rtsp://{camera.place}")
+        assert "put them into the address" in problem_of(nobody, "wants a user name")
+        nobody.close()
+
+
+def test_a_path_that_is_not_there_and_one_that_is_forbidden_are_not_the_passwords_fault() -> None:
+    with NetworkCamera(user="admin:s3cret") as camera:
+        place = f"http://admin:s3cret@127.0.0.1:{camera.port}"
+        elsewhere = stream(f"{place}/video.mjpg")
+        assert "password" not in problem_of(elsewhere, "has no such stream")
+        elsewhere.close()
+        camera.mode = "forbidden"
+        forbidden = stream(f"{place}/live.mjpg")
+        assert "password" not in problem_of(forbidden, "does not let this user see the stream")
+        forbidden.close()
+
+
+@pytest.mark.parametrize(
+    ("challenge", "words"),
+    [
+        ("Negotiate", "(Negotiate)"),
+        ('Digest realm="x", nonce="y", algorithm=SHA-512-256', "(Digest)"),
+        ('Digest realm="x", nonce="y", qop="auth-int"', "(Digest)"),
+        ("Digest", "(Digest)"),
+        ('Digest =,",="', "(Digest)"),
+    ],
+)
+def test_a_camera_that_wants_a_password_in_an_unknown_way_is_told_of(challenge: str, words: str) -> None:
+    def answer(server: socket.socket) -> None:
+        connection, _ = server.accept()
+        with connection:
+            connection.recv(4096)
+            connection.sendall(f"HTTP/1.0 401 No\r\nWWW-Authenticate: {challenge}\r\n\r\n".encode())
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = threading.Thread(target=answer, args=(server,))
+        thread.start()
+        said = why_no_stream(f"http://u:s3cret@127.0.0.1:{server.getsockname()[1]}/")
+        thread.join()
+    assert words in said
+    assert "s3cret" not in said
 
 
 @pytest.mark.parametrize(
