@@ -134,7 +134,7 @@ class Daemon:
         self._board = PushBoard(self._pushed_in_vain)
         self._inference = InferenceListeners(
             config.inference,
-            door=self._board.offer,
+            door=self._board,
             collectors=self._collectors,
             problem=lambda why: self._alert("inference.not-listening", why, None, {}),
         )
