@@ -60,7 +60,7 @@ soak: $(DONE)/dev ## Twenty minutes at full load: memory must stay flat, and no 
 .PHONY: bench
 bench: $(DONE)/dev ## Measure against references in the same run and renew docs/performance.md
 	@$(SYSTEM) "to measure" $(BENCH_PACKAGES)
-	$(BIN)/python -m tests.bench
+	$(BIN)/python -m tests.bench $(ARGS)
 
 .PHONY: package
 package: $(DONE)/dev ## Build the desktop and its .deb into dist/, and start the built program once

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import math
+import statistics
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from edge_runtime.contracts.status import PipelineState, PipelineStatus
 from edge_runtime.drills.machine import LineSeen
 
 RATE_WINDOW_S = 5.0
 SILENCE_S = 5.0
+MISSED = 3
+"""On a slow line both are as long as so many of its frames take to come."""
 STAGES = ("read", "decode", "preprocess", "infer", "postprocess", "spool", "watch")
 """What happens to a frame, in order: taken from the source (waiting for it included), decoded, made a tensor, run,
 its answer read, named by its digest and written down, and looked at for drift, health and whether it is worth
@@ -30,15 +34,19 @@ class Stage:
 
 
 class PipelineCounters:
-    """Outlives the pipeline's thread, so that a restart does not set the figures back."""
+    """Outlives the pipeline's thread, so that a restart does not set the figures back.
 
-    def __init__(self) -> None:
+    :param clock: seconds that only go forward.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
         self._lock = threading.Lock()
         self._frames = self._errors = self._kept = 0
         self._last_error: str | None = None
         self._last_frame_ms: int | None = None
         self._seconds: deque[tuple[int, int]] = deque(maxlen=int(RATE_WINDOW_S) + 1)
-        self._last_arrival = -SILENCE_S
+        self._last_arrival = -math.inf
         self._first_arrival: float | None = None
         self._gaps_since, self._longest_gap_s = math.inf, 0.0
         self._timed = 0
@@ -120,13 +128,13 @@ class PipelineCounters:
     def watch_gaps(self) -> None:
         """From now on the longest time between two frames is noted."""
         with self._lock:
-            self._gaps_since, self._longest_gap_s = time.monotonic(), 0.0
+            self._gaps_since, self._longest_gap_s = self._clock(), 0.0
 
     def seen(self) -> LineSeen:
         """What a drill goes by."""
         with self._lock:
             frames = self._frames + self._errors
-            lasts_s = time.monotonic() - max(self._last_arrival, self._gaps_since)
+            lasts_s = self._clock() - max(self._last_arrival, self._gaps_since)
             return LineSeen(
                 frames=frames,
                 first_s=self._first_arrival,
@@ -136,7 +144,7 @@ class PipelineCounters:
 
     def _arrived(self) -> None:
         self._last_frame_ms = time.time_ns() // 1_000_000
-        before, self._last_arrival = self._last_arrival, time.monotonic()
+        before, self._last_arrival = self._last_arrival, self._clock()
         if self._first_arrival is None:
             self._first_arrival = self._last_arrival
         self._longest_gap_s = max(self._longest_gap_s, self._last_arrival - max(before, self._gaps_since))
@@ -151,6 +159,7 @@ class PipelineCounters:
         source: str,
         *,
         has_model: bool,
+        every_s: float = 0.0,
         problem: str | None = None,
         stopped: str | None = None,
         failing: bool = False,
@@ -159,20 +168,20 @@ class PipelineCounters:
     ) -> PipelineStatus:
         """The figures now.
 
+        :param every_s: what its configuration lets a frame take to come; 0.0 where it says nothing about that.
         :param problem: what is amiss with the source; frames may come from it all the same.
         :param stopped: why the pipeline does not run.
         """
         stages_ms = {stage.name: round(stage.mean_ms, 3) for stage in self.stages()}
         with self._lock:
-            now = time.monotonic()
+            now, pace_s = self._clock(), self._pace_s()
+            # Where the source knows better, how its frames came before is no reason to go on hoping.
+            patience_s = max(SILENCE_S, MISSED * every_s, 0.0 if problem else MISSED * pace_s)
             state: PipelineState = "running" if has_model else "waiting-for-model"
             if failing:
                 state = "failing"
-            elif stopped or ((problem or has_model) and now - self._last_arrival > SILENCE_S):
+            elif stopped or ((problem or has_model) and now - self._last_arrival > patience_s):
                 state = "no-input"
-            # The second that is under way counts only for the part that is over.
-            recent = [(second, count) for second, count in self._seconds if second > int(now) - RATE_WINDOW_S]
-            span = now - recent[0][0] if recent else 1.0
             return PipelineStatus(
                 name=name,
                 source=source,
@@ -180,10 +189,29 @@ class PipelineCounters:
                 frames=self._frames,
                 errors=self._errors,
                 kept=self._kept,
-                frames_per_s=round(sum(count for _, count in recent) / max(span, 1.0), 2),
+                frames_per_s=round(self._rate(now, max(every_s, pace_s)), 4),
                 last_frame_ms=self._last_frame_ms,
                 last_error=stopped or problem or self._last_error,
                 drift=drift,
                 drift_reference=min(1.0, drift_reference),
                 stages_ms=stages_ms,
             )
+
+    def _pace_s(self) -> float:
+        """Seconds from one frame to the next of late, or from one burst of them; 0.0 where nobody can tell."""
+        gaps = [after - before for (before, _), (after, _) in pairwise(self._seconds)]
+        return float(statistics.median_low(gaps)) if gaps else 0.0
+
+    def _rate(self, now: float, pace_s: float) -> float:
+        """Frames a second of late; of a single one all that is known is how long nothing has followed it."""
+        alone = len(self._seconds) == 1 and self._seconds[0][1] == 1
+        window_s = math.inf if alone else max(RATE_WINDOW_S, MISSED * pace_s)
+        recent = [(second, count) for second, count in self._seconds if second > int(now) - window_s]
+        if not recent:
+            return 0.0
+        # The second that is under way counts only for the part that is over; on a slow line, so does the wait for the
+        # next frame.
+        span_s = max(now - recent[0][0], 1.0)
+        if pace_s > 1.0:
+            span_s = max(span_s, len(recent) * pace_s)
+        return sum(count for _, count in recent) / span_s

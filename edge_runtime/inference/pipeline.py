@@ -163,11 +163,12 @@ class Pipeline:
         before = time.monotonic() - after_s
         return next((bundle for bundle, since in self._runs.copy().values() if since < before), None)
 
-    def status(self) -> PipelineStatus:
+    def status(self, *, every_s: float = 0.0) -> PipelineStatus:
         return self._counters.status(
             self.name,
             self._source.address,
             has_model=self._models.current() is not None,
+            every_s=every_s,
             problem=self._source.problem,
             drift=self._drift.found,
             drift_reference=self._drift.progress,

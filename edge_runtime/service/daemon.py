@@ -134,7 +134,7 @@ class Daemon:
         self._board = PushBoard(lambda count, size: self._spool.lose_frames(count, size, "push.dropped"))
         self._inference = InferenceListeners(
             config.inference,
-            door=self._board.offer,
+            door=self._board,
             collectors=self._collectors,
             problem=lambda why: self._alert("inference.not-listening", why, None, {}),
         )

@@ -125,12 +125,14 @@ class Line:
         return replace(shown, state="no-input", last_error=SOURCE_HANGS) if self.source_hangs else shown
 
     def _status(self, has_model: bool) -> PipelineStatus:
+        every_s = 1 / self.config.fps if self.config.fps else 0.0
         if (pipeline := self._pipeline) is not None:
-            return pipeline.status()
+            return pipeline.status(every_s=every_s)
         return self.counters.status(
             self.config.name,
             public_address(self.config.source),
             has_model=has_model,
+            every_s=every_s,
             stopped=_HELD if self._after is not None else self._ended or self.counters.last_failure,
             failing=self._budget.spent,
         )

@@ -35,7 +35,7 @@ from edge_runtime.contracts.rows import (
 from edge_runtime.contracts.status import SpoolStatus
 from edge_runtime.inference.pipeline import Stamp
 from edge_runtime.service.spool_disk import SpoolDisk
-from edge_runtime.service.spool_files import Found, SampleFiles
+from edge_runtime.service.spool_files import Found, SampleFiles, why_lost
 from edge_runtime.service.spool_limits import SAMPLE_CLASSES, has_room
 from edge_runtime.service.spool_memory import Gone, Waiting
 from edge_runtime.update.durable import is_damage, is_read_only, lacks_room
@@ -167,7 +167,7 @@ class Spool:
             # The disk does not say; then the file itself finds out.
             free = self._limits.reserve_bytes + len(data)
         if self._problem is not None:
-            self._lose(gone, "disk.full")
+            self._lose(gone, self._waiting.cause)
             return False
         if not has_room(kind, len(data), stored=stored, limits=self._limits, free_bytes=free):
             self._lose(gone, "disk.full" if free < len(data) else "disk.reserve")
@@ -176,7 +176,7 @@ class Spool:
             self._files.write(row.sample, data)
         except OSError as error:
             _log.warning("a sample could not be kept: %s", error)
-            self._lose(gone, "disk.full")
+            self._lose(gone, why_lost(error))
             return False
         if free < self._limits.reserve_bytes + len(data):
             self._disk.enforce_soon()
@@ -391,14 +391,15 @@ class Spool:
         """The disk does not take rows: they wait in memory from now on, but for what a person must know at once."""
         path = self._home / "spool.db"
         # SQLite only says that it cannot open a file.
-        why = f"the folder {self._home} is read-only" if is_read_only(self._home) else str(error) or repr(error)
+        read_only, full = is_read_only(self._home), lacks_room(error, path)
+        why = f"the folder {self._home} is read-only" if read_only else str(error) or repr(error)
         with self._lock:
             first, self._problem = self._problem is None, why
+            self._waiting.cause = "disk.full" if full else "disk.read-only" if read_only else why_lost(error)
             self._lock.notify_all()
         if first:
             _log.error("the spool cannot be written, rows wait in memory: %s", why, exc_info=error)
         # What is damaged has been put aside, with an alert of its own.
-        full = lacks_room(error, path)
         kind = "disk.full" if full else "disk.refused"
         if kind in self._alerted or (is_damage(error, path) and not full):
             return

@@ -18,6 +18,18 @@ from edge_runtime.inference.preprocess import MAX_FRAME_BYTES
 from edge_runtime.sources.base import media_type
 
 BALLAST_BYTES = 2**20
+_REASONS = {
+    errno.ENOSPC: "disk.full",
+    errno.EDQUOT: "disk.full",
+    errno.EROFS: "disk.read-only",
+    errno.EACCES: "disk.denied",
+    errno.EPERM: "disk.denied",
+}
+
+
+def why_lost(error: BaseException) -> str:
+    """What the ledger says of that which the disk did not take, by the system's own word for it."""
+    return _REASONS.get(error.errno or 0, "disk.error") if isinstance(error, OSError) else "disk.error"
 
 
 class Found(NamedTuple):

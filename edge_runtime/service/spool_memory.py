@@ -82,6 +82,8 @@ class Waiting:
         self._losses: dict[_Key, tuple[int, LossRow]] = {}
         self._edition = 0
         """Losses of an earlier one are sealed."""
+        self.cause = "disk.full"
+        """Why the disk takes no rows at the moment, as the ledger says it."""
         self._weight = 0
         self._ticket = 0
         self._flying: tuple[Entry, ...] = ()
@@ -192,7 +194,7 @@ class Waiting:
             while queue and self._weight > goal:
                 shed.append(queue.popleft())
                 self._weight -= shed[-1].weight
-        self._lose(shed, "disk.full")
+        self._lose(shed, self.cause)
 
     def _lose(self, rows: Collection[Entry], reason: str) -> None:
         self._discard(entry.sample for entry in rows if entry.sample)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import partial
-from typing import Literal
+from typing import Literal, Protocol
 
 import msgspec
 
@@ -26,6 +26,8 @@ QUICK_BODY_BYTES = 64 * 1024
 """A body up to this size is decoded in no time."""
 ALONE_S, ALONE_BODY_BYTES = 10e-3, 2**20
 """What runs on the loop's thread, and up to which size, while there is nobody else to be kept waiting."""
+MOST_NAMED = 16
+"""So many paths a person is told of who has mistaken one."""
 UNPACKED_HERE_BYTES = 4 * 2**20
 """What is compressed and no inference is unpacked on the loop's thread, up to this size."""
 _OPEN: frozenset[str] = frozenset({"live", "ready"})
@@ -34,8 +36,18 @@ _ALLOWED = ((b"GET", b"HEAD"), (b"POST",))
 """Methods of what is read, and of what is posted."""
 _log = logging.getLogger(__name__)
 
-Door = Callable[[str, bytes], Literal["taken", "full", "unknown"]]
-"""Hands a pushed frame to the pipeline of this name."""
+
+class Door(Protocol):
+    """Takes frames that are pushed, each under a name."""
+
+    @property
+    def names(self) -> Collection[str]:
+        """Those under which frames are taken."""
+        ...
+
+    def offer(self, name: str, data: bytes) -> Literal["taken", "full", "unknown"]: ...
+
+
 Metrics = Callable[[str, Callable[[HttpResponse], None]], None]
 """Brings the figures for Prometheus later, in the form that this ``Accept`` header wants."""
 Deliver = Callable[[HttpResponse], None]
@@ -122,15 +134,18 @@ class InferenceApplication:
         waiting = [f"{each.name} is {each.state}" for each in entries if each.state != "ready"]
         return f"{'; '.join(waiting) or 'All workers have been busy with the same requests for too long'}."
 
-    def _push(self, pipeline: str, frame: bytes) -> HttpResponse:
+    def _push(self, name: str, frame: bytes) -> HttpResponse:
         if not frame:
             raise InputInvalid("The body is empty: there is no frame in it.")
-        outcome = self._door(pipeline, frame) if self._door else "unknown"
+        outcome = self._door.offer(name, frame) if self._door else "unknown"
         if outcome == "unknown":
-            raise NotFound(f"There is no pipeline {pipeline[:100]!r} that takes frames.")
+            names = sorted(self._door.names) if self._door else []
+            known = ", ".join(f"/v1/pipelines/{each}/frames" for each in names[:MOST_NAMED]) or "none"
+            more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
+            raise NotFound(f"No pipeline has the source {f'push:{name[:100]}'!r}. Frames are taken at: {known}{more}.")
         if outcome == "full":
-            raise BoxRefused(f"Pipeline {pipeline!r} has as many frames waiting as it may.")
-        return _json({"pipeline": pipeline, "state": "taken"}, 202)
+            raise BoxRefused(f"As many frames wait for {name!r} as may.")
+        return _json({"pipeline": name, "state": "taken"}, 202)
 
     def _plain_body(self, request: HttpRequest) -> bytes:
         return bytes(self._inflated(request, min(self._max_body, UNPACKED_HERE_BYTES)))

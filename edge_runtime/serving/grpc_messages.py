@@ -20,6 +20,10 @@ SERVICE = "inference.GRPCInferenceService"
 DESCRIPTOR_NAME = "open_inference.binpb"
 MAX_QUESTION_BYTES = 16 * 1024
 """Of a call that names a model at most."""
+FINAL = "triton_final_response"
+"""With this parameter Triton says in a stream whether a request has had all its answers; clients wait for it."""
+EMPTY_FINAL = "triton_enable_empty_final_response"
+"""With this one they ask for a last answer without outputs where there would be none; here there always is one."""
 Pieces = list[bytes | memoryview]
 """A message's bytes, one piece behind the other."""
 
@@ -124,8 +128,17 @@ def encode_infer(answer: InferAnswer) -> Pieces:
 
 
 def in_stream(pieces: Pieces) -> Pieces:
-    """A ModelStreamInferResponse around the pieces of a ModelInferResponse."""
+    """A ModelStreamInferResponse around the pieces of a ModelInferResponse, the last one that its request gets."""
+    pieces = [*pieces, _last_answer()]
     return [_head_of_field("ModelStreamInferResponse", "infer_response", size_of(pieces)), *pieces]
+
+
+def error_in_stream(why: str, request_id: str) -> Pieces:
+    """The same about a request that failed. By its id a client that has several under way knows which of them did."""
+    message: Any = protocol()["ModelStreamInferResponse"](error_message=why)
+    message.infer_response.id = request_id
+    message.infer_response.parameters[FINAL].bool_param = True
+    return [message.SerializeToString()]
 
 
 def size_of(pieces: Pieces) -> int:
@@ -138,6 +151,15 @@ def _head_of_field(kind: str, name: str, size: int) -> bytes:
     return _tag(kind, name) + varint(size)
 
 
+@lru_cache(maxsize=1)
+def _last_answer() -> bytes:
+    """The part of a ModelInferResponse that says so. A model here answers once."""
+    message: Any = protocol()["ModelInferResponse"]()
+    message.parameters[FINAL].bool_param = True
+    body: bytes = message.SerializeToString()
+    return body
+
+
 @lru_cache
 def _tag(kind: str, name: str) -> bytes:
     message: Any = protocol()[kind]
@@ -145,7 +167,9 @@ def _tag(kind: str, name: str) -> bytes:
 
 
 def _refuse_parameters(message: Any) -> None:
-    """Those that would change what the answer means; all others are passed over."""
+    """Those that would change what the answer means, or say nothing; all others are passed over."""
+    if EMPTY_FINAL in message.parameters and not message.parameters[EMPTY_FINAL].HasField("bool_param"):
+        raise InputInvalid(f"The parameter {EMPTY_FINAL} is true or false.")
     for tensor in (*message.inputs, *message.outputs):
         if tensor.parameters and "shared_memory_region" in tensor.parameters:
             raise InputInvalid("This server shares no memory with its clients.")

@@ -21,6 +21,7 @@ from edge_runtime.serving.grpc_messages import (
     bulk_of,
     decode_infer,
     encode_infer,
+    error_in_stream,
     in_stream,
     parse,
     plain_message,
@@ -213,10 +214,7 @@ class GrpcService:
                 )
         except Exception as error:  # noqa: BLE001 - a bug in one call must not take the listener down
             why = _status("ModelStreamInfer", error)[1]
-            message = protocol()["ModelStreamInferResponse"](error_message=why)
-            # By this a client that has several under way knows which of them failed.
-            message.infer_response.id = caller.request_id
-            return caller.receives([message.SerializeToString()])
+            return caller.receives(error_in_stream(why, caller.request_id))
 
     def _may_ask(self, context: grpc.ServicerContext) -> bool:
         if self._token is None:

@@ -2,19 +2,32 @@
 
 from __future__ import annotations
 
+import base64
 import errno
 import os
 import re
 import socket
 import ssl
-from contextlib import closing
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
+from urllib.error import URLError
+from urllib.parse import unquote
+from urllib.request import AbstractDigestAuthHandler, HTTPPasswordMgrWithDefaultRealm, Request
 
 from edge_runtime.contracts.errors import InputInvalid
 from edge_runtime.sources.urls import PORTS, check_url
 
 TIMEOUT_S = 3.0
+UNAUTHORIZED, FORBIDDEN, NOT_FOUND = 401, 403, 404
 _MAX_ANSWER = 4096
+_CHALLENGE = re.compile(r"^WWW-Authenticate:[ \t]*([^\r\n]+)", re.IGNORECASE | re.MULTILINE)
+_FACT = re.compile(r'(\w+)=(?:"([^"]*)"|([^\s,"]+))')
+_EXAMPLE = "rtsp://USER:PASSWORD@CAMERA/…"
+_ANYWHERE = "http://camera/"
+"""What a password is for, to the library that hashes it: here it is for one place only."""
 
 
 def why_no_camera(device: Path) -> str:
@@ -34,20 +47,36 @@ def why_no_camera(device: Path) -> str:
 
 
 def why_no_stream(url: str) -> str:
-    """What a server says to a question of our own; sends no password."""
+    """What a server says to a question of our own; it gets the password where it asks, as from whoever opens it."""
     try:
         parts = check_url(url)
     except InputInvalid as error:
         return error.message
     host, port = parts.hostname or "", parts.port or PORTS[parts.scheme]
     place = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    user = (unquote(parts.username), unquote(parts.password or "")) if parts.username is not None else None
     path = f"{parts.path or '/'}{'?' + parts.query if parts.query else ''}"
     if parts.scheme.startswith("rtsp"):
-        question = f"DESCRIBE {parts.scheme}://{place}{path} RTSP/1.0\r\nCSeq: 1\r\nAccept: application/sdp\r\n\r\n"
+        question = Question(
+            "DESCRIBE", f"{parts.scheme}://{place}{path}", "RTSP/1.0", "CSeq: 1\r\nAccept: application/sdp"
+        )
     else:
-        question = f"GET {path} HTTP/1.0\r\nHost: {place}\r\n\r\n"
+        question = Question("GET", path, "HTTP/1.0", f"Host: {place}")
+    tls = parts.scheme in ("https", "rtsps")
     try:
-        status = _ask(host, port, question, tls=parts.scheme in ("https", "rtsps"))
+        with _connected(host, port, tls=tls) as connection:
+            answer = _ask(connection, question.text())
+            if answer is not None and answer.status == UNAUTHORIZED:
+                words = question.with_password(answer.challenges, *user) if user else None
+                if words is None:
+                    return _no_way_in(answer, place, has_password=user is not None)
+                answer = None
+                # Many cameras take an answer only on the connection on which they asked; others close that.
+                with suppress(ConnectionError):
+                    answer = _ask(connection, words)
+                if answer is None:
+                    with _connected(host, port, tls=tls) as another:
+                        answer = _ask(another, words)
     except TimeoutError:
         return f"{place} does not answer."
     except socket.gaierror:
@@ -58,38 +87,105 @@ def why_no_stream(url: str) -> str:
         return f"{place} offers no sound TLS: {error.reason or 'it speaks something else'}."
     except OSError as error:
         return f"{place} cannot be reached: {error.strerror or type(error).__name__}."
-    return _meaning(status, place, has_password=parts.username is not None)
+    return _meaning(answer.status if answer else None, place)
 
 
-def _meaning(status: int | None, place: str, *, has_password: bool) -> str:
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What there is to see in a server's answer."""
+
+    status: int
+    challenges: tuple[str, ...]
+    """Ways in which it wants a password, each as ``Basic realm="…"``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked of a server, ``uri`` as its first line has it."""
+
+    method: str
+    uri: str
+    protocol: str
+    more: str
+    """What else its head has."""
+
+    def text(self, authorization: str = "") -> str:
+        lines = [f"{self.method} {self.uri} {self.protocol}", self.more, authorization]
+        return "".join(f"{line}\r\n" for line in lines if line) + "\r\n"
+
+    def with_password(self, challenges: Sequence[str], user: str, password: str) -> str | None:
+        """It again; None where the server wants a password in no way that is known here."""
+        ways = {way.lower(): rest for way, _, rest in (challenge.partition(" ") for challenge in challenges)}
+        if "digest" in ways:
+            told = {key.lower(): quoted or bare for key, quoted, bare in _FACT.findall(ways["digest"])}
+            known = HTTPPasswordMgrWithDefaultRealm()
+            known.add_password(None, _ANYWHERE, user, password)
+            request = Request(_ANYWHERE, method=self.method)
+            request.selector = self.uri
+            try:
+                if words := AbstractDigestAuthHandler(known).get_authorization(request, told):
+                    return self.text(f"Authorization: Digest {words}")
+            except (ValueError, URLError):
+                # An algorithm or a quality that is not known here; it may take the password in another way, too.
+                pass
+        if "basic" in ways:
+            return self.text(f"Authorization: Basic {base64.b64encode(f'{user}:{password}'.encode()).decode()}")
+        return None
+
+
+def _no_way_in(answer: Answer, place: str, *, has_password: bool) -> str:
+    if not has_password:
+        return f"{place} wants a user name and a password: put them into the address, as in {_EXAMPLE}."
+    wanted = ", ".join(challenge.split(" ")[0][:20] for challenge in answer.challenges) or "none that it names"
+    return (
+        f"{place} takes a password only in a way that this box does not know ({wanted}): allow Basic or Digest there."
+    )
+
+
+def _meaning(status: int | None, place: str) -> str:
+    """What the last answer says, after the password where one was asked for."""
     if status is None:
         return f"{place} does not answer as a stream would."
-    if status in (401, 403):
-        if has_password:
-            return f"{place} refuses the user name or the password."
-        return f"{place} wants a user name and a password."
-    if status == 404:
-        return f"{place} has no such stream: check the path."
+    if status == UNAUTHORIZED:
+        return f"{place} refuses the user name or the password: try them in the camera's own page."
+    if status == FORBIDDEN:
+        return (
+            f"{place} does not let this user see the stream: allow it in the camera's settings, or take another user."
+        )
+    if status == NOT_FOUND:
+        return f"{place} answers, but has no such stream: look up the path, what follows the address, in its manual."
     if status >= 300:
         return f"{place} answers with status {status} instead of a stream."
     return f"{place} answers, but sends no pictures that this box can read."
 
 
-def _ask(host: str, port: int, question: str, *, tls: bool) -> int | None:
-    """The status in the answer; None where it is no answer of this kind.
+@contextmanager
+def _connected(host: str, port: int, *, tls: bool) -> Iterator[socket.socket]:
+    """:raises OSError: nobody answers, TimeoutError among them."""
+    with closing(socket.create_connection((host, port), TIMEOUT_S)) as plain:
+        if not tls:
+            yield plain
+            return
+        # Cameras have certificates of their own making; whoever opens the stream does not look at them either.
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        with closing(context.wrap_socket(plain, server_hostname=host)) as connection:
+            yield connection
 
-    :raises OSError: nobody answers, TimeoutError among them.
+
+def _ask(connection: socket.socket, question: str) -> Answer | None:
+    """What there is in the answer; None where it is no answer of this kind.
+
+    :raises OSError: none comes in time, or the connection ends.
     """
-    connection: socket.socket = socket.create_connection((host, port), TIMEOUT_S)
-    with closing(connection):
-        if tls:
-            # Cameras have certificates of their own making; nothing secret is sent here.
-            context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-            context.check_hostname = False
-            context.verify_mode = ssl.CERT_NONE
-            connection = context.wrap_socket(connection, server_hostname=host)
-        with closing(connection):
-            connection.sendall(question.encode("ascii", "replace"))
-            answer = connection.recv(_MAX_ANSWER)
-    found = re.match(rb"(?:HTTP|RTSP)/[0-9.]+ ([0-9]{3})", answer)
-    return int(found[1]) if found else None
+    connection.sendall(question.encode())
+    deadline = time.monotonic() + TIMEOUT_S
+    head = b""
+    while b"\r\n\r\n" not in head and len(head) < _MAX_ANSWER and (more := connection.recv(_MAX_ANSWER)):
+        head += more
+        if time.monotonic() > deadline:
+            raise TimeoutError
+    text = head.decode("latin-1")
+    found = re.match(r"(?:HTTP|RTSP)/[0-9.]+ ([0-9]{3})", text)
+    return Answer(int(found[1]), tuple(_CHALLENGE.findall(text))) if found else None

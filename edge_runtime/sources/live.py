@@ -27,6 +27,8 @@ FROZEN_AFTER_S = 10.0
 """How long pictures may be equal in every bit before a person should know."""
 SILENT_AFTER_S = 3.0
 """How long an open connection may give no picture before a person should know."""
+MISSED = 3
+"""Where few pictures are taken, both are as long as so many of them take to come."""
 _CLOSE_S = 0.5
 # No other device: to open one can be enough to set it off.
 _DEVICE = re.compile(r"[0-9]{1,3}|/dev/video[0-9]{1,3}|/dev/v4l/by-(id|path)/[A-Za-z0-9_.:+-]{1,200}")
@@ -70,7 +72,8 @@ class LiveSource:
         self._before: Picture | None = None
         self._count = 0
         self._trouble: str | None = "It is being opened."
-        self._last_picture = self._last_change = time.monotonic()
+        self._last_picture = self._last_look = self._last_change = time.monotonic()
+        """When one came, when one was compared with the one before, and when that found a difference."""
         self._thread = threading.Thread(target=self._run, name=f"read-{address.partition(':')[0]}", daemon=True)
         self._thread.start()
 
@@ -79,9 +82,11 @@ class LiveSource:
         if self._trouble is not None:
             return self._trouble
         now = time.monotonic()
-        if (silent_s := now - self._last_picture) > SILENT_AFTER_S:
+        slow_s = MISSED * self._every_s
+        if (silent_s := now - self._last_picture) > max(SILENT_AFTER_S, slow_s):
             return f"It is connected, but has sent no picture for {silent_s:.0f} s."
-        if (frozen_s := self._last_picture - self._last_change) > FROZEN_AFTER_S:
+        # Between two that are taken nobody looks at the others.
+        if (frozen_s := self._last_look - self._last_change) > max(FROZEN_AFTER_S, slow_s):
             return f"The picture is frozen: for {frozen_s:.0f} s every one has been the same to the last bit."
         return None
 
@@ -147,7 +152,7 @@ class LiveSource:
             due = max(due + self._every_s, now)
             if self._before is None or not picture.same_as(self._before):
                 self._last_change = now
-            self._last_picture = now
+            self._last_picture = self._last_look = now
             self._before = picture
             self._hand_over(picture)
         return ""

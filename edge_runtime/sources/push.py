@@ -73,13 +73,19 @@ class PushBoard:
         self._queues: dict[str, PushQueue] = {}
         self._readers: dict[str, PushSource] = {}
 
-    def offer(self, pipeline: str, data: bytes) -> Offered:
+    @property
+    def names(self) -> Collection[str]:
+        """Those under which frames are taken now, each as it stands behind ``push:``."""
+        with self._lock:
+            return tuple(self._queues)
+
+    def offer(self, name: str, data: bytes) -> Offered:
         """Hand a frame in. ``taken`` means that it waits in memory for its turn, not that it has been answered.
 
-        :param pipeline: the name behind ``push:``.
+        :param name: what stands behind ``push:``, whatever the pipeline is called.
         """
         with self._lock:
-            queue = self._queues.get(pipeline)
+            queue = self._queues.get(name)
         return "unknown" if queue is None else queue.put(data)
 
     def keep(self, names: Collection[str]) -> None:

@@ -19,11 +19,15 @@ from edge_runtime.sources.memory import open_memory, remember
 POLL_S = 0.05
 PATIENCE_S = 2.0
 """How long a file that looks unfinished may stay as it is before it is taken to be finished."""
+UNFILLED_S = 10.0
+"""The same for one that ends in zeros: its place on the disk may have been made beforehand, with the writing still to
+come, and no decoder can tell that from black."""
 RECHECK_S = 1.0
 """How often files that were seen before are looked at for new content under the old name."""
 UNFINISHED = (".part", ".tmp")
 """How names end of files that are not to be looked at yet."""
 _TICK_NS = 50_000_000
+_TAIL = 64
 _FORGET_ABOVE = 10_000
 _SIZE_BITS = 40
 _MAX_SIZE = (1 << _SIZE_BITS) - 1
@@ -48,8 +52,8 @@ class _Ready(NamedTuple):
     mtime_ns: int
     name: str
     look: int
-    since: float | None
-    """When this content was first seen, where it may yet turn out to be cut off."""
+    since: float
+    """Since when nobody has written to it, as far as is known."""
     ctime_ns: int
 
 
@@ -64,17 +68,18 @@ class _Refused(NamedTuple):
 class _Pending(NamedTuple):
     look: int
     since: float
-    cut: bool
-    """It was read and its end was missing: no use to read it again before something changes."""
+    wait_s: float
+    """For so long nobody may write to it before it is read, again where it was."""
 
 
 class FileWatch:
     """Gives whole files, in order of time or name among those that are there; the files are left alone.
 
-    A file is read when this box has seen it unchanged for :data:`PATIENCE_S`, by its own monotonic clock, for a share's
-    may be wrong; where ``whole`` finds its end, two looks that agree will do, a poll apart, or one at an old file.
-    Names that begin with a dot or end in ``.part`` or ``.tmp`` are not looked at, nor is anything but regular files.
-    One that may not be read comes as refused, and again when its rights have changed.
+    A file is read when this box has seen it unchanged for :data:`PATIENCE_S` (:data:`UNFILLED_S` where it ends in
+    zeros), by its own monotonic clock, for a share's may be wrong; where ``whole`` finds its end, two looks that agree
+    will do, a poll apart, or one at an old file. Names that begin with a dot or end in ``.part`` or ``.tmp`` are not
+    looked at, nor is anything but regular files. One that may not be read comes as refused, and again when its rights
+    have changed.
 
     :param limit: bytes of a file that are read at most, and one more.
     :param whole: tells a finished content from one that is cut off; None where contents do not show it.
@@ -222,10 +227,11 @@ class FileWatch:
                     continue
                 del refused[name]
             if self._whole is not None and found.st_mtime_ns < settled_ns:
-                since = None if self._once else now
-                ready.append(_Ready(found.st_mtime_ns, name, look, since, found.st_ctime_ns))
+                # Some programs give a file its time before its content; what is to be read once is believed.
+                age_s = (time.time_ns() - found.st_mtime_ns) / 1e9 if self._once else 0.0
+                ready.append(_Ready(found.st_mtime_ns, name, look, now - age_s, found.st_ctime_ns))
             else:
-                waiting[name] = _Pending(look, now, cut=False)
+                waiting[name] = _Pending(look, now, self._first_wait_s())
 
     def _wanted(self, name: str) -> bool:
         if name.startswith(".") or name.endswith(UNFINISHED):
@@ -240,16 +246,13 @@ class FileWatch:
             del self._waiting[name]
             return
         if (look := _look(found)) != pending.look:
-            self._waiting[name] = _Pending(look, now, cut=False)
-        elif now - pending.since >= PATIENCE_S:
-            del self._waiting[name]
-            ready.append(_Ready(found.st_mtime_ns, name, look, None, found.st_ctime_ns))
-        elif self._whole is not None and not pending.cut:
+            self._waiting[name] = _Pending(look, now, self._first_wait_s())
+        elif now - pending.since >= pending.wait_s:
             del self._waiting[name]
             ready.append(_Ready(found.st_mtime_ns, name, look, pending.since, found.st_ctime_ns))
 
     def _take(self, ready: _Ready) -> File | None:
-        """Read a file; None where it is gone, being written again, or cut off and recent."""
+        """Read a file; None where it is gone, being written again, or recent and perhaps not finished."""
         name, look = ready.name, ready.look
         problem = None
         try:
@@ -262,15 +265,27 @@ class FileWatch:
             data, found = b"", look
             problem = f"The file cannot be read: {error.strerror or error}."
         if found != look:
-            self._waiting[name] = _Pending(found, time.monotonic(), cut=False)
+            self._waiting[name] = _Pending(found, time.monotonic(), self._first_wait_s())
             return None
-        if ready.since is not None and self._whole is not None and not self._whole(data):
-            self._waiting[name] = _Pending(look, ready.since, cut=True)
+        if time.monotonic() - ready.since < (wait_s := self._wait_s(data)):
+            self._waiting[name] = _Pending(look, ready.since, wait_s)
             return None
         if problem is not None:
             # The time of before the attempt: rights that changed since then are news.
             self._refused[name] = _Refused(look, ready.ctime_ns, f"{text_of(name)}: {problem}")
         return File(name, data, look, problem)
+
+    def _first_wait_s(self) -> float:
+        """How long a file that was just written to is left alone before it is read."""
+        return PATIENCE_S if self._whole is None else 0.0
+
+    def _wait_s(self, data: bytes) -> float:
+        """How long nobody may have written to a file with this content for it to be finished."""
+        if self._whole is not None and self._whole(data):
+            return 0.0
+        if data and not data[-_TAIL:].strip(b"\0"):
+            return UNFILLED_S
+        return 0.0 if self._whole is None else PATIENCE_S
 
     def _forget(self, present: set[str]) -> None:
         """Drop the memory of files that are gone; only of very many, so that an unmounted disk costs nothing."""

@@ -4614,6 +4614,18 @@
         <translation>磁盘已满，内存也放不下。</translation>
     </message>
     <message>
+        <source>The disk was read-only: it is often damaged then.</source>
+        <translation>磁盘为只读，这通常说明磁盘已损坏。</translation>
+    </message>
+    <message>
+        <source>The box&apos;s program was not allowed to write to the disk.</source>
+        <translation>边缘盒的程序无权写入磁盘。</translation>
+    </message>
+    <message>
+        <source>The disk failed to write: look at the box&apos;s log, and replace it.</source>
+        <translation>磁盘写入失败：请查看边缘盒的日志，并更换磁盘。</translation>
+    </message>
+    <message>
         <source>Pushed frames were not taken up before the box stopped.</source>
         <translation>推送的帧在边缘盒停止前未被处理。</translation>
     </message>

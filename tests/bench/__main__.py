@@ -1,10 +1,12 @@
-"""Run every measurement and write docs/performance.md."""
+"""Run every measurement and write docs/performance.md; those that are named (``python -m tests.bench fleet swap``) are
+only printed."""
 
 from __future__ import annotations
 
 import datetime
 import os
 import platform
+import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -93,15 +95,21 @@ def goal(figure: Figure) -> str:
     return " and ".join(parts)
 
 
-def main() -> None:
+def main(names: Sequence[str]) -> None:
+    known = {measurement.__name__.rpartition(".")[2]: measurement for measurement in MEASUREMENTS}
+    if unknown := [name for name in names if name not in known]:
+        sys.exit(f"There is no measurement called {', '.join(unknown)}; there are {', '.join(known)}.")
     figures: list[Figure] = []
-    for measurement in MEASUREMENTS:
+    for measurement in [known[name] for name in names] or MEASUREMENTS:
         for figure in measurement.measure():
             figures.append(figure)
             print(
                 f"{figure.what}: {number(figure.ours)} {figure.unit}, {figure.ratio:.2f} of {figure.reference}",
                 flush=True,
             )
+    if names:
+        print(table(figures))
+        return
     today = datetime.datetime.now(datetime.UTC).date()
     where = (
         f"{today}, {processor()}, {os.cpu_count()} cores, Python {platform.python_version()}, "
@@ -112,4 +120,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

@@ -12,7 +12,7 @@ from typing import Literal
 import cv2
 import numpy as np
 
-Mode = Literal["live", "frozen", "hang", "cut", "junk"]
+Mode = Literal["live", "frozen", "hang", "cut", "junk", "forbidden"]
 PICTURES = 24
 
 
@@ -35,10 +35,12 @@ def write_video(path: Path, *, codec: str = "MJPG", fps: float = 20.0, count: in
 
 
 class NetworkCamera:
-    """MJPEG over HTTP at about 100 pictures a second, in a ``mode`` that may change while it is looked at."""
+    """MJPEG over HTTP, a picture every ``pause_s``, in a ``mode`` that may change while it is looked at."""
 
-    def __init__(self, *, user: str | None = None, port: int = 0) -> None:
+    def __init__(self, *, user: str | None = None, port: int = 0, pause_s: float = 0.01) -> None:
         self.mode: Mode = "live"
+        self.shown = 0
+        self._pause_s = pause_s
         self.jpegs = jpegs()
         self.visits = 0
         self._user = user
@@ -72,6 +74,9 @@ class NetworkCamera:
             request.end_headers()
             return
         mode = self.mode
+        if mode == "forbidden" or not request.path.startswith("/live.mjpg"):
+            request.send_error(403 if mode == "forbidden" else 404)
+            return
         if mode == "junk":
             request.send_response(200)
             request.end_headers()
@@ -84,13 +89,14 @@ class NetworkCamera:
         request.send_header("Content-Type", "multipart/x-mixed-replace; boundary=frame")
         request.end_headers()
         number = 0
-        while self.mode != "cut" and not self._closing.wait(0.01):
+        while self.mode != "cut" and not self._closing.wait(self._pause_s):
             if self.mode == "hang":
                 continue
             number += self.mode == "live"
             body = self.jpegs[number % len(self.jpegs)]
             head = f"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: {len(body)}\r\n\r\n"
             request.wfile.write(head.encode() + body + b"\r\n")
+            self.shown += 1
 
     def close(self) -> None:
         self._closing.set()

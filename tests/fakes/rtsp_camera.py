@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import re
+import secrets
 import socketserver
 import struct
 import threading
 from types import TracebackType
+from urllib.request import parse_http_list, parse_keqv_list
 
 from tests.fakes.cameras import jpegs
 
@@ -33,10 +36,23 @@ def packets(jpeg: bytes, sequence: int, timestamp: int) -> list[bytes]:
     return found
 
 
-class RtspCamera:
-    """Sends pictures to whoever knows the password."""
+def knows(given: str, user: str, method: str, nonce: str) -> bool:
+    """Whether a Digest answer, as RFC 2069 had it and cameras still do, is that of ``name:password``."""
+    told = parse_keqv_list(parse_http_list(given.removeprefix("Digest ")))
+    name, _, password = user.partition(":")
+    first = hashlib.md5(f"{name}:camera:{password}".encode(), usedforsecurity=False).hexdigest()
+    second = hashlib.md5(f"{method}:{told.get('uri')}".encode(), usedforsecurity=False).hexdigest()
+    whole = hashlib.md5(f"{first}:{nonce}:{second}".encode(), usedforsecurity=False).hexdigest()
+    return told.get("nonce") == nonce and told.get("response") == whole
 
-    def __init__(self, *, user: str) -> None:
+
+class RtspCamera:
+    """Sends pictures to whoever knows the password and asks for ``/live``.
+
+    :param digest: takes the password as Digest, on the connection on which it asked for it and on no other.
+    """
+
+    def __init__(self, *, user: str, digest: bool = False) -> None:
         self.jpegs = jpegs()
         self._closing = threading.Event()
         camera = self
@@ -44,10 +60,15 @@ class RtspCamera:
 
         class Handler(socketserver.StreamRequestHandler):
             def handle(self) -> None:
+                nonce = secrets.token_hex(8)
+                way = f'Digest realm="camera", nonce="{nonce}"' if digest else 'Basic realm="camera"'
                 while (request := self._request()) is not None:
                     method, url, fields = request
-                    if fields.get("authorization") != wanted:
-                        self._answer(fields, "401 Unauthorized", {"WWW-Authenticate": 'Basic realm="camera"'})
+                    given = fields.get("authorization", "")
+                    if not (knows(given, user, method, nonce) if digest else given == wanted):
+                        self._answer(fields, "401 Unauthorized", {"WWW-Authenticate": way})
+                    elif "/live" not in url:
+                        self._answer(fields, "404 Not Found", {})
                     elif method == "DESCRIBE":
                         self._answer(
                             fields, "200 OK", {"Content-Base": f"{url}/", "Content-Type": "application/sdp"}, SDP

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 
 from edge_runtime.contracts.errors import InputInvalid
@@ -118,6 +120,44 @@ def test_what_has_no_mark_at_its_end_is_left_until_nobody_writes_to_it(
     os.utime(folder / "frame", (1000, 1000))
     monkeypatch.setattr(watch, "PATIENCE_S", 0.2)
     assert take(source, 1)[0].data == body + b"second half"
+
+
+@pytest.mark.parametrize("kind", [".bmp", ".tiff", ".jpg"])
+def test_a_place_on_the_disk_that_is_still_being_filled_is_no_image(
+    source: FolderSource, folder: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """The size is right from the beginning, and whoever writes makes a pause that is longer than most."""
+    monkeypatch.setattr(watch, "PATIENCE_S", 0.1)
+    monkeypatch.setattr(watch, "UNFILLED_S", 60.0)
+    picture = np.random.default_rng(3).integers(1, 255, (48, 64, 3), np.uint8)
+    body = cv2.imencode(kind, picture)[1].tobytes()
+    half = len(body) // 2
+    with (folder / f"frame{kind}").open("wb", buffering=0) as file:
+        file.write(body[:half] + bytes(len(body) - half))
+        os.utime(file.fileno(), (1000, 1000))
+        put(folder, "beside.bmp", b"BM without an end")
+        assert take(source, 1)[0].name == "beside.bmp"
+        assert source.read(0.4) is None
+        file.seek(half)
+        file.write(body[half:])
+    assert take(source, 1)[0].data == body
+
+
+def test_a_picture_that_ends_in_black_comes_in_the_end(
+    source: FolderSource, tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watch, "PATIENCE_S", 0.1)
+    monkeypatch.setattr(watch, "UNFILLED_S", 0.5)
+    body = cv2.imencode(".bmp", np.zeros((8, 8, 3), np.uint8))[1].tobytes()
+    (folder / "black.bmp").write_bytes(body)
+    assert take(source, 1)[0].data == body
+    monkeypatch.setattr(watch, "UNFILLED_S", 60.0)
+    os.utime(folder / "black.bmp", (1000, 1000))
+    once = FolderSource(str(folder), tmp_path / "once.db", SourceOptions(once=True))
+    read = once.read(0.0)
+    assert read is not None
+    assert read.data == body, "long since left alone"
+    once.close()
 
 
 def test_new_content_under_an_old_name_is_a_new_frame(

@@ -17,6 +17,7 @@ from edge_runtime.inference.engine import Engine
 from edge_runtime.inference.pipeline import LoadedModel
 from edge_runtime.inference.session import Tuning
 from edge_runtime.service.inference import InferenceListeners
+from edge_runtime.sources.push import PushBoard
 from tests.fakes import models
 from tests.unit.serving.raw_client import RawClient, request
 
@@ -28,7 +29,7 @@ class Told:
         self.problems: list[str] = []
         self.listeners = InferenceListeners(
             Inference(http=http, grpc=grpc),
-            door=lambda _pipeline, _frame: "unknown",
+            door=PushBoard(),
             collectors=list,
             problem=self.problems.append,
         )

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+import socket
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -20,6 +22,7 @@ from hypothesis import strategies as st
 from edge_runtime.contracts.errors import InputInvalid
 from edge_runtime.sources import capture, live, open_source, public_address
 from edge_runtime.sources.base import Frame, Source, SourceOptions
+from edge_runtime.sources.diagnosis import why_no_stream
 from edge_runtime.sources.live import CameraSource, StreamSource
 from edge_runtime.sources.urls import check_url, without_secrets
 from tests.fakes.cameras import Mode, NetworkCamera
@@ -60,6 +63,25 @@ def frame_of(source: Source) -> Frame:
 
 def problem_of(source: Source, words: str) -> str:
     return wait_until(lambda: words in (source.problem or "") and source.problem, 10, f"{words!r}; {source.problem}")
+
+
+@contextmanager
+def listened_to(source: Source) -> Iterator[list[str]]:
+    """What it says is amiss, at any moment."""
+    told: list[str] = []
+    ended = threading.Event()
+
+    def listen() -> None:
+        while not ended.wait(0.01):
+            told.append(source.problem or "")
+
+    listener = threading.Thread(target=listen)
+    listener.start()
+    try:
+        yield told
+    finally:
+        ended.set()
+        listener.join()
 
 
 def test_a_stream_gives_the_cameras_own_jpegs(camera: NetworkCamera) -> None:
@@ -147,6 +169,29 @@ def test_a_frozen_picture_is_told_of_until_it_moves(camera: NetworkCamera) -> No
     source.close()
 
 
+def test_a_picture_now_and_then_is_not_a_frozen_one(camera: NetworkCamera) -> None:
+    # Of any two that are taken nobody looks at those between.
+    source = stream(camera.url, fps=1.0)
+    with listened_to(source) as told:
+        for _ in range(3):
+            wait_until(lambda: source.read(0.01), 20, "a picture")
+    assert not [words for words in told if "frozen" in words]
+    camera.mode = "frozen"
+    problem_of(source, "frozen")
+    source.close()
+
+
+def test_a_camera_that_sends_as_seldom_as_is_asked_of_it_is_not_silent() -> None:
+    with NetworkCamera(pause_s=0.5) as slow:
+        source = stream(slow.url, fps=0.5)
+        frame_of(source)
+        shown = slow.shown
+        with listened_to(source) as told:
+            wait_until(lambda: slow.shown > shown + 3, 20, "pictures of the camera")
+        assert not [words for words in told if "no picture" in words]
+        source.close()
+
+
 def test_a_password_opens_the_stream_and_is_shown_nowhere(
     caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -171,9 +216,10 @@ def test_a_password_opens_the_stream_and_is_shown_nowhere(
     assert "s3cret" not in str(refused.value)
 
 
-def test_an_rtsp_camera_with_a_password() -> None:
-    with RtspCamera(user="viewer:s3cret") as camera:
-        source = stream(f"rtsp://viewer:s3cret@{camera.place}")
+@pytest.mark.parametrize("digest", [False, True])
+def test_an_rtsp_camera_with_a_password(digest: bool) -> None:
+    with RtspCamera(user="viewer:s3c/ret", digest=digest) as camera:
+        source = stream(f"rtsp://viewer:s3c%2Fret@{camera.place}")
         frame = frame_of(source)
         scenes = [cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR) for jpeg in camera.jpegs]
         shown = cv2.imdecode(np.frombuffer(frame.data, np.uint8), cv2.IMREAD_COLOR)
@@ -184,6 +230,51 @@ def test_an_rtsp_camera_with_a_password() -> None:
         wrong = stream(f"rtsp://viewer:wrong@{camera.place}")
         assert "refuses the user name or the password" in problem_of(wrong, "password")
         wrong.close()
+        # The path is wrong, and the password is not to blame.
+        elsewhere = stream(f"rtsp://viewer:s3c%2Fret@{camera.place.replace('/live', '/other')}")
+        assert "has no such stream" in problem_of(elsewhere, "path")
+        elsewhere.close()
+        nobody = stream(f"rtsp://{camera.place}")
+        assert "put them into the address" in problem_of(nobody, "wants a user name")
+        nobody.close()
+
+
+def test_a_path_that_is_not_there_and_one_that_is_forbidden_are_not_the_passwords_fault() -> None:
+    with NetworkCamera(user="admin:s3cret") as camera:
+        place = f"http://admin:s3cret@127.0.0.1:{camera.port}"
+        elsewhere = stream(f"{place}/video.mjpg")
+        assert "password" not in problem_of(elsewhere, "has no such stream")
+        elsewhere.close()
+        camera.mode = "forbidden"
+        forbidden = stream(f"{place}/live.mjpg")
+        assert "password" not in problem_of(forbidden, "does not let this user see the stream")
+        forbidden.close()
+
+
+@pytest.mark.parametrize(
+    ("challenge", "words"),
+    [
+        ("Negotiate", "(Negotiate)"),
+        ('Digest realm="x", nonce="y", algorithm=SHA-512-256', "(Digest)"),
+        ('Digest realm="x", nonce="y", qop="auth-int"', "(Digest)"),
+        ("Digest", "(Digest)"),
+        ('Digest =,",="', "(Digest)"),
+    ],
+)
+def test_a_camera_that_wants_a_password_in_an_unknown_way_is_told_of(challenge: str, words: str) -> None:
+    def answer(server: socket.socket) -> None:
+        connection, _ = server.accept()
+        with connection:
+            connection.recv(4096)
+            connection.sendall(f"HTTP/1.0 401 No\r\nWWW-Authenticate: {challenge}\r\n\r\n".encode())
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = threading.Thread(target=answer, args=(server,))
+        thread.start()
+        said = why_no_stream(f"http://u:s3cret@127.0.0.1:{server.getsockname()[1]}/")
+        thread.join()
+    assert words in said
+    assert "s3cret" not in said
 
 
 @pytest.mark.parametrize(

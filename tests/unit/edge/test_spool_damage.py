@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import shutil
@@ -15,6 +16,7 @@ import pytest
 from edge_runtime.contracts.rows import STREAMS, Stream
 from edge_runtime.service import spool as spool_module
 from edge_runtime.service.spool import Spool
+from edge_runtime.service.spool_files import why_lost
 from edge_runtime.service.spool_memory import Gone
 from tests.unit.edge.rows import Reason, alert, loss, open_spool, result, sample
 from tests.waiting import wait_until
@@ -265,7 +267,22 @@ def test_samples_that_vanish_while_running_stop_nobody(tmp_path: Path, spool: Sp
     assert spool.flush()
     assert spool.status().results == 1
     assert spool.status().disk_free_bytes > 0
-    assert losses(spool) == ([] if instead == "nothing" else [("samples", 1, "disk.full")])
+    assert losses(spool) == ([] if instead == "nothing" else [("samples", 1, "disk.error")])
+
+
+@pytest.mark.parametrize(
+    ("number", "reason"),
+    [
+        (errno.ENOSPC, "disk.full"),
+        (errno.EDQUOT, "disk.full"),
+        (errno.EROFS, "disk.read-only"),
+        (errno.EACCES, "disk.denied"),
+        (errno.EIO, "disk.error"),
+    ],
+)
+def test_the_ledger_tells_a_full_disk_from_a_broken_one(number: int, reason: str) -> None:
+    assert why_lost(OSError(number, "no")) == reason
+    assert why_lost(sqlite3.OperationalError("disk I/O error")) == "disk.error"
 
 
 def test_a_home_that_vanishes_stops_nobody(tmp_path: Path) -> None:

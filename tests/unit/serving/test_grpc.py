@@ -203,6 +203,50 @@ def test_asynchronous_calls_and_streams(client: triton.InferenceServerClient) ->
     assert heard_of[2][0].as_numpy("logits").argmax() == 1
 
 
+@pytest.mark.parametrize("empty_final", [False, True])
+def test_a_stream_says_that_an_answer_is_the_last(client: triton.InferenceServerClient, empty_final: bool) -> None:
+    answers: queue.Queue[tuple[Any, Any]] = queue.Queue()
+    client.start_stream(lambda result, error: answers.put((result, error)))
+    try:
+        for number in range(3):
+            client.async_stream_infer(
+                "bright",
+                [tensor("frame", "UINT8", frame(10))],
+                request_id=str(number),
+                enable_empty_final_response=empty_final,
+            )
+        under_way = {"0", "1", "2"}
+        # As Triton's own examples wait.
+        while under_way:
+            result, error = answers.get(timeout=10)
+            assert error is None
+            assert result.as_numpy("logits").argmax() == 0
+            response = result.get_response()
+            if response.parameters["triton_final_response"].bool_param:
+                under_way.remove(response.id)
+    finally:
+        client.stop_stream()
+    assert answers.empty(), "one answer each"
+
+
+def test_a_call_of_its_own_has_no_word_of_streams(client: triton.InferenceServerClient) -> None:
+    response = client.infer("bright", [tensor("frame", "UINT8", frame(1))]).get_response()
+    assert "triton_final_response" not in response.parameters
+
+
+def test_a_last_answer_that_is_wanted_neither_so_nor_so_is_refused(server: GrpcServer) -> None:
+    asked = frame_request()
+    asked.id = "odd"
+    asked.parameters["triton_enable_empty_final_response"].string_param = "yes"
+    with grpc.insecure_channel(address(server)) as channel:
+        bodies = iter([asked.SerializeToString()])
+        (answer,) = channel.stream_stream(f"/{SERVICE}/ModelStreamInfer")(bodies, timeout=20)
+    said = parse("ModelStreamInferResponse", answer)
+    assert "triton_enable_empty_final_response is true or false" in said.error_message
+    assert said.infer_response.id == "odd"
+    assert said.infer_response.parameters["triton_final_response"].bool_param, "nothing more comes about it"
+
+
 def test_an_error_in_a_stream_says_which_request_it_is_about(server: GrpcServer) -> None:
     asked = [request("unheard-of", id="one"), frame_request(shape=[64]), b"\xff", request("unheard-of", id="two")]
     asked[1].id = "odd"

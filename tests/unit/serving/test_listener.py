@@ -27,6 +27,8 @@ from edge_runtime.serving import listener
 from edge_runtime.serving.listener import InferenceServer
 from edge_runtime.serving.model import ServedModel, load_model
 from edge_runtime.serving.shelf import ModelShelf
+from edge_runtime.sources.base import SourceOptions
+from edge_runtime.sources.push import PushBoard, PushSource
 from tests.unit.serving import onnx_models as models
 from tests.unit.serving.raw_client import RawClient, binary_echo, chunked, echo_body, request
 from tests.waiting import wait_until
@@ -739,24 +741,27 @@ def test_an_address_that_is_taken_is_a_plain_error(served: Served) -> None:
 
 
 def test_frames_are_handed_to_the_door() -> None:
-    taken: list[tuple[str, bytes]] = []
-
-    def door(pipeline: str, frame: bytes) -> str:
-        taken.append((pipeline, frame))
-        return {"camera": "taken", "busy": "full"}.get(pipeline, "unknown")
-
-    with serving(door=door) as served:
+    board = PushBoard()
+    board.keep(["camera", "busy"])
+    camera = PushSource("camera", Path("unused"), SourceOptions(board=board))
+    while board.offer("busy", b"x") == "taken":
+        pass
+    with serving(door=board) as served:
         frame = bytes(range(256)) * 100
         assert served.ask("/v1/pipelines/camera/frames", frame).status == 202
         assert served.ask("/v1/pipelines/camera/frames", gzip.compress(frame), "Content-Encoding: gzip").status == 202
         bomb = gzip.compress(bytes(5 * 2**20))
         assert served.ask("/v1/pipelines/camera/frames", bomb, "Content-Encoding: gzip").status == 413
         assert served.ask("/v1/pipelines/busy/frames", frame).status == 429
-        assert served.ask("/v1/pipelines/other/frames", frame).status == 404
-        assert taken[:2] == [("camera", frame)] * 2
+        # Whoever takes the pipeline's name for it is told the right ones.
+        other = served.ask("/v1/pipelines/other/frames", frame)
+        assert other.status == 404
+        assert "at: /v1/pipelines/busy/frames, /v1/pipelines/camera/frames." in other.json["error"]
+        assert [read.data for _ in range(2) if (read := camera.read(0.0))] == [frame] * 2
         empty = served.ask("/v1/pipelines/camera/frames", b"", "Content-Length: 0", method="POST")
         assert (empty.status, "empty" in empty.json["error"]) == (400, True)
-        assert all(frame for _, frame in taken)
+        assert camera.read(0.0) is None
+    camera.close()
 
 
 def test_metadata_and_figures(served: Served) -> None:
