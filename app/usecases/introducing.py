@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ from app.fleet.client import BoxClient
 from app.store import boxes as box_store
 from app.store.records import Box
 from app.usecases import roots, trust
+from app.usecases.crew import side_by_side
 from edge_runtime.contracts.errors import InputInvalid, LinesideError, NotFound, NotIntroduced, TrustRefused
 from edge_runtime.update.roots import RootFacts, is_signed_by, read_root
 
@@ -48,37 +50,37 @@ def introduce_with(ctx: Context, chosen: Sequence[Box], key: RootKey, *, told: T
     certificate = ctx.roots().facts.root_certificate
     if certificate is None:
         raise InputInvalid("The site's root is of before: boxes do not know the root key yet.", hint="Enrol them anew.")
+    deciding = threading.Lock()
+
+    def tell(box: Box) -> str | None:
+        try:
+            with BoxClient(box.address, box.certificate, identity) as client:
+                _introduce(ctx, box, client, key, deciding)
+        except LinesideError as error:
+            return str(error)
+        return None
+
     reasons = {}
     with trust.root_identity(key, certificate) as identity:
-        for box in chosen:
-            try:
-                with BoxClient(box.address, box.certificate, identity) as client:
-                    _introduce(ctx, box, client, key)
-            except LinesideError as error:
-                reasons[box.name] = str(error)
-            told(box.name, reasons.get(box.name))
+        for box, reason in side_by_side(tell, chosen, "introduce"):
+            told(box.name, reason)
+            if reason is not None:
+                reasons[box.name] = reason
     return reasons
 
 
-def _introduce(ctx: Context, box: Box, client: BoxClient, key: RootKey) -> None:
+def _introduce(ctx: Context, box: Box, client: BoxClient, key: RootKey, deciding: threading.Lock) -> None:
     """Afterwards the box's newest root is this desktop's, byte for byte, and lists it.
 
+    :param deciding: held where its answer may change what this desktop's newest root is.
     :raises TrustRefused: it cannot be so.
     """
     there = client.newest_root()
     if not there:
         raise TrustRefused("It belongs to no site yet.", hint="Enrol it.")
-    theirs, own = client.root(there), ctx.roots()
-    if there > own.version or (there == own.version and theirs != own.newest):
-        facts = read_root(theirs)
-        if facts.version != there or not is_signed_by(own.newest, theirs):
-            raise TrustRefused(f"What it has as root {there} is not signed with this root key.")
-        listed_there = ctx.identity.fingerprint in (facts.desktops or {})
-        if there > own.version and (_has(client, own.version, own.newest) or listed_there):
-            # Made after this desktop's newest one, with the root key: it counts, whomever it strikes off.
-            roots.level(ctx, box, client, there, facts.digest)
-        else:
-            _climb(ctx, box, facts, key)
+    theirs = client.root(there)
+    with deciding:
+        _settle(ctx, box, client, there, theirs, key)
     own = ctx.roots()
     if ctx.identity.fingerprint not in own.desktops():
         raise TrustRefused(
@@ -93,6 +95,21 @@ def _introduce(ctx: Context, box: Box, client: BoxClient, key: RootKey) -> None:
     if lacked:
         words = f"Brought root {own.version} to {box.name} with the root key."
         ctx.database.write(lambda writer: writer.activity("trust.root-delivered", box.box, words))
+
+
+def _settle(ctx: Context, box: Box, client: BoxClient, there: int, theirs: bytes, key: RootKey) -> None:
+    """Afterwards this desktop's newest root is the one of the box, or may follow it there."""
+    own = ctx.roots()
+    if there > own.version or (there == own.version and theirs != own.newest):
+        facts = read_root(theirs)
+        if facts.version != there or not is_signed_by(own.newest, theirs):
+            raise TrustRefused(f"What it has as root {there} is not signed with this root key.")
+        listed_there = ctx.identity.fingerprint in (facts.desktops or {})
+        if there > own.version and (_has(client, own.version, own.newest) or listed_there):
+            # Made after this desktop's newest one, with the root key: it counts, whomever it strikes off.
+            roots.level(ctx, box, client, there, facts.digest)
+        else:
+            _climb(ctx, box, facts, key)
 
 
 def _has(client: BoxClient, version: int, body: bytes) -> bool:
