@@ -78,7 +78,14 @@ def build_parser(chosen: str | None = None) -> argparse.ArgumentParser:
     init.add_argument("--name", help="what people call this box (default: the machine's name)")
     trust = commands.add_parser("trust", help="trust a desktop and its site's releases")
     trust.add_argument("--desktop", type=Path, required=True, help="the desktop's certificate, PEM")
-    trust.add_argument("--root", type=Path, required=True, help="the site's root metadata, root.json")
+    trust.add_argument(
+        "--root",
+        type=Path,
+        required=True,
+        nargs="+",
+        metavar="FILE",
+        help="the site's root metadata, root.json; before it those in between that the box lacks, the oldest first",
+    )
     run = commands.add_parser("run", help="run the box until SIGTERM")
     for name, purpose in COMMANDS.items():
         if name == chosen:
@@ -98,11 +105,11 @@ def _init(home: Path, name: str | None, *, as_json: bool) -> None:
     _say(json.dumps(facts) if as_json else f"{made.name}: {made.box}")
 
 
-def _trust(home: Path, desktop: Path, root: Path, *, as_json: bool) -> None:
+def _trust(home: Path, desktop: Path, roots: list[Path], *, as_json: bool) -> None:
     fingerprint = trust_desktop(
         home,
         desktop_pem=_read(desktop, MAX_CERTIFICATE_BYTES).decode("ascii", "replace"),
-        root_metadata=_read(root, MAX_ROOT_BYTES),
+        roots=[_read(root, MAX_ROOT_BYTES) for root in roots],
     )
     _say(json.dumps({"desktop": fingerprint}) if as_json else f"trusted: {fingerprint}")
 

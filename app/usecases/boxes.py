@@ -69,7 +69,7 @@ def enrol_local(ctx: Context, box_home: Path, *, address: str | None = None) -> 
     where = address or read_address(box_home)
     split_address(where)
     require_free_name(ctx, found.box, found.name)
-    trust_desktop(box_home, desktop_pem=ctx.identity.certificate_pem, root_metadata=ctx.repository().root_bytes)
+    trust_desktop(box_home, desktop_pem=ctx.identity.certificate_pem, roots=ctx.roots().chain())
     return enter_box(ctx, box=found.box, name=found.name, address=where, certificate=found.certificate_pem)
 
 

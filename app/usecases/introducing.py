@@ -12,7 +12,15 @@ from app.store import boxes as box_store
 from app.store.records import Box
 from app.usecases import roots, trust
 from app.usecases.crew import side_by_side
-from edge_runtime.contracts.errors import InputInvalid, LinesideError, NotFound, NotIntroduced, TrustRefused
+from edge_runtime.contracts.errors import (
+    BoxRefused,
+    InputInvalid,
+    LinesideError,
+    NotFound,
+    NotIntroduced,
+    RootKeyWrong,
+    TrustRefused,
+)
 from edge_runtime.update.roots import RootFacts, is_signed_by, read_root
 
 if TYPE_CHECKING:
@@ -38,16 +46,28 @@ def introduce_all(ctx: Context, names: list[str], *, root_key: Path, passphrase:
         newest = ctx.roots().facts
         chosen = [box for box in box_store.list_boxes(ctx.database) if roots.is_pending(box, newest)]
     with changing_keys(ctx.places):
-        key = trust.unlock_root(ctx, root_key, passphrase)
+        key = _any_root_key(ctx, root_key, passphrase)
     reasons = introduce_with(ctx, chosen, key, told=told)
     if chosen and len(reasons) == len(chosen):
         raise NotIntroduced(" ".join(f"{name}: {reason}" for name, reason in reasons.items()))
     return reasons
 
 
+def _any_root_key(ctx: Context, root_key: Path, passphrase: str) -> RootKey:
+    """Also one that was replaced: it signs nothing any more, and a box that was off meanwhile knows no other holder."""
+    from cloud_sync.release.root_key import open_key, sealed_key
+
+    try:
+        return trust.unlock_root(ctx, root_key, passphrase)
+    except RootKeyWrong:
+        key = open_key(sealed_key(root_key), passphrase, root_key.name)
+        ctx.roots().certificate_of(key.keyid)
+        return key
+
+
 def introduce_with(ctx: Context, chosen: Sequence[Box], key: RootKey, *, told: Told) -> dict[str, str]:
     """As :func:`introduce_all`, with a key that is open already; none may have taken it."""
-    certificate = ctx.roots().facts.root_certificate
+    certificate = ctx.roots().certificate_of(key.keyid)
     if certificate is None:
         raise InputInvalid("The site's root is of before: boxes do not know the root key yet.", hint="Enrol them anew.")
     deciding = threading.Lock()
@@ -89,7 +109,15 @@ def _introduce(ctx: Context, box: Box, client: BoxClient, key: RootKey, deciding
         )
     lacked = range(there + 1, own.version + 1)
     for version in lacked:
-        client.put_root(version, own.body(version))
+        try:
+            client.put_root(version, own.body(version))
+        except BoxRefused as error:
+            if version == lacked[0] or key.keyid in own.keyids:
+                raise
+            raise TrustRefused(
+                f"It has root {version - 1} now, and with that it does not know this root key any more.",
+                hint="Introduce it once more, with the root key that took its place.",
+            ) from error
     if client.root(own.version) != own.newest or client.newest_root() != own.version:
         raise TrustRefused(f"It did not take root {own.version}.")
     if lacked:

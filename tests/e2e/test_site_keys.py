@@ -608,3 +608,56 @@ def test_what_is_wrong_with_a_file_is_said_and_changes_nothing(
             joining.join(tmp_path / "second", tmp_path / "bad", number=number)
     assert not (tmp_path / "second" / "repository").exists()
     joining.join(tmp_path / "second", tmp_path / "a", number=number).close()
+
+
+def behind(office: Context, box: RunningBox, folder: Path, stack: ExitStack, copies: Path) -> Context:
+    """A desktop that was admitted after the root key was replaced twice, all while the box was off.
+
+    :param copies: takes the root keys of before.
+    """
+    copies.mkdir()
+    enrolled = boxes.enrol_local(office, box.home)
+    assert problem(office) is None
+    box.stop()
+    for number in (1, 2):
+        (copies / f"{number}.pem").write_bytes(office.places.root_key.read_bytes())
+        trust.rotate_root(office, root_key=office.places.root_key, passphrase=PASSPHRASE, new_passphrase=PASSPHRASE)
+    late = admitted(office, folder, stack, "late")
+    box.start()
+    box_store.set_status(late.database, enrolled.box, address=read_address(box.home))
+    assert "does not trust" in (problem(late) or "")
+    return late
+
+
+def test_a_box_that_was_off_while_the_root_key_was_replaced_is_enrolled_by_a_later_desktop(
+    office: Context, box: RunningBox, tmp_path: Path, stack: ExitStack
+) -> None:
+    late = behind(office, box, tmp_path, stack, tmp_path / "copies")
+    boxes.enrol_local(late, box.home)
+    assert problem(late) is None
+    assert trust.get_trust(late).pending == ()
+    other = stack.enter_context(sites.create_site(tmp_path / "other", "Other site", PASSPHRASE))
+    with pytest.raises(TrustRefused, match="another site"):
+        boxes.enrol_local(other, box.home)
+
+
+def test_a_root_key_that_was_replaced_still_brings_roots_to_boxes_that_know_no_newer_one(
+    office: Context, box: RunningBox, tmp_path: Path, stack: ExitStack
+) -> None:
+    copies = tmp_path / "copies"
+    late = behind(office, box, tmp_path, stack, copies)
+    today = office.places.root_key
+    with pytest.raises(NotIntroduced):
+        introduced(late, today)
+    # Each of the two brings the root that names the one after it.
+    for number in (1, 2):
+        with pytest.raises(NotIntroduced, match=f"root {number + 1} now"):
+            introduced(late, copies / f"{number}.pem")
+        with pytest.raises(NotIntroduced):
+            introduced(late, copies / f"{number}.pem")
+    assert introduced(late, today) == [("press-4", None)]
+    assert problem(late) is None
+    assert late.roots().version == 4
+    stranger = stack.enter_context(sites.create_site(tmp_path / "other", "Other site", PASSPHRASE))
+    with pytest.raises(RootKeyWrong):
+        introduced(late, stranger.places.root_key)
