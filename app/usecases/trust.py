@@ -22,7 +22,7 @@ from app.usecases import roots
 from app.usecases.sites import check_passphrase, desktop_name
 from edge_runtime.contracts import wire
 from edge_runtime.contracts.errors import AlreadyExists, ClockDoubtful, InputInvalid, LinesideError, NotFound
-from edge_runtime.identity import Identity, create_identity, fingerprint_of, load_identity
+from edge_runtime.identity import Identity, create_identity, fingerprint_of
 from edge_runtime.update.durable import sync_folder, write_durably
 
 if TYPE_CHECKING:
@@ -184,7 +184,6 @@ def rotate_key(ctx: Context, *, root_key: Path, passphrase: str) -> DesktopRow:
     with changing_keys(places):
         # Another window or command may have changed them since this one was opened.
         settle_keys(places)
-        ctx.identity = load_identity(places.keys)
         before = ctx.identity.fingerprint
         if places.former_keys.exists() and (waiting := get_trust(ctx).pending):
             raise InputInvalid(
@@ -205,7 +204,6 @@ def rotate_key(ctx: Context, *, root_key: Path, passphrase: str) -> DesktopRow:
         with noted(ctx, "trust.key-rotated", identity.fingerprint, words):
             sign_root(ctx, {**others, identity.fingerprint: desktop}, key)
             settle_keys(places)
-            ctx.identity = load_identity(places.keys)
             ctx.repository()
     return next(row for row in get_trust(ctx).desktops if row.here)
 

@@ -7,7 +7,7 @@ import shutil
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -21,6 +21,7 @@ from app.store import boxes as box_store
 from app.store import models as model_store
 from app.store.records import Model
 from app.usecases import activity, boxes, introducing, joining, rollouts, roots, sites, sync, trust
+from app.usecases.following import Following
 from cloud_sync.release.pack import pack_bundle
 from cloud_sync.release.root_key import open_key, unlock
 from cloud_sync.release.sign import ReleaseRepository
@@ -171,6 +172,31 @@ def test_new_keys_of_a_desktop_reach_a_box_that_was_off_meanwhile(
         assert again.identity.fingerprint == row.fingerprint
         assert again.repository().signed_s
         assert problem(again) is None
+
+
+def test_a_window_that_is_open_meanwhile_goes_on_with_the_new_keys(
+    office: Context, box: RunningBox, stack: ExitStack
+) -> None:
+    boxes.enrol_local(office, box.home)
+    window = stack.enter_context(open_context(office.home))
+    following = stack.enter_context(closing(Following(window, failed=print)))
+    following.look_again()
+    assert problem(window) is None
+    window.repository()
+    for _time in range(2):
+        trust.rotate_key(office, root_key=office.places.root_key, passphrase=PASSPHRASE)
+        assert problem(office) is None
+        assert window.identity == office.identity
+        assert problem(window) is None
+        assert trust.get_trust(window).listed_here
+        window.repository().confirm_date()
+    asked_ms = time.time_ns() // 1_000_000
+
+    def heard() -> bool:
+        (known,) = following.look_again()
+        return known.problem is None and (known.last_seen_ms or 0) > asked_ms
+
+    wait_until(heard, 30, "an answer to the new keys")
 
 
 def test_a_rotation_that_was_killed_is_undone_or_brought_to_its_end(office: Context) -> None:
