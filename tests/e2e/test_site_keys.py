@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -385,6 +386,21 @@ def test_a_root_key_that_was_replaced_recovers_nothing(
     command = ["site", "introduce", "--root-key", export, "--passphrase-file", tmp_path / "secret"]
     assert main([*map(str, command), "--home", str(new.home), "--json"]) == 1
     assert '"trust.not-introduced"' in capsys.readouterr().out
+
+
+def test_a_mute_box_keeps_no_other_from_being_introduced(office: Context, box: RunningBox, tmp_path: Path) -> None:
+    mute = create_identity(tmp_path / "mute", "aaa")
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        boxes.enter_box(
+            office,
+            box=mute.fingerprint,
+            name="aaa",
+            address=f"127.0.0.1:{silent.getsockname()[1]}",
+            certificate=mute.certificate_pem,
+        )
+        boxes.enrol_local(office, box.home)
+        told = introduced(office, office.places.root_key, "aaa", "press-4")
+    assert [(name, bool(why)) for name, why in told] == [("press-4", False), ("aaa", True)]
 
 
 def test_the_root_key_opens_nothing_but_the_roots(office: Context, box: RunningBox) -> None:
