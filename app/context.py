@@ -6,7 +6,7 @@ import os
 import shutil
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from importlib.metadata import entry_points
@@ -30,7 +30,7 @@ from edge_runtime.contracts.errors import (
     SiteMissing,
     StoreUnreachable,
 )
-from edge_runtime.identity import Identity, load_identity
+from edge_runtime.identity import CERTIFICATE_NAME, Identity, load_identity
 from edge_runtime.update.durable import sync_folder
 
 if TYPE_CHECKING:
@@ -44,6 +44,8 @@ if TYPE_CHECKING:
 SITE_NAME = "site.json"
 DATABASE_NAME = "lineside.db"
 KEYS_WAIT_S = 60.0
+_Stamp = tuple[int, int] | None
+"""How the file of the identity looked; None: it was not there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,8 +131,9 @@ class Context:
     secrets: Secrets
     database: Database
     blobs: Blobs
-    identity: Identity
     places: Places = field(repr=False)
+    _identity: tuple[_Stamp, Identity] = field(repr=False)
+    """Read from a file that looked so then."""
     signing: threading.Lock = field(default_factory=threading.Lock, repr=False)
     """Held while releases are signed or their signatures read together: several boxes are served at a time."""
     _repository: tuple[str, ReleaseRepository] | None = field(default=None, repr=False)
@@ -157,6 +160,16 @@ class Context:
         self.settings = settings
         # Hosts are made from the settings: the next burst uses the new ones.
         self.__dict__.pop("hosts", None)
+
+    @property
+    def identity(self) -> Identity:
+        """This desktop's, as it is now: another window or command may have given it new keys a moment ago."""
+        seen = _stamp(self.places)
+        if seen != self._identity[0]:
+            # As long as the new keys are on their way to their place, those of before are the ones that there are.
+            with suppress(DatabaseDamaged):
+                self._identity = seen, _desktop_identity(self.places)
+        return self._identity[1]
 
     @cached_property
     def patches(self) -> Patches:
@@ -272,7 +285,7 @@ def open_context(home: Path, *, vault: Vault | None = None) -> Context:
         with changing_keys(places):
             settle_keys(places)
     _remove_copies_of_the_root_key(places)
-    identity = _desktop_identity(places)
+    identity = _stamp(places), _desktop_identity(places)
     if not places.database.exists() or places.database.stat().st_size == 0:
         raise DatabaseDamaged(f"{places.database} is gone or empty, though the site is here.")
     return Context(
@@ -282,8 +295,8 @@ def open_context(home: Path, *, vault: Vault | None = None) -> Context:
         secrets=Secrets(site.site, vault),
         database=Database.open(places.database, replica=site.replica),
         blobs=Blobs(places.objects),
-        identity=identity,
         places=places,
+        _identity=identity,
     )
 
 
@@ -353,6 +366,14 @@ def _remove_copies_of_the_root_key(places: Places) -> None:
     """What a version of before left in the site's folder when it was killed as it spoke to boxes with that key."""
     for folder in places.home.glob(".root-key.*"):
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _stamp(places: Places) -> _Stamp:
+    try:
+        stat = (places.keys / CERTIFICATE_NAME).stat()
+    except FileNotFoundError:
+        return None
+    return stat.st_mtime_ns, stat.st_ino
 
 
 def _desktop_identity(places: Places) -> Identity:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -135,9 +136,11 @@ def read_address(home: Path) -> str:
     return f"[{host}]:{found.port}" if ":" in host else f"{host}:{found.port}"
 
 
-def trust_desktop(home: Path, *, desktop_pem: str, root_metadata: bytes) -> str:
+def trust_desktop(home: Path, *, desktop_pem: str, roots: Sequence[bytes]) -> str:
     """Trust a desktop and its site's releases; returns the desktop's fingerprint. Again: nothing happens.
 
+    :param roots: the site's newest root metadata, and before it those in between that a box of this site may lack, the
+        oldest first: where the root key was replaced meanwhile, each leads to the next.
     :raises TrustRefused: the box belongs to another site already, or the root lists its desktops and this is none.
     :raises InputInvalid: no certificate, or no root metadata.
     :raises NotFound: there is no box in this folder.
@@ -146,7 +149,7 @@ def trust_desktop(home: Path, *, desktop_pem: str, root_metadata: bytes) -> str:
     from edge_runtime.update.roots import read_root
 
     read_home(home)
-    listed, fingerprint = read_root(root_metadata).desktops, fingerprint_of(desktop_pem)
+    listed, fingerprint = read_root(roots[-1]).desktops, fingerprint_of(desktop_pem)
     if listed is not None and fingerprint not in listed:
         raise TrustRefused(
             f"The root that was brought does not list the desktop {fingerprint[:12]}.",
@@ -154,5 +157,10 @@ def trust_desktop(home: Path, *, desktop_pem: str, root_metadata: bytes) -> str:
         )
     store = TrustStore(home)
     # The root first: it is what may be refused.
-    store.set_root(root_metadata)
+    known = store.version
+    for body in roots[:-1]:
+        # A box without a site begins with the newest one.
+        if 0 < known < read_root(body).version:
+            store.set_root(body)
+    store.set_root(roots[-1])
     return store.add_desktop(desktop_pem)

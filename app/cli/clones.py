@@ -37,11 +37,20 @@ def _clones(_arguments: argparse.Namespace, session: Session) -> None:
 
     with session.open() as ctx:
         found = clones.look_for_clones(ctx)
-        names = clones.names_of(ctx, {side.box for clone in found for side in clone.sides})
+        begun = clones.begun_renewals(ctx)
+        sides = {side.box for clone in found for side in clone.sides}
+        names = clones.names_of(ctx, sides | {one.box for one in begun})
     lines = ["No box has been copied, as far as can be told from here."] if not found else []
     for clone in found:
         lines += [*([""] if lines else []), *_side_by_side(clone, names)]
-    session.answer({"clones": found}, lines)
+    for one in begun:
+        lines += [
+            *([""] if lines else []),
+            f"The machine at {one.address} was being given a new identity, and may have it already. To end that:",
+            f"  lineside boxes renew {text.clean(names[one.box])} --address {one.address}",
+        ]
+    unfinished = [{"box": one.box, "address": one.address, "name": one.name} for one in begun]
+    session.answer({"clones": found, "begun": unfinished}, lines)
 
 
 def _side_by_side(clone: Clone, names: Mapping[str, str]) -> list[str]:

@@ -58,7 +58,7 @@ def _scan(arguments: argparse.Namespace, session: Session) -> None:
         "NAME": lambda one: text.cut(one.seen.name, NAME_WIDTH),
         "BOX": lambda one: text.short(one.seen.box),
         "ADDRESS": lambda one: ", ".join(one.seen.addresses[:2]),
-        "KEY": lambda one: "proved" if one.seen.proved else "only claimed",
+        "KEY": _key,
         "SITE": _site,
         "INTERFACE": lambda one: ", ".join(one.seen.interfaces),
         "FOUND BY": _how,
@@ -91,6 +91,12 @@ def _looked(looked: Looked, via: str | None) -> str:
     parts += [f"asked every address of {network}" for network in looked.swept]
     parts += [f"{text.clean(via)} asked every address of {text.clean(network)}" for network in looked.swept_via]
     return f"How far it looked: {', '.join(parts) or 'the addresses that were named'}."
+
+
+def _key(one: Found) -> str:
+    if one.seen.proved:
+        return "proved"
+    return f"{one.vouched} says so" if one.vouched else "only claimed"
 
 
 def _site(one: Found) -> str:

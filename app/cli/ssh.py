@@ -38,10 +38,15 @@ def add_sign_in(parser: argparse.ArgumentParser) -> None:
         metavar="LABEL",
         help="the fingerprint on the machine's label: SHA256:…, or the text of its QR code",
     )
-    way = parser.add_mutually_exclusive_group()
-    way.add_argument("--password-file", type=Path, metavar="FILE", help="read the password from the first line of FILE")
-    way.add_argument(
-        "--key", type=Path, metavar="FILE", help="sign in with this private key (default: a running agent)"
+    parser.add_argument(
+        "--password-file", type=Path, metavar="FILE", help="read the password from the first line of FILE"
+    )
+    parser.add_argument(
+        "--key",
+        type=Path,
+        metavar="FILE",
+        help="sign in with this private key, or with the agent's of which this is the public half (default: a running "
+        "agent); with --password-file as well where the machine wants both",
     )
     parser.add_argument(
         "--sudo-password-file", type=Path, metavar="FILE", help="read sudo's password from FILE (default: the same)"

@@ -19,6 +19,7 @@ from types import TracebackType
 from typing import Literal, TypeVar
 from urllib.parse import quote, urlencode
 
+from app.fleet.deadline import Deadline, TimedSocket, dial
 from app.fleet.failures import no_answer, refusal, wrong_key
 from app.fleet.pacing import Pace
 from app.fleet.pages import SpoolPage, read_page
@@ -83,8 +84,9 @@ class BoxClient:
         self.address, self.certificate = address, certificate_pem
         self._host, self._port = split_address(address)
         self._context = client_context(identity, certificate_pem)
+        self._context.sslsocket_class = TimedSocket
         self._pinned = ssl.PEM_cert_to_DER_cert(certificate_pem)
-        self._connection: http.client.HTTPSConnection | None = None
+        self._connection: tuple[http.client.HTTPConnection, TimedSocket] | None = None
         self._lock = threading.Lock()
         self._heard = False
         """It took this desktop for one that may ask, at least once."""
@@ -106,7 +108,7 @@ class BoxClient:
 
     def page(self, stream: Stream, after: int, limit: int = 1000) -> SpoolPage:
         """Rows of a stream after a cursor; where the box's spool had to begin anew, from its beginning."""
-        body = self._call("GET", f"/v1/spool/{stream}", query={"after": str(after), "limit": str(limit)})
+        body = self._call("GET", f"/v1/spool/{stream}", query={"after": str(after), "limit": str(limit)}, bulk=True)
         page = read_page(stream, body, what=f"{stream} page of {self.address}")
         if page.more and (not page.rows or page.cursor == after):
             raise BoxRefused(f"The box at {self.address} sent a page of {stream} that leads nowhere.")
@@ -121,7 +123,7 @@ class BoxClient:
 
         :raises ObjectCorrupt: the box sent other bytes.
         """
-        body = self._call("GET", f"/v1/samples/{quote(sample)}", limit=MAX_SAMPLE_BYTES)
+        body = self._call("GET", f"/v1/samples/{quote(sample)}", limit=MAX_SAMPLE_BYTES, bulk=True)
         if hashlib.sha256(body).hexdigest() != sample:
             raise ObjectCorrupt(f"The box at {self.address} sent other bytes for sample {sample[:12]}.")
         return body
@@ -187,7 +189,7 @@ class BoxClient:
 
     def _put_piece(self, sha256: str, offset: int, size: int, piece: bytes) -> int:
         query = {"offset": str(offset), "size": str(size)}
-        return self._ask("PUT", f"/v1/objects/{sha256}", Stored, query=query, body=piece).have
+        return self._ask("PUT", f"/v1/objects/{sha256}", Stored, query=query, body=piece, bulk=True).have
 
     def witnessed(self) -> Witnessed:
         """How far the chain of the desktop that asks had come, as the box was told.
@@ -217,7 +219,7 @@ class BoxClient:
 
     def put_metadata(self, name: str, body: bytes) -> None:
         """Send one file of the release repository's metadata."""
-        self._call("PUT", f"/v1/metadata/{quote(name)}", body=body)
+        self._call("PUT", f"/v1/metadata/{quote(name)}", body=body, bulk=True)
 
     def probe(self, bundle_sha256: str) -> ProbeReport:
         """Try a delivered bundle in the box's sandbox; changes nothing there."""
@@ -242,7 +244,7 @@ class BoxClient:
 
         :raises NotFound: a box of before, which does not know this.
         """
-        self._ask("POST", "/v1/measure", Measured, body=body, timeout_s=PROBE_TIMEOUT_S)
+        self._ask("POST", "/v1/measure", Measured, body=body, timeout_s=PROBE_TIMEOUT_S, bulk=True)
 
     def shadow(self, target: str | None) -> None:
         """Let a signed target see the line beside the model that answers, or end that; the sandbox tries it first."""
@@ -291,7 +293,7 @@ class BoxClient:
     def logs(self, after: int = 0, limit: int = 2000) -> BoxLog:
         """What the box logged last."""
         query = {"after": str(after), "limit": str(limit)}
-        return self._ask("GET", "/v1/logs", BoxLog, query=query)
+        return self._ask("GET", "/v1/logs", BoxLog, query=query, bulk=True)
 
     def config(self, version: int | None = None) -> ConfigText:
         """Its ``edge.toml`` as it stands, or one of before; secrets are hidden."""
@@ -335,8 +337,9 @@ class BoxClient:
         query: dict[str, str] | None = None,
         body: bytes | None = None,
         timeout_s: float = ANSWER_TIMEOUT_S,
+        bulk: bool = False,
     ) -> T:
-        answer = self._call(method, path, query=query, body=body, timeout_s=timeout_s)
+        answer = self._call(method, path, query=query, body=body, timeout_s=timeout_s, bulk=bulk)
         return wire.decode(answer, kind, what=f"answer of {self.address}")
 
     def _call(
@@ -348,16 +351,21 @@ class BoxClient:
         body: bytes | None = None,
         timeout_s: float = ANSWER_TIMEOUT_S,
         limit: int = MAX_BODY_BYTES,
+        bulk: bool = False,
     ) -> bytes:
+        """:param timeout_s: for all of it, from the connecting to the last byte of the answer.
+        :param bulk: the time grows with what is carried; see :class:`Deadline`.
+        """
         target = f"{path}?{urlencode(query)}" if query else path
         with self._lock:
+            deadline = Deadline(timeout_s, bulk=bulk)
             try:
                 try:
-                    status, answer = self._exchange(method, target, body, timeout_s, limit)
+                    status, answer = self._exchange(method, target, body, deadline, limit)
                 except (http.client.HTTPException, ConnectionError, ssl.SSLEOFError):
                     # An idle connection that the box has closed says so only now; every call may be repeated.
                     self._drop()
-                    status, answer = self._exchange(method, target, body, timeout_s, limit)
+                    status, answer = self._exchange(method, target, body, deadline, limit)
             except (http.client.HTTPException, OSError) as error:
                 self._drop()
                 raise no_answer(self.address, error, heard=self._heard) from error
@@ -367,11 +375,10 @@ class BoxClient:
         return answer
 
     def _exchange(
-        self, method: str, target: str, body: bytes | None, timeout_s: float, limit: int
+        self, method: str, target: str, body: bytes | None, deadline: Deadline, limit: int
     ) -> tuple[int, bytes]:
-        connection = self._connection or self._connect(timeout_s)
-        if connection.sock is not None:
-            connection.sock.settimeout(timeout_s)
+        connection, sock = self._connection or self._connect(deadline)
+        sock.deadline = deadline
         connection.request(method, target, body, {"Content-Type": "application/json"} if body else {})
         with connection.getresponse() as response:
             answer = response.read(limit + 1)
@@ -381,22 +388,23 @@ class BoxClient:
             if response.length:
                 # The connection ended in the middle of the body, which read() with a limit keeps to itself.
                 raise http.client.IncompleteRead(answer, response.length)
+            if response.will_close:
+                self._drop()
             return response.status, answer
 
-    def _connect(self, timeout_s: float) -> http.client.HTTPSConnection:
-        connection = http.client.HTTPSConnection(
-            self._host, self._port, timeout=min(timeout_s, ANSWER_TIMEOUT_S), context=self._context
-        )
-        self._connection = connection
-        connection.connect()
-        presented = connection.sock.getpeercert(binary_form=True)
-        if presented != self._pinned:
+    def _connect(self, deadline: Deadline) -> tuple[http.client.HTTPConnection, TimedSocket]:
+        sock = dial(self._host, self._port, self._context, deadline, most_s=ANSWER_TIMEOUT_S)
+        if sock.getpeercert(binary_form=True) != self._pinned:
+            sock.close()
             raise wrong_key(self.address)
-        return connection
+        connection = http.client.HTTPConnection(self._host, self._port)
+        connection.sock = sock
+        self._connection = connection, sock
+        return self._connection
 
     def _drop(self) -> None:
         if self._connection is not None:
-            self._connection.close()
+            self._connection[0].close()
             self._connection = None
 
 

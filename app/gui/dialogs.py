@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from PySide6.QtCore import QEvent, QObject, Qt, Signal
-from PySide6.QtGui import QShowEvent
+from PySide6.QtGui import QCloseEvent, QShowEvent
 from PySide6.QtWidgets import QDialog, QFileDialog, QHBoxLayout, QLabel, QLineEdit, QScrollArea, QVBoxLayout, QWidget
 
 from app.gui import error_texts
@@ -44,6 +44,10 @@ class FormDialog(QDialog):
         self.cancel = Button(self.tr("Cancel"), clicked=self.reject)
         self._problem = label("", "bad", wrap=True)
         self._problem.hide()
+        self._under_way = label(self.tr("Under way. To close this does not stop it."), "muted", wrap=True)
+        self._under_way.hide()
+        self._busy = self._put_away = self._over = False
+        self.finished.connect(self._end)
         self._first: QWidget | None = None
         self.fields: QVBoxLayout = column(gap=16)
         self.fields.addWidget(label(title, "title", wrap=True))
@@ -60,7 +64,9 @@ class FormDialog(QDialog):
         self._area.setAccessibleName(title)
         self._area.setWidget(self._inside)
         self._inside.installEventFilter(self)
-        self._outer: QVBoxLayout = column(self._area, self._problem, row(1, self.cancel, self.primary), gap=16)
+        self._outer: QVBoxLayout = column(
+            self._area, self._problem, self._under_way, row(1, self.cancel, self.primary), gap=16
+        )
         self._outer.setContentsMargins(24, 24, 24, 16)
         self.setLayout(self._outer)
 
@@ -134,8 +140,9 @@ class FormDialog(QDialog):
         box = self._outer
         margins = box.contentsMargins()
         height = margins.top() + margins.bottom() + box.spacing() + self.primary.sizeHint().height()
-        if not self._problem.isHidden():
-            height += box.spacing() + self._problem.heightForWidth(width)
+        for words in (self._problem, self._under_way):
+            if not words.isHidden():
+                height += box.spacing() + words.heightForWidth(width)
         return height
 
     @property
@@ -146,22 +153,57 @@ class FormDialog(QDialog):
         self.accept()
 
     def attempt(self, tasks: Tasks, work: Callable[[], T], done: Callable[[T], object]) -> None:
-        """Run ``work`` off the GUI thread; a refusal is shown beside the button, so that a field can be mended."""
+        """Run ``work`` off the GUI thread; a refusal is shown beside the button, so that a field can be mended.
+
+        Nothing stops it, and the button beside says so: who closes the dialog has it back when it has something to say.
+        """
         self.complain("")
-        self.primary.setEnabled(False)
+        self._set_busy(True)
 
         def finished(result: T) -> None:
-            self.primary.setEnabled(True)
+            self._set_busy(False)
             done(result)
+            self._come_back()
 
         def refused(error: BaseException) -> None:
-            self.primary.setEnabled(True)
+            self._set_busy(False)
             if isinstance(error, LinesideError):
                 self.complain(refusal(error))
             else:
                 tasks.report(error)
+            self._come_back()
 
         tasks.run_query(work, finished, owner=self, failed=refused)
+
+    def reject(self) -> None:
+        """Close; with work under way, only put it away."""
+        if self._busy:
+            self._put_away = True
+            self.hide()
+        else:
+            super().reject()
+
+    def closeEvent(self, event: QCloseEvent) -> None:
+        if self._busy:
+            self.reject()
+            event.ignore()
+        else:
+            super().closeEvent(event)
+
+    def _set_busy(self, busy: bool) -> None:
+        self._busy = busy
+        self.primary.setEnabled(not busy)
+        self.cancel.setText(self.tr("Close") if busy else self.tr("Cancel"))
+        self._under_way.setVisible(busy)
+        self.fit()
+
+    def _come_back(self) -> None:
+        if self._put_away and not self._over:
+            self._put_away = False
+            self.open()
+
+    def _end(self) -> None:
+        self._over = True
 
 
 class Confirm(FormDialog):

@@ -19,7 +19,7 @@ from app.store.activity import ENROLLED, FORGOTTEN
 from app.store.records import Box, Page
 from app.usecases import roots
 from app.usecases.contact import begin_contact
-from app.usecases.crew import Crew
+from app.usecases.crew import side_by_side
 from app.usecases.progress import CancelToken, Progress, ProgressEvent, silent
 from app.usecases.witnesses import tell_head
 from edge_runtime.contracts.errors import AlreadyExists, BoxWrongKey, LinesideError, NotFound
@@ -30,9 +30,6 @@ if TYPE_CHECKING:
     from app.context import Context
 
 WRITERS = 8
-ASKED_AT_ONCE = 16
-GRACE_S = 1.0
-"""For who is being asked, once the question is taken back."""
 BATCH = 64
 """Samples that are marked as here in one transaction."""
 
@@ -72,7 +69,7 @@ def enrol_local(ctx: Context, box_home: Path, *, address: str | None = None) -> 
     where = address or read_address(box_home)
     split_address(where)
     require_free_name(ctx, found.box, found.name)
-    trust_desktop(box_home, desktop_pem=ctx.identity.certificate_pem, root_metadata=ctx.repository().root_bytes)
+    trust_desktop(box_home, desktop_pem=ctx.identity.certificate_pem, roots=ctx.roots().chain())
     return enter_box(ctx, box=found.box, name=found.name, address=where, certificate=found.certificate_pem)
 
 
@@ -135,13 +132,8 @@ def refresh(ctx: Context, name: str | None = None) -> list[Box]:
 
     They are asked side by side: one that is silent, or drips, keeps no other from hearing of new keys.
     """
-    crew = Crew(ASKED_AT_ONCE, "refresh")
-    asked = [crew.submit(partial(_ask, ctx, box)) for box in _chosen(ctx, name)]
-    try:
-        for one in asked:
-            one.result()
-    finally:
-        crew.end(asked, grace_s=GRACE_S)
+    for _asked in side_by_side(partial(_ask, ctx), _chosen(ctx, name), "refresh"):
+        pass
     roots.forget_former_keys(ctx)
     return _chosen(ctx, name)
 

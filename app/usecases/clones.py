@@ -50,6 +50,9 @@ class Begun:
     """A renewal that is under way: enough to go on with it, wherever it was cut off."""
 
     request: RequestId
+    box: str = ""
+    """The one that was copied; empty: written down by a version of before."""
+    address: str = ""
     name: Name | None = None
     new: NewIdentity | None = None
     """What the copy has prepared; before this is written down it does not take it."""
@@ -88,6 +91,18 @@ def is_known_copy(ctx: Context, name: str, address: str) -> bool:
     )
 
 
+def begun_renewals(ctx: Context) -> tuple[Begun, ...]:
+    """The renewals of which the end was not heard: the copy may have its new identity already, and then it is no clone
+    any more. To do the same again ends them.
+    """
+    found = []
+    for path in sorted((ctx.home / "renewals").glob("*.json")):
+        with suppress(InputInvalid):
+            found.append(_read_begun(path))
+    known = {box.box for box in box_store.list_boxes(ctx.database)}
+    return tuple(begun for begun in found if begun is not None and begun.box in known)
+
+
 def renew(ctx: Context, name: str, address: str, *, new_name: str | None = None) -> Box:
     """Give the copy of a box that answers at ``address`` an identity of its own, and enter it as another box.
 
@@ -108,7 +123,7 @@ def renew(ctx: Context, name: str, address: str, *, new_name: str | None = None)
         return _enter(ctx, box, begun.new, address, path)
     _collect_original(ctx, box, address)
     if begun is None or (new_name is not None and begun.name != new_name):
-        begun = Begun(request=secrets.token_hex(16), name=new_name)
+        begun = Begun(request=secrets.token_hex(16), box=box.box, address=address, name=new_name)
     with BoxClient(address, box.certificate, ctx.identity) as client:
         if begun.name is None:
             _require_other_name(ctx, client.status().name)

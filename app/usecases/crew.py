@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable
-from concurrent.futures import Future
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, as_completed
+from functools import partial
 from queue import SimpleQueue
 from typing import Any, TypeVar
 
+A = TypeVar("A")
 T = TypeVar("T")
+
+AT_ONCE = 16
+GRACE_S = 1.0
+"""For who is being asked, once the question is taken back."""
 
 
 class Crew:
@@ -60,3 +66,17 @@ class Crew:
                 else:
                     future.set_result(result)
             self._free.release()
+
+
+def side_by_side(work: Callable[[A], T], over: Iterable[A], name: str) -> Iterator[tuple[A, T]]:
+    """Do it for each, :data:`AT_ONCE` at a time, and give each with its result as it comes; what fails is raised.
+
+    :param name: as of :class:`Crew`.
+    """
+    crew = Crew(AT_ONCE, name)
+    asked = {crew.submit(partial(work, one)): one for one in over}
+    try:
+        for done in as_completed(asked):
+            yield asked[done], done.result()
+    finally:
+        crew.end(asked, grace_s=GRACE_S)

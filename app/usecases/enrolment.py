@@ -18,7 +18,7 @@ from app.fleet.ssh.address import SshTarget
 from app.fleet.ssh.bundle import Load, load_for
 from app.fleet.ssh.machine import Machine, Probe, choose_python, meet, supervisor_source
 from app.fleet.ssh.notes import Note, say
-from app.fleet.ssh.preflight import Facts, Text, Wanted, is_installed, judge
+from app.fleet.ssh.preflight import Facts, Text, Wanted, is_installed, judge, lacked_roots
 from app.fleet.ssh.session import SignIn, SshSession, open_session
 from app.fleet.ssh.upload import Staged, look_at_staged, plan, upload
 from app.store import boxes as box_store
@@ -209,7 +209,7 @@ class _Enrolment:
         machine.as_self("unstage", _Changed)
         started_by = {"unit": load.unit(), "clock": load.clock_drop_in(), "supervise": supervisor_source()}
         served = self._do(machine, Step.SERVICE, "serve", _Served, **started_by)
-        keys = self._keys(machine, facts)
+        keys = self._keys(machine, facts, wanted)
         self._do(machine, Step.START, "start", _Changed, anew=False)
         box = self._confirm(machine, keys, load.bundle.manifest.version)
         warnings = tuple(map(say, notes))
@@ -266,7 +266,7 @@ class _Enrolment:
             staged_bytes=sum(load.size_of(digest) - offset for digest, offset in missing.items()),
             copied_bytes=load.size,
             unpacked_bytes=load.unpacked_bytes,
-            root=self.ctx.repository().root_bytes.decode(errors="replace"),
+            roots=tuple(root.decode(errors="replace") for root in self.ctx.roots().chain()),
             now_ms=now_ms(),
             has_staging=machine.probe.has_home,
             free_staging=machine.probe.free_bytes,
@@ -326,12 +326,11 @@ class _Enrolment:
             hint="Look at who else may write to the folder .lineside-upload there. Nothing of it was used.",
         )
 
-    def _keys(self, machine: Machine, facts: Facts) -> _Exchanged:
+    def _keys(self, machine: Machine, facts: Facts, wanted: Wanted) -> _Exchanged:
         name = self.name or (facts.home.name if facts.home and facts.home.name else "") or facts.hostname
-        root = self.ctx.repository().root_bytes.decode()
-        keys: _Exchanged = self._do(
-            machine, Step.KEYS, "exchange", _Exchanged, name=name, desktop=self.ctx.identity.certificate_pem, root=root
-        )
+        roots = lacked_roots(facts.home.root if facts.home else None, wanted.roots)
+        desktop = self.ctx.identity.certificate_pem
+        keys: _Exchanged = self._do(machine, Step.KEYS, "exchange", _Exchanged, name=name, desktop=desktop, roots=roots)
         if fingerprint_of(keys.certificate) != keys.box:
             raise InputInvalid("The box's certificate is not the one of the key that it names.")
         require_free_name(self.ctx, keys.box, keys.name)

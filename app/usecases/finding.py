@@ -51,6 +51,8 @@ class Found:
     """Its name on this desktop's list."""
     moved_from: str | None = None
     """Where it was known to be until now; from here on it is followed to where its key answered."""
+    vouched: str | None = None
+    """Name of the enrolled box that says that the key answered there: its word, where it is not proved here."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,6 +134,8 @@ def scan(
         swept=((*request.subnets, *evidence.sweep.networks) if request.via is None else evidence.sweep.networks),
         swept_via=neighbours.swept,
     )
+    # What another box says that it has seen proved is not proved here.
+    vouched = {seen.box: seen.told_by[0] for seen in neighbours.found if seen.proved}
     names = {box.box: box.name for box in known}
     if ctx:
         # Two addresses of one key may be two machines; `clones` asks them.
@@ -140,8 +144,8 @@ def scan(
                 sightings.note_key(ctx.database, seen.box, seen.addresses)
     moved = _follow(ctx, known, evidence.found) if ctx else {}
     found = tuple(
-        Found(seen=seen, known_as=names.get(seen.box), moved_from=moved.get(seen.box))
-        for seen in _merge(evidence.found, neighbours.found)
+        Found(seen=seen, known_as=names.get(seen.box), moved_from=moved.get(seen.box), vouched=vouched.get(seen.box))
+        for seen in _merge(evidence.found, (replace(seen, proved=False) for seen in neighbours.found))
     )
     return ScanReport(found=found, reasons=tuple(reasons), looked=looked)
 

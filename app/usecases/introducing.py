@@ -10,7 +10,16 @@ from app.fleet.client import BoxClient
 from app.store import boxes as box_store
 from app.store.records import Box
 from app.usecases import roots, trust
-from edge_runtime.contracts.errors import InputInvalid, LinesideError, NotFound, NotIntroduced, TrustRefused
+from app.usecases.crew import side_by_side
+from edge_runtime.contracts.errors import (
+    BoxRefused,
+    InputInvalid,
+    LinesideError,
+    NotFound,
+    NotIntroduced,
+    RootKeyWrong,
+    TrustRefused,
+)
 from edge_runtime.update.roots import RootFacts, is_signed_by, read_root
 
 if TYPE_CHECKING:
@@ -36,27 +45,45 @@ def introduce_all(ctx: Context, names: list[str], *, root_key: Path, passphrase:
         newest = ctx.roots().facts
         chosen = [box for box in box_store.list_boxes(ctx.database) if roots.is_pending(box, newest)]
     with changing_keys(ctx.places):
-        key = trust.unlock_root(ctx, root_key, passphrase)
+        key = _any_root_key(ctx, root_key, passphrase)
     reasons = introduce_with(ctx, chosen, key, told=told)
     if chosen and len(reasons) == len(chosen):
         raise NotIntroduced(" ".join(f"{name}: {reason}" for name, reason in reasons.items()))
     return reasons
 
 
+def _any_root_key(ctx: Context, root_key: Path, passphrase: str) -> RootKey:
+    """Also one that was replaced: it signs nothing any more, and a box that was off meanwhile knows no other holder."""
+    from cloud_sync.release.root_key import open_key, sealed_key
+
+    try:
+        return trust.unlock_root(ctx, root_key, passphrase)
+    except RootKeyWrong:
+        key = open_key(sealed_key(root_key), passphrase, root_key.name)
+        ctx.roots().certificate_of(key.keyid)
+        return key
+
+
 def introduce_with(ctx: Context, chosen: Sequence[Box], key: RootKey, *, told: Told) -> dict[str, str]:
     """As :func:`introduce_all`, with a key that is open already; none may have taken it."""
-    certificate = ctx.roots().facts.root_certificate
+    certificate = ctx.roots().certificate_of(key.keyid)
     if certificate is None:
         raise InputInvalid("The site's root is of before: boxes do not know the root key yet.", hint="Enrol them anew.")
+
+    def tell(box: Box) -> str | None:
+        try:
+            with BoxClient(box.address, box.certificate, identity) as client:
+                _introduce(ctx, box, client, key)
+        except LinesideError as error:
+            return str(error)
+        return None
+
     reasons = {}
     with trust.root_identity(key, certificate) as identity:
-        for box in chosen:
-            try:
-                with BoxClient(box.address, box.certificate, identity) as client:
-                    _introduce(ctx, box, client, key)
-            except LinesideError as error:
-                reasons[box.name] = str(error)
-            told(box.name, reasons.get(box.name))
+        for box, reason in side_by_side(tell, chosen, "introduce"):
+            told(box.name, reason)
+            if reason is not None:
+                reasons[box.name] = reason
     return reasons
 
 
@@ -71,17 +98,7 @@ def _introduce(ctx: Context, box: Box, client: BoxClient, key: RootKey) -> None:
     theirs = client.root(there)
     # Two at once, of this desktop, would each make a root of one number.
     with changing_keys(ctx.places):
-        own = ctx.roots()
-        if there > own.version or (there == own.version and theirs != own.newest):
-            facts = read_root(theirs)
-            if facts.version != there or not is_signed_by(own.newest, theirs):
-                raise TrustRefused(f"What it has as root {there} is not signed with this root key.")
-            listed_there = ctx.identity.fingerprint in (facts.desktops or {})
-            if there > own.version and (_has(client, own.version, own.newest) or listed_there):
-                # Made after this desktop's newest one, with the root key: it counts, whomever it strikes off.
-                roots.level(ctx, box, client, there, facts.digest)
-            else:
-                _climb(ctx, box, facts, key)
+        _settle(ctx, box, client, there, theirs, key)
     own = ctx.roots()
     if ctx.identity.fingerprint not in own.desktops():
         raise TrustRefused(
@@ -90,12 +107,37 @@ def _introduce(ctx: Context, box: Box, client: BoxClient, key: RootKey) -> None:
         )
     lacked = range(there + 1, own.version + 1)
     for version in lacked:
-        client.put_root(version, own.body(version))
+        try:
+            client.put_root(version, own.body(version))
+        except BoxRefused as error:
+            if version == lacked[0] or key.keyid in own.keyids:
+                raise
+            raise TrustRefused(
+                f"It has root {version - 1} now, and with that it does not know this root key any more.",
+                hint="Introduce it once more, with the root key that took its place.",
+            ) from error
     if client.root(own.version) != own.newest or client.newest_root() != own.version:
         raise TrustRefused(f"It did not take root {own.version}.")
     if lacked:
         words = f"Brought root {own.version} to {box.name} with the root key."
         ctx.database.write(lambda writer: writer.activity("trust.root-delivered", box.box, words))
+
+
+def _settle(ctx: Context, box: Box, client: BoxClient, there: int, theirs: bytes, key: RootKey) -> None:
+    """Afterwards this desktop's newest root is the one of the box, or may follow it there. Call it while
+    :func:`changing_keys`.
+    """
+    own = ctx.roots()
+    if there > own.version or (there == own.version and theirs != own.newest):
+        facts = read_root(theirs)
+        if facts.version != there or not is_signed_by(own.newest, theirs):
+            raise TrustRefused(f"What it has as root {there} is not signed with this root key.")
+        listed_there = ctx.identity.fingerprint in (facts.desktops or {})
+        if there > own.version and (_has(client, own.version, own.newest) or listed_there):
+            # Made after this desktop's newest one, with the root key: it counts, whomever it strikes off.
+            roots.level(ctx, box, client, there, facts.digest)
+        else:
+            _climb(ctx, box, facts, key)
 
 
 def _has(client: BoxClient, version: int, body: bytes) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import shutil
+import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,6 +18,7 @@ from app.store.database import Database
 from app.store.records import Box, Site
 from app.store.writer import Writer
 from app.usecases import carried, introducing, trust
+from app.usecases.crew import side_by_side
 from app.usecases.sites import MAX_NAME, desktop_name
 from edge_runtime.contracts import wire
 from edge_runtime.contracts.errors import (
@@ -31,7 +33,7 @@ from edge_runtime.identity import Identity, create_identity, load_identity
 from edge_runtime.update.durable import write_durably
 
 if TYPE_CHECKING:
-    from cloud_sync.release.handover import Admission, Handover, JoinRequest
+    from cloud_sync.release.handover import Admission, Handover, JoinRequest, KnownBox
     from cloud_sync.release.root_key import RootKey
     from cloud_sync.release.site_roots import SiteRoots
 
@@ -181,19 +183,31 @@ def _ask_for_newer(handover: Handover, roots: SiteRoots, key: RootKey) -> SiteRo
     if certificate is None:
         return roots
     refused, knows_it = [], False
-    with trust.root_identity(key, certificate) as identity:
-        for box in handover.boxes:
-            try:
-                with BoxClient(box.address, box.certificate, identity) as client:
-                    newest = client.newest_root()
-                    knows_it = True
+    adopting = threading.Lock()
+
+    def ask(box: KnownBox) -> bool | None:
+        """Whether it knows the root key; None: it does not say."""
+        nonlocal roots
+        known = None
+        try:
+            with BoxClient(box.address, box.certificate, identity) as client:
+                newest = client.newest_root()
+                known = True
+                with adopting:
                     for version in range(roots.version + 1, newest + 1):
                         roots = roots.adopt(client.root(version))
-            except BoxRefused:
+        except BoxRefused:
+            return known or False
+        except LinesideError:
+            # It is off, or has a root beside ours: the one that is made now takes the place of both.
+            return known
+        return known
+
+    with trust.root_identity(key, certificate) as identity:
+        for box, known in side_by_side(ask, handover.boxes, "recover"):
+            knows_it = knows_it or known is True
+            if known is False:
                 refused.append(box.name)
-            except LinesideError:
-                # It is off, or has a root beside ours: the one that is made now takes the place of both.
-                continue
     if refused and not knows_it:
         raise RootKeyWrong(
             f"{', '.join(refused)} answered, and no box knows the root key in this file: it was replaced by another "

@@ -231,8 +231,8 @@ def _require_unlisted(ctx: Context, target: SshTarget, facts: Facts) -> None:
 def _require_own_site(ctx: Context, target: SshTarget, facts: Facts) -> None:
     if facts.home is None or not facts.home.lived_in:
         return
-    root = ctx.repository().root_bytes.decode(errors="replace")
-    if not facts.home.root or not is_same_site(facts.home.root, root):
+    roots = (root.decode(errors="replace") for root in ctx.roots().chain())
+    if not facts.home.root or not is_same_site(facts.home.root, roots):
         called = f" {one_line(facts.home.name)}" if facts.home.name else ""
         whose = "is of another site" if facts.home.root else "does not say of which site it is"
         raise ReleaseOtherSite(f"The box{called} at {target.host} {whose}.")

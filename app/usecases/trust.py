@@ -30,7 +30,7 @@ from edge_runtime.contracts.errors import (
     LinesideError,
     NotFound,
 )
-from edge_runtime.identity import Identity, create_identity, fingerprint_of, load_identity
+from edge_runtime.identity import Identity, create_identity, fingerprint_of
 from edge_runtime.update.durable import sync_folder, write_durably
 
 if TYPE_CHECKING:
@@ -217,7 +217,6 @@ def rotate_key(ctx: Context, *, root_key: Path, passphrase: str) -> DesktopRow:
     with changing_keys(places):
         # Another window or command may have changed them since this one was opened.
         settle_keys(places)
-        ctx.identity = load_identity(places.keys)
         before = ctx.identity.fingerprint
         key = unlock_root(ctx, root_key, passphrase)
         listed = _listed(ctx)
@@ -233,7 +232,6 @@ def rotate_key(ctx: Context, *, root_key: Path, passphrase: str) -> DesktopRow:
         with noted(ctx, "trust.key-rotated", identity.fingerprint, words):
             sign_root(ctx, {**others, identity.fingerprint: desktop}, key)
             settle_keys(places)
-            ctx.identity = load_identity(places.keys)
             ctx.repository()
     return next(row for row in get_trust(ctx).desktops if row.here)
 

@@ -87,6 +87,20 @@ class SiteRoots:
         except FileNotFoundError as error:
             raise NotFound(f"This desktop has no root {version}.") from error
 
+    def chain(self) -> list[bytes]:
+        """Every root that is here, the first one first."""
+        return [path.read_bytes() for path in self.paths]
+
+    def certificate_of(self, keyid: str) -> str | None:
+        """Of a root key, as the newest root that names it has it: who knows no newer one knows its holder by it.
+
+        :raises RootKeyWrong: no root here names it.
+        """
+        for body in reversed(self.chain()):
+            if keyid in _root(body).roles[Root.type].keyids:
+                return read_root(body).root_certificate
+        raise RootKeyWrong("This key has never signed the roots of this site.")
+
     def desktops(self) -> dict[str, Desktop]:
         """By fingerprint; empty where the newest root is of the time before roots listed them."""
         root = _root(self.newest)

@@ -21,13 +21,20 @@ def add_parser(commands: Parsers) -> None:
     """The command's arguments."""
     parser = commands.add_parser("trust", description="Trust a desktop and its site's releases.")
     parser.add_argument("--desktop", type=Path, required=True, help="the desktop's certificate, PEM")
-    parser.add_argument("--root", type=Path, required=True, help="the site's root metadata, root.json")
+    parser.add_argument(
+        "--root",
+        type=Path,
+        required=True,
+        nargs="+",
+        metavar="FILE",
+        help="the site's root metadata, root.json; before it those in between that the box lacks, the oldest first",
+    )
     parser.add_argument("--home", type=Path, required=True, help="the box's folder")
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
 def run(options: argparse.Namespace) -> int:
-    """Read both files, and trust what they name.
+    """Read the files, and trust what they name.
 
     :raises InputInvalid: a file cannot be read, or is far too long.
     :raises LinesideError: as :func:`edge_runtime.enrolment.trust_desktop`.
@@ -35,7 +42,7 @@ def run(options: argparse.Namespace) -> int:
     fingerprint = trust_desktop(
         options.home,
         desktop_pem=_read(options.desktop, MAX_CERTIFICATE_BYTES).decode("ascii", "replace"),
-        root_metadata=_read(options.root, MAX_ROOT_BYTES),
+        roots=[_read(root, MAX_ROOT_BYTES) for root in options.root],
     )
     sys.stdout.write((json.dumps({"desktop": fingerprint}) if options.json else f"trusted: {fingerprint}") + "\n")
     return 0

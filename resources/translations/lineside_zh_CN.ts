@@ -776,6 +776,14 @@
         <translation>从这里看，没有边缘盒被复制。</translation>
     </message>
     <message>
+        <source>The machine at {address} was being given a new identity, and may have it already. To go on ends it, wherever it was.</source>
+        <translation>位于 {address} 的机器正在获得新身份，可能已经获得。点击“继续”，从中断处完成。</translation>
+    </message>
+    <message>
+        <source>Go on</source>
+        <translation>继续</translation>
+    </message>
+    <message>
         <source>One key on {n} machines</source>
         <translation>{n} 台机器使用同一个密钥</translation>
     </message>
@@ -833,6 +841,10 @@
     <message>
         <source>Compare them…</source>
         <translation>对比…</translation>
+    </message>
+    <message>
+        <source>A copy was being given a new identity, and its last word was not heard.</source>
+        <translation>正在为一个副本更换身份，但没有收到它的最后答复。</translation>
     </message>
     <message>
         <source>A box was copied: two machines answer with one key.</source>
@@ -1342,6 +1354,14 @@
         <source>Cancel</source>
         <translation>取消</translation>
     </message>
+    <message>
+        <source>Under way. To close this does not stop it.</source>
+        <translation>正在进行。关闭此窗口不会使其停止。</translation>
+    </message>
+    <message>
+        <source>Close</source>
+        <translation>关闭</translation>
+    </message>
 </context>
 <context>
     <name>FoundBoxes</name>
@@ -1416,6 +1436,10 @@
     <message>
         <source>Enrolled on this desktop.</source>
         <translation>已在本机登记。</translation>
+    </message>
+    <message>
+        <source>Not proved from here: {box} says that its key answers there.</source>
+        <translation>未在此处验证：{box} 称其密钥在那里应答。</translation>
     </message>
     <message>
         <source>Only announced: its key does not answer there.</source>
@@ -3505,8 +3529,8 @@
         <translation>不会保存，且只发送给密钥与标签一致的机器。</translation>
     </message>
     <message>
-        <source>The key&apos;s passphrase, if it has one.</source>
-        <translation>密钥的口令（如果有）。</translation>
+        <source>The key&apos;s passphrase, if it has one. Where the machine wants a password as well, give it as that of sudo.</source>
+        <translation>密钥的口令（如果有）。如果机器还要求密码，请填在 sudo 密码处。</translation>
     </message>
 </context>
 <context>

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,7 +21,7 @@ from app.fleet.ssh import session
 from app.fleet.ssh.address import SshTarget
 from app.fleet.ssh.session import SignIn
 from app.store.ssh_access import access_of
-from app.usecases import activity, boxes, enrolment, sites
+from app.usecases import activity, boxes, enrolment, joining, sites, trust
 from app.usecases.enrolment import Step
 from app.usecases.progress import ProgressEvent
 from edge_runtime.contracts.enrolment_errors import (
@@ -322,6 +323,25 @@ def test_a_box_of_another_site_is_left_alone(bare: Visit, tmp_path: Path) -> Non
     still = bare.machine.written()
     assert {name for name in before if name.startswith("opt")} == {name for name in still if name.startswith("opt")}
     assert boxes.refresh(bare.ctx, NAME)[0].problem is None
+
+
+def test_a_desktop_that_came_after_the_root_key_was_replaced_brings_the_box_all_roots(
+    bare: Visit, tmp_path: Path
+) -> None:
+    bare.enrol()
+    office = bare.ctx
+    secret: dict[str, Any] = {"root_key": office.places.root_key, "passphrase": "correct horse"}
+    for _time in range(2):
+        trust.rotate_root(office, new_passphrase="correct horse", **secret)
+    request = joining.request_join(tmp_path / "late", tmp_path / "request", name="late")
+    trust.admit(office, request, tmp_path / "admission", **secret)
+    number = trust.get_trust(office).site_number
+    with joining.join(tmp_path / "late", tmp_path / "admission", number=number) as late:
+        assert "does not trust" in (boxes.refresh(late, NAME)[0].problem or "")
+        again = Visit(late, bare.machine, bare.bundle, tmp_path)
+        assert again.enrol().changed == ("keys",)
+        box = boxes.refresh(late, NAME)[0]
+        assert (box.problem, box.status and box.status.root) == (None, 4)
 
 
 def test_another_build_replaces_the_one_before_and_runs(bare: Visit, tmp_path: Path) -> None:

@@ -5,16 +5,18 @@ from __future__ import annotations
 import json
 import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from app.fleet.ssh.address import SshTarget
-from app.fleet.ssh.session import SignIn, open_session
+from app.fleet.ssh.keys import load_key
+from app.fleet.ssh.session import Secret, SignIn, open_session
 from app.usecases import boxes, clocks
 from app.usecases.release import Rows
 from edge_runtime.contracts.enrolment_errors import EnrolmentUnsuitable, SshRefused, SshSudo, SshUnexpected
-from edge_runtime.contracts.errors import ClockForbidden
+from edge_runtime.contracts.errors import ClockForbidden, InputInvalid
 from tests.fakes.bare_machine import PASSWORD, USER, needed
 from tests.fakes.light_bundles import light_bundle
 from tests.fakes.visits import NAME, Visit, visit
@@ -52,32 +54,147 @@ def test_a_program_that_ends_before_it_has_heard_all_has_its_status(bare: Visit)
             assert (ended.status, ended.stderr) == (status, "why\n")
 
 
-def test_an_agent_with_many_keys_leaves_room_for_the_password(
-    bare: Visit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    bare.machine.serve(port=2022, more="MaxAuthTries 2")
-    agent = subprocess.Popen(["ssh-agent", "-D", "-a", str(tmp_path / "agent")], stdout=subprocess.PIPE)
+@contextmanager
+def running_agent(folder: Path, *keys: Path) -> Iterator[None]:
+    """With these keys, in their order."""
+    folder.mkdir()
+    agent = subprocess.Popen(["ssh-agent", "-D", "-a", str(folder / "agent")], stdout=subprocess.PIPE)
     try:
         assert agent.stdout is not None
         agent.stdout.readline()
-        monkeypatch.setenv("SSH_AUTH_SOCK", str(tmp_path / "agent"))
-        for number in range(4):
-            key = tmp_path / f"id-{number}"
-            subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key], check=True)
-            subprocess.run(["ssh-add", "-q", str(key)], check=True)
-        asked: list[str] = []
-
-        def ask(what: str) -> str:
-            asked.append(what)
-            return PASSWORD
-
-        signed = SignIn(ask=ask)
-        target = SshTarget(USER, bare.machine.address, 2022)
-        assert "keys" in bare.enrol(signed, target=target).changed
-        assert asked == ["password"]
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setenv("SSH_AUTH_SOCK", str(folder / "agent"))
+            for key in keys:
+                subprocess.run(["ssh-add", "-q", str(key)], check=True)
+            yield
     finally:
         agent.kill()
         agent.communicate()
+
+
+def new_key(path: Path, *more: str, kind: str = "ed25519", passphrase: str = "") -> Path:
+    subprocess.run(["ssh-keygen", "-q", "-t", kind, "-N", passphrase, "-f", path, *more], check=True)
+    return path
+
+
+def let_in(bare: Visit, *keys: Path) -> None:
+    folder = bare.machine.root / "home" / USER / ".ssh"
+    folder.mkdir(exist_ok=True)
+    (folder / "authorized_keys").write_text("".join(Path(f"{key}.pub").read_text() for key in keys))
+
+
+def signed_in(bare: Visit, port: int, sign_in: SignIn) -> str | None:
+    """What it took to get in there: the password, or none."""
+    target = SshTarget(USER, bare.machine.address, port)
+    with open_session(target, bare.machine.fingerprint(), sign_in, check=lambda: None) as session:
+        assert session.run("id -un").stdout.decode().strip() == USER
+        return session.password
+
+
+def test_an_agent_with_many_keys_leaves_room_for_the_password(bare: Visit, tmp_path: Path) -> None:
+    bare.machine.serve(port=2022, more="MaxAuthTries 2")
+    asked: list[str] = []
+
+    def ask(what: str) -> str:
+        asked.append(what)
+        return PASSWORD
+
+    with running_agent(tmp_path / "agent", *(new_key(tmp_path / f"id-{number}") for number in range(4))):
+        target = SshTarget(USER, bare.machine.address, 2022)
+        assert "keys" in bare.enrol(SignIn(ask=ask), target=target).changed
+    assert asked == ["password"]
+
+
+def test_of_an_agent_with_many_keys_the_one_that_is_named_is_offered(bare: Visit, tmp_path: Path) -> None:
+    keys = [new_key(tmp_path / f"id-{number}") for number in range(8)]
+    let_in(bare, keys[7])
+    bare.machine.serve(port=2022, more="MaxAuthTries 2")
+    with running_agent(tmp_path / "agent", *keys[:7]):
+        with pytest.raises(SshRefused, match="2 more keys of the agent were not tried") as refused:
+            signed_in(bare, 2022, SignIn())
+        assert "public half" in refused.value.hint
+        with pytest.raises(InputInvalid, match="no running agent holds"):
+            signed_in(bare, 2022, SignIn(key=tmp_path / "id-7.pub"))
+    with running_agent(tmp_path / "another", *keys):
+        assert signed_in(bare, 2022, SignIn(key=tmp_path / "id-7.pub")) is None
+
+
+def test_a_server_that_wants_two_proofs_gets_both_or_it_is_said_what_it_wants(bare: Visit, tmp_path: Path) -> None:
+    key, other = new_key(tmp_path / "id", passphrase="pass phrase"), new_key(tmp_path / "other")
+    let_in(bare, key)
+    ways = ("publickey,password", "password,publickey", "publickey,keyboard-interactive", "publickey")
+    for port, way in enumerate(ways, 2022):
+        bare.machine.serve(port=port, more=f"AuthenticationMethods {way}")
+
+    def ask(what: Secret) -> str | None:
+        return {"passphrase": "pass phrase", "password": PASSWORD}.get(what)
+
+    for port in (2022, 2023):
+        assert signed_in(bare, port, SignIn(key=key, ask=ask)) == PASSWORD
+        with running_agent(tmp_path / f"agent-{port}"):
+            subprocess.run(["ssh-keygen", "-q", "-p", "-P", "pass phrase", "-N", "", "-f", key], check=True)
+            subprocess.run(["ssh-add", "-q", str(key)], check=True)
+            subprocess.run(["ssh-keygen", "-q", "-p", "-P", "", "-N", "pass phrase", "-f", key], check=True)
+            assert signed_in(bare, port, SignIn(password=PASSWORD)) == PASSWORD
+            assert signed_in(bare, port, SignIn(ask=ask)) == PASSWORD
+    with pytest.raises(SshRefused, match=r"took the key of .*, and still wants a password"):
+        signed_in(bare, 2022, SignIn(key=key, ask=lambda what: "pass phrase" if what == "passphrase" else None))
+    with pytest.raises(SshRefused, match=r"took the key of .*, and still wants a password"):
+        signed_in(bare, 2022, SignIn(key=key, ask=lambda what: "pass phrase" if what == "passphrase" else "wrong"))
+    with pytest.raises(SshRefused, match=r"took the password of .*, and still wants a key"):
+        signed_in(bare, 2023, SignIn(key=other, password=PASSWORD))
+    with pytest.raises(SshRefused, match=r"took the key of .*, and still wants an answer that is typed"):
+        signed_in(bare, 2024, SignIn(key=key, ask=ask))
+    for port in (2022, 2023, 2024):
+        with pytest.raises(SshRefused, match=r"does not let|still wants"):
+            signed_in(bare, port, SignIn(key=other, ask=lambda _what: None))
+    asked: list[Secret] = []
+
+    def heard(what: Secret) -> str | None:
+        asked.append(what)
+        return ask(what)
+
+    assert signed_in(bare, 2025, SignIn(key=key, ask=heard)) is None
+    assert asked == ["passphrase"], "no password where a key is enough"
+
+
+@pytest.mark.parametrize("passphrase", ["", "pass phrase"])
+@pytest.mark.parametrize("form", ["RFC4716", "PEM", "PKCS8"])
+@pytest.mark.parametrize("kind", ["rsa", "ecdsa"])
+def test_keys_of_every_form_open(tmp_path: Path, kind: str, form: str, passphrase: str) -> None:
+    path = new_key(tmp_path / "id", "-m", form, kind=kind, passphrase=passphrase)
+    (key,) = load_key(path, [lambda: "wrong", lambda: None, lambda: passphrase])
+    assert key.get_base64() == Path(f"{path}.pub").read_text().split()[1]
+    if passphrase:
+        with pytest.raises(InputInvalid, match="passphrase"):
+            load_key(path, [lambda: "wrong", lambda: None])
+
+
+def test_keys_of_every_form_sign_in_and_what_is_none_is_named(bare: Visit, tmp_path: Path) -> None:
+    key = new_key(tmp_path / "id")
+    pkcs8 = new_key(tmp_path / "pkcs8", "-m", "PKCS8", kind="rsa")
+    let_in(bare, pkcs8)
+    assert signed_in(bare, 22, SignIn(key=pkcs8)) is None
+    with pytest.raises(SshRefused):
+        signed_in(bare, 22, SignIn(key=key))
+    authority = new_key(tmp_path / "authority")
+    (bare.machine.root / "etc/ssh/lineside_ca.pub").write_text(Path(f"{authority}.pub").read_text())
+    bare.machine.serve(port=2022, more="TrustedUserCAKeys /etc/ssh/lineside_ca.pub")
+    for one in (key, new_key(tmp_path / "rsa", kind="rsa")):
+        subprocess.run(["ssh-keygen", "-q", "-s", authority, "-I", "who", "-n", USER, f"{one}.pub"], check=True)
+        for path in (one, Path(f"{one}-cert.pub")):
+            assert signed_in(bare, 2022, SignIn(key=path)) is None
+    Path(f"{key}-cert.pub").write_text("ssh-rsa-cert-v01@openssh.com AAAA\n")
+    with pytest.raises(InputInvalid, match="no certificate of the key"):
+        signed_in(bare, 2022, SignIn(key=key))
+    for text, why in (
+        ("PuTTY-User-Key-File-3: ssh-ed25519\n", "PuTTY"),
+        ("nonsense", "no private key"),
+        ("", "no priv"),
+    ):
+        (tmp_path / "odd").write_text(text)
+        with pytest.raises(InputInvalid, match=why):
+            signed_in(bare, 22, SignIn(key=tmp_path / "odd"))
 
 
 def test_a_password_that_has_expired_is_not_a_wrong_one(bare: Visit) -> None:

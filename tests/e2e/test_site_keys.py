@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import shutil
+import socket
 import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -23,6 +24,7 @@ from app.store import boxes as box_store
 from app.store import models as model_store
 from app.store.records import Model
 from app.usecases import activity, boxes, introducing, joining, rollouts, roots, sites, sync, trust
+from app.usecases.following import Following
 from cloud_sync.release.pack import pack_bundle
 from cloud_sync.release.root_key import open_key, unlock
 from cloud_sync.release.sign import ReleaseRepository
@@ -174,6 +176,31 @@ def test_new_keys_of_a_desktop_reach_a_box_that_was_off_meanwhile(
         assert again.identity.fingerprint == row.fingerprint
         assert again.repository().signed_s
         assert problem(again) is None
+
+
+def test_a_window_that_is_open_meanwhile_goes_on_with_the_new_keys(
+    office: Context, box: RunningBox, stack: ExitStack
+) -> None:
+    boxes.enrol_local(office, box.home)
+    window = stack.enter_context(open_context(office.home))
+    following = stack.enter_context(closing(Following(window, failed=print)))
+    following.look_again()
+    assert problem(window) is None
+    window.repository()
+    for _time in range(2):
+        trust.rotate_key(office, root_key=office.places.root_key, passphrase=PASSPHRASE)
+        assert problem(office) is None
+        assert window.identity == office.identity
+        assert problem(window) is None
+        assert trust.get_trust(window).listed_here
+        window.repository().confirm_date()
+    asked_ms = time.time_ns() // 1_000_000
+
+    def heard() -> bool:
+        (known,) = following.look_again()
+        return known.problem is None and (known.last_seen_ms or 0) > asked_ms
+
+    wait_until(heard, 30, "an answer to the new keys")
 
 
 def test_a_rotation_that_was_killed_is_undone_or_brought_to_its_end(office: Context) -> None:
@@ -378,6 +405,21 @@ def test_a_root_key_that_was_replaced_recovers_nothing(
     command = ["site", "introduce", "--root-key", export, "--passphrase-file", tmp_path / "secret"]
     assert main([*map(str, command), "--home", str(new.home), "--json"]) == 1
     assert '"trust.not-introduced"' in capsys.readouterr().out
+
+
+def test_a_mute_box_keeps_no_other_from_being_introduced(office: Context, box: RunningBox, tmp_path: Path) -> None:
+    mute = create_identity(tmp_path / "mute", "aaa")
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        boxes.enter_box(
+            office,
+            box=mute.fingerprint,
+            name="aaa",
+            address=f"127.0.0.1:{silent.getsockname()[1]}",
+            certificate=mute.certificate_pem,
+        )
+        boxes.enrol_local(office, box.home)
+        told = introduced(office, office.places.root_key, "aaa", "press-4")
+    assert [(name, bool(why)) for name, why in told] == [("press-4", False), ("aaa", True)]
 
 
 def test_the_root_key_opens_nothing_but_the_roots(office: Context, box: RunningBox) -> None:
@@ -627,3 +669,56 @@ def test_what_is_wrong_with_a_file_is_said_and_changes_nothing(
             joining.join(tmp_path / "second", tmp_path / "bad", number=number)
     assert not (tmp_path / "second" / "repository").exists()
     joining.join(tmp_path / "second", tmp_path / "a", number=number).close()
+
+
+def behind(office: Context, box: RunningBox, folder: Path, stack: ExitStack, copies: Path) -> Context:
+    """A desktop that was admitted after the root key was replaced twice, all while the box was off.
+
+    :param copies: takes the root keys of before.
+    """
+    copies.mkdir()
+    enrolled = boxes.enrol_local(office, box.home)
+    assert problem(office) is None
+    box.stop()
+    for number in (1, 2):
+        (copies / f"{number}.pem").write_bytes(office.places.root_key.read_bytes())
+        trust.rotate_root(office, root_key=office.places.root_key, passphrase=PASSPHRASE, new_passphrase=PASSPHRASE)
+    late = admitted(office, folder, stack, "late")
+    box.start()
+    box_store.set_status(late.database, enrolled.box, address=read_address(box.home))
+    assert "does not trust" in (problem(late) or "")
+    return late
+
+
+def test_a_box_that_was_off_while_the_root_key_was_replaced_is_enrolled_by_a_later_desktop(
+    office: Context, box: RunningBox, tmp_path: Path, stack: ExitStack
+) -> None:
+    late = behind(office, box, tmp_path, stack, tmp_path / "copies")
+    boxes.enrol_local(late, box.home)
+    assert problem(late) is None
+    assert trust.get_trust(late).pending == ()
+    other = stack.enter_context(sites.create_site(tmp_path / "other", "Other site", PASSPHRASE))
+    with pytest.raises(TrustRefused, match="another site"):
+        boxes.enrol_local(other, box.home)
+
+
+def test_a_root_key_that_was_replaced_still_brings_roots_to_boxes_that_know_no_newer_one(
+    office: Context, box: RunningBox, tmp_path: Path, stack: ExitStack
+) -> None:
+    copies = tmp_path / "copies"
+    late = behind(office, box, tmp_path, stack, copies)
+    today = office.places.root_key
+    with pytest.raises(NotIntroduced):
+        introduced(late, today)
+    # Each of the two brings the root that names the one after it.
+    for number in (1, 2):
+        with pytest.raises(NotIntroduced, match=f"root {number + 1} now"):
+            introduced(late, copies / f"{number}.pem")
+        with pytest.raises(NotIntroduced):
+            introduced(late, copies / f"{number}.pem")
+    assert introduced(late, today) == [("press-4", None)]
+    assert problem(late) is None
+    assert late.roots().version == 4
+    stranger = stack.enter_context(sites.create_site(tmp_path / "other", "Other site", PASSPHRASE))
+    with pytest.raises(RootKeyWrong):
+        introduced(late, stranger.places.root_key)

@@ -311,7 +311,7 @@ def test_a_box_without_a_launcher_is_told_to_be_enrolled_again(ctx: Context, box
 def test_a_full_disk_costs_the_new_version_alone(tmp_path: Path, ctx: Context, base: Path, sound: Path) -> None:
     disk = SmallDisk(tmp_path / "disk")
     box = LaunchedBox(tmp_path, base, ctx.repository().root_bytes)
-    trust_desktop(box.home, desktop_pem=ctx.identity.certificate_pem, root_metadata=ctx.repository().root_bytes)
+    trust_desktop(box.home, desktop_pem=ctx.identity.certificate_pem, roots=[ctx.repository().root_bytes])
     found = read_home(box.home)
     box.put_home_on(disk)
     try:

@@ -23,6 +23,7 @@ from app.store.records import Box, Heard, Sighting
 from app.usecases import boxes, clones
 from app.usecases.clone_rules import Clone
 from edge_runtime.contracts.audit_chain import ChainHead, seal
+from edge_runtime.contracts.errors import BoxUnreachable
 from edge_runtime.contracts.rows import AuditRow
 from tests.fakes.clones import Machine, make_machine
 from tests.gui.conftest import Bench
@@ -219,6 +220,36 @@ def test_the_copy_is_given_a_new_identity_from_the_window(
     assert {known.name for known in boxes.list_boxes(context)} == {"press-1", "press-1-2"}
     assert clones.known_clones(context) == ()
     assert "No box has been copied" in words_in(dialog)
+    assert errors == []
+    dialog.accept()
+
+
+def test_a_renewal_of_which_the_last_word_was_lost_is_ended_in_the_window(
+    bench: Bench, pair: tuple[Machine, Machine], errors: list[BaseException], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The copy has its new identity by then: nothing looks like a clone any more."""
+    _one, two = pair
+    page, context = boxes_page(bench), bench.context
+    box = boxes.get_box(context, "press-1").box
+    with monkeypatch.context() as patched:
+        patched.setattr(clones, "_has_taken", lambda *_where: (_ for _ in ()).throw(BoxUnreachable("cut off")))
+        with pytest.raises(BoxUnreachable):
+            clones.renew(context, box, two.address, new_name="press-2")
+    (begun,) = clones.begun_renewals(context)
+    assert (begun.box, begun.address, begun.name) == (box, two.address, "press-2")
+    bench.go("boxes")
+    page.notice.reload()
+    bench.settle()
+    assert "last word was not heard" in words_in(page.notice)
+    dialog = page.notice.open_comparison()
+    bench.settle()
+    (offer,) = [button for button in dialog.findChildren(Button) if button.text() == "Go on"]
+    offer.click()
+    bench.settle()
+    assert {known.name for known in boxes.list_boxes(context)} == {"press-1", "press-2"}
+    assert clones.begun_renewals(context) == ()
+    assert "No box has been copied" in words_in(dialog)
+    assert dialog.complaint == ""
     assert errors == []
     dialog.accept()
 

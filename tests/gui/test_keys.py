@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
 from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QLabel, QWidget
 from pytestqt.qtbot import QtBot
 
 from app.context import Context
+from app.gui.dialogs import FormDialog
 from app.gui.i18n import Translations
 from app.gui.pages.key_dialogs import AdmitDesktop, ExportRoot, KeyDialog, ReplaceRoot, StrikeOff
 from app.gui.pages.settings import SettingsPage
@@ -18,6 +23,7 @@ from app.gui.theme import Theme
 from app.gui.wizard import Wizard
 from app.store import boxes as box_store
 from app.usecases import boxes, joining, trust
+from edge_runtime.contracts.errors import InputInvalid
 from edge_runtime.enrolment import read_address
 from tests.fakes.running_box import RunningBox
 from tests.gui.conftest import Bench
@@ -71,6 +77,58 @@ def test_a_desktop_is_admitted_and_struck_off_again(bench: Bench, tmp_path: Path
     submit(bench, strike, PASSPHRASE)
     assert [row.here for row in page.keys.known.desktops] == [True]
     assert bench.context.roots().version == 3
+    assert errors == []
+
+
+class Slow(FormDialog):
+    """Works until it is told to end."""
+
+    def __init__(self, tasks: Tasks, parent: QWidget, outcome: Callable[[], None]) -> None:
+        super().__init__("Slow", "", "Work", parent)
+        self._tasks, self._outcome = tasks, outcome
+        self.may_end = threading.Event()
+        self.done_with: list[bool] = []
+
+    def submit(self) -> None:
+        def work() -> bool:
+            self.may_end.wait(60)
+            self._outcome()
+            return True
+
+        self.attempt(self._tasks, work, self._done)
+
+    def _done(self, result: bool) -> None:
+        self.done_with.append(result)
+        self.accept()
+
+
+@pytest.mark.parametrize("how", ["button", "frame"])
+def test_work_that_nothing_stops_has_no_cancel_and_who_closes_it_is_told_of_the_end(
+    bench: Bench, qtbot: QtBot, errors: list[BaseException], how: str
+) -> None:
+    def refuse() -> None:
+        raise InputInvalid("It cannot be so.")
+
+    for outcome in (refuse, lambda: None):
+        dialog = Slow(bench.session.tasks, bench.window, outcome)
+        dialog.open()
+        assert dialog.cancel.text() == "Cancel"
+        dialog.primary.click()
+        assert (dialog.cancel.text(), dialog.primary.isEnabled()) == ("Close", False)
+        assert any("does not stop it" in one.text() for one in dialog.findChildren(QLabel) if one.isVisible())
+        if how == "button":
+            dialog.cancel.click()
+        else:
+            dialog.close()
+        assert not dialog.isVisible()
+        dialog.may_end.set()
+        if outcome is refuse:
+            qtbot.waitUntil(dialog.isVisible, timeout=30_000)
+            assert (dialog.complaint[:17], dialog.cancel.text()) == ("It cannot be so. ", "Cancel")
+            dialog.cancel.click()
+        else:
+            made = dialog.done_with
+            qtbot.waitUntil(partial(made.__eq__, [True]), timeout=30_000)
     assert errors == []
 
 

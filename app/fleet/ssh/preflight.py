@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
@@ -89,8 +90,8 @@ class Wanted:
     copied_bytes: int
     """Root's own copy of all."""
     unpacked_bytes: int
-    root: str
-    """Root metadata of this site."""
+    roots: tuple[str, ...]
+    """Root metadata of this site, from its first one on."""
     now_ms: int
     has_staging: bool
     """There is a home folder for uploads."""
@@ -135,7 +136,7 @@ def judge(facts: Facts, wanted: Wanted) -> Verdict:
     if "8000" in facts.taken and (facts.home is None or not facts.home.lived_in):
         # One that lives here already may have been given another port long ago.
         notes.append(Note(kind="inference-port", facts={"holder": facts.taken["8000"]}))
-    if facts.home is not None and facts.home.root and not is_same_site(facts.home.root, wanted.root):
+    if facts.home is not None and facts.home.root and not is_same_site(facts.home.root, wanted.roots):
         called = f", called {facts.home.name}" if facts.home.name else ""
         problems.append(f"It is a box of another site already{called}. Release it there first.")
     if note := clock_note(facts.clock_ms, wanted.now_ms):
@@ -157,16 +158,30 @@ def clock_note(theirs_ms: int, ours_ms: int) -> Note | None:
     return Note(kind="clock-fast" if apart > 0 else "clock-slow", facts=facts)
 
 
-def is_same_site(one: str, other: str) -> bool:
-    """Whether two roots have a key in common. One that cannot be read is judged later, by the box itself."""
-    keys = [_root_keys(each) for each in (one, other)]
-    return not all(keys) or bool(keys[0] & keys[1])
+def is_same_site(theirs: str, ours: Iterable[str]) -> bool:
+    """Whether a root names, or is signed with, a key that one of this site's roots names, be it one that was replaced
+    since. One that cannot be read is judged later, by the box itself.
+    """
+    keys = _root_keys(theirs, signers=True)
+    known = set().union(*map(_root_keys, ours))
+    return not keys or not known or bool(keys & known)
 
 
-def _root_keys(root: str) -> set[str]:
+def lacked_roots(theirs: str | None, ours: Sequence[str]) -> Sequence[str]:
+    """Those of this site's roots that a box with this one lacks, at least the newest."""
     try:
-        found: Any = json.loads(root)["signed"]["roles"]["root"]["keyids"]
-        return {str(each) for each in found}
+        version: Any = json.loads(theirs or "")["signed"]["version"]
+        there = [number for number, root in enumerate(ours) if json.loads(root)["signed"]["version"] <= version]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return ours[-1:]
+    return ours[len(there) :] or ours[-1:]
+
+
+def _root_keys(root: str, *, signers: bool = False) -> set[str]:
+    try:
+        said: Any = json.loads(root)
+        found = {str(each) for each in said["signed"]["roles"]["root"]["keyids"]}
+        return found | {str(each["keyid"]) for each in said["signatures"]} if signers else found
     except (ValueError, KeyError, TypeError, RecursionError):
         return set()
 

@@ -11,8 +11,8 @@ import logging
 import select
 import socket
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -26,7 +26,6 @@ from edge_runtime.contracts.enrolment_errors import (
     SshUnexpected,
     SshUnreachable,
 )
-from edge_runtime.contracts.errors import InputInvalid
 from edge_runtime.contracts.text import one_line
 
 if TYPE_CHECKING:
@@ -37,8 +36,6 @@ SILENCE_MS = 20_000
 """What was sent and is not acknowledged for so long has met a dead link."""
 TICK_S = 0.2
 MAX_OUTPUT = 2**20
-AGENT_KEYS = 5
-"""So many of an agent's are tried."""
 EXPIRED = "password has expired"
 """What a server says that lets somebody in only to choose a new one."""
 KEY_TYPES = (
@@ -65,6 +62,7 @@ class SignIn:
 
     password: str | None = field(default=None, repr=False)
     key: Path | None = None
+    """A private key, or the public half of one that a running agent holds."""
     agent: bool = True
     """Try the keys of a running agent."""
     sudo_password: str | None = field(default=None, repr=False)
@@ -212,6 +210,8 @@ def open_session(target: SshTarget, expected: str, sign_in: SignIn, *, check: Ch
     """
     import paramiko
 
+    from app.fleet.ssh.proof import prove
+
     # Its own log would print whatever a hostile server says; what matters of it comes as an error.
     logging.getLogger("paramiko").setLevel(logging.CRITICAL)
     with ExitStack() as opened:
@@ -223,7 +223,7 @@ def open_session(target: SshTarget, expected: str, sign_in: SignIn, *, check: Ch
 
         transport = knock()
         try:
-            transport, password = _sign_in(target, transport, knock, sign_in, check)
+            transport, password = prove(target, transport, knock, sign_in, check)
         except (EOFError, OSError, paramiko.SSHException) as error:
             raise SshRefused(f"{target.host} ended the sign-in of {target.user}: {said(error)}.") from error
         yield SshSession(target, transport, expected, password, check)
@@ -283,106 +283,8 @@ def _dial(target: SshTarget) -> socket.socket:
     return connection
 
 
-def _sign_in(
-    target: SshTarget,
-    transport: paramiko.Transport,
-    knock: Callable[[], paramiko.Transport],
-    sign_in: SignIn,
-    check: Check,
-) -> tuple[paramiko.Transport, str | None]:
-    """Returns the connection that is signed in, and the password, where it was one that did it.
-
-    :param knock: connects anew: a server closes the connection after some keys that it does not know, or a long wait.
-    """
-    import paramiko
-
-    keys: Sequence[paramiko.PKey] = ()
-    agent: paramiko.Agent | None = None
-    if sign_in.key is not None:
-        keys = [_load_key(sign_in)]
-    elif sign_in.password is None and sign_in.agent:
-        agent = paramiko.Agent()
-        keys = agent.get_keys()[:AGENT_KEYS]
-    try:
-        for key in keys:
-            check()
-            try:
-                transport.auth_publickey(target.user, key)
-            except paramiko.AuthenticationException:
-                pass
-            except (paramiko.SSHException, EOFError):
-                if transport.is_active():
-                    raise
-            else:
-                return transport, None
-            transport = transport if transport.is_active() else knock()
-    finally:
-        if agent is not None:
-            agent.close()
-    if sign_in.key is None:
-        check()
-        password = sign_in.password if sign_in.password is not None else sign_in.ask("password")
-        if password is not None:
-            transport = transport if transport.is_active() else knock()
-            with suppress(paramiko.AuthenticationException):
-                _give_password(target, transport, password)
-                return transport, password
-    tried = "the key" if sign_in.key else "the password" if sign_in.password else "what was tried"
-    raise SshRefused(f"{target.host} does not let {target.user} in with {tried}.")
-
-
-def _give_password(target: SshTarget, transport: paramiko.Transport, password: str) -> None:
-    """Also to a server that asks for it in words of its own."""
-    import paramiko
-
-    try:
-        transport.auth_password(target.user, password, fallback=False)
-    except paramiko.BadAuthenticationType as error:
-        if "keyboard-interactive" not in error.allowed_types:
-            raise
-    else:
-        return
-    given: list[str] = []
-
-    def answer(_title: str, _instructions: str, prompts: Sequence[tuple[str, bool]]) -> list[str]:
-        """Once; whoever asks on wants a new password."""
-        answers = [password if not given else "" for _prompt in prompts]
-        given.extend(prompt for prompt, _echo in prompts)
-        return answers
-
-    try:
-        transport.auth_interactive(target.user, answer)
-    except paramiko.AuthenticationException as error:
-        if any("new password" in prompt.lower() or "current password" in prompt.lower() for prompt in given[1:]):
-            raise expired(target) from error
-        raise
-
-
 def expired(target: SshTarget) -> SshRefused:
     return SshRefused(
         f"The password of {target.user} at {target.host} is right, and has expired.",
         hint="Sign in there once by hand and choose a new one; nothing was changed there.",
     )
-
-
-def _load_key(sign_in: SignIn) -> paramiko.PKey:
-    import paramiko
-
-    path, locked = sign_in.key, False
-    secrets: list[Ask] = [nobody, lambda _what: sign_in.password, sign_in.ask]
-    for number, secret in enumerate(secrets):
-        passphrase = secret("passphrase")
-        if number and (passphrase is None or not locked):
-            continue
-        for kind in (paramiko.Ed25519Key, paramiko.ECDSAKey, paramiko.RSAKey):
-            try:
-                return kind.from_private_key_file(str(path), passphrase)
-            except paramiko.PasswordRequiredException:
-                locked = True
-            except OSError as error:
-                raise InputInvalid(f"The key in {path} cannot be read: {error.strerror or said(error)}.") from error
-            except (paramiko.SSHException, ValueError, TypeError):
-                # Of another kind, or another passphrase opens it.
-                continue
-    wrong = "needs its passphrase, or another one" if locked else "is no private key of a known kind"
-    raise InputInvalid(f"The key in {path} {wrong}.")

@@ -14,6 +14,7 @@ from app.gui.widgets import Button, Facts, IconLabel, card, clear, column, label
 from app.store.records import Box, Sighting
 from app.usecases import boxes, clones
 from app.usecases.clone_rules import Clone
+from app.usecases.clones import Begun
 from edge_runtime.contracts.errors import LinesideError
 
 if TYPE_CHECKING:
@@ -40,11 +41,17 @@ class CloneNotice(QWidget):
     def reload(self) -> None:
         """Look at what the contacts told; nobody is asked."""
         context = self._page.context
-        self._page.query("clones", lambda: clones.known_clones(context), self.show_clones)
+        self._page.query(
+            "clones",
+            lambda: (clones.known_clones(context), clones.begun_renewals(context)),
+            lambda seen: self.show_clones(*seen),
+        )
 
-    def show_clones(self, found: tuple[Clone, ...]) -> None:
-        self.setVisible(bool(found))
-        if any("key" in clone.marks for clone in found):
+    def show_clones(self, found: tuple[Clone, ...], begun: tuple[Begun, ...]) -> None:
+        self.setVisible(bool(found or begun))
+        if begun:
+            self._words.setText(self.tr("A copy was being given a new identity, and its last word was not heard."))
+        elif any("key" in clone.marks for clone in found):
             self._words.setText(self.tr("A box was copied: two machines answer with one key."))
         elif found:
             self._words.setText(self.tr("Two boxes were made from one image: their machines have one identity."))
@@ -84,16 +91,18 @@ class CloneDialog(FormDialog):
         clear(self._list)
         self._list.addWidget(label(self.tr("Asking the boxes…"), "muted"))
         self._session.tasks.run_background(
-            lambda: (clones.look_for_clones(context), boxes.list_boxes(context)),
+            lambda: (clones.look_for_clones(context), boxes.list_boxes(context), clones.begun_renewals(context)),
             lambda seen: self.show_clones(*seen),
             owner=self,
             failed=self._failed,
         )
 
-    def show_clones(self, found: tuple[Clone, ...], known: list[Box]) -> None:
+    def show_clones(self, found: tuple[Clone, ...], known: list[Box], begun: tuple[Begun, ...] = ()) -> None:
         self.ask_again.setEnabled(True)
         clear(self._list)
-        if not found:
+        for one in begun:
+            self._list.addWidget(self._unfinished(one))
+        if not found and not begun:
             self._list.addWidget(label(self.tr("No box has been copied, as far as can be told from here."), "muted"))
         names = {box.box: box.name for box in known}
         for clone in found:
@@ -106,6 +115,24 @@ class CloneDialog(FormDialog):
         dialog.renewed.connect(self.look)
         dialog.open()
         return dialog
+
+    def go_on(self, begun: Begun) -> None:
+        """End a renewal that was cut off, from where it was."""
+        context = self._session.context
+        self.attempt(
+            self._session.tasks,
+            lambda: clones.renew(context, begun.box, begun.address, new_name=begun.name),
+            lambda _box: self.look(),
+        )
+
+    def _unfinished(self, begun: Begun) -> QWidget:
+        words = self.tr(
+            "The machine at {address} was being given a new identity, and may have it already. To go on ends it, "
+            "wherever it was."
+        )
+        button = Button(self.tr("Go on"), "key", clicked=lambda: self.go_on(begun))
+        button.setAccessibleName(f"{button.text()} {begun.address}")
+        return card(label(words.format(address=begun.address), wrap=True), row(button, 1), gap=8)
 
     def _failed(self, error: BaseException) -> None:
         self.ask_again.setEnabled(True)

@@ -143,7 +143,11 @@ class FoundBoxes(QWidget):
         if found.known_as:
             return self.tr("Enrolled on this desktop.")
         parts = []
-        if not seen.proved:
+        if not seen.proved and found.vouched:
+            parts.append(
+                self.tr("Not proved from here: {box} says that its key answers there.").format(box=found.vouched)
+            )
+        elif not seen.proved:
             parts.append(self.tr("Only announced: its key does not answer there."))
         if seen.pair:
             parts.append(self.tr("Not enrolled yet: it takes its one-time code."))

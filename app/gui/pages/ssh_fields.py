@@ -9,7 +9,7 @@ from PySide6.QtCore import QObject
 from PySide6.QtWidgets import QLineEdit, QWidget
 
 from app.fleet.ssh.address import SCHEME, SshTarget, is_target, read_fingerprint, read_target
-from app.fleet.ssh.session import SignIn
+from app.fleet.ssh.session import Secret, SignIn
 from app.gui.dialogs import FormDialog, PathField
 from app.gui.session import Session
 from app.gui.widgets import Segments, column, row
@@ -121,7 +121,9 @@ class SshFields(QObject):
         """As chosen. A field that is empty gives nothing."""
         password, sudo = self.password.text() or None, self.sudo.text() or None
         if self.way.value == KEY:
-            return SignIn(key=Path(self.key.path).expanduser(), password=password, sudo_password=sudo)
+            # Where the machine wants a password as well, it is the one that sudo takes.
+            given: dict[Secret, str | None] = {"passphrase": password, "password": sudo or password}
+            return SignIn(key=Path(self.key.path).expanduser(), sudo_password=sudo, ask=given.get)
         if self.way.value == AGENT:
             return SignIn(sudo_password=sudo)
         return SignIn(password=password or "", sudo_password=sudo, agent=False)
@@ -143,7 +145,10 @@ class SshFields(QObject):
         self._of_password.setVisible(self.way.value != AGENT)
         hints: dict[object, Callable[[], str]] = {
             PASSWORD: lambda: self.tr("It is not kept, and sent only to the machine with the label's key."),
-            KEY: lambda: self.tr("The key's passphrase, if it has one."),
+            KEY: lambda: self.tr(
+                "The key's passphrase, if it has one. Where the machine wants a password as well, give it as that of "
+                "sudo."
+            ),
             AGENT: lambda: "",
         }
         self._password_hint.setText(hints[self.way.value]())

@@ -1,18 +1,21 @@
-"""The desktop's side of the management channel, against a box that breaks off."""
+"""The desktop's side of the management channel, against boxes that break off or drip."""
 
 from __future__ import annotations
 
 import hashlib
+import json
 import socket
 import ssl
 import threading
-from contextlib import closing, suppress
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 
 import pytest
 
 from app.fleet.client import BoxClient
-from edge_runtime.contracts.errors import BoxUnreachable
+from edge_runtime.contracts.errors import BoxUnreachable, LinesideError
 from edge_runtime.identity import Identity, create_identity, server_context
 
 WHOLE = b"the bytes of a sample"
@@ -76,3 +79,79 @@ def test_an_answer_that_breaks_off_is_asked_for_again_and_never_taken_for_whole(
             with pytest.raises(BoxUnreachable):
                 client.sample(sample)
         assert server.asked == 2
+
+
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n"
+DRIPS = {
+    "body": (HEAD + b"\r\n", b" "),
+    "chunks": (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"1\r\n \r\n"),
+    "headers": (HEAD, b"a: b\r\n"),
+    "one header": (HEAD + b"a: ", b"b"),
+}
+
+
+class DrippingBox(TornBox):
+    """Begins an answer, and drips on for as long as it is listened to."""
+
+    def __init__(self, identity: Identity, desktop: Identity, begin: bytes, drop: bytes) -> None:
+        self._begin, self._drop = begin, drop
+        self.ended = threading.Event()
+        super().__init__(identity, desktop, torn=0)
+
+    def _answer(self, tls: ssl.SSLSocket) -> None:
+        tls.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        tls.recv(4096)
+        tls.sendall(self._begin)
+        while not self.ended.wait(0.2):
+            tls.sendall(self._drop)
+
+    def close(self) -> None:
+        self.ended.set()
+        super().close()
+
+
+def test_a_box_that_drips_is_given_up_after_the_time_for_one_whole_answer(box: Identity, desktop: Identity) -> None:
+    """Whatever it drips, and whichever call it answers so: one that is short, and one that may carry much."""
+
+    def problem(call: Callable[[BoxClient], object], address: str) -> LinesideError | None:
+        with BoxClient(address, box.certificate_pem, desktop) as client:
+            try:
+                call(client)
+            except LinesideError as error:
+                return error
+        return None
+
+    calls: list[Callable[[BoxClient], object]] = [BoxClient.status, BoxClient.newest_root]
+    calls.append(lambda client: client.sample(hashlib.sha256(WHOLE).hexdigest()))
+    with ExitStack() as opened:
+        boxes = [
+            opened.enter_context(closing(DrippingBox(box, desktop, *drip))) for drip in DRIPS.values() for _ in calls
+        ]
+        pool = opened.enter_context(ThreadPoolExecutor(len(boxes)))
+        asked = [
+            pool.submit(problem, call, server.address) for server, call in zip(boxes, calls * len(DRIPS), strict=True)
+        ]
+        try:
+            problems = [one.result(120) for one in asked]
+        finally:
+            for server in boxes:
+                server.ended.set()
+    assert [error and error.code for error in problems] == ["box.unreachable"] * len(boxes)
+
+
+def test_one_deadline_is_not_for_each_of_many_calls(box: Identity, desktop: Identity) -> None:
+    """A connection that is kept gets a new deadline with each call; an answer that ends the connection is taken."""
+    status = json.dumps({"newest": 3}).encode()
+
+    class Box(TornBox):
+        def _answer(self, tls: ssl.SSLSocket) -> None:
+            while tls.recv(4096):
+                self.asked += 1
+                last = b"Connection: close\r\n" if self.asked == 2 else b""
+                tls.sendall(b"HTTP/1.1 200 OK\r\n%sContent-Length: %d\r\n\r\n%s" % (last, len(status), status))
+                if last:
+                    return
+
+    with closing(Box(box, desktop, 0)) as server, BoxClient(server.address, box.certificate_pem, desktop) as client:
+        assert [client.newest_root() for _ in range(3)] == [3, 3, 3]
+        assert server.asked == 3

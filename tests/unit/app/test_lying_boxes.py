@@ -215,3 +215,21 @@ def test_a_stranger_with_an_endless_name_neither_warns_nor_pads_the_table(tmp_pa
     lines = done.stdout.splitlines()
     assert "W" * 39 + "…" in lines[1]
     assert max(map(len, lines)) < 200
+
+
+def test_what_another_box_has_seen_is_its_word_and_no_proof(
+    ctx: Context, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It may say of anybody that his key answered somewhere."""
+    told = [
+        {"box": "c" * 64, "name": "proved-there", "addresses": ["192.0.2.9:7443"], "proved": True},
+        {"box": "d" * 64, "name": "claimed-there", "addresses": ["192.0.2.8:7443"], "proved": False},
+    ]
+    with lying_box(ctx, tmp_path, "scout", {"/v1/neighbours": lambda: {"found": told}}):
+        report = finding.scan(ctx, finding.ScanRequest(seconds=0, via="scout"))
+        by_name = {one.seen.name: (one.seen.proved, one.vouched) for one in report.found}
+        assert by_name == {"proved-there": (False, "scout"), "claimed-there": (False, None)}
+        assert main(["boxes", "scan", "--seconds", "0", "--via", "scout", "--home", str(ctx.home)]) == 0
+    lines = {line.split()[0]: line for line in capsys.readouterr().out.splitlines() if "-there" in line}
+    assert "scout says so" in lines["proved-there"]
+    assert "only claimed" in lines["claimed-there"]

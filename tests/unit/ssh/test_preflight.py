@@ -10,15 +10,26 @@ import pytest
 
 from app.fleet.ssh.machine import choose_python, read_probe
 from app.fleet.ssh.notes import say
-from app.fleet.ssh.preflight import MIB, Facts, HomeFacts, InstalledFacts, Wanted, clock_note, is_same_site, judge
+from app.fleet.ssh.preflight import (
+    MIB,
+    Facts,
+    HomeFacts,
+    InstalledFacts,
+    Wanted,
+    clock_note,
+    is_same_site,
+    judge,
+    lacked_roots,
+)
 from edge_runtime.contracts.enrolment_errors import EnrolmentUnsuitable, SshUnexpected
 
 NOW = 1_790_000_000_000
 ID = "ab" * 32
 
 
-def root(*keys: str) -> str:
-    return json.dumps({"signed": {"roles": {"root": {"keyids": keys}}}})
+def root(*keys: str, version: int = 1, signers: tuple[str, ...] = ()) -> str:
+    signed = {"version": version, "roles": {"root": {"keyids": keys}}}
+    return json.dumps({"signed": signed, "signatures": [{"keyid": signer} for signer in signers]})
 
 
 FACTS = Facts(
@@ -47,7 +58,7 @@ WANTED = Wanted(
     staged_bytes=100 * MIB,
     copied_bytes=100 * MIB,
     unpacked_bytes=500 * MIB,
-    root=root("a"),
+    roots=(root("a"),),
     now_ms=NOW,
     has_staging=True,
     free_staging=2000 * MIB,
@@ -135,10 +146,25 @@ def test_a_home_folder_that_is_missing_is_no_full_disk() -> None:
 
 
 def test_a_site_is_known_by_its_root_keys() -> None:
-    assert is_same_site(root("a", "b"), root("b"))
-    assert not is_same_site(root("a"), root("b"))
+    assert is_same_site(root("a", "b"), [root("b")])
+    assert not is_same_site(root("a"), [root("b")])
     for unreadable in ("", "{}", "[1]", '{"signed": 7}', "nonsense"):
-        assert is_same_site(unreadable, root("a"))
+        assert is_same_site(unreadable, [root("a")])
+
+
+def test_a_site_is_known_by_a_root_key_that_was_replaced() -> None:
+    ours = [root("a"), root("b", version=2), root("c", version=3)]
+    for key in "abc":
+        assert is_same_site(root(key), ours)
+    assert not is_same_site(root("d"), ours)
+    assert is_same_site(root("d", version=4, signers=("c", "d")), ours), "replaced once more, unknown here as yet"
+
+
+def test_a_box_is_brought_all_the_roots_that_it_lacks() -> None:
+    ours = [root("a", version=number) for number in (1, 2, 3)]
+    assert lacked_roots(ours[0], ours) == ours[1:]
+    for known in (ours[2], root("a", version=9), None, "nonsense", '{"signed": {"version": "x"}}'):
+        assert lacked_roots(known, ours) == ours[2:]
 
 
 def test_the_clock_of_a_machine_that_is_right_is_no_topic() -> None:

@@ -195,7 +195,7 @@ def serve(request: Answer) -> Answer:
 def exchange(request: Answer) -> Answer:
     """Have the box make its key, and trust the desktop and its site.
 
-    :param request: ``name``: of a new box; ``desktop`` and ``root``: what it is to trust.
+    :param request: ``name``: of a new box; ``desktop`` and ``roots``, the newest last: what it is to trust.
     """
     account = pwd.getpwnam(USER)
     if not HOME.exists():
@@ -210,14 +210,14 @@ def exchange(request: Answer) -> Answer:
     before = content()
     stay()
     made = box_program("init", "--home", HOME, "--name", request["name"])
-    handles = [_in_memory(request[each]) for each in ("desktop", "root")]
-    desktop, root = (f"/proc/self/fd/{handle}" for handle in handles)
+    handles = [_in_memory(body) for body in (request["desktop"], *request["roots"])]
+    desktop, *roots = (f"/proc/self/fd/{handle}" for handle in handles)
     try:
-        box_program("trust", "--home", HOME, "--desktop", desktop, "--root", root, files=handles)
+        box_program("trust", "--home", HOME, "--desktop", desktop, "--root", *roots, files=handles)
     finally:
         for handle in handles:
             os.close(handle)
-    anchored = write(ANCHOR, request["root"], 0o644)
+    anchored = write(ANCHOR, request["roots"][-1], 0o644)
     return {**made, "changed": content() != before or anchored, "port": listening_port()}
 
 
