@@ -129,6 +129,8 @@ class Pipeline:
         self._watched: str | None = None
         self._refused = self._dropped = 0
         self._next_unlabelled = 0.0
+        self.fresh = self._marks = 0
+        """Frames that it took and answered, without those that were in hand or waited at a :meth:`mark`."""
 
     def run(self, stop: threading.Event) -> None:
         """Work until ``stop`` is set or the source has finished; what was read by then is dealt with and committed."""
@@ -144,6 +146,11 @@ class Pipeline:
     def let_go(self) -> None:
         """The process ends now, by order: frames that were only just taken up are not to blame for it."""
         self._in_hand.stop()
+
+    def mark(self) -> None:
+        """What is in hand now says nothing of what is being tried."""
+        with self._lock:
+            self._marks += 1
 
     @property
     def last_beat(self) -> float:
@@ -204,7 +211,7 @@ class Pipeline:
         return self._sink.flush()
 
     def _handle(self, frame: Frame, read_ns: int) -> None:
-        model = self._models.current()
+        model, marks = self._models.current(), self._marks
         begun = time.perf_counter_ns()
         # What looks at the frame's bytes or pixels comes before the model, which drives them out of the caches.
         digest = hashlib.sha256(frame.data).hexdigest()
@@ -220,6 +227,8 @@ class Pipeline:
                     self._keep_unlabelled(frame, digest)
                 else:
                     self._answer(frame, digest, model, read_ns, begun)
+                with self._lock:
+                    self.fresh += marks == self._marks and not frame.waited
             except (FrameUnreadable, ModelUnusable) as error:
                 self._refuse(frame, model, error)
 

@@ -21,7 +21,7 @@ from edge_runtime.contracts.errors import InputInvalid, LinesideError
 from edge_runtime.contracts.runtime_errors import RuntimeUnusable
 from edge_runtime.runtime.base import Base
 from edge_runtime.runtime.slot import check_slot
-from edge_runtime.runtime.trial import GRACE_S, Begun, Handover, at_start
+from edge_runtime.runtime.trial import Begun, Handover, at_start
 from edge_runtime.update.durable import write_durably
 from edge_runtime.update.slot_store import SlotStore
 from edge_runtime.update.slots import SlotName, SlotTable, discard_committed
@@ -132,12 +132,12 @@ def _read(path: Path, kind: type[T]) -> T | None:
         return None
 
 
-def note_trial(home: Path, healthy_s: float) -> None:
+def note_trial(home: Path) -> None:
     """Before it begins: when it did, for whoever finds it unfinished.
 
     :raises DiskFull, OSError: it could not be written.
     """
-    begun = Begun(kernel_boot=kernel_boot(), began_s=boot_clock_s(), limit_s=round(healthy_s) + GRACE_S)
+    begun = Begun(kernel_boot=kernel_boot(), began_s=boot_clock_s(), limit_s=read_handover(home).limit_s)
     write_durably(home / FOLDER / TRIAL, [wire.encode(begun)], mode=0o600)
 
 
@@ -153,6 +153,8 @@ def become(home: Path, base: Base, slot: SlotName, launched: Launched) -> NoRetu
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGALRM})
     begun = read_begun(home)
     signal.alarm(begun.limit_s if launched.on_trial and begun else 0)
+    # Until it listens an order to stop waits: it would end it, and that would be held against it.
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
     os.closerange(3, os.sysconf("SC_OPEN_MAX"))
     os.execv(sys.executable, [*words, "run", "--home", str(home)])  # noqa: S606 - this interpreter, checked files
 

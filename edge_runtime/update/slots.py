@@ -97,7 +97,7 @@ class SlotTable:
     @property
     def candidate(self) -> SlotName | None:
         """The slot in which an installation is under way."""
-        return next((name for name in _SLOTS if self.slot(name).state in IN_FLIGHT), None)
+        return next((name for name in SLOTS if self.slot(name).state in IN_FLIGHT), None)
 
     @property
     def active(self) -> SlotName | None:
@@ -145,11 +145,11 @@ class SlotTable:
                 probe=slot.probe,
                 trial=slot.trial,
             )
-            for name, slot in zip(_SLOTS, (self.a, self.b), strict=True)
+            for name, slot in zip(SLOTS, (self.a, self.b), strict=True)
         )
 
 
-_SLOTS: Final[tuple[SlotName, SlotName]] = ("a", "b")
+SLOTS: Final[tuple[SlotName, SlotName]] = ("a", "b")
 
 
 def stage(
@@ -260,7 +260,7 @@ def forget(table: SlotTable, bundle: str) -> SlotTable:
     """
     kept = tuple(entry for entry in table.refused if entry.bundle != bundle)
     forgotten = dataclasses.replace(table, refused=kept)
-    for name in _SLOTS:
+    for name in SLOTS:
         slot = forgotten.slot(name)
         if slot.bundle == bundle and slot.state in ("REJECTED", "ROLLED_BACK"):
             forgotten = _put(forgotten, name, Slot())

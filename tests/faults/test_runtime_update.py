@@ -4,9 +4,11 @@ sound runs, by itself, and why can be read."""
 from __future__ import annotations
 
 import shutil
+import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -54,7 +56,21 @@ def _cut_off(unpack):
     return cut
 unpack = _cut_off(unpack)
 """
+ORDERED = """
+def _ordered(hold):
+    def first(self):
+        import os, sys
+        from pathlib import Path
+        order = Path(sys.argv[-1]) / "cut"
+        if order.exists() and order.read_text() == "order":
+            order.unlink()
+            os.kill(os.getpid(), signal.SIGTERM)
+        hold(self)
+    return first
+Orders.hold = _ordered(Orders.hold)
+"""
 HARNESS = {
+    "edge_runtime/service/orders.py": ORDERED.encode(),
     "edge_runtime/update/slot_store.py": CUTS.encode(),
     "edge_runtime/runtime/wheels.py": CUT_UNPACKING.encode(),
 }
@@ -132,6 +148,26 @@ def newer(folder: Path, name: str, more: bytes, version: str = "1.1.0") -> Path:
     return runtime_bundle(folder / "new", version, built=BUILT + 50, changes=changes)
 
 
+def update_until_given_up(ctx: Context, path: Path) -> None:
+    with pytest.raises(RuntimeRolledBack, match="told to stop during its trial"):
+        runtime.update_box(ctx, "line-2", path=path)
+
+
+def started_again(box: LaunchedBox, starts: int) -> bool:
+    return box.starts > starts
+
+
+def trial_is_written(_ctx: Context, box: LaunchedBox) -> bool:
+    with closing(sqlite3.connect(box.home / "runtime" / "state.db")) as connection:
+        row = connection.execute("SELECT body FROM model_slots").fetchone()
+    return row is not None and b'"TRIAL"' in row[0]
+
+
+def trial_answers(ctx: Context, _box: LaunchedBox) -> bool:
+    status = ask(ctx)
+    return status is not None and status.version == "1.1.0"
+
+
 def audited(ctx: Context, what: str) -> list[str]:
     boxes.collect(ctx, "line-2")
     return [row.message for row in boxes.page_audits(ctx, "line-2", limit=200).rows if row.kind == what]
@@ -163,6 +199,42 @@ def test_the_power_is_cut(ctx: Context, box: LaunchedBox, sound: Path, cut: str,
     if then == "1.0.0":
         assert runtime.update_box(ctx, "line-2", path=sound, again=True).changed
     assert wait_for(ctx, "1.1.0").runtime is not None
+
+
+def test_an_order_to_stop_is_heard_in_the_trial_and_held_against_nobody(
+    tmp_path: Path, ctx: Context, base: Path, sound: Path
+) -> None:
+    """Also where it comes while nobody listens yet, for the new version is only just being loaded."""
+    box = LaunchedBox(tmp_path, base, ctx.repository().root_bytes, healthy=3600.0)
+    try:
+        box.start()
+        boxes.enrol_local(ctx, box.home)
+        for state in (trial_is_written, trial_answers):
+            asked = threading.Thread(target=lambda: update_until_given_up(ctx, sound))
+            asked.start()
+            wait_until(partial(state, ctx, box), 90, "the trial")
+            starts = box.starts
+            box.tell_to_stop()
+            asked.join(90)
+            assert not asked.is_alive()
+            wait_until(partial(started_again, box, starts), 60, "the next start")
+            status = wait_for(ctx, "1.0.0")
+            assert status.runtime is not None
+            assert "the box was told to stop during its trial" in runtime.program_words(status)
+            assert status.runtime.refused == {}
+    finally:
+        box.stop()
+
+
+def test_an_order_to_stop_is_not_lost_in_the_switch(ctx: Context, box: LaunchedBox, sound: Path) -> None:
+    """The version before has closed everything and is about to become another one."""
+    (box.home / "cut").write_text("order")
+    starts = box.starts
+    with pytest.raises(RuntimeRolledBack, match="told to stop before its trial"):
+        runtime.update_box(ctx, "line-2", path=sound)
+    assert wait_for(ctx, "1.0.0")
+    assert box.starts == starts + 1
+    assert runtime.update_box(ctx, "line-2", path=sound).changed
 
 
 @pytest.mark.parametrize(
