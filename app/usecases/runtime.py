@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 ASKED, UPDATED, RETURNED = "box.runtime-asked", "box.runtime-updated", "box.runtime-returned"
 LOOK_EVERY_S = 0.5
-PATIENCE_S = 600.0
+PATIENCE_S = 900.0
 """So long may it all take on the box; whatever it does then, it does by itself."""
 
 
@@ -143,6 +143,36 @@ def update_box(
         sent=sent,
         away_s=away_s,
     )
+
+
+def return_box(
+    ctx: Context, name: str, *, progress: Progress = silent, cancel: CancelToken | None = None
+) -> UpdateReport:
+    """Have a box run the version before the one that it runs, which it keeps still; the one that it leaves comes again
+    only where somebody says so.
+
+    :raises RuntimeRefused: it has none, or another one is on its way.
+    :raises RuntimeRolledBack: it does not say what it runs.
+    """
+    token, box = cancel or CancelToken(), boxes.get_box(ctx, name)
+    with boxes.connect(ctx, box) as client:
+        status, _there = _ask(ctx, box, client)
+        client.return_runtime()
+        begun = time.monotonic()
+        while time.monotonic() - begun < PATIENCE_S:
+            with suppress(BoxUnreachable):
+                now = client.status()
+                if now.boot != status.boot:
+                    break
+            progress(ProgressEvent(step="return", message=box.name))
+            token.wait(LOOK_EVERY_S)
+        else:
+            raise RuntimeRolledBack(f"{box.name} has not said for {PATIENCE_S:.0f} s which version it runs.")
+    words = f"{box.name} went back from version {status.version} of its program to {now.version}, as it was told."
+    ctx.database.write(lambda w: w.activity(RETURNED, box.box, words))
+    with suppress(LinesideError):
+        boxes.refresh(ctx, box.box)
+    return UpdateReport(box=box.box, name=box.name, before=status.version, version=now.version, changed=True, sent=0)
 
 
 def program_words(status: BoxStatus | None) -> str:

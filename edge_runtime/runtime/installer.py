@@ -243,6 +243,22 @@ class RuntimeInstaller:
         newest = max((versions.targets for versions in accepted.signed.values()), default=0)
         return self._inbox.metadata(f"{newest}.targets.json")
 
+    def go_back(self, reason: str) -> str:
+        """The version before the one that runs comes back, which lies here still; returns the one that is left. It is
+        not taken again unless somebody asks for that, and what is taken at all stays as it is.
+
+        :raises RuntimeRefused: there is none, or another one is on its way.
+        """
+        self._require_able()
+        with self._lock:
+            table = self._table
+            if table.candidate is not None:
+                raise RuntimeRefused("Another version is on its way or on trial on this box.")
+            if table.committed is None:
+                raise RuntimeRefused("The version that is installed on the machine runs: there is none before it.")
+            self._save(machine.revert(table, reason, to_none=True))
+            return table.slot(table.committed).version or ""
+
     def unsigned(self) -> dict[SlotName, str]:
         """Versions that were committed and that nobody has signed whom the newest root lists, by their targets: they
         are not started again."""

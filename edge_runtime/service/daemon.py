@@ -21,6 +21,7 @@ from edge_runtime.enrolment import address_file, forget_address, require_home, t
 from edge_runtime.identity import Identity, load_identity
 from edge_runtime.inference.autotune import TUNING_NAME
 from edge_runtime.renewal import forget_others, former_ids
+from edge_runtime.runtime.launcher import end_life
 from edge_runtime.service.announce import Beacon
 from edge_runtime.service.api import BoxApi
 from edge_runtime.service.clock import ClockApi, keep_from_children, may_set_clock
@@ -88,6 +89,7 @@ def run(home: Path) -> int:
             status = daemon.run()
         except LinesideError as error:
             _log.error("the box cannot run: %s", error)
+            end_life(home)
             raise
         finally:
             stop_logging()
@@ -245,6 +247,7 @@ class Daemon:
             trial_seconds=lambda: self._configuration.current.update.trial_seconds,
             turns=self._turns,
             submit=self._slow.submit,
+            others=lambda: (self._configuration.status(), self._installer.slots()),
             orders=orders,
         )
         parts = (roots, api, configs, self._objects, clock, renewal, witness, self._drills, self.runtime)

@@ -7,6 +7,7 @@ import os
 import shutil
 import socket
 import ssl
+import sys
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -18,23 +19,27 @@ from edge_runtime.configuring.trial import LineNow, live
 from edge_runtime.contracts import wire
 from edge_runtime.contracts.errors import BoxBusy, LinesideError
 from edge_runtime.contracts.runtime import RuntimeAnswer, RuntimeRequest
-from edge_runtime.contracts.status import PipelineStatus, RuntimeStatus
+from edge_runtime.contracts.status import ConfigStatus, PipelineStatus, RuntimeStatus, SlotStatus
 from edge_runtime.identity import Identity, client_context
 from edge_runtime.runtime.base import PYTHON, read_base, running_version
 from edge_runtime.runtime.installer import RuntimeInstaller
 from edge_runtime.runtime.launcher import (
     FOLDER,
     HANDOVER,
+    LIFE,
     Launched,
     become,
     begin_anew,
     boot_clock_s,
+    kernel_boot,
     note_trial,
     read_begun,
     read_handover,
     told,
 )
+from edge_runtime.runtime.lives import FORGIVEN_S, ProgramLife, note_life, read_life
 from edge_runtime.runtime.trial import STOPPED, STOPPED_BEFORE, Look, Watch, handed_over
+from edge_runtime.service.crashes import oom_kills
 from edge_runtime.service.http import SMALL_BODY, Request, Response, Route, Routes, answer
 from edge_runtime.service.orders import Orders
 from edge_runtime.service.spool import Spool
@@ -56,6 +61,7 @@ class RuntimeKeeper:
 
     :param address: where desktops reach this process; None: it does not listen.
     :param orders: by which this process is to close everything; :meth:`follow` then makes another version of it.
+    :param others: how configuration and models are.
     :param submit: does something in another thread.
     """
 
@@ -72,12 +78,14 @@ class RuntimeKeeper:
         spool: Spool,
         alert: Callable[[str, str, str | None, Mapping[str, float]], None],
         trial_seconds: Callable[[], float],
+        others: Callable[[], tuple[ConfigStatus | None, tuple[SlotStatus, ...]]],
         turns: Turns,
         submit: Callable[[Callable[[], None]], object],
         orders: Orders,
     ) -> None:
         self._home, self._lines, self._address, self._identity = home, lines, address, identity
         self._spool, self._alert, self._submit, self._orders = spool, alert, submit, orders
+        self._beside = others
         self._lines_now, self._trial_seconds, self._turns = lines_now, trial_seconds, turns
         self._launched = launched = told(os.environ)
         base = read_base(Path(launched.base)) if launched else None
@@ -93,6 +101,8 @@ class RuntimeKeeper:
             )
         self._next_look = 0.0
         self._looked: tuple[int, ...] | None = None
+        self._going_back = False
+        self._life, self._since_s = home / FOLDER / LIFE, boot_clock_s()
         self._unsigned: tuple[str, ...] = ()
         self._asked = self._served = 0
         self.leaving = False
@@ -105,6 +115,7 @@ class RuntimeKeeper:
         routes = Routes()
         routes.add("GET", "/v1/runtime", self._get)
         routes.add("POST", "/v1/runtime", self._post, max_body=SMALL_BODY)
+        routes.add("POST", "/v1/runtime/roll-back", self._roll_back)
         return routes
 
     def counted(self, route: Route) -> Route:
@@ -126,7 +137,9 @@ class RuntimeKeeper:
         """Once the spool takes rows: tell what the launcher found."""
         for words in self._launched.said if self._launched else ():
             self._note("runtime.rolled-back", words)
-        if self._watch is not None:
+        if self._watch is None:
+            self._keep_life(state="up")
+        else:
             self._note("runtime.on-trial", f"The version {running_version()} is on trial.")
 
     def tick(self) -> None:
@@ -136,9 +149,14 @@ class RuntimeKeeper:
             return
         self._next_look = now + LOOK_EVERY_S
         self._look_for_signatures()
+        if self._going_back:
+            self._go()
+            return
         if self._watch is not None:
             self._judge(self._watch)
-        elif (slot := self._installer.ready) is not None:
+            return
+        self._look_after_life()
+        if (slot := self._installer.ready) is not None:
             # Where something else is on trial, which an end of this process would cut off, it waits.
             with suppress(BoxBusy), self._turns.begin("program"):
                 self._switch(slot)
@@ -160,6 +178,9 @@ class RuntimeKeeper:
             self._watch = None
             self._installer.withdraw(STOPPED)
             self._note("runtime.rolled-back", f"The version {running_version()} was given up: {STOPPED}.")
+        elif self._watch is None:
+            explained = self._orders.end.is_set() or isinstance(sys.exc_info()[1], LinesideError)
+            self._keep_life(state="ended" if explained else "failed")
 
     def follow(self) -> None:
         """Where it was left for another version: become that. Everything in this process is closed by now."""
@@ -201,6 +222,35 @@ class RuntimeKeeper:
             self._installer.reject(error.message)
             raise
         return answer({}, 202)
+
+    def _roll_back(self, request: Request) -> Response:
+        with self._turns.begin("program"):
+            left = self._installer.go_back("somebody asked for the version before it")
+            self._going_back = True
+        self._spool.audit("runtime.rolled-back", f"The version {left} is left for the one before.", who=request.peer)
+        return answer({}, 202)
+
+    def _keep_life(self, *, state: Literal["up", "failed", "ended"]) -> None:
+        if self._launched is not None and self._life.exists():
+            note_life(self._life, replace(read_life(self._life), state=state))
+
+    def _others(self) -> str:
+        """Names the configuration and the model with which this version runs."""
+        config, models = self._beside()
+        model = next((one.bundle for one in models if one.active and one.state == "COMMITTED"), "")
+        return f"{config.in_force if config else 0} {model}"
+
+    def _look_after_life(self) -> None:
+        """What changes beside this version is suspected before it, and what went well for long is forgiven."""
+        if self._launched is None or not self._life.exists():
+            return
+        life, others = read_life(self._life), self._others()
+        if any(one.state == "TRIAL" for one in self._beside()[1]):
+            return
+        if life.others != others:
+            note_life(self._life, replace(life, others=others, newest=not life.others and life.newest))
+        elif life.crashes and boot_clock_s() - self._since_s >= FORGIVEN_S:
+            note_life(self._life, replace(life, crashes=0))
 
     def _install(self, target: str, finish: Callable[[], None]) -> None:
         try:
@@ -273,6 +323,8 @@ class RuntimeKeeper:
             _log.error("the new version cannot be committed: %s", error)
             return
         self._watch = None
+        life = ProgramLife(bundle=self.status().bundle, kernel_boot=kernel_boot(), oom_kills=oom_kills(), state="up")
+        note_life(self._life, replace(life, others=self._others()))
         self._note("runtime.committed", f"The version {running_version()} runs from now on.")
 
     def _answers(self) -> bool:

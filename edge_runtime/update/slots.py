@@ -267,18 +267,20 @@ def forget(table: SlotTable, bundle: str) -> SlotTable:
     return forgotten
 
 
-def revert(table: SlotTable, reason: str) -> SlotTable:
+def revert(table: SlotTable, reason: str, *, to_none: bool = False) -> SlotTable:
     """Go back from the committed model to the one before it.
 
+    :param to_none: where there is none before it none is committed, instead of the error.
     :raises SlotRule: an installation is under way, or there is no committed model in the other slot.
     """
     current = table.committed
     if current is None or table.candidate is not None:
         raise SlotRule("nothing is committed, or an installation is under way")
     other: SlotName = "b" if current == "a" else "a"
-    if table.slot(other).state != "COMMITTED":
+    before = other if table.slot(other).state == "COMMITTED" else None
+    if before is None and not to_none:
         raise SlotRule("the other slot holds no committed model")
-    return dataclasses.replace(_retire(table, current, reason, None), committed=other)
+    return dataclasses.replace(_retire(table, current, reason, None), committed=before)
 
 
 def discard_committed(table: SlotTable, reason: str) -> SlotTable:

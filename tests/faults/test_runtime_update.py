@@ -83,6 +83,21 @@ def run(home):
     threading.Timer(2.0, lambda: os._exit(9)).start()
     return _run(home)
 """
+CRASHES = b"""
+_run = run
+def run(home):
+    import os, threading, time
+    order = home / "crash"
+    if order.exists() and order.read_text() != "late":
+        os._exit(9)
+    def crash():
+        while not order.exists() or not (home / "run" / "address.json").exists():
+            time.sleep(0.05)
+        time.sleep(2)
+        os.kill(os.getpid(), 11)
+    threading.Thread(target=crash, daemon=True).start()
+    return _run(home)
+"""
 DAEMON, MANAGEMENT = "edge_runtime/service/daemon.py", "edge_runtime/service/management.py"
 
 
@@ -199,6 +214,50 @@ def test_the_power_is_cut(ctx: Context, box: LaunchedBox, sound: Path, cut: str,
     if then == "1.0.0":
         assert runtime.update_box(ctx, "line-2", path=sound, again=True).changed
     assert wait_for(ctx, "1.1.0").runtime is not None
+
+
+@pytest.mark.parametrize("when", ["late", "at its start"])
+def test_a_committed_version_that_crashes_again_and_again_gives_way(
+    tmp_path: Path, ctx: Context, box: LaunchedBox, when: str
+) -> None:
+    bad = runtime_bundle(tmp_path / "new", "1.1.0", built=BUILT + 50, changes={**HARNESS, DAEMON: CRASHES})
+    runtime.update_box(ctx, "line-2", path=bad)
+    wait_for(ctx, "1.1.0")
+    # A kill is none, as often as it comes.
+    for _ in range(4):
+        starts = box.starts
+        box.kill()
+        wait_until(partial(started_again, box, starts), 60, "the next start")
+        wait_for(ctx, "1.1.0")
+    (box.home / "crash").write_text(when)
+    box.kill()
+    status = wait_for(ctx, "1.0.0")
+    how = "Segmentation fault" if when == "late" else "it ended before it was up"
+    assert f"it crashed 3 times in a row, the last time: {how}" in runtime.program_words(status)
+    assert any("crashed 3 times" in message for message in audited(ctx, "runtime.rolled-back"))
+    assert status.runtime is not None
+    assert list(status.runtime.refused.values()) == [f"it crashed 3 times in a row, the last time: {how}"]
+    with pytest.raises(RuntimeRefused, match="was rolled back there before"):
+        runtime.update_box(ctx, "line-2", path=bad)
+
+
+def test_somebody_may_go_back_to_the_version_before(
+    tmp_path: Path, ctx: Context, box: LaunchedBox, sound: Path
+) -> None:
+    newer = runtime_bundle(tmp_path / "new", "1.2.0", built=BUILT + 200, changes=HARNESS)
+    for path in (sound, newer):
+        runtime.update_box(ctx, "line-2", path=path)
+    assert runtime.return_box(ctx, "line-2").version == "1.1.0"
+    wait_for(ctx, "1.1.0")
+    # What it went back from comes again by somebody's word alone, and nothing older than that comes at all.
+    with pytest.raises(RuntimeRefused, match="was rolled back there before"):
+        runtime.update_box(ctx, "line-2", path=newer)
+    with pytest.raises(RuntimeRefused, match="it takes nothing older"):
+        runtime.update_box(ctx, "line-2", path=runtime_bundle(tmp_path / "old", "1.1.5", built=BUILT + 150))
+    assert runtime.return_box(ctx, "line-2").version == "1.0.0"
+    with pytest.raises(RuntimeRefused, match="there is none before it"):
+        runtime.return_box(ctx, "line-2")
+    assert runtime.update_box(ctx, "line-2", path=newer, again=True).changed
 
 
 def test_an_order_to_stop_is_heard_in_the_trial_and_held_against_nobody(
