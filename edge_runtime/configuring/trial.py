@@ -18,6 +18,7 @@ LIVE_S = 10.0
 """A line that had its last frame no longer ago was at work."""
 PATIENCE = 5
 """So many of its usual intervals may pass without a frame."""
+SETTLED_S = 60.0
 ENOUGH = 0.5
 """A line that runs on and gets this share of its frames is not starved by those that were begun anew."""
 
@@ -49,6 +50,11 @@ class LineNow:
         if self.first_s is None or self.last_s is None or not self.frames:
             return None
         return (self.last_s - self.first_s) / max(self.frames + self.errors - 1, 1)
+
+    @property
+    def settled(self) -> bool:
+        """It is at work for long enough to have a pace: what had gathered while the box was away comes at once."""
+        return self.first_s is not None and self.last_s is not None and self.last_s - self.first_s >= SETTLED_S
 
     @property
     def pace(self) -> float:

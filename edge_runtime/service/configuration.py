@@ -299,7 +299,10 @@ class Configuration:
         lines = self._around.lines_now()
         expected = {
             now: Expected(
-                base=line.fresh, errors=line.errors, within_s=at_work[was], pace=had[was].pace if runs_on else 0.0
+                base=line.fresh,
+                errors=line.errors,
+                within_s=at_work[was],
+                pace=had[was].pace if runs_on and had[was].settled else 0.0,
             )
             for now, (was, runs_on) in to_judge(before, after, at_work).items()
             if (line := lines.get(now, LineNow(frames=0)))

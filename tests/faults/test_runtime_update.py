@@ -15,7 +15,7 @@ import pytest
 
 from app.context import Context
 from app.usecases import boxes, runtime, sites
-from edge_runtime.contracts.errors import BoxUnreachable, LinesideError, TrustRefused
+from edge_runtime.contracts.errors import BoxRefusesDesktop, BoxUnreachable, LinesideError, TrustRefused
 from edge_runtime.contracts.runtime import RuntimeRequest
 from edge_runtime.contracts.runtime_errors import RuntimeRefused, RuntimeRolledBack
 from edge_runtime.contracts.status import BoxStatus
@@ -138,7 +138,7 @@ def box(tmp_path: Path, ctx: Context, base: Path) -> Iterator[LaunchedBox]:
 
 
 def ask(ctx: Context) -> BoxStatus | None:
-    with suppress(BoxUnreachable), boxes.connect(ctx, boxes.get_box(ctx, "line-2")) as client:
+    with suppress(BoxUnreachable, BoxRefusesDesktop), boxes.connect(ctx, boxes.get_box(ctx, "line-2")) as client:
         return client.status()
     return None
 
