@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from app.cli import text
 from app.cli.commands import Topic
 from app.cli.session import Columns, Session
-from edge_runtime.contracts.errors import Cancelled, LinesideError
+from edge_runtime.contracts.errors import Cancelled, InputInvalid, LinesideError
 
 if TYPE_CHECKING:
     from app.store.records import Box
@@ -22,6 +22,7 @@ def add_verb(topic: Topic) -> None:
     update.add_argument("box", nargs="+", help="name or id")
     update.add_argument("--bundle", type=Path, metavar="FILE", help="the edge bundle (default: where they usually lie)")
     update.add_argument("--plan", action="store_true", help="only say what would be sent, and change nothing")
+    update.add_argument("--roll-back", action="store_true", help="go back to the version before, which boxes keep")
     update.add_argument("--again", action="store_true", help="even though the box went back from it before")
 
 
@@ -45,6 +46,8 @@ def brief(box: Box) -> str:
 def _update(arguments: argparse.Namespace, session: Session) -> int | None:
     from app.usecases import runtime
 
+    if arguments.roll_back:
+        return _roll_back(arguments, session)
     with session.open() as ctx, session.stoppable() as cancel:
         plans = [
             runtime.plan_update(ctx, box, path=arguments.bundle, again=arguments.again)
@@ -77,6 +80,20 @@ def _update(arguments: argparse.Namespace, session: Session) -> int | None:
                 failed.append((plan, error))
     _answer(session, done, failed)
     return 1 if failed else None
+
+
+def _roll_back(arguments: argparse.Namespace, session: Session) -> int | None:
+    from app.usecases import runtime
+
+    if arguments.bundle or arguments.again or arguments.plan:
+        raise InputInvalid("--roll-back goes with no other option.")
+    with session.open() as ctx, session.stoppable() as cancel:
+        done = [
+            runtime.return_box(ctx, box, progress=session.progress, cancel=cancel)
+            for box in dict.fromkeys(arguments.box)
+        ]
+    session.answer({"returned": done}, [f"{one.name}: {one.before} -> {one.version}." for one in done])
+    return None
 
 
 def _answer(session: Session, done: Sequence[UpdateReport], failed: Sequence[tuple[UpdatePlan, LinesideError]]) -> None:

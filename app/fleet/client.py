@@ -290,6 +290,10 @@ class BoxClient:
         """Start the update of its own program; its way shows in ``status().runtime``."""
         self._call("POST", "/v1/runtime", body=wire.encode(request))
 
+    def return_runtime(self) -> None:
+        """Have the version before the one that runs; it is started anew for that."""
+        self._call("POST", "/v1/runtime/roll-back")
+
     def logs(self, after: int = 0, limit: int = 2000) -> BoxLog:
         """What the box logged last."""
         query = {"after": str(after), "limit": str(limit)}

@@ -49,6 +49,7 @@ _KINDS: dict[str, tuple[str, Tone, str]] = {
     "runtime.on-trial": ("busy", "info", QT_TRANSLATE_NOOP("boxes", "Program on trial")),
     "runtime.committed": ("ok", "ok", QT_TRANSLATE_NOOP("boxes", "Program committed")),
     "runtime.rolled-back": ("undo", "warn", QT_TRANSLATE_NOOP("boxes", "Program rolled back")),
+    "runtime.unsigned": ("bad", "warn", QT_TRANSLATE_NOOP("boxes", "Program not signed any more")),
     "runtime.refused": ("bad", "warn", QT_TRANSLATE_NOOP("boxes", "Program refused")),
     "shadow.chosen": ("gauge", "info", QT_TRANSLATE_NOOP("boxes", "Shadow chosen")),
     "config.changed": ("settings", "info", QT_TRANSLATE_NOOP("boxes", "Configured")),

@@ -12,7 +12,7 @@ from app.store import boxes as box_store
 from app.store import links as link_store
 from app.store import models as model_store
 from app.store.records import Box, LinkFigure, Model
-from app.usecases import roots
+from app.usecases import roots, signatures
 from app.usecases.boxes import now_ms
 from edge_runtime.contracts.status import BoxStatus
 
@@ -48,11 +48,8 @@ def deliver_release(
         if not repository.has(target):
             # Another desktop of the site released it; this one answers for it with its own signature now.
             repository.add(ctx.blobs.checked(model.sha256), ctx.bundle(model.sha256).manifest, model.proofs)
-        repository.make_ready(seen_s=status.signed_s, who=box.name)
-        # Read now: before they have all been sent, another box may have them signed anew.
-        files = [(file.name, file.read_bytes()) for file in repository.metadata_files()]
-    for name, body in files:
-        client.put_metadata(name, body)
+        files = signatures.newest(repository, box, status)
+    signatures.bring(client, files)
     began_s = time.monotonic()
     done = deliver_model(ctx, box, client, model, status, sent=sent, caps=caps)
     took_s = time.monotonic() - began_s

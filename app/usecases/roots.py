@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from app.fleet.client import BoxClient
 from app.store import boxes as box_store
 from app.store.records import Box
+from app.usecases import signatures
 from edge_runtime.contracts.errors import BoxRefused, BoxWrongKey, InputInvalid, NotFound, ObjectMissing, TrustRefused
 from edge_runtime.contracts.status import BoxStatus
 from edge_runtime.identity import Identity, load_identity
@@ -64,8 +65,11 @@ def ask_status(ctx: Context, box: Box, client: BoxClient) -> BoxStatus:
     # Its key proves who it is; one that was given a new identity a moment ago names the one of before, too.
     if box.box not in (status.box, *status.former):
         raise BoxWrongKey(f"{box.name} ({box.box[:12]}) says that it is the box {status.box[:12]}.")
-    if level(ctx, box, client, status.root, status.root_digest) != status.root:
-        return client.status()
+    rooted = level(ctx, box, client, status.root, status.root_digest) != status.root
+    if rooted:
+        status = client.status()
+    if rooted or (status.runtime and status.runtime.unsigned):
+        signatures.renew(ctx, box, client, status, rooted=rooted)
     return status
 
 

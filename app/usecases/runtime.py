@@ -14,7 +14,7 @@ from app.fleet.edge_bundle import EdgeBundle, find_edge_bundle, open_edge_bundle
 from app.fleet.runtime_bundle import Piece, as_file, digest_of, facts_of, pieces
 from app.store import links as link_store
 from app.store.records import Box, LinkFigure
-from app.usecases import boxes, roots
+from app.usecases import boxes, roots, signatures
 from app.usecases.progress import CancelToken, Progress, ProgressEvent, silent
 from app.usecases.rehearsal import measure_link
 from edge_runtime.contracts import wire
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 ASKED, UPDATED, RETURNED = "box.runtime-asked", "box.runtime-updated", "box.runtime-returned"
 LOOK_EVERY_S = 0.5
-PATIENCE_S = 600.0
+PATIENCE_S = 900.0
 """So long may it all take on the box; whatever it does then, it does by itself."""
 
 
@@ -119,6 +119,8 @@ def update_box(
         lacks = _lacking(client, pieces(bundle, there))
         plan = _plan(box, status, there, bundle, facts, lacks, again=again)
         if plan.there:
+            if there.status.unsigned:
+                _sign(ctx, box, client, bundle, facts, status)
             return UpdateReport(
                 box=box.box, name=box.name, before=plan.running, version=plan.version, changed=False, sent=0
             )
@@ -143,6 +145,36 @@ def update_box(
     )
 
 
+def return_box(
+    ctx: Context, name: str, *, progress: Progress = silent, cancel: CancelToken | None = None
+) -> UpdateReport:
+    """Have a box run the version before the one that it runs, which it keeps still; the one that it leaves comes again
+    only where somebody says so.
+
+    :raises RuntimeRefused: it has none, or another one is on its way.
+    :raises RuntimeRolledBack: it does not say what it runs.
+    """
+    token, box = cancel or CancelToken(), boxes.get_box(ctx, name)
+    with boxes.connect(ctx, box) as client:
+        status, _there = _ask(ctx, box, client)
+        client.return_runtime()
+        begun = time.monotonic()
+        while time.monotonic() - begun < PATIENCE_S:
+            with suppress(BoxUnreachable):
+                now = client.status()
+                if now.boot != status.boot:
+                    break
+            progress(ProgressEvent(step="return", message=box.name))
+            token.wait(LOOK_EVERY_S)
+        else:
+            raise RuntimeRolledBack(f"{box.name} has not said for {PATIENCE_S:.0f} s which version it runs.")
+    words = f"{box.name} went back from version {status.version} of its program to {now.version}, as it was told."
+    ctx.database.write(lambda w: w.activity(RETURNED, box.box, words))
+    with suppress(LinesideError):
+        boxes.refresh(ctx, box.box)
+    return UpdateReport(box=box.box, name=box.name, before=status.version, version=now.version, changed=True, sent=0)
+
+
 def program_words(status: BoxStatus | None) -> str:
     """Which version runs and what became of the last one that came, in one line."""
     if status is None:
@@ -153,6 +185,8 @@ def program_words(status: BoxStatus | None) -> str:
     words = [f"{status.version}{' (on trial)' if _on_trial(runtime) else ''}"]
     if runtime.slot and runtime.base != status.version:
         words.append(f"{runtime.base} is installed on the machine")
+    if runtime.unsigned:
+        words.append("whoever signed it counts no more, so it is not started again: update it once more")
     words += [f"{slot.version} {slot.state}: {slot.reason}" for slot in runtime.slots if slot.reason]
     if runtime.problem:
         words.append(f"takes no versions over the network: {runtime.problem}")
@@ -233,11 +267,8 @@ def _sign(ctx: Context, box: Box, client: BoxClient, bundle: EdgeBundle, facts: 
     with ctx.signing:
         repository = ctx.repository()
         target = repository.add_runtime(bundle.manifest_bytes, facts)
-        repository.make_ready(seen_s=status.signed_s, who=box.name)
-        # Read now: before they have all been sent, another box may have them signed anew.
-        files = [(file.name, file.read_bytes()) for file in repository.metadata_files()]
-    for name, body in files:
-        client.put_metadata(name, body)
+        files = signatures.newest(repository, box, status)
+    signatures.bring(client, files)
     return target
 
 

@@ -35,7 +35,8 @@ from edge_runtime.contracts.text import one_line
 from edge_runtime.inference.counters import PipelineCounters, Stage
 from edge_runtime.inference.drift import DriftMonitor
 from edge_runtime.inference.hard import KeepRules, SampleChooser
-from edge_runtime.inference.pipeline import LoadedModel, Pipeline
+from edge_runtime.inference.pipeline import Pipeline
+from edge_runtime.inference.ports import LoadedModel
 from edge_runtime.inference.session import cores
 from edge_runtime.service.spool import Spool
 from edge_runtime.sources import KEYS, open_source, options_of

@@ -16,7 +16,7 @@ from edge_runtime.model_files import ModelFile
 
 if TYPE_CHECKING:
     from edge_runtime.inference.engine import Engine
-    from edge_runtime.inference.pipeline import LoadedModel
+    from edge_runtime.inference.ports import LoadedModel
     from edge_runtime.inference.session import Tuning
 
 MAX_LABELS_BYTES = 2**20
@@ -48,7 +48,7 @@ class PipelineModel(Struct, frozen=True, kw_only=True, tag="pipeline"):
         :raises ModelUnusable: it cannot be run.
         :raises InputInvalid: what was typed does not fit it.
         """
-        from edge_runtime.inference.pipeline import LoadedModel
+        from edge_runtime.inference.ports import LoadedModel
 
         model = LoadedModel(file.digest(), self._engine(file))
         self._answer_once(model.engine)

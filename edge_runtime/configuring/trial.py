@@ -18,6 +18,9 @@ LIVE_S = 10.0
 """A line that had its last frame no longer ago was at work."""
 PATIENCE = 5
 """So many of its usual intervals may pass without a frame."""
+SETTLED_S = 60.0
+ENOUGH = 0.5
+"""A line that runs on and gets this share of its frames is not starved by those that were begun anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +37,31 @@ class LineNow:
     frames: int
     """Answered, since the start of the process; those that failed are not among them."""
     errors: int = 0
+    fresh: int = 0
+    """Taken and answered by this very line, and not by one of its name before it."""
+    per_s: float = 0.0
+    """Frames a second, as of late."""
     first_s: float | None = None
     last_s: float | None = None
+
+    @property
+    def usual_s(self) -> float | None:
+        """Between two frames, over all of its time; None where it never answered one."""
+        if self.first_s is None or self.last_s is None or not self.frames:
+            return None
+        return (self.last_s - self.first_s) / max(self.frames + self.errors - 1, 1)
+
+    @property
+    def settled(self) -> bool:
+        """It is at work for long enough to have a pace: what had gathered while the box was away comes at once."""
+        return self.first_s is not None and self.last_s is not None and self.last_s - self.first_s >= SETTLED_S
+
+    @property
+    def pace(self) -> float:
+        """Frames a second: as of late, but not more than over all of its time, for some come in bursts; 0 where the
+        one frame that came tells of none."""
+        always = 1 / self.usual_s if self.usual_s else self.per_s
+        return min(self.per_s or always, always)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,9 +69,11 @@ class Expected:
     """A line that was at work before, and has to be again."""
 
     base: int
-    """Frames that it had when the new configuration began."""
+    """Fresh frames that it had when the new configuration began."""
     errors: int
     within_s: float
+    pace: float = 0.0
+    """Frames a second that it had, where it runs on unchanged; one that begins anew has to bring any at all."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,14 +117,20 @@ def counterparts(before: EdgeConfig, after: EdgeConfig) -> dict[str, str]:
     return found
 
 
+def to_judge(before: EdgeConfig, after: EdgeConfig, at_work: Mapping[str, float]) -> dict[str, tuple[str, bool]]:
+    """Of each line that has to show something its name before, and whether it runs on unchanged, by its name after."""
+    begun = {now: was for was, now in counterparts(before, after).items() if was in at_work}
+    names = [line.name for line in after.pipeline if line.name in at_work]
+    return {name: (name, True) for name in names} | {now: (was, False) for now, was in begun.items()}
+
+
 def live(lines: Mapping[str, LineNow], now_s: float) -> dict[str, float]:
     """Lines that are at work, and within how many seconds each has to bring a frame once it is begun anew."""
     found: dict[str, float] = {}
     for name, line in lines.items():
-        if line.first_s is None or line.last_s is None or not line.frames:
+        usual_s = line.usual_s
+        if usual_s is None or line.last_s is None:
             continue
-        count = line.frames + line.errors
-        usual_s = (line.last_s - line.first_s) / max(count - 1, 1)
         if now_s - line.last_s <= max(LIVE_S, PATIENCE * usual_s):
             found[name] = min(max(MOST_S, PATIENCE * usual_s), LONGEST_S)
     return found
@@ -108,8 +142,12 @@ def judge(trial: Trial, seen: Seen) -> Verdict | None:
     waiting = False
     for name, expected in trial.lines.items():
         now = seen.lines.get(name, LineNow(frames=0))
-        if now.frames > expected.base:
+        came = now.fresh - expected.base
+        if came > 0 and came >= ENOUGH * expected.pace * lasted:
             continue
+        if lasted >= expected.within_s and came > 0:
+            rates = f"it had {expected.pace:.2g} frames a second before, and has {came / lasted:.2g}"
+            return Verdict(f"The line {name}, which was not changed, is starved: {rates}.")
         if lasted >= expected.within_s:
             failed = now.errors - expected.errors
             why = f"none of {failed} frames could be answered" if failed > 0 else "no frame came"

@@ -145,6 +145,8 @@ class RuntimeStatus:
     slots: Annotated[tuple[SlotStatus, ...], Meta(max_length=2)] = ()
     refused: Annotated[dict[Digest, str], Meta(max_length=256)] = field(default_factory=dict)
     """Versions that were rolled back here, by the sha256 of their manifest, with the reason."""
+    unsigned: Annotated[tuple[Annotated[str, Meta(max_length=200)], ...], Meta(max_length=2)] = ()
+    """Targets of versions that ran here and do not start again: no desktop has signed them that still counts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,23 +8,22 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Literal, Protocol, TypedDict
+from typing import Literal
 
 from edge_runtime.contracts.errors import FrameUnreadable, InputInvalid, ModelUnusable
 from edge_runtime.contracts.manifest import ImageInput
-from edge_runtime.contracts.rows import AlertRow, LossRow, ResultRow, RollupRow, SampleRow, ShadowRow, Stream
+from edge_runtime.contracts.rows import AlertRow, LossRow, ResultRow, RollupRow, SampleRow, ShadowRow
 from edge_runtime.contracts.status import PipelineStatus
 from edge_runtime.inference.answers import Prediction, Tensor
 from edge_runtime.inference.counters import PipelineCounters
 from edge_runtime.inference.crew import Crew
 from edge_runtime.inference.drift import DriftMonitor
 from edge_runtime.inference.drift_memory import DriftFile
-from edge_runtime.inference.engine import Engine
 from edge_runtime.inference.hard import SampleChooser
 from edge_runtime.inference.health import Finding, Look, look_at
 from edge_runtime.inference.in_hand import GIVEN_UP_AFTER, InHand, frame_key
 from edge_runtime.inference.inputs import Prepared
+from edge_runtime.inference.ports import LoadedModel, Models, Sink
 from edge_runtime.inference.preprocess import decode_image
 from edge_runtime.inference.rollup import Minute, Rollups
 from edge_runtime.inference.shadow import Answered, SecondOpinion, Shadow
@@ -38,47 +37,6 @@ GIVEN_UP = "frame.given-up"
 """The alert, and the ledger's reason, of a frame that brought the box down."""
 _ANY_IMAGE = ImageInput(name="any", width=32, height=32, colour="GRAY")
 _log = logging.getLogger(__name__)
-
-
-class Stamp(TypedDict):
-    """What every row begins with: its key and the box's time."""
-
-    box: str
-    boot: str
-    seq: int
-    at_ms: int
-
-
-class Sink(Protocol):
-    """Where rows go; safe to call from several threads."""
-
-    def stamp(self, stream: Stream) -> Stamp: ...
-    def put_result(self, row: ResultRow) -> None: ...
-    def put_sample(self, row: SampleRow, data: bytes) -> bool: ...
-    def put_alert(self, row: AlertRow) -> None: ...
-    def put_loss(self, row: LossRow) -> None: ...
-    def put_rollup(self, row: RollupRow) -> None: ...
-    def put_shadow(self, row: ShadowRow) -> None: ...
-    def flush(self) -> bool: ...
-
-
-@dataclass(frozen=True, slots=True)
-class LoadedModel:
-    """A model that is ready to answer."""
-
-    bundle: str
-    """Bundle id."""
-    engine: Engine
-    name: str = "model"
-    version: str = "1"
-
-
-class Models(Protocol):
-    """Which model answers now; asked anew for every frame, so that a swap loses none. Used by several threads."""
-
-    def current(self) -> LoadedModel | None: ...
-    def observe(self, model: LoadedModel, *, latency_ms: float, ok: bool) -> None: ...
-    def instead_of(self, model: LoadedModel) -> LoadedModel | None: ...
 
 
 class Pipeline:
@@ -131,6 +89,8 @@ class Pipeline:
         self._next_unlabelled = 0.0
         self._runs: dict[int, tuple[str, float]] = {}
         """By thread, whose model is at work and since when, by the monotonic clock."""
+        self.fresh = self._marks = 0
+        """Frames that it took and answered, without those that were in hand or waited at a :meth:`mark`."""
 
     def run(self, stop: threading.Event) -> None:
         """Work until ``stop`` is set or the source has finished; what was read by then is dealt with and committed."""
@@ -146,6 +106,11 @@ class Pipeline:
     def let_go(self) -> None:
         """The process ends now, by order: frames that were only just taken up are not to blame for it."""
         self._in_hand.stop()
+
+    def mark(self) -> None:
+        """What is in hand now says nothing of what is being tried."""
+        with self._lock:
+            self._marks += 1
 
     @property
     def last_beat(self) -> float:
@@ -218,7 +183,7 @@ class Pipeline:
         return self._sink.flush()
 
     def _handle(self, frame: Frame, read_ns: int) -> None:
-        model = self._models.current()
+        model, marks = self._models.current(), self._marks
         begun = time.perf_counter_ns()
         # What looks at the frame's bytes or pixels comes before the model, which drives them out of the caches.
         digest = hashlib.sha256(frame.data).hexdigest()
@@ -234,6 +199,8 @@ class Pipeline:
                     self._keep_unlabelled(frame, digest)
                 else:
                     self._answer(frame, digest, model, read_ns, begun)
+                with self._lock:
+                    self.fresh += marks == self._marks and not frame.waited
             except (FrameUnreadable, ModelUnusable) as error:
                 self._refuse(frame, model, error)
 

@@ -20,7 +20,7 @@ from edge_runtime.inference.in_hand import InHand, frame_key
 from edge_runtime.sources.base import Frame
 
 if TYPE_CHECKING:
-    from edge_runtime.inference.pipeline import LoadedModel
+    from edge_runtime.inference.ports import LoadedModel
 
 ENOUGH_SLACK = 0.3
 """A line whose workers wait for frames during less of their time than this has none to spare."""

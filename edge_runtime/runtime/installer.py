@@ -31,7 +31,7 @@ from edge_runtime.update import slots as machine
 from edge_runtime.update.durable import lacks_room, sync_folder, write_durably
 from edge_runtime.update.inbox import Inbox
 from edge_runtime.update.slot_store import SlotStore, looked_into
-from edge_runtime.update.slots import Accepted, SlotName, SlotTable
+from edge_runtime.update.slots import SLOTS, Accepted, SlotName, SlotTable
 
 if TYPE_CHECKING:
     from tuf.api.metadata import TargetFile
@@ -221,10 +221,9 @@ class RuntimeInstaller:
                 path = slots.wheel_file(part, one.sha256)
                 shutil.copyfile(self._inbox.path(one.sha256), path)
                 unpack(path, Path(one.path).name, members, part)
-            newest = max((versions.targets for versions in offer.accepted.signed.values()), default=0)
-            made = slots.Made(target=offer.target, base=base.id, root=offer.accepted.root)
+            made = slots.Made(target=offer.target, base=base.id)
             write_durably(part / slots.MANIFEST, [body])
-            write_durably(part / slots.TARGETS, [self._inbox.metadata(f"{newest}.targets.json")])
+            write_durably(part / slots.TARGETS, [self._signature(offer.accepted)])
             write_durably(part / slots.MADE, [wire.encode(made)])
             # Before the rename, or a power cut could leave a slot with the right name and empty files.
             os.sync()
@@ -239,6 +238,52 @@ class RuntimeInstaller:
         except BaseException:
             shutil.rmtree(part, ignore_errors=True)
             raise
+
+    def _signature(self, accepted: Accepted) -> bytes:
+        newest = max((versions.targets for versions in accepted.signed.values()), default=0)
+        return self._inbox.metadata(f"{newest}.targets.json")
+
+    def go_back(self, reason: str) -> str:
+        """The version before the one that runs comes back, which lies here still; returns the one that is left. It is
+        not taken again unless somebody asks for that, and what is taken at all stays as it is.
+
+        :raises RuntimeRefused: there is none, or another one is on its way.
+        """
+        self._require_able()
+        with self._lock:
+            table = self._table
+            if table.candidate is not None:
+                raise RuntimeRefused("Another version is on its way or on trial on this box.")
+            if table.committed is None:
+                raise RuntimeRefused("The version that is installed on the machine runs: there is none before it.")
+            self._save(machine.revert(table, reason, to_none=True))
+            return table.slot(table.committed).version or ""
+
+    def unsigned(self) -> dict[SlotName, str]:
+        """Versions that were committed and that nobody has signed whom the newest root lists, by their targets: they
+        are not started again."""
+        base = self._base
+        if base is None or not self._able:
+            return {}
+        found: dict[SlotName, str] = {}
+        for name in SLOTS:
+            with self._lock, suppress(OSError, LinesideError):
+                if self._table.slot(name).state == "COMMITTED":
+                    target, counts = slots.signed_target(slot_folder(self._home, name), base, self._home)
+                    if not counts:
+                        found[name] = target
+        return found
+
+    def renew(self) -> None:
+        """Take the newest signatures over that were brought for what :meth:`unsigned` names.
+
+        :raises TrustRefused: there are none.
+        """
+        for name, target in self.unsigned().items():
+            info, accepted = self._signed(target)
+            with self._lock:
+                if info.hashes.get("sha256") == self._table.slot(name).bundle:
+                    write_durably(slot_folder(self._home, name) / slots.TARGETS, [self._signature(accepted)])
 
     def _wheel(self, wheel: Wheel) -> list[Member]:
         path = self._inbox.path(wheel.sha256)
@@ -293,6 +338,11 @@ class RuntimeInstaller:
             except LinesideError as error:
                 _log.error("the end of the trial could not be written: %s", error)
                 self._table = rolled_back
+
+    def withdraw(self, reason: str) -> None:
+        """The version on trial is given up, and may come again: nothing was found against it."""
+        with self._lock, suppress(LinesideError):
+            self._save(machine.withdraw(self._table, reason))
 
     def _problem(self) -> str:
         if self._base is None:

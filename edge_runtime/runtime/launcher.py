@@ -12,7 +12,7 @@ import sys
 import time
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, NoReturn, TypeVar
 
@@ -20,13 +20,15 @@ from edge_runtime.contracts import wire
 from edge_runtime.contracts.errors import InputInvalid, LinesideError
 from edge_runtime.contracts.runtime_errors import RuntimeUnusable
 from edge_runtime.runtime.base import Base
+from edge_runtime.runtime.lives import RETURNS_AFTER, ProgramLife, begin_life, note_life, read_life
 from edge_runtime.runtime.slot import check_slot
-from edge_runtime.runtime.trial import GRACE_S, Begun, Handover, at_start
+from edge_runtime.runtime.trial import Begun, Handover, at_start
+from edge_runtime.service.crashes import last_trace, oom_kills
 from edge_runtime.update.durable import write_durably
 from edge_runtime.update.slot_store import SlotStore
-from edge_runtime.update.slots import SlotName, SlotTable, discard_committed
+from edge_runtime.update.slots import SlotName, SlotTable, discard_committed, revert
 
-FOLDER, STATE, HANDOVER, TRIAL = "runtime", "state.db", "handover.json", "trial.json"
+FOLDER, STATE, HANDOVER, TRIAL, LIFE = "runtime", "state.db", "handover.json", "trial.json", "life.note"
 VARIABLE = "LINESIDE_EDGE_LAUNCHED"
 """In the environment of what was launched: a :class:`Launched`."""
 START = """\
@@ -88,7 +90,7 @@ def choose(home: Path, base: Base) -> tuple[SlotName | None, Launched]:
     )
     if opened.table.candidate is not None and table.candidate is None:
         said.append(_became(opened.table, table))
-    table = _runnable(home, base, table, said)
+    table = _living(home, base, _runnable(home, base, table, said), said)
     try:
         if table != opened.table:
             store.save(table)
@@ -97,6 +99,36 @@ def choose(home: Path, base: Base) -> tuple[SlotName | None, Launched]:
         said.append(f"The state of the versions could not be written: {error}")
     slot = table.committed
     return slot, Launched(base=str(base.folder), slot=slot or "", said=tuple(said))
+
+
+def _living(home: Path, base: Base, table: SlotTable, said: list[str]) -> SlotTable:
+    """The table without a version that has crashed too often; how the life ends that begins now shows in its note."""
+    path = home / FOLDER / LIFE
+
+    def begin(table: SlotTable) -> tuple[ProgramLife, str]:
+        return begin_life(
+            read_life(path),
+            bundle=(table.slot(table.committed).bundle or "") if table.committed else "",
+            kernel_boot=kernel_boot(),
+            oom_kills=oom_kills(),
+            trace=last_trace(home),
+        )
+
+    life, how = begin(table)
+    if how and table.committed is not None and life.crashes >= RETURNS_AFTER:
+        reason = f"it crashed {life.crashes} times in a row, the last time: {how}"
+        said.append(f"The version {table.slot(table.committed).version} was given up: {reason}.")
+        table = _runnable(home, base, revert(table, reason, to_none=True), said)
+        life, _how = begin(table)
+    note_life(path, life)
+    return table
+
+
+def end_life(home: Path) -> None:
+    """This one ends with an explanation: that is no crash."""
+    path = home / FOLDER / LIFE
+    if path.exists():
+        note_life(path, replace(read_life(path), state="ended"))
 
 
 def _runnable(home: Path, base: Base, table: SlotTable, said: list[str]) -> SlotTable:
@@ -132,12 +164,12 @@ def _read(path: Path, kind: type[T]) -> T | None:
         return None
 
 
-def note_trial(home: Path, healthy_s: float) -> None:
+def note_trial(home: Path) -> None:
     """Before it begins: when it did, for whoever finds it unfinished.
 
     :raises DiskFull, OSError: it could not be written.
     """
-    begun = Begun(kernel_boot=kernel_boot(), began_s=boot_clock_s(), limit_s=round(healthy_s) + GRACE_S)
+    begun = Begun(kernel_boot=kernel_boot(), began_s=boot_clock_s(), limit_s=read_handover(home).limit_s)
     write_durably(home / FOLDER / TRIAL, [wire.encode(begun)], mode=0o600)
 
 
@@ -153,6 +185,8 @@ def become(home: Path, base: Base, slot: SlotName, launched: Launched) -> NoRetu
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGALRM})
     begun = read_begun(home)
     signal.alarm(begun.limit_s if launched.on_trial and begun else 0)
+    # Until it listens an order to stop waits: it would end it, and that would be held against it.
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
     os.closerange(3, os.sysconf("SC_OPEN_MAX"))
     os.execv(sys.executable, [*words, "run", "--home", str(home)])  # noqa: S606 - this interpreter, checked files
 

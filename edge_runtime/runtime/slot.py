@@ -2,7 +2,7 @@
 
 manifest.json    of the edge bundle, whose digest was signed
 targets.json     the signature over that digest, as it was accepted
-made.json        for which base, and under which root
+made.json        for which base
 wheels/          those that the base does not have, by digest
 lib/, data/      what they install
 """
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from edge_runtime.contracts import wire
 from edge_runtime.contracts.errors import InputInvalid, LinesideError
-from edge_runtime.contracts.rows import Count, Digest
+from edge_runtime.contracts.rows import Digest
 from edge_runtime.contracts.runtime import RuntimeFacts
 from edge_runtime.contracts.runtime_errors import RuntimeUnusable
 from edge_runtime.plain_files import open_plain, read_at_most
@@ -27,7 +27,7 @@ from edge_runtime.runtime.wheels import digest_of, read_wheel, require_exactly
 from edge_runtime.update.roots import MAX_ROOT_BYTES, follow, read_root
 
 if TYPE_CHECKING:
-    from tuf.api.metadata import Root, Targets
+    from tuf.api.metadata import Targets
 
 MAX_TARGETS_BYTES = 2**20
 MANIFEST, TARGETS, MADE, WHEELS, LIBRARY = "manifest.json", "targets.json", "made.json", "wheels", "lib"
@@ -40,8 +40,6 @@ class Made:
     target: str
     base: Digest
     """Id of the base to which it is an addition."""
-    root: Count
-    """Number of the root under which the signature was accepted."""
 
 
 def wheel_file(folder: Path, sha256: str) -> Path:
@@ -80,8 +78,7 @@ def _check(folder: Path, base: Base, home: Path) -> RuntimeManifest:
     if made.base != base.id:
         raise RuntimeUnusable("Another version was installed on the machine since it came.")
     body = _read(folder / MANIFEST, MAX_MANIFEST_BYTES)
-    root = _root_of(base.anchor, home, made.root)
-    facts = _signed_facts(_read(folder / TARGETS, MAX_TARGETS_BYTES), root, made.target, body)
+    facts = _signed_facts(folder, base, home, made.target, body)
     if facts.release < base.release:
         raise RuntimeUnusable(f"It is older than the version {base.version} that is installed on the machine.")
     manifest = read_manifest(body)
@@ -99,24 +96,35 @@ def _check(folder: Path, base: Base, home: Path) -> RuntimeManifest:
     return manifest
 
 
-def _root_of(anchor: Path, home: Path, number: int) -> Root:
-    """The root of this number, by the chain that begins with root's own anchor."""
-    from tuf.api.metadata import Metadata, Root
+def signed_target(folder: Path, base: Base, home: Path) -> tuple[str, bool]:
+    """What a slot's version was signed as, and whether the newest root admits who signed it.
 
+    :raises RuntimeUnusable, OSError: it cannot be told.
+    """
+    made = wire.decode(_read(folder / MADE, MAX_MANIFEST_BYTES), Made, what=MADE)
+    with suppress(RuntimeUnusable):
+        _signed_facts(folder, base, home, made.target, _read(folder / MANIFEST, MAX_MANIFEST_BYTES))
+        return made.target, True
+    return made.target, False
+
+
+def _newest_root(anchor: Path, home: Path) -> bytes:
+    """The end of the chain of roots that begins with root's own anchor: who was struck off since does not count."""
     trusted = _read(anchor, MAX_ROOT_BYTES)
+    # Where the box was enrolled again since, the anchor may be newer than all that lies there.
     version = read_root(trusted).version
-    # Where the box was enrolled again since, the anchor is newer: then it is what counts.
-    while version < number:
-        successor = _read(home / "trust" / "roots" / f"{version + 1}.root.json", MAX_ROOT_BYTES)
-        version = follow(trusted, successor).version
-        trusted = successor
-    return Metadata[Root].from_bytes(trusted).signed
+    while (successor := home / "trust" / "roots" / f"{version + 1}.root.json").exists():
+        body = _read(successor, MAX_ROOT_BYTES)
+        version, trusted = follow(trusted, body).version, body
+    return trusted
 
 
-def _signed_facts(body: bytes, root: Root, target: str, manifest: bytes) -> RuntimeFacts:
+def _signed_facts(folder: Path, base: Base, home: Path, target: str, manifest: bytes) -> RuntimeFacts:
     from tuf.api.exceptions import RepositoryError
-    from tuf.api.metadata import Metadata, Targets
+    from tuf.api.metadata import Metadata, Root, Targets
 
+    body = _read(folder / TARGETS, MAX_TARGETS_BYTES)
+    root = Metadata[Root].from_bytes(_newest_root(base.anchor, home)).signed
     try:
         metadata = Metadata[Targets].from_bytes(body)
         root.verify_delegate(Targets.type, metadata.signed_bytes, metadata.signatures)
@@ -125,7 +133,7 @@ def _signed_facts(body: bytes, root: Root, target: str, manifest: bytes) -> Runt
         info.verify_length_and_hashes(manifest)
         return wire.from_dict(info.custom, RuntimeFacts, what="signed facts of the version")
     except (RepositoryError, ValueError, TypeError, KeyError, AttributeError, RecursionError, InputInvalid) as error:
-        raise RuntimeUnusable(f"Its manifest is not signed by this box's site: {error}.") from error
+        raise RuntimeUnusable(f"Its manifest is not signed by a desktop of this box's site: {error}.") from error
 
 
 def _read(path: Path, most: int) -> bytes:
@@ -139,7 +147,6 @@ def _read(path: Path, most: int) -> bytes:
 def is_anchored(base: Base, home: Path) -> bool:
     """Whether the roots of this box follow from root's own anchor: otherwise no slot would ever start."""
     with suppress(OSError, LinesideError, ValueError):
-        newest = _read(home / "trust" / "root.json", MAX_ROOT_BYTES)
-        _root_of(base.anchor, home, read_root(newest).version)
-        return True
+        newest = read_root(_read(home / "trust" / "root.json", MAX_ROOT_BYTES))
+        return read_root(_newest_root(base.anchor, home)).version >= newest.version
     return False

@@ -19,6 +19,14 @@ GRACE_S = 90
 """Beyond the time for which it has to do well: to start, load its model, and have its first frames."""
 ENOUGH: Final = 0.5
 """A line that gets this share of the frames that it had before delivers as before: cameras are not that regular."""
+SLOW: Final = 1.0
+"""Of a line that had fewer frames a second a moment tells nothing: it is judged over the whole trial."""
+SEEN: Final = 3
+"""For so many of its usual intervals a slow line is looked at, and so many may pass without a frame."""
+LONGEST_S: Final = 600.0
+"""No trial lasts longer for a slow line's sake; one that is slower yet is not waited for."""
+STOPPED: Final = "the box was told to stop during its trial"
+STOPPED_BEFORE: Final = "the box was told to stop before its trial; send it again"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,9 +34,24 @@ class Handover:
     """``handover.json``: what the version before wrote down for the one that is to be tried."""
 
     lines: dict[str, float] = field(default_factory=dict)
-    """Frames a second of those that had some."""
+    """Frames a second of those that were at work, as far as they come often enough to be waited for."""
     healthy_s: float = 15.0
     """For so long it has to do well."""
+
+    @property
+    def lasts_s(self) -> float:
+        """How long that is with these lines."""
+        return max([self.healthy_s, *(SEEN / rate for rate in self.lines.values() if rate > 0)])
+
+    @property
+    def limit_s(self) -> int:
+        """By then it has to be committed."""
+        return round(self.lasts_s) + GRACE_S
+
+
+def handed_over(paces: Mapping[str, float], healthy_s: float) -> Handover:
+    """:param paces: frames a second of the lines that are at work."""
+    return Handover(lines={name: pace for name, pace in paces.items() if pace * LONGEST_S >= SEEN}, healthy_s=healthy_s)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,9 +104,13 @@ def complaints(look: Look, handover: Handover) -> Sequence[str]:
             found.append(f"the line {name} delivers nothing")
         elif line.state == "failing":
             found.append(f"the line {name} fails: {line.last_error}")
-        elif line.frames_per_s < ENOUGH * rate:
-            found.append(f"the line {name} has {line.frames_per_s:.1f} frames a second; it had {rate:.1f}")
+        elif rate >= SLOW and line.frames_per_s < ENOUGH * rate:
+            found.append(_slower(name, line.frames_per_s, rate))
     return found
+
+
+def _slower(name: str, now: float, before: float) -> str:
+    return f"the line {name} has {now:.2g} frames a second; it had {before:.2g}"
 
 
 @dataclass(slots=True)
@@ -92,17 +119,42 @@ class Watch:
 
     handover: Handover
     began_s: float
+    limit_s: float
+    """From its beginning; then the kernel ends it."""
     well_since_s: float | None = None
     last: Sequence[str] = ("nothing was looked at yet",)
+    """What was amiss when something was."""
+    _came: dict[str, tuple[int, float]] = field(default_factory=dict)
+    """Of each slow line: how many frames it has, and since when."""
+    _had: dict[str, int] = field(default_factory=dict)
+    """Of each slow line: how many it had when all was well."""
 
     def see(self, look: Look) -> bool | None:
         """True: it is healthy; False: its time is up, and :attr:`last` says why; None: not decided yet."""
-        self.last = complaints(look, self.handover)
-        if self.last:
+        slow = {name: rate for name, rate in self.handover.lines.items() if rate < SLOW and name in look.lines}
+        found = [*complaints(look, self.handover), *self._silent(look, slow)]
+        if found:
             self.well_since_s = None
         elif self.well_since_s is None:
             self.well_since_s = look.at_s
-        if self.well_since_s is not None and look.at_s - self.well_since_s >= self.handover.healthy_s:
-            return True
+            self._had = {name: look.lines[name].frames for name in slow}
+        elif (lasted_s := look.at_s - self.well_since_s) >= self.handover.lasts_s:
+            rates = {name: (look.lines[name].frames - self._had.get(name, 0)) / lasted_s for name in slow}
+            found = [_slower(name, rates[name], rate) for name, rate in slow.items() if rates[name] < ENOUGH * rate]
+            if not found:
+                return True
+            self.well_since_s = None
+        self.last = found or self.last
         # A little before the kernel ends it: then at least the reason is known.
-        return False if look.at_s - self.began_s >= self.handover.healthy_s + GRACE_S - 5 else None
+        return False if look.at_s - self.began_s >= self.limit_s - 5 else None
+
+    def _silent(self, look: Look, slow: Mapping[str, float]) -> list[str]:
+        found = []
+        for name, rate in slow.items():
+            frames = look.lines[name].frames
+            if self._came.get(name, (0, 0.0))[0] != frames:
+                self._came[name] = frames, look.at_s
+            since_s = look.at_s - self._came.get(name, (0, look.at_s))[1]
+            if since_s > SEEN / rate:
+                found.append(f"the line {name} has had no frame for {since_s:.0f} s; it had {rate:.2g} a second")
+        return found

@@ -15,7 +15,7 @@ from edge_runtime.config import CONFIG_NAME, EdgeConfig, parse_config, read_conf
 from edge_runtime.configuring import versions
 from edge_runtime.configuring.hidden import reveal
 from edge_runtime.configuring.store import ConfigStore, digest_of, find_config
-from edge_runtime.configuring.trial import Expected, LineNow, Seen, Trial, counterparts, judge, live
+from edge_runtime.configuring.trial import Expected, LineNow, Seen, Trial, judge, live, to_judge
 from edge_runtime.contracts.config_errors import ConfigMoved
 from edge_runtime.contracts.configuring import ConfigChange, ConfigHistory, ConfigOrigin, ConfigReturn, ConfigVersion
 from edge_runtime.contracts.errors import BoxBusy, BoxRefused, ConfigInvalid, DiskFull, LinesideError, NotFound
@@ -286,7 +286,8 @@ class Configuration:
 
     def _try(self, trying: _Trying) -> None:
         before, after = trying.before, trying.config
-        at_work = live(self._around.lines_now(), time.monotonic())
+        had = self._around.lines_now()
+        at_work = live(had, time.monotonic())
         self._opened = self._reached = False
         self.current = after
         try:
@@ -297,9 +298,14 @@ class Configuration:
             return
         lines = self._around.lines_now()
         expected = {
-            now: Expected(base=line.frames, errors=line.errors, within_s=at_work[was])
-            for was, now in counterparts(before, after).items()
-            if was in at_work and (line := lines.get(now, LineNow(frames=0)))
+            now: Expected(
+                base=line.fresh,
+                errors=line.errors,
+                within_s=at_work[was],
+                pace=had[was].pace if runs_on and had[was].settled else 0.0,
+            )
+            for now, (was, runs_on) in to_judge(before, after, at_work).items()
+            if (line := lines.get(now, LineNow(frames=0)))
         }
         trial = Trial(
             began_s=time.monotonic(),

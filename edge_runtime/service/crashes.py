@@ -34,6 +34,7 @@ FORGIVEN_S = 24 * 3600.0
 HUNG_STATUS = 70
 """The exit status of a box that ended itself because a model did not come back: no thread can be taken out of it."""
 HUNG = "The model did not come back from a frame"
+VMSTAT = Path("/proc/vmstat")
 NOTE_BYTES = 512
 TRACE_BYTES = 16 * 1024
 _TRACE = re.compile(rb"Fatal Python error: ([\x20-\x7e]{1,100})")
@@ -112,7 +113,7 @@ class CrashWatch:
         home: Path,
         *,
         kernel_boot: str,
-        vmstat: Path = Path("/proc/vmstat"),
+        vmstat: Path = VMSTAT,
         now_s: Callable[[], float] = time.monotonic,
     ) -> None:
         self._home, self._kernel_boot, self._vmstat, self._now_s = home, kernel_boot, vmstat, now_s
@@ -139,7 +140,7 @@ class CrashWatch:
             last,
             trace=found[1].decode() if found else None,
             kernel_boot=self._kernel_boot,
-            oom_kills=_oom_kills(self._vmstat),
+            oom_kills=oom_kills(self._vmstat),
             excused=excused,
         )
         if found:
@@ -196,6 +197,14 @@ class CrashWatch:
             _log.warning("what is on the line cannot be noted: %s", error)
 
 
+def last_trace(home: Path) -> str | None:
+    """The signal of which the last life left a trace, before :meth:`CrashWatch.begin` takes it."""
+    with suppress(OSError), (home / "crash.trace").open("rb") as file:
+        if found := _TRACE.search(file.read(TRACE_BYTES)):
+            return found[1].decode()
+    return None
+
+
 def _open(path: Path, size: int) -> tuple[int | None, bytes]:
     """A file with room for so many bytes, and what is in it; none where there is no such thing to be had."""
     try:
@@ -214,7 +223,8 @@ def _open(path: Path, size: int) -> tuple[int | None, bytes]:
     return file, body
 
 
-def _oom_kills(vmstat: Path) -> int | None:
+def oom_kills(vmstat: Path = VMSTAT) -> int | None:
+    """How many processes the kernel has killed for want of memory; None: it does not say."""
     with suppress(OSError):
         if found := _OOM_KILLS.search(vmstat.read_bytes()):
             return int(found[1])

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import logging
-import signal
 import sys
-import threading
 import time
 import uuid
 from collections.abc import Callable, Mapping
@@ -23,6 +21,7 @@ from edge_runtime.enrolment import address_file, forget_address, require_home, t
 from edge_runtime.identity import Identity, load_identity
 from edge_runtime.inference.autotune import TUNING_NAME
 from edge_runtime.renewal import forget_others, former_ids
+from edge_runtime.runtime.launcher import end_life
 from edge_runtime.service.announce import Beacon
 from edge_runtime.service.api import BoxApi
 from edge_runtime.service.clock import ClockApi, keep_from_children, may_set_clock
@@ -40,6 +39,7 @@ from edge_runtime.service.machine import read_machine
 from edge_runtime.service.management import ManagementApp, ManagementDoor, ManagementServer
 from edge_runtime.service.models import ModelKeeper
 from edge_runtime.service.object_api import ObjectApi
+from edge_runtime.service.orders import Orders
 from edge_runtime.service.pairing import PairingDoor
 from edge_runtime.service.renewal import RenewalApi
 from edge_runtime.service.root_api import RootApi
@@ -80,16 +80,16 @@ def run(home: Path) -> int:
     """
     require_home(home)
     keep_from_children()
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda _number, _frame: stop.set())
+    orders = Orders()
+    orders.listen()
     with only_one(home):
         ring = start_logging(home / "log")
         try:
-            daemon = Daemon(home, ring, stop)
+            daemon = Daemon(home, ring, orders)
             status = daemon.run()
         except LinesideError as error:
             _log.error("the box cannot run: %s", error)
+            end_life(home)
             raise
         finally:
             stop_logging()
@@ -100,11 +100,11 @@ def run(home: Path) -> int:
 class Daemon:
     """The parts of a running box, wired together.
 
-    :param stop: set by whoever wants it to end.
+    :param orders: by which it is to end.
     """
 
-    def __init__(self, home: Path, ring: LogRing, stop: threading.Event) -> None:
-        self._home, self._stop = home, stop
+    def __init__(self, home: Path, ring: LogRing, orders: Orders) -> None:
+        self._home, self._orders = home, orders
         forget_others(home)
         self._identity, self._former = load_identity(home / KEYS), former_ids(home)
         self._machine = read_machine()
@@ -239,14 +239,16 @@ class Daemon:
             inbox=self._inbox,
             signed=self._installer.signed,
             lines=self._lines.status,
+            lines_now=self._lines.now,
             address=lambda: self._management.address,
             identity=lambda: self._identity,
             spool=self._spool,
             alert=self._alert,
-            trial_seconds=config.update.trial_seconds,
+            trial_seconds=lambda: self._configuration.current.update.trial_seconds,
             turns=self._turns,
             submit=self._slow.submit,
-            leave=stop.set,
+            others=lambda: (self._configuration.status(), self._installer.slots()),
+            orders=orders,
         )
         parts = (roots, api, configs, self._objects, clock, renewal, witness, self._drills, self.runtime)
         self._routes = Routes([self.runtime.counted(route) for part in parts for route in part.routes().routes])
@@ -276,6 +278,7 @@ class Daemon:
             finally:
                 self._stopping = True
                 self._crashes.close()
+                self.runtime.close()
                 self._drills.close()
                 if not self.runtime.leaving:
                     # The same process goes on as another version: for systemd nothing stops.
@@ -375,7 +378,7 @@ class Daemon:
         if not (self._stopping or self._management.reopening):
             # Without its listener nobody can reach the box: better to be started again.
             self._exit_status = 1
-            self._stop.set()
+            self._orders.end.set()
 
     def _models_changed(self) -> None:
         self._inference.show(self._models.current())
@@ -412,7 +415,7 @@ class Daemon:
         )
         told: object = None
         next_tell = 0.0
-        while not self._stop.wait(TICK_S):
+        while not self._orders.end.wait(TICK_S):
             for tick in ticks:
                 tick()
             if address := self._management.address:
@@ -428,7 +431,7 @@ class Daemon:
                 _log.error("%s: %s; the box starts anew", bundle[:12], HUNG)
                 self._crashes.hangs(bundle)
                 self._exit_status = HUNG_STATUS
-                self._stop.set()
+                self._orders.end.set()
             news = self._lines.changes(), tuple(line.state for line in lines)
             if news != told and now >= next_tell:
                 told, next_tell = news, now + TELL_COUNTERS_EVERY_S

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from edge_runtime.config import Inference, join_address
 from edge_runtime.contracts.errors import LinesideError
-from edge_runtime.inference.pipeline import LoadedModel
+from edge_runtime.inference.ports import LoadedModel
 from edge_runtime.serving.application import Door
 from edge_runtime.serving.listener import InferenceServer
 from edge_runtime.serving.listeners import Listener, open_grpc

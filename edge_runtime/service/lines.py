@@ -74,6 +74,8 @@ class Line:
         self._open_source, self._build, self._failed = open_source, build, failed
         self._after = after
         self._pipeline: Pipeline | None = None
+        self._fresh = 0
+        """Those of attempts that are over."""
         self._budget = RestartBudget()
         self._since: float | None = None
         """Since when the source is being opened or closed."""
@@ -95,6 +97,11 @@ class Line:
         if (pipeline := self._pipeline) is not None:
             pipeline.let_go()
 
+    def mark(self) -> None:
+        """What is in hand now says nothing of what is being tried."""
+        if (pipeline := self._pipeline) is not None:
+            pipeline.mark()
+
     @property
     def stopping(self) -> bool:
         """It was told to stop."""
@@ -103,6 +110,14 @@ class Line:
     @property
     def alive(self) -> bool:
         return self._thread.is_alive()
+
+    @property
+    def fresh(self) -> int:
+        """Frames that this very line took and answered, whereas its counters go on from a line of before; without those
+        that were in hand or waited at a :meth:`mark`."""
+        # In this order: between the two an attempt may end, and its frames are rather missing than there twice.
+        over, pipeline = self._fresh, self._pipeline
+        return over + (pipeline.fresh if pipeline is not None else 0)
 
     @property
     def last_beat(self) -> float:
@@ -168,5 +183,6 @@ class Line:
                 self._ended = "Its source is at its end."
         finally:
             self._since = time.monotonic()
-            self._pipeline = None
+            pipeline, self._pipeline = self._pipeline, None
+            self._fresh += pipeline.fresh if pipeline is not None else 0
             source.close()

@@ -22,7 +22,8 @@ from edge_runtime.inference.drift import DriftMonitor
 from edge_runtime.inference.drift_memory import DriftFile
 from edge_runtime.inference.hard import KeepRules, SampleChooser
 from edge_runtime.inference.in_hand import InHand
-from edge_runtime.inference.pipeline import Models, Pipeline, Sink
+from edge_runtime.inference.pipeline import Pipeline
+from edge_runtime.inference.ports import Models, Sink
 from edge_runtime.inference.shadow import Shadow
 from edge_runtime.service.lines import SOURCE_HANGS, Line
 from edge_runtime.sources import open_source, options_of
@@ -99,6 +100,8 @@ class LineUp:
                 if beside and line.config not in staying and place_of(line.config.source) not in needed
             ]
             kept = {*staying.values(), *older}
+            if beside:
+                self._mark(kept)
             self._stop([line for line in (*self._lines, *self._older) if line not in kept], STOP_TIMEOUT_S)
             self._merge_given_up(kept)
             self._keep_pushed([*config.pipeline, *(line.config for line in older)])
@@ -124,7 +127,7 @@ class LineUp:
                 successor = self._successor(line)
                 if successor is None:
                     continue
-                if successor.counters.answered:
+                if successor.fresh:
                     line.ask_to_stop()
                 if line.stopping and not line.alive:
                     self._succeed(line, successor)
@@ -180,7 +183,12 @@ class LineUp:
         for line in self._lines:
             seen, answered = line.counters.seen(), line.counters.answered
             found[line.config.name] = LineNow(
-                frames=answered, errors=max(seen.frames - answered, 0), first_s=seen.first_s, last_s=seen.last_s
+                frames=answered,
+                errors=max(seen.frames - answered, 0),
+                fresh=line.fresh,
+                per_s=line.status(has_model=True).frames_per_s,
+                first_s=seen.first_s,
+                last_s=seen.last_s,
             )
         return found
 
@@ -212,6 +220,12 @@ class LineUp:
             counters = self._counters[line.config.name]
             if line not in kept and line.counters is not counters:
                 counters.absorb(line.counters)
+
+    def _mark(self, running: set[Line]) -> None:
+        if self._board is not None:
+            self._board.mark()
+        for line in running:
+            line.mark()
 
     def _keep_pushed(self, pipelines: Sequence[PipelineConfig]) -> None:
         """To be called after lines were stopped: until then they answer what waits for them."""

@@ -17,7 +17,7 @@ from edge_runtime.contracts.status import SlotState, TrialReport
 from edge_runtime.inference.allocator import give_back_freed_memory
 from edge_runtime.inference.autotune import TuningStore
 from edge_runtime.inference.engine import Engine
-from edge_runtime.inference.pipeline import LoadedModel
+from edge_runtime.inference.ports import LoadedModel
 from edge_runtime.service.crashes import RETURNS_AFTER, Crash
 from edge_runtime.update.bundle import Bundle
 from edge_runtime.update.installer import Installer

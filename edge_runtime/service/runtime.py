@@ -7,6 +7,7 @@ import os
 import shutil
 import socket
 import ssl
+import sys
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -14,27 +15,33 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from edge_runtime.configuring.trial import LineNow, live
 from edge_runtime.contracts import wire
 from edge_runtime.contracts.errors import BoxBusy, LinesideError
 from edge_runtime.contracts.runtime import RuntimeAnswer, RuntimeRequest
-from edge_runtime.contracts.status import PipelineStatus, RuntimeStatus
+from edge_runtime.contracts.status import ConfigStatus, PipelineStatus, RuntimeStatus, SlotStatus
 from edge_runtime.identity import Identity, client_context
 from edge_runtime.runtime.base import PYTHON, read_base, running_version
 from edge_runtime.runtime.installer import RuntimeInstaller
 from edge_runtime.runtime.launcher import (
     FOLDER,
     HANDOVER,
+    LIFE,
     Launched,
     become,
     begin_anew,
     boot_clock_s,
+    kernel_boot,
     note_trial,
     read_begun,
     read_handover,
     told,
 )
-from edge_runtime.runtime.trial import Handover, Look, Watch
+from edge_runtime.runtime.lives import FORGIVEN_S, ProgramLife, note_life, read_life
+from edge_runtime.runtime.trial import STOPPED, STOPPED_BEFORE, Look, Watch, handed_over
+from edge_runtime.service.crashes import oom_kills
 from edge_runtime.service.http import SMALL_BODY, Request, Response, Route, Routes, answer
+from edge_runtime.service.orders import Orders
 from edge_runtime.service.spool import Spool
 from edge_runtime.service.turns import Turns
 from edge_runtime.update.durable import write_durably
@@ -53,7 +60,8 @@ class RuntimeKeeper:
     """What the launcher said at the start, what is installed since, and the trial of the version that runs.
 
     :param address: where desktops reach this process; None: it does not listen.
-    :param leave: has this process close everything; :meth:`follow` then makes another version of it.
+    :param orders: by which this process is to close everything; :meth:`follow` then makes another version of it.
+    :param others: how configuration and models are.
     :param submit: does something in another thread.
     """
 
@@ -64,37 +72,50 @@ class RuntimeKeeper:
         inbox: Inbox,
         signed: Callable[[str], tuple[TargetFile, Accepted]],
         lines: Callable[[], tuple[PipelineStatus, ...]],
+        lines_now: Callable[[], Mapping[str, LineNow]],
         address: Callable[[], tuple[str, int] | None],
         identity: Callable[[], Identity],
         spool: Spool,
         alert: Callable[[str, str, str | None, Mapping[str, float]], None],
-        trial_seconds: float,
+        trial_seconds: Callable[[], float],
+        others: Callable[[], tuple[ConfigStatus | None, tuple[SlotStatus, ...]]],
         turns: Turns,
         submit: Callable[[Callable[[], None]], object],
-        leave: Callable[[], None],
+        orders: Orders,
     ) -> None:
         self._home, self._lines, self._address, self._identity = home, lines, address, identity
-        self._spool, self._alert, self._submit, self._leave = spool, alert, submit, leave
-        self._trial_seconds, self._turns = trial_seconds, turns
+        self._spool, self._alert, self._submit, self._orders = spool, alert, submit, orders
+        self._beside = others
+        self._lines_now, self._trial_seconds, self._turns = lines_now, trial_seconds, turns
         self._launched = launched = told(os.environ)
         base = read_base(Path(launched.base)) if launched else None
         self._installer = RuntimeInstaller(home, base=base, launched=launched, inbox=inbox, signed=signed)
         self._watch: Watch | None = None
         if launched is not None and launched.on_trial:
             begun = read_begun(home)
-            self._watch = Watch(read_handover(home), begun.began_s if begun else boot_clock_s())
+            handover = read_handover(home)
+            self._watch = (
+                Watch(handover, begun.began_s, begun.limit_s)
+                if begun
+                else Watch(handover, boot_clock_s(), handover.limit_s)
+            )
         self._next_look = 0.0
+        self._looked: tuple[int, ...] | None = None
+        self._going_back = False
+        self._life, self._since_s = home / FOLDER / LIFE, boot_clock_s()
+        self._unsigned: tuple[str, ...] = ()
         self._asked = self._served = 0
         self.leaving = False
         """This process ends for another version to take its place."""
 
     def status(self) -> RuntimeStatus:
-        return self._installer.status()
+        return replace(self._installer.status(), unsigned=self._unsigned)
 
     def routes(self) -> Routes:
         routes = Routes()
         routes.add("GET", "/v1/runtime", self._get)
         routes.add("POST", "/v1/runtime", self._post, max_body=SMALL_BODY)
+        routes.add("POST", "/v1/runtime/roll-back", self._roll_back)
         return routes
 
     def counted(self, route: Route) -> Route:
@@ -116,7 +137,9 @@ class RuntimeKeeper:
         """Once the spool takes rows: tell what the launcher found."""
         for words in self._launched.said if self._launched else ():
             self._note("runtime.rolled-back", words)
-        if self._watch is not None:
+        if self._watch is None:
+            self._keep_life(state="up")
+        else:
             self._note("runtime.on-trial", f"The version {running_version()} is on trial.")
 
     def tick(self) -> None:
@@ -125,9 +148,15 @@ class RuntimeKeeper:
         if self.leaving or now < self._next_look:
             return
         self._next_look = now + LOOK_EVERY_S
+        self._look_for_signatures()
+        if self._going_back:
+            self._go()
+            return
         if self._watch is not None:
             self._judge(self._watch)
-        elif (slot := self._installer.ready) is not None:
+            return
+        self._look_after_life()
+        if (slot := self._installer.ready) is not None:
             # Where something else is on trial, which an end of this process would cut off, it waits.
             with suppress(BoxBusy), self._turns.begin("program"):
                 self._switch(slot)
@@ -142,14 +171,30 @@ class RuntimeKeeper:
         """This process is another version on trial, or ends for one."""
         return self.leaving or self._watch is not None
 
+    def close(self) -> None:
+        """Where the box was told to stop, that is no fault of a version on trial. Call it before the rest is closed:
+        whoever waits for the end may lose patience."""
+        if self._orders.told and self._watch is not None:
+            self._watch = None
+            self._installer.withdraw(STOPPED)
+            self._note("runtime.rolled-back", f"The version {running_version()} was given up: {STOPPED}.")
+        elif self._watch is None:
+            explained = self._orders.end.is_set() or isinstance(sys.exc_info()[1], LinesideError)
+            self._keep_life(state="ended" if explained else "failed")
+
     def follow(self) -> None:
         """Where it was left for another version: become that. Everything in this process is closed by now."""
+        self._orders.hold()
+        if self._orders.told:
+            if self._installer.ready is not None:
+                self._installer.reject(STOPPED_BEFORE)
+            return
         base, slot = self._installer.base, self._installer.ready
         if not self.leaving or base is None:
             return
         if slot is not None:
             with suppress(LinesideError, OSError):
-                note_trial(self._home, self._trial_seconds)
+                note_trial(self._home)
                 self._installer.begin_trial()
                 become(self._home, base, slot, Launched(base=str(base.folder), slot=slot, on_trial=True))
         # What cannot be written down is not tried.
@@ -178,16 +223,68 @@ class RuntimeKeeper:
             raise
         return answer({}, 202)
 
+    def _roll_back(self, request: Request) -> Response:
+        with self._turns.begin("program"):
+            left = self._installer.go_back("somebody asked for the version before it")
+            self._going_back = True
+        self._spool.audit("runtime.rolled-back", f"The version {left} is left for the one before.", who=request.peer)
+        return answer({}, 202)
+
+    def _keep_life(self, *, state: Literal["up", "failed", "ended"]) -> None:
+        if self._launched is not None and self._life.exists():
+            note_life(self._life, replace(read_life(self._life), state=state))
+
+    def _others(self) -> str:
+        """Names the configuration and the model with which this version runs."""
+        config, models = self._beside()
+        model = next((one.bundle for one in models if one.active and one.state == "COMMITTED"), "")
+        return f"{config.in_force if config else 0} {model}"
+
+    def _look_after_life(self) -> None:
+        """What changes beside this version is suspected before it, and what went well for long is forgiven."""
+        if self._launched is None or not self._life.exists():
+            return
+        life, others = read_life(self._life), self._others()
+        if any(one.state == "TRIAL" for one in self._beside()[1]):
+            return
+        if life.others != others:
+            note_life(self._life, replace(life, others=others, newest=not life.others and life.newest))
+        elif life.crashes and boot_clock_s() - self._since_s >= FORGIVEN_S:
+            note_life(self._life, replace(life, crashes=0))
+
     def _install(self, target: str, finish: Callable[[], None]) -> None:
         try:
             finish()
         except LinesideError as error:
             self._note("runtime.refused", f"{target}: {error.message}")
 
+    def _look_for_signatures(self) -> None:
+        """Where a new root struck off whoever signed what runs: somebody else's signature has to take its place."""
+        looked = (
+            _written(self._home / "trust" / "root.json"),
+            _written(self._home / "inbox" / "metadata" / "timestamp.json"),
+        )
+        if looked != self._looked:
+            with suppress(LinesideError):
+                self._submit(self._renew)
+                self._looked = looked
+
+    def _renew(self) -> None:
+        with suppress(LinesideError, OSError):
+            self._installer.renew()
+        unsigned = tuple(self._installer.unsigned().values())
+        if unsigned and not self._unsigned:
+            names = " and ".join(unsigned)
+            self._note(
+                "runtime.unsigned", f"{names} was signed by a desktop that counts no more: it is not started again."
+            )
+        self._unsigned = unsigned
+
     def _switch(self, slot: SlotName) -> None:
         """Leave for the version in a slot: it was loaded once a moment ago, so what it is made of is in memory."""
-        had = {line.name: line.frames_per_s for line in self._lines() if line.frames_per_s > 0}
-        body = wire.encode(Handover(lines=had, healthy_s=self._trial_seconds))
+        lines = self._lines_now()
+        paces = {name: lines[name].pace for name in live(lines, time.monotonic())}
+        body = wire.encode(handed_over(paces, self._trial_seconds()))
         try:
             write_durably(self._home / FOLDER / HANDOVER, [body], mode=0o600)
         except (LinesideError, OSError) as error:
@@ -199,7 +296,7 @@ class RuntimeKeeper:
 
     def _go(self) -> None:
         self.leaving = True
-        self._leave()
+        self._orders.end.set()
 
     def _judge(self, watch: Watch) -> None:
         lines = {line.name: line for line in self._lines()}
@@ -211,7 +308,7 @@ class RuntimeKeeper:
         if healthy is None:
             return
         if not healthy:
-            reason = "; ".join(watch.last) or "it did not do well for long enough"
+            reason = "; ".join(watch.last)
             self._installer.roll_back(reason)
             self._note("runtime.rolled-back", f"The version {running_version()} was given up: {reason}.")
             self._watch = None
@@ -226,6 +323,8 @@ class RuntimeKeeper:
             _log.error("the new version cannot be committed: %s", error)
             return
         self._watch = None
+        life = ProgramLife(bundle=self.status().bundle, kernel_boot=kernel_boot(), oom_kills=oom_kills(), state="up")
+        note_life(self._life, replace(life, others=self._others()))
         self._note("runtime.committed", f"The version {running_version()} runs from now on.")
 
     def _answers(self) -> bool:
@@ -247,3 +346,11 @@ class RuntimeKeeper:
         self._spool.audit(kind, words, who="box")
         self._alert(kind, words, None, {})
         _log.warning("%s", words)
+
+
+def _written(path: Path) -> int:
+    """When, in nanoseconds; 0 where there is no such file."""
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return 0

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from edge_runtime.contracts.errors import LinesideError
 from edge_runtime.contracts.status import ShadowStatus
 from edge_runtime.inference.in_hand import GIVEN_UP_AFTER, InHand
-from edge_runtime.inference.pipeline import LoadedModel
+from edge_runtime.inference.ports import LoadedModel
 from edge_runtime.inference.shadow import Shadow, shadow_key
 from edge_runtime.service.models import Alert
 from edge_runtime.update.bundle import Bundle

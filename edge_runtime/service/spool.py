@@ -33,7 +33,7 @@ from edge_runtime.contracts.rows import (
     Stream,
 )
 from edge_runtime.contracts.status import SpoolStatus
-from edge_runtime.inference.pipeline import Stamp
+from edge_runtime.inference.ports import Stamp
 from edge_runtime.service.spool_disk import SpoolDisk
 from edge_runtime.service.spool_files import Found, SampleFiles, why_lost
 from edge_runtime.service.spool_limits import SAMPLE_CLASSES, has_room

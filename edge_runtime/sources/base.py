@@ -29,6 +29,8 @@ class Frame:
     data: bytes
     problem: str | None = None
     """Why there is nothing to decode in it, where the source knows more than the bytes tell."""
+    waited: bool = False
+    """It had been handed in before the configuration on trial was in force, so it tells nothing of that."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

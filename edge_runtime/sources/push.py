@@ -25,7 +25,7 @@ class PushQueue:
 
     def __init__(self) -> None:
         self._waiting: deque[bytes] = deque()
-        self._bytes = self._given = 0
+        self._bytes = self._given = self._before = 0
         self._closed = False
         self._changed = threading.Condition()
 
@@ -41,15 +41,21 @@ class PushQueue:
             self._changed.notify()
         return "taken"
 
-    def take(self, timeout_s: float) -> tuple[int, bytes] | None:
-        """The next frame and its number, from 1; None when none came in time."""
+    def mark(self) -> None:
+        """What waits now came before what is being tried."""
+        with self._changed:
+            self._before = len(self._waiting)
+
+    def take(self, timeout_s: float) -> tuple[int, bytes, bool] | None:
+        """The next frame, its number, from 1, and whether it came before :meth:`mark`; None when none came in time."""
         with self._changed:
             if not self._changed.wait_for(lambda: self._waiting, timeout_s):
                 return None
             data = self._waiting.popleft()
             self._bytes -= len(data)
             self._given += 1
-            return self._given, data
+            marked, self._before = self._before > 0, max(self._before - 1, 0)
+            return self._given, data, marked
 
     def close(self) -> tuple[int, int]:
         """Take no more and drop what waits; how many frames that were, and their bytes."""
@@ -101,6 +107,12 @@ class PushBoard:
             if count:
                 self._dropped(count, size)
 
+    def mark(self) -> None:
+        """What waits now came before what is being tried."""
+        with self._lock:
+            for queue in self._queues.values():
+                queue.mark()
+
     def add(self, source: PushSource) -> PushQueue:
         """The queue of the source's name, with all that waits in it already.
 
@@ -144,7 +156,10 @@ class PushSource(Shown):
 
     def read(self, timeout_s: float) -> Frame | None:
         taken = self._queue.take(timeout_s)
-        return None if taken is None else Frame(f"{self.name}-{taken[0]:06}", taken[1])
+        if taken is None:
+            return None
+        number, data, waited = taken
+        return Frame(f"{self.name}-{number:06}", data, waited=waited)
 
     def commit(self) -> None:
         """Nothing to remember: a frame that was pushed comes no second time."""

@@ -97,7 +97,7 @@ class SlotTable:
     @property
     def candidate(self) -> SlotName | None:
         """The slot in which an installation is under way."""
-        return next((name for name in _SLOTS if self.slot(name).state in IN_FLIGHT), None)
+        return next((name for name in SLOTS if self.slot(name).state in IN_FLIGHT), None)
 
     @property
     def active(self) -> SlotName | None:
@@ -145,11 +145,11 @@ class SlotTable:
                 probe=slot.probe,
                 trial=slot.trial,
             )
-            for name, slot in zip(_SLOTS, (self.a, self.b), strict=True)
+            for name, slot in zip(SLOTS, (self.a, self.b), strict=True)
         )
 
 
-_SLOTS: Final[tuple[SlotName, SlotName]] = ("a", "b")
+SLOTS: Final[tuple[SlotName, SlotName]] = ("a", "b")
 
 
 def stage(
@@ -260,25 +260,27 @@ def forget(table: SlotTable, bundle: str) -> SlotTable:
     """
     kept = tuple(entry for entry in table.refused if entry.bundle != bundle)
     forgotten = dataclasses.replace(table, refused=kept)
-    for name in _SLOTS:
+    for name in SLOTS:
         slot = forgotten.slot(name)
         if slot.bundle == bundle and slot.state in ("REJECTED", "ROLLED_BACK"):
             forgotten = _put(forgotten, name, Slot())
     return forgotten
 
 
-def revert(table: SlotTable, reason: str) -> SlotTable:
+def revert(table: SlotTable, reason: str, *, to_none: bool = False) -> SlotTable:
     """Go back from the committed model to the one before it.
 
+    :param to_none: where there is none before it none is committed, instead of the error.
     :raises SlotRule: an installation is under way, or there is no committed model in the other slot.
     """
     current = table.committed
     if current is None or table.candidate is not None:
         raise SlotRule("nothing is committed, or an installation is under way")
     other: SlotName = "b" if current == "a" else "a"
-    if table.slot(other).state != "COMMITTED":
+    before = other if table.slot(other).state == "COMMITTED" else None
+    if before is None and not to_none:
         raise SlotRule("the other slot holds no committed model")
-    return dataclasses.replace(_retire(table, current, reason, None), committed=other)
+    return dataclasses.replace(_retire(table, current, reason, None), committed=before)
 
 
 def discard_committed(table: SlotTable, reason: str) -> SlotTable:

@@ -2979,6 +2979,10 @@
         <translation>更换版本…</translation>
     </message>
     <message>
+        <source>The version before…</source>
+        <translation>上一版本…</translation>
+    </message>
+    <message>
         <source>Its program</source>
         <translation>盒子的程序</translation>
     </message>
@@ -2989,6 +2993,22 @@
     <message>
         <source>Bring {name} another version</source>
         <translation>为 {name} 更换版本</translation>
+    </message>
+    <message>
+        <source>Take {name} back to the version before</source>
+        <translation>让 {name} 回到上一版本</translation>
+    </message>
+    <message>
+        <source>Go back to the version before?</source>
+        <translation>回到上一版本?</translation>
+    </message>
+    <message>
+        <source>The box starts the version of its program that ran before, which it keeps. Its lines stand still for a few seconds.</source>
+        <translation>设备将启动其保留的上一个程序版本。产线会停顿几秒。</translation>
+    </message>
+    <message>
+        <source>Go back</source>
+        <translation>回到上一版本</translation>
     </message>
 </context>
 <context>
@@ -4520,6 +4540,10 @@
     <message>
         <source>Program rolled back</source>
         <translation>程序已恢复旧版</translation>
+    </message>
+    <message>
+        <source>Program not signed any more</source>
+        <translation>程序签名已失效</translation>
     </message>
     <message>
         <source>Program refused</source>

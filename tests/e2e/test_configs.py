@@ -43,10 +43,10 @@ def test_the_desktop_follows_a_box_whose_listener_moves(plant: RollingSite, box:
     text = edge_toml(box).replace(before, f"127.0.0.1:{port}")
     with running_line(box.frames):
         outcome = box_config.set_config(plant.ctx, "press-1", text)
-    assert (outcome.version.state, outcome.address) == ("in-force", f"127.0.0.1:{port}")
-    assert boxes.get_box(plant.ctx, "press-1").address == f"127.0.0.1:{port}"
-    assert edge_toml(box) == text
-    back = box_config.go_back(plant.ctx, "press-1")
+        assert (outcome.version.state, outcome.address) == ("in-force", f"127.0.0.1:{port}")
+        assert boxes.get_box(plant.ctx, "press-1").address == f"127.0.0.1:{port}"
+        assert edge_toml(box) == text
+        back = box_config.go_back(plant.ctx, "press-1")
     assert (back.version.origin, back.version.of, back.address) == ("returned-to", 1, before)
     assert boxes.refresh(plant.ctx, "press-1")[0].problem is None
     told = {one.what for one in activity.page_activity(plant.ctx).rows}

@@ -106,6 +106,11 @@ class LaunchedBox:
         assert self.process is not None
         self.process.kill()
 
+    def tell_to_stop(self) -> None:
+        """As a service is stopped; it is started again."""
+        assert self.process is not None
+        self.process.terminate()
+
     def stop(self) -> None:
         self._stopping.set()
         if self.process is not None:

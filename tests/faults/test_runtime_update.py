@@ -4,16 +4,18 @@ sound runs, by itself, and why can be read."""
 from __future__ import annotations
 
 import shutil
+import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from app.context import Context
 from app.usecases import boxes, runtime, sites
-from edge_runtime.contracts.errors import BoxUnreachable, LinesideError, TrustRefused
+from edge_runtime.contracts.errors import BoxRefusesDesktop, BoxUnreachable, LinesideError, TrustRefused
 from edge_runtime.contracts.runtime import RuntimeRequest
 from edge_runtime.contracts.runtime_errors import RuntimeRefused, RuntimeRolledBack
 from edge_runtime.contracts.status import BoxStatus
@@ -54,7 +56,21 @@ def _cut_off(unpack):
     return cut
 unpack = _cut_off(unpack)
 """
+ORDERED = """
+def _ordered(hold):
+    def first(self):
+        import os, sys
+        from pathlib import Path
+        order = Path(sys.argv[-1]) / "cut"
+        if order.exists() and order.read_text() == "order":
+            order.unlink()
+            os.kill(os.getpid(), signal.SIGTERM)
+        hold(self)
+    return first
+Orders.hold = _ordered(Orders.hold)
+"""
 HARNESS = {
+    "edge_runtime/service/orders.py": ORDERED.encode(),
     "edge_runtime/update/slot_store.py": CUTS.encode(),
     "edge_runtime/runtime/wheels.py": CUT_UNPACKING.encode(),
 }
@@ -65,6 +81,21 @@ _run = run
 def run(home):
     import os, threading
     threading.Timer(2.0, lambda: os._exit(9)).start()
+    return _run(home)
+"""
+CRASHES = b"""
+_run = run
+def run(home):
+    import os, threading, time
+    order = home / "crash"
+    if order.exists() and order.read_text() != "late":
+        os._exit(9)
+    def crash():
+        while not order.exists() or not (home / "run" / "address.json").exists():
+            time.sleep(0.05)
+        time.sleep(2)
+        os.kill(os.getpid(), 11)
+    threading.Thread(target=crash, daemon=True).start()
     return _run(home)
 """
 DAEMON, MANAGEMENT = "edge_runtime/service/daemon.py", "edge_runtime/service/management.py"
@@ -107,7 +138,7 @@ def box(tmp_path: Path, ctx: Context, base: Path) -> Iterator[LaunchedBox]:
 
 
 def ask(ctx: Context) -> BoxStatus | None:
-    with suppress(BoxUnreachable), boxes.connect(ctx, boxes.get_box(ctx, "line-2")) as client:
+    with suppress(BoxUnreachable, BoxRefusesDesktop), boxes.connect(ctx, boxes.get_box(ctx, "line-2")) as client:
         return client.status()
     return None
 
@@ -130,6 +161,26 @@ def newer(folder: Path, name: str, more: bytes, version: str = "1.1.0") -> Path:
     """A version with something wrong in it."""
     changes = {**HASTY, name: HASTY.get(name, b"") + more}
     return runtime_bundle(folder / "new", version, built=BUILT + 50, changes=changes)
+
+
+def update_until_given_up(ctx: Context, path: Path) -> None:
+    with pytest.raises(RuntimeRolledBack, match="told to stop during its trial"):
+        runtime.update_box(ctx, "line-2", path=path)
+
+
+def started_again(box: LaunchedBox, starts: int) -> bool:
+    return box.starts > starts
+
+
+def trial_is_written(_ctx: Context, box: LaunchedBox) -> bool:
+    with closing(sqlite3.connect(box.home / "runtime" / "state.db")) as connection:
+        row = connection.execute("SELECT body FROM model_slots").fetchone()
+    return row is not None and b'"TRIAL"' in row[0]
+
+
+def trial_answers(ctx: Context, _box: LaunchedBox) -> bool:
+    status = ask(ctx)
+    return status is not None and status.version == "1.1.0"
 
 
 def audited(ctx: Context, what: str) -> list[str]:
@@ -163,6 +214,86 @@ def test_the_power_is_cut(ctx: Context, box: LaunchedBox, sound: Path, cut: str,
     if then == "1.0.0":
         assert runtime.update_box(ctx, "line-2", path=sound, again=True).changed
     assert wait_for(ctx, "1.1.0").runtime is not None
+
+
+@pytest.mark.parametrize("when", ["late", "at its start"])
+def test_a_committed_version_that_crashes_again_and_again_gives_way(
+    tmp_path: Path, ctx: Context, box: LaunchedBox, when: str
+) -> None:
+    bad = runtime_bundle(tmp_path / "new", "1.1.0", built=BUILT + 50, changes={**HARNESS, DAEMON: CRASHES})
+    runtime.update_box(ctx, "line-2", path=bad)
+    wait_for(ctx, "1.1.0")
+    # A kill is none, as often as it comes.
+    for _ in range(4):
+        starts = box.starts
+        box.kill()
+        wait_until(partial(started_again, box, starts), 60, "the next start")
+        wait_for(ctx, "1.1.0")
+    (box.home / "crash").write_text(when)
+    box.kill()
+    status = wait_for(ctx, "1.0.0")
+    how = "Segmentation fault" if when == "late" else "it ended before it was up"
+    assert f"it crashed 3 times in a row, the last time: {how}" in runtime.program_words(status)
+    assert any("crashed 3 times" in message for message in audited(ctx, "runtime.rolled-back"))
+    assert status.runtime is not None
+    assert list(status.runtime.refused.values()) == [f"it crashed 3 times in a row, the last time: {how}"]
+    with pytest.raises(RuntimeRefused, match="was rolled back there before"):
+        runtime.update_box(ctx, "line-2", path=bad)
+
+
+def test_somebody_may_go_back_to_the_version_before(
+    tmp_path: Path, ctx: Context, box: LaunchedBox, sound: Path
+) -> None:
+    newer = runtime_bundle(tmp_path / "new", "1.2.0", built=BUILT + 200, changes=HARNESS)
+    for path in (sound, newer):
+        runtime.update_box(ctx, "line-2", path=path)
+    assert runtime.return_box(ctx, "line-2").version == "1.1.0"
+    wait_for(ctx, "1.1.0")
+    # What it went back from comes again by somebody's word alone, and nothing older than that comes at all.
+    with pytest.raises(RuntimeRefused, match="was rolled back there before"):
+        runtime.update_box(ctx, "line-2", path=newer)
+    with pytest.raises(RuntimeRefused, match="it takes nothing older"):
+        runtime.update_box(ctx, "line-2", path=runtime_bundle(tmp_path / "old", "1.1.5", built=BUILT + 150))
+    assert runtime.return_box(ctx, "line-2").version == "1.0.0"
+    with pytest.raises(RuntimeRefused, match="there is none before it"):
+        runtime.return_box(ctx, "line-2")
+    assert runtime.update_box(ctx, "line-2", path=newer, again=True).changed
+
+
+def test_an_order_to_stop_is_heard_in_the_trial_and_held_against_nobody(
+    tmp_path: Path, ctx: Context, base: Path, sound: Path
+) -> None:
+    """Also where it comes while nobody listens yet, for the new version is only just being loaded."""
+    box = LaunchedBox(tmp_path, base, ctx.repository().root_bytes, healthy=3600.0)
+    try:
+        box.start()
+        boxes.enrol_local(ctx, box.home)
+        for state in (trial_is_written, trial_answers):
+            asked = threading.Thread(target=lambda: update_until_given_up(ctx, sound))
+            asked.start()
+            wait_until(partial(state, ctx, box), 90, "the trial")
+            starts = box.starts
+            box.tell_to_stop()
+            asked.join(90)
+            assert not asked.is_alive()
+            wait_until(partial(started_again, box, starts), 60, "the next start")
+            status = wait_for(ctx, "1.0.0")
+            assert status.runtime is not None
+            assert "the box was told to stop during its trial" in runtime.program_words(status)
+            assert status.runtime.refused == {}
+    finally:
+        box.stop()
+
+
+def test_an_order_to_stop_is_not_lost_in_the_switch(ctx: Context, box: LaunchedBox, sound: Path) -> None:
+    """The version before has closed everything and is about to become another one."""
+    (box.home / "cut").write_text("order")
+    starts = box.starts
+    with pytest.raises(RuntimeRolledBack, match="told to stop before its trial"):
+        runtime.update_box(ctx, "line-2", path=sound)
+    assert wait_for(ctx, "1.0.0")
+    assert box.starts == starts + 1
+    assert runtime.update_box(ctx, "line-2", path=sound).changed
 
 
 @pytest.mark.parametrize(

@@ -58,6 +58,18 @@ def test_what_became_of_a_version_can_be_read(bench: Bench, box: Box) -> None:
     assert "over SSH" not in said
 
 
+def test_one_may_go_back_where_there_is_a_version_before(bench: Bench, box: Box) -> None:
+    panel = show(bench, box, RuntimeStatus(base="0.1.0")).detail.runtime
+    assert panel.back.isHidden()
+    assert panel.ask_back() is None
+    slots = (SlotStatus(slot="a", state="COMMITTED", version="0.2.0", bundle="a" * 64, active=True),)
+    panel = show(bench, box, RuntimeStatus(base="0.1.0", slot="a", bundle="a" * 64, slots=slots)).detail.runtime
+    dialog = panel.ask_back()
+    assert dialog is not None
+    assert box.name in words_in(dialog)
+    dialog.reject()
+
+
 def test_nothing_is_sent_before_it_was_shown_what_that_takes(bench: Bench, box: Box) -> None:
     panel = show(bench, box, RuntimeStatus(base="0.1.0")).detail.runtime
     dialog = panel.ask()

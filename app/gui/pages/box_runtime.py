@@ -9,7 +9,7 @@ from PySide6.QtCore import QCoreApplication, Signal
 from PySide6.QtWidgets import QWidget
 
 from app.gui import formats
-from app.gui.dialogs import FormDialog, PathField
+from app.gui.dialogs import Confirm, FormDialog, PathField
 from app.gui.i18n import QT_TRANSLATE_NOOP
 from app.gui.pages.entries import Entries, Entry, Line
 from app.gui.session import Session
@@ -147,9 +147,9 @@ class RuntimePanel(QWidget):
         self._entries = Entries(self.tr("Not heard yet."))
         self._words = label("", "muted", wrap=True, selectable=True)
         self.bring = Button(self.tr("Another version…"), "send", clicked=self.ask)
-        self.setLayout(
-            column(label(self.tr("Its program"), "section"), self._entries, self._words, row(self.bring, 1), gap=12)
-        )
+        self.back = Button(self.tr("The version before…"), "undo", clicked=self.ask_back)
+        buttons = row(self.bring, self.back, 1)
+        self.setLayout(column(label(self.tr("Its program"), "section"), self._entries, self._words, buttons, gap=12))
 
     def show_box(self, box: Box) -> None:
         self._box = box
@@ -165,6 +165,7 @@ class RuntimePanel(QWidget):
         self._words.setText(words)
         self._words.setVisible(bool(words))
         self.bring.setVisible(found is not None and not found.problem)
+        self.back.setVisible(found is not None and not found.problem and bool(found.slot))
 
     def ask(self) -> NewVersion | None:
         """Ask which, and show what it takes; None where none is picked, or it takes none."""
@@ -184,6 +185,34 @@ class RuntimePanel(QWidget):
 
         dialog = NewVersion(session, self, box)
         dialog.wanted.connect(bring)
+        dialog.open()
+        return dialog
+
+    def ask_back(self) -> Confirm | None:
+        """Ask whether to go back to the version before, which the box keeps; None where none is picked, or has one."""
+        box = self._box
+        if box is None or self.back.isHidden():
+            return None
+        context, session = self._page.context, self._page.session
+
+        def go_back() -> None:
+            def work(progress: Progress, cancel: CancelToken) -> UpdateReport:
+                return runtime.return_box(context, box.box, progress=progress, cancel=cancel)
+
+            title = self.tr("Take {name} back to the version before").format(name=box.name)
+            session.tasks.run_command(title, work, owner=self, failed=self._failed)
+
+        dialog = Confirm(
+            self.tr("Go back to the version before?"),
+            self.tr(
+                "The box starts the version of its program that ran before, which it keeps. Its lines stand still for "
+                "a few seconds."
+            ),
+            [box.name],
+            self.tr("Go back"),
+            self,
+        )
+        dialog.accepted.connect(go_back)
         dialog.open()
         return dialog
 

@@ -10,7 +10,8 @@ from edge_runtime.inference.counters import PipelineCounters
 from edge_runtime.inference.drift import DriftMonitor
 from edge_runtime.inference.engine import Engine
 from edge_runtime.inference.hard import KeepRules, SampleChooser
-from edge_runtime.inference.pipeline import LoadedModel, Pipeline
+from edge_runtime.inference.pipeline import Pipeline
+from edge_runtime.inference.ports import LoadedModel
 from edge_runtime.inference.shadow import Shadow
 from edge_runtime.service.spool import Spool
 from edge_runtime.sources.base import Frame

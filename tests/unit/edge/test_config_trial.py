@@ -20,6 +20,7 @@ from edge_runtime.configuring.trial import (
     counterparts,
     judge,
     live,
+    to_judge,
 )
 
 EXPECTED = Trial(began_s=100.0, lines={"camera": Expected(base=50, errors=2, within_s=MOST_S)})
@@ -31,7 +32,7 @@ def config(*lines: tuple[str, str], more: str = "") -> EdgeConfig:
 
 
 def at(seconds: float, *, frames: int = 50, errors: int = 2) -> Seen:
-    return Seen(now_s=100.0 + seconds, lines={"camera": LineNow(frames=frames, errors=errors)})
+    return Seen(now_s=100.0 + seconds, lines={"camera": LineNow(frames=50, fresh=frames, errors=errors)})
 
 
 def test_it_is_committed_once_the_line_delivers_and_not_before_its_time() -> None:
@@ -51,6 +52,40 @@ def test_it_goes_back_when_a_line_that_was_at_work_does_not_deliver() -> None:
     gone = judge(EXPECTED, Seen(now_s=100 + MOST_S))
     assert gone is not None
     assert gone.against
+
+
+def test_a_frame_that_the_line_before_had_in_hand_commits_nothing() -> None:
+    seen = Seen(now_s=100.0 + LEAST_S, lines={"camera": LineNow(frames=51, fresh=50, errors=2)})
+    assert judge(EXPECTED, seen) is None
+
+
+def test_a_line_that_runs_on_must_not_starve() -> None:
+    trial = Trial(began_s=100.0, lines={"camera": Expected(base=50, errors=2, within_s=MOST_S, pace=10.0)})
+    assert judge(trial, at(LEAST_S, frames=75)) == Verdict()
+    assert judge(trial, at(LEAST_S, frames=74)) is None
+    starved = judge(trial, at(MOST_S, frames=100))
+    assert starved is not None
+    assert starved.against == (
+        "The line camera, which was not changed, is starved: it had 10 frames a second before, and has 2.5."
+    )
+    silent = judge(trial, at(MOST_S))
+    assert silent is not None
+    assert "no frame came" in silent.against
+
+
+def test_its_pace_is_the_lower_one_of_late_and_always() -> None:
+    assert LineNow(frames=101, per_s=2.0, first_s=0.0, last_s=10.0).pace == 2.0
+    assert LineNow(frames=11, per_s=2.0, first_s=0.0, last_s=100.0).pace == 0.1
+    assert LineNow(frames=11, first_s=0.0, last_s=100.0).pace == 0.1
+    assert LineNow(frames=1, first_s=5.0, last_s=5.0).pace == 0.0
+
+
+def test_every_line_at_work_is_judged() -> None:
+    before = config(("a", "folder:/x"), ("b", "push:b"), ("c", "folder:/c"))
+    after = config(("a", "folder:/y"), ("b", "push:b"), ("d", "folder:/c"))
+    at_work = {"a": 20.0, "b": 20.0, "c": 20.0}
+    assert to_judge(before, after, at_work) == {"a": ("a", False), "b": ("b", True), "d": ("c", False)}
+    assert to_judge(before, after, {"c": 20.0}) == {"d": ("c", False)}
 
 
 def test_a_listener_for_programs_has_to_open() -> None:

@@ -14,7 +14,7 @@ import tritonclient.http as triton
 
 from edge_runtime.config import Inference, split_address
 from edge_runtime.inference.engine import Engine
-from edge_runtime.inference.pipeline import LoadedModel
+from edge_runtime.inference.ports import LoadedModel
 from edge_runtime.inference.session import Tuning
 from edge_runtime.service.inference import InferenceListeners
 from edge_runtime.sources.push import PushBoard

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from edge_runtime.config import Drift, EdgeConfig, PipelineConfig
+from edge_runtime.contracts.rows import ResultRow
 from edge_runtime.service import lineup as lineup_module
 from edge_runtime.service.lineup import LineUp
 from edge_runtime.service.spool import Spool
@@ -86,7 +88,7 @@ def test_a_line_goes_on_while_what_is_to_take_its_place_brings_nothing(bench: Be
     bench.source("list:after")
     bench.lines.hand_over()
     bench.answer("list:before", 2, shown=5)
-    assert (bench.lines.now()["camera"].frames, bench.lines.status()[0].frames) == (0, 5)
+    assert (bench.lines.now()["camera"].fresh, bench.lines.status()[0].frames) == (0, 5)
     bench.begin(BEFORE)
     bench.answer("list:before", 1, shown=6)
     assert [at for at, _ in bench.opened] == ["list:before", "list:after"]
@@ -137,6 +139,42 @@ def test_what_is_read_by_one_line_is_not_read_by_another_meanwhile(bench: Bench,
     bench.begin(after, beside=True)
     assert before.closed
     wait_until(lambda: len(bench.opened) == 2, 20, "the line on trial")
+
+
+def test_frames_of_before_say_nothing_of_the_line_on_trial(bench: Bench) -> None:
+    """Neither those of the line before, which its successor's figures go on from, nor any that waited."""
+    bench.begin(BEFORE)
+    bench.answer("list:before", 3, shown=3)
+    bench.begin(PipelineConfig(name="camera", source="list:before", keep_random=0.5), beside=True)
+    wait_until(lambda: len(bench.opened) == 2, 20, "the line on trial")
+    assert (bench.lines.now()["camera"].frames, bench.lines.now()["camera"].fresh) == (3, 0)
+    bench.source("list:before").frames.append(Frame("queued", models.frame(9), waited=True))
+    wait_until(lambda: bench.lines.now()["camera"].frames == 4, 20, "its answer")
+    assert bench.lines.now()["camera"].fresh == 0
+    bench.answer("list:before", 1, shown=5)
+    wait_until(lambda: bench.lines.now()["camera"].fresh == 1, 20, "a frame of its own")
+
+
+def test_what_a_line_that_runs_on_had_in_hand_says_nothing_either(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held, go_on = threading.Event(), threading.Event()
+    put_result = bench.spool.put_result
+
+    def hold(row: ResultRow) -> None:
+        held.set()
+        assert go_on.wait(60)
+        put_result(row)
+
+    bench.begin(BEFORE)
+    bench.answer("list:before", 1, shown=1)
+    monkeypatch.setattr(bench.spool, "put_result", hold)
+    bench.source("list:before").frames.append(Frame("in hand", models.frame(9)))
+    assert held.wait(60)
+    bench.begin(BEFORE, beside=True)
+    go_on.set()
+    bench.answer("list:before", 1, shown=3)
+    wait_until(lambda: bench.lines.now()["camera"].fresh == 2, 20, "the first and the last")
 
 
 def test_two_lines_that_change_places_do_not_read_the_same(bench: Bench) -> None:

@@ -11,7 +11,7 @@ import pytest
 from edge_runtime.contracts import wire
 from edge_runtime.contracts.errors import DatabaseDamaged, DiskFull, LinesideError, ModelUnusable
 from edge_runtime.inference.autotune import TUNING_NAME
-from edge_runtime.inference.pipeline import LoadedModel
+from edge_runtime.inference.ports import LoadedModel
 from edge_runtime.inference.session import cores
 from edge_runtime.service import models as models_module
 from edge_runtime.service.models import ModelKeeper

@@ -34,6 +34,24 @@ def test_frames_come_in_the_order_in_which_they_were_taken(board: PushBoard) -> 
     source.close()
 
 
+def test_what_waits_at_a_mark_is_told_from_what_comes_later(board: PushBoard) -> None:
+    source = opened(board)
+    for name in (b"old", b"old too"):
+        board.offer("door", name)
+    board.mark()
+    board.offer("door", b"new")
+    source.close()
+    # Also for the source that takes its place.
+    source = opened(board)
+    frames = [source.read(0.1) for _ in range(3)]
+    assert [(frame.data, frame.waited) for frame in frames if frame] == [
+        (b"old", True),
+        (b"old too", True),
+        (b"new", False),
+    ]
+    source.close()
+
+
 def test_what_is_full_says_so_and_takes_again_when_there_is_room(board: PushBoard) -> None:
     source = opened(board)
     assert {board.offer("door", b"x") for _ in range(MAX_WAITING)} == {"taken"}

@@ -155,7 +155,7 @@ def test_a_site_of_the_attackers_own_is_none(rig: Rig, tmp_path: Path) -> None:
     (tmp_path / "site-root.json").write_bytes(other.repository.root_bytes)
     attacked.install(attacked.bring())
     attacked.check()
-    with pytest.raises(RuntimeUnusable, match="not signed by this box's site"):
+    with pytest.raises(RuntimeUnusable, match="not signed by a desktop of this box's site"):
         check_slot(attacked.slot, rig.base, attacked.box.home)
     (attacked.box.home / "trust" / "roots").mkdir(exist_ok=True)
     (attacked.box.home / "trust" / "roots" / "2.root.json").write_bytes(other.repository.root_bytes)

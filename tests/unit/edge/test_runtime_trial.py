@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
 
 from edge_runtime.contracts.status import PipelineStatus, TrialReport
-from edge_runtime.runtime.trial import GRACE_S, POWER_CUT, Begun, Handover, Look, Watch, at_start, complaints
+from edge_runtime.runtime.trial import (
+    GRACE_S,
+    POWER_CUT,
+    Begun,
+    Handover,
+    Look,
+    Watch,
+    at_start,
+    complaints,
+    handed_over,
+)
 from edge_runtime.update import slots as machine
 from edge_runtime.update.slots import Accepted, SlotTable
 
@@ -72,7 +83,7 @@ def look(at_s: float = 0.0, line: PipelineStatus | None = LINE) -> Look:
         (look(line=None), "delivers nothing"),
         (look(line=replace(LINE, frames=4, errors=4)), "delivers nothing"),
         (look(line=replace(LINE, state="failing", last_error="no camera")), "no camera"),
-        (look(line=replace(LINE, frames_per_s=9.0)), "it had 20.0"),
+        (look(line=replace(LINE, frames_per_s=9.0)), "it had 20"),
         (look(line=replace(LINE, frames_per_s=10.0)), ""),
     ],
 )
@@ -86,8 +97,51 @@ def test_a_line_without_frames_before_needs_none() -> None:
     assert not complaints(look(line=None), Handover())
 
 
+def watching(lines: dict[str, float]) -> Watch:
+    handover = Handover(lines=lines, healthy_s=10.0)
+    return Watch(handover, began_s=0.0, limit_s=handover.limit_s)
+
+
+def slow(watch: Watch, came_s: Sequence[float], until_s: int) -> bool | None:
+    """What becomes of it where frames of a line come at these seconds; its window of five seconds is a moment."""
+    for at_s in range(1, until_s):
+        count = sum(1 for one in came_s if one <= at_s)
+        recent = sum(1 for one in came_s if at_s - 5 < one <= at_s) / 5
+        line = replace(LINE, frames=count, frames_per_s=recent, state="running" if recent else "no-input")
+        if (decided := watch.see(look(float(at_s), line))) is not None:
+            return decided
+    return None
+
+
+def test_a_slow_line_is_judged_by_its_own_pace() -> None:
+    six = {"camera": 1 / 6}
+    assert slow(watching(six), range(4, 200, 6), 60) is True
+    # Now and then one is late.
+    assert slow(watching(six), [3, 9, 17, 23, 27, 34], 60) is True
+    late = watching(six)
+    assert slow(late, [3, 9], 200) is False
+    assert "has had no frame for" in late.last[0]
+    fewer = watching(six)
+    assert slow(fewer, range(3, 200, 18), 200) is False
+    assert "frames a second; it had 0.17" in fewer.last[0]
+
+
+def test_it_is_given_the_time_that_a_slow_line_takes() -> None:
+    minute = watching({"camera": 1 / 60, "other": 10.0})
+    assert minute.limit_s == 180 + GRACE_S
+    other = replace(LINE, name="other")
+    for at_s in range(1, 200):
+        line = replace(LINE, frames=at_s // 60 + 1, frames_per_s=0.0)
+        found = minute.see(replace(look(float(at_s)), lines={"camera": line, "other": other}))
+        assert found is (True if at_s == 181 else None)
+        if found:
+            break
+    # One that comes a few times a day is not waited for.
+    assert handed_over({"camera": 20.0, "hourly": 1 / 3600}, 10.0) == Handover(lines={"camera": 20.0}, healthy_s=10.0)
+
+
 def test_it_has_to_do_well_for_long_enough_on_end() -> None:
-    watch = Watch(Handover(lines={"camera": 20.0}, healthy_s=10.0), began_s=0.0)
+    watch = watching({"camera": 20.0})
     assert watch.see(look(1.0)) is None
     assert watch.see(look(10.9)) is None
     assert watch.see(look(10.95, line=None)) is None
@@ -97,7 +151,7 @@ def test_it_has_to_do_well_for_long_enough_on_end() -> None:
 
 
 def test_it_gives_way_before_the_kernel_ends_it() -> None:
-    watch = Watch(Handover(lines={"camera": 20.0}, healthy_s=10.0), began_s=0.0)
+    watch = watching({"camera": 20.0})
     assert watch.see(look(10.0 + GRACE_S - 6, line=None)) is None
     assert watch.see(look(10.0 + GRACE_S - 5, line=None)) is False
     assert "delivers nothing" in watch.last[0]

@@ -14,7 +14,7 @@ from edge_runtime.inference.agreement import agree
 from edge_runtime.inference.answers import Prediction
 from edge_runtime.inference.engine import Engine
 from edge_runtime.inference.hard import KeepRules
-from edge_runtime.inference.pipeline import LoadedModel
+from edge_runtime.inference.ports import LoadedModel
 from edge_runtime.inference.shadow import MAX_FAILURES, Answered, SecondOpinion, Shadow
 from edge_runtime.service.spool import Spool
 from edge_runtime.sources.base import Frame

@@ -17,7 +17,7 @@ from edge_runtime.contracts.errors import (
     TrustRefused,
 )
 from edge_runtime.contracts.status import ProbeReport
-from edge_runtime.inference.pipeline import LoadedModel
+from edge_runtime.inference.ports import LoadedModel
 from edge_runtime.service.shadows import ShadowKeeper
 from edge_runtime.update.bundle import Bundle, read_bundle
 from edge_runtime.update.shadow import ShadowSlot

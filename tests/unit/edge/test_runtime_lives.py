@@ -1,0 +1,64 @@
+"""What is held against a version of the program after its commit, and what is not: pure, but for its note."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from edge_runtime.runtime.lives import NOTE_BYTES, ProgramLife, begin_life, note_life, read_life
+
+BUNDLE = "a" * 64
+LAST = ProgramLife(bundle=BUNDLE, kernel_boot="boot", oom_kills=3, crashes=1, state="up", others="1 model")
+
+
+def crashed(last: ProgramLife, *, kernel_boot: str = "boot", oom_kills: int = 3, trace: str | None = None) -> str:
+    life, how = begin_life(last, bundle=BUNDLE, kernel_boot=kernel_boot, oom_kills=oom_kills, trace=trace)
+    assert (life.crashes, life.state) == (last.crashes + bool(how), "begun")
+    return how
+
+
+def test_a_crash_counts() -> None:
+    assert crashed(LAST, trace="Bus error") == "Bus error"
+    assert crashed(LAST, oom_kills=4) == "Killed for want of memory"
+    assert crashed(replace(LAST, state="failed")) == "it ended by an error"
+    assert crashed(replace(LAST, state="begun")) == "it ended before it was up"
+
+
+@pytest.mark.parametrize(
+    ("last", "kernel_boot"),
+    [
+        (LAST, "boot"),
+        (LAST, "another"),
+        (replace(LAST, state="begun"), "another"),
+        (replace(LAST, state="begun", kernel_boot=""), ""),
+        (replace(LAST, state="ended"), "boot"),
+    ],
+    ids=["killed", "power cut", "power cut at its start", "system unknown", "told to stop"],
+)
+def test_what_is_no_crash(last: ProgramLife, kernel_boot: str) -> None:
+    assert crashed(last, kernel_boot=kernel_boot) == ""
+
+
+def test_what_changed_last_is_suspected() -> None:
+    older = replace(LAST, newest=False)
+    assert crashed(older, trace="Bus error") == ""
+    assert crashed(older, oom_kills=4) == ""
+    assert crashed(replace(older, state="begun")) == "it ended before it was up"
+
+
+def test_another_version_begins_anew() -> None:
+    life, how = begin_life(LAST, bundle="", kernel_boot="boot", oom_kills=3, trace="Bus error")
+    assert (life.crashes, how) == (0, "")
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"\0" * NOTE_BYTES, b'{"crashes": -1}', b"x" * 5000])
+def test_whatever_the_note_is(tmp_path: Path, body: bytes) -> None:
+    path = tmp_path / "life.note"
+    path.write_bytes(body)
+    assert read_life(path) == ProgramLife()
+    note_life(path, LAST)
+    assert read_life(path) == LAST
+    note_life(path, ProgramLife())
+    assert read_life(path) == ProgramLife()
