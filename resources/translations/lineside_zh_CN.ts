@@ -893,6 +893,10 @@
         <translation>版本</translation>
     </message>
     <message>
+        <source>It was edited on the box. That stays as version {number}, and counts no more if you go back.</source>
+        <translation>它在盒上被修改过。该修改保留为版本 {number}，若回退则不再生效。</translation>
+    </message>
+    <message>
         <source>found on the box</source>
         <translation>边缘盒上原有</translation>
     </message>
@@ -4494,6 +4498,10 @@
         <translation>在盒上修改</translation>
     </message>
     <message>
+        <source>Configuration put back</source>
+        <translation>配置已恢复</translation>
+    </message>
+    <message>
         <source>Configuration given up</source>
         <translation>配置已放弃</translation>
     </message>
@@ -5847,8 +5855,8 @@
         <translation>它已经是名为 {name} 的边缘盒，并保持此名；名称写在其 edge.toml 中。</translation>
     </message>
     <message>
-        <source>Its edge.toml was gone: it was made anew, with the usual settings and the name {name}.</source>
-        <translation>其 edge.toml 不见了：已按通常设置重新生成，名称为 {name}。</translation>
+        <source>Its edge.toml was gone: the box puts back the one that was in force, or else one is made with the usual settings and the name {name}.</source>
+        <translation>其 edge.toml 不见了：边缘盒会恢复原先生效的版本；若没有，则按通常设置新建，名称为 {name}。</translation>
     </message>
 </context>
 <context>
