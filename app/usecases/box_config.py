@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from app.fleet.client import BoxClient, split_address
+from app.fleet.failures import is_full_here
 from app.store import boxes as box_store
 from app.store.records import Box
 from app.usecases.boxes import connect, get_box, refresh
@@ -18,7 +19,14 @@ from edge_runtime.config import CONFIG_NAME, join_address, parse_config
 from edge_runtime.configuring.trial import LONGEST_S, RETURN_S
 from edge_runtime.contracts.config_errors import ConfigMoved, ConfigReturned
 from edge_runtime.contracts.configuring import ConfigChange, ConfigHistory, ConfigReturn, ConfigText, ConfigVersion
-from edge_runtime.contracts.errors import BoxRefused, BoxUnreachable, BoxWrongKey, ConfigInvalid, InputInvalid
+from edge_runtime.contracts.errors import (
+    BoxRefused,
+    BoxUnreachable,
+    BoxWrongKey,
+    ConfigInvalid,
+    DiskFull,
+    InputInvalid,
+)
 from edge_runtime.toml_lines import with_name
 
 if TYPE_CHECKING:
@@ -213,6 +221,7 @@ def follow(
     """Wait for what a box makes of a configuration. Where nobody waits, the box decides all the same.
 
     :raises ConfigReturned: it did badly there, and the box has gone back to what it had.
+    :raises DiskFull: no room on this desktop to note what became of it, which is told.
     """
     box, asked = begun.box, begun.history
     trial = asked.in_state("trial")
@@ -222,6 +231,19 @@ def follow(
             raise BoxRefused(f"{box.name} does not say which configuration it runs.")
         return ConfigOutcome(box=box.box, name=box.name, version=in_force, changed=False, address=box.address)
     version, address = _watch(ctx, begun, trial, progress, cancel or CancelToken())
+    try:
+        return _noted(ctx, box, version, address)
+    except DiskFull as error:
+        if not is_full_here(error):
+            raise
+        became = "went back from" if version.state == "returned" else "runs"
+        raise DiskFull(
+            f"{box.name} {became} version {version.number} of its configuration, which could not be noted on this "
+            f"desktop. {error.message}",
+        ) from error
+
+
+def _noted(ctx: Context, box: Box, version: ConfigVersion, address: str) -> ConfigOutcome:
     if address != box.address:
         box_store.move_box(ctx.database, box.box, address, f"{box.name} is reached at {address} now.")
     if version.state == "returned":

@@ -4928,6 +4928,14 @@
         <translation>请校准时钟。如果时钟没错，请确认：`lineside site confirm-date`，或在“设置”的“电脑与密钥”中确认。</translation>
     </message>
     <message>
+        <source>The box&apos;s disk is full</source>
+        <translation>边缘盒磁盘已满</translation>
+    </message>
+    <message>
+        <source>Free some space on that box; nothing that was acknowledged is lost.</source>
+        <translation>请在该边缘盒上腾出空间；已确认的内容不会丢失。</translation>
+    </message>
+    <message>
         <source>Correct what is named, then try again; nothing was changed.</source>
         <translation>请更正所指之处后重试；未作任何更改。</translation>
     </message>
