@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 
-from app.context import Context
+from app.context import Context, open_context
 from app.usecases import box_config, boxes, rollouts, sites
 from app.usecases.rollout_runner import follow_rollout
 from edge_runtime.contracts.errors import LinesideError
@@ -23,10 +23,11 @@ from tests.fakes.rolling_site import RollingSite
 
 
 @contextmanager
-def full(disk: Path, ctx: Context) -> Iterator[None]:
+def full(disk: Path, ctx: Context | None = None) -> Iterator[None]:
     """Meanwhile there is no room, not even what SQLite has in hand already."""
-    with closing(sqlite3.connect(ctx.database.path)) as connection:
-        assert connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone() == (0, 0, 0)
+    if ctx is not None:
+        with closing(sqlite3.connect(ctx.database.path)) as connection:
+            assert connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone() == (0, 0, 0)
     filler = disk / "filler"
     with suppress(OSError), filler.open("wb", buffering=0) as file:
         while file.write(b"\0" * 4096):
@@ -68,10 +69,22 @@ def roll_out(plant: RollingSite, disk: Path) -> dict[str, object]:
     return {"told": told, "asked": asked, "states": states, "problem": problem, "ended": ended, "runs": runs}
 
 
+def open_again(disk: Path) -> dict[str, object]:
+    """There is no room for the index of the log, which SQLite then calls an error of input or output."""
+    with full(disk):
+        told = said(lambda: open_context(disk / "desktop").close())
+    with open_context(disk / "desktop") as ctx:
+        return {"told": told, "boxes": len(boxes.list_boxes(ctx))}
+
+
 def main(what: str, disk: Path, folder: Path) -> None:
     with ExitStack() as stack:
         ctx = stack.enter_context(sites.create_site(disk / "desktop", "Test site", PASSPHRASE))
         plant = RollingSite(ctx, folder, stack)
+        if what == "open":
+            stack.close()
+            sys.stdout.write(json.dumps(open_again(disk)))
+            return
         sys.stdout.write(json.dumps({"configure": configure, "roll-out": roll_out}[what](plant, disk)))
 
 

@@ -44,6 +44,11 @@ def test_what_became_of_a_configuration_is_told_with_it(desktop: Desktop) -> Non
     assert answer["problem"] is None
 
 
+def test_a_site_that_cannot_be_opened_is_not_damaged(desktop: Desktop) -> None:
+    answer = desktop("open")
+    assert (answer["told"]["code"], answer["boxes"]) == ("disk.full", 0)
+
+
 def test_a_rollout_ends_for_now_and_no_box_has_failed(desktop: Desktop) -> None:
     answer = desktop("roll-out")
     for told in (answer["told"], answer["asked"]):
