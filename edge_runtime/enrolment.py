@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edge_runtime.config import CONFIG_NAME, KEYS, TEMPLATE, parse_config
-from edge_runtime.configuring.store import find_config
+from edge_runtime.configuring.store import find_config, is_home
 from edge_runtime.contracts import wire
 from edge_runtime.contracts.errors import DiskFull, InputInvalid, NotFound, TrustRefused
 from edge_runtime.contracts.rows import Count, Name
@@ -84,13 +84,14 @@ def require_box_name(name: str) -> str:
 
 
 def create_home(home: Path, *, name: str, config: str | None = None) -> BoxHome:
-    """Make a box's key and configuration; what is there already stays as it is.
+    """Make a box's key and configuration; what is there already stays as it is. Where ``edge.toml`` is gone, and the
+    version of it that was in force is not, the box puts that back at its start.
 
     :param config: the text of ``edge.toml``; by default the template with ``name`` in it.
     :raises ConfigInvalid: the configuration cannot be used.
     :raises InputInvalid: a new box cannot be called so.
     """
-    if not (home / CONFIG_NAME).exists():
+    if not is_home(home):
         # A JSON string is a TOML string too, unless there are odd characters in it: checked before it is written.
         name = require_box_name(name)
         text = config if config is not None else TEMPLATE.format(name=json.dumps(name, ensure_ascii=False))
@@ -105,7 +106,7 @@ def create_home(home: Path, *, name: str, config: str | None = None) -> BoxHome:
 
 def require_home(home: Path) -> None:
     """:raises NotFound: there is no box in this folder."""
-    if not (home / CONFIG_NAME).exists():
+    if not is_home(home):
         raise NotFound(f"{home} is not the home folder of a box.", hint="Make it one: `lineside-edge init --home DIR`.")
 
 

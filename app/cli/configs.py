@@ -32,7 +32,9 @@ def add_verb(topic: Topic) -> None:
         metavar="N",
         help="put version N on trial (default: the one that was in force before)",
     )
-    config.add_argument("--base", metavar="DIGEST", help="with --set: only if this is what stands there")
+    config.add_argument(
+        "--base", metavar="DIGEST", help="with --set and --roll-back: only if this is what stands there"
+    )
 
 
 def _number(value: str) -> int:
@@ -47,8 +49,9 @@ def _config(arguments: argparse.Namespace, session: Session) -> None:
     names: list[str] = arguments.box
     if arguments.set is None and (len(names) > 1 or names[0].startswith("label:")):
         raise InputInvalid("Only --set takes several boxes.", hint="Name one box.")
-    if arguments.base and (arguments.set is None or len(names) > 1 or names[0].startswith("label:")):
-        raise InputInvalid("--base goes with --set and one box.")
+    changes = arguments.set is not None or arguments.roll_back is not None
+    if arguments.base and (not changes or len(names) > 1 or names[0].startswith("label:")):
+        raise InputInvalid("--base goes with --set or --roll-back, and one box.")
     with session.open() as ctx, session.stoppable() as cancel:
         if arguments.set is not None:
             toml = _text_of(arguments.set)
@@ -69,7 +72,12 @@ def _config(arguments: argparse.Namespace, session: Session) -> None:
             session.answer({"configs": outcomes}, [f"Configured {len(outcomes)} boxes."])
         elif arguments.roll_back is not None:
             outcome = box_config.go_back(
-                ctx, names[0], arguments.roll_back or None, progress=session.progress, cancel=cancel
+                ctx,
+                names[0],
+                arguments.roll_back or None,
+                base=arguments.base,
+                progress=session.progress,
+                cancel=cancel,
             )
             session.one("config", outcome, _OUTCOME)
         else:
@@ -109,7 +117,7 @@ _OUTCOME: Columns[ConfigOutcome] = {
     "box": lambda one: one.name,
     "version": lambda one: one.version.number,
     "state": lambda one: one.version.state if one.changed else f"{one.version.state}, as it was before",
-    "sha256": lambda one: one.version.digest,
+    "digest": lambda one: one.version.digest,
     "address": lambda one: one.address,
 }
 
@@ -133,7 +141,7 @@ _VERSIONS: Columns[ConfigVersion] = {
     "STATE": lambda one: one.state,
     "HOW": _way,
     "BY": lambda one: one.who if one.who == "box" else text.short(one.who),
-    "SHA256": lambda one: text.short(one.digest),
+    "DIGEST": lambda one: text.short(one.digest),
     "BYTES": lambda one: one.bytes,
     "REASON": lambda one: one.reason,
 }

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from app.cli import text
 from app.cli.commands import Topic
@@ -15,6 +15,9 @@ from edge_runtime.contracts.errors import Cancelled, InputInvalid, LinesideError
 if TYPE_CHECKING:
     from app.store.records import Box
     from app.usecases.runtime import UpdatePlan, UpdateReport
+
+    Failure = tuple[Box, LinesideError]
+T = TypeVar("T")
 
 
 def add_verb(topic: Topic) -> None:
@@ -44,68 +47,92 @@ def brief(box: Box) -> str:
 
 
 def _update(arguments: argparse.Namespace, session: Session) -> int | None:
-    from app.usecases import runtime
+    from app.usecases import boxes, runtime
 
     if arguments.roll_back:
         return _roll_back(arguments, session)
     with session.open() as ctx, session.stoppable() as cancel:
-        plans = [
-            runtime.plan_update(ctx, box, path=arguments.bundle, again=arguments.again)
-            for box in dict.fromkeys(arguments.box)
-        ]
+        chosen = {box.box: box for box in (boxes.get_box(ctx, name) for name in arguments.box)}
+        alone = len(chosen) == 1
+        plans, failed = _each(
+            chosen.values(),
+            lambda box: runtime.plan_update(ctx, box.box, path=arguments.bundle, again=arguments.again),
+            alone=alone,
+        )
         if arguments.plan:
-            session.rows("plans", plans, _PLAN, empty="")
-            return None
-        for line in text.table(list(_PLAN), [[read(plan) for read in _PLAN.values()] for plan in plans]):
+            session.answer({"plans": plans, "failed": _told(failed)}, [*_table(plans), *_reasons(failed)])
+            return 1 if failed else None
+        for line in _table(plans):
             session.say(line)
-        done: list[UpdateReport] = []
-        failed: list[tuple[UpdatePlan, LinesideError]] = []
-        for plan in plans:
-            try:
-                report = runtime.update_box(
-                    ctx,
-                    plan.box,
-                    path=arguments.bundle,
-                    again=arguments.again,
-                    progress=session.progress,
-                    cancel=cancel,
-                )
-                done.append(report)
-            except Cancelled:
-                raise
-            except LinesideError as error:
-                if len(plans) == 1:
-                    raise
-                # One box that keeps its version is no reason to leave out the next one.
-                failed.append((plan, error))
-    _answer(session, done, failed)
+        done, kept = _each(
+            [chosen[plan.box] for plan in plans],
+            lambda box: runtime.update_box(
+                ctx,
+                box.box,
+                path=arguments.bundle,
+                again=arguments.again,
+                progress=session.progress,
+                cancel=cancel,
+            ),
+            alone=alone,
+        )
+    failed += kept
+    session.answer({"updates": done, "failed": _told(failed)}, [*map(_outcome, done), *_reasons(failed)])
     return 1 if failed else None
 
 
 def _roll_back(arguments: argparse.Namespace, session: Session) -> int | None:
-    from app.usecases import runtime
+    from app.usecases import boxes, runtime
 
     if arguments.bundle or arguments.again or arguments.plan:
         raise InputInvalid("--roll-back goes with no other option.")
     with session.open() as ctx, session.stoppable() as cancel:
-        done = [
-            runtime.return_box(ctx, box, progress=session.progress, cancel=cancel)
-            for box in dict.fromkeys(arguments.box)
-        ]
-    session.answer({"returned": done}, [f"{one.name}: {one.before} -> {one.version}." for one in done])
-    return None
+        chosen = {box.box: box for box in (boxes.get_box(ctx, name) for name in arguments.box)}
+        done, failed = _each(
+            chosen.values(),
+            lambda box: runtime.return_box(ctx, box.box, progress=session.progress, cancel=cancel),
+            alone=len(chosen) == 1,
+        )
+    lines = [f"{one.name}: {one.before} -> {one.version}." for one in done]
+    session.answer({"returned": done, "failed": _told(failed)}, [*lines, *_reasons(failed)])
+    return 1 if failed else None
 
 
-def _answer(session: Session, done: Sequence[UpdateReport], failed: Sequence[tuple[UpdatePlan, LinesideError]]) -> None:
-    lines = [
-        f"{one.name}: {one.before} -> {one.version}, {text.size(one.sent)} sent, away for {one.away_s:.1f} s."
-        if one.changed
-        else f"{one.name}: runs {one.version} already; nothing was sent."
-        for one in done
-    ]
-    lines += [f"{plan.name}: {error}\n{error.hint}\n[{error.code}]" for plan, error in failed]
-    errors = [{"box": plan.box, "name": plan.name, "error": error.to_dict()} for plan, error in failed]
-    session.answer({"updates": list(done), "failed": errors}, lines)
+def _each(chosen: Iterable[Box], work: Callable[[Box], T], *, alone: bool) -> tuple[list[T], list[Failure]]:
+    """What came of each box. One that is away, or keeps its version, is no reason to leave out the next one.
+
+    :param alone: nobody asked for another box, so that its error is the whole answer.
+    """
+    done: list[T] = []
+    failed: list[Failure] = []
+    for box in chosen:
+        try:
+            done.append(work(box))
+        except Cancelled:
+            raise
+        except LinesideError as error:
+            if alone:
+                raise
+            failed.append((box, error))
+    return done, failed
+
+
+def _table(plans: Sequence[UpdatePlan]) -> list[str]:
+    return text.table(list(_PLAN), [[read(plan) for read in _PLAN.values()] for plan in plans]) if plans else []
+
+
+def _outcome(one: UpdateReport) -> str:
+    if not one.changed:
+        return f"{one.name}: runs {one.version} already; nothing was sent."
+    return f"{one.name}: {one.before} -> {one.version}, {text.size(one.sent)} sent, away for {one.away_s:.1f} s."
+
+
+def _reasons(failed: Sequence[Failure]) -> list[str]:
+    return [f"{box.name}: {error}\n{error.hint}\n[{error.code}]" for box, error in failed]
+
+
+def _told(failed: Sequence[Failure]) -> list[dict[str, object]]:
+    return [{"box": box.box, "name": box.name, "error": error.to_dict()} for box, error in failed]
 
 
 def _takes(plan: UpdatePlan) -> str:

@@ -145,11 +145,12 @@ class BoxClient:
         size, pace, count = path.stat().st_size, pace or Pace(), 0
         have = state or self.object_state(sha256, size)
         offset = size if have.complete else min(have.have, size)
+        until = size if have.gap is None else min(offset + have.gap, size)
         sent(offset, size)
         with path.open("rb") as file:
             while not have.complete and offset < size:
                 file.seek(offset)
-                piece = file.read(pace.size)
+                piece = file.read(min(pace.size, until - offset) if offset < until else pace.size)
                 here = pace.send(piece, partial(self._put_piece, sha256, offset, size, piece))
                 if here <= offset:
                     raise BoxRefused(f"The box at {self.address} stopped taking {path.name} at {offset} bytes.")

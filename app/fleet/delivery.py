@@ -16,6 +16,7 @@ from app.fleet.patches import Patches
 from edge_runtime.contracts.delivery import LEAST_BYTES_PER_S, FetchRequest, GuestRequest, MakeRequest
 from edge_runtime.contracts.errors import (
     Cancelled,
+    InputInvalid,
     LinesideError,
     NotFound,
     NotHandedOver,
@@ -102,7 +103,7 @@ def deliver_bundle(
     :raises BoxUnreachable: the connection broke; what has arrived stays there.
     :raises DiskFull: no room on the box.
     """
-    size, detours, count = path.stat().st_size, list[str](), 0
+    size, detours, pace = path.stat().st_size, list[str](), Pace(caps, now_s=now_s)
     state = client.object_state(sha256, size)
     if state.complete:
         sent(size, size)
@@ -127,10 +128,10 @@ def deliver_bundle(
             sent(size * done // (total + 1), size)
 
         try:
-            count += client.deliver(patch.path, patch.sha256, sent=in_all, pace=Pace(caps, now_s=now_s))
+            client.deliver(patch.path, patch.sha256, sent=in_all, pace=pace)
             client.make_object(sha256, MakeRequest(base=base.sha256, patch=patch.sha256))
             sent(size, size)
-            return Delivered(way="patch", sent=count, detours=tuple(detours))
+            return Delivered(way="patch", sent=pace.passed, detours=tuple(detours))
         except (PatchUnusable, ObjectCorrupt, NotFound) as error:
             # The patch is at fault, its base has gone, or the box knows no patches. Whatever else it is would stop the
             # whole as well.
@@ -138,14 +139,14 @@ def deliver_bundle(
                 patches.forget(patch)
             detours.append(_detour(f"The patch to {sha256[:12]} did not work. {error}"))
     try:
-        count += client.deliver(path, sha256, sent=sent, pace=Pace(caps, now_s=now_s), state=state)
-    except ObjectCorrupt as error:
-        if not state.have:
+        client.deliver(path, sha256, sent=sent, pace=pace, state=state)
+    except (ObjectCorrupt, InputInvalid) as error:
+        if not (state.have or able):
             raise
-        # The box has dropped it all: what lay there before may have been a neighbour's, and not what it was taken for.
+        # What a neighbour brought was not what it was taken for: the box has dropped that, maybe only just now.
         detours.append(_detour(f"What lay on the box of {sha256[:12]} was wrong. {error.message}"))
-        count += client.deliver(path, sha256, sent=sent, pace=Pace(caps, now_s=now_s))
-    return Delivered(way="whole", sent=count, detours=tuple(detours))
+        client.deliver(path, sha256, sent=sent, pace=pace)
+    return Delivered(way="whole", sent=pace.passed, detours=tuple(detours))
 
 
 def needed_bytes(

@@ -9,10 +9,12 @@ from typing import Any
 
 from edge_runtime.contracts import wire
 from edge_runtime.contracts.errors import (
+    BoxDiskFull,
     BoxRefused,
     BoxRefusesDesktop,
     BoxUnreachable,
     BoxWrongKey,
+    DiskFull,
     InputInvalid,
     LinesideError,
 )
@@ -51,4 +53,11 @@ def refusal(address: str, status: int, body: bytes) -> LinesideError:
         envelope = wire.decode(body, _ErrorEnvelope)
     except InputInvalid:
         return BoxRefused(f"The box at {address} answered with status {status}.")
-    return LinesideError.from_dict(envelope.error)
+    error = LinesideError.from_dict(envelope.error)
+    # Here it is told from this desktop's own disk.
+    return BoxDiskFull(error.message) if isinstance(error, DiskFull) else error
+
+
+def is_full_here(error: LinesideError) -> bool:
+    """Whether it is this desktop's own disk that is full: that is no box's fault, and nothing more can be noted."""
+    return isinstance(error, DiskFull) and not isinstance(error, BoxDiskFull)

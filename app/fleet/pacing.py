@@ -70,11 +70,14 @@ class Pace:
         self._most = min(MAX_PIECE_BYTES, capped)
         self.size = min(FIRST_PIECE_BYTES, self._most)
         """Of the next piece, bytes."""
+        self.passed = 0
+        """Bytes of all pieces so far, also of those that were refused."""
 
     def send(self, piece: bytes, act: Callable[[], T]) -> T:
         """Do what sends a piece, when its turn has come; learns from how long that takes."""
         for cap in self._caps:
             cap.take(len(piece))
+        self.passed += len(piece)
         begun_s = self._now_s()
         done = act()
         took_s = self._now_s() - begun_s

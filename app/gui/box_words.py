@@ -55,6 +55,7 @@ _KINDS: dict[str, tuple[str, Tone, str]] = {
     "config.changed": ("settings", "info", QT_TRANSLATE_NOOP("boxes", "Configured")),
     "config.received": ("settings", "info", QT_TRANSLATE_NOOP("boxes", "Configuration on trial")),
     "config.edited": ("settings", "warn", QT_TRANSLATE_NOOP("boxes", "Edited on the box")),
+    "config.lost": ("settings", "warn", QT_TRANSLATE_NOOP("boxes", "Configuration put back")),
     "config.returned": ("undo", "warn", QT_TRANSLATE_NOOP("boxes", "Configuration given up")),
     "clock.set": ("wait", "info", QT_TRANSLATE_NOOP("boxes", "Clock set")),
     "identity.renewed": ("key", "info", QT_TRANSLATE_NOOP("boxes", "New identity")),

@@ -43,7 +43,8 @@ TEXTS: dict[NoteKind, str] = {
     ),
     "config-anew": QT_TRANSLATE_NOOP(
         "ssh",
-        "Its edge.toml was gone: it was made anew, with the usual settings and the name {name}.",
+        "Its edge.toml was gone: the box puts back the one that was in force, or else one is made with the "
+        "usual settings and the name {name}.",
     ),
 }
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from app.store.schema import STEPS, Step
 from edge_runtime.contracts.errors import DatabaseDamaged, DatabaseTooNew, DiskFull
-from edge_runtime.update.durable import sync_folder
+from edge_runtime.update.durable import lacks_room, sync_folder
 
 MIGRATION_SET = "lineside"
 WAIT_FOR_OTHERS_S = 30.0
@@ -31,7 +31,7 @@ def plain_errors(path: Path) -> Iterator[None]:
         yield
     except sqlite3.Error as error:
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-        if code == sqlite3.SQLITE_FULL:
+        if code == sqlite3.SQLITE_FULL or (code in _BROKEN and lacks_room(error, path)):
             raise DiskFull(f"There is no room to write to {path.name}.") from error
         if code in _BROKEN:
             raise DatabaseDamaged(f"{path} cannot be used: {error}.") from error

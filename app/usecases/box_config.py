@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from app.fleet.client import BoxClient, split_address
+from app.fleet.failures import is_full_here
 from app.store import boxes as box_store
 from app.store.records import Box
 from app.usecases.boxes import connect, get_box, refresh
@@ -18,7 +19,14 @@ from edge_runtime.config import CONFIG_NAME, join_address, parse_config
 from edge_runtime.configuring.trial import LONGEST_S, RETURN_S
 from edge_runtime.contracts.config_errors import ConfigMoved, ConfigReturned
 from edge_runtime.contracts.configuring import ConfigChange, ConfigHistory, ConfigReturn, ConfigText, ConfigVersion
-from edge_runtime.contracts.errors import BoxRefused, BoxUnreachable, BoxWrongKey, ConfigInvalid, InputInvalid
+from edge_runtime.contracts.errors import (
+    BoxRefused,
+    BoxUnreachable,
+    BoxWrongKey,
+    ConfigInvalid,
+    DiskFull,
+    InputInvalid,
+)
 from edge_runtime.toml_lines import with_name
 
 if TYPE_CHECKING:
@@ -35,7 +43,7 @@ _ANY = ("0.0.0.0", "::")  # noqa: S104 - compared, not bound
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BoxConfig:
-    """What stands in ``edge.toml`` of a box, and the versions of it that the box keeps."""
+    """What stands in ``edge.toml`` of a box, or one of before, and the versions of it that the box keeps."""
 
     box: str
     name: str
@@ -124,22 +132,25 @@ def go_back(
     name: str,
     version: int | None = None,
     *,
+    base: str | None = None,
     progress: Progress = silent,
     cancel: CancelToken | None = None,
 ) -> ConfigOutcome:
     """Put an older version on trial on a box; None: the one that was in force before.
 
+    :param base: as for :func:`begin_set`.
     :raises NotFound: there is none.
-    :raises ConfigReturned: as :func:`set_config`.
+    :raises ConfigReturned, ConfigMoved: as :func:`set_config`.
     """
-    return follow(ctx, begin_return(ctx, name, version), progress=progress, cancel=cancel)
+    return follow(ctx, begin_return(ctx, name, version, base=base), progress=progress, cancel=cancel)
 
 
-def begin_return(ctx: Context, name: str, version: int | None = None) -> Begun:
+def begin_return(ctx: Context, name: str, version: int | None = None, *, base: str | None = None) -> Begun:
     """As :func:`go_back`, without the wait."""
     box = get_box(ctx, name)
     with connect(ctx, box) as client:
         there = _read(box, client)
+        _require_base(there, base)
         asked = client.return_config(ConfigReturn(base=there.digest, version=version))
         tried = asked.in_state("trial")
         toml = client.config(tried.number).toml if tried else there.toml
@@ -185,13 +196,16 @@ def _require_base(there: BoxConfig, base: str | None) -> None:
     """:raises ConfigMoved: somebody's change would be overwritten."""
     if base is not None and (len(base) < LEAST_BASE or not there.digest.startswith(base)):
         raise ConfigMoved(
-            f"{CONFIG_NAME} on {there.name} is not the one that was changed; its sha256 is {there.digest}."
+            f"{CONFIG_NAME} on {there.name} is not the one that was changed; its digest is {there.digest}."
         )
-    if base is None and (edit := there.in_state("waiting")):
+    in_force = there.in_state("in-force")
+    if base is None and in_force is not None and in_force.digest != there.digest:
+        edit = there.in_state("waiting")
         raise ConfigMoved(
-            f"{CONFIG_NAME} was edited on {there.name} and does not run yet (version {edit.number}).",
+            f"{CONFIG_NAME} was edited on {there.name} and does not run yet"
+            f"{f' (version {edit.number})' if edit else ''}.",
             hint=f"Look at it: `lineside boxes config {there.name}`. To replace it all the same, say what you replace: "
-            f"--base {there.digest[:12]}.",
+            f"--base {there.digest[:12]}. The box keeps it as a version.",
         )
 
 
@@ -207,6 +221,7 @@ def follow(
     """Wait for what a box makes of a configuration. Where nobody waits, the box decides all the same.
 
     :raises ConfigReturned: it did badly there, and the box has gone back to what it had.
+    :raises DiskFull: no room on this desktop to note what became of it, which is told.
     """
     box, asked = begun.box, begun.history
     trial = asked.in_state("trial")
@@ -216,13 +231,26 @@ def follow(
             raise BoxRefused(f"{box.name} does not say which configuration it runs.")
         return ConfigOutcome(box=box.box, name=box.name, version=in_force, changed=False, address=box.address)
     version, address = _watch(ctx, begun, trial, progress, cancel or CancelToken())
+    try:
+        return _noted(ctx, box, version, address)
+    except DiskFull as error:
+        if not is_full_here(error):
+            raise
+        became = "went back from" if version.state == "returned" else "runs"
+        raise DiskFull(
+            f"{box.name} {became} version {version.number} of its configuration, which could not be noted on this "
+            f"desktop. {error.message}",
+        ) from error
+
+
+def _noted(ctx: Context, box: Box, version: ConfigVersion, address: str) -> ConfigOutcome:
     if address != box.address:
         box_store.move_box(ctx.database, box.box, address, f"{box.name} is reached at {address} now.")
     if version.state == "returned":
         words = f"{box.name} went back to its configuration of before: {version.reason}"
         ctx.database.write(lambda w: w.activity(RETURNED, box.box, words))
         raise ConfigReturned(words)
-    words = f"Configured {box.name}: version {version.number}, sha256 {version.digest[:12]}."
+    words = f"Configured {box.name}: version {version.number}, digest {version.digest[:12]}."
     ctx.database.write(lambda w: w.activity(SET, box.box, words))
     refresh(ctx, box.box)
     return ConfigOutcome(box=box.box, name=box.name, version=version, changed=True, address=address)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app.fleet.client import BoxClient, split_address
+from app.fleet.failures import is_full_here
 from app.store import boxes as box_store
 from app.store import chains as chain_store
 from app.store import samples as sample_store
@@ -145,6 +146,8 @@ def _ask(ctx: Context, box: Box) -> None:
             status = roots.ask_status(ctx, box, client)
             heard = begun.end(status.at_ms)
     except LinesideError as error:
+        if is_full_here(error):
+            raise
         box_store.set_status(ctx.database, box.box, problem=error)
     else:
         box_store.set_status(ctx.database, box.box, status=status, seen_ms=now_ms(), heard=heard)
@@ -169,7 +172,7 @@ def collect(
             with connect(ctx, box) as client:
                 _collect_box(ctx, box, client, totals, token)
         except LinesideError as error:
-            if error.code == "task.cancelled":
+            if error.code == "task.cancelled" or is_full_here(error):
                 raise
             box_store.set_status(ctx.database, box.box, problem=error)
             if name is not None:

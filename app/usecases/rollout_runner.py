@@ -11,6 +11,7 @@ from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING
 
+from app.fleet.failures import is_full_here
 from app.fleet.pacing import RateCap
 from app.store import boxes as box_store
 from app.store import rollouts as rollout_store
@@ -90,6 +91,7 @@ class Runner:
         """Decide from what is known, and begin what is due; waits for nothing.
 
         :raises Cancelled: it was stopped.
+        :raises DiskFull: no room on this desktop; the boxes were served as far as they could.
         :raises Exception: a bug in a visit, once; the other boxes were served.
         """
         self._cancel.check()
@@ -112,18 +114,22 @@ class Runner:
                 self._visit(current, part, known.get(part.box), model, offering=offering, pause_s=pause_s)
             elif running and part.state == "committed" and part.box in known:
                 self._watch(known[part.box])
-        if self._bug is not None:
-            bug, self._bug = self._bug, None
-            raise bug
+        self._raise_bug()
         return current
 
     def settle(self) -> None:
-        """Wait until nothing is under way."""
+        """Wait until nothing is under way; errors as :meth:`step`."""
         while self._busy:
             self._news.wait(PAUSE_S)
             self._news.clear()
             self._cancel.check()
             self._reap()
+        self._raise_bug()
+
+    def _raise_bug(self) -> None:
+        if self._bug is not None:
+            bug, self._bug = self._bug, None
+            raise bug
 
     def _seen_ms(self, rollout: Rollout) -> dict[str, int]:
         now, found = boxes.now_ms(), dict[str, int]()
@@ -250,6 +256,9 @@ class Runner:
             except Cancelled:
                 continue
             except LinesideError as error:
+                if is_full_here(error):
+                    self._bug = error
+                    continue
                 # One box's trouble never ends the pass; a row that could not be written is found again.
                 box_store.set_status(self._ctx.database, box, problem=error)
             except Exception as error:  # noqa: BLE001 - it reaches the caller once the other boxes were served

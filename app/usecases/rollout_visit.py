@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from app.fleet.client import BoxClient
+from app.fleet.failures import is_full_here
 from app.fleet.pacing import RateCap
 from app.store import boxes as box_store
 from app.store import decisions as decision_store
@@ -55,7 +56,9 @@ class Visit:
         self._since_ms = 0
 
     def run(self) -> None:
-        """:raises Cancelled: it was stopped; the row says how far it came."""
+        """:raises Cancelled: it was stopped; the row says how far it came.
+        :raises DiskFull: no room on this desktop, which is not the box's fault.
+        """
         database = self._ctx.database
         part = rollout_store.part_of(database, self._rollout.rollout, self._box.box)
         if part is None or part.state not in OPEN:
@@ -75,11 +78,11 @@ class Visit:
                 except BoxUnreachable:
                     raise
                 except LinesideError as error:
-                    if error.code == "task.cancelled":
+                    if error.code == "task.cancelled" or is_full_here(error):
                         raise
                     self._fail(error)
         except LinesideError as error:
-            if error.code == "task.cancelled":
+            if error.code == "task.cancelled" or is_full_here(error):
                 raise
             # It keeps its place: being away is no state of the rollout, and another desktop may well reach it.
             box_store.set_status(database, self._box.box, problem=error)

@@ -1,7 +1,8 @@
 """Secrets in a configuration: taken out of what a desktop is shown, and put back into what it sends. Pure.
 
-Passwords stand in the addresses of sources, and of those that were commented out. Each is shown as ``…``; where a text
-that comes back still has that, it means the secret that stands there, as long as it goes to the same host.
+Passwords stand in the addresses of sources, before the host, in the path and in the query, and in those of sources that
+were commented out. Each is shown as ``…``; where a text that comes back still has that, it means the secret that stands
+there, as long as it goes to the same host.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from urllib.parse import SplitResult, urlsplit
 from edge_runtime.config import CONFIG_NAME
 from edge_runtime.contracts.errors import ConfigInvalid
 from edge_runtime.sources import is_source, public_address
-from edge_runtime.sources.urls import HIDDEN
+from edge_runtime.sources.urls import HIDDEN, path_parts, path_without_secrets
 from edge_runtime.toml_lines import Text, texts
 
 _URL = re.compile(r"\b(?:rtsps?|https?)://[^\s\"]+", re.IGNORECASE)
@@ -107,9 +108,12 @@ def _without(url: str) -> str:
     scheme, _, rest = url.partition("://")
     user, at, rest = rest.rpartition("@")
     rest, mark, fragment = rest.partition("#")
-    path, question, query = rest.partition("?")
+    rest, question, query = rest.partition("?")
+    host, slash, path = rest.partition("/")
+    path = path_without_secrets(slash + path)
     pairs = (f"{pair.partition('=')[0]}={HIDDEN}" if "=" in pair else HIDDEN for pair in query.split("&"))
-    return f"{scheme}://{HIDDEN if at else user}{at}{path}{question}{'&'.join(pairs) if query else ''}{mark}{fragment}"
+    shown = f"{question}{'&'.join(pairs) if query else ''}{mark}{fragment}"
+    return f"{scheme}://{HIDDEN if at else user}{at}{host}{path}{shown}"
 
 
 def _quoted(value: str) -> str:
@@ -220,6 +224,15 @@ def _put_together(wanted: SplitResult, there: list[SplitResult]) -> str | None:
         if len(users) != 1:
             return None
         user = users.pop()
+    path = ""
+    for part in path_parts(wanted.path):
+        value = part.value
+        if part.key and value == HIDDEN:
+            known = {one.value for parts in there for one in path_parts(parts.path) if one.key == part.key}
+            if len(known := known - {"", HIDDEN}) != 1:
+                return None
+            value = known.pop()
+        path += part.before + value
     query = []
     for pair in wanted.query.split("&"):
         name, equals, value = pair.partition("=")
@@ -229,7 +242,7 @@ def _put_together(wanted: SplitResult, there: list[SplitResult]) -> str | None:
                 return None
             pair = f"{name}={values.pop()}" if equals else values.pop()
         query.append(pair)
-    whole = f"{wanted.scheme}://{user}{at}{host}{wanted.path}"
+    whole = f"{wanted.scheme}://{user}{at}{host}{path}"
     fragment = f"#{wanted.fragment}" if wanted.fragment else ""
     return f"{whole}{'?' if wanted.query else ''}{'&'.join(query)}{fragment}"
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
+import hmac
 import logging
+import secrets
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -11,17 +12,14 @@ from typing import NamedTuple
 from edge_runtime.config import CONFIG_NAME, MAX_CONFIG_BYTES, Sound, parse_config, parse_sound, read_config
 from edge_runtime.contracts import wire
 from edge_runtime.contracts.configuring import ConfigHistory, ConfigVersion
-from edge_runtime.contracts.errors import ConfigInvalid, InputInvalid, NotFound
+from edge_runtime.contracts.errors import ConfigInvalid, DiskFull, InputInvalid, NotFound
 from edge_runtime.update.durable import put_aside, remove_unfinished, write_durably
 
 FOLDER = "config"
-TABLE = "versions.json"
+TABLE, KEY = "versions.json", "key"
 MAX_TABLE_BYTES = 2**18
+KEY_BYTES = 32
 _log = logging.getLogger(__name__)
-
-
-def digest_of(text: bytes) -> str:
-    return hashlib.sha256(text).hexdigest()
 
 
 class Found(NamedTuple):
@@ -32,16 +30,18 @@ class Found(NamedTuple):
     """What of it runs."""
     problem: str = ""
     """Why that is not what stands in ``edge.toml``; nothing where it is."""
+    lost: bool = False
+    """There is no such file any more."""
 
 
 NOTHING_BEFORE = "The box knows of no configuration before this one, so it does not run until this is corrected."
 
 
 def find_config(home: Path) -> Found:
-    """What stands in ``edge.toml``; where that cannot be used, the version that was in force before, and where there is
-    none, those of its lines that can be used.
+    """What stands in ``edge.toml``; where that is gone or cannot be used, the version that was in force before, and
+    where there is none, those of its lines that can be used.
 
-    :raises NotFound: there is no such file.
+    :raises NotFound: there is no such file, and nothing is known of any before.
     :raises ConfigInvalid: it cannot be used, and nothing is known of any before.
     """
     body = b""
@@ -49,17 +49,33 @@ def find_config(home: Path) -> Found:
         body = read_config(home / CONFIG_NAME)
         config = parse_config(body.decode())
         return Found(body, Sound(config, tuple(range(len(config.pipeline))), ()))
+    except NotFound:
+        if (kept := _in_force(home)) is None:
+            raise
+        return Found(*kept, f"There was no {CONFIG_NAME} any more.", lost=True)
     except ConfigInvalid as error:
-        store = ConfigStore(home)
-        in_force = store.load().in_state("in-force")
-        if in_force is not None and in_force.digest != digest_of(body):
-            with suppress(NotFound, ConfigInvalid):
-                kept = store.text(in_force)
-                return Found(kept, parse_sound(kept.decode()), error.message)
+        if (kept := _in_force(home)) is not None and kept[0] != body:
+            return Found(*kept, error.message)
         with suppress(ConfigInvalid):
             return Found(body, parse_sound(body.decode()))
         said = f"{error.hint} " if error.hint != error.default_hint else ""
         raise ConfigInvalid(error.message, hint=f"{said}{NOTHING_BEFORE}") from error
+
+
+def is_home(home: Path) -> bool:
+    """Whether a box's configuration is in this folder, be it only the version that was in force."""
+    return (home / CONFIG_NAME).exists() or _in_force(home) is not None
+
+
+def _in_force(home: Path) -> tuple[bytes, Sound] | None:
+    """The kept version that was in force, if it can be used."""
+    store = ConfigStore(home)
+    version = store.load().in_state("in-force")
+    with suppress(NotFound, ConfigInvalid):
+        if version is not None:
+            kept = store.text(version)
+            return kept, parse_sound(kept.decode())
+    return None
 
 
 class ConfigStore:
@@ -67,6 +83,26 @@ class ConfigStore:
 
     def __init__(self, home: Path) -> None:
         self._folder = home / FOLDER
+        self._key = b""
+
+    def digest(self, text: bytes) -> str:
+        """What a text is known by, also to desktops: keyed by this box, as nobody is to try passwords on it that the
+        text hides.
+        """
+        return hmac.digest(self._key or self._take_key(), text, "sha256").hex()
+
+    def _take_key(self) -> bytes:
+        path = self._folder / KEY
+        with suppress(OSError):
+            self._key = path.read_bytes()
+        if len(self._key) != KEY_BYTES:
+            self._key = secrets.token_bytes(KEY_BYTES)
+            try:
+                self._folder.mkdir(mode=0o700, exist_ok=True)
+                write_durably(path, [self._key], mode=0o600)
+            except (DiskFull, OSError) as error:
+                _log.error("the key of the configuration's digests is not kept: %s", error)
+        return self._key
 
     def load(self) -> ConfigHistory:
         """What is known; nothing where what was written cannot be read: the file in force is known all the same."""
@@ -114,7 +150,7 @@ class ConfigStore:
                 body = file.read(MAX_CONFIG_BYTES + 1)
         except OSError:
             body = b""
-        if digest_of(body) != version.digest:
+        if self.digest(body) != version.digest:
             raise NotFound(f"The text of version {version.number} is not what was kept on this box.")
         return body
 

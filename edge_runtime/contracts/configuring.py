@@ -25,7 +25,7 @@ class ConfigVersion:
     number: Count
     """Counts up on this box, and never comes again."""
     digest: Digest
-    """sha256 of the file as it is, secrets and all."""
+    """Of the file as it is, secrets and all, keyed by the box: nobody can try passwords on it."""
     bytes: Count
     at_ms: Moment
     who: Who
@@ -59,7 +59,7 @@ class ConfigText:
     toml: str
     """Secrets in addresses of sources are hidden."""
     digest: Digest
-    """Of the file as it is."""
+    """Of the file as it is, as in :class:`ConfigVersion`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -37,6 +37,8 @@ class ObjectState:
     """Bytes that are there: where a sender goes on."""
     complete: bool
     """It is there whole: delivered, or as a model that the box runs or ran."""
+    gap: Count | None = None
+    """So many bytes are missing there, and what follows them is there; None: all that follows is missing."""
     fetch: FetchStatus | None = None
     """Of the last time that it was told to fetch it; nothing after a restart."""
 

@@ -354,6 +354,12 @@ class DiskFull(LinesideError):
     default_hint = "Free some space; nothing that was acknowledged is lost."
 
 
+class BoxDiskFull(DiskFull):
+    code = "box.disk-full"
+    title = "The box's disk is full"
+    default_hint = "Free some space on that box; nothing that was acknowledged is lost."
+
+
 class HostUnreachable(LinesideError):
     code = "burst.host-unreachable"
     title = "The training host does not answer"

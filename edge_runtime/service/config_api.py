@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from edge_runtime.config import MAX_CONFIG_BYTES
 from edge_runtime.configuring.hidden import hide
-from edge_runtime.configuring.store import digest_of
 from edge_runtime.contracts import wire
 from edge_runtime.contracts.configuring import ConfigChange, ConfigReturn, ConfigText
 from edge_runtime.service.configuration import Configuration
@@ -27,10 +26,10 @@ class ConfigApi:
         return routes
 
     def _get(self, _request: Request) -> Response:
-        return _shown(self._configuration.text())
+        return self._shown(self._configuration.text())
 
     def _get_version(self, request: Request) -> Response:
-        return _shown(self._configuration.text_of(int(request.parts["number"])))
+        return self._shown(self._configuration.text_of(int(request.parts["number"])))
 
     def _get_versions(self, _request: Request) -> Response:
         self._configuration.reached()
@@ -44,6 +43,5 @@ class ConfigApi:
         asked = wire.decode(request.body, ConfigReturn, what="way back to a configuration")
         return answer(self._configuration.go_back(asked, request.peer), 202)
 
-
-def _shown(body: bytes) -> Response:
-    return answer(ConfigText(toml=hide(body.decode("utf-8", "replace")), digest=digest_of(body)))
+    def _shown(self, body: bytes) -> Response:
+        return answer(ConfigText(toml=hide(body.decode("utf-8", "replace")), digest=self._configuration.digest(body)))

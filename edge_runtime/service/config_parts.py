@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container
 from dataclasses import dataclass
+from pathlib import Path
 
 from edge_runtime.config import CONFIG_NAME, MAX_CONFIG_BYTES, EdgeConfig, config_error, parse_config, split_address
 from edge_runtime.configuring.trial import LineNow
-from edge_runtime.contracts.errors import ConfigInvalid, LinesideError
+from edge_runtime.contracts.errors import ConfigInvalid, DiskFull, LinesideError
 from edge_runtime.service.inference import InferenceListeners
 from edge_runtime.service.lineup import LineUp
 from edge_runtime.service.management import ManagementDoor, listening_socket
 from edge_runtime.service.spool import Spool
 from edge_runtime.service.turns import Turns
 from edge_runtime.sources import check_pipelines
+from edge_runtime.update.durable import write_durably
 from edge_runtime.update.installer import Installer
 
 
@@ -35,14 +37,21 @@ class Parts:
     def apply(self, before: EdgeConfig, after: EdgeConfig, *, trial: bool = False) -> None:
         """Have every part go by ``after``; what it does not change runs on.
 
-        :param trial: it may have to be taken back: lines of before run on beside, until the trial is over.
+        :param trial: it may have to be taken back: lines of before run on beside until :meth:`settle`, and no limit
+            of the spool lets anything go, as that could not be brought back.
         """
-        self.spool.limit_to(after.spool)
+        if not trial:
+            self.spool.limit_to(after.spool)
         self.installer.limit_trials(after.update.trial_frames, after.update.trial_seconds)
         self.inference.reconfigure(after.inference)
         self.lines.apply(after, beside=trial)
         if before.management != after.management:
             self.door.reopen()
+
+    def settle(self, after: EdgeConfig) -> None:
+        """The trial of ``after`` is over, and it is in force."""
+        self.lines.finish()
+        self.spool.limit_to(after.spool)
 
     def lines_now(self) -> dict[str, LineNow]:
         """Those of the configuration that runs."""
@@ -54,6 +63,17 @@ class Parts:
 
     def audit(self, kind: str, message: str, who: str = "box") -> None:
         self.spool.audit(kind, message, who=who)
+
+    def put_back(self, path: Path, text: bytes, digest: str) -> None:
+        """``edge.toml`` is gone, and with it what is in force: it could not be changed any more."""
+        words = f"There was no {path.name} any more: the one in force, with the digest {digest}, "
+        try:
+            write_durably(path, [text], mode=0o600)
+            words += "was put back."
+        except (DiskFull, OSError) as error:
+            words += f"runs, and could not be put back: {error}"
+        self.audit("config.lost", words)
+        self.alert("config.lost", words)
 
     def require_listenable(self, before: EdgeConfig, after: EdgeConfig, text: str, known: Container[str]) -> None:
         """Whether the addresses that ``after`` changes can be listened on.

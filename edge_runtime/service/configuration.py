@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from edge_runtime.config import CONFIG_NAME, EdgeConfig, parse_config, read_config, require_parseable
 from edge_runtime.configuring import versions
 from edge_runtime.configuring.hidden import reveal
-from edge_runtime.configuring.store import ConfigStore, digest_of, find_config
+from edge_runtime.configuring.store import ConfigStore, find_config
 from edge_runtime.configuring.trial import Expected, LineNow, Seen, Trial, judge, live, to_judge
 from edge_runtime.contracts.config_errors import ConfigMoved
 from edge_runtime.contracts.configuring import ConfigChange, ConfigHistory, ConfigOrigin, ConfigReturn, ConfigVersion
@@ -73,16 +73,21 @@ class Configuration:
         """Since the trial began."""
         self._next_look = 0.0
         self._looked: tuple[int, int, int] | None = None
+        self._missed = False
+        """The file was not there when it was looked at last."""
         self.interrupted = False
         """The life before this one ended with a configuration on trial."""
 
     def start(self, box: Parts) -> None:
         """Once, before anything runs: end what a power cut interrupted, and note what was edited since."""
         self._box = box
-        digest, before = digest_of(self.found.text), self._store.load()
+        digest, before = self.digest(self.found.text), self._store.load()
         trial = before.in_state("trial")
         self.interrupted = trial is not None
-        if self.found.problem:
+        if self.found.lost:
+            history = versions.give_up(before, versions.CUT_DURING_TRIAL)
+            self._around.put_back(self._path, self.found.text, digest)
+        elif self.found.problem:
             history = versions.give_up(before, versions.CUT_DURING_TRIAL)
             self._around.alert("config.invalid", f"{self.found.problem} {BEFORE_RUNS}")
         else:
@@ -111,6 +116,10 @@ class Configuration:
             trial=trial.number if trial else None,
             waiting=waiting.number if waiting else None,
         )
+
+    def digest(self, text: bytes) -> str:
+        """What a text is known by; see :meth:`ConfigStore.digest`."""
+        return self._store.digest(text)
 
     @property
     def on_trial(self) -> bool:
@@ -183,7 +192,7 @@ class Configuration:
                     hint="Change `name` in the box's edge.toml by hand, then try again.",
                 )
             in_force = self.history.in_state("in-force")
-            waits = in_force is None or in_force.digest != digest_of(before.encode())
+            waits = in_force is None or in_force.digest != self.digest(before.encode())
             write_durably(self._path, [text.encode()], mode=0o600)
             self.current = replace(self.current, name=name)
             self._save(self._added(self.history, text.encode(), who="box", origin="renamed", waits=waits))
@@ -234,8 +243,10 @@ class Configuration:
     def _require(self, base: str) -> bytes:
         """``edge.toml`` as it stands, if that is what was changed."""
         known = self.text()
-        if digest_of(known) != base:
+        if self.digest(known) != base:
             raise ConfigMoved(f"{CONFIG_NAME} on this box is not the one that was changed.")
+        # An edit of a moment ago is kept as a version before anything takes its place.
+        self._heed(known)
         return known
 
     def _begin(
@@ -249,12 +260,12 @@ class Configuration:
             return self.history
         if self._trying is not None:
             raise BoxBusy(ON_TRIAL)
-        if body == known and in_force is not None and in_force.digest == digest_of(body):
+        if body == known and in_force is not None and in_force.digest == self.digest(body):
             return self.history
         self._around.require_listenable(self.current, config, text, self._opened_as)
         with self._around.turns.begin("configuration"):
             self._put_on_trial(
-                _Trying(config=config, text=body, base=digest_of(known), before=self.current), who, origin, of
+                _Trying(config=config, text=body, base=self.digest(known), before=self.current), who, origin, of
             )
         self._around.changed()
         return self.history
@@ -264,7 +275,7 @@ class Configuration:
         history = versions.add(
             self.history,
             number=number,
-            digest=digest_of(body),
+            digest=self.digest(body),
             size=len(body),
             at_ms=self._around.now_ms(),
             who=who,
@@ -281,7 +292,7 @@ class Configuration:
                 hint="Give it a disk that can be written to, then try again; nothing was changed.",
             ) from error
         self.history = history
-        self._around.audit("config.received", f"{CONFIG_NAME} with {_named(digest_of(body))} is on trial.", who)
+        self._around.audit("config.received", f"{CONFIG_NAME} with {_named(self.digest(body))} is on trial.", who)
         self._trying = trying
 
     def _try(self, trying: _Trying) -> None:
@@ -319,7 +330,7 @@ class Configuration:
 
     def _commit(self, trying: _Trying) -> None:
         try:
-            if digest_of(self.text()) != trying.base:
+            if self.digest(self.text()) != trying.base:
                 self._give_up(trying, EDITED_MEANWHILE)
                 return
             write_durably(self._path, [trying.text], mode=0o600)
@@ -327,7 +338,7 @@ class Configuration:
             self._give_up(trying, f"It could not be written to {CONFIG_NAME}: {error}")
             return
         self._trying = None
-        self._around.lines.finish()
+        self._around.settle(trying.config)
         self._save(versions.commit(self.history))
         if version := self.history.in_state("in-force"):
             self._tell_committed(version)
@@ -348,17 +359,30 @@ class Configuration:
         if time.monotonic() < self._next_look:
             return
         self._next_look = time.monotonic() + LOOK_EVERY_S
+        missed, self._missed = self._missed, False
         try:
             found = self._path.stat()
             looked = found.st_mtime_ns, found.st_ino, found.st_size
             if looked == self._looked:
                 return
             body = self.text()
+        except FileNotFoundError:
+            # An editor may just be about to put another one there.
+            self._missed = True
+            in_force = self.history.in_state("in-force")
+            if missed and in_force is not None:
+                with suppress(NotFound):
+                    self._around.put_back(self._path, self._store.text(in_force), in_force.digest)
+            return
         except (LinesideError, OSError):
-            # Being written just now, or gone: what runs does not need it.
+            # Being written just now: what runs does not need it.
             return
         self._looked = looked
-        digest = digest_of(body)
+        self._heed(body)
+
+    def _heed(self, body: bytes) -> None:
+        """Keep what stands in the file where that is news: somebody edited it."""
+        digest = self.digest(body)
         in_force, waiting = self.history.in_state("in-force"), self.history.in_state("waiting")
         if in_force is not None and in_force.digest == digest:
             if waiting is not None:
@@ -391,7 +415,7 @@ class Configuration:
         return versions.add(
             history,
             number=number,
-            digest=digest_of(body),
+            digest=self.digest(body),
             size=len(body),
             at_ms=self._around.now_ms(),
             who=who,
@@ -421,4 +445,4 @@ class Configuration:
 
 
 def _named(digest: str) -> str:
-    return f"the sha256 {digest}"
+    return f"the digest {digest}"

@@ -8,6 +8,8 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from functools import partial
 
 from edge_runtime.contracts.delivery import MAX_PIECE_BYTES, FetchRequest, FetchStatus
 from edge_runtime.contracts.errors import BoxRefused, LinesideError, NotHandedOver
@@ -48,37 +50,48 @@ class Fetcher:
         self._inbox, self._identity, self._now_s = inbox, identity, now_s
         self._audit, self._changed = audit, changed
         self._lock = threading.Lock()
-        self._last: tuple[str, FetchStatus] | None = None
-        self._stopping = threading.Event()
+        self._last: _Fetch | None = None
 
     def status(self, sha256: str) -> FetchStatus | None:
         """Of this file, where it was the last one that was asked for."""
         last = self._last
-        return last[1] if last is not None and last[0] == sha256 else None
+        return last.status if last is not None and last.sha256 == sha256 else None
 
     def start(self, sha256: str, asked: FetchRequest) -> None:
-        """Begin, and return at once. Again for the file that is being fetched: nothing happens.
+        """Begin, and return at once. Again for the file that is being fetched from that box: nothing happens; from
+        another one, that one is given up.
 
         :raises InputInvalid: the neighbour's certificate is none.
         :raises BoxRefused: another file is being fetched.
         """
-        neighbour = fingerprint_of(asked.certificate)
+        fingerprint_of(asked.certificate)
         with self._lock:
-            if self._last is not None and self._last[1].state == "running":
-                if self._last[0] == sha256:
+            last = self._last
+            if last is not None and last.status.state == "running":
+                if last.sha256 != sha256:
+                    raise BoxRefused("The box fetches another file already.", hint="Try again when it is done.")
+                if last.neighbour.asked == asked:
                     return
-                raise BoxRefused("The box fetches another file already.", hint="Try again when it is done.")
-            self._last = sha256, FetchStatus(state="running")
-        work = threading.Thread(target=self._run, args=(sha256, asked, neighbour), name="fetch", daemon=True)
-        work.start()
+                last.neighbour.give_up("The desktop asks another box.")
+            fetch = _Fetch(sha256, _Neighbour(asked, self._identity()))
+            self._last = fetch
+        threading.Thread(target=self._run, args=(fetch,), name="fetch", daemon=True).start()
+
+    def stop(self, sha256: str) -> None:
+        """A desktop sends this file itself: nobody else need bring it."""
+        last = self._last
+        if last is not None and last.sha256 == sha256 and last.status.state == "running":
+            last.neighbour.give_up("The desktop sends it itself.")
 
     def close(self) -> None:
-        """Give up what is under way; from a neighbour that says nothing that takes as long as it may stay silent."""
-        self._stopping.set()
+        """Give up what is under way."""
+        if (last := self._last) is not None:
+            last.neighbour.give_up("The box stops.")
 
-    def _run(self, sha256: str, asked: FetchRequest, neighbour: str) -> None:
+    def _run(self, fetch: _Fetch) -> None:
+        sha256, neighbour = fetch.sha256, fingerprint_of(fetch.neighbour.asked.certificate)
         try:
-            self._fetch(sha256, asked)
+            self._fetch(sha256, fetch.neighbour)
             status = FetchStatus(state="done")
             self._audit("object.fetched", f"{sha256} from the box {neighbour}.")
         except Exception as error:  # noqa: BLE001 - whatever it was, the desktop must learn that nothing comes
@@ -86,19 +99,17 @@ class Fetcher:
             status = FetchStatus(state="failed", reason=reason[:500])
             _log.warning("%s was not fetched from %s: %s", sha256[:12], neighbour[:12], reason)
             self._audit("object.not-fetched", f"{sha256} from the box {neighbour}: {reason}")
-        self._last = sha256, status
+        fetch.status = status
         self._changed()
 
-    def _fetch(self, sha256: str, asked: FetchRequest) -> None:
-        until_s = self._now_s() + asked.seconds
+    def _fetch(self, sha256: str, neighbour: _Neighbour) -> None:
+        asked = neighbour.asked
         failures, most, told = 0, MAX_FIRST_FAILURES, 0
-        with _Neighbour(asked, self._identity()) as neighbour, self._watched(neighbour, asked, until_s):
+        with neighbour, self._watched(neighbour, self._now_s() + asked.seconds):
             while True:
                 have, complete = self._inbox.have(sha256, asked.size)
                 if complete:
                     return
-                if self._stopping.is_set():
-                    raise NotHandedOver("The box stops.")
                 if neighbour.given_up is not None:
                     raise NotHandedOver(neighbour.given_up)
                 try:
@@ -108,15 +119,15 @@ class Fetcher:
                     failures += 1
                     if failures >= most and neighbour.given_up is None:
                         raise NotHandedOver(f"The neighbour does not answer: {error}.") from error
-                    self._stopping.wait(FIRST_PAUSE_S * 2**failures)
+                    neighbour.ended.wait(FIRST_PAUSE_S * 2**failures)
                     continue
-                here = self._inbox.append(sha256, have, body[: asked.size - have], asked.size)
+                here = self._inbox.append(sha256, have, body[: asked.size - have], asked.size, neighbour=True)
                 if here - told >= TELL_EVERY_BYTES:
                     told = here
                     self._changed()
 
     @contextmanager
-    def _watched(self, neighbour: _Neighbour, asked: FetchRequest, until_s: float) -> Iterator[None]:
+    def _watched(self, neighbour: _Neighbour, until_s: float) -> Iterator[None]:
         """Meanwhile the connection is cut where the neighbour takes too long, whatever it is just waited for."""
         over = threading.Event()
 
@@ -128,7 +139,7 @@ class Fetcher:
                     # Again and again: a connection may just be in the making.
                     neighbour.give_up("It took longer than it was given.")
                 elif now_s - since_s >= PATIENCE_S:
-                    if (came := neighbour.received - had) < asked.least_bytes_per_s * (now_s - since_s):
+                    if (came := neighbour.received - had) < neighbour.asked.least_bytes_per_s * (now_s - since_s):
                         neighbour.give_up(f"The neighbour is too slow: {came} bytes in {now_s - since_s:.0f} s.")
                     had, since_s = neighbour.received, now_s
 
@@ -141,6 +152,15 @@ class Fetcher:
             watcher.join()
 
 
+@dataclass(slots=True)
+class _Fetch:
+    """One that was asked for."""
+
+    sha256: str
+    neighbour: _Neighbour
+    status: FetchStatus = field(default_factory=partial(FetchStatus, state="running"))
+
+
 class _Neighbour:
     """A connection to the box that hands the file over, opened anew where it broke."""
 
@@ -149,9 +169,10 @@ class _Neighbour:
         """Bytes of the file, whatever has become of them."""
         self.given_up: str | None = None
         """Why nothing more is expected of it."""
+        self.ended = threading.Event()
+        self.asked = asked
         self._line: socket.socket | None = None
         """The connection below TLS, by which another thread can end it at any moment."""
-        self._asked = asked
         self._context = client_context(identity, asked.certificate)
         self._connection: http.client.HTTPSConnection | None = None
 
@@ -190,12 +211,13 @@ class _Neighbour:
     def give_up(self, why: str) -> None:
         """From another thread: whatever is waited for ends now."""
         self.given_up = self.given_up or why
+        self.ended.set()
         if (line := self._line) is not None:
             with suppress(OSError):
                 line.shutdown(socket.SHUT_RDWR)
 
     def _connect(self) -> http.client.HTTPSConnection:
-        host, port = self._asked.host, self._asked.port
+        host, port = self.asked.host, self.asked.port
         raw = socket.create_connection((host, port), ANSWER_S)
         try:
             self._line = raw.dup()
@@ -206,7 +228,7 @@ class _Neighbour:
             self._drop()
             raise
         self._connection = connection
-        require_peer(connection.sock, self._asked.certificate)
+        require_peer(connection.sock, self.asked.certificate)
         return connection
 
     def _drop(self) -> None:

@@ -59,11 +59,13 @@ class ObjectApi:
         sha256 = request.parts["sha256"]
         size = request.number("size") if "size" in request.query else None
         have, complete = self._inbox.have(sha256, size)
-        return answer(ObjectState(have=have, complete=complete, fetch=self._fetcher.status(sha256)))
+        gap = None if complete else self._inbox.gap(sha256)
+        return answer(ObjectState(have=have, complete=complete, gap=gap, fetch=self._fetcher.status(sha256)))
 
     def _put_piece(self, request: Request) -> Response:
-        offset, size = request.number("offset"), request.number("size")
-        return answer(Stored(have=self._inbox.append(request.parts["sha256"], offset, request.body, size)))
+        sha256, offset, size = request.parts["sha256"], request.number("offset"), request.number("size")
+        self._fetcher.stop(sha256)
+        return answer(Stored(have=self._inbox.append(sha256, offset, request.body, size)))
 
     def _get_bytes(self, request: Request) -> Response:
         sha256, offset = request.parts["sha256"], request.number("offset")

@@ -10,7 +10,10 @@ import threading
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from edge_runtime.contracts import wire
 from edge_runtime.contracts.errors import DiskFull, InputInvalid, NotFound, ObjectCorrupt, PatchUnusable
+from edge_runtime.update import borrowed
+from edge_runtime.update.borrowed import MAX_BORROWED_BYTES, Borrowed
 from edge_runtime.update.bundle import MAX_BUNDLE_BYTES
 from edge_runtime.update.durable import file_digest, make_folder, remove_unfinished, sync_folder, write_durably
 from edge_runtime.update.holdings import Holdings
@@ -48,14 +51,20 @@ class Inbox:
         if (whole := self._find(sha256, size)) is not None:
             return whole.stat().st_size, True
         partial = self._partial(sha256)
-        return (partial.stat().st_size, False) if partial.is_file() else (0, False)
+        return (borrowed.here(self._noted(sha256), partial.stat().st_size), False) if partial.is_file() else (0, False)
 
-    def append(self, sha256: str, offset: int, chunk: bytes, size: int) -> int:
+    def gap(self, sha256: str) -> int | None:
+        """Bytes that are missing of an unfinished object where those that follow are here; None: all of them are."""
+        noted = self._noted(sha256)
+        return borrowed.gap(noted) if self._partial(sha256).is_file() else None
+
+    def append(self, sha256: str, offset: int, chunk: bytes, size: int, *, neighbour: bool = False) -> int:
         """Add ``chunk`` at ``offset`` to an object of ``size`` bytes; a piece that is here already changes nothing.
 
+        :param neighbour: it comes from one: where the whole is wrong, what desktops sent of it is kept.
         :returns: bytes that are here now: where the sender goes on.
         :raises InputInvalid: a gap, a piece beyond the end, an object larger than any bundle.
-        :raises ObjectCorrupt: whole, but with another digest; it was dropped, send it again.
+        :raises ObjectCorrupt: whole, but with another digest; what was doubtful of it was dropped, send that again.
         :raises DiskFull: no room; what was here before still is.
         """
         if not 0 < size <= MAX_BUNDLE_BYTES:
@@ -69,27 +78,61 @@ class Inbox:
             if offset < here:
                 return here
             partial = self._partial(sha256)
+            if not partial.is_file():
+                # What a power cut left there is about other bytes.
+                self._notes(sha256).unlink(missing_ok=True)
+            noted = self._noted(sha256)
+            if noted.doubted and neighbour:
+                raise ObjectCorrupt(f"What neighbours gave of {sha256[:12]}… was wrong; a desktop has to send it.")
+            if not noted.doubted and (before := borrowed.writes(noted, here, neighbour=neighbour)) != noted:
+                noted = before
+                self._note(sha256, noted)
+            chunk = chunk[: borrowed.gap(noted)]
             try:
-                with partial.open("ab") as file:
+                with partial.open("r+b" if noted.doubted else "ab") as file:
+                    file.seek(here)
                     file.write(chunk)
             except OSError as error:
                 if error.errno in (errno.ENOSPC, errno.EDQUOT):
                     raise DiskFull("The delivery cannot go on: the box's disk is full.") from error
                 raise
             here += len(chunk)
+            if noted.doubted:
+                noted = borrowed.filled(noted, here)
+                self._note(sha256, noted)
+                here = borrowed.here(noted, size)
             if here == size:
-                self._finish(sha256, partial)
+                self._finish(sha256, partial, noted)
             return here
 
-    def _finish(self, sha256: str, partial: Path) -> None:
+    def _finish(self, sha256: str, partial: Path, noted: Borrowed) -> None:
         digest = file_digest(partial)
         if digest != sha256:
-            partial.unlink()
+            if (doubted := borrowed.doubt(noted, partial.stat().st_size)) is None:
+                self._drop_partial(sha256)
+            else:
+                self._note(sha256, doubted)
             raise ObjectCorrupt(f"The delivered bytes are {digest[:12]}…, not {sha256[:12]}….")
         with partial.open("rb+") as file:
             os.fsync(file.fileno())
         partial.replace(self._whole(sha256))
         sync_folder(self._objects)
+        self._drop_partial(sha256)
+
+    def _noted(self, sha256: str) -> Borrowed:
+        try:
+            with self._notes(sha256).open("rb") as file:
+                return wire.decode(file.read(MAX_BORROWED_BYTES), Borrowed, what="notes on an object")
+        except (FileNotFoundError, InputInvalid):
+            # Damaged: all of it counts as a desktop's, and goes where the whole is wrong.
+            return Borrowed()
+
+    def _note(self, sha256: str, noted: Borrowed) -> None:
+        write_durably(self._notes(sha256), [wire.encode(noted)])
+
+    def _drop_partial(self, sha256: str) -> None:
+        self._partial(sha256).unlink(missing_ok=True)
+        self._notes(sha256).unlink(missing_ok=True)
 
     def path(self, sha256: str) -> Path:
         """Where the whole object lies.
@@ -127,14 +170,15 @@ class Inbox:
             if (head.base, head.whole) != (base, sha256) or os.fstat(start.fileno()).st_size != head.base_size:
                 raise PatchUnusable("The patch is one for other files.")
             write_durably(self._whole(sha256), _checked(apply_patch(start, changes, head), sha256))
-        self._partial(sha256).unlink(missing_ok=True)
+        with self._lock:
+            self._drop_partial(sha256)
         return head.whole_size
 
     def discard(self, sha256: str) -> None:
         """Drop a delivered object that is no longer needed."""
         with self._lock:
             self._whole(sha256).unlink(missing_ok=True)
-            self._partial(sha256).unlink(missing_ok=True)
+            self._drop_partial(sha256)
 
     def put_metadata(self, filename: str, body: bytes) -> None:
         """Store signed metadata for the verifier: ``N.root.json``, ``N.targets.json``, ``N.snapshot.json``,
@@ -177,6 +221,9 @@ class Inbox:
 
     def _partial(self, sha256: str) -> Path:
         return self._objects / f"{sha256}.incoming"
+
+    def _notes(self, sha256: str) -> Path:
+        return self._objects / f"{sha256}.borrowed"
 
 
 def _checked(chunks: Iterable[bytes], sha256: str) -> Iterator[bytes]:

@@ -909,6 +909,10 @@
         <translation>版本</translation>
     </message>
     <message>
+        <source>It was edited on the box. That stays as version {number}, and counts no more if you go back.</source>
+        <translation>它在盒上被修改过。该修改保留为版本 {number}，若回退则不再生效。</translation>
+    </message>
+    <message>
         <source>found on the box</source>
         <translation>边缘盒上原有</translation>
     </message>
@@ -4566,6 +4570,10 @@
         <translation>在盒上修改</translation>
     </message>
     <message>
+        <source>Configuration put back</source>
+        <translation>配置已恢复</translation>
+    </message>
+    <message>
         <source>Configuration given up</source>
         <translation>配置已放弃</translation>
     </message>
@@ -5014,6 +5022,14 @@
     <message>
         <source>Set the clock. If it is right, say so: `lineside site confirm-date`, or in Settings under Desktops and keys.</source>
         <translation>请校准时钟。如果时钟没错，请确认：`lineside site confirm-date`，或在“设置”的“电脑与密钥”中确认。</translation>
+    </message>
+    <message>
+        <source>The box&apos;s disk is full</source>
+        <translation>边缘盒磁盘已满</translation>
+    </message>
+    <message>
+        <source>Free some space on that box; nothing that was acknowledged is lost.</source>
+        <translation>请在该边缘盒上腾出空间；已确认的内容不会丢失。</translation>
     </message>
     <message>
         <source>Correct what is named, then try again; nothing was changed.</source>
@@ -5943,8 +5959,8 @@
         <translation>它已经是名为 {name} 的边缘盒，并保持此名；名称写在其 edge.toml 中。</translation>
     </message>
     <message>
-        <source>Its edge.toml was gone: it was made anew, with the usual settings and the name {name}.</source>
-        <translation>其 edge.toml 不见了：已按通常设置重新生成，名称为 {name}。</translation>
+        <source>Its edge.toml was gone: the box puts back the one that was in force, or else one is made with the usual settings and the name {name}.</source>
+        <translation>其 edge.toml 不见了：边缘盒会恢复原先生效的版本；若没有，则按通常设置新建，名称为 {name}。</translation>
     </message>
 </context>
 <context>

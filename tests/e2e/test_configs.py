@@ -99,6 +99,24 @@ def test_nothing_is_overwritten_that_nobody_has_seen(plant: RollingSite, box: Ru
         box_config.go_back(plant.ctx, "press-1", 99)
 
 
+def test_a_way_back_loses_no_edit_of_a_moment_ago(plant: RollingSite, box: RunningBox) -> None:
+    first = edge_toml(box)
+    box_config.set_config(plant.ctx, "press-1", first + "keep_random = 0.5\n")
+    by_hand = first + "keep_random = 0.25\n"
+    (box.home / "edge.toml").write_text(by_hand)
+    with pytest.raises(ConfigMoved, match="was edited on press-1 and does not run yet"):
+        box_config.go_back(plant.ctx, "press-1")
+    assert edge_toml(box) == by_hand
+    # Before the box looks for edits by itself.
+    (box.home / "edge.toml").write_text(by_hand + "# once more\n")
+    base = box_config.read_config(plant.ctx, "press-1").digest
+    outcome = box_config.go_back(plant.ctx, "press-1", base=base)
+    assert (outcome.version.of, edge_toml(box)) == (1, first)
+    last = [one for one in box_config.read_config(plant.ctx, "press-1").versions if one.origin == "edited"][-1]
+    assert last.state == "replaced"
+    assert box_config.read_config(plant.ctx, "press-1", last.number).toml == by_hand + "# once more\n"
+
+
 def test_an_edit_that_cannot_be_used_does_not_keep_a_box_from_starting(plant: RollingSite, box: RunningBox) -> None:
     broken = edge_toml(box) + "keep_most = 1\n"
     box.stop()

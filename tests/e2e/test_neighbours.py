@@ -7,6 +7,8 @@ import json
 import os
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from functools import partial
@@ -14,14 +16,16 @@ from pathlib import Path
 
 import pytest
 
+from app.fleet import delivery
 from app.fleet.client import BoxClient
 from app.fleet.delivery import deliver_bundle, needed_bytes
 from edge_runtime.contracts.delivery import FetchRequest, GuestRequest
-from edge_runtime.contracts.errors import BoxRefused, BoxUnreachable, InputInvalid, NotFound
+from edge_runtime.contracts.errors import BoxRefused, BoxUnreachable, Cancelled, InputInvalid, NotFound
 from edge_runtime.enrolment import address_file
 from edge_runtime.identity import Identity, client_context, create_identity, load_identity
 from tests.fakes.box_process import CONFIG, EDGE, BoxProcess
 from tests.fakes.deliveries import Boxes, audits, commit, silent, some_boxes, two_versions
+from tests.fakes.hostile_neighbour import hostile_neighbour
 from tests.fakes.link import Link
 from tests.fakes.network import Machine, needs_namespaces, network
 from tests.fakes.site import Delivery, FakeSite
@@ -262,6 +266,74 @@ def test_other_bytes_that_a_neighbour_left_before_it_failed_are_sent_over(
             assert client.object_state(release.sha256, size).complete
     finally:
         link.close()
+
+
+def test_garbage_of_a_neighbour_costs_what_it_covered(
+    boxes: Boxes, desktop: Identity, release: Delivery, tmp_path: Path
+) -> None:
+    taker = boxes.start()
+    size = release.file.stat().st_size
+    trusted = [desktop.certificate_pem, taker.facts["certificate"]]
+    handed = list[int]()
+
+    def garbage(offset: int) -> bytes:
+        handed.append(offset)
+        return b"x" * min(256 * 1024, size - offset)
+
+    with taker.client(desktop) as client:
+        part_of_it(client, release, size // 4)
+        had = client.object_state(release.sha256, size).have
+        assert size // 4 <= had < size
+        with hostile_neighbour(tmp_path / "hostile", size, trusted, garbage, desktop) as hostile:
+            done = deliver_bundle(client, release.file, release.sha256, sent=silent, neighbours=[hostile])
+        assert handed[0] == had
+        assert (done.way, done.sent) == ("whole", size - had), "what the desktop had sent before is not sent again"
+        assert client.object_state(release.sha256, size).complete
+
+
+def part_of_it(client: BoxClient, release: Delivery, enough: int) -> None:
+    """The desktop's own beginning."""
+
+    def sent(here: int, _all: int) -> None:
+        if here >= enough:
+            raise Cancelled("Enough.")
+
+    with pytest.raises(Cancelled):
+        client.deliver(release.file, release.sha256, sent=sent)
+
+
+@pytest.mark.parametrize("first_s", [0.0, 2.0], ids=["drips", "brings nothing, then drips"])
+def test_a_neighbour_that_drips_garbage_is_left_and_the_desktop_sends_it(
+    boxes: Boxes,
+    desktop: Identity,
+    release: Delivery,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    first_s: float,
+) -> None:
+    monkeypatch.setattr(delivery, "STALLED_S", 1.0)
+    taker = boxes.start()
+    size = release.file.stat().st_size
+    over, begun = threading.Event(), time.monotonic()
+
+    def drop(offset: int) -> bytes:
+        over.wait(first_s if time.monotonic() - begun < first_s else 0.05)
+        return b"x" * min(16 * 1024, size - offset)
+
+    trusted = [desktop.certificate_pem, taker.facts["certificate"]]
+    with (
+        hostile_neighbour(tmp_path / "hostile", size, trusted, drop, desktop) as hostile,
+        taker.client(desktop) as client,
+    ):
+        done = deliver_bundle(
+            client, release.file, release.sha256, sent=silent, neighbours=[hostile, hostile], link_bytes_per_s=10**9
+        )
+        over.set()
+        assert done.way == "whole"
+        assert "It is too slow" in done.detours[0]
+        assert client.object_state(release.sha256, size).complete
+        (ended,) = wait_until(lambda: audits(client, "object.not-fetched"), 10, "the box's note")
+        assert "The desktop sends it itself." in ended
 
 
 @needs_namespaces

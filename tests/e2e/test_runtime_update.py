@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from app.__main__ import main
 from app.context import Context
 from app.usecases import boxes, runtime, sites
+from edge_runtime.identity import create_identity
 from tests.fakes.runtime_bundles import LaunchedBox, enrolled_box, runtime_bundle
 
 BASE_BUILT = 1_800_000_000
@@ -45,3 +49,25 @@ def test_a_new_version_comes_is_tried_and_stays(tmp_path: Path, ctx: Context, bo
     assert status is not None
     assert status.version == "1.1.0"
     assert not runtime.update_box(ctx, "line-2", path=new).changed
+
+
+def test_a_box_that_is_away_keeps_no_other_from_its_turn(
+    tmp_path: Path, ctx: Context, box: LaunchedBox, capsys: pytest.CaptureFixture[str]
+) -> None:
+    new = runtime_bundle(tmp_path / "new", "1.1.0", built=BASE_BUILT + 100, padding=3_000_000)
+    away = create_identity(tmp_path / "away", "line-9")
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        address = f"127.0.0.1:{closed.getsockname()[1]}"
+    boxes.enter_box(ctx, box=away.fingerprint, name="line-9", address=address, certificate=away.certificate_pem)
+    site = str(tmp_path / "site")
+    command = ["boxes", "update", "line-9", "line-2", "--bundle", str(new), "--json", "--home", site]
+    assert main([*command, "--plan"]) == 1
+    told = json.loads(capsys.readouterr().out)
+    assert [plan["name"] for plan in told["plans"]] == ["line-2"]
+    assert [(one["name"], one["error"]["code"]) for one in told["failed"]] == [("line-9", "box.unreachable")]
+    assert main(command) == 1
+    told = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert [(one["name"], one["version"], one["changed"]) for one in told["updates"]] == [("line-2", "1.1.0", True)]
+    assert [one["name"] for one in told["failed"]] == ["line-9"]
+    assert main(["boxes", "update", "line-9", "--bundle", str(new), "--home", site]) == 1
+    assert "[box.unreachable]" in capsys.readouterr().err

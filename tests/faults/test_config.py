@@ -5,7 +5,6 @@ Afterwards the box has one configuration wholly, the committed model answers, an
 
 from __future__ import annotations
 
-import hashlib
 import os
 import signal
 import subprocess
@@ -18,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from app.fleet.client import BoxClient
+from edge_runtime.configuring.store import ConfigStore
 from edge_runtime.configuring.versions import CUT_DURING_TRIAL
 from edge_runtime.contracts.configuring import ConfigChange, ConfigVersion
 from edge_runtime.contracts.errors import BoxRefused, BoxUnreachable, DiskFull
@@ -96,7 +96,7 @@ def check_whole(box: BoxProcess, client: BoxClient, old: bytes, new: bytes) -> b
     assert history.in_state("trial") is history.in_state("waiting") is None
     in_force = history.in_state("in-force")
     assert in_force is not None
-    assert in_force.digest == hashlib.sha256(stands).hexdigest() == client.config().digest
+    assert in_force.digest == ConfigStore(box.home).digest(stands) == client.config().digest
     status = client.status()
     assert [slot.state for slot in status.slots if slot.active] == ["COMMITTED"]
     at_work(client, status.pipelines[0].frames + 5)
@@ -189,7 +189,7 @@ def test_a_line_that_does_not_deliver_any_more_brings_the_old_one_back(
                 ("config.received", desktop.fingerprint),
                 ("config.returned", "box"),
             ]
-            assert hashlib.sha256(new).hexdigest() in told[2].message
+            assert ConfigStore(box.home).digest(new) in told[2].message
             # The line did not stand still for it: the old one ran on beside the new one.
             rows = client.page("results", 0, 10_000).rows
             during = [row for row in rows if isinstance(row, ResultRow) and told[1].at_ms < row.at_ms < told[2].at_ms]
@@ -268,6 +268,42 @@ def test_an_edit_by_hand_in_the_middle_of_a_trial_is_not_overwritten(box: BoxPro
             assert check_whole(box, client, old, by_hand)
     with box.client(desktop) as client:
         check_answered(box, client)
+
+
+def test_limits_of_the_spool_let_nothing_go_before_the_commit(
+    box: BoxProcess, desktop: Identity, tmp_path: Path
+) -> None:
+    old = (box.home / "edge.toml").read_bytes()
+    tight = b"[spool.results]\nmax_bytes = 1\n"
+    bad = old.replace(str(box.frames).encode(), str(tmp_path / "nothing-comes").encode()) + tight
+    begin(box)
+    with running_line(box.frames):
+        with box.client(desktop) as client:
+            at_work(client, 5)
+            trial = send(client, bad.decode())
+        assert ended(box, desktop, trial.number).state == "returned"
+        with box.client(desktop) as client:
+            assert client.status().spool.losses == 0
+            trial = send(client, (old + tight).decode())
+        assert ended(box, desktop, trial.number).state == "in-force"
+        with box.client(desktop) as client:
+            wait_until(lambda: client.status().spool.losses, 60, "what is over the limit to go")
+
+
+def test_a_file_that_is_gone_is_put_back_as_it_was_in_force(box: BoxProcess, desktop: Identity) -> None:
+    old = (box.home / "edge.toml").read_bytes()
+    begin(box)
+    (box.home / "edge.toml").unlink()
+    wait_until((box.home / "edge.toml").exists, 30, "the running box to put it back")
+    assert (box.home / "edge.toml").read_bytes() == old
+    assert box.stop() == 0
+    (box.home / "edge.toml").unlink()
+    begin(box)
+    assert (box.home / "edge.toml").read_bytes() == old
+    with running_line(box.frames), box.client(desktop) as client:
+        at_work(client, 5)
+        wait_until(lambda: len([one for one in alerts(client) if one.kind == "config.lost"]) == 2, 30, "both alerts")
+        assert [one.state for one in client.config_history().versions].count("in-force") == 1
 
 
 class TestOnASmallDisk:

@@ -29,7 +29,8 @@ WORDS: dict[NoteKind, str] = {
     "clock-slow": "Its clock is {apart} slow. Enrolment goes on, but what the box sees would bear wrong times. Set it "
     "there: `sudo date -s @{now_s}`. `lineside boxes clock` measures it.",
     "name-kept": "It is a box called {name} already, and stays so; its edge.toml has the name.",
-    "config-anew": "Its edge.toml was gone: it was made anew, with the usual settings and the name {name}.",
+    "config-anew": "Its edge.toml was gone: the box puts back the one that was in force, or else one is made with the "
+    "usual settings and the name {name}.",
 }
 
 

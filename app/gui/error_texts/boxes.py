@@ -5,6 +5,10 @@ from __future__ import annotations
 from app.gui.i18n import QT_TRANSLATE_NOOP
 
 TEXTS: dict[str, tuple[str, str]] = {
+    "box.disk-full": (
+        QT_TRANSLATE_NOOP("errors", "The box's disk is full"),
+        QT_TRANSLATE_NOOP("errors", "Free some space on that box; nothing that was acknowledged is lost."),
+    ),
     "config.invalid": (
         QT_TRANSLATE_NOOP("errors", "The configuration cannot be used"),
         QT_TRANSLATE_NOOP("errors", "Correct what is named, then try again; nothing was changed."),

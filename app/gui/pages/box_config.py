@@ -207,7 +207,11 @@ class ConfigVersions(FormDialog):
         )
         self._session, self._box = session, box
         self._found: dict[int, ConfigVersion] = {}
+        self._base = ""
         self._shown = 0
+        self.notes = label("", "caption", wrap=True)
+        self.notes.hide()
+        self.fields.addWidget(self.notes)
         self.version = dropdown()
         self.add_field(self.tr("Version"), self.version)
         self.chip = Chip()
@@ -232,8 +236,8 @@ class ConfigVersions(FormDialog):
             # The box did not answer before.
             self._read()
             return
-        context, box, number = self._session.context, self._box.box, self.version.currentData()
-        self.attempt(self._session.tasks, lambda: box_config.begin_return(context, box, number), self._taken)
+        context, box, number, base = self._session.context, self._box.box, self.version.currentData(), self._base
+        self.attempt(self._session.tasks, lambda: box_config.begin_return(context, box, number, base=base), self._taken)
 
     def _taken(self, begun: Begun) -> None:
         self.begun.emit(begun)
@@ -245,6 +249,13 @@ class ConfigVersions(FormDialog):
 
     def _offer(self, found: BoxConfig) -> None:
         self._found = {one.number: one for one in found.versions}
+        self._base = found.digest
+        if (edit := found.in_state("waiting")) is not None:
+            kept = self.tr(
+                "It was edited on the box. That stays as version {number}, and counts no more if you go back."
+            )
+            self.notes.setText(kept.format(number=edit.number))
+            self.notes.show()
         self.version.blockSignals(True)
         for one in reversed(found.versions):
             words = (str(one.number), formats.clock(one.at_ms), state(f"config.{one.state}").word)

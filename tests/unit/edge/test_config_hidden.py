@@ -8,6 +8,7 @@ import pytest
 
 from edge_runtime.configuring.hidden import hide, reveal
 from edge_runtime.contracts.errors import ConfigInvalid
+from edge_runtime.sources import public_address
 
 CAMERAS = """\
 name = "Halle … 2"    # not an address
@@ -64,6 +65,57 @@ def test_another_path_on_the_same_host_keeps_the_password() -> None:
     assert sources(reveal(edited, CAMERAS))["three"] == "stream:rtsp://operator:p%40ss@10.0.0.7:8554/second"
     channel = hide(CAMERAS).replace("channel=…", "channel=5", 1)
     assert sources(reveal(channel, CAMERAS))["one"] == "stream:rtsp://admin:hunter2@nvr.local/cam?channel=5&subtype=0"
+
+
+PATHS = [
+    ("rtsp://h/user=admin&password=x1&channel=1&stream=0.sdp", "rtsp://h/user=…&password=…&channel=…&stream=…"),
+    ("rtsp://h:554/user=admin_password=x1_channel=1_stream=0.sdp", "rtsp://h:554/user=…"),
+    ("http://cam/pw/x1/video.mjpg", "http://cam/pw/…/video.mjpg"),
+    ("http://cam/cgi/User-Name/admin/PASSWORD/x1", "http://cam/cgi/User-Name/…/PASSWORD/…"),
+    ("http://cam/admin:x1/video.mjpg", "http://cam/admin:…/video.mjpg"),
+    ("rtsps://h:7441/AbCd1234EfGh5678?enableSrtp", "rtsps://h:7441/…?…"),
+    ("http://h/live/0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0/index", "http://h/live/…/index"),
+    ("rtsp://a:b@h/x;pwd=x1", "rtsp://…@h/x;pwd=…"),
+    ("rtsp://h/Streaming/Channels/101", "rtsp://h/Streaming/Channels/101"),
+    ("rtsp://h:554/h264Preview_01_main", "rtsp://h:554/h264Preview_01_main"),
+    ("http://h/axis-cgi/mjpg/video.cgi", "http://h/axis-cgi/mjpg/video.cgi"),
+]
+
+
+@pytest.mark.parametrize(("url", "shown"), PATHS)
+def test_passwords_in_paths_are_hidden_wherever_the_address_is_shown_and_come_back(url: str, shown: str) -> None:
+    text = f'keep = 1\n[[pipeline]]\nname = "one"\nsource = "stream:{url}"   # was {url}\n'
+    assert hide(text) == text.replace(url, shown)
+    assert hide(hide(text)) == hide(text)
+    assert public_address(f"stream:{url}") == f"stream:{shown}"
+    assert reveal(hide(text), text) == text
+    # An edit elsewhere, and one of the line's own name.
+    assert reveal(hide(text).replace('"one"', '"two"'), text) == text.replace('"one"', '"two"')
+
+
+def test_an_edit_beside_a_secret_in_a_path_keeps_it() -> None:
+    first = '[[pipeline]]\nname = "one"\nsource = "stream:rtsp://h/user=admin&password=x1&channel=1"\n'
+    edited = hide(first).replace("channel=…", "channel=2")
+    assert sources(reveal(edited, first))["one"] == "stream:rtsp://h/user=admin&password=x1&channel=2"
+    second = '[[pipeline]]\nname = "one"\nsource = "stream:http://cam/pw/x1/low.mjpg"\n'
+    edited = hide(second).replace("low.mjpg", "high.mjpg")
+    assert sources(reveal(edited, second))["one"] == "stream:http://cam/pw/x1/high.mjpg"
+
+
+@pytest.mark.parametrize(
+    ("was", "becomes"),
+    [
+        ("rtsp://h/", "rtsp://evil/"),
+        ("rtsp://h/", "http://h/"),
+        ("password=", "comment="),
+        ("user=…&password=…", "…"),
+    ],
+)
+def test_a_secret_of_a_path_goes_nowhere_else(was: str, becomes: str) -> None:
+    text = '[[pipeline]]\nname = "one"\nsource = "stream:rtsp://h/user=admin&password=x1"\n'
+    assert was in hide(text)
+    with pytest.raises(ConfigInvalid, match="what … stands for is not known"):
+        reveal(hide(text).replace(was, becomes), text)
 
 
 @pytest.mark.parametrize(

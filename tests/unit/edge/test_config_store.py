@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import pytest
 
 from edge_runtime.configuring import versions
-from edge_runtime.configuring.store import FOLDER, NOTHING_BEFORE, TABLE, ConfigStore, digest_of, find_config
+from edge_runtime.configuring.store import FOLDER, KEY, NOTHING_BEFORE, TABLE, ConfigStore, find_config
 from edge_runtime.contracts.configuring import MAX_VERSIONS, ConfigHistory
 from edge_runtime.contracts.errors import ConfigInvalid, NotFound
+from edge_runtime.enrolment import create_home, require_home
 from tests.fakes.edge_toml import BARE
 
 GOOD = BARE.format(name="line-2").encode()
@@ -22,7 +24,7 @@ def kept(store: ConfigStore, history: ConfigHistory, text: bytes) -> ConfigHisto
     more = versions.add(
         history,
         number=number,
-        digest=digest_of(text),
+        digest=store.digest(text),
         size=len(text),
         at_ms=1,
         who="box",
@@ -61,6 +63,29 @@ def test_a_damaged_table_is_put_aside(tmp_path: Path, damage: bytes) -> None:
     assert store.load() == ConfigHistory()
     assert (tmp_path / FOLDER / f"{TABLE}.damaged").read_bytes() == damage
     assert store.next_number(ConfigHistory()) == 2
+
+
+def test_nobody_can_try_passwords_on_a_digest(tmp_path: Path) -> None:
+    one, other = ConfigStore(tmp_path / "one"), ConfigStore(tmp_path / "other")
+    for store, folder in ((one, "one"), (other, "other")):
+        (tmp_path / folder).mkdir()
+        assert store.digest(GOOD) == ConfigStore(tmp_path / folder).digest(GOOD) != store.digest(GOOD + b"\n")
+    assert len({one.digest(GOOD), other.digest(GOOD), hashlib.sha256(GOOD).hexdigest()}) == 3
+    assert (tmp_path / "one" / FOLDER / KEY).stat().st_mode & 0o777 == 0o600
+    (tmp_path / "one" / FOLDER / KEY).write_bytes(b"short")
+    assert ConfigStore(tmp_path / "one").digest(GOOD) == ConfigStore(tmp_path / "one").digest(GOOD)
+
+
+def test_where_the_file_is_gone_what_was_in_force_is_taken(tmp_path: Path) -> None:
+    made = create_home(tmp_path / "box", name="line-2", config=GOOD.decode())
+    (tmp_path / "box" / "edge.toml").unlink()
+    kept(ConfigStore(tmp_path / "box"), ConfigHistory(), GOOD)
+    found = find_config(tmp_path / "box")
+    assert (found.text, found.lost) == (GOOD, True)
+    # As the service does before each start.
+    assert create_home(tmp_path / "box", name="other") == made
+    require_home(tmp_path / "box")
+    assert not (tmp_path / "box" / "edge.toml").exists(), "the box puts it back, and tells of it"
 
 
 def test_a_text_that_was_changed_is_not_gone_back_to(tmp_path: Path) -> None:

@@ -196,6 +196,27 @@ def test_a_neighbour_that_drips_is_given_up(
     assert "The neighbour is too slow: 0 bytes in" in (status.reason or "")
 
 
+def test_where_the_desktop_sends_it_or_asks_another_box_the_neighbour_is_left(taker: Taker) -> None:
+    dripping = Dripping(taker, tls=True, head=b"HTTP/1.1 200 x\r\nContent-Length: 1000\r\n\r\n")
+    ask = partial(FetchRequest, host="127.0.0.1", certificate=taker.giver.certificate_pem, size=len(BODY), seconds=600)
+    try:
+        taker.fetcher.start(DIGEST, ask(port=dripping.port))
+        taker.fetcher.stop("0" * 64)
+        assert taker.fetcher.status(DIGEST) == FetchStatus(state="running")
+        another = taker.ask(answer(BODY))
+        taker.fetcher.start(DIGEST, another)
+        wait_until(lambda: len(taker.noted) == 2, 30, "both of them to end")
+        assert taker.fetcher.status(DIGEST) == FetchStatus(state="done")
+        taker.inbox.discard(DIGEST)
+        taker.fetcher.start(DIGEST, ask(port=dripping.port))
+        taker.fetcher.stop(DIGEST)
+        wait_until(lambda: len(taker.noted) == 3, 30, "the end of it")
+        status = taker.fetcher.status(DIGEST)
+    finally:
+        dripping.close()
+    assert status == FetchStatus(state="failed", reason="The desktop sends it itself.")
+
+
 def test_more_than_the_file_is_cut_off(taker: Taker) -> None:
     assert taker.fetch(taker.ask(answer(BODY + b"more"))).state == "done"
     assert taker.inbox.path(DIGEST).read_bytes() == BODY

@@ -55,6 +55,50 @@ def test_wrong_bytes_are_dropped(inbox: Inbox) -> None:
     assert inbox.have(DIGEST) == (len(BODY), True)
 
 
+@pytest.mark.parametrize("again", [False, True], ids=["at once", "after a restart"])
+def test_what_neighbours_brought_goes_and_what_a_desktop_sent_stays(
+    inbox: Inbox, tmp_path: Path, *, again: bool
+) -> None:
+    size = len(BODY)
+    inbox.append(DIGEST, 0, BODY[:1000], size)
+    inbox.append(DIGEST, 1000, b"x" * 500, size, neighbour=True)
+    inbox.append(DIGEST, 1500, b"x" * 500, size, neighbour=True)
+    inbox.append(DIGEST, 2000, BODY[2000:3000], size)
+    inbox.append(DIGEST, 3000, BODY[3000:4000], size, neighbour=True)
+    with pytest.raises(ObjectCorrupt):
+        inbox.append(DIGEST, 4000, BODY[4000:], size)
+    inbox = Inbox(tmp_path / "inbox") if again else inbox
+    assert inbox.have(DIGEST, size) == (1000, False)
+    with pytest.raises(ObjectCorrupt):
+        inbox.append(DIGEST, 1000, BODY[1000:], size, neighbour=True)
+    assert inbox.append(DIGEST, 1000, BODY[1000:1200], size) == 1200
+    inbox = Inbox(tmp_path / "inbox") if again else inbox
+    assert inbox.append(DIGEST, 1200, BODY[1200:5000], size) == 3000, "no further than to what is here"
+    assert inbox.append(DIGEST, 3000, BODY[3000:], size) == size
+    assert inbox.path(DIGEST).read_bytes() == BODY
+    assert [path.name for path in (tmp_path / "inbox" / "objects").iterdir()] == [DIGEST]
+
+
+def test_what_a_desktop_sent_wrong_goes_too_once_it_alone_can_be(inbox: Inbox) -> None:
+    inbox.append(DIGEST, 0, b"x", len(BODY))
+    with pytest.raises(ObjectCorrupt):
+        inbox.append(DIGEST, 1, BODY[1:], len(BODY), neighbour=True)
+    assert inbox.have(DIGEST) == (1, False)
+    with pytest.raises(ObjectCorrupt):
+        inbox.append(DIGEST, 1, BODY[1:], len(BODY))
+    assert inbox.have(DIGEST) == (0, False)
+    inbox.append(DIGEST, 0, BODY, len(BODY))
+    assert inbox.path(DIGEST).read_bytes() == BODY
+
+
+@pytest.mark.parametrize("left", [b"", b"no JSON", b'{"spans":[{"start":5,"end":9}],"doubted":true}'])
+def test_notes_that_a_power_cut_left_spoil_nothing(inbox: Inbox, tmp_path: Path, left: bytes) -> None:
+    (tmp_path / "inbox" / "objects" / f"{DIGEST}.borrowed").write_bytes(left)
+    assert inbox.append(DIGEST, 0, BODY[:7], len(BODY)) == 7
+    inbox.append(DIGEST, 7, BODY[7:], len(BODY))
+    assert inbox.path(DIGEST).read_bytes() == BODY
+
+
 @pytest.mark.parametrize(
     ("offset", "chunk", "size"),
     [(5, b"x", 10), (-1, b"x", 10), (0, b"xx", 1), (0, b"x", 0), (0, b"x", -4), (0, b"x", 2**40)],
