@@ -9,11 +9,19 @@ import os
 import pytest
 from hypothesis import settings
 
+from tests.fakes.site import FakeSite
+
 # The same examples at every run, however long each takes; `pytest --hypothesis-profile=default` looks for new ones.
 settings.register_profile("steady", deadline=None, derandomize=True)
 settings.load_profile("steady")
 
 _STDERR = pytest.StashKey[int]()
+
+
+@pytest.fixture(scope="session")
+def first_site(tmp_path_factory: pytest.TempPathFactory) -> FakeSite:
+    """One without a release, to be copied."""
+    return FakeSite(tmp_path_factory.mktemp("first") / "site")
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -33,7 +33,7 @@ from edge_runtime.model_files import read_model_file
 from edge_runtime.service.spool_limits import DAY_MS, choose_cuts, oldest_age_ms
 from tests.fakes import models, tasks
 from tests.unit.edge.nobody import as_nobody
-from tests.waiting import wait_until
+from tests.waiting import is_gone, wait_until
 
 KEYS = ["frames", "errors", "frames_per_s", "stages_ms", "results"]
 
@@ -436,7 +436,7 @@ def test_a_model_that_hangs_while_it_is_loaded_is_ended_by_ctrl_c(frames: Path, 
         [child] = wait_until(lambda: children.read_text().split(), 30, "the process in which it is tried")
         process.send_signal(signal.SIGINT)
         assert process.wait(20) == -signal.SIGINT
-        wait_until(lambda: not Path("/proc", child).exists(), 30, "that process to be gone")
+        wait_until(lambda: is_gone(int(child)), 30, "that process to be gone")
     finally:
         process.kill()
         process.wait()
