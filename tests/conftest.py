@@ -5,11 +5,16 @@ from __future__ import annotations
 
 import faulthandler
 import os
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
 
-from tests.fakes.site import FakeSite
+from edge_runtime.processes import cores
+
+if TYPE_CHECKING:
+    from tests.fakes.site import FakeSite
 
 # The same examples at every run, however long each takes; `pytest --hypothesis-profile=default` looks for new ones.
 settings.register_profile("steady", deadline=None, derandomize=True)
@@ -21,7 +26,25 @@ _STDERR = pytest.StashKey[int]()
 @pytest.fixture(scope="session")
 def first_site(tmp_path_factory: pytest.TempPathFactory) -> FakeSite:
     """One without a release, to be copied."""
+    from tests.fakes.site import FakeSite
+
     return FakeSite(tmp_path_factory.mktemp("first") / "site")
+
+
+@pytest.fixture(scope="session")
+def first_desktop(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The home of a desktop that has made a site, "Test site", with the passphrase "correct horse"; to be copied."""
+    from app.usecases import sites
+
+    home = tmp_path_factory.mktemp("first") / "desktop"
+    sites.create_site(home, "Test site", "correct horse").close()
+    return home
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Half as many again as there are cores: for nearly half of their time tests wait for another process."""
+    return max(1, cores() * 3 // 2)
 
 
 def pytest_configure(config: pytest.Config) -> None:
