@@ -310,28 +310,27 @@ def test_a_model_that_loops_for_ever_is_a_plain_error(
 def test_without_once_it_follows_the_folder_until_it_is_told_to_stop(frames: Path, model: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     command = [sys.executable, "-m", "edge_runtime", "pipeline", "--source", f"folder:{frames}", "--model", str(model)]
-    process = subprocess.Popen([*command, "--json", "--out", str(out)], stdout=subprocess.PIPE, text=True)
-    try:
-        database = out / "spool.db"
+    with subprocess.Popen([*command, "--json", "--out", str(out)], stdout=subprocess.PIPE, text=True) as process:
+        try:
+            database = out / "spool.db"
 
-        def answered() -> int:
-            try:
-                return len(results(str(database)))
-            except sqlite3.OperationalError:
-                return 0  # it is just being made
+            def answered() -> int:
+                try:
+                    return len(results(str(database)))
+                except sqlite3.OperationalError:
+                    return 0  # it is just being made
 
-        wait_until(lambda: answered() == 4, 30, "the first frames")
-        rng = np.random.default_rng(1)
-        for number in rng.integers(0, 256, 3):
-            part = frames / f"late-{number}.png.part"
-            part.write_bytes(models.frame(int(number)))
-            part.rename(part.with_suffix(""))
-        wait_until(lambda: answered() == 7, 30, "what came later")
-        process.send_signal(signal.SIGINT)
-        report = json.loads(process.communicate(timeout=20)[0])
-    finally:
-        process.kill()
-        process.wait()
+            wait_until(lambda: answered() == 4, 120, "the first frames")
+            rng = np.random.default_rng(1)
+            for number in rng.integers(0, 256, 3):
+                part = frames / f"late-{number}.png.part"
+                part.write_bytes(models.frame(int(number)))
+                part.rename(part.with_suffix(""))
+            wait_until(lambda: answered() == 7, 120, "what came later")
+            process.send_signal(signal.SIGINT)
+            report = json.loads(process.communicate(timeout=60)[0])
+        finally:
+            process.kill()
     assert (process.returncode, report["frames"], report["errors"]) == (0, 7, 0)
     assert len((out / "results.jsonl").read_text().splitlines()) == 7
 
