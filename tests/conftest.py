@@ -43,7 +43,7 @@ def first_desktop(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
-    """Half as many again as there are cores: for nearly half of their time tests wait for another process."""
+    """Half as many again as there are cores: tests wait for other processes and for time to pass, too."""
     return max(1, cores() * 3 // 2)
 
 
