@@ -5,15 +5,46 @@ from __future__ import annotations
 
 import faulthandler
 import os
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
+
+from edge_runtime.processes import cores
+
+if TYPE_CHECKING:
+    from tests.fakes.site import FakeSite
 
 # The same examples at every run, however long each takes; `pytest --hypothesis-profile=default` looks for new ones.
 settings.register_profile("steady", deadline=None, derandomize=True)
 settings.load_profile("steady")
 
 _STDERR = pytest.StashKey[int]()
+
+
+@pytest.fixture(scope="session")
+def first_site(tmp_path_factory: pytest.TempPathFactory) -> FakeSite:
+    """One without a release, to be copied."""
+    from tests.fakes.site import FakeSite
+
+    return FakeSite(tmp_path_factory.mktemp("first") / "site")
+
+
+@pytest.fixture(scope="session")
+def first_desktop(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The home of a desktop that has made a site, "Test site", with the passphrase "correct horse"; to be copied."""
+    from app.usecases import sites
+
+    home = tmp_path_factory.mktemp("first") / "desktop"
+    sites.create_site(home, "Test site", "correct horse").close()
+    return home
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Half as many again as there are cores: tests wait for other processes and for time to pass, too."""
+    return max(1, cores() * 3 // 2)
 
 
 def pytest_configure(config: pytest.Config) -> None:

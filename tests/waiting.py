@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Literal, TypeVar
 
 T = TypeVar("T")
@@ -23,3 +24,12 @@ def wait_for_later_moment() -> None:
     """Until this machine's clock has gone on: of two changes within one millisecond either may be the later."""
     before_ms = time.time_ns() // 1_000_000
     wait_until(lambda: time.time_ns() // 1_000_000 > before_ms, 10, "the clock to go on")
+
+
+def is_gone(pid: int) -> bool:
+    """The process has ended, whether or not anybody has asked how: of an orphan the system's first process asks when it
+    likes. Linux."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return True

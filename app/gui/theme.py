@@ -194,6 +194,7 @@ class Theme(QObject):
         application.setFont(font)
         hints = application.styleHints()
         hints.colorSchemeChanged.connect(self._on_system_change)
+        self._in_force: Tokens | None = None
         self._apply()
 
     @property
@@ -213,6 +214,10 @@ class Theme(QObject):
         system_dark = self._application.styleHints().colorScheme() == Qt.ColorScheme.Dark
         dark = self._choice == "dark" or (self._choice == "auto" and system_dark)
         chosen = DARK if dark else LIGHT
+        if chosen is self._in_force:
+            # To style every widget once more takes a second where there are many.
+            return
+        self._in_force = chosen
         palette = _palette(chosen)
         self._application.setPalette(palette)
         QToolTip.setPalette(palette)

@@ -50,8 +50,8 @@ moody (uint8[n, 1, 8, 8] frame) => (float[n, 2] logits)
 
 
 @pytest.fixture
-def site(tmp_path: Path) -> FakeSite:
-    return FakeSite(tmp_path / "site")
+def site(tmp_path: Path, first_site: FakeSite) -> FakeSite:
+    return first_site.copy(tmp_path / "site")
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import socket
 import threading
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from app.context import Context
+from app.context import Context, open_context
 from app.demo.lines import load_digits, render
 from app.store import boxes as box_store
 from app.store.records import Box
@@ -33,8 +34,8 @@ from tests.waiting import wait_until
 
 
 @pytest.fixture
-def site(tmp_path: Path) -> Iterator[Context]:
-    with sites.create_site(tmp_path / "desktop", "Test site", "correct horse") as ctx:
+def site(tmp_path: Path, first_desktop: Path) -> Iterator[Context]:
+    with open_context(Path(shutil.copytree(first_desktop, tmp_path / "desktop"))) as ctx:
         yield ctx
 
 

@@ -349,7 +349,7 @@ def test_a_model_that_hangs_holds_up_no_other(tmp_path: Path) -> None:
     endless, word_file = tmp_path / "endless.onnx", tmp_path / "word.onnx"
     endless.write_bytes(models.parsed(models.ENDLESS))
     word_file.write_bytes(models.always(1))
-    with serve(tmp_path, endless, word_file) as server, RawClient(server.address) as client:
+    with serve(tmp_path, endless, word_file, "--max-run-s", "10") as server, RawClient(server.address) as client:
         assert word(client) == 1
         wait_until(lambda: states(client) == {"endless": "UNAVAILABLE", "word": "READY"}, 60, "its refusal")
 

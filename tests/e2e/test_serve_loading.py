@@ -24,7 +24,7 @@ from tests.fakes.models import brightness_model, crashing_model, endless_model, 
 from tests.fakes.serve_process import ServeProcess, serve, serve_and_fail
 from tests.unit.serving import onnx_models as models
 from tests.unit.serving.raw_client import RawClient, echo_body, request
-from tests.waiting import wait_until
+from tests.waiting import is_gone, wait_until
 
 needs_x86 = pytest.mark.skipif(
     platform.machine() not in ("x86_64", "AMD64"), reason="the model that crashes does so on x86"
@@ -198,7 +198,7 @@ def test_a_trial_ends_with_the_server(tmp_path: Path) -> None:
         server.reload()
         [pid] = wait_until(lambda: children(server), 60, "the trial")
         assert server.stop() == 0
-        wait_until(lambda: not Path("/proc", pid).exists(), 30, "its end")
+        wait_until(lambda: is_gone(int(pid)), 30, "its end")
 
 
 @pytest.mark.skipif(not Path("/dev/zero").exists(), reason="there is no file without an end")

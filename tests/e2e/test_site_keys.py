@@ -55,9 +55,9 @@ def stack() -> Iterator[ExitStack]:
 
 
 @pytest.fixture
-def office(tmp_path: Path, stack: ExitStack) -> Context:
+def office(tmp_path: Path, first_desktop: Path, stack: ExitStack) -> Context:
     """The desktop that made the site."""
-    return stack.enter_context(sites.create_site(tmp_path / "office", "Test site", PASSPHRASE))
+    return stack.enter_context(open_context(Path(shutil.copytree(first_desktop, tmp_path / "office"))))
 
 
 @pytest.fixture

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from app.context import Context
+from app.context import Context, open_context
 from app.demo.lines import load_digits, write_training_folder
-from app.usecases import bursts, datasets, models, samples, sites, sync
+from app.usecases import bursts, datasets, models, samples, sync
 from app.usecases.bursts import BurstRequest
 from app.usecases.progress import CancelToken, ProgressEvent
 from edge_runtime.contracts.errors import AlreadyExists, Cancelled, GateRefused, InputInvalid, NotFound
@@ -20,8 +21,8 @@ FRAMES = 240
 
 
 @pytest.fixture
-def site(tmp_path: Path) -> Iterator[Context]:
-    with sites.create_site(tmp_path / "desktop", "Test site", "correct horse") as ctx:
+def site(tmp_path: Path, first_desktop: Path) -> Iterator[Context]:
+    with open_context(Path(shutil.copytree(first_desktop, tmp_path / "desktop"))) as ctx:
         # Two digits that nobody takes for one another: what is tested here must not hang on a frame at the fence.
         digits = [digit for digit in load_digits() if digit.label in "01"]
         write_training_folder(tmp_path / "pictures", digits, FRAMES, seed=3)

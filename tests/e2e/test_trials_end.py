@@ -18,7 +18,7 @@ from edge_runtime.processes import python_command
 from tests.fakes.models import endless_model
 from tests.fakes.serve_process import serve
 from tests.unit.serving import onnx_models as models
-from tests.waiting import wait_until
+from tests.waiting import is_gone, wait_until
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the kernel that ends them is Linux")
 SIDE = 6000
@@ -58,14 +58,6 @@ def resident(pid: int) -> int:
     """Bytes."""
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmRSS:"))
-
-
-def is_gone(pid: int) -> bool:
-    """It has ended, whether or not anybody has asked how."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
-    except (FileNotFoundError, ProcessLookupError):
-        return True
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])

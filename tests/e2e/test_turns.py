@@ -20,8 +20,8 @@ from tests.waiting import wait_until
 
 
 @pytest.fixture
-def plant(tmp_path: Path) -> Iterator[RollingSite]:
-    with rolling_site(tmp_path) as made:
+def plant(tmp_path: Path, first_desktop: Path) -> Iterator[RollingSite]:
+    with rolling_site(tmp_path, first_desktop) as made:
         yield made
 
 

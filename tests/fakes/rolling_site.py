@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import shutil
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from app.context import Context
+from app.context import Context, open_context
 from app.store.records import Model, Rollout
-from app.usecases import boxes, rollouts, sites, sync
+from app.usecases import boxes, rollouts, sync
 from app.usecases.rollout_runner import follow_rollout
 from tests.fakes import models
-from tests.fakes.prepared_site import PASSPHRASE, admitted, in_library
+from tests.fakes.prepared_site import admitted, in_library
 from tests.fakes.running_box import RunningBox
 
 QUICK = "[update]\ntrial_seconds = 0.3\n"
@@ -90,8 +91,11 @@ class RollingSite:
 
 
 @contextmanager
-def rolling_site(folder: Path) -> Iterator[RollingSite]:
-    """A site without boxes."""
+def rolling_site(folder: Path, first_desktop: Path) -> Iterator[RollingSite]:
+    """A site without boxes.
+
+    :param first_desktop: of whose home it gets a copy.
+    """
     with ExitStack() as stack:
-        ctx = stack.enter_context(sites.create_site(folder / "desktop", "Test site", PASSPHRASE))
+        ctx = stack.enter_context(open_context(Path(shutil.copytree(first_desktop, folder / "desktop"))))
         yield RollingSite(ctx, folder, stack)

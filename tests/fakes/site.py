@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,16 +29,25 @@ class Delivery:
 
 
 class FakeSite:
-    """Makes releases in a folder."""
+    """Makes releases in a folder, with the keys that are there or with new ones."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.repository = ReleaseRepository.create(
-            folder / "repository",
-            passphrase="a long passphrase",
-            root_key_path=folder / "root.key.pem",
-            desktop_key_path=folder / "signing.key",
-        )
+        repository, signing_key = folder / "repository", folder / "signing.key"
+        if repository.exists():
+            self.repository = ReleaseRepository.open(repository, desktop_key_path=signing_key)
+        else:
+            self.repository = ReleaseRepository.create(
+                repository,
+                passphrase="a long passphrase",
+                root_key_path=folder / "root.key.pem",
+                desktop_key_path=signing_key,
+            )
+
+    def copy(self, folder: Path) -> FakeSite:
+        """One with the same keys and releases: to seal a new root key is slow on purpose."""
+        shutil.copytree(self.folder, folder)
+        return FakeSite(folder)
 
     def candidate(self, version: str = "1.0.0", *, model: bytes | None = None, **changes: object) -> Delivery:
         """A packed bundle that is not signed yet."""

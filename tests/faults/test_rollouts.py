@@ -35,8 +35,8 @@ MONTH_S = 31 * 24 * 3600
 
 
 @pytest.fixture
-def plant(tmp_path: Path) -> Iterator[RollingSite]:
-    with rolling_site(tmp_path) as made:
+def plant(tmp_path: Path, first_desktop: Path) -> Iterator[RollingSite]:
+    with rolling_site(tmp_path, first_desktop) as made:
         yield made
 
 

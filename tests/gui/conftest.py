@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from typing import TypeVar
 
 import pytest
-from PySide6.QtCore import Qt, QTimer
+from PySide6.QtCore import QCoreApplication, QEvent, Qt, QTimer
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
@@ -151,7 +151,7 @@ class Bench:
         self.settle()
 
     def settle(self) -> None:
-        """Until all questions are answered and all news is told."""
+        """Until all questions are answered, all news is told, and what was to be laid out anew for it has been."""
         quiet = 0
 
         def is_quiet() -> bool:
@@ -161,6 +161,7 @@ class Bench:
             return quiet >= 3
 
         self.qtbot.waitUntil(is_quiet, timeout=20_000)
+        QCoreApplication.sendPostedEvents(None, QEvent.Type.LayoutRequest.value)
 
     def go(self, page: str) -> None:
         self.qtbot.mouseClick(self.window.buttons[page], Qt.MouseButton.LeftButton)

@@ -128,6 +128,7 @@ def test_chinese_fits(qtbot: QtBot, light: Theme, english: Translations, tasks: 
     wizard = _wizard(qtbot, tmp_path / "home", tasks)
     for step in range(3):
         wizard.show_step(step)
+        QApplication.processEvents()
         for button in wizard.findChildren(Button):
             if button.isVisible() and button.text():
                 assert button.width() >= button.sizeHint().width()

@@ -33,7 +33,7 @@ from edge_runtime.model_files import read_model_file
 from edge_runtime.service.spool_limits import DAY_MS, choose_cuts, oldest_age_ms
 from tests.fakes import models, tasks
 from tests.unit.edge.nobody import as_nobody
-from tests.waiting import wait_until
+from tests.waiting import is_gone, wait_until
 
 KEYS = ["frames", "errors", "frames_per_s", "stages_ms", "results"]
 
@@ -310,28 +310,27 @@ def test_a_model_that_loops_for_ever_is_a_plain_error(
 def test_without_once_it_follows_the_folder_until_it_is_told_to_stop(frames: Path, model: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     command = [sys.executable, "-m", "edge_runtime", "pipeline", "--source", f"folder:{frames}", "--model", str(model)]
-    process = subprocess.Popen([*command, "--json", "--out", str(out)], stdout=subprocess.PIPE, text=True)
-    try:
-        database = out / "spool.db"
+    with subprocess.Popen([*command, "--json", "--out", str(out)], stdout=subprocess.PIPE, text=True) as process:
+        try:
+            database = out / "spool.db"
 
-        def answered() -> int:
-            try:
-                return len(results(str(database)))
-            except sqlite3.OperationalError:
-                return 0  # it is just being made
+            def answered() -> int:
+                try:
+                    return len(results(str(database)))
+                except sqlite3.OperationalError:
+                    return 0  # it is just being made
 
-        wait_until(lambda: answered() == 4, 30, "the first frames")
-        rng = np.random.default_rng(1)
-        for number in rng.integers(0, 256, 3):
-            part = frames / f"late-{number}.png.part"
-            part.write_bytes(models.frame(int(number)))
-            part.rename(part.with_suffix(""))
-        wait_until(lambda: answered() == 7, 30, "what came later")
-        process.send_signal(signal.SIGINT)
-        report = json.loads(process.communicate(timeout=20)[0])
-    finally:
-        process.kill()
-        process.wait()
+            wait_until(lambda: answered() == 4, 120, "the first frames")
+            rng = np.random.default_rng(1)
+            for number in rng.integers(0, 256, 3):
+                part = frames / f"late-{number}.png.part"
+                part.write_bytes(models.frame(int(number)))
+                part.rename(part.with_suffix(""))
+            wait_until(lambda: answered() == 7, 120, "what came later")
+            process.send_signal(signal.SIGINT)
+            report = json.loads(process.communicate(timeout=60)[0])
+        finally:
+            process.kill()
     assert (process.returncode, report["frames"], report["errors"]) == (0, 7, 0)
     assert len((out / "results.jsonl").read_text().splitlines()) == 7
 
@@ -436,7 +435,7 @@ def test_a_model_that_hangs_while_it_is_loaded_is_ended_by_ctrl_c(frames: Path, 
         [child] = wait_until(lambda: children.read_text().split(), 30, "the process in which it is tried")
         process.send_signal(signal.SIGINT)
         assert process.wait(20) == -signal.SIGINT
-        wait_until(lambda: not Path("/proc", child).exists(), 30, "that process to be gone")
+        wait_until(lambda: is_gone(int(child)), 30, "that process to be gone")
     finally:
         process.kill()
         process.wait()

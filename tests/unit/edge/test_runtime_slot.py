@@ -72,8 +72,8 @@ class Rig:
 
 
 @pytest.fixture
-def rig(tmp_path: Path) -> Rig:
-    site = FakeSite(tmp_path / "site")
+def rig(tmp_path: Path, first_site: FakeSite) -> Rig:
+    site = first_site.copy(tmp_path / "site")
     box = FakeBox(tmp_path / "box", site)
     prefix = tmp_path / "prefix"
     folder = prefix / "versions" / "1.0.0"

@@ -26,8 +26,8 @@ from tests.fakes.site import FakeBox, FakeSite
 
 
 @pytest.fixture
-def site(tmp_path: Path) -> FakeSite:
-    return FakeSite(tmp_path / "site")
+def site(tmp_path: Path, first_site: FakeSite) -> FakeSite:
+    return first_site.copy(tmp_path / "site")
 
 
 @pytest.fixture

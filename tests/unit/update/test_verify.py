@@ -60,8 +60,8 @@ def metadata_of(site: FakeSite) -> dict[str, bytes]:
 
 
 @pytest.fixture
-def site(tmp_path: Path) -> FakeSite:
-    return FakeSite(tmp_path / "site")
+def site(tmp_path: Path, first_site: FakeSite) -> FakeSite:
+    return first_site.copy(tmp_path / "site")
 
 
 @pytest.fixture
