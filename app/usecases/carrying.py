@@ -104,6 +104,20 @@ class Carrier:
         self.received += came
         self.missing += len(wanted) - came
 
+    def clean_up(self) -> None:
+        """Let go of what was begun long ago and never finished, in the store and here; once a day."""
+        database, now_ms = self._ctx.database, self._ctx.database.now_ms()
+        if 0 <= now_ms - int(note_of(database, _CLEANED_NOTE) or 0) < CLEAN_UP_EVERY_MS:
+            return
+        before_ms = now_ms - CLEAN_UP_AGE_MS
+        # Who may not list uploads can sync nevertheless.
+        with suppress(StoreRefused):
+            self._moving.persist(lambda: self._store.clear_uploads("objects", before_ms))
+        for sha256 in old_downloads(database, before_ms):
+            self._ctx.blobs.path(sha256).with_name(f".{sha256}.part").unlink(missing_ok=True)
+            self._ledger.end_download(sha256)
+        database.write(lambda writer: writer.note(_CLEANED_NOTE, str(now_ms)))
+
     def check(self) -> None:
         """:raises ObjectCorrupt, NotFound: a file that should have gone is damaged here, or not here."""
         if self._problems:
@@ -215,19 +229,3 @@ def carrying(
             yield carrier
     finally:
         carrier.close()
-
-
-def clean_up(ctx: Context, store: ObjectStore, now_ms: int) -> None:
-    """Let go of what was begun long ago and never finished, in the store and here; once a day."""
-    last = int(note_of(ctx.database, _CLEANED_NOTE) or 0)
-    if 0 <= now_ms - last < CLEAN_UP_EVERY_MS:
-        return
-    # Who may not list uploads can sync nevertheless.
-    with suppress(StoreRefused):
-        store.clear_uploads("objects", now_ms - CLEAN_UP_AGE_MS)
-    ledger = StoreLedger(ctx.database)
-    for sha256 in old_downloads(ctx.database, now_ms - CLEAN_UP_AGE_MS):
-        path = ctx.blobs.path(sha256)
-        path.with_name(f".{sha256}.part").unlink(missing_ok=True)
-        ledger.end_download(sha256)
-    ctx.database.write(lambda writer: writer.note(_CLEANED_NOTE, str(now_ms)))

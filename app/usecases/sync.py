@@ -14,7 +14,7 @@ from app.store.journal import StoreJournal
 from app.store.records import SyncProblem, SyncStatus, WaitReason
 from app.store.rekey import Rekeyed, rekey
 from app.usecases import boxes, roots
-from app.usecases.carrying import carrying, clean_up
+from app.usecases.carrying import carrying
 from app.usecases.exchange import exchange, keep_snapshot, stamp_anew
 from app.usecases.metrics.exporting import ExportReport
 from app.usecases.metrics.syncing import sync_figures
@@ -125,12 +125,12 @@ def _sync(ctx: Context, progress: Progress, cancel: CancelToken, *, patient: boo
         figures = ExportReport()
         with carrying(ctx, store, progress, cancel, journal.again) as carrier:
             carrier.look()
-            clean_up(ctx, store, ctx.database.now_ms())
             files = object_store.unsynced(ctx.database)
             carrier.send([one for one in files if one.kind != "sample"])
             carrier.fetch(object_store.wanted(ctx.database))
             figures = sync_figures(ctx, store, patient=patient, progress=progress, cancel=cancel)
             carrier.send([one for one in files if one.kind == "sample"])
+            carrier.clean_up()
         # Written meanwhile.
         journal.exchange_new()
     carrier.check()

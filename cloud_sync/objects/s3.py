@@ -32,7 +32,7 @@ from cloud_sync.objects.base import (
 from cloud_sync.objects.files import open_local, write_local
 from cloud_sync.objects.s3_errors import explained
 from cloud_sync.objects.s3_parts import BucketAddress, S3Parts
-from edge_runtime.contracts.errors import InputInvalid, LinesideError, ObjectMissing
+from edge_runtime.contracts.errors import InputInvalid, LinesideError, ObjectMissing, StoreRefused
 
 if TYPE_CHECKING:
     from obstore import ObjectMeta
@@ -145,6 +145,11 @@ class S3Store:
                 return _info(key, obstore.head(self._control, key))
         except ObjectMissing:
             return None
+        except StoreRefused:
+            # The answer to this has no body, and so no reason: a list of nothing is refused with one.
+            for _none in self.list(f"{key}/none"):
+                break
+            raise
 
     def list(self, prefix: str) -> Iterator[ObjectInfo]:
         folder = check_prefix(prefix)

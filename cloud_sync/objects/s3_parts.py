@@ -8,6 +8,7 @@ import html
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -173,10 +174,14 @@ class S3Parts:
     def _uploads(self, folder: str) -> Iterator[tuple[str, str, int]]:
         marker: dict[str, str] = {}
         while True:
-            answer = self._ask("GET", "", query={"uploads": "", "prefix": f"{folder}/", **marker})
+            try:
+                answer = self._ask("GET", "", query={"uploads": "", "prefix": f"{folder}/", **marker})
+            except ObjectMissing:
+                return  # some servers say so where there is none
             for upload in _UPLOAD.findall(answer.body):
-                begun = datetime.fromisoformat(_text(upload, "Initiated"))
-                yield _text(upload, "Key"), _text(upload, "UploadId"), int(begun.timestamp() * 1000)
+                with suppress(ValueError):  # of no time, it is taken for young
+                    begun = datetime.fromisoformat(_text(upload, "Initiated"))
+                    yield _text(upload, "Key"), _text(upload, "UploadId"), int(begun.timestamp() * 1000)
             following = {
                 "key-marker": _text(answer.body, "NextKeyMarker"),
                 "upload-id-marker": _text(answer.body, "NextUploadIdMarker"),

@@ -133,7 +133,7 @@ def test_an_upload_that_was_cleared_away_begins_anew(store: CutStore, ledger: St
 
 def test_a_lost_part_that_was_acknowledged_goes_again(store: CutStore, ledger: StoreLedger, source: Path) -> None:
     sha256 = digest_of(source)
-    lost = []
+    lost: list[int] = []
 
     class Losing(CutStore):
         def put_part(self, key: str, upload: str, number: int, start: int, data: bytes, pace: Pace) -> None:
