@@ -23,6 +23,7 @@ from tests.bench import (
     serving_grpc,
     startup,
     swap,
+    transfers,
 )
 from tests.bench.measure import Figure
 
@@ -41,6 +42,7 @@ MEASUREMENTS = (
     drift,
     enrolment,
     catch_up,
+    transfers,
 )
 INTRODUCTION = """\
 # Performance
