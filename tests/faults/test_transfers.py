@@ -18,10 +18,15 @@ import pytest
 from app.context import Context, open_context
 from app.store import objects as object_store
 from app.store.rekey import rekey
+from app.store.transfers import StoreLedger
 from app.usecases import samples, sites, sync
 from cloud_sync.objects.base import PART_BYTES
-from edge_runtime.contracts.errors import StoreRefused, StoreUnreachable
+from cloud_sync.pacing import at_once, once
+from cloud_sync.resumable import Moving, fetch_large
+from cloud_sync.transfer import object_key
+from edge_runtime.contracts.errors import DiskFull, StoreRefused, StoreUnreachable
 from tests.fakes.hostile_store import Fault, HostileStore, Request, hostile_store
+from tests.fakes.small_disk import SmallDisk, needed
 from tests.object_server import BUCKET, ObjectServer, object_server
 from tests.unit.app.rows import write_images
 
@@ -311,3 +316,53 @@ def test_a_kill_at_any_step_costs_little_and_loses_nothing(site: Site, tmp_path:
                 with again.open_store() as store:
                     assert store.clear_uploads("objects", 2**42) <= 1, "at most the one that was begun and not noted"
             shutil.rmtree(home)
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[SmallDisk]:
+    disk = SmallDisk(tmp_path / "disk")
+    yield disk
+    disk.close()
+
+
+@needed[0]
+@needed[1]
+def test_a_disk_that_is_full_keeps_what_came(site: Site, small_disk: SmallDisk) -> None:
+    """Another program takes the room while a file comes; once there is room again, what is lacking comes."""
+    body = os.urandom(2 * PART_BYTES + 100)
+    sha256 = hashlib.sha256(body).hexdigest()
+    ledger, target = StoreLedger(site.other.database), small_disk.view / sha256
+
+    def fetch() -> None:
+        with site.other.open_store() as store:
+            moving = Moving(pace=at_once, persist=once, idle=lambda: None, workers=1)
+            fetch_large(store, ledger, sha256, len(body), target, moving)
+
+    with site.here.open_store() as store:
+        store.put(object_key(sha256), body)
+    small_disk.fill()
+    with pytest.raises(DiskFull):
+        fetch()
+    assert not list(small_disk.view.glob(".*.part"))
+    small_disk.clear()
+
+    def stop_after_one(one: Request) -> Fault | None:
+        """The line breaks after the first part, and the disk fills up meanwhile."""
+        ranges.append(one.number)
+        return Fault("drop") if len(ranges) > 2 else None
+
+    ranges: list[int] = []
+    site.hostile.reset(lambda one: stop_after_one(one) if one.method == "GET" else None)
+    with pytest.raises(StoreUnreachable):
+        fetch()
+    small_disk.fill()
+    site.hostile.reset(lambda _one: None)
+    with pytest.raises(DiskFull):
+        fetch()
+    came = ledger.came(sha256, len(body), PART_BYTES)
+    assert came == {1, 2}
+    small_disk.clear()
+    site.hostile.reset(lambda _one: None)
+    fetch()
+    assert target.read_bytes() == body
+    assert len([one for one in site.hostile.requests if one.method == "GET"]) == 1
