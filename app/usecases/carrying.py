@@ -34,10 +34,6 @@ CLEAN_UP_EVERY_MS = 24 * 3_600_000
 _CLEANED_NOTE = "transfers-cleaned-ms"
 
 
-class Held(Cancelled):
-    """Files may not go, or not any more: it is not their time, or the link is metered. What went stands."""
-
-
 class Carrier:
     """Moves the files of one sync. Used by one thread, and closed by the end of :func:`carrying`.
 
@@ -76,10 +72,10 @@ class Carrier:
         self._problems: list[LinesideError] = []
 
     def look(self) -> None:
-        """:raises Held: files may not go now."""
+        """:raises Cancelled: files may not go now, or not any more; :attr:`held` says why, and what went stands."""
         if (held := hold_now(self._ctx)) is not None:
             self.held = held
-            raise Held("Files wait for their time.")
+            raise Cancelled("Files wait for their time.")
 
     def send(self, files: Sequence[Stored]) -> None:
         """Bring files into the store, in this order; those that are damaged or gone here are left for :meth:`check`."""
@@ -225,7 +221,9 @@ def carrying(
     """A carrier; where files may not go any more, what is left of the block is passed by."""
     carrier = Carrier(ctx, store, progress, cancel, between)
     try:
-        with suppress(Held):
-            yield carrier
+        yield carrier
+    except Cancelled:
+        if carrier.held is None or cancel.cancelled:
+            raise
     finally:
         carrier.close()

@@ -41,7 +41,7 @@ class AbsentStore:
     def delete(self, key: str) -> None:
         self._refuse()
 
-    def get_range(self, key: str, start: int, length: int, pace: Pace) -> bytes:
+    def get_range(self, key: str, start: int, length: int, pace: Pace) -> bytearray:
         self._refuse()
 
     def start_upload(self, key: str) -> str:

@@ -117,7 +117,7 @@ class ObjectStore(Protocol):
     def delete(self, key: str) -> None:
         """Nothing is under the key any more; not an error where nothing was."""
 
-    def get_range(self, key: str, start: int, length: int, pace: Pace) -> bytes:
+    def get_range(self, key: str, start: int, length: int, pace: Pace) -> bytearray:
         """``length`` bytes from ``start`` on, no more and no fewer.
 
         :raises ObjectMissing: nothing under this key.

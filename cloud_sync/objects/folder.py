@@ -119,7 +119,7 @@ class FolderStore:
                 path.unlink(missing_ok=True)
                 fsync_folder(path.parent)
 
-    def get_range(self, key: str, start: int, length: int, pace: Pace) -> bytes:
+    def get_range(self, key: str, start: int, length: int, pace: Pace) -> bytearray:
         body = bytearray()
         with self._errors(key), self._opened(key) as source:
             source.seek(start)
@@ -128,7 +128,7 @@ class FolderStore:
                 pace(len(chunk))
         if len(body) < length:
             raise StoreUnreachable(f"{key} in {self._shown} ends before byte {start + length}.")
-        return bytes(body)
+        return body
 
     def start_upload(self, key: str) -> str:
         upload = secrets.token_hex(16)

@@ -175,7 +175,7 @@ class S3Store:
     def _parts(self) -> S3Parts:
         return S3Parts(self._at)
 
-    def get_range(self, key: str, start: int, length: int, pace: Pace) -> bytes:
+    def get_range(self, key: str, start: int, length: int, pace: Pace) -> bytearray:
         return self._parts.get_range(check_key(key), start, length, pace)
 
     def start_upload(self, key: str) -> str:

@@ -93,7 +93,7 @@ class S3Parts:
         """End the connections."""
         self._session.close()
 
-    def get_range(self, key: str, start: int, length: int, pace: Pace) -> bytes:
+    def get_range(self, key: str, start: int, length: int, pace: Pace) -> bytearray:
         """See :meth:`ObjectStore.get_range`."""
         headers = {"Range": f"bytes={start}-{start + length - 1}", "Accept-Encoding": "identity"}
         raw = self._send("GET", key, headers=headers)
@@ -115,7 +115,7 @@ class S3Parts:
             raw.raw.release_conn()
         if len(body) < length:
             raise StoreUnreachable(f"The object store {self._where} broke off {key} after {start + len(body)} bytes.")
-        return bytes(body)
+        return body
 
     def start_upload(self, key: str) -> str:
         """See :meth:`ObjectStore.start_upload`."""

@@ -96,6 +96,9 @@ class _Proxy(ThreadingHTTPServer):
     store: HostileStore
     upstream: str
 
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A client that is killed tells nobody."""
+
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"

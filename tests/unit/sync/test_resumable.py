@@ -34,7 +34,7 @@ class CutStore(FolderStore):
         super().put_part(key, upload, number, start, data, pace)
         self.up += len(data)
 
-    def get_range(self, key: str, start: int, length: int, pace: Pace) -> bytes:
+    def get_range(self, key: str, start: int, length: int, pace: Pace) -> bytearray:
         self._one()
         self.down += length
         return super().get_range(key, start, length, pace)
