@@ -42,6 +42,24 @@ class Retention:
     """Files of minutes in the bucket, likewise."""
 
 
+Rate = Annotated[int, Meta(ge=1024, le=2**40)]
+Hours = Annotated[str, Meta(pattern=r"^([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d$")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Traffic:
+    """What may go to the object store and come from it by itself, and how fast. The journal, with the alerts in it,
+    always goes; what somebody opens always comes.
+    """
+
+    bytes_per_s: Rate | None = None
+    """Files together, both ways; None: as fast as they go."""
+    hours: Hours | None = None
+    """When files go, by this computer's clock: ``22:00-06:00``; None: always."""
+    metered: bool = False
+    """Every byte costs: the journal alone."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """One desktop's settings; every field has a default, so an older or shorter file is fine."""
@@ -56,6 +74,7 @@ class Settings:
     training_python: Text | None = None
     """Interpreter with the training extra, for local bursts; None: the one that runs Lineside."""
     retention: Retention = Retention()
+    traffic: Traffic = Traffic()
 
 
 def load_settings(home: Path) -> Settings:

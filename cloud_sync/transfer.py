@@ -11,12 +11,15 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from cloud_sync.objects.base import MAX_GET_BYTES, ObjectStore
+from cloud_sync.objects.base import MAX_GET_BYTES, ObjectStore, Pace
 from cloud_sync.objects.files import open_local
+from cloud_sync.pacing import Persist, at_once, once
 from edge_runtime.contracts.errors import InputInvalid, LinesideError, NotFound, ObjectCorrupt
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _READ_BYTES = 2**20
+_SMALL_BYTES = 2**20
+"""Smaller files are read once, whole."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +62,7 @@ def put_object(store: ObjectStore, sha256: str, source: bytes | Path) -> bool:
     :raises ObjectCorrupt: ``source`` does not have this digest; nothing was sent.
     :raises NotFound: the file is not there.
     """
-    return _put(store, sha256, source).sent
+    return _put(store, sha256, source, Manner()).sent
 
 
 def get_object(store: ObjectStore, sha256: str, *, max_bytes: int = MAX_GET_BYTES) -> bytes:
@@ -85,7 +88,7 @@ def get_object_file(store: ObjectStore, sha256: str, path: Path) -> None:
     temporary = path.with_name(f".{secrets.token_hex(12)}.part")
     try:
         store.get_file(object_key(sha256), temporary)
-        if _measure(temporary)[0] != sha256:
+        if measure(temporary)[0] != sha256:
             raise _corrupt(sha256, store.address)
         temporary.replace(path)
     finally:
@@ -93,11 +96,22 @@ def get_object_file(store: ObjectStore, sha256: str, path: Path) -> None:
             temporary.unlink(missing_ok=True)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manner:
+    """How :func:`put_many` sends."""
+
+    workers: int = 8
+    unasked_bytes: int = 0
+    """Objects of at most so many bytes are sent without asking whether they are there: that costs as much."""
+    pace: Pace = at_once
+    persist: Persist = once
+
+
 def put_many(
     store: ObjectStore,
     items: Iterable[tuple[str, bytes | Path]],
     *,
-    workers: int = 8,
+    manner: Manner | None = None,
     progress: Callable[[Transferred], None],
 ) -> TransferReport:
     """Bring many objects into the store, several at a time. Run it again after any failure: what is there is skipped.
@@ -107,8 +121,9 @@ def put_many(
     :raises StoreUnreachable: or another error of the store itself, after what was under way has ended.
     """
     report = TransferReport()
-    with ThreadPoolExecutor(workers, thread_name_prefix="upload") as pool:
-        for sha256, future in _bounded(pool, store, items, in_flight=2 * workers):
+    how = manner or Manner()
+    with ThreadPoolExecutor(how.workers, thread_name_prefix="upload") as pool:
+        for sha256, future in _bounded(pool, store, items, how):
             try:
                 done = future.result()
             except (ObjectCorrupt, NotFound) as error:
@@ -124,14 +139,14 @@ def put_many(
 
 
 def _bounded(
-    pool: ThreadPoolExecutor, store: ObjectStore, items: Iterable[tuple[str, bytes | Path]], *, in_flight: int
+    pool: ThreadPoolExecutor, store: ObjectStore, items: Iterable[tuple[str, bytes | Path]], how: Manner
 ) -> Iterator[tuple[str, Future[Transferred]]]:
     """Finished uploads in the order in which they finish. Whoever stops asking cancels those that have not begun."""
     waiting: dict[Future[Transferred], str] = {}
     try:
         for sha256, source in items:
-            waiting[pool.submit(_put, store, sha256, source)] = sha256
-            if len(waiting) >= in_flight:
+            waiting[pool.submit(_put, store, sha256, source, how)] = sha256
+            if len(waiting) >= 2 * how.workers:
                 for future in wait(waiting, return_when=FIRST_COMPLETED).done:
                     yield waiting.pop(future), future
         while waiting:
@@ -142,22 +157,40 @@ def _bounded(
             future.cancel()
 
 
-def _put(store: ObjectStore, sha256: str, source: bytes | Path) -> Transferred:
+def _put(store: ObjectStore, sha256: str, source: bytes | Path, how: Manner) -> Transferred:
     key = object_key(sha256)
-    digest, size = _measure(source)
+    if isinstance(source, Path):
+        source = _read_small(source)
+    digest, size = measure(source)
     if digest != sha256:
         raise _corrupt(sha256, "this computer")
-    present = store.head(key)
-    if present is not None and present.size == size:
-        return Transferred(sha256, size, sent=False)
-    if isinstance(source, Path):
-        store.put_file(key, source)
-    else:
-        store.put(key, source)
-    return Transferred(sha256, size, sent=True)
+
+    def send() -> Transferred:
+        if size > how.unasked_bytes:
+            present = store.head(key)
+            if present is not None and present.size == size:
+                return Transferred(sha256, size, sent=False)
+        how.pace(size)
+        if isinstance(source, Path):
+            store.put_file(key, source)
+        else:
+            store.put(key, source)
+        return Transferred(sha256, size, sent=True)
+
+    return how.persist(send)
 
 
-def _measure(source: bytes | Path) -> tuple[str, int]:
+def _read_small(path: Path) -> bytes | Path:
+    with open_local(path) as opened:
+        body = opened.read(_SMALL_BYTES + 1)
+    return body if len(body) <= _SMALL_BYTES else path
+
+
+def measure(source: bytes | Path) -> tuple[str, int]:
+    """(sha256, bytes) of what is here.
+
+    :raises NotFound: the file is not there.
+    """
     if isinstance(source, bytes):
         return hashlib.sha256(source).hexdigest(), len(source)
     digest, size = hashlib.sha256(), 0

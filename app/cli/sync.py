@@ -14,9 +14,13 @@ from edge_runtime.contracts.errors import InputInvalid
 
 if TYPE_CHECKING:
     from app.context import Context
-    from app.store.records import SyncProblem
+    from app.store.records import SyncProblem, SyncStatus, Waiting
     from app.usecases.conflicts import Conflict
     from cloud_sync.objects import Credentials
+
+
+NONE = "none"
+ALWAYS = "always"
 
 
 def register(topics: Topics, everywhere: argparse.ArgumentParser) -> None:
@@ -30,6 +34,14 @@ def register(topics: Topics, everywhere: argparse.ArgumentParser) -> None:
         help="ask for an access key and keep it in the system's keyring (default: the usual AWS variables or profile)",
     )
     topic.verb("now", _now, "send what is new here, fetch what is new there")
+    limits = topic.verb("limits", _limits, "when files go, and how fast; without options: what was chosen")
+    limits.add_argument("--rate", metavar="KB", help=f"kilobytes a second for files, both ways together, or '{NONE}'")
+    limits.add_argument("--hours", metavar="HH:MM-HH:MM", help=f"files go between these times alone, or '{ALWAYS}'")
+    limits.add_argument(
+        "--metered",
+        action=argparse.BooleanOptionalAction,
+        help="every byte costs: changes and alerts go, files wait",
+    )
     topic.verb("status", _status, "last sync, what waits, and why")
     topic.verb("conflicts", _conflicts, "what desktops that were apart decided differently")
     for name, run, words in (
@@ -80,8 +92,74 @@ def _now(_arguments: argparse.Namespace, session: Session) -> None:
                 "changes received": lambda r: r.changes_received,
                 "files received": lambda r: r.objects_received,
                 "rows of figures sent": lambda r: r.figures_sent,
+                "files wait": lambda r: _REASONS[r.held] if r.held else "no",
             },
         )
+
+
+def _limits(arguments: argparse.Namespace, session: Session) -> None:
+    from app.settings import Traffic
+    from app.usecases.traffic import change_traffic
+    from edge_runtime.contracts import wire
+
+    changed: dict[str, object] = {}
+    if arguments.rate is not None:
+        changed["bytes_per_s"] = None if arguments.rate == NONE else _kilobytes(arguments.rate)
+    if arguments.hours is not None:
+        changed["hours"] = None if arguments.hours == ALWAYS else arguments.hours
+    if arguments.metered is not None:
+        changed["metered"] = arguments.metered
+    with session.open() as ctx:
+        if changed:
+            limits = {**wire.to_dict(ctx.settings.traffic), **changed}
+            change_traffic(ctx, wire.from_dict(limits, Traffic, what="limit"))
+        session.one(
+            "limits",
+            ctx.settings.traffic,
+            {
+                "files, at most": lambda t: f"{text.size(t.bytes_per_s)} a second" if t.bytes_per_s else "no limit",
+                "files go": lambda t: t.hours or ALWAYS,
+                "metered link": lambda t: "yes: changes and alerts alone" if t.metered else "no",
+            },
+        )
+
+
+def _kilobytes(given: str) -> int:
+    if not given.isdecimal() or len(given) > 9:
+        raise InputInvalid(f"{text.cut(given, 40)!r} is no number of kilobytes.", hint=f"A whole number, or '{NONE}'.")
+    return int(given) * 1000
+
+
+_REASONS = {
+    "next-sync": "they go with the next sync",
+    "under-way": "under way",
+    "metered": "the link is metered",
+    "hours": "it is not their time",
+    "store-away": "the object store does not answer",
+    "refused": "the object store refused; see the problem",
+    "no-store": "there is no object store yet",
+}
+_WAITING = {
+    "journal": "changes and alerts",
+    "bundle": "models",
+    "dataset": "datasets",
+    "sample": "samples",
+    "other": "other files",
+    "coming": "files that other desktops have still to send, or that come with the next sync",
+}
+
+
+def _waiting(one: Waiting) -> str:
+    size = f" ({text.size(one.bytes)})" if one.bytes else ""
+    return f"{one.count} {_WAITING[one.kind]}{size}: {_REASONS[one.reason]}"
+
+
+def _moving(status: SyncStatus) -> str:
+    if status.moving is None:
+        return "nothing"
+    left = f", {status.left_s:.0f} s left" if status.left_s is not None else ""
+    speed = f"{text.size(int(status.moving.bytes_per_s))} a second"
+    return f"{text.size(status.moving.done)} of {text.size(status.moving.bytes)}, {speed}{left}"
 
 
 def _status(_arguments: argparse.Namespace, session: Session) -> None:
@@ -98,6 +176,8 @@ def _status(_arguments: argparse.Namespace, session: Session) -> None:
                 "queued": lambda s: "yes: the store was away when a sync was asked for" if s.queued else "no",
                 "waiting changes": lambda s: s.pending_changes,
                 "waiting files": lambda s: f"{s.pending_objects} ({text.size(s.pending_bytes)})",
+                "what waits, and why": lambda s: "; ".join(map(_waiting, s.waiting)) or "nothing",
+                "on its way": _moving,
                 "files in the store": lambda s: f"{s.objects} ({text.size(s.bytes)})",
                 "samples in the store alone": lambda s: s.stored,
                 "conflicts": lambda s: f"{s.conflicts}: `lineside sync conflicts`" if s.conflicts else 0,

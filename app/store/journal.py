@@ -11,8 +11,8 @@ from app.store.conflicts import list_conflicts
 from app.store.database import Database
 from app.store.incoming import checked_row
 from app.store.noting import note_audits
-from app.store.objects import expect_object, known_objects
-from app.store.records import SyncProblem, SyncStatus
+from app.store.objects import expect_object, known_objects, waiting
+from app.store.records import Movement, SyncProblem, SyncStatus, Waiting
 from app.store.rows import Read, from_change, kept_change, load_row, put_row, quiet_columns, save_row
 from app.store.tables import TABLES, Table, columns_of, insert_new_sql
 from app.store.writer import Writer
@@ -33,6 +33,9 @@ _LAST_SYNC = "last-sync-ms"
 _SYNC_PROBLEM = "sync-problem"
 _QUEUED = "sync-queued"
 _PROBLEMS = "sync-problems"
+_MOVEMENT = "sync-movement"
+_MOVEMENT_AGE_MS = 15_000
+"""What was told so long ago tells of a process that has ended."""
 _OF_THE_STORE = (
     *(SEALED_SEQ, SEALED_THROUGH, PLANNED, FIRST_CHANGE, COVERED),
     *(_LAST_SYNC, _SYNC_PROBLEM, _QUEUED, _PROBLEMS),
@@ -287,20 +290,10 @@ def forget_store(db: Database) -> None:
     """The site moves to another object store, which has nothing of this desktop: everything is to be sent again."""
 
     def work(writer: Writer) -> None:
-        for name in (
-            SEALED_SEQ,
-            SEALED_THROUGH,
-            PLANNED,
-            FIRST_CHANGE,
-            COVERED,
-            _LAST_SYNC,
-            _SYNC_PROBLEM,
-            _QUEUED,
-            _PROBLEMS,
-        ):
+        for name in _OF_THE_STORE:
             writer.note(name, None)
-        writer.execute("DELETE FROM own_segments")
-        writer.execute("DELETE FROM positions")
+        for table in ("own_segments", "positions", "uploads"):
+            writer.execute(f"DELETE FROM {table}")  # noqa: S608 - names of ours
         writer.execute("UPDATE objects SET synced_ms = NULL WHERE present = 1")
         writer.touch("sync", db.replica)
 
@@ -333,13 +326,33 @@ def set_problems(db: Database, problems: Sequence[SyncProblem]) -> None:
     db.write(work)
 
 
+def note_movement(db: Database, movement: Movement | None) -> None:
+    """Remember how far the files on their way are, for whoever asks from another process; None: there are none."""
+
+    def work(writer: Writer) -> None:
+        writer.note(_MOVEMENT, wire.encode(movement).decode() if movement else None)
+        writer.touch("sync", writer.replica)
+
+    if movement is not None or note_of(db, _MOVEMENT) is not None:
+        db.write(work)
+
+
+def movement_of(db: Database) -> Movement | None:
+    """Files on their way now, by whichever process of this desktop."""
+    noted = note_of(db, _MOVEMENT)
+    found = wire.decode(noted, Movement, what="movement of a sync") if noted else None
+    return found if found is not None and abs(db.now_ms() - found.at_ms) <= _MOVEMENT_AGE_MS else None
+
+
 def status(db: Database, store: str | None) -> SyncStatus:
     """What waits and what is safe, from this database alone."""
     last_ms = note_of(db, _LAST_SYNC)
     (changes,) = db.read("SELECT COUNT(*) AS n FROM changes WHERE id > ?", (_number(db, SEALED_THROUGH),))
-    (waiting,) = db.read(
-        "SELECT COUNT(*) AS n, COALESCE(SUM(size), 0) AS bytes FROM objects WHERE present = 1 AND synced_ms IS NULL"
-    )
+    files = waiting(db)
+    to_go = [one for one in files if one.kind != "coming"]
+    if changes["n"]:
+        files = [Waiting(kind="journal", count=changes["n"], bytes=0), *files]
+    moving = movement_of(db)
     objects, size = known_objects(db)
     (stored,) = db.read("SELECT COUNT(*) AS n FROM samples WHERE presence = 3")
     problems = note_of(db, _PROBLEMS)
@@ -347,8 +360,8 @@ def status(db: Database, store: str | None) -> SyncStatus:
         store=store,
         last_ms=int(last_ms) if last_ms else None,
         pending_changes=changes["n"],
-        pending_objects=waiting["n"],
-        pending_bytes=waiting["bytes"],
+        pending_objects=sum(one.count for one in to_go),
+        pending_bytes=sum(one.bytes for one in to_go),
         objects=objects,
         bytes=size,
         problem=note_of(db, _SYNC_PROBLEM),
@@ -356,4 +369,7 @@ def status(db: Database, store: str | None) -> SyncStatus:
         stored=stored["n"],
         conflicts=len(list_conflicts(db)),
         problems=wire.decode(problems, tuple[SyncProblem, ...], what="problems of a sync") if problems else (),
+        waiting=tuple(files),
+        moving=moving,
+        left_s=moving.left_s if moving else None,
     )

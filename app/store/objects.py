@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 from app.store.database import Database
+from app.store.records import Waiting
 from app.store.writer import Writer
 
 _PRESENT = "SELECT sha256 FROM objects WHERE present = 1 AND synced_ms IS NOT NULL"
@@ -26,19 +28,51 @@ def add_object(writer: Writer, sha256: str, size: int, kind: ObjectKind) -> None
 
 
 def expect_object(writer: Writer, sha256: str, size: int, kind: ObjectKind) -> None:
-    """Another desktop wrote of this file, so the object store has it; fetch it at the next sync unless it is here."""
+    """Another desktop wrote of this file: it is in the object store, or will be. It is fetched unless it is here."""
     writer.execute(
-        "INSERT INTO objects (sha256, size, kind, present, synced_ms) VALUES (?, ?, ?, 0, ?)"
-        " ON CONFLICT (sha256) DO NOTHING",
-        (sha256, size, kind, writer.now_ms),
+        "INSERT INTO objects (sha256, size, kind, present) VALUES (?, ?, ?, 0) ON CONFLICT (sha256) DO NOTHING",
+        (sha256, size, kind),
     )
     writer.touch("objects", sha256)
 
 
-def unsynced(db: Database) -> list[tuple[str, int]]:
-    """(sha256, bytes) of the files here that the object store is not known to have."""
-    rows = db.read("SELECT sha256, size FROM objects WHERE present = 1 AND synced_ms IS NULL ORDER BY sha256")
-    return [(row["sha256"], row["size"]) for row in rows]
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A file, its size in bytes, and what it is."""
+
+    sha256: str
+    size: int
+    kind: ObjectKind
+
+
+def unsynced(db: Database) -> list[Stored]:
+    """Files here that the object store is not known to have, in the order in which they are to go: samples last."""
+    rows = db.read(
+        "SELECT sha256, size, kind FROM objects WHERE present = 1 AND synced_ms IS NULL"
+        " ORDER BY kind = 'sample', kind, size, sha256"
+    )
+    return [Stored(*row) for row in rows]
+
+
+def sized(db: Database, objects: Sequence[str]) -> list[Stored]:
+    """What is known of these files, small ones first."""
+    sql = "SELECT sha256, size, kind FROM objects JOIN json_each(?) ON value = sha256 ORDER BY size, sha256"
+    return [Stored(*row) for row in db.read(sql, (json.dumps(list(objects)),))]
+
+
+def waiting(db: Database) -> list[Waiting]:
+    """Files that are to go, by kind, and those that are to come."""
+    rows = db.read(
+        """SELECT kind, COUNT(*) AS count, SUM(size) AS bytes FROM objects
+            WHERE present = 1 AND synced_ms IS NULL GROUP BY kind ORDER BY kind = 'sample', kind"""
+    )
+    found = [Waiting(kind=row["kind"], count=row["count"], bytes=row["bytes"]) for row in rows]
+    (coming,) = db.read(
+        "SELECT COUNT(*) AS count, COALESCE(SUM(size), 0) AS bytes FROM objects WHERE present = 0 AND kind <> 'sample'"
+    )
+    if coming["count"]:
+        found.append(Waiting(kind="coming", count=coming["count"], bytes=coming["bytes"]))
+    return found
 
 
 def mark_synced(db: Database, objects: Sequence[tuple[str, int]]) -> None:
@@ -108,6 +142,13 @@ def wanted(db: Database) -> list[str]:
     return [row["sha256"] for row in rows]
 
 
+def fetchable(db: Database, objects: Sequence[str]) -> list[str]:
+    """Which of these files the object store has, or another desktop wrote of."""
+    sql = """SELECT sha256 FROM objects JOIN json_each(?) ON value = sha256
+        WHERE synced_ms IS NOT NULL OR present = 0 ORDER BY sha256"""
+    return [row["sha256"] for row in db.read(sql, (json.dumps(list(objects)),))]
+
+
 def in_store(db: Database, objects: Sequence[str]) -> list[str]:
     """Which of these files are known to be in the object store."""
     sql = """SELECT sha256 FROM objects JOIN json_each(?) ON value = sha256
@@ -120,7 +161,10 @@ def mark_received(db: Database, *objects: str) -> None:
 
     def work(writer: Writer) -> None:
         for sha256 in objects:
-            writer.execute("UPDATE objects SET present = 1 WHERE sha256 = ?", (sha256,))
+            writer.execute(
+                "UPDATE objects SET present = 1, synced_ms = COALESCE(synced_ms, ?) WHERE sha256 = ?",
+                (writer.now_ms, sha256),
+            )
             writer.touch("objects", sha256)
             if writer.execute("UPDATE samples SET presence = 1 WHERE sample = ?", (sha256,)).rowcount:
                 writer.touch("samples", sha256)

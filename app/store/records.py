@@ -307,6 +307,41 @@ class SyncProblem:
     message: str
 
 
+WaitReason = Literal["next-sync", "under-way", "metered", "hours", "store-away", "refused", "no-store"]
+"""``hours``: it is not the time; ``refused``: the problem of the last sync says more."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting:
+    """Something of one kind that is to go to the object store, or to come from it."""
+
+    kind: str
+    """``journal`` (changes, alerts), ``bundle``, ``dataset``, ``sample``, ``other``: to go; ``coming``: files that
+    other desktops wrote of.
+    """
+    count: int
+    bytes: int
+    """0 for the journal, whose bytes are known when it goes."""
+    reason: WaitReason = "next-sync"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Movement:
+    """Files on their way now."""
+
+    done: int
+    """Bytes that went, of ``bytes``."""
+    bytes: int
+    bytes_per_s: float
+    """Of the last seconds."""
+    at_ms: int
+
+    @property
+    def left_s(self) -> float | None:
+        """Seconds to the end at this speed; None: nobody can say."""
+        return max(self.bytes - self.done, 0) / self.bytes_per_s if self.bytes_per_s > 0 else None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SyncStatus:
     """Where this desktop stands with the object store."""
@@ -329,3 +364,9 @@ class SyncStatus:
     conflicts: int = 0
     """That nobody has decided yet."""
     problems: tuple[SyncProblem, ...] = ()
+    waiting: tuple[Waiting, ...] = ()
+    """What waits, in the order in which it goes, and why."""
+    moving: Movement | None = None
+    """None: no files are on their way."""
+    left_s: float | None = None
+    """Seconds until those on their way have gone."""

@@ -349,6 +349,25 @@ def _metrics(database: sqlite_utils.Database) -> None:
         database.execute(statement)
 
 
+_TRANSFERS = (
+    # Uploads in parts that were begun in the object store, and downloads of which some parts lie beside their place.
+    """CREATE TABLE uploads (
+        sha256 TEXT PRIMARY KEY, upload TEXT NOT NULL, part_bytes INTEGER NOT NULL,
+        begun_ms INTEGER NOT NULL) STRICT""",
+    """CREATE TABLE downloads (
+        sha256 TEXT PRIMARY KEY, size INTEGER NOT NULL, part_bytes INTEGER NOT NULL,
+        begun_ms INTEGER NOT NULL) STRICT""",
+    """CREATE TABLE download_parts (
+        sha256 TEXT NOT NULL REFERENCES downloads ON DELETE CASCADE, number INTEGER NOT NULL,
+        PRIMARY KEY (sha256, number)) WITHOUT ROWID, STRICT""",
+)
+
+
+def _transfers(database: sqlite_utils.Database) -> None:
+    for statement in _TRANSFERS:
+        database.execute(statement)
+
+
 STEPS = (
     Step("0001_foundation", _foundation),
     Step("0002_more_streams", _more_streams),
@@ -361,4 +380,5 @@ STEPS = (
     Step("0009_problem_codes", _problem_codes),
     Step("0010_metrics", _metrics),
     Step("0011_dots", _dots),
+    Step("0012_transfers", _transfers),
 )

@@ -7,12 +7,15 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from app.store import objects as object_store
+from app.store.objects import Stored
+from app.store.transfers import StoreLedger
 from app.usecases.progress import CancelToken, Progress, ProgressEvent, silent
 from edge_runtime.contracts.errors import ObjectCorrupt, ObjectMissing
 
 if TYPE_CHECKING:
     from app.context import Context
     from cloud_sync.objects import ObjectStore
+    from cloud_sync.resumable import Moving
 
 WORKERS = 8
 KEEP_EVERY = 100
@@ -20,32 +23,60 @@ KEEP_EVERY = 100
 
 
 def fetch_files(
-    ctx: Context, store: ObjectStore, wanted: Sequence[str], progress: Progress, cancel: CancelToken
+    ctx: Context,
+    store: ObjectStore,
+    wanted: Sequence[str],
+    progress: Progress,
+    cancel: CancelToken,
+    moving: Moving | None = None,
 ) -> int:
-    """Bring files here, several at a time; how many came. One that the store does not give whole is left out.
+    """Bring files here, small ones first and several at a time, large ones part by part; how many came. One that the
+    store does not give whole is left out.
 
+    :param moving: how; None: as fast as they come, for somebody waits.
     :raises StoreUnreachable: or another error of the store; what came stays.
     """
+    from cloud_sync.objects.base import PART_BYTES
+    from cloud_sync.resumable import fetch_large
     from cloud_sync.transfer import get_object_file
 
-    def fetch(sha256: str) -> str | None:
-        try:
-            get_object_file(store, sha256, ctx.blobs.reserve(sha256))
-        except (ObjectMissing, ObjectCorrupt):
-            # One file that the store has lost must not hold up the rest of the site.
-            return None
-        return sha256
+    how = moving or _without_delay(cancel)
+    ledger = StoreLedger(ctx.database)
 
+    def fetch(one: Stored) -> str | None:
+        try:
+            if one.size > PART_BYTES:
+                fetch_large(store, ledger, one.sha256, one.size, ctx.blobs.reserve(one.sha256), how)
+            else:
+                how.pace(one.size)
+                how.persist(lambda: get_object_file(store, one.sha256, ctx.blobs.reserve(one.sha256)))
+        except (ObjectMissing, ObjectCorrupt):
+            # One file that the store has lost, or does not have yet, must not hold up the rest of the site.
+            return None
+        return one.sha256
+
+    files = object_store.sized(ctx.database, wanted)
+    small = sum(one.size <= PART_BYTES for one in files)
+    ranges = [(start, min(start + KEEP_EVERY, small)) for start in range(0, small, KEEP_EVERY)]
+    ranges += [(number, number + 1) for number in range(small, len(files))]
     received = 0
     with ThreadPoolExecutor(WORKERS, thread_name_prefix="download") as pool:
-        for start in range(0, len(wanted), KEEP_EVERY):
-            cancel.check()
-            here = [sha256 for sha256 in pool.map(fetch, wanted[start : start + KEEP_EVERY]) if sha256]
+        for start, end in ranges:
+            how.idle()
+            # A large one has its own workers, and tells this thread how it goes.
+            came = pool.map(fetch, files[start:end]) if start < small else [fetch(files[start])]
+            here = [sha256 for sha256 in came if sha256]
             object_store.mark_received(ctx.database, *here)
             received += len(here)
-            done = min(start + KEEP_EVERY, len(wanted))
-            progress(ProgressEvent(step="fetch", message=f"{done} of {len(wanted)}", fraction=done / len(wanted)))
+            progress(ProgressEvent(step="fetch", message=f"{end} of {len(files)}", fraction=end / len(files)))
     return received
+
+
+def _without_delay(cancel: CancelToken) -> Moving:
+    from cloud_sync.pacing import Persistence
+    from cloud_sync.resumable import Moving
+
+    return Moving(pace=lambda _size: cancel.check(), persist=Persistence(cancel.wait), idle=cancel.check)
 
 
 def bring(
@@ -55,7 +86,7 @@ def bring(
 
     :raises StoreUnreachable: or another error of the store.
     """
-    lacking = object_store.in_store(ctx.database, ctx.blobs.missing(samples))
+    lacking = object_store.fetchable(ctx.database, ctx.blobs.missing(samples))
     if not lacking:
         return 0
     with ctx.open_store() as store:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -10,22 +11,24 @@ from app.store import journal as journal_store
 from app.store import metric_files
 from app.store import objects as object_store
 from app.store.journal import StoreJournal
-from app.store.records import SyncProblem, SyncStatus
+from app.store.records import SyncProblem, SyncStatus, WaitReason
 from app.store.rekey import Rekeyed, rekey
 from app.usecases import boxes, roots
+from app.usecases.carrying import carrying
 from app.usecases.exchange import exchange, keep_snapshot, stamp_anew
+from app.usecases.metrics.exporting import ExportReport
 from app.usecases.metrics.syncing import sync_figures
 from app.usecases.progress import CancelToken, Progress, ProgressEvent, silent
-from app.usecases.stored import fetch_files
+from app.usecases.traffic import Hold, hold_now
 from edge_runtime.contracts.errors import LinesideError, StoreUnreachable
 
 if TYPE_CHECKING:
     from app.context import Context
     from cloud_sync.objects import Credentials, ObjectStore, StoreReport
-    from cloud_sync.transfer import TransferReport
 
-KEEP_EVERY = 100
-"""Objects that are marked as sent in one transaction."""
+PUSH_EVERY_S = 5.0
+"""How long what is written here waits at most while files are on their way."""
+PULL_EVERY_S = 60.0
 AHEAD = (
     "What was written here is stamped more than a day ahead of this computer's clock: other desktops do not take it."
     " Set the clock; if it is right by now, run `lineside sync rekey --ahead`."
@@ -44,9 +47,13 @@ class SyncReport:
     changes_received: int
     objects_received: int
     objects_missing: int
-    """Files that other desktops wrote of and that the store does not give whole; asked for again at the next sync."""
+    """Files that other desktops wrote of and that are not in the store yet, or not whole; asked for again at the next
+    sync.
+    """
     figures_sent: int
     """Rows of figures that were written to the bucket."""
+    held: Hold | None = None
+    """Why files did not go, or not all of them: the link is metered, or it is not their time."""
 
 
 def setup_store(
@@ -84,8 +91,8 @@ def sync_now(
 ) -> SyncReport:
     """Send what is new here, fetch what is new there. Run again after any cut, it goes on where it stopped.
 
-    Objects go before the journal that names them, so that no desktop ever reads of a sample that is not there. Figures
-    go last.
+    The journal goes first, and again while files are on their way; then models and datasets, figures, and samples last.
+    So a desktop may read of a file that is still to come: it asks for it again.
 
     :param patient: nobody asked for it: figures wait until there are enough of them for a file.
     """
@@ -98,81 +105,90 @@ def sync_now(
             queued = isinstance(error, StoreUnreachable)
             journal_store.set_last_sync(ctx.database, at_ms=None, problem=str(error), queued=queued)
         raise
-    problem = (
-        f"{report.objects_missing} files of other desktops are not in the store." if report.objects_missing else None
-    )
-    journal_store.set_last_sync(ctx.database, at_ms=boxes.now_ms(), problem=problem)
+    journal_store.set_last_sync(ctx.database, at_ms=boxes.now_ms(), problem=None)
     return report
 
 
 def _sync(ctx: Context, progress: Progress, cancel: CancelToken, *, patient: bool) -> SyncReport:
     prefix = f"sites/{ctx.site.site}"
     with ctx.open_store() as store:
-        sent = _send_objects(ctx, store, progress, cancel)
-        cancel.check()
         progress(ProgressEvent(step="journal", message="Sending and fetching changes"))
-        exchanged = exchange(ctx.database, store, prefix)
-        problems = [
-            SyncProblem(replica=one.replica, message=f"{one.error.message} {one.error.hint}")
-            for one in exchanged.pulled.problems
-        ]
-        if exchanged.ahead:
-            problems.append(SyncProblem(replica=ctx.database.replica, message=AHEAD))
-        journal_store.set_problems(ctx.database, problems)
-        if not exchanged.pulled.problems and not exchanged.ahead:
+        journal = Journaling(ctx, store, prefix)
+        journal.exchange()
+        if journal.sound:
             keep_snapshot(ctx.database, store, prefix)
-        received, missing = _fetch_objects(ctx, store, progress, cancel)
         roots.level_with_store(ctx, store, prefix)
-        figures = sync_figures(ctx, store, patient=patient, progress=progress, cancel=cancel)
-    if refused := exchanged.pulled.problems:
+        cancel.check()
+        # What a disk or a person has lost here is fetched again: a few files are looked at in each sync, all in a
+        # verify().
+        look_for_lost(ctx, object_store.some_present(ctx.database, CHECKED_EVERY_TIME))
+        figures = ExportReport()
+        with carrying(ctx, store, progress, cancel, journal.again) as carrier:
+            carrier.look()
+            files = object_store.unsynced(ctx.database)
+            carrier.send([one for one in files if one.kind != "sample"])
+            carrier.fetch(object_store.wanted(ctx.database))
+            figures = sync_figures(ctx, store, patient=patient, progress=progress, cancel=cancel)
+            carrier.send([one for one in files if one.kind == "sample"])
+            carrier.clean_up()
+        # Written meanwhile.
+        journal.exchange_new()
+    carrier.check()
+    if journal.refused:
         # What could be taken over was; a segment that is not what it should be needs a person.
-        raise refused[0].error
+        raise journal.refused
     return SyncReport(
-        objects_sent=sent.sent,
-        bytes_sent=sent.bytes,
-        changes_sent=exchanged.pushed.changes,
-        changes_received=exchanged.pulled.changes,
-        objects_received=received,
-        objects_missing=missing,
+        objects_sent=carrier.sent,
+        bytes_sent=carrier.bytes_sent,
+        changes_sent=journal.changes_sent,
+        changes_received=journal.changes_received,
+        objects_received=carrier.received,
+        objects_missing=carrier.missing,
         figures_sent=figures.rows,
+        held=carrier.held,
     )
 
 
-def _send_objects(ctx: Context, store: ObjectStore, progress: Progress, cancel: CancelToken) -> TransferReport:
-    from cloud_sync.transfer import Transferred, put_many
+class Journaling:
+    """The exchanges of changes of one sync: one at its beginning, and more while files are on their way."""
 
-    waiting = object_store.unsynced(ctx.database)
-    arrived: list[Transferred] = []
-    done = 0
+    def __init__(self, ctx: Context, store: ObjectStore, prefix: str) -> None:
+        self._ctx = ctx
+        self._store = store
+        self._prefix = prefix
+        self._last = time.monotonic()
+        self.refused: LinesideError | None = None
+        self.sound = True
+        """Everything came, and what is written here will be taken."""
+        self.changes_sent = 0
+        self.changes_received = 0
 
-    def keep() -> None:
-        object_store.mark_synced(ctx.database, [(item.sha256, item.size) for item in arrived])
-        arrived.clear()
+    def exchange(self) -> None:
+        """Send what was changed here, take over what was changed elsewhere, and remember whose changes do not come."""
+        done = exchange(self._ctx.database, self._store, self._prefix)
+        self._last = time.monotonic()
+        self.changes_sent += done.pushed.changes
+        self.changes_received += done.pulled.changes
+        refused = done.pulled.problems
+        problems = [
+            SyncProblem(replica=one.replica, message=f"{one.error.message} {one.error.hint}") for one in refused
+        ]
+        if done.ahead:
+            problems.append(SyncProblem(replica=self._ctx.database.replica, message=AHEAD))
+        journal_store.set_problems(self._ctx.database, problems)
+        self.refused = refused[0].error if refused else None
+        self.sound = not problems
 
-    def one_more(item: Transferred) -> None:
-        nonlocal done
-        done += 1
-        arrived.append(item)
-        if len(arrived) >= KEEP_EVERY:
-            keep()
-        progress(ProgressEvent(step="objects", message=f"{done} of {len(waiting)}", fraction=done / len(waiting)))
-        cancel.check()
+    def again(self) -> None:
+        """Between files: what was written here since then does not wait for them, nor what others wrote for long."""
+        since = time.monotonic() - self._last
+        if since >= PULL_EVERY_S or (since >= PUSH_EVERY_S and StoreJournal(self._ctx.database).unsealed(1)):
+            self.exchange()
 
-    try:
-        report = put_many(store, ((sha256, ctx.blobs.path(sha256)) for sha256, _size in waiting), progress=one_more)
-    finally:
-        keep()
-    if report.problems:
-        raise next(iter(report.problems.values()))
-    return report
-
-
-def _fetch_objects(ctx: Context, store: ObjectStore, progress: Progress, cancel: CancelToken) -> tuple[int, int]:
-    # What a disk or a person has lost here is fetched again: a few files are looked at in each sync, all in a verify().
-    look_for_lost(ctx, object_store.some_present(ctx.database, CHECKED_EVERY_TIME))
-    wanted = object_store.wanted(ctx.database)
-    received = fetch_files(ctx, store, wanted, progress, cancel)
-    return received, len(wanted) - received
+    def exchange_new(self) -> None:
+        """As :meth:`exchange`, where something was written here since."""
+        if StoreJournal(self._ctx.database).unsealed(1):
+            self.exchange()
 
 
 def look_for_lost(ctx: Context, objects: Sequence[str]) -> list[str]:
@@ -212,8 +228,12 @@ def verify(ctx: Context, *, progress: Progress = silent) -> VerifyReport:
         present = object_store.all_present(ctx.database)
         lost_here = look_for_lost(ctx, present)
         progress(ProgressEvent(step="verify", message="Files in the object store"))
-        there = {info.key.rsplit("/", 1)[-1] for info in store.list("objects")}
-        lost_there = [sha256 for sha256 in set(present) - set(lost_here) if sha256 not in there]
+        there = {info.key.rsplit("/", 1)[-1]: info.size for info in store.list("objects")}
+        lost_there = [
+            one.sha256
+            for one in object_store.sized(ctx.database, sorted(set(present) - set(lost_here)))
+            if there.get(one.sha256) != one.size
+        ]
         object_store.mark_unsent(ctx.database, *lost_there)
     words = f"Verified {len(present)} files and {segments} segments: {len(lost_here)} were lost here, {len(lost_there)}"
     ctx.database.write(
@@ -240,5 +260,16 @@ def take_new_id(ctx: Context, *, ahead: bool = False) -> Rekeyed:
 
 
 def sync_status(ctx: Context) -> SyncStatus:
-    """Last sync and what waits; answered from the local database alone."""
-    return journal_store.status(ctx.database, ctx.settings.store)
+    """Last sync, what waits and why; answered from the local database alone."""
+    status = journal_store.status(ctx.database, ctx.settings.store)
+    waiting = tuple(replace(one, reason=_reason(ctx, status, one.kind)) for one in status.waiting)
+    return replace(status, waiting=waiting)
+
+
+def _reason(ctx: Context, status: SyncStatus, kind: str) -> WaitReason:
+    if status.store is None:
+        return "no-store"
+    if status.problem is not None:
+        return "store-away" if status.queued else "refused"
+    held = None if kind == "journal" else hold_now(ctx)
+    return held or ("under-way" if status.moving is not None else "next-sync")

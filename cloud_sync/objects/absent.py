@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NoReturn
 
-from cloud_sync.objects.base import MAX_GET_BYTES, ObjectInfo
+from cloud_sync.objects.base import MAX_GET_BYTES, ObjectInfo, Pace, Part
 from edge_runtime.contracts.errors import StoreUnreachable
 
 
@@ -39,6 +39,27 @@ class AbsentStore:
         self._refuse()
 
     def delete(self, key: str) -> None:
+        self._refuse()
+
+    def get_range(self, key: str, start: int, length: int, pace: Pace) -> bytearray:
+        self._refuse()
+
+    def start_upload(self, key: str) -> str:
+        self._refuse()
+
+    def put_part(self, key: str, upload: str, number: int, start: int, data: bytes, pace: Pace) -> None:
+        self._refuse()
+
+    def parts(self, key: str, upload: str) -> dict[int, Part]:
+        self._refuse()
+
+    def finish_upload(self, key: str, upload: str, parts: Mapping[int, Part]) -> None:
+        self._refuse()
+
+    def abort_upload(self, key: str, upload: str) -> None:
+        self._refuse()
+
+    def clear_uploads(self, prefix: str, before_ms: int) -> int:
         self._refuse()
 
     def close(self) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -12,6 +12,16 @@ from edge_runtime.contracts.errors import InputInvalid
 
 MAX_GET_BYTES = 64 * 2**20
 MAX_KEY_LENGTH = 512
+
+PART_BYTES = 5 * 2**20
+"""Of an upload in parts: the smallest that S3 takes, so that little is lost with a connection."""
+MAX_PARTS = 10_000
+BLOCK_BYTES = 2**18
+
+Pace = Callable[[int], None]
+"""Asked before each block of at most :data:`BLOCK_BYTES` goes, and told of each that came: how many bytes. May wait;
+what it raises ends the work.
+"""
 
 # The last character may not be a dot: FAT and NTFS drop it, and two keys would be one file on a stick.
 _SEGMENT = r"[A-Za-z0-9_](?:[A-Za-z0-9._=+@-]{0,198}[A-Za-z0-9_=+@-])?"
@@ -28,6 +38,15 @@ class ObjectInfo:
     """By the store's clock, milliseconds since 1970."""
     etag: str | None = None
     """The store's own tag of this content, without quotes; None where it has none. Not a digest to rely on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One part of an upload, as the store has it."""
+
+    size: int
+    tag: str
+    """The store's own word for what is in it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +116,42 @@ class ObjectStore(Protocol):
 
     def delete(self, key: str) -> None:
         """Nothing is under the key any more; not an error where nothing was."""
+
+    def get_range(self, key: str, start: int, length: int, pace: Pace) -> bytearray:
+        """``length`` bytes from ``start`` on, no more and no fewer.
+
+        :raises ObjectMissing: nothing under this key.
+        """
+
+    def start_upload(self, key: str) -> str:
+        """Begin an upload in parts, which anybody who has its name may go on with; nothing is under the key yet."""
+
+    def put_part(self, key: str, upload: str, number: int, start: int, data: bytes, pace: Pace) -> None:
+        """Send one part, or send it again.
+
+        :param number: from 1 on; every part but the last one is of one size, :data:`PART_BYTES` or more.
+        :param start: where in the object it begins.
+        :raises ObjectMissing: there is no such upload any more: begin anew.
+        """
+
+    def parts(self, key: str, upload: str) -> dict[int, Part]:
+        """The parts of an upload that the store has, by number; whoever sent them.
+
+        :raises ObjectMissing: there is no such upload any more: begin anew.
+        """
+
+    def finish_upload(self, key: str, upload: str, parts: Mapping[int, Part]) -> None:
+        """Make the object of its parts, over what was there.
+
+        :param parts: all of them, as :meth:`parts` said.
+        :raises ObjectMissing: there is no such upload any more, or not all of its parts: begin anew.
+        """
+
+    def abort_upload(self, key: str, upload: str) -> None:
+        """Let go of an upload and its parts; not an error where it is gone."""
+
+    def clear_uploads(self, prefix: str, before_ms: int) -> int:
+        """Let go of uploads under a folder that were begun before this moment and never finished; how many."""
 
     def close(self) -> None:
         """Let go of what is held; the store is not used afterwards."""

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import errno
 import os
+import re
+import secrets
 import shutil
 import stat
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
 from cloud_sync.objects.base import (
+    BLOCK_BYTES,
     MAX_GET_BYTES,
     ObjectInfo,
+    Pace,
+    Part,
     check_key,
     check_prefix,
     is_key,
@@ -36,6 +41,8 @@ INCOMING_AGE_S = 24 * 3600.0
 """Files of interrupted writes are cleared away after this time."""
 
 _CHUNK_BYTES = 2**20
+_UPLOAD = re.compile(r"[0-9a-f]{32}")
+_NOTED_PART = re.compile(r"^([1-9]\d{0,5}) (\d{1,18})\n", re.MULTILINE)
 _REFUSED = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ELOOP}
 
 
@@ -112,6 +119,76 @@ class FolderStore:
                 path.unlink(missing_ok=True)
                 fsync_folder(path.parent)
 
+    def get_range(self, key: str, start: int, length: int, pace: Pace) -> bytearray:
+        body = bytearray()
+        with self._errors(key), self._opened(key) as source:
+            source.seek(start)
+            while len(body) < length and (chunk := source.read(min(BLOCK_BYTES, length - len(body)))):
+                body += chunk
+                pace(len(chunk))
+        if len(body) < length:
+            raise StoreUnreachable(f"{key} in {self._shown} ends before byte {start + length}.")
+        return body
+
+    def start_upload(self, key: str) -> str:
+        upload = secrets.token_hex(16)
+        with self._errors(key):
+            self._check_present()
+            self._locate(key)
+            (self._root / INCOMING).mkdir(exist_ok=True)
+            self._upload_file(upload).touch(exist_ok=False)
+        return upload
+
+    def put_part(self, key: str, upload: str, number: int, start: int, data: bytes, pace: Pace) -> None:
+        with self._errors(key):
+            with self._upload(key, upload) as target:
+                target.seek(start)
+                for first in range(0, len(data), BLOCK_BYTES):
+                    block = data[first : first + BLOCK_BYTES]
+                    pace(len(block))
+                    target.write(block)
+                target.flush()
+                os.fsync(target.fileno())
+            with self._parts_file(upload).open("a") as noted:
+                noted.write(f"{number} {len(data)}\n")
+
+    def parts(self, key: str, upload: str) -> dict[int, Part]:
+        with self._errors(key):
+            self._upload(key, upload).close()
+            try:
+                noted = self._parts_file(upload).read_text("ascii", "replace")
+            except FileNotFoundError:
+                noted = ""
+        return {int(found[1]): Part(int(found[2]), "") for found in _NOTED_PART.finditer(noted)}
+
+    def finish_upload(self, key: str, upload: str, parts: Mapping[int, Part]) -> None:
+        with self._errors(key):
+            path = self._locate(key)
+            with self._upload(key, upload) as target:
+                if os.fstat(target.fileno()).st_size != sum(part.size for part in parts.values()):
+                    raise ObjectMissing(f"The upload of {key} in {self._shown} has lost a part.")
+            self._make_folders(path.parent)
+            self._upload_file(upload).replace(path)
+            fsync_folder(path.parent)
+            self._parts_file(upload).unlink(missing_ok=True)
+
+    def abort_upload(self, key: str, upload: str) -> None:
+        with self._errors(key):
+            self._drop(self._upload_file(upload))
+
+    def clear_uploads(self, prefix: str, before_ms: int) -> int:
+        """Of the whole store: its files do not say under which key they were to be."""
+        check_prefix(prefix)
+        with self._errors(prefix):
+            old = [
+                path
+                for path in (self._root / INCOMING).glob("*.upload")
+                if path.lstat().st_mtime_ns // 1_000_000 < before_ms
+            ]
+            for path in old:
+                self._drop(path)
+        return len(old)
+
     def close(self) -> None:
         """Nothing is held between calls."""
 
@@ -131,15 +208,36 @@ class FolderStore:
         return found if stat.S_ISREG(found.st_mode) else None
 
     def _chunks(self, key: str) -> Iterator[bytes]:
-        with self._errors(key):
-            path = self._locate(key)
-            if self._stat(path) is None:
-                raise ObjectMissing(f"There is no object {key} in {self._shown}.")
-            # A link that was put there since then fails to open.
-            handle = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
-            with os.fdopen(handle, "rb") as source:
-                while chunk := source.read(_CHUNK_BYTES):
-                    yield chunk
+        with self._errors(key), self._opened(key) as source:
+            while chunk := source.read(_CHUNK_BYTES):
+                yield chunk
+
+    def _opened(self, key: str) -> IO[bytes]:
+        path = self._locate(key)
+        if self._stat(path) is None:
+            raise ObjectMissing(f"There is no object {key} in {self._shown}.")
+        # A link that was put there since then fails to open.
+        return os.fdopen(os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0)), "rb")
+
+    def _upload(self, key: str, upload: str) -> IO[bytes]:
+        self._check_present()
+        try:
+            handle = os.open(self._upload_file(upload), os.O_RDWR | getattr(os, "O_NOFOLLOW", 0))
+        except FileNotFoundError as error:
+            raise ObjectMissing(f"There is no upload of {key} in {self._shown} any more.") from error
+        return os.fdopen(handle, "r+b")
+
+    def _drop(self, upload: Path) -> None:
+        upload.unlink(missing_ok=True)
+        upload.with_suffix(".parts").unlink(missing_ok=True)
+
+    def _parts_file(self, upload: str) -> Path:
+        return self._upload_file(upload).with_suffix(".parts")
+
+    def _upload_file(self, upload: str) -> Path:
+        if not _UPLOAD.fullmatch(upload):
+            raise InputInvalid(f"{upload[:80]!r} is not the name of an upload.")
+        return self._root / INCOMING / f"{upload}.upload"
 
     def _write(self, key: str, fill: Callable[[IO[bytes]], object]) -> None:
         with self._errors(key):

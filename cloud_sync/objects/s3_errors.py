@@ -46,31 +46,50 @@ def explained(error: Exception, *, key: str, bucket: str, endpoint_url: str | No
     text quotes requests and answers at length.
     """
     text = str(error)
-    where = f"{bucket} at {endpoint_url}" if endpoint_url else bucket
+    where = place(bucket, endpoint_url)
     found = _STATUS.search(text)
     status = int(found[1]) if found else None
-    code_found = _CODE.search(text)
-    code = code_found[1] if code_found else None
+    code = code_of(text)
     if "redirect without LOCATION" in text:
         code = "PermanentRedirect"
 
     if "External AWS credential provider" in text:
         return StoreCredentialsMissing(f"The credentials for {where} could not be renewed.")
-    if code not in _MEANING and (isinstance(error, FileNotFoundError) or status == 404):
-        return ObjectMissing(f"There is no object {key} in {where}.")
-    if code not in _MEANING and status in _LATER:
-        return StoreUnreachable(f"The object store {where} cannot serve now ({_answer(status, code)}).")
-    if (
-        code in _MEANING
-        or status is not None
-        or type(error).__name__ in ("PermissionDeniedError", "UnauthenticatedError")
-    ):
-        meaning = _MEANING.get(code or "", "it does not allow this")
-        answer = _answer(status, code)
-        return StoreRefused(
-            f"The object store {where} refused {key}: {meaning} ({answer}).", hint=_HINTS.get(code or "")
-        )
-    return StoreUnreachable(f"The object store {where} does not answer ({_cause(text)}).")
+    if isinstance(error, FileNotFoundError):
+        status = status or 404
+    named = type(error).__name__ in ("PermissionDeniedError", "UnauthenticatedError")
+    if status is not None or code in _MEANING or named:
+        return refusal(status, code, key=key, where=where)
+    return no_answer(error, where=where)
+
+
+def place(bucket: str, endpoint_url: str | None) -> str:
+    """A bucket, for people."""
+    return f"{bucket} at {endpoint_url}" if endpoint_url else bucket
+
+
+def code_of(body: str) -> str | None:
+    """The code in an error's XML."""
+    found = _CODE.search(body)
+    return found[1] if found else None
+
+
+def refusal(status: int | None, code: str | None, *, key: str, where: str) -> LinesideError:
+    """The error for an answer with this status and code."""
+    if code not in _MEANING:
+        if status == 404:
+            return ObjectMissing(f"There is no object {key} in {where}.")
+        if status in _LATER:
+            return StoreUnreachable(f"The object store {where} cannot serve now ({_answer(status, code)}).")
+    meaning = _MEANING.get(code or "", "it does not allow this")
+    return StoreRefused(
+        f"The object store {where} refused {key}: {meaning} ({_answer(status, code)}).", hint=_HINTS.get(code or "")
+    )
+
+
+def no_answer(error: BaseException, *, where: str) -> StoreUnreachable:
+    """The error for a connection that failed."""
+    return StoreUnreachable(f"The object store {where} does not answer ({_cause(str(error))}).")
 
 
 def _answer(status: int | None, code: str | None) -> str:

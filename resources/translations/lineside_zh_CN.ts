@@ -3848,6 +3848,18 @@
         <translation>待发送</translation>
     </message>
     <message>
+        <source>, </source>
+        <translation>、</translation>
+    </message>
+    <message>
+        <source>nothing</source>
+        <translation>无</translation>
+    </message>
+    <message>
+        <source>On the way</source>
+        <translation>正在传输</translation>
+    </message>
+    <message>
         <source>In the store</source>
         <translation>已存入</translation>
     </message>
@@ -3884,6 +3896,70 @@
         <translation>问题</translation>
     </message>
     <message>
+        <source>changes and alerts</source>
+        <translation>更改和警报</translation>
+    </message>
+    <message>
+        <source>models</source>
+        <translation>模型</translation>
+    </message>
+    <message>
+        <source>datasets</source>
+        <translation>数据集</translation>
+    </message>
+    <message>
+        <source>samples</source>
+        <translation>样本</translation>
+    </message>
+    <message>
+        <source>other files</source>
+        <translation>其他文件</translation>
+    </message>
+    <message>
+        <source>files from other desktops</source>
+        <translation>来自其他桌面的文件</translation>
+    </message>
+    <message>
+        <source>with the next sync</source>
+        <translation>随下次同步</translation>
+    </message>
+    <message>
+        <source>under way</source>
+        <translation>进行中</translation>
+    </message>
+    <message>
+        <source>the link is metered</source>
+        <translation>网络按流量计费</translation>
+    </message>
+    <message>
+        <source>it is not their time</source>
+        <translation>未到传输时段</translation>
+    </message>
+    <message>
+        <source>the store is away</source>
+        <translation>存储不可用</translation>
+    </message>
+    <message>
+        <source>the store refused</source>
+        <translation>存储拒绝了请求</translation>
+    </message>
+    <message>
+        <source>there is no store yet</source>
+        <translation>尚未设置存储</translation>
+    </message>
+    <message>
+        <source>{kind}: {count} – {reason}</source>
+        <translation>{kind}：{count}（{reason}）</translation>
+    </message>
+    <message>
+        <source>{done} of {size}, {speed} a second</source>
+        <translation>{done} / {size}，每秒 {speed}</translation>
+    </message>
+    <message>
+        <source>{said}, {time} left</source>
+        <translation>{said}，剩余 {time}</translation>
+    </message>
+    <message>
         <source>Give an address first: a bucket or a folder.</source>
         <translation>请先填写地址：存储桶或文件夹。</translation>
     </message>
@@ -3894,10 +3970,6 @@
     <message>
         <source>Begin the address with s3:// for a bucket, or give the whole path of a folder.</source>
         <translation>存储桶地址请以 s3:// 开头，文件夹请填写完整路径。</translation>
-    </message>
-    <message>
-        <source>Changes: {changes}, objects: {objects} ({size})</source>
-        <translation>{changes} 条变更，{objects} 个对象（{size}）</translation>
     </message>
     <message>
         <source>Give both the access key id and the secret access key, or neither.</source>
@@ -3951,6 +4023,33 @@
     <message>
         <source>no guess</source>
         <translation>无猜测</translation>
+    </message>
+</context>
+<context>
+    <name>TrafficSettings</name>
+    <message>
+        <source>Files, at most</source>
+        <translation>文件传输上限</translation>
+    </message>
+    <message>
+        <source>Files go</source>
+        <translation>文件传输时段</translation>
+    </message>
+    <message>
+        <source>Metered link: changes and alerts go, files wait</source>
+        <translation>按流量计费的网络：只传更改和警报，文件等待</translation>
+    </message>
+    <message>
+        <source>{size} a second</source>
+        <translation>每秒 {size}</translation>
+    </message>
+    <message>
+        <source>as fast as they go</source>
+        <translation>不限速</translation>
+    </message>
+    <message>
+        <source>always</source>
+        <translation>始终</translation>
     </message>
 </context>
 <context>

@@ -25,6 +25,7 @@ from tests.bench import (
     serving_grpc,
     startup,
     swap,
+    transfers,
 )
 from tests.bench.measure import Figure
 
@@ -43,6 +44,7 @@ MEASUREMENTS = (
     drift,
     enrolment,
     catch_up,
+    transfers,
 )
 INTRODUCTION = """\
 # Performance

@@ -12,8 +12,10 @@ from pathlib import Path
 import pytest
 
 from cloud_sync.objects import Credentials, ObjectStore, open_store
+from cloud_sync.objects.base import PART_BYTES
 from cloud_sync.objects.probe import probe_store
 from edge_runtime.contracts.errors import (
+    Cancelled,
     InputInvalid,
     NotFound,
     ObjectMissing,
@@ -371,3 +373,110 @@ def _no_aws_variables(monkeypatch: pytest.MonkeyPatch, home: Path) -> None:
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(home / "credentials"))
     monkeypatch.setenv("AWS_CONFIG_FILE", str(home / "config"))
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+
+
+# --- parts
+
+
+def _no_wait(_size: int) -> None:
+    pass
+
+
+def _upload(store: ObjectStore, key: str, body: bytes, order: list[int]) -> str:
+    upload = store.start_upload(key)
+    for number in order:
+        start = (number - 1) * PART_BYTES
+        store.put_part(key, upload, number, start, body[start : start + PART_BYTES], _no_wait)
+    return upload
+
+
+def test_parts_in_any_order_and_twice_become_one_object(store: ObjectStore) -> None:
+    body = os.urandom(2 * PART_BYTES + 1000)
+    upload = _upload(store, "a/large", body, [3, 1, 2, 1])
+    assert store.head("a/large") is None
+    assert list(store.list("")) == []
+    parts = store.parts("a/large", upload)
+    assert {number: part.size for number, part in parts.items()} == {1: PART_BYTES, 2: PART_BYTES, 3: 1000}
+    store.finish_upload("a/large", upload, parts)
+    assert store.get("a/large") == body
+    attempts: list[Callable[[], object]] = [
+        lambda: store.put_part("a/large", upload, 1, 0, body[:PART_BYTES], _no_wait),
+        lambda: store.parts("a/large", upload),
+    ]
+    for attempt in attempts:
+        with pytest.raises(ObjectMissing):
+            attempt()
+
+
+def test_a_range_is_what_was_asked_for(store: ObjectStore) -> None:
+    body = os.urandom(700_000)
+    store.put("a/k", body)
+    told: list[int] = []
+    assert store.get_range("a/k", 100, 600_000, told.append) == body[100:600_100]
+    assert sum(told) == 600_000
+    assert store.get_range("a/k", 0, len(body), told.append) == body
+    assert store.get_range("a/k", len(body) - 1, 1, told.append) == body[-1:]
+    with pytest.raises(ObjectMissing):
+        store.get_range("a/nothing", 0, 10, told.append)
+
+
+def test_what_stops_a_part_is_what_comes_out(store: ObjectStore) -> None:
+    def stop(_size: int) -> None:
+        raise Cancelled("Enough.")
+
+    body = os.urandom(PART_BYTES)
+    upload = store.start_upload("a/k")
+    with pytest.raises(Cancelled):
+        store.put_part("a/k", upload, 1, 0, body, stop)
+    store.put("a/whole", body)
+    with pytest.raises(Cancelled):
+        store.get_range("a/whole", 0, len(body), stop)
+
+
+def test_uploads_that_nobody_finished_are_cleared(store: ObjectStore) -> None:
+    body = os.urandom(PART_BYTES + 10)
+    upload = _upload(store, "a/begun", body, [1, 2])
+    parts = store.parts("a/begun", upload)
+    other = _upload(store, "a/other", body, [1])
+    store.abort_upload("a/other", other)
+    store.abort_upload("a/other", other)
+    assert store.clear_uploads("a", 1_000_000) == 0
+    assert store.clear_uploads("a", 2**42) == 1
+    attempts: list[Callable[[], object]] = [
+        lambda: store.put_part("a/begun", upload, 2, PART_BYTES, body[PART_BYTES:], _no_wait),
+        lambda: store.finish_upload("a/begun", upload, parts),
+    ]
+    for attempt in attempts:
+        with pytest.raises(ObjectMissing):
+            attempt()
+    assert list(store.list("")) == []
+
+
+def test_uploads_of_other_folders_are_let_be(server: ObjectServer) -> None:
+    body = os.urandom(1000)
+    ours, theirs = _s3(server, prefix="ours"), _s3(server, prefix="theirs")
+    upload, beside = _upload(theirs, "a/k", body, [1]), _upload(ours, "ab/k", body, [1])
+    assert ours.clear_uploads("a", 2**42) == 0
+    theirs.finish_upload("a/k", upload, theirs.parts("a/k", upload))
+    ours.finish_upload("ab/k", beside, ours.parts("ab/k", beside))
+    assert theirs.get("a/k") == ours.get("ab/k") == body
+
+
+def test_parts_are_refused_as_whole_objects_are(server: ObjectServer) -> None:
+    wrong = Credentials(access_key_id=server.credentials.access_key_id, secret_access_key="never-to-be-shown-anywhere")
+    store = _s3(server, credentials=wrong)
+    attempts: list[Callable[[], object]] = [
+        lambda: store.start_upload("k"),
+        lambda: store.put_part("k", "u", 1, 0, b"1", _no_wait),
+        lambda: store.get_range("k", 0, 1, _no_wait),
+        lambda: store.clear_uploads("objects", 0),
+    ]
+    for attempt in attempts:
+        with pytest.raises(StoreRefused, match="does not belong to the access key") as caught:
+            attempt()
+        assert "never-to-be-shown" not in f"{caught.value!r} {caught.value.hint} {caught.value.__cause__}"
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
+    absent = open_store("s3://bucket/p", endpoint_url=f"http://127.0.0.1:{port}", credentials=server.credentials)
+    with pytest.raises(StoreUnreachable, match="connection refused"):
+        absent.start_upload("k")

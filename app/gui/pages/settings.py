@@ -17,6 +17,7 @@ from app.gui.pages.key_settings import KeySettings
 from app.gui.pages.metrics_settings import MetricsSettings
 from app.gui.pages.store_settings import StoreSettings
 from app.gui.pages.support_settings import SupportSettings
+from app.gui.pages.traffic_settings import TrafficSettings
 from app.gui.pages.training_settings import TrainingSettings
 from app.gui.session import Session
 from app.gui.widgets import Button, Facts, Segments, card, column, dropdown, label, row
@@ -47,6 +48,7 @@ class SettingsPage(Page):
         )
         self.theme.choose(settings.theme)
         self.store = StoreSettings(self)
+        self.traffic = TrafficSettings(self)
         self.metrics = MetricsSettings(self)
         self.training = TrainingSettings(self)
         self.keys = KeySettings(self)
@@ -62,7 +64,7 @@ class SettingsPage(Page):
                     row(label(self.tr("Language")), 1, self.language),
                     row(label(self.tr("Theme")), 1, self.theme),
                 ),
-                _section(self.tr("Object store"), self.store),
+                _section(self.tr("Object store"), self.store, self.traffic),
                 _section(self.tr("Figures"), self.metrics),
                 _section(self.tr("Training"), self.training),
                 _section(self.tr("Desktops and keys"), self.keys),

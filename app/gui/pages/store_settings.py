@@ -11,7 +11,7 @@ from app.gui import formats
 from app.gui.dialogs import refusal
 from app.gui.sync_words import sync_state
 from app.gui.widgets import Button, Chip, Facts, IconLabel, clear, column, label, row
-from app.store.records import SyncStatus
+from app.store.records import Movement, SyncStatus, Waiting
 from app.usecases import sync
 from app.usecases.progress import CancelToken, Progress
 from edge_runtime.contracts.errors import LinesideError, StoreUnreachable
@@ -72,14 +72,8 @@ class StoreSettings(QWidget):
         facts = [] if status.store is None else [(self.tr("Store"), status.store)]
         facts += [
             (self.tr("Last sync"), formats.ago(status.last_ms)),
-            (
-                self.tr("Waiting"),
-                self.tr("Changes: {changes}, objects: {objects} ({size})").format(
-                    changes=formats.count(status.pending_changes),
-                    objects=formats.count(status.pending_objects),
-                    size=formats.size(status.pending_bytes),
-                ),
-            ),
+            (self.tr("Waiting"), self.tr(", ").join(map(self._waiting, status.waiting)) or self.tr("nothing")),
+            *([(self.tr("On the way"), self._moving(status.moving))] if status.moving else []),
             (
                 self.tr("In the store"),
                 self.tr("Objects: {objects} ({size})").format(
@@ -100,6 +94,37 @@ class StoreSettings(QWidget):
         if status.problem:
             facts.append((self.tr("Problem"), status.problem))
         self._facts.show_facts(facts)
+
+    def _waiting(self, one: Waiting) -> str:
+        kinds = {
+            "journal": self.tr("changes and alerts"),
+            "bundle": self.tr("models"),
+            "dataset": self.tr("datasets"),
+            "sample": self.tr("samples"),
+            "other": self.tr("other files"),
+            "coming": self.tr("files from other desktops"),
+        }
+        reasons = {
+            "next-sync": self.tr("with the next sync"),
+            "under-way": self.tr("under way"),
+            "metered": self.tr("the link is metered"),
+            "hours": self.tr("it is not their time"),
+            "store-away": self.tr("the store is away"),
+            "refused": self.tr("the store refused"),
+            "no-store": self.tr("there is no store yet"),
+        }
+        count = formats.count(one.count) if not one.bytes else f"{formats.count(one.count)} ({formats.size(one.bytes)})"
+        words = self.tr("{kind}: {count} – {reason}")
+        return words.format(kind=kinds[one.kind], count=count, reason=reasons[one.reason])
+
+    def _moving(self, now: Movement) -> str:
+        words = self.tr("{done} of {size}, {speed} a second")
+        said = words.format(
+            done=formats.size(now.done), size=formats.size(now.bytes), speed=formats.size(int(now.bytes_per_s))
+        )
+        if now.left_s is None:
+            return said
+        return self.tr("{said}, {time} left").format(said=said, time=formats.duration(now.left_s))
 
     def test_and_save(self) -> None:
         """Write, read, list and delete something there; only a store that can do it all is kept."""

@@ -187,11 +187,11 @@ def test_a_box_sample_travels_once_its_bytes_are_here(desktops: Desktops, box: B
     desktops.exchange()
     assert samples.count_samples(desktops.b) == 0
     samples.mark_present(desktops.a, row.sample)
-    assert objects.unsynced(desktops.a) == [(row.sample, len(CONTENT))]
+    assert objects.unsynced(desktops.a) == [objects.Stored(row.sample, len(CONTENT), "sample")]
     desktops.exchange()
     assert samples.get_sample(desktops.b, row.sample).predicted == "3"
     assert objects.wanted(desktops.b) == [], "it stays in the store until somebody wants it"
-    assert objects.in_store(desktops.b, [row.sample, digest("other")]) == [row.sample]
+    assert objects.fetchable(desktops.b, [row.sample, digest("other")]) == [row.sample]
     assert samples.get_sample(desktops.b, row.sample).stored
     samples.add_label(desktops.b, row.sample, "3")
     assert samples.labelled_samples(desktops.b) == [(row.sample, "3")]

@@ -163,7 +163,7 @@ def test_a_dataset_is_its_content(ctx: Context, folder: Path) -> None:
     assert datasets.freeze_dataset(ctx, "again") == first
     assert datasets.list_datasets(ctx) == [first]
     assert datasets.get_dataset(ctx, first.dataset[:8]) == datasets.get_dataset(ctx, "first") == first
-    assert (first.dataset, len(body)) in objects.unsynced(ctx.database)
+    assert objects.Stored(first.dataset, len(body), "dataset") in objects.unsynced(ctx.database)
 
 
 def test_a_new_label_makes_a_new_version_and_no_sample_changes_sides(ctx: Context, folder: Path) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from cloud_sync.objects.folder import FolderStore
 from cloud_sync.transfer import (
+    Manner,
     Transferred,
     get_object,
     get_object_file,
@@ -131,7 +132,7 @@ def test_many_are_sent_at_once_and_the_rest_after_a_cut(store: CountingStore) ->
     seen: list[Transferred] = []
     store.breaks_after = 15
     with pytest.raises(StoreUnreachable):
-        put_many(store, items, workers=4, progress=seen.append)
+        put_many(store, items, manner=Manner(workers=4), progress=seen.append)
     arrived = sizes(store)
     assert len(arrived) == 15
     # Whoever keeps what was told to it never counts an object that is not there.
@@ -139,7 +140,7 @@ def test_many_are_sent_at_once_and_the_rest_after_a_cut(store: CountingStore) ->
 
     store.breaks_after = 10**9
     seen.clear()
-    report = put_many(store, items, workers=4, progress=seen.append)
+    report = put_many(store, items, manner=Manner(workers=4), progress=seen.append)
     assert (report.sent, report.skipped, report.bytes) == (25, 15, 2500)
     assert report.problems == {}
     assert sorted(item.sha256 for item in seen) == sorted(sha256 for sha256, _body in items)
@@ -177,6 +178,6 @@ def test_a_long_list_is_taken_as_there_is_room(store: CountingStore) -> None:
         raise Stop
 
     with pytest.raises(Stop):
-        put_many(store, items(), workers=2, progress=stop)
+        put_many(store, items(), manner=Manner(workers=2), progress=stop)
     assert taken <= 2 * 2 + 1
     assert store.puts <= taken
