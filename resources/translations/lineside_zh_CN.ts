@@ -4466,6 +4466,10 @@
         <translation>暂存区丢失</translation>
     </message>
     <message>
+        <source>Hangs on a program&apos;s request</source>
+        <translation>答复程序请求时卡住</translation>
+    </message>
+    <message>
         <source>Answers no programs</source>
         <translation>推理接口未开启</translation>
     </message>
