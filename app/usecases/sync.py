@@ -18,6 +18,7 @@ from app.usecases.metrics.syncing import sync_figures
 from app.usecases.progress import CancelToken, Progress, ProgressEvent, silent
 from app.usecases.stored import fetch_files
 from edge_runtime.contracts.errors import LinesideError, StoreUnreachable
+from edge_runtime.contracts.text import counted
 
 if TYPE_CHECKING:
     from app.context import Context
@@ -99,7 +100,9 @@ def sync_now(
             journal_store.set_last_sync(ctx.database, at_ms=None, problem=str(error), queued=queued)
         raise
     problem = (
-        f"{report.objects_missing} files of other desktops are not in the store." if report.objects_missing else None
+        f"Files of other desktops that are not in the store: {report.objects_missing}."
+        if report.objects_missing
+        else None
     )
     journal_store.set_last_sync(ctx.database, at_ms=boxes.now_ms(), problem=problem)
     return report
@@ -215,10 +218,9 @@ def verify(ctx: Context, *, progress: Progress = silent) -> VerifyReport:
         there = {info.key.rsplit("/", 1)[-1] for info in store.list("objects")}
         lost_there = [sha256 for sha256 in set(present) - set(lost_here) if sha256 not in there]
         object_store.mark_unsent(ctx.database, *lost_there)
-    words = f"Verified {len(present)} files and {segments} segments: {len(lost_here)} were lost here, {len(lost_there)}"
-    ctx.database.write(
-        lambda w: w.activity("sync.verified", "", f"{words} and {again} bytes of segments in the store.")
-    )
+    words = f"Verified {counted(len(present), 'file', 'files')} and {counted(segments, 'segment', 'segments')}: "
+    words += f"lost here: {len(lost_here)}; lost in the store: {len(lost_there)}, and {again} bytes of segments."
+    ctx.database.write(lambda w: w.activity("sync.verified", "", words))
     return VerifyReport(
         segments=segments,
         bytes_sent_again=again,
