@@ -9,6 +9,7 @@ from app.cli import text
 from app.cli.commands import Topic, Topics, add_paging
 from app.cli.session import Session
 from edge_runtime.contracts.errors import DatabaseDamaged
+from edge_runtime.contracts.text import counted
 
 if TYPE_CHECKING:
     from app.usecases.activity import BoxChain, Verdict
@@ -86,8 +87,8 @@ def _of_own(verdict: Verdict) -> str:
         return f"This desktop: BROKEN. {verdict.problem} {verdict.hint}"
     if not verdict.witnessed:
         return (
-            f"This desktop: the chain of {verdict.entries} entries fits together, but no box that answers has "
-            "witnessed it: if all of it was written anew, nothing here shows that."
+            f"This desktop: the chain of {counted(verdict.entries, 'entry', 'entries')} fits together, but no box that "
+            "answers has witnessed it: if all of it was written anew, nothing here shows that."
         )
     rest = verdict.entries - verdict.witnessed
     newer = f"; no box has witnessed the {rest} after it" if rest > 0 else ""
@@ -120,7 +121,9 @@ def _of_box(chain: BoxChain) -> list[str]:
         where = f"at entry {report.broken.entry}{when}: it" if report.broken.entry else f"beside its chain{when}: a row"
         lines = [f"{name}: BROKEN {where} {_BROKEN[report.broken.kind]}{unsealed}."]
     else:
-        lines = [f"{name}: the chain of {report.entries} entries is what came from the box{unsealed}."]
+        lines = [
+            f"{name}: the chain of {counted(report.entries, 'entry', 'entries')} is what came from the box{unsealed}."
+        ]
     for gap in report.gaps:
         entries = f"entry {gap.first}" if gap.first == gap.last else f"entries {gap.first} to {gap.last}"
         lines.append(f"  {entries} not here: {_GAPS[gap.kind]}.")

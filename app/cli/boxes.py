@@ -11,6 +11,7 @@ from app.cli import clocks, clones, configs, drills, follow, scan, ssh, text, up
 from app.cli.commands import Topic, Topics
 from app.cli.seen import add_listings
 from app.cli.session import Columns, Session
+from edge_runtime.contracts.text import counted
 
 if TYPE_CHECKING:
     from app.store.records import Box
@@ -91,6 +92,14 @@ def _shadow_of(box: Box) -> str | None:
     return " ".join(f"{shadow.name} {shadow.version} {shadow.state} {shadow.reason or ''}".split())
 
 
+def _waiting(box: Box) -> str | None:
+    if box.status is None:
+        return None
+    spool = box.status.spool
+    results, samples = counted(spool.results, "result", "results"), counted(spool.samples, "sample", "samples")
+    return f"{results}, {samples}, {counted(spool.alerts, 'alert', 'alerts')}"
+
+
 def _inference(box: Box) -> str | None:
     return ", ".join(f"{name} {where}" for name, where in box.status.inference.items()) if box.status else None
 
@@ -134,11 +143,7 @@ _FULL: Columns[Box] = {
     "version": lambda box: updates.program_of(box),
     "configuration": _config,
     "its disk": lambda box: box.status.spool.problem if box.status else None,
-    "waiting there": lambda box: (
-        f"{box.status.spool.results} results, {box.status.spool.samples} samples, {box.status.spool.alerts} alerts"
-        if box.status
-        else None
-    ),
+    "waiting there": _waiting,
 }
 
 

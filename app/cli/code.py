@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from app.cli import text
 from edge_runtime.contracts.errors import InputInvalid
+from edge_runtime.contracts.text import counted
 
 if TYPE_CHECKING:
     from edge_runtime.pairing.messages import BoxHello
@@ -25,7 +26,7 @@ def ask_for_code(file: Path | None) -> Callable[[BoxHello], str]:
         if not sys.stdin.isatty():
             raise InputInvalid("There is no terminal to ask for the code.", hint="Use --code-file FILE.")
         # On stderr, as all that is no answer; it may be seen while it is typed, for it is good only once.
-        left = "1 try" if hello.tries_left == 1 else f"{hello.tries_left} tries"
+        left = counted(hello.tries_left, "try", "tries")
         print(f"Code of {text.clean(hello.name)} ({text.short(hello.box)}), {left} left: ", end="", file=sys.stderr)
         sys.stderr.flush()
         return sys.stdin.readline()

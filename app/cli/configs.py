@@ -11,6 +11,7 @@ from app.cli import text
 from app.cli.commands import Topic
 from app.cli.session import Columns, Session
 from edge_runtime.contracts.errors import InputInvalid
+from edge_runtime.contracts.text import counted
 
 if TYPE_CHECKING:
     from app.usecases.box_config import BoxConfig, ConfigOutcome
@@ -69,7 +70,7 @@ def _config(arguments: argparse.Namespace, session: Session) -> None:
                 progress=session.progress,
                 cancel=cancel,
             )
-            session.answer({"configs": outcomes}, [f"Configured {len(outcomes)} boxes."])
+            session.answer({"configs": outcomes}, [f"Configured {counted(len(outcomes), 'box', 'boxes')}."])
         elif arguments.roll_back is not None:
             outcome = box_config.go_back(
                 ctx,

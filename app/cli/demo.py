@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from app.cli import text
 from app.cli.commands import Topics
 from app.cli.session import Session
+from edge_runtime.contracts.text import counted
 
 if TYPE_CHECKING:
     from app.demo.report import DemoReport
@@ -75,7 +76,8 @@ def _lines(report: DemoReport) -> list[str]:
         "",
     ]
     samples, drift, sync = report.samples, report.drift, report.sync
-    noticed = f"after {drift.frames_until_alert} frames" if drift.alert else "no alert"
+    synced = counted(sync.objects, "file", "files")
+    noticed = f"after {counted(drift.frames_until_alert, 'frame', 'frames')}" if drift.alert else "no alert"
     bursts = ", ".join(f"{burst.state.lower()} on {burst.host} in {burst.seconds:.0f} s" for burst in report.bursts)
     boxes = ", ".join(f"{box} {state}" for box, state in report.rollout.boxes.items())
     return lines + text.facts(
@@ -84,7 +86,10 @@ def _lines(report: DemoReport) -> list[str]:
             ("drift noticed", noticed),
             ("bursts", bursts),
             ("rollout", f"{report.rollout.state}: {boxes}"),
-            ("synced", f"{sync.objects} files ({text.size(sync.bytes)}) to {sync.store}, {sync.pending} waiting"),
+            (
+                "synced",
+                f"{synced} ({text.size(sync.bytes)}) to {sync.store}, {sync.pending} waiting",
+            ),
             ("took", f"{report.seconds:.0f} s"),
         ]
     )

@@ -11,6 +11,7 @@ from app.cli.commands import Topic
 from app.cli.session import Columns, Session
 from edge_runtime.contracts.drill import DRILL_KINDS, LEAST_S, MOST_S, USUAL_S, Counted, DrillKind
 from edge_runtime.contracts.errors import Cancelled, InputInvalid
+from edge_runtime.contracts.text import counted
 
 if TYPE_CHECKING:
     from app.usecases.drills import DrillEntry, DrillProof
@@ -70,8 +71,8 @@ def _drills(arguments: argparse.Namespace, session: Session) -> None:
         session.rows("drills", drills.list_drills(ctx, arguments.box), columns, empty="No drill was held yet.")
 
 
-def _counted(counted: Counted) -> str:
-    return f"{counted.frames} frames in {counted.seconds:.1f} s"
+def _counted(seen: Counted) -> str:
+    return f"{counted(seen.frames, 'frame', 'frames')} in {seen.seconds:.1f} s"
 
 
 def _gap(proof: DrillProof) -> str | None:

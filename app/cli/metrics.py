@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from app.cli import text
 from app.cli.commands import Topic, Topics
 from app.cli.session import Columns, Session
+from edge_runtime.contracts.text import counted
 
 if TYPE_CHECKING:
     from app.settings import Retention
@@ -131,7 +132,7 @@ def _days_of(name: str) -> Callable[[Retention], str]:
 
 
 def _shown(days: int | None) -> str:
-    return "for ever" if days is None else f"{days} days"
+    return "for ever" if days is None else counted(days, "day", "days")
 
 
 def _days(typed: str) -> int | str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from app.cli import text
 from app.cli.commands import Topic, Topics
 from app.cli.session import Columns, Session
+from edge_runtime.contracts.text import counted
 
 if TYPE_CHECKING:
     from app.store.records import Model
@@ -50,7 +51,8 @@ _FULL: Columns[Model] = {
     "burst": lambda model: model.burst,
     "dataset": lambda model: model.dataset,
     "gate": lambda model: (
-        f"{'passed' if model.gate.passed else 'refused'} on {model.gate.samples} held-out samples:"
+        f"{'passed' if model.gate.passed else 'refused'} on "
+        f"{counted(model.gate.samples, 'held-out sample', 'held-out samples')}:"
         f" fp32 {text.share(model.gate.fp32_accuracy)}, int8 {text.share(model.gate.int8_accuracy)},"
         f" model before {text.share(model.gate.baseline_accuracy)}"
         if model.gate

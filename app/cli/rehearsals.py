@@ -9,6 +9,7 @@ from app.cli import text
 from app.cli.commands import Topic
 from app.cli.rollout_options import add_plan_options, plan_of, waves_of
 from app.cli.session import Session
+from edge_runtime.contracts.text import counted
 
 if TYPE_CHECKING:
     from app.usecases.rehearsal import BoxRehearsal, Rehearsal
@@ -47,9 +48,9 @@ def _lines(found: Rehearsal) -> list[str]:
     ]
     most = f" ({text.size(found.most_bytes)} where boxes cannot hand it on)" if found.most_bytes > found.bytes else ""
     takes = "not known how long" if found.minutes is None else f"{_minutes(found.minutes)} at most, without rests"
-    counted = text.counted(len(found.boxes), "box", "boxes")
+    boxes = counted(len(found.boxes), "box", "boxes")
     return [
-        f"{found.model}: {text.size(found.bytes)} to {counted}{most}, {takes}. Nothing was changed.",
+        f"{found.model}: {text.size(found.bytes)} to {boxes}{most}, {takes}. Nothing was changed.",
         *text.table(("WAVE", "BOX", "TO SEND", "TAKES", "LINK", "PEAK DISK", "FREE", "WOULD BE REFUSED"), rows),
         found.point_of_no_return,
     ]

@@ -11,6 +11,7 @@ from app.cli.commands import Topic, Topics
 from app.cli.rollout_options import add_plan_options, plan_of, waves_of
 from app.cli.session import Columns, Session
 from edge_runtime.contracts.errors import Cancelled, InputInvalid
+from edge_runtime.contracts.text import counted
 
 if TYPE_CHECKING:
     from app.context import Context
@@ -86,7 +87,7 @@ def _answer(session: Session, ctx: Context, rollout: Rollout) -> None:
             ("waits", f"{seen.words}{rests}" if seen.words else None),
             ("started", f"{text.moment(rollout.created_ms)} on {desktop_name(ctx, rollout.replica)}"),
             ("finished", text.moment(rollout.finished_ms)),
-            ("between waves", f"{rollout.plan.pause_minutes} minutes"),
+            ("between waves", counted(rollout.plan.pause_minutes, "minute", "minutes")),
             ("may fail", rollout.plan.max_failures),
             ("cap", f"{text.size(cap)}/s" if cap else None),
         ]

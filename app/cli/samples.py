@@ -10,6 +10,7 @@ from app.cli import text
 from app.cli.commands import Topic, Topics, add_paging
 from app.cli.session import Columns, Session
 from edge_runtime.contracts.errors import InputInvalid
+from edge_runtime.contracts.text import counted
 
 if TYPE_CHECKING:
     from app.store.records import Sample
@@ -102,7 +103,8 @@ def _import(arguments: argparse.Namespace, session: Session) -> None:
 
     with session.open() as ctx, session.stoppable() as cancel:
         report = samples.import_folder(ctx, arguments.folder, progress=session.progress, cancel=cancel)
-        done = f"{report.imported} samples imported ({text.size(report.bytes)}), {report.labelled} labels"
+        done = f"{counted(report.imported, 'sample', 'samples')} imported ({text.size(report.bytes)})"
+        done += f", {counted(report.labelled, 'label', 'labels')}"
         lines = [f"{done}; {report.known} were here before, {len(report.skipped)} left out."]
         lines += [f"  left out: {text.clean(file.path)}: {text.clean(file.reason)}" for file in report.skipped]
         session.answer({"import": report}, lines)
@@ -119,7 +121,7 @@ def _label(arguments: argparse.Namespace, session: Session) -> None:
                 raise InputInvalid(f"{pair!r} is not SAMPLE=LABEL.")
             labels[samples.get_sample(ctx, sample).sample] = label or None
         changed = samples.label_samples(ctx, labels)
-        session.answer({"labelled": changed}, [f"{changed} labels changed."])
+        session.answer({"labelled": changed}, [f"{counted(changed, 'label', 'labels')} changed."])
 
 
 def _export(arguments: argparse.Namespace, session: Session) -> None:

@@ -14,6 +14,7 @@ from app.cli.commands import Topic
 from app.cli.session import Session
 from edge_runtime.contracts.enrolment_errors import ReleaseRowsWait
 from edge_runtime.contracts.errors import InputInvalid
+from edge_runtime.contracts.text import counted
 
 if TYPE_CHECKING:
     from app.context import Context
@@ -197,7 +198,8 @@ def _known(ctx: Context, arguments: argparse.Namespace) -> tuple[Box, SshTarget,
 
 
 def _released_lines(report: ReleaseReport, *, listed: bool) -> list[str]:
-    lost = {None: "An unknown number of rows", 1: "1 row"}.get(report.lost_rows, f"{report.lost_rows} rows")
+    rows = report.lost_rows
+    lost = "An unknown number of rows" if rows is None else counted(rows, "row", "rows")
     return [
         f"Removed: {', '.join(map(text.clean, report.removed)) or 'nothing, for nothing was there'}.",
         *(f"not there any more: {text.clean(what)}" for what in report.looked_for),

@@ -8,6 +8,7 @@ from pathlib import Path
 from app.cli import text
 from app.cli.commands import Topic, Topics
 from app.cli.session import Session
+from edge_runtime.contracts.text import counted
 
 
 def register(topics: Topics, everywhere: argparse.ArgumentParser) -> None:
@@ -45,6 +46,11 @@ def _bundle(arguments: argparse.Namespace, session: Session) -> None:
                 progress=session.progress,
                 cancel=cancel,
             )
-    lines = [f"{made.path}: {len(made.files)} files, {text.size(made.bytes)}. Nothing was sent: look through it first."]
+    lines = [
+        (
+            f"{made.path}: {counted(len(made.files), 'file', 'files')}, {text.size(made.bytes)}. "
+            "Nothing was sent: look through it first."
+        )
+    ]
     lines += [f"left out: {text.clean(what)}: {text.clean(why)}" for what, why in made.left_out.items()]
     session.answer({"bundle": made}, lines)

@@ -11,6 +11,7 @@ from app.cli import text
 from app.cli.commands import Topic, Topics
 from app.cli.session import Session
 from edge_runtime.contracts.errors import InputInvalid
+from edge_runtime.contracts.text import counted
 
 if TYPE_CHECKING:
     from app.context import Context
@@ -270,7 +271,10 @@ def _rekey(arguments: argparse.Namespace, session: Session) -> None:
     with session.open() as ctx:
         done = sync.take_new_id(ctx, ahead=arguments.ahead)
         lines = [
-            f"This desktop goes on as {done.replica[:12]}, and was {done.former[:12]}; {done.changes} changes go out.",
+            (
+                f"This desktop goes on as {done.replica[:12]}, and was {done.former[:12]}; "
+                f"{counted(done.changes, 'change goes', 'changes go')} out."
+            ),
         ]
         if not arguments.ahead:
             lines.append("If its folder was copied, both copies have one signing key. Have one of them admitted as a")

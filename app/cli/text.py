@@ -40,11 +40,6 @@ def size(count: int) -> str:
     return f"{count} B" if unit == "B" else f"{value:.1f} {unit}"
 
 
-def counted(count: int, one: str, several: str) -> str:
-    """A number with its noun."""
-    return f"{count} {one if count == 1 else several}"
-
-
 def skew(ms: float) -> str:
     """How far one clock is from another, in the unit that suits it."""
     size, side = abs(ms), "behind" if ms < 0 else "ahead"

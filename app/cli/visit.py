@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from app.cli import text
 from app.cli.commands import Topic, Topics
 from app.cli.session import Columns, Session
+from edge_runtime.contracts.text import counted
 
 if TYPE_CHECKING:
     from app.context import Context
@@ -105,7 +106,7 @@ def _plan_lines(plan: VisitPlan) -> list[str]:
                 (
                     item.name,
                     text.size(item.bytes),
-                    text.counted(len(item.boxes), "box", "boxes"),
+                    counted(len(item.boxes), "box", "boxes"),
                     "yes" if item.here else "NO, fetch it first",
                 )
                 for item in plan.items
@@ -121,7 +122,10 @@ def _pack(arguments: argparse.Namespace, session: Session) -> None:
     with session.open() as ctx, session.stoppable() as cancel:
         made = packing.pack_visit(ctx, arguments.dest, arguments.boxes, progress=session.progress, cancel=cancel)
         lines = [
-            f"{made.folder}: {made.files} files, {text.size(made.bytes)}; {made.written} written now.",
+            (
+                f"{made.folder}: {counted(made.files, 'file', 'files')}, {text.size(made.bytes)}; "
+                f"{made.written} written now."
+            ),
             f"sealed by this desktop: {made.digest}",
             *(f"NOT in it, for it is not on this desktop: {name}" for name in made.missing),
         ]
@@ -254,7 +258,7 @@ def _verify(arguments: argparse.Namespace, session: Session) -> None:
             ctx.close()
     known = "this desktop's site" if proof.own_site else "compare it with what the site says of itself"
     lines = [
-        f"Nothing was changed: {text.clean(proof.title)}, {proof.entries} entries.",
+        f"Nothing was changed: {text.clean(proof.title)}, {counted(proof.entries, 'entry', 'entries')}.",
         *text.facts(
             [
                 ("site", f"{text.clean(proof.site_name)} ({proof.site}): {known}"),

@@ -20,7 +20,7 @@ from edge_runtime.contracts.errors import (
     PairingNotOffered,
     PairingPaused,
 )
-from edge_runtime.contracts.text import one_line
+from edge_runtime.contracts.text import counted, one_line
 from edge_runtime.pairing.machine import CodeDiffers, DesktopSide
 from edge_runtime.pairing.messages import (
     HEADER_BYTES,
@@ -189,7 +189,7 @@ def _explain(address: PairingAddress, message: Message) -> LinesideError:
     refusal = read_refusal(message)
     match refusal.reason:
         case "wrong-code":
-            left = "1 try is left" if refusal.tries_left == 1 else f"{refusal.tries_left} tries are left"
+            left = counted(refusal.tries_left, "try is left", "tries are left")
             if refusal.tries_left:
                 return PairingCodeWrong(f"The box at {address} has another code; {left}.")
             return PairingCodeWrong(

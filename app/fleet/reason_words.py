@@ -28,19 +28,19 @@ WORDS: dict[ReasonKind, tuple[str, str]] = {
         "Give the box's address or its subnet.",
     ),
     "flooded": (
-        "Far more boxes are announced than there can be; {count} announcements were left out.",
+        "Far more boxes are announced than there can be. Announcements left out: {count}.",
         "Find the machine that floods this network. Until then, give the box's address.",
     ),
     "dropped": (
-        "More was announced at once than this machine could take in: its system dropped {count} packets.",
+        "More was announced at once than this machine could take in. Packets that were dropped: {count}.",
         "Look again, for longer (--seconds 10), or allow larger buffers: `sudo sysctl net.core.rmem_max=8388608`.",
     ),
     "false-claims": (
-        "{count} announcements name a box at an address where another key answers.",
+        "Announcements that name a box at an address where another key answers: {count}.",
         "They were left out. Old entries do that for a while; many of them are an impostor's work.",
     ),
     "malformed": (
-        "{count} announcements could not be read.",
+        "Announcements that could not be read: {count}.",
         "They were left out. Another program may use the same service name.",
     ),
     "unproved": (

@@ -39,13 +39,14 @@ TEXTS: dict[ReasonKind, tuple[str, str]] = {
     ),
     "flooded": (
         QT_TRANSLATE_NOOP(
-            "reasons", "Far more boxes are announced than there can be; {count} announcements were left out."
+            "reasons", "Far more boxes are announced than there can be. Announcements left out: {count}."
         ),
         QT_TRANSLATE_NOOP("reasons", "Find the machine that floods this network. Until then, give the box's address."),
     ),
     "dropped": (
         QT_TRANSLATE_NOOP(
-            "reasons", "More was announced at once than this machine could take in: its system dropped {count} packets."
+            "reasons",
+            "More was announced at once than this machine could take in. Packets that were dropped: {count}.",
         ),
         QT_TRANSLATE_NOOP(
             "reasons",
@@ -53,13 +54,13 @@ TEXTS: dict[ReasonKind, tuple[str, str]] = {
         ),
     ),
     "false-claims": (
-        QT_TRANSLATE_NOOP("reasons", "{count} announcements name a box at an address where another key answers."),
+        QT_TRANSLATE_NOOP("reasons", "Announcements that name a box at an address where another key answers: {count}."),
         QT_TRANSLATE_NOOP(
             "reasons", "They were left out. Old entries do that for a while; many of them are an impostor's work."
         ),
     ),
     "malformed": (
-        QT_TRANSLATE_NOOP("reasons", "{count} announcements could not be read."),
+        QT_TRANSLATE_NOOP("reasons", "Announcements that could not be read: {count}."),
         QT_TRANSLATE_NOOP("reasons", "They were left out. Another program may use the same service name."),
     ),
     "unproved": (

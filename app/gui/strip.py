@@ -37,9 +37,7 @@ class Banner(QFrame):
     def show_status(self, status: SyncStatus) -> None:
         self.setVisible(status.store is not None and status.problem is not None)
         self._text.setText(
-            self.tr(
-                "Offline: {changes} changes and {objects} objects ({size}) wait here and go out later. Work goes on."
-            ).format(
+            self.tr("Offline. Changes that wait here: {changes}; objects: {objects} ({size}). Work goes on.").format(
                 changes=formats.count(status.pending_changes),
                 objects=formats.count(status.pending_objects),
                 size=formats.size(status.pending_bytes),
@@ -105,7 +103,7 @@ class StatusStrip(QFrame):
     def _arrived(self, status: SyncStatus, known: Sequence[Box]) -> None:
         self._asking = False
         answering = sum(box.problem is None and box.last_seen_ms is not None for box in known)
-        said = self.tr("{n} of {all} boxes answer").format(n=answering, all=len(known))
+        said = self.tr("Boxes that answer: {n} of {all}").format(n=answering, all=len(known))
         self.boxes.rename(with_strangers(said, known) if known else self.tr("No boxes"))
         shown = sync_state(status)
         waiting = status.pending_changes + status.pending_objects

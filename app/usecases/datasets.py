@@ -10,6 +10,7 @@ from app.store import datasets as dataset_store
 from app.store import samples as sample_store
 from app.store.records import Dataset, DatasetItem
 from edge_runtime.contracts.errors import InputInvalid
+from edge_runtime.contracts.text import counted
 
 if TYPE_CHECKING:
     from app.context import Context
@@ -46,7 +47,7 @@ def freeze_dataset(ctx: Context, name: str, *, held_out: float = 0.2) -> Dataset
         )
     if kept_back in (0, len(items)):
         raise InputInvalid(
-            f"{len(items)} labelled samples are too few to hold {held_out:.0%} of them out.",
+            f"Labelled samples: {len(items)}; that is too few to hold {held_out:.0%} of them out.",
             hint="Label more samples, or hold out another share.",
         )
     body = dataset_store.dataset_object(items)
@@ -61,7 +62,7 @@ def freeze_dataset(ctx: Context, name: str, *, held_out: float = 0.2) -> Dataset
     ctx.blobs.put(body)
     if not dataset_store.put_dataset(ctx.database, dataset, items):
         return dataset_store.get_dataset(ctx.database, dataset.dataset)
-    counts = f"{dataset.train} to train, {dataset.held_out} held out, {len(labels)} labels"
+    counts = f"{dataset.train} to train, {dataset.held_out} held out, {counted(len(labels), 'label', 'labels')}"
     ctx.database.write(lambda w: w.activity("dataset.frozen", dataset.dataset, f"Froze {name}: {counts}."))
     return dataset
 

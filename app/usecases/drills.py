@@ -28,6 +28,7 @@ from edge_runtime.contracts.errors import (
     LinesideError,
 )
 from edge_runtime.contracts.rows import LossRow
+from edge_runtime.contracts.text import counted
 from edge_runtime.drills.machine import BEFORE_S, RECOVER_S
 from edge_runtime.identity import certificate_der, is_signed_by
 
@@ -220,7 +221,7 @@ def summary(proof: DrillProof) -> str:
     report = proof.report
     gap = "" if report.longest_gap_ms is None else f", longest gap {report.longest_gap_ms:.0f} ms"
     away = f", away for {proof.away_s:.1f} s" if proof.away_s else ""
-    lost = f", lost {sum(proof.lost.values())} rows" if proof.lost else ""
+    lost = f", lost {counted(sum(proof.lost.values()), 'row', 'rows')}" if proof.lost else ""
     return f"{report.kind}: {report.outcome}{gap}{away}{lost}."
 
 

@@ -83,7 +83,7 @@ def import_result(
         pack_bundle(file, manifest, result.int8, {})
         _try_in_sandbox(file)
         token.check()
-        progress(ProgressEvent(step="gate", message=f"{len(held_out)} held-out samples", fraction=0.3))
+        progress(ProgressEvent(step="gate", message=f"held-out samples: {len(held_out)}", fraction=0.3))
         spec = result.input_spec, result.output_spec
         gate = judge(
             fp32_accuracy=evaluate(result.fp32, *spec, held_out),
@@ -231,5 +231,5 @@ def _baseline(ctx: Context, output: OutputSpec, held_out: list[tuple[bytes, str]
 
 
 def _gate_sentence(name: str, version: str, gate: GateReport) -> str:
-    figures = f"fp32 {gate.fp32_accuracy:.1%}, int8 {gate.int8_accuracy:.1%} on {gate.samples} held-out samples"
+    figures = f"fp32 {gate.fp32_accuracy:.1%}, int8 {gate.int8_accuracy:.1%}, held-out samples {gate.samples}"
     return f"{name} {version} {'passed' if gate.passed else 'was refused by'} the gate: {figures}."

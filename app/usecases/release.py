@@ -27,7 +27,7 @@ from app.usecases.progress import CancelToken, Progress, ProgressEvent, silent
 from edge_runtime.contracts.enrolment_errors import ReleaseLeftOver, ReleaseOtherSite, ReleaseRowsWait
 from edge_runtime.contracts.errors import BoxWrongKey, InputInvalid, LinesideError
 from edge_runtime.contracts.rows import Count
-from edge_runtime.contracts.text import one_line
+from edge_runtime.contracts.text import counted, one_line
 from edge_runtime.identity import fingerprint_of
 
 if TYPE_CHECKING:
@@ -279,7 +279,7 @@ def _require_no_rows(known: int | None, name: str) -> None:
     if known is None:
         raise ReleaseRowsWait(f"What {name} keeps for a desktop cannot be counted.")
     if known:
-        rows_wait = "1 row waits" if known == 1 else f"{known} rows wait"
+        rows_wait = counted(known, "row waits", "rows wait")
         raise ReleaseRowsWait(f"{rows_wait} on {name}, of which no desktop has a copy.")
 
 
@@ -304,7 +304,7 @@ def _record(ctx: Context, box: str, name: str, target: SshTarget, report: Releas
         if lost is None
         else " 1 row went with it."
         if lost == 1
-        else f" {lost} rows went with it."
+        else f" {counted(lost, 'row', 'rows')} went with it."
     )
     count = len(report.looked_for)
     message = f"Took everything off {name} at {target}; looked for {count} things, found none.{gone}"

@@ -158,7 +158,7 @@ class Runner:
             return current
         model = models.get_model(self._ctx, current.model)
         committed = sum(part.state == "committed" for part in current.boxes)
-        words = decision.stopped or f"{committed} of {len(current.boxes)} boxes run {model.name} {model.version}"
+        words = decision.stopped or f"{model.name} {model.version} runs on boxes: {committed} of {len(current.boxes)}"
 
         def work(writer: Writer) -> None:
             to: RolloutState = "done" if decision.stopped is None else "stopped"

@@ -17,6 +17,7 @@ from app.store.records import Page, Sample
 from app.usecases.progress import CancelToken, Progress, ProgressEvent, silent
 from app.usecases.stored import bring
 from edge_runtime.contracts.errors import FrameUnreadable, InputInvalid, NotFound
+from edge_runtime.contracts.text import counted
 
 if TYPE_CHECKING:
     from app.context import Context
@@ -111,7 +112,8 @@ def import_folder(
                 labelled += events
     finally:
         if imported or labelled:
-            words = f"Imported {len(imported)} samples from {folder}, {labelled} labels, {len(skipped)} files left out."
+            words = f"Imported {counted(len(imported), 'sample', 'samples')} from {folder}, "
+            words += f"{counted(labelled, 'label', 'labels')}; files left out: {len(skipped)}."
             ctx.database.write(lambda writer: writer.activity("samples.imported", str(folder), words))
     progress(ProgressEvent(step="import", message=f"{len(files)} of {len(files)} files", fraction=1.0))
     return ImportReport(
@@ -249,7 +251,7 @@ def label_samples(ctx: Context, labels: Mapping[str, str | None]) -> int:
             different = sorted({label or "(none)" for label in labels.values()})
             subject = next(iter(labels)) if len(labels) == 1 else ""
             words = ", ".join(different[:10]) + ("…" if len(different) > 10 else "")
-            writer.activity("samples.labelled", subject, f"Labelled {changed} samples: {words}.")
+            writer.activity("samples.labelled", subject, f"Labelled {counted(changed, 'sample', 'samples')}: {words}.")
         return changed
 
     return ctx.database.write(work)

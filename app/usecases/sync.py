@@ -21,6 +21,7 @@ from app.usecases.metrics.syncing import sync_figures
 from app.usecases.progress import CancelToken, Progress, ProgressEvent, silent
 from app.usecases.traffic import Hold, hold_now
 from edge_runtime.contracts.errors import LinesideError, StoreUnreachable
+from edge_runtime.contracts.text import counted
 
 if TYPE_CHECKING:
     from app.context import Context
@@ -235,10 +236,9 @@ def verify(ctx: Context, *, progress: Progress = silent) -> VerifyReport:
             if there.get(one.sha256) != one.size
         ]
         object_store.mark_unsent(ctx.database, *lost_there)
-    words = f"Verified {len(present)} files and {segments} segments: {len(lost_here)} were lost here, {len(lost_there)}"
-    ctx.database.write(
-        lambda w: w.activity("sync.verified", "", f"{words} and {again} bytes of segments in the store.")
-    )
+    words = f"Verified {counted(len(present), 'file', 'files')} and {counted(segments, 'segment', 'segments')}: "
+    words += f"lost here: {len(lost_here)}; lost in the store: {len(lost_there)}, and {again} bytes of segments."
+    ctx.database.write(lambda w: w.activity("sync.verified", "", words))
     return VerifyReport(
         segments=segments,
         bytes_sent_again=again,

@@ -136,7 +136,7 @@ class Daemon:
             config.inference,
             door=self._board,
             collectors=self._collectors,
-            problem=lambda why: self._alert("inference.not-listening", why, None, {}),
+            alert=lambda kind, why: self._alert(kind, why, None, {}),
         )
         self._crashes = CrashWatch(home, kernel_boot=self._machine.kernel_boot)
         self._models = ModelKeeper(

@@ -21,17 +21,26 @@ if TYPE_CHECKING:
     from prometheus_client.registry import Collector
 
 RETRY_S = 10.0
+HANGS_S = 10.0
+"""A run that goes on for so long after it was told to end hangs."""
 CLOSE_S = 1.0
 """For answers that are under way when it is configured anew."""
+_HANGS = (
+    "{model} does not come back from what a program asked it, and holds one of the threads that answer programs. The "
+    "lines go on. Where programs get no answers any more, start the box anew."
+)
 _log = logging.getLogger(__name__)
 
 
 class InferenceListeners:
     """Opens what the configuration asks for; what cannot be opened now is tried again, and the line goes on without.
 
+    A model that hangs in what a program asked is told of and left alone: the line answers with the same model, and no
+    program may have the box take it off or start anew.
+
     :param door: takes frames that are pushed to a pipeline.
     :param collectors: whose figures ``/metrics`` shows besides the models' own; asked at the first scrape.
-    :param problem: told once why a listener cannot be opened.
+    :param alert: told by its kind, and once, why a listener cannot be opened or which model hangs.
     """
 
     def __init__(
@@ -40,14 +49,15 @@ class InferenceListeners:
         *,
         door: Door,
         collectors: Callable[[], Sequence[Collector]],
-        problem: Callable[[str], None],
+        alert: Callable[[str, str], None],
     ) -> None:
-        self._settings, self._door, self._collectors, self._problem = settings, door, collectors, problem
+        self._settings, self._door, self._collectors, self._alert = settings, door, collectors, alert
         self._shelf = ModelShelf(max_waiting=settings.max_queue, max_run_s=settings.max_run_s)
         self._open: dict[str, Listener] = {}
         self._missing = {kind: make for kind, listen, make in self._kinds() if listen}
         self._next_try = 0.0
         self._told: set[str] = set()
+        self._hanging: frozenset[str] = frozenset()
         self._showing = threading.Lock()
         self._shown: LoadedModel | None = None
 
@@ -57,7 +67,8 @@ class InferenceListeners:
         return {kind: join_address(*listener.address) for kind, listener in self._open.items()}
 
     def tick(self) -> None:
-        """Open what is not open yet. Call a few times a second."""
+        """Open what is not open yet, and look whether a model hangs. Call a few times a second."""
+        self._look_for_hangs()
         if not self._missing or time.monotonic() < self._next_try:
             return
         self._next_try = time.monotonic() + RETRY_S
@@ -67,7 +78,7 @@ class InferenceListeners:
             except LinesideError as error:
                 if kind not in self._told:
                     self._told.add(kind)
-                    self._problem(f"{error.message} {error.hint}")
+                    self._alert("inference.not-listening", f"{error.message} {error.hint}")
                 continue
             listener.start()
             self._open[kind] = listener
@@ -121,6 +132,14 @@ class InferenceListeners:
         for listener in self._open.values():
             listener.close(timeout_s)
         self._shelf.pool.close(timeout_s)
+
+    def _look_for_hangs(self) -> None:
+        hanging = self._shelf.pool.runs.overdue(HANGS_S)
+        for model in sorted(hanging - self._hanging):
+            words = _HANGS.format(model=model)
+            _log.error("%s", words)
+            self._alert("inference.hangs", words)
+        self._hanging = hanging
 
     def _kinds(self) -> tuple[tuple[str, str, Callable[[], Listener]], ...]:
         return ("http", self._settings.http, self._http), ("grpc", self._settings.grpc, self._grpc)

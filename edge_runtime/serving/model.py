@@ -64,6 +64,7 @@ class ServedModel:
         import onnxruntime as ort
 
         self.name, self.version, self.session = name, version, session
+        self._title = f"{name} {version}"
         self._new_options = ort.RunOptions
         self.statistics = ModelStatistics()
         inputs = [_spec(node, without_shape) for node in session.get_inputs()]
@@ -143,7 +144,7 @@ class ServedModel:
         options.log_severity_level = 4
         try:
             if run is not None:
-                run.start(options)
+                run.start(options, self._title)
             arrays = (self._run_bf16 if self._has_bf16 else self._run)(wanted, inputs, options)
         except Exception as error:
             if run is not None and run.why:

@@ -24,22 +24,25 @@ class Run:
     """One run of a model. The runtime looks between two nodes of the graph, those of a loop's body among them, whether
     it is to end; a single node that takes long is not interrupted."""
 
-    __slots__ = ("_options", "_runs", "begun", "limit_s", "quick", "why")
+    __slots__ = ("_options", "_runs", "begun", "limit_s", "model", "quick", "why")
 
     def __init__(self, runs: Runs, limit_s: float, *, quick: bool) -> None:
         self._runs, self.limit_s, self.quick = runs, limit_s, quick
         self._options: ort.RunOptions | None = None
+        self.model = ""
+        """Name and version; empty until it has started."""
         self.begun = 0.0
         """``time.monotonic()``."""
         self.why = ""
         """Why it was ended; empty while nobody has."""
 
-    def start(self, options: ort.RunOptions) -> None:
+    def start(self, options: ort.RunOptions, model: str) -> None:
         """From now on it takes its time; ``options`` are this run's alone.
 
+        :param model: name and version.
         :raises RunEnded: it was ended while it waited.
         """
-        self._options = options
+        self._options, self.model = options, model
         if self.why:
             raise RunEnded(self.why)
         self.begun = time.monotonic()
@@ -94,6 +97,12 @@ class Runs:
         """Seconds for which the oldest run on a listener's own thread has been under way; 0 where there is none."""
         oldest = min((run.begun for run in self._under_way.copy() if run.quick), default=None)
         return 0.0 if oldest is None else time.monotonic() - oldest
+
+    def overdue(self, by_s: float) -> frozenset[str]:
+        """Models, by name and version, of which a run goes on for so many seconds beyond its limit: one node of it does
+        not come back."""
+        now = time.monotonic()
+        return frozenset(run.model for run in self._under_way.copy() if now - run.begun > run.limit_s + by_s)
 
     def close(self) -> None:
         """End the thread; runs that are under way have no limit from now on."""

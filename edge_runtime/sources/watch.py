@@ -77,9 +77,10 @@ class FileWatch:
 
     A file is read when this box has seen it unchanged for :data:`PATIENCE_S` (:data:`UNFILLED_S` where it ends in
     zeros), by its own monotonic clock, for a share's may be wrong; where ``whole`` finds its end, two looks that agree
-    will do, a poll apart, or one at an old file. Names that begin with a dot or end in ``.part`` or ``.tmp`` are not
-    looked at, nor is anything but regular files. One that may not be read comes as refused, and again when its rights
-    have changed.
+    will do, a poll apart, or one at an old file. What is to be read once keeps its order: there, one that may not be
+    finished holds up those behind it, which grow older meanwhile. Names that begin with a dot or end in ``.part`` or
+    ``.tmp`` are not looked at, nor is anything but regular files. One that may not be read comes as refused, and again
+    when its rights have changed.
 
     :param limit: bytes of a file that are read at most, and one more.
     :param whole: tells a finished content from one that is cut off; None where contents do not show it.
@@ -110,7 +111,7 @@ class FileWatch:
         self._ready: deque[_Ready] = deque()
         self._uncommitted: list[tuple[bytes, int, int]] = []
         self._folder_time = -1
-        self._next_scan = self._next_recheck = self._look_s = 0.0
+        self._next_take = self._next_scan = self._next_recheck = self._look_s = 0.0
         self._scanned = False
         self._trouble: str | None = None
         self._refused: dict[str, _Refused] = {}
@@ -132,18 +133,19 @@ class FileWatch:
         """
         deadline = time.monotonic() + timeout_s
         while True:
-            while self._ready:
+            while self._ready and time.monotonic() >= self._next_take:
                 if (file := self._take(self._ready.popleft())) is not None:
                     return file
             now = time.monotonic()
             if self.finished:
                 return None
-            if now >= self._next_scan:
+            if not self._ready and now >= self._next_scan:
                 self._scan(now)
             elif now >= deadline:
                 return None
             else:
-                time.sleep(max(0.0, min(self._next_scan, deadline) - now))
+                wake = self._next_take if self._ready else self._next_scan
+                time.sleep(max(0.0, min(wake, deadline) - now))
 
     def done(self, file: File) -> None:
         """All of this file has been handed on: :meth:`commit` may remember it, unless there was nothing to read."""
@@ -227,9 +229,8 @@ class FileWatch:
                     continue
                 del refused[name]
             if self._whole is not None and found.st_mtime_ns < settled_ns:
-                # Some programs give a file its time before its content; what is to be read once is believed.
-                age_s = (time.time_ns() - found.st_mtime_ns) / 1e9 if self._once else 0.0
-                ready.append(_Ready(found.st_mtime_ns, name, look, now - age_s, found.st_ctime_ns))
+                # Its time proves nothing besides: some programs give it to a file before its content.
+                ready.append(_Ready(found.st_mtime_ns, name, look, now, found.st_ctime_ns))
             else:
                 waiting[name] = _Pending(look, now, self._first_wait_s())
 
@@ -268,7 +269,11 @@ class FileWatch:
             self._waiting[name] = _Pending(found, time.monotonic(), self._first_wait_s())
             return None
         if time.monotonic() - ready.since < (wait_s := self._wait_s(data)):
-            self._waiting[name] = _Pending(look, ready.since, wait_s)
+            if self._once:
+                self._ready.appendleft(ready)
+                self._next_take = ready.since + wait_s
+            else:
+                self._waiting[name] = _Pending(look, ready.since, wait_s)
             return None
         if problem is not None:
             # The time of before the attempt: rights that changed since then are news.

@@ -185,7 +185,7 @@
         <translation>立即重试</translation>
     </message>
     <message>
-        <source>Offline: {changes} changes and {objects} objects ({size}) wait here and go out later. Work goes on.</source>
+        <source>Offline. Changes that wait here: {changes}; objects: {objects} ({size}). Work goes on.</source>
         <translation>离线：{changes} 条变更和 {objects} 个对象（{size}）保存在本机，稍后发出。工作可以照常进行。</translation>
     </message>
 </context>
@@ -940,24 +940,24 @@
         <translation>桌面之间的冲突：{n}</translation>
     </message>
     <message>
-        <source>{value} – {desktop}, {when}</source>
-        <translation>{value} – {desktop}，{when}</translation>
-    </message>
-    <message>
-        <source>Stands: {said}</source>
-        <translation>当前：{said}</translation>
-    </message>
-    <message>
-        <source>The other one: {said}</source>
-        <translation>另一个：{said}</translation>
-    </message>
-    <message>
         <source>Take the other one</source>
         <translation>采用另一个</translation>
     </message>
     <message>
+        <source>The other one</source>
+        <translation>另一个</translation>
+    </message>
+    <message>
         <source>Keep what stands</source>
         <translation>保留当前值</translation>
+    </message>
+    <message>
+        <source>What stands</source>
+        <translation>当前值</translation>
+    </message>
+    <message>
+        <source>{desktop}, {when}</source>
+        <translation>{desktop}，{when}</translation>
     </message>
     <message>
         <source>Box {name}</source>
@@ -1497,7 +1497,7 @@
         <translation>请先填写名称。</translation>
     </message>
     <message>
-        <source>About {n} held-out samples: the gate needs at least {least} to judge a model. Label more, or hold out a larger share.</source>
+        <source>Held-out samples: about {n}. The gate needs at least {least} to judge a model. Label more, or hold out a larger share.</source>
         <translation>留出样本约 {n} 个：质量门至少需要 {least} 个才能评判模型。请标注更多样本，或提高留出比例。</translation>
     </message>
     <message>
@@ -2079,7 +2079,7 @@
         <translation>将统计数据写入存储</translation>
     </message>
     <message>
-        <source>in the store {rows} ({files} files, {size})</source>
+        <source>in the store {rows} (files: {files}, {size})</source>
         <translation>存储中 {rows}（{files} 个文件，{size}）</translation>
     </message>
     <message>
@@ -3793,7 +3793,7 @@
         <translation>作业：{n}</translation>
     </message>
     <message>
-        <source>{n} of {all} boxes answer</source>
+        <source>Boxes that answer: {n} of {all}</source>
         <translation>{all} 台边缘盒中 {n} 台应答</translation>
     </message>
     <message>
@@ -3864,7 +3864,7 @@
         <translation>已存入</translation>
     </message>
     <message>
-        <source>{n} samples, which come when they are opened</source>
+        <source>Samples that come when they are opened: {n}</source>
         <translation>{n} 个样本，打开时才下载</translation>
     </message>
     <message>
@@ -4010,7 +4010,7 @@
         <translation>给帮助您的人：这台电脑和它的盒子所知的自身情况，不含机密。</translation>
     </message>
     <message>
-        <source>{path}: {count} files. Look through it before you hand it on.</source>
+        <source>{path}. Files: {count}. Look through it before you hand it on.</source>
         <translation>{path}：{count} 个文件。转交之前请先看一遍。</translation>
     </message>
     <message>
@@ -4271,7 +4271,7 @@
         <translation>历次巡检</translation>
     </message>
     <message>
-        <source>{n} of {all} boxes lack something; {size} to bring</source>
+        <source>Boxes that lack something: {n} of {all}; {size} to bring</source>
         <translation>{all} 个边缘盒中有 {n} 个缺少内容；需携带 {size}</translation>
     </message>
     <message>
@@ -4343,7 +4343,7 @@
         <translation>为出行打包</translation>
     </message>
     <message>
-        <source>Packed into {folder}: {n} files, {size}.</source>
+        <source>Packed into {folder}. Files: {n}, {size}.</source>
         <translation>已打包到 {folder}：{n} 个文件，{size}。</translation>
     </message>
     <message>
@@ -4587,6 +4587,10 @@
     <message>
         <source>Spool missing</source>
         <translation>暂存区丢失</translation>
+    </message>
+    <message>
+        <source>Hangs on a program&apos;s request</source>
+        <translation>答复程序请求时卡住</translation>
     </message>
     <message>
         <source>Answers no programs</source>
@@ -5749,7 +5753,7 @@
         <translation>本机无法收听广播：{problem}。</translation>
     </message>
     <message>
-        <source>Far more boxes are announced than there can be; {count} announcements were left out.</source>
+        <source>Far more boxes are announced than there can be. Announcements left out: {count}.</source>
         <translation>广播的边缘盒数量远超可能；已忽略 {count} 条广播。</translation>
     </message>
     <message>
@@ -5757,7 +5761,7 @@
         <translation>请找出在网络上泛洪的机器。在此之前请直接填写边缘盒的地址。</translation>
     </message>
     <message>
-        <source>More was announced at once than this machine could take in: its system dropped {count} packets.</source>
+        <source>More was announced at once than this machine could take in. Packets that were dropped: {count}.</source>
         <translation>一次收到的通告超过了本机的接收能力：系统丢弃了 {count} 个数据包。</translation>
     </message>
     <message>
@@ -5765,7 +5769,7 @@
         <translation>请再找一次，时间长一些（--seconds 10），或允许更大的缓冲区：`sudo sysctl net.core.rmem_max=8388608`。</translation>
     </message>
     <message>
-        <source>{count} announcements name a box at an address where another key answers.</source>
+        <source>Announcements that name a box at an address where another key answers: {count}.</source>
         <translation>{count} 条广播所称的地址由另一把密钥应答。</translation>
     </message>
     <message>
@@ -5773,7 +5777,7 @@
         <translation>这些广播已忽略。过期条目会短暂如此；大量出现则是冒充者所为。</translation>
     </message>
     <message>
-        <source>{count} announcements could not be read.</source>
+        <source>Announcements that could not be read: {count}.</source>
         <translation>{count} 条广播无法读取。</translation>
     </message>
     <message>

@@ -98,6 +98,42 @@ def trapped_model(*, rounds: float = 5e15) -> bytes:
     )
 
 
+def stubborn_model(*, rounds: int = 80_000) -> bytes:
+    """Says what :func:`brightness_model` says, and on a white frame is at a single node for so many rounds, 50,000
+    comparisons each, out of which the runtime does not let itself be called."""
+    width = 50_000
+    return _model(
+        [
+            helper.make_node("Cast", ["frame"], ["pixels"], to=TensorProto.FLOAT),
+            helper.make_node("ReduceMean", ["pixels", "axes"], ["mean"], keepdims=0),
+            helper.make_node("Sub", ["mean", "threshold"], ["above"]),
+            helper.make_node("Reshape", ["above", "column"], ["tall"]),
+            helper.make_node("MatMul", ["tall", "weights"], ["said"]),
+            helper.make_node("ReduceMax", ["pixels"], ["most"], keepdims=0),
+            helper.make_node("Sub", ["most", "white"], ["glare"]),
+            helper.make_node("Relu", ["glare"], ["too_bright"]),
+            helper.make_node("Mul", ["too_bright", "vast"], ["patience"]),
+            helper.make_node("Cast", ["patience"], ["more"], to=TensorProto.INT64),
+            helper.make_node("Add", ["more", "least"], ["length"]),
+            helper.make_node("Expand", ["most", "length"], ["sea"]),
+            helper.make_node("MaxPool", ["sea"], ["tops"], kernel_shape=[width], strides=[1]),
+            helper.make_node("ReduceMax", ["tops"], ["top"], keepdims=0),
+            helper.make_node("Mul", ["top", "nothing"], ["silence"]),
+            helper.make_node("Add", ["said", "silence"], ["logits"]),
+        ],
+        {
+            "axes": np.array([1, 2, 3], np.int64),
+            "threshold": np.array(128.0, np.float32),
+            "column": np.array([-1, 1], np.int64),
+            "weights": np.array([[-0.05, 0.05]], np.float32),
+            "white": np.array(250.0, np.float32),
+            "vast": np.array([0, 0, rounds / 5], np.float32),
+            "least": np.array([1, 1, width], np.int64),
+            "nothing": np.array(0.0, np.float32),
+        },
+    )
+
+
 def greedy_model() -> bytes:
     """A few hundred bytes which ask for 4 GiB on the first frame."""
     return _model(

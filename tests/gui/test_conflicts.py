@@ -48,6 +48,12 @@ def test_a_conflict_is_shown_with_both_values_and_taken(full_bench: Bench, tmp_p
     assert page.conflicts.isVisible()
     (one,) = conflicts.list_conflicts(full_bench.context)
     assert (one.stands, one.other) == ("theirs", "mine")
+    stands, other = (page.conflicts.values[one.conflict, take] for take in (False, True))
+    assert (stands.text(), other.text()) == ("theirs", "mine")
+    assert stands.fontInfo().pixelSize() == other.fontInfo().pixelSize()
+    assert stands.palette().windowText() == other.palette().windowText()
+    assert abs(stands.width() - other.width()) <= 1
+    assert stands.mapTo(page, stands.rect().topLeft()).y() == other.mapTo(page, other.rect().topLeft()).y()
     button = page.conflicts.buttons[one.conflict, True]
     assert sample[:12] in button.accessibleName()
     button.click()

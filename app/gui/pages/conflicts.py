@@ -5,11 +5,11 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from PySide6.QtWidgets import QVBoxLayout, QWidget
+from PySide6.QtWidgets import QLabel, QVBoxLayout, QWidget
 
 from app.gui import formats
 from app.gui.pages.base import Page
-from app.gui.widgets import Button, card, clear, column, label, row
+from app.gui.widgets import Button, card, clear, column, label, line, row
 from app.usecases import conflicts
 from app.usecases.conflicts import Conflict
 
@@ -28,6 +28,8 @@ class ConflictPanel(QWidget):
         self._cards: QVBoxLayout = column(gap=12)
         self.buttons: dict[tuple[str, bool], Button] = {}
         """By conflict, and whether the other value is taken."""
+        self.values: dict[tuple[str, bool], QLabel] = {}
+        """The same for what the two are."""
         self.setLayout(column(self._heading, self._cards, gap=8))
         self.hide()
 
@@ -44,42 +46,32 @@ class ConflictPanel(QWidget):
             return
         self._shown = wanted
         clear(self._cards)
-        self.buttons = {}
+        self.buttons, self.values = {}, {}
         for one in wanted:
             self._cards.addWidget(self._card(one))
 
     def _card(self, one: Conflict) -> QWidget:
-        stands, other = self._value(one, one.stands), self._value(one, one.other)
-        said = self.tr("{value} – {desktop}, {when}")
-        lines = column(
-            label(self._title(one), "section", wrap=True, selectable=True),
-            label(
-                self.tr("Stands: {said}").format(
-                    said=said.format(value=stands, desktop=one.stands_by, when=formats.clock(one.stands_ms))
-                ),
-                wrap=True,
-                selectable=True,
-            ),
-            label(
-                self.tr("The other one: {said}").format(
-                    said=said.format(value=other, desktop=one.other_by, when=formats.clock(one.other_ms))
-                ),
-                "caption",
-                wrap=True,
-                selectable=True,
-            ),
-            gap=2,
-        )
-        offered = []
-        for take, icon, word in (
-            (True, "undo", self.tr("Take the other one")),
-            (False, "ok", self.tr("Keep what stands")),
-        ):
-            button = Button(word, icon, clicked=partial(self.decide, one, take=take))
-            button.setAccessibleName(f"{self._title(one)}: {word}")
-            self.buttons[one.conflict, take] = button
-            offered.append(button)
-        return card(lines, row(*offered, 1, gap=12), gap=8, padding=12)
+        choices = row(self._choice(one, take=False), line(upright=True), self._choice(one, take=True), gap=16)
+        choices.setStretch(0, 1)
+        choices.setStretch(2, 1)
+        return card(label(self._title(one), "section", wrap=True, selectable=True), choices, gap=8, padding=12)
+
+    def _choice(self, one: Conflict, *, take: bool) -> QVBoxLayout:
+        """A value and its button. Both look alike: neither desktop is more right than the other."""
+        if take:
+            head, icon, word = self.tr("The other one"), "undo", self.tr("Take the other one")
+            value, desktop, at_ms = one.other, one.other_by, one.other_ms
+        else:
+            head, icon, word = self.tr("What stands"), "ok", self.tr("Keep what stands")
+            value, desktop, at_ms = one.stands, one.stands_by, one.stands_ms
+        said = self.tr("{desktop}, {when}").format(desktop=desktop, when=formats.clock(at_ms))
+        button = Button(word, icon, clicked=partial(self.decide, one, take=take))
+        button.setAccessibleName(f"{self._title(one)}: {word}")
+        shown = label(self._value(one, value), wrap=True, selectable=True)
+        self.buttons[one.conflict, take] = button
+        self.values[one.conflict, take] = shown
+        words = column(label(head, "caption"), shown, label(said, "caption", wrap=True, selectable=True), gap=2)
+        return column(words, 1, row(button, 1), gap=8)
 
     def decide(self, one: Conflict, *, take: bool) -> None:
         """Here and, with the next sync, on every desktop."""

@@ -74,7 +74,7 @@ class FreezeDataset(FormDialog):
         words = ""
         if expected < self._least:
             words = self.tr(
-                "About {n} held-out samples: the gate needs at least {least} to judge a model. "
+                "Held-out samples: about {n}. The gate needs at least {least} to judge a model. "
                 "Label more, or hold out a larger share."
             ).format(n=expected, least=self._least)
         self._warning.setText(words)

@@ -90,7 +90,7 @@ class MetricsSettings(QWidget):
         )
 
     def _words(self, one: KindStatus) -> str:
-        there = self.tr("in the store {rows} ({files} files, {size})").format(
+        there = self.tr("in the store {rows} (files: {files}, {size})").format(
             rows=formats.count(one.rows), files=formats.count(one.files), size=formats.size(one.bytes)
         )
         waiting = self.tr("waiting {count}").format(count=formats.count(one.waiting))

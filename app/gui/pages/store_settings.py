@@ -82,7 +82,7 @@ class StoreSettings(QWidget):
             ),
         ]
         if status.stored:
-            words = self.tr("{n} samples, which come when they are opened")
+            words = self.tr("Samples that come when they are opened: {n}")
             facts.append((self.tr("Only in the store"), words.format(n=formats.count(status.stored))))
         if status.queued:
             facts.append((self.tr("Queued"), self.tr("The store was away; the next sync goes on from here.")))

@@ -80,7 +80,7 @@ class SupportSettings(QWidget):
         return dialog
 
     def show_made(self, made: SupportBundle) -> None:
-        words = self.tr("{path}: {count} files. Look through it before you hand it on.")
+        words = self.tr("{path}. Files: {count}. Look through it before you hand it on.")
         text = words.format(path=made.path, count=len(made.files))
         if made.left_out:
             text += " " + self.tr("Left out: {what}").format(what="; ".join(made.left_out))

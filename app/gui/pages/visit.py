@@ -199,7 +199,7 @@ class VisitView(QWidget):
         self.plan, self._boxes = plan, known
         lacking = sum(bool(box.needs) for box in plan.boxes)
         self._subtitle.setText(
-            self.tr("{n} of {all} boxes lack something; {size} to bring").format(
+            self.tr("Boxes that lack something: {n} of {all}; {size} to bring").format(
                 n=lacking, all=len(plan.boxes), size=formats.size(plan.bytes)
             )
         )
@@ -300,7 +300,7 @@ class VisitView(QWidget):
         )
 
     def _packed(self, made: PackReport) -> None:
-        words = self.tr("Packed into {folder}: {n} files, {size}.").format(
+        words = self.tr("Packed into {folder}. Files: {n}, {size}.").format(
             folder=made.folder, n=formats.count(made.files), size=formats.size(made.bytes)
         )
         if made.missing:

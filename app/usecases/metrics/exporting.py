@@ -27,6 +27,7 @@ from cloud_sync.metrics.plan import MOST_ROWS, File, joined, to_merge
 from cloud_sync.metrics.rollup import SPANS, Span, three_figures
 from cloud_sync.metrics.tables import FORMS
 from edge_runtime.contracts.errors import ObjectCorrupt, ObjectMissing
+from edge_runtime.contracts.text import counted
 
 if TYPE_CHECKING:
     from arro3.core import RecordBatch
@@ -208,7 +209,7 @@ class _Export:
     def _merge(self) -> None:
         for group in to_merge(metric_files.crowded(self._ctx.database), self._now_ms):
             self._cancel.check()
-            self._progress(ProgressEvent(step="merge", message=f"{len(group)} files"))
+            self._progress(ProgressEvent(step="merge", message=counted(len(group), "file", "files")))
             bodies = [body for file in group if (body := self._own_body(file)) is not None]
             if len(bodies) != len(group):
                 continue
@@ -307,7 +308,7 @@ def lost(ctx: Context, files: Sequence[File]) -> None:
                 metric_files.mark_labels_sent(writer, 0)
             else:
                 metric_rollups.send_again(writer, kind, box)
-        message = f"{len(files)} files of figures were lost in the object store; what is still here goes there again."
+        message = f"Files of figures lost in the object store: {len(files)}; what is still here goes there again."
         writer.activity("metrics.lost", files[0].partition.box, message)
 
     ctx.database.write(work)

@@ -121,7 +121,9 @@ def _expire(ctx: Context, store: ObjectStore, rules: Retention) -> int:
     for kind, days in limits.items():
         over = expired(metric_files.written(ctx.database, kind), kind, days, now_ms())
         if over:
-            message = f"{len(over)} files of {kind} go from the object store: they are older than {days} days."
+            message = (
+                f"Files of {kind} that go from the object store, older than the limit in days ({days}): {len(over)}."
+            )
 
             def work(writer: Writer, over: list[File] = over, kind: str = kind, message: str = message) -> None:
                 metric_files.doom(writer, over)

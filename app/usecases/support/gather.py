@@ -161,7 +161,7 @@ def _settings(home: Path) -> Facts:
         raise ConfigInvalid("It is not JSON.")
     shown, hidden = known_part(body, Settings)
     if hidden:
-        shown["(not shown)"] = f"{hidden} keys or values that are not known here"
+        shown["(not shown)"] = f"keys or values that are not known here: {hidden}"
     return Facts(shown, unseen=text)
 
 

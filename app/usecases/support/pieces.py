@@ -78,7 +78,7 @@ class Configuration:
     def told(self, redactor: Redactor) -> str:
         text = as_toml(redactor.value(dict(self.shown)))
         if self.hidden:
-            text = f"# {self.hidden} keys or values that are not known here are not shown.\n" + text
+            text = f"# Keys or values that are not known here and not shown: {self.hidden}\n" + text
         return "# Written anew for this bundle: no comments, and of sources only what tells them apart.\n" + text
 
 

@@ -42,6 +42,7 @@ from edge_runtime.contracts.errors import (
     PackUnwritable,
     TrustRefused,
 )
+from edge_runtime.contracts.text import counted
 from edge_runtime.plain_files import open_plain
 from edge_runtime.update.durable import sync_folder, write_durably
 
@@ -113,7 +114,7 @@ def pack_visit(
         _tidy(dest, {source.file.sha256 for source in sources})
     written = sum(source.file.size for source in lacking)
     digest = hashlib.sha256(wire.encode(listed)).hexdigest()
-    words = f"Packed {len(sources)} files for a visit; the list is {digest[:12]}."
+    words = f"Packed {counted(len(sources), 'file', 'files')} for a visit; the list is {digest[:12]}."
     ctx.database.write(lambda writer: writer.activity("visit.packed", digest, words))
     return PackReport(
         folder=str(dest),

@@ -13,7 +13,7 @@ from app.context import Context
 from app.store import datasets as dataset_store
 from app.store import objects
 from app.store.records import DatasetItem, Sample
-from app.usecases import datasets, samples
+from app.usecases import activity, datasets, samples
 from app.usecases.progress import CancelToken, ProgressEvent
 from edge_runtime.contracts.errors import Cancelled, InputInvalid, NotFound, ObjectCorrupt
 from tests.unit.app.rows import jpeg, write_images
@@ -117,6 +117,7 @@ def test_labels_change_and_go_and_are_all_remembered(ctx: Context, folder: Path)
     samples.import_folder(ctx, folder)
     cat = next(s for s in samples.page_samples(ctx).rows if s.label == "cat").sample
     assert samples.label_samples(ctx, {cat: "tiger"}) == 1
+    assert activity.page_activity(ctx).rows[0].message == "Labelled 1 sample: tiger."
     assert samples.label_samples(ctx, {cat: "tiger"}) == 0
     assert samples.get_sample(ctx, cat[:8]).label == "tiger"
     assert samples.label_samples(ctx, {cat: None}) == 1

@@ -144,20 +144,13 @@ def test_a_place_on_the_disk_that_is_still_being_filled_is_no_image(
 
 
 def test_a_picture_that_ends_in_black_comes_in_the_end(
-    source: FolderSource, tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+    source: FolderSource, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(watch, "PATIENCE_S", 0.1)
     monkeypatch.setattr(watch, "UNFILLED_S", 0.5)
     body = cv2.imencode(".bmp", np.zeros((8, 8, 3), np.uint8))[1].tobytes()
     (folder / "black.bmp").write_bytes(body)
     assert take(source, 1)[0].data == body
-    monkeypatch.setattr(watch, "UNFILLED_S", 60.0)
-    os.utime(folder / "black.bmp", (1000, 1000))
-    once = FolderSource(str(folder), tmp_path / "once.db", SourceOptions(once=True))
-    read = once.read(0.0)
-    assert read is not None
-    assert read.data == body, "long since left alone"
-    once.close()
 
 
 def test_new_content_under_an_old_name_is_a_new_frame(
@@ -332,6 +325,52 @@ def test_once_waits_for_what_is_being_written(tmp_path: Path, folder: Path, monk
     empty = FolderSource(str(folder), tmp_path / "memory.db", SourceOptions(once=True))
     empty.commit()
     empty.close()
+
+
+def test_once_takes_no_time_of_a_share_for_the_end_of_a_file(
+    tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The share's clock is far behind: what is being written now looks as if it had been left alone for years."""
+    monkeypatch.setattr(watch, "PATIENCE_S", 60.0)
+    put(folder, "before.jpg", at_s=999)
+    put(folder, "half.bmp", b"BM first half", at_s=1000)
+    put(folder, "behind.jpg", at_s=1001)
+    source = FolderSource(str(folder), tmp_path / "memory.db", SourceOptions(once=True))
+    assert take(source, 1)[0].name == "before.jpg"
+    assert source.read(0.4) is None
+    assert not source.finished
+    with (folder / "half.bmp").open("ab") as file:
+        file.write(b", second half")
+    os.utime(folder / "half.bmp", (1002, 1002))
+    monkeypatch.setattr(watch, "PATIENCE_S", 0.1)
+    source.close()
+    source = FolderSource(str(folder), tmp_path / "memory.db", SourceOptions(once=True))
+    assert [frame.name for frame in take(source, 3)] == ["before.jpg", "behind.jpg", "half.bmp"]
+    assert source.finished
+    source.close()
+
+
+def test_once_reads_on_when_a_file_that_held_it_up_has_grown(tmp_path: Path, folder: Path) -> None:
+    put(folder, "half.bmp", b"BM first half", at_s=1000)
+    put(folder, "whole.bmp", b"BM and its end", at_s=1001)
+    source = FolderSource(str(folder), tmp_path / "memory.db", SourceOptions(once=True))
+    assert source.read(0.0) is None
+    put(folder, "half.bmp", b"BM first half, second half", at_s=1002)
+    whole, grown = take(source, 2)
+    assert (whole.name, grown.data) == ("whole.bmp", b"BM first half, second half")
+    assert source.finished
+    source.close()
+
+
+def test_once_reads_finished_files_at_once(tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watch, "PATIENCE_S", 60.0)
+    for number in range(300):
+        put(folder, f"{number:03}.jpg", at_s=1000 + number)
+    source = FolderSource(str(folder), tmp_path / "memory.db", SourceOptions(once=True))
+    names = [frame.name for frame in iter(lambda: source.read(0.0), None)]
+    assert names == [f"{number:03}.jpg" for number in range(300)]
+    assert source.finished
+    source.close()
 
 
 def test_an_old_file_needs_no_second_look_unless_it_is_cut_off(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import math
 import re
 from collections.abc import Iterator
 from dataclasses import replace
@@ -16,22 +18,25 @@ from edge_runtime.config import Inference, split_address
 from edge_runtime.inference.engine import Engine
 from edge_runtime.inference.ports import LoadedModel
 from edge_runtime.inference.session import Tuning
+from edge_runtime.service import inference
 from edge_runtime.service.inference import InferenceListeners
+from edge_runtime.serving import shelf
 from edge_runtime.sources.push import PushBoard
 from tests.fakes import models
 from tests.unit.serving.raw_client import RawClient, request
+from tests.waiting import wait_until
 
 
 class Told:
     """Listeners, and what they complained about."""
 
-    def __init__(self, http: str, grpc: str) -> None:
-        self.problems: list[str] = []
+    def __init__(self, http: str, grpc: str, max_run_s: float = 30.0) -> None:
+        self.problems: list[tuple[str, str]] = []
         self.listeners = InferenceListeners(
-            Inference(http=http, grpc=grpc),
+            Inference(http=http, grpc=grpc, max_run_s=max_run_s),
             door=PushBoard(),
             collectors=list,
-            problem=self.problems.append,
+            alert=lambda kind, why: self.problems.append((kind, why)),
         )
 
 
@@ -44,8 +49,8 @@ def told() -> Iterator[Told]:
     told.listeners.close(10)
 
 
-def loaded(workers: int, version: str = "1") -> LoadedModel:
-    engine = Engine(models.brightness_model(), models.INPUT, models.OUTPUT, tuning=Tuning(workers=workers))
+def loaded(workers: int, version: str = "1", model: bytes | None = None) -> LoadedModel:
+    engine = Engine(model or models.brightness_model(), models.INPUT, models.OUTPUT, tuning=Tuning(workers=workers))
     return LoadedModel("bundle", engine, "bright", version)
 
 
@@ -89,11 +94,46 @@ def test_an_update_loses_no_figures(told: Told) -> None:
         assert totals(raw) == {"1": 3, "2": 1}
 
 
+def glare() -> bytes:
+    """A white frame, over HTTP."""
+    shape = [1, 1, models.SIDE, models.SIDE]
+    given = {"name": "frame", "datatype": "UINT8", "shape": shape, "data": [255] * models.SIDE**2}
+    return request("/v2/models/bright/infer", json.dumps({"inputs": [given]}).encode())
+
+
+def test_a_model_that_hangs_in_a_programs_request_is_told_of_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(inference, "HANGS_S", 0.1)
+    monkeypatch.setattr(shelf, "STUCK_S", 0.1)
+    told = Told(http="[::1]:0", grpc="", max_run_s=0.1)
+    listeners = told.listeners
+    listeners.tick()
+    listeners.show(loaded(1, model=models.stubborn_model()))
+    listeners._shelf.model("bright").run_s = math.inf
+    address = split_address(listeners.addresses["http"])
+    with RawClient(address) as program, RawClient(address) as other:
+        assert other.send(request("/v2/health/ready")).answer().status == 200
+        program.send(glare())
+
+        def hangs() -> bool:
+            listeners.tick()
+            return bool(told.problems)
+
+        wait_until(hangs, 30, "the run to be told of")
+        assert other.send(request("/v2/health/ready")).answer().status == 503
+        listeners.tick()
+        wait_until(lambda: listeners._shelf.pool.idle, 120, "the run to be over")
+        assert program.answer().status == 504
+    ((kind, why),) = told.problems
+    assert (kind, why.partition(" does not")[0]) == ("inference.hangs", "bright 1")
+    listeners.ask_to_stop()
+    listeners.close(10)
+
+
 def test_an_address_that_is_not_ours_is_told_once() -> None:
     told = Told(http="192.0.2.1:0", grpc="192.0.2.1:0")
     told.listeners.tick()
-    assert [problem.partition(":")[0] for problem in told.problems] == [
-        "The box cannot listen on 192.0.2.1 port 0",
+    assert [(kind, why.partition(":")[0]) for kind, why in told.problems] == [
+        ("inference.not-listening", "The box cannot listen on 192.0.2.1 port 0"),
     ] * 2
-    assert all("an address of this machine" in problem for problem in told.problems)
+    assert all("an address of this machine" in why for _, why in told.problems)
     told.listeners.close(10)
