@@ -350,10 +350,12 @@ def test_what_cannot_be_packed_is_said_beforehand(
         packing.pack_visit(ctx, stick, cancel=token)
     with pytest.raises(NotFound):
         taking_over.open_pack(ctx, stick)
-    with monkeypatch.context() as patch:
-        patch.setattr(ctx, "identity", create_identity(tmp_path / "keys", "stranger"))
-        with pytest.raises(TrustRefused):
-            packing.pack_visit(ctx, stick)
+    ctx.places.keys.rename(tmp_path / "keys")
+    create_identity(ctx.places.keys, "stranger")
+    with pytest.raises(TrustRefused):
+        packing.pack_visit(ctx, stick)
+    shutil.rmtree(ctx.places.keys)
+    (tmp_path / "keys").rename(ctx.places.keys)
     ctx.blobs.path(model.sha256).write_bytes(b"damaged on this desktop")
     with pytest.raises((ObjectCorrupt, LinesideError)):
         packing.pack_visit(ctx, stick)

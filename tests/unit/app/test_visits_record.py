@@ -312,11 +312,10 @@ def test_a_machine_without_fonts_says_so_and_single_characters_are_written_as_nu
     assert fonts.drawable("Report 报告 łódź \ue000", chosen) == "Report 报告 łódź [U+E000]"
 
 
-def test_a_desktop_that_the_root_does_not_list_writes_no_report(
-    ctx: Context, ended: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_desktop_that_the_root_does_not_list_writes_no_report(ctx: Context, ended: str, tmp_path: Path) -> None:
     from edge_runtime.identity import create_identity
 
-    monkeypatch.setattr(ctx, "identity", create_identity(tmp_path / "keys", "stranger"))
+    ctx.places.keys.rename(tmp_path / "keys")
+    create_identity(ctx.places.keys, "stranger")
     with pytest.raises(TrustRefused):
         reporting.write_report(ctx, ended, tmp_path / "report.html")
