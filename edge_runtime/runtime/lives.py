@@ -36,6 +36,8 @@ class ProgramLife:
     """``begun``: not up yet; ``failed``: by an error that nobody knew; ``ended``: by order, or with an explanation."""
     newest: bool = True
     """Neither a model nor a configuration was changed since it was committed: whichever changed last is suspected."""
+    newest_before: bool = False
+    """The same of the version before it, when this one was committed."""
     others: str = ""
     """Names the model and the configuration that it runs with."""
 
@@ -60,6 +62,14 @@ def begin_life(
         why = trace or ("Killed for want of memory" if starved else "")
     life = replace(last, kernel_boot=kernel_boot, oom_kills=oom_kills, state="begun")
     return (replace(life, crashes=last.crashes + 1), why) if why else (life, "")
+
+
+def return_from(left: ProgramLife, life: ProgramLife) -> ProgramLife:
+    """The life of the version to which the box returns by itself: that is no newer for coming back. Pure.
+
+    :param left: of the version that crashed.
+    """
+    return replace(life, newest=left.newest and left.newest_before)
 
 
 def read_life(path: Path) -> ProgramLife:

@@ -324,7 +324,8 @@ class RuntimeKeeper:
             return
         self._watch = None
         life = ProgramLife(bundle=self.status().bundle, kernel_boot=kernel_boot(), oom_kills=oom_kills(), state="up")
-        note_life(self._life, replace(life, others=self._others()))
+        before = read_life(self._life)
+        note_life(self._life, replace(life, others=self._others(), newest_before=before.newest))
         self._note("runtime.committed", f"The version {running_version()} runs from now on.")
 
     def _answers(self) -> bool:
