@@ -115,8 +115,7 @@ class Configuration:
         :param excused, program: as :func:`edge_runtime.service.crashes.begin_life`.
         :returns: the crash, and who is suspected now: the model where there is nothing to go back to.
         """
-        changed = versions.last_change(self.history)
-        crash = self._around.crashes.begin(excused=excused, configuration=changed, program=program)
+        crash = self._around.crashes.begin(excused=excused, configuration=self.last_change, program=program)
         if crash is None or crash.suspect != "configuration" or crash.count < RETURNS_AFTER:
             return crash
         bad, older = self.history.in_state("in-force"), self._record.before_last_change()
@@ -138,8 +137,13 @@ class Configuration:
         self.current = self.found.sound.config
         self._around.spool.limit_to(self.current.spool)
         self._around.go_by(self.current)
-        self._around.crashes.configured(versions.last_change(self.history))
+        self._around.crashes.configured(self.last_change)
         return replace(crash, suspect="none")
+
+    @property
+    def last_change(self) -> int:
+        """See :func:`edge_runtime.configuring.versions.last_change`."""
+        return versions.last_change(self.history)
 
     def status(self) -> ConfigStatus | None:
         return versions.status(self.history)
@@ -349,7 +353,7 @@ class Configuration:
         self._trying = None
         self._around.settle(trying.config)
         self._record.save(versions.commit(self.history))
-        self._around.crashes.configured(versions.last_change(self.history))
+        self._around.crashes.configured(self.last_change)
         if version := self.history.in_state("in-force"):
             self._around.tell_committed(version)
         self._around.changed()

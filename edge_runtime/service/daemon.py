@@ -246,7 +246,7 @@ class Daemon:
             trial_seconds=lambda: self._configuration.current.update.trial_seconds,
             turns=self._turns,
             submit=self._slow.submit,
-            others=lambda: (self._configuration.status(), self._installer.slots()),
+            others=lambda: (self._configuration.last_change, self._installer.slots()),
             orders=orders,
         )
         parts = (roots, api, configs, self._objects, clock, renewal, witness, self._drills, self.runtime)
