@@ -5,6 +5,7 @@ from __future__ import annotations
 import hmac
 import logging
 import secrets
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -153,6 +154,15 @@ class ConfigStore:
         if self.digest(body) != version.digest:
             raise NotFound(f"The text of version {version.number} is not what was kept on this box.")
         return body
+
+    def newest_usable(self, versions: Iterable[ConfigVersion]) -> tuple[ConfigVersion, Found] | None:
+        """The first of these of which the box can go by the whole text; None: of none."""
+        for version in versions:
+            with suppress(NotFound, ConfigInvalid):
+                text = self.text(version)
+                config = parse_config(text.decode("utf-8", "replace"))
+                return version, Found(text, Sound(config, tuple(range(len(config.pipeline))), ()))
+        return None
 
     def _text(self, number: int) -> Path:
         return self._folder / f"{number}.toml"

@@ -7,6 +7,7 @@ interrupts, :func:`recover` tells by the file alone which of the two it is.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 from edge_runtime.contracts.configuring import (
@@ -16,6 +17,7 @@ from edge_runtime.contracts.configuring import (
     ConfigState,
     ConfigVersion,
 )
+from edge_runtime.contracts.status import ConfigStatus
 
 MAX_KEPT_BYTES = 2 * 2**20
 """Of all texts together; what counts now is kept in any case."""
@@ -92,13 +94,58 @@ def without_waiting(history: ConfigHistory) -> ConfigHistory:
 def before(history: ConfigHistory) -> ConfigVersion | None:
     """The version that was in force before the one that is."""
     now = history.in_state("in-force")
-    others = (one for one in reversed(history.versions) if one.state == "replaced")
-    return next((one for one in others if now is None or one.digest != now.digest), None)
+    return next((one for one in _counted(history) if now is None or one.digest != now.digest), None)
+
+
+def status(history: ConfigHistory) -> ConfigStatus | None:
+    """What a box says of it; None: none is in force."""
+    in_force, trial, waiting = (history.in_state(state) for state in ("in-force", "trial", "waiting"))
+    if in_force is None:
+        return None
+    return ConfigStatus(
+        in_force=in_force.number,
+        trial=trial.number if trial else None,
+        waiting=waiting.number if waiting else None,
+    )
+
+
+def last_change(history: ConfigHistory) -> int:
+    """The number of the version since which nothing but the box's name was changed; 0: none is in force."""
+    now = history.in_state("in-force")
+    if now is None:
+        return 0
+    if now.origin != "renamed":
+        return now.number
+    older = (one for one in _counted(history) if one.number < now.number)
+    return next((one.number for one in older if one.origin != "renamed"), now.number)
+
+
+def earlier(history: ConfigHistory) -> tuple[ConfigVersion, ...]:
+    """Those that were in force before the last change, the newest first."""
+    now, changed = history.in_state("in-force"), last_change(history)
+    return tuple(one for one in _counted(history) if one.number < changed and (now is None or one.digest != now.digest))
+
+
+def leave(history: ConfigHistory, number: int, reason: str) -> ConfigHistory:
+    """The one in force did badly long after its trial: this older one is in force again."""
+    now, older = history.in_state("in-force"), history.version(number)
+    if now is None or older is None:
+        return history
+    history = _put(history, replace(now, state="returned", reason=reason[:1000]))
+    return _put(history, replace(older, state="in-force"))
+
+
+def _counted(history: ConfigHistory) -> Iterator[ConfigVersion]:
+    """Those that once were in force and are no more, the newest first."""
+    return (one for one in reversed(history.versions) if one.state == "replaced" and one.counted)
 
 
 def _retire(history: ConfigHistory, state: ConfigState) -> ConfigHistory:
     return ConfigHistory(
-        versions=tuple(replace(one, state="replaced") if one.state == state else one for one in history.versions)
+        versions=tuple(
+            replace(one, state="replaced", counted=state != "waiting") if one.state == state else one
+            for one in history.versions
+        )
     )
 
 

@@ -10,7 +10,8 @@ from msgspec import Meta
 from edge_runtime.contracts.rows import Count, Digest, Moment
 
 ConfigState = Literal["trial", "in-force", "waiting", "replaced", "returned"]
-"""``waiting``: it stands in ``edge.toml`` and counts from the next start; ``returned``: it failed its trial."""
+"""``waiting``: it stands in ``edge.toml`` and counts from the next start; ``returned``: it failed its trial, or
+the box crashed again and again with it."""
 ConfigOrigin = Literal["found", "sent", "edited", "returned-to", "renamed"]
 """``edited``: by hand, on the box."""
 MAX_VERSIONS = 20
@@ -33,8 +34,10 @@ class ConfigVersion:
     state: ConfigState
     of: Count | None = None
     """The version whose text it has, where somebody went back to one."""
+    counted: bool = True
+    """False: an edit by hand that was undone or replaced before it counted."""
     reason: Annotated[str, Meta(max_length=1000)] = ""
-    """Why it failed its trial, or what is amiss with it."""
+    """Why it was given up, or what is amiss with it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,7 +20,7 @@ from edge_runtime.contracts import wire
 from edge_runtime.contracts.errors import InputInvalid, LinesideError
 from edge_runtime.contracts.runtime_errors import RuntimeUnusable
 from edge_runtime.runtime.base import Base
-from edge_runtime.runtime.lives import RETURNS_AFTER, ProgramLife, begin_life, note_life, read_life
+from edge_runtime.runtime.lives import RETURNS_AFTER, ProgramLife, begin_life, note_life, read_life, return_from
 from edge_runtime.runtime.slot import check_slot
 from edge_runtime.runtime.trial import Begun, Handover, at_start
 from edge_runtime.service.crashes import last_trace, oom_kills
@@ -119,7 +119,7 @@ def _living(home: Path, base: Base, table: SlotTable, said: list[str]) -> SlotTa
         reason = f"it crashed {life.crashes} times in a row, the last time: {how}"
         said.append(f"The version {table.slot(table.committed).version} was given up: {reason}.")
         table = _runnable(home, base, revert(table, reason, to_none=True), said)
-        life, _how = begin(table)
+        life = return_from(life, begin(table)[0])
     note_life(path, life)
     return table
 

@@ -35,9 +35,11 @@ class ProgramLife:
     state: Literal["begun", "up", "failed", "ended"] = "ended"
     """``begun``: not up yet; ``failed``: by an error that nobody knew; ``ended``: by order, or with an explanation."""
     newest: bool = True
-    """Neither a model nor a configuration was changed since it was committed: whichever changed last is suspected."""
+    """Model and configuration are those with which it was committed: whichever changed last is suspected."""
     others: str = ""
-    """Names the model and the configuration that it runs with."""
+    """Names the model and the configuration with which it was committed."""
+    others_before: str = ""
+    """The same of the version before it."""
 
 
 def begin_life(
@@ -60,6 +62,19 @@ def begin_life(
         why = trace or ("Killed for want of memory" if starved else "")
     life = replace(last, kernel_boot=kernel_boot, oom_kills=oom_kills, state="begun")
     return (replace(life, crashes=last.crashes + 1), why) if why else (life, "")
+
+
+def return_from(left: ProgramLife, life: ProgramLife) -> ProgramLife:
+    """The life of the version to which the box returns by itself: that is no newer for coming back. Pure.
+
+    :param left: of the version that crashed.
+    """
+    return replace(life, newest=left.newest and left.others == left.others_before, others=left.others_before)
+
+
+def beside(life: ProgramLife, others: str) -> ProgramLife:
+    """With what runs beside it now; what comes back is no later change, so it may be the newest again. Pure."""
+    return replace(life, newest=life.others == others) if life.others else replace(life, others=others)
 
 
 def read_life(path: Path) -> ProgramLife:

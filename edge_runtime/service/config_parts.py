@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Container
 from dataclasses import dataclass
 from pathlib import Path
 
 from edge_runtime.config import CONFIG_NAME, MAX_CONFIG_BYTES, EdgeConfig, config_error, parse_config, split_address
 from edge_runtime.configuring.trial import LineNow
+from edge_runtime.contracts.configuring import ConfigVersion
 from edge_runtime.contracts.errors import ConfigInvalid, DiskFull, LinesideError
+from edge_runtime.service.crashes import CrashWatch
 from edge_runtime.service.inference import InferenceListeners
 from edge_runtime.service.lineup import LineUp
 from edge_runtime.service.management import ManagementDoor, listening_socket
@@ -17,6 +20,8 @@ from edge_runtime.service.turns import Turns
 from edge_runtime.sources import check_pipelines
 from edge_runtime.update.durable import write_durably
 from edge_runtime.update.installer import Installer
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +34,7 @@ class Parts:
     installer: Installer
     spool: Spool
     turns: Turns
+    crashes: CrashWatch
     alert: Callable[[str, str], None]
     """kind, message."""
     changed: Callable[[], None]
@@ -42,11 +48,15 @@ class Parts:
         """
         if not trial:
             self.spool.limit_to(after.spool)
-        self.installer.limit_trials(after.update.trial_frames, after.update.trial_seconds)
-        self.inference.reconfigure(after.inference)
+        self.go_by(after)
         self.lines.apply(after, beside=trial)
         if before.management != after.management:
             self.door.reopen()
+
+    def go_by(self, after: EdgeConfig) -> None:
+        """Have all go by it but the lines, the limits of the spool, and the listener for desktops."""
+        self.installer.limit_trials(after.update.trial_frames, after.update.trial_seconds)
+        self.inference.reconfigure(after.inference)
 
     def settle(self, after: EdgeConfig) -> None:
         """The trial of ``after`` is over, and it is in force."""
@@ -63,6 +73,16 @@ class Parts:
 
     def audit(self, kind: str, message: str, who: str = "box") -> None:
         self.spool.audit(kind, message, who=who)
+
+    def tell_committed(self, version: ConfigVersion) -> None:
+        _log.info("a new configuration is in force")
+        self.audit("config.changed", f"{CONFIG_NAME} with {named(version.digest)} is in force.", version.who)
+
+    def tell_returned(self, version: ConfigVersion) -> None:
+        message = f"{CONFIG_NAME} with {named(version.digest)} was given up: {version.reason}"
+        _log.warning("%s", message)
+        self.audit("config.returned", message)
+        self.alert("config.returned", message)
 
     def put_back(self, path: Path, text: bytes, digest: str) -> None:
         """``edge.toml`` is gone, and with it what is in force: it could not be changed any more."""
@@ -97,6 +117,10 @@ class Parts:
                 listening_socket((host, 0 if port in held else port)).close()
             except LinesideError as error:
                 raise config_error(text, field, error.message) from error
+
+
+def named(digest: str) -> str:
+    return f"the digest {digest}"
 
 
 def problem_of(body: bytes) -> str:

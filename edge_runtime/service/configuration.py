@@ -6,21 +6,23 @@ import logging
 import threading
 import time
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from msgspec.structs import replace
+from msgspec import structs
 
 from edge_runtime.config import CONFIG_NAME, EdgeConfig, parse_config, read_config, require_parseable
 from edge_runtime.configuring import versions
 from edge_runtime.configuring.hidden import reveal
-from edge_runtime.configuring.store import ConfigStore, find_config
+from edge_runtime.configuring.store import find_config
 from edge_runtime.configuring.trial import Expected, LineNow, Seen, Trial, judge, live, to_judge
 from edge_runtime.contracts.config_errors import ConfigMoved
-from edge_runtime.contracts.configuring import ConfigChange, ConfigHistory, ConfigOrigin, ConfigReturn, ConfigVersion
-from edge_runtime.contracts.errors import BoxBusy, BoxRefused, ConfigInvalid, DiskFull, LinesideError, NotFound
+from edge_runtime.contracts.configuring import ConfigChange, ConfigHistory, ConfigOrigin, ConfigReturn
+from edge_runtime.contracts.errors import BoxBusy, BoxRefused, ConfigInvalid, LinesideError, NotFound
 from edge_runtime.contracts.status import ConfigStatus
-from edge_runtime.service.config_parts import Parts, problem_of
+from edge_runtime.service.config_parts import Parts, named, problem_of
+from edge_runtime.service.config_record import ConfigRecord
+from edge_runtime.service.crashes import RETURNS_AFTER, Crash
 from edge_runtime.sources import check_pipelines
 from edge_runtime.toml_lines import with_name
 from edge_runtime.update.durable import write_durably
@@ -57,14 +59,13 @@ class Configuration:
     """
 
     def __init__(self, home: Path) -> None:
-        self._path, self._store = home / CONFIG_NAME, ConfigStore(home)
+        self._path, self._record = home / CONFIG_NAME, ConfigRecord(home)
         self._box: Parts | None = None
         self._lock = threading.Lock()
         self.found = find_config(home)
         """What was taken at the start, and why that is not what stands in ``edge.toml``."""
         self.current = self.found.sound.config
         """What runs: in force, or on trial."""
-        self.history = ConfigHistory()
         self._trying: _Trying | None = None
         self._opened_as: dict[str, tuple[str, int]] = {}
         """Where the listener for desktops was opened, by what was asked for."""
@@ -81,7 +82,7 @@ class Configuration:
     def start(self, box: Parts) -> None:
         """Once, before anything runs: end what a power cut interrupted, and note what was edited since."""
         self._box = box
-        digest, before = self.digest(self.found.text), self._store.load()
+        digest, before = self.digest(self.found.text), self._record.load()
         trial = before.in_state("trial")
         self.interrupted = trial is not None
         if self.found.lost:
@@ -96,30 +97,64 @@ class Configuration:
             self._around.alert("config.invalid", f"{problem} {OTHERS_RUN}")
         if history.in_state("in-force") is None:
             origin: ConfigOrigin = "edited" if before.versions else "found"
-            history = self._added(history, self.found.text, who="box", origin=origin, waits=False)
+            history = self._added(history, self.found.text, origin=origin, waits=False)
             if origin == "edited":
-                self._around.audit("config.edited", f"{CONFIG_NAME} was edited on the box: {_named(digest)}.", "box")
-        self._save(history)
+                self._around.audit("config.edited", f"{CONFIG_NAME} was edited on the box: {named(digest)}.", "box")
+        self._record.save(history)
         if trial is None:
             return
         if (ended := history.version(trial.number)) and ended.state == "returned":
-            self._tell_returned(ended)
+            self._around.tell_returned(ended)
         else:
-            self._tell_committed(trial)
+            self._around.tell_committed(trial)
+
+    def heed_crash(self, *, excused: bool, program: str) -> Crash | None:
+        """Leave a configuration with which the process crashed again and again. After :meth:`start`, before anything
+        else runs.
+
+        :param excused, program: as :func:`edge_runtime.service.crashes.begin_life`.
+        :returns: the crash, and who is suspected now: the model where there is nothing to go back to.
+        """
+        crash = self._around.crashes.begin(excused=excused, configuration=self.last_change, program=program)
+        if crash is None or crash.suspect != "configuration" or crash.count < RETURNS_AFTER:
+            return crash
+        bad, older = self.history.in_state("in-force"), self._record.before_last_change()
+        if bad is None or older is None:
+            return replace(crash, suspect="model")
+        number, self.found = older
+        reason = f"the box crashed {crash.count} times with it in force, the last time by: {crash.how}"
+        history = versions.leave(self.history, number, reason)
+        self._around.tell_returned(replace(bad, reason=reason))
+        # Whatever happens now, the reason is known.
+        self._around.spool.flush()
+        try:
+            # What somebody edited meanwhile stays: it does not run, and waits to be corrected.
+            if self.digest(self.text()) == bad.digest:
+                write_durably(self._path, [self.found.text], mode=0o600)
+        except (LinesideError, OSError) as error:
+            _log.error("%s is not written, and the configuration of before runs all the same: %s", CONFIG_NAME, error)
+        self._record.save(history)
+        self.current = self.found.sound.config
+        self._around.spool.limit_to(self.current.spool)
+        self._around.go_by(self.current)
+        self._around.crashes.configured(self.last_change)
+        return replace(crash, suspect="none")
+
+    @property
+    def last_change(self) -> int:
+        """See :func:`edge_runtime.configuring.versions.last_change`."""
+        return versions.last_change(self.history)
 
     def status(self) -> ConfigStatus | None:
-        in_force, trial, waiting = (self.history.in_state(state) for state in ("in-force", "trial", "waiting"))
-        if in_force is None:
-            return None
-        return ConfigStatus(
-            in_force=in_force.number,
-            trial=trial.number if trial else None,
-            waiting=waiting.number if waiting else None,
-        )
+        return versions.status(self.history)
 
     def digest(self, text: bytes) -> str:
         """What a text is known by; see :meth:`ConfigStore.digest`."""
-        return self._store.digest(text)
+        return self._record.digest(text)
+
+    @property
+    def history(self) -> ConfigHistory:
+        return self._record.history
 
     @property
     def on_trial(self) -> bool:
@@ -138,10 +173,7 @@ class Configuration:
 
     def text_of(self, number: int) -> bytes:
         """:raises NotFound: there is no such version any more."""
-        version = self.history.version(number)
-        if version is None:
-            raise NotFound(f"This box keeps no version {number} of its configuration.")
-        return self._store.text(version)
+        return self._record.text_of(number)
 
     def change(self, asked: ConfigChange, who: str) -> ConfigHistory:
         """Put a text on trial.
@@ -172,7 +204,7 @@ class Configuration:
                     "There is no such version of this box's configuration.",
                     hint="See which there are: `lineside boxes config BOX --history`.",
                 )
-            text = self._store.text(version).decode("utf-8", "replace")
+            text = self._record.text_of(version.number).decode("utf-8", "replace")
             return self._begin(text, known, who, "returned-to", of=version.number)
 
     def rename(self, name: str) -> None:
@@ -186,7 +218,7 @@ class Configuration:
                 raise BoxBusy(ON_TRIAL)
             before = self.text().decode("utf-8", "replace")
             text = with_name(before, name) or ""
-            if not text or parse_config(text) != replace(parse_config(before), name=name):
+            if not text or parse_config(text) != structs.replace(parse_config(before), name=name):
                 raise ConfigInvalid(
                     f"The name in {CONFIG_NAME} cannot be changed from here.",
                     hint="Change `name` in the box's edge.toml by hand, then try again.",
@@ -194,8 +226,8 @@ class Configuration:
             in_force = self.history.in_state("in-force")
             waits = in_force is None or in_force.digest != self.digest(before.encode())
             write_durably(self._path, [text.encode()], mode=0o600)
-            self.current = replace(self.current, name=name)
-            self._save(self._added(self.history, text.encode(), who="box", origin="renamed", waits=waits))
+            self.current = structs.replace(self.current, name=name)
+            self._record.save(self._added(self.history, text.encode(), origin="renamed", waits=waits))
 
     def where(self) -> tuple[str, int]:
         """Where the listener for desktops is to be opened: where it was found before, if that is still asked for."""
@@ -271,28 +303,9 @@ class Configuration:
         return self.history
 
     def _put_on_trial(self, trying: _Trying, who: str, origin: ConfigOrigin, of: int | None) -> None:
-        body, number = trying.text, self._store.next_number(self.history)
-        history = versions.add(
-            self.history,
-            number=number,
-            digest=self.digest(body),
-            size=len(body),
-            at_ms=self._around.now_ms(),
-            who=who,
-            origin=origin,
-            state="trial",
-            of=of,
-        )
-        try:
-            self._store.keep_text(number, body)
-            self._store.save(history)
-        except OSError as error:
-            raise BoxRefused(
-                f"The box could not write the configuration down: {error.strerror}.",
-                hint="Give it a disk that can be written to, then try again; nothing was changed.",
-            ) from error
-        self.history = history
-        self._around.audit("config.received", f"{CONFIG_NAME} with {_named(self.digest(body))} is on trial.", who)
+        body = trying.text
+        self._record.put_on_trial(body, at_ms=self._around.now_ms(), who=who, origin=origin, of=of)
+        self._around.audit("config.received", f"{CONFIG_NAME} with {named(self.digest(body))} is on trial.", who)
         self._trying = trying
 
     def _try(self, trying: _Trying) -> None:
@@ -339,17 +352,18 @@ class Configuration:
             return
         self._trying = None
         self._around.settle(trying.config)
-        self._save(versions.commit(self.history))
+        self._record.save(versions.commit(self.history))
+        self._around.crashes.configured(self.last_change)
         if version := self.history.in_state("in-force"):
-            self._tell_committed(version)
+            self._around.tell_committed(version)
         self._around.changed()
 
     def _give_up(self, trying: _Trying, why: str) -> None:
         version = self.history.in_state("trial")
         # First on the disk: whatever happens now, the reason is known.
-        self._save(versions.give_up(self.history, why))
+        self._record.save(versions.give_up(self.history, why))
         if version and (ended := self.history.version(version.number)):
-            self._tell_returned(ended)
+            self._around.tell_returned(ended)
         self._trying, self.current = None, trying.before
         self._around.apply(trying.config, trying.before)
         self._around.changed()
@@ -372,7 +386,7 @@ class Configuration:
             in_force = self.history.in_state("in-force")
             if missed and in_force is not None:
                 with suppress(NotFound):
-                    self._around.put_back(self._path, self._store.text(in_force), in_force.digest)
+                    self._around.put_back(self._path, self._record.text_of(in_force.number), in_force.digest)
             return
         except (LinesideError, OSError):
             # Being written just now: what runs does not need it.
@@ -386,63 +400,19 @@ class Configuration:
         in_force, waiting = self.history.in_state("in-force"), self.history.in_state("waiting")
         if in_force is not None and in_force.digest == digest:
             if waiting is not None:
-                self._save(versions.without_waiting(self.history))
+                self._record.save(versions.without_waiting(self.history))
                 self._around.changed()
             return
         if waiting is not None and waiting.digest == digest:
             return
         why = problem_of(body)
-        self._save(self._added(self.history, body, who="box", origin="edited", waits=True, reason=why))
-        self._around.audit("config.edited", f"{CONFIG_NAME} was edited on the box: {_named(digest)}.", "box")
+        self._record.save(self._added(self.history, body, origin="edited", waits=True, reason=why))
+        self._around.audit("config.edited", f"{CONFIG_NAME} was edited on the box: {named(digest)}.", "box")
         if why:
             self._around.alert("config.invalid", f"{CONFIG_NAME} was edited on the box and cannot be used: {why}")
         self._around.changed()
 
     def _added(
-        self,
-        history: ConfigHistory,
-        body: bytes,
-        *,
-        who: str,
-        origin: ConfigOrigin,
-        waits: bool,
-        reason: str = "",
+        self, history: ConfigHistory, body: bytes, *, origin: ConfigOrigin, waits: bool, reason: str = ""
     ) -> ConfigHistory:
-        """With a text that stands in ``edge.toml`` already."""
-        number = self._store.next_number(history)
-        with suppress(DiskFull, OSError):
-            self._store.keep_text(number, body)
-        return versions.add(
-            history,
-            number=number,
-            digest=self.digest(body),
-            size=len(body),
-            at_ms=self._around.now_ms(),
-            who=who,
-            origin=origin,
-            state="waiting" if waits else "in-force",
-            reason=reason,
-        )
-
-    def _save(self, history: ConfigHistory) -> None:
-        """In memory in any case: what the disk does not take is found out again at the next start."""
-        self.history = history
-        try:
-            self._store.save(history)
-        except (DiskFull, OSError) as error:
-            _log.error("the history of the configuration could not be written: %s", error)
-
-    def _tell_committed(self, version: ConfigVersion) -> None:
-        _log.info("a new configuration is in force")
-        message = f"{CONFIG_NAME} with {_named(version.digest)} is in force."
-        self._around.audit("config.changed", message, version.who)
-
-    def _tell_returned(self, version: ConfigVersion) -> None:
-        message = f"{CONFIG_NAME} with {_named(version.digest)} was given up: {version.reason}"
-        _log.warning("%s", message)
-        self._around.audit("config.returned", message, "box")
-        self._around.alert("config.returned", message)
-
-
-def _named(digest: str) -> str:
-    return f"the digest {digest}"
+        return self._record.added(history, body, at_ms=self._around.now_ms(), origin=origin, waits=waits, reason=reason)

@@ -1,4 +1,5 @@
-"""Ends of the process that nobody asked for, held against the model that was on the line.
+"""Ends of the process that nobody asked for, held against the model that was on the line, or against the configuration
+where that was committed after the model.
 
 What counts is a crash that left its trace (a signal such as SIGSEGV, SIGFPE or SIGABRT), a kill for want of memory, of
 which the kernel keeps the number, and a model that did not come back, for which the box ended itself. A power cut is
@@ -19,23 +20,26 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Literal
 
 from edge_runtime.contracts import wire
 from edge_runtime.contracts.errors import InputInvalid
-from edge_runtime.contracts.rows import Count, Digest
+from edge_runtime.contracts.rows import Count, Digest, MaybeDigest
 
 RETURNS_AFTER = 3
-"""Crashes with one model on the line, after which the box returns to the model before it. A frame is given up after
+"""Crashes in a row, after which the box leaves what changed last. A frame is given up after
 two: what is a frame's fault alone ends there."""
 FORGIVEN_S = 24 * 3600.0
-"""A model that was on the line for so long without a crash begins anew."""
+"""What ran for so long without a crash begins anew."""
 HUNG_STATUS = 70
 """The exit status of a box that ended itself because a model did not come back: no thread can be taken out of it."""
 HUNG = "The model did not come back from a frame"
 VMSTAT = Path("/proc/vmstat")
-NOTE_BYTES = 512
+NOTE_BYTES = 1024
+MODELS_KEPT = 3
+"""Besides the one on the line: one to which the box may return, and those that failed their trial since."""
 TRACE_BYTES = 16 * 1024
 _TRACE = re.compile(rb"Fatal Python error: ([\x20-\x7e]{1,100})")
 _OOM_KILLS = re.compile(rb"^oom_kill (\d{1,18})$", re.MULTILINE)
@@ -55,42 +59,77 @@ class Life:
     bundle: Digest | None = None
     """On the line, or being loaded to go there."""
     crashes: Count = 0
-    """With that bundle on the line, in lives before this one."""
+    """In lives before this one, since the model, the configuration or the program changed last."""
     steady_s: float = 0.0
-    """For how long it was on the line since the last of them."""
+    """For how long it ran since the last of them."""
     hung: Digest | None = None
     """The model that did not come back from a frame, for which this life ended itself."""
+    configuration: Count | None = None
+    """The version that is in force; None: that was not noted."""
+    since: dict[Digest, Count] = field(default_factory=dict)
+    """The version that was when a model came on the line, of the last ones that did: where another is in force, the
+    configuration was changed later."""
+    program: MaybeDigest = ""
+    """The version of the box's program; nothing: the base."""
 
 
 @dataclass(frozen=True, slots=True)
 class Crash:
-    """The process before this one crashed with a model on the line."""
+    """The process before this one crashed."""
 
-    bundle: str
+    bundle: str | None
+    """The model on the line."""
     how: str
     """In words, such as ``Segmentation fault``."""
     count: int
-    """How often it did so with this model."""
+    """How often it did so since something changed."""
+    suspect: Literal["model", "configuration", "none"] = "model"
+    """What changed last; ``none``: that was only after this crash, so nobody has to go."""
 
 
 def begin_life(
-    last: Life, *, trace: str | None, kernel_boot: str, oom_kills: int | None, excused: bool
+    last: Life,
+    *,
+    trace: str | None,
+    kernel_boot: str,
+    oom_kills: int | None,
+    excused: bool,
+    configuration: int,
+    program: str,
 ) -> tuple[Life, Crash | None]:
     """What the life that begins now knows, and the crash that ended the one before it. Pure.
 
     :param trace: the signal of which the last life left a trace.
-    :param excused: something else than the model on the line brought about the last end.
+    :param excused: something that was on trial brought about the last end.
+    :param configuration: the version in force now; see :func:`edge_runtime.configuring.versions.last_change`.
+    :param program: the version of the box's program that runs now.
     """
     if last.hung is not None:
         # One that answers no more, such as the one before a model on trial, is gone already.
         how = HUNG if last.hung == last.bundle else None
     else:
         how = (trace or _out_of_memory(last, kernel_boot, oom_kills)) if last.running else None
-    life = replace(last, running=True, kernel_boot=kernel_boot, oom_kills=oom_kills, hung=None)
-    if how is None or excused or last.bundle is None:
+    life = replace(
+        last,
+        running=True,
+        kernel_boot=kernel_boot,
+        oom_kills=oom_kills,
+        hung=None,
+        configuration=configuration,
+        # A note of before did not keep it: then the model is suspected.
+        since=last.since if last.bundle is None else {last.bundle: configuration, **last.since},
+        program=program,
+    )
+    same = last.configuration in (None, configuration) and last.program == program
+    if not same:
+        life = replace(life, crashes=0, steady_s=0.0)
+    if how is None or excused or (last.bundle is None and last.configuration is None):
         return life, None
-    life = replace(life, crashes=last.crashes + 1, steady_s=0.0)
-    return life, Crash(last.bundle, how, life.crashes)
+    came = life.since[last.bundle] if last.bundle is not None else None
+    crash = Crash(last.bundle, how, last.crashes + 1, "model" if came == configuration else "configuration")
+    if not same:
+        return life, replace(crash, suspect="none")
+    return replace(life, crashes=crash.count, steady_s=0.0), crash
 
 
 def _out_of_memory(last: Life, kernel_boot: str, oom_kills: int | None) -> str | None:
@@ -123,12 +162,12 @@ class CrashWatch:
         self._trace: int | None = None
         self._lock = threading.Lock()
 
-    def begin(self, *, excused: bool = False) -> Crash | None:
+    def begin(self, *, excused: bool, configuration: int, program: str) -> Crash | None:
         """Call once, before a model is loaded: how the last life ended, if it crashed.
 
         From now on a crash leaves its trace, in the file alone and for the next start.
 
-        :param excused: as :func:`begin_life`.
+        :param excused, configuration, program: as :func:`begin_life`.
         """
         self._note, note = _open(self._home / "life.note", NOTE_BYTES)
         self._trace, trace = _open(self._home / "crash.trace", TRACE_BYTES)
@@ -142,6 +181,8 @@ class CrashWatch:
             kernel_boot=self._kernel_boot,
             oom_kills=oom_kills(self._vmstat),
             excused=excused,
+            configuration=configuration,
+            program=program,
         )
         if found:
             _log.error("the box crashed. %s", trace.rstrip(b"\0").decode(errors="replace"))
@@ -152,13 +193,24 @@ class CrashWatch:
             faulthandler.enable(self._trace, all_threads=True)
         return crash
 
-    def on_line(self, bundle: str) -> None:
-        """This model answers from now on, or is about to be loaded for it."""
+    def on_line(self, bundle: str, new: bool) -> None:
+        """This model answers from now on, or is about to be loaded for it.
+
+        :param new: it comes on trial; otherwise it was on the line before, and is not the last change for coming back.
+        """
         with self._lock:
-            if bundle != self._life.bundle:
-                self._life = replace(self._life, bundle=bundle, crashes=0, steady_s=0.0)
-                self._since_s = self._now_s()
-                self._write()
+            life = self._life
+            if bundle != life.bundle:
+                came = life.configuration if new else life.since.get(bundle, life.configuration)
+                others = [one for one in life.since.items() if one[0] != bundle][-MODELS_KEPT:]
+                since = dict(others if came is None else [*others, (bundle, came)])
+                self._change(replace(life, bundle=bundle, since=since))
+
+    def configured(self, version: int) -> None:
+        """This version of the configuration is in force from now on."""
+        with self._lock:
+            if version != self._life.configuration:
+                self._change(replace(self._life, configuration=version))
 
     def hangs(self, bundle: str) -> None:
         """This model does not come back from a frame, and for that the process ends now."""
@@ -184,6 +236,10 @@ class CrashWatch:
                 if file is not None:
                     os.close(file)
             self._note = self._trace = None
+
+    def _change(self, life: Life) -> None:
+        self._life, self._since_s = replace(life, crashes=0, steady_s=0.0), self._now_s()
+        self._write()
 
     def _steady_s(self) -> float:
         return self._life.steady_s + self._now_s() - self._since_s

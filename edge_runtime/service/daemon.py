@@ -7,7 +7,6 @@ import sys
 import time
 import uuid
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -32,6 +31,7 @@ from edge_runtime.service.crashes import HUNG, HUNG_STATUS, CrashWatch
 from edge_runtime.service.drills import DrillKeeper
 from edge_runtime.service.http import Routes
 from edge_runtime.service.inference import InferenceListeners
+from edge_runtime.service.installing import Installations
 from edge_runtime.service.lineup import LineUp
 from edge_runtime.service.lock import only_one
 from edge_runtime.service.logs import LogRing, start_logging, stop_logging
@@ -59,7 +59,6 @@ from edge_runtime.update.holdings import Holdings, bundle_folders
 from edge_runtime.update.inbox import Inbox
 from edge_runtime.update.installer import Installer
 from edge_runtime.update.shadow import ShadowSlot
-from edge_runtime.update.slots import IN_FLIGHT
 
 if TYPE_CHECKING:
     from prometheus_client.registry import Collector
@@ -165,18 +164,17 @@ class Daemon:
             shadow=self._shadows.runner,
             blame=not self._shadows.interrupted,
         )
-        self._asked: set[Future[None]] = set()
-        """Installations that were asked for and have not come to an end or to a trial."""
         self._turns = Turns(
             {
                 "configuration": lambda: self._configuration.on_trial,
-                "model": lambda: bool(self._asked) or any(one.state in IN_FLIGHT for one in self._installer.slots()),
+                "model": lambda: installations.under_way,
                 "drill": lambda: self._drills.under_way,
                 "program": lambda: self.runtime.under_way,
             }
         )
         self._watchdog = Watchdog.of_this_process()
         self._slow = Worker("trials")
+        installations = Installations(self._models, self._installer, turns=self._turns, worker=self._slow)
         api = BoxApi(
             status=self.status,
             spool=self._spool,
@@ -185,7 +183,7 @@ class Daemon:
             models=self._models,
             shadows=self._shadows,
             logs=ring,
-            start_install=self._start_install,
+            start_install=installations.start,
         )
         self._beacon = Beacon()
         self._management = ManagementDoor(self._listen, opened=self._listening, problem=self._not_listening)
@@ -230,6 +228,7 @@ class Daemon:
             installer=self._installer,
             spool=self._spool,
             turns=self._turns,
+            crashes=self._crashes,
             alert=lambda kind, message: self._alert(kind, message, None, {}),
             changed=self._serial.bump,
             now_ms=self._time,
@@ -247,7 +246,7 @@ class Daemon:
             trial_seconds=lambda: self._configuration.current.update.trial_seconds,
             turns=self._turns,
             submit=self._slow.submit,
-            others=lambda: (self._configuration.status(), self._installer.slots()),
+            others=lambda: (self._configuration.last_change, self._installer.slots()),
             orders=orders,
         )
         parts = (roots, api, configs, self._objects, clock, renewal, witness, self._drills, self.runtime)
@@ -259,10 +258,13 @@ class Daemon:
             try:
                 check_home(self._home)
                 self._configuration.start(self._parts)
-                self._inference.tick()
                 # Who was new in the life before is suspected before the model is.
                 suspects = self._shadows, self._configuration, self.runtime
-                self._models.start(crash := self._crashes.begin(excused=any(one.interrupted for one in suspects)))
+                crash = self._configuration.heed_crash(
+                    excused=any(one.interrupted for one in suspects), program=self.runtime.status().bundle
+                )
+                self._inference.tick()
+                self._models.start(crash)
                 if crash is not None:
                     # Now: this life may be as short as the one before.
                     self._spool.flush()
@@ -388,17 +390,6 @@ class Daemon:
         from edge_runtime.service.metrics import BoxCollector
 
         return (BoxCollector(self.status),)
-
-    def _start_install(self, target: str) -> None:
-        with self._turns.begin("model"):
-            future = self._slow.submit(lambda: self._models.install(target))
-            self._asked.add(future)
-        future.add_done_callback(self._asked.discard)
-        future.add_done_callback(
-            lambda done: (
-                _log.warning("%s was not installed: %s", target, error) if (error := done.exception()) else None
-            )
-        )
 
     def _alert(self, kind: str, message: str, model: str | None, facts: Mapping[str, float]) -> None:
         stamp = self._spool.stamp("alerts")

@@ -47,7 +47,7 @@ class ModelKeeper:
     :param tunings: the file in which ``lineside-edge bench`` keeps how models run best on this box.
     :param audit: notes (kind, message) of what the box decided by itself.
     :param changed: called when the slots or the answering model are not what they were.
-    :param on_line: told the bundle that is about to be loaded for the line.
+    :param on_line: told the bundle that is about to be loaded for the line, and whether for its trial.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class ModelKeeper:
         alert: Alert,
         audit: Callable[[str, str], None],
         changed: Callable[[], None],
-        on_line: Callable[[str], None],
+        on_line: Callable[[str, bool], None],
     ) -> None:
         self._installer, self._alert, self._audit, self._changed = installer, alert, audit, changed
         self._on_line = on_line
@@ -170,11 +170,13 @@ class ModelKeeper:
 
     def _heed(self, crash: Crash) -> None:
         """Leave a model with which the process crashed again and again, before it is loaded once more."""
-        slot = next((slot for slot in self._installer.slots() if slot.bundle == crash.bundle), None)
-        title = f"{slot.name} {slot.version}" if slot else crash.bundle[:12]
+        slot = next((slot for slot in self._installer.slots() if slot.bundle and slot.bundle == crash.bundle), None)
+        title = f"{slot.name} {slot.version}" if slot else (crash.bundle or "no model")[:12]
         times = "once" if crash.count == 1 else f"{crash.count} times"
         self._audit("box.crashed", f"{crash.how}, with {title} on the line; so far {times}.")
-        if crash.count < RETURNS_AFTER or slot is None or not (slot.active and slot.state == "COMMITTED"):
+        if crash.suspect != "model" or crash.count < RETURNS_AFTER:
+            return
+        if slot is None or not (slot.active and slot.state == "COMMITTED"):
             return
         reason = f"the box crashed {times} while it was on the line, the last time by: {crash.how}"
         if self._installer.leave(reason):
@@ -271,7 +273,7 @@ class ModelKeeper:
         if bundle is None:
             loaded = None
         else:
-            self._on_line(bundle.id)
+            self._on_line(bundle.id, on_trial)
             previous = line.previous
             loaded = previous if previous is not None and previous.bundle == bundle.id else self.load(bundle)
             del previous

@@ -19,7 +19,7 @@ from edge_runtime.configuring.trial import LineNow, live
 from edge_runtime.contracts import wire
 from edge_runtime.contracts.errors import BoxBusy, LinesideError
 from edge_runtime.contracts.runtime import RuntimeAnswer, RuntimeRequest
-from edge_runtime.contracts.status import ConfigStatus, PipelineStatus, RuntimeStatus, SlotStatus
+from edge_runtime.contracts.status import PipelineStatus, RuntimeStatus, SlotStatus
 from edge_runtime.identity import Identity, client_context
 from edge_runtime.runtime.base import PYTHON, read_base, running_version
 from edge_runtime.runtime.installer import RuntimeInstaller
@@ -37,7 +37,7 @@ from edge_runtime.runtime.launcher import (
     read_handover,
     told,
 )
-from edge_runtime.runtime.lives import FORGIVEN_S, ProgramLife, note_life, read_life
+from edge_runtime.runtime.lives import FORGIVEN_S, ProgramLife, beside, note_life, read_life
 from edge_runtime.runtime.trial import STOPPED, STOPPED_BEFORE, Look, Watch, handed_over
 from edge_runtime.service.crashes import oom_kills
 from edge_runtime.service.http import SMALL_BODY, Request, Response, Route, Routes, answer
@@ -61,7 +61,7 @@ class RuntimeKeeper:
 
     :param address: where desktops reach this process; None: it does not listen.
     :param orders: by which this process is to close everything; :meth:`follow` then makes another version of it.
-    :param others: how configuration and models are.
+    :param others: the version since which the configuration is what it is, and how the models are.
     :param submit: does something in another thread.
     """
 
@@ -78,7 +78,7 @@ class RuntimeKeeper:
         spool: Spool,
         alert: Callable[[str, str, str | None, Mapping[str, float]], None],
         trial_seconds: Callable[[], float],
-        others: Callable[[], tuple[ConfigStatus | None, tuple[SlotStatus, ...]]],
+        others: Callable[[], tuple[int, tuple[SlotStatus, ...]]],
         turns: Turns,
         submit: Callable[[Callable[[], None]], object],
         orders: Orders,
@@ -238,7 +238,7 @@ class RuntimeKeeper:
         """Names the configuration and the model with which this version runs."""
         config, models = self._beside()
         model = next((one.bundle for one in models if one.active and one.state == "COMMITTED"), "")
-        return f"{config.in_force if config else 0} {model}"
+        return f"{config} {model}"
 
     def _look_after_life(self) -> None:
         """What changes beside this version is suspected before it, and what went well for long is forgiven."""
@@ -247,8 +247,8 @@ class RuntimeKeeper:
         life, others = read_life(self._life), self._others()
         if any(one.state == "TRIAL" for one in self._beside()[1]):
             return
-        if life.others != others:
-            note_life(self._life, replace(life, others=others, newest=not life.others and life.newest))
+        if (now := beside(life, others)) != life:
+            note_life(self._life, now)
         elif life.crashes and boot_clock_s() - self._since_s >= FORGIVEN_S:
             note_life(self._life, replace(life, crashes=0))
 
@@ -324,7 +324,8 @@ class RuntimeKeeper:
             return
         self._watch = None
         life = ProgramLife(bundle=self.status().bundle, kernel_boot=kernel_boot(), oom_kills=oom_kills(), state="up")
-        note_life(self._life, replace(life, others=self._others()))
+        before = read_life(self._life)
+        note_life(self._life, replace(life, others=self._others(), others_before=before.others))
         self._note("runtime.committed", f"The version {running_version()} runs from now on.")
 
     def _answers(self) -> bool:

@@ -96,6 +96,19 @@ def test_a_text_that_was_changed_is_not_gone_back_to(tmp_path: Path) -> None:
         store.text(history.versions[0])
 
 
+def test_what_cannot_be_used_is_passed_over_on_the_way_back(tmp_path: Path) -> None:
+    store = ConfigStore(tmp_path)
+    history = ConfigHistory()
+    for text in (GOOD, GOOD + b"# damaged later\n", b"name = 3\n", b"in force"):
+        history = kept(store, history, text)
+    (tmp_path / FOLDER / "2.toml").write_bytes(b"")
+    found = store.newest_usable(versions.earlier(history))
+    assert found is not None
+    assert (found[0].number, found[1].text, found[1].sound.config.name) == (1, GOOD, "line-2")
+    (tmp_path / FOLDER / "1.toml").unlink()
+    assert store.newest_usable(versions.earlier(history)) is None
+
+
 def test_a_box_goes_by_its_file_or_else_by_what_was_in_force(tmp_path: Path) -> None:
     path = tmp_path / "edge.toml"
     with pytest.raises(NotFound):

@@ -91,6 +91,40 @@ def test_the_way_back_leads_to_another_text_that_was_in_force() -> None:
     assert forth.number == 2
 
 
+def test_an_edit_that_never_counted_is_no_way_back() -> None:
+    undone = versions.without_waiting(added(FIRST, 2, "waiting", text="by hand", origin="edited"))
+    second = versions.commit(added(undone, 3, "trial"))
+    assert states(second) == ["replaced", "replaced", "in-force"]
+    back = versions.before(second)
+    assert back is not None
+    assert back.number == 1
+    assert [one.number for one in versions.earlier(second)] == [1]
+    counted = versions.recover(added(FIRST, 2, "waiting", text="by hand", origin="edited"), digest("by hand"))
+    assert [one.number for one in versions.earlier(versions.commit(added(counted, 3, "trial")))] == [2, 1]
+
+
+def test_one_that_is_left_is_returned_from_with_its_reason_and_its_successor_in_force() -> None:
+    third = versions.commit(added(versions.commit(TRIED), 3, "trial"))
+    assert versions.last_change(third) == 3
+    assert [one.number for one in versions.earlier(third)] == [2, 1]
+    left = versions.leave(third, 2, "it crashed")
+    assert states(left) == ["replaced", "in-force", "returned"]
+    assert [one.reason for one in left.versions] == ["", "", "it crashed"]
+    assert versions.last_change(left) == 2
+    assert [one.number for one in versions.earlier(left)] == [1]
+    assert versions.earlier(versions.leave(left, 1, "it crashed")) == ()
+    # The file that is written with it is what counts at the next start.
+    assert versions.recover(left, digest("2")) == left
+
+
+def test_another_name_is_no_change_of_the_configuration() -> None:
+    assert versions.last_change(ConfigHistory()) == 0
+    assert versions.earlier(ConfigHistory()) == ()
+    named = added(added(versions.commit(TRIED), 3, "in-force", origin="renamed"), 4, "in-force", origin="renamed")
+    assert versions.last_change(named) == 2
+    assert [one.number for one in versions.earlier(named)] == [1]
+
+
 def test_whatever_happens_one_counts_and_no_more_is_kept_than_may_be() -> None:
     dice = random.Random(7)
     history, number = FIRST, 1

@@ -22,9 +22,9 @@ import os, signal, sys
 from pathlib import Path
 from edge_runtime.service.crashes import CrashWatch
 watch = CrashWatch(Path(sys.argv[1]), kernel_boot=sys.argv[2], vmstat=Path(sys.argv[3]))
-crash = watch.begin()
+crash = watch.begin(excused=False, configuration=1, program="")
 print(f"{crash.count} {crash.how}" if crash else "none", flush=True)
-watch.on_line(sys.argv[4])
+watch.on_line(sys.argv[4], False)
 if sys.argv[5] == "close":
     watch.close()
 else:
@@ -32,15 +32,36 @@ else:
 """
 
 
+def begin(
+    last: Life,
+    trace: str | None = None,
+    *,
+    boot: str = BOOT,
+    kills: int | None = 3,
+    excused: bool = False,
+    configuration: int = 1,
+    program: str = "",
+) -> tuple[Life, Crash | None]:
+    return begin_life(
+        last,
+        trace=trace,
+        kernel_boot=boot,
+        oom_kills=kills,
+        excused=excused,
+        configuration=configuration,
+        program=program,
+    )
+
+
 def began(last: Life, trace: str | None = None, *, boot: str = BOOT, kills: int | None = 3) -> Crash | None:
-    return begin_life(last, trace=trace, kernel_boot=boot, oom_kills=kills, excused=False)[1]
+    return begin(last, trace, boot=boot, kills=kills)[1]
 
 
 def test_a_crash_counts_for_what_was_on_the_line() -> None:
-    life, crash = begin_life(LAST, trace="Bus error", kernel_boot=BOOT, oom_kills=3, excused=False)
+    life, crash = begin(LAST, "Bus error")
     assert crash == Crash(ONE, "Bus error", 2)
     assert (life.crashes, life.steady_s, life.running) == (2, 0.0, True)
-    assert begin_life(LAST, trace="Bus error", kernel_boot=BOOT, oom_kills=3, excused=True)[1] is None
+    assert begin(LAST, "Bus error", excused=True)[1] is None
     assert began(replace(LAST, bundle=None), "Bus error") is None
     assert began(replace(LAST, running=False), "Bus error") is None, "it had been told to stop"
 
@@ -65,13 +86,62 @@ def test_a_kill_counts_where_the_kernel_had_no_memory_and_a_power_cut_never(
 
 def test_a_model_that_did_not_come_back_counts_and_nobody_else_for_it() -> None:
     hung = replace(LAST, running=False, hung=ONE)
-    life, crash = begin_life(hung, trace=None, kernel_boot=BOOT, oom_kills=3, excused=False)
+    life, crash = begin(hung)
     assert crash == Crash(ONE, HUNG, 2)
     assert life.hung is None, "once"
     assert began(replace(hung, kernel_boot="c" * 64)) == Crash(ONE, HUNG, 2), "whatever came after it"
     assert began(replace(hung, bundle=TWO)) is None, "the one on the line is another one"
     assert began(replace(hung, bundle=TWO, running=True), "Aborted") is None
-    assert begin_life(hung, trace=None, kernel_boot=BOOT, oom_kills=3, excused=True)[1] is None
+    assert begin(hung, excused=True)[1] is None
+
+
+def test_what_changed_last_is_suspected() -> None:
+    later = replace(LAST, configuration=2, since={ONE: 1})
+    life, crash = begin(later, "Bus error", configuration=2)
+    assert crash == Crash(ONE, "Bus error", 2, "configuration")
+    assert (life.crashes, life.since) == (2, {ONE: 1})
+    assert begin(replace(later, since={ONE: 2}), "Bus error", configuration=2)[1] == Crash(ONE, "Bus error", 2)
+    lineless = replace(LAST, bundle=None, configuration=2)
+    assert begin(lineless, "Bus error", configuration=2)[1] == Crash(None, "Bus error", 2, "configuration")
+
+
+@pytest.mark.parametrize(("configuration", "program"), [(2, ""), (1, TWO)])
+def test_what_changed_after_the_crash_is_not_suspected_and_nobody_else(configuration: int, program: str) -> None:
+    last = replace(LAST, configuration=1, since={ONE: 1}, crashes=2)
+    life, crash = begin(last, "Bus error", configuration=configuration, program=program)
+    assert crash == Crash(ONE, "Bus error", 3, "none")
+    assert (life.crashes, life.configuration, life.program) == (0, configuration, program)
+
+
+def test_a_note_of_before_suspects_the_model_until_the_configuration_changes() -> None:
+    life, crash = begin(LAST, "Bus error", configuration=4)
+    assert crash == Crash(ONE, "Bus error", 2)
+    assert (life.configuration, life.since) == (4, {ONE: 4})
+
+
+def noted(home: Path) -> Life:
+    return wire.decode((home / "life.note").read_bytes()[:NOTE_BYTES].rstrip(b"\0 "), Life)
+
+
+def test_a_model_is_as_new_as_when_it_came_on_trial_and_no_newer_for_coming_back(tmp_path: Path) -> None:
+    watch = CrashWatch(tmp_path, kernel_boot=BOOT)
+    watch.begin(excused=False, configuration=1, program="")
+    watch.on_line(ONE, True)
+    watch.configured(2)
+    assert noted(tmp_path).since == {ONE: 1}, "the configuration was changed later"
+    watch.on_line(TWO, True)
+    assert noted(tmp_path).since == {ONE: 1, TWO: 2}
+    watch.on_line(ONE, False)
+    assert noted(tmp_path).since == {TWO: 2, ONE: 1}
+    watch.configured(3)
+    watch.on_line(TWO, True)
+    assert noted(tmp_path).since == {ONE: 1, TWO: 3}, "tried once more"
+    for model in "3456":
+        watch.on_line(model * 64, True)
+    assert len(noted(tmp_path).since) == 4
+    longest = replace(noted(tmp_path), hung=ONE, program=TWO, oom_kills=10**18, configuration=10**9, steady_s=86399.123)
+    assert len(wire.encode(longest)) <= NOTE_BYTES
+    watch.close()
 
 
 def live(home: Path, bundle: str, how: str, *, boot: str = BOOT, kills: int = 0) -> tuple[str, int]:
@@ -136,8 +206,8 @@ def test_what_went_well_for_a_day_is_forgiven_also_over_several_lives(tmp_path: 
 
     def life(seconds: float) -> int:
         watch = CrashWatch(tmp_path, kernel_boot=BOOT, now_s=lambda: now[0])
-        watch.begin()
-        watch.on_line(ONE)
+        watch.begin(excused=False, configuration=1, program="")
+        watch.on_line(ONE, False)
         now[0] += seconds
         watch.tick()
         watch.close()

@@ -38,7 +38,7 @@ class Keeper:
         self.messages: list[str] = []
         self.notes: list[tuple[str, str]] = []
         self.changes = 0
-        self.on_line: list[str] = []
+        self.on_line: list[tuple[str, bool]] = []
         self.file = box.home / TUNING_NAME
         self.keeper = ModelKeeper(
             box.installer,
@@ -46,7 +46,7 @@ class Keeper:
             alert=self._alert,
             audit=self._note,
             changed=self._change,
-            on_line=self.on_line.append,
+            on_line=lambda bundle, new: self.on_line.append((bundle, new)),
         )
         self.keeper.start()
 

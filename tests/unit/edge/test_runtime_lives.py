@@ -7,7 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from edge_runtime.runtime.lives import NOTE_BYTES, ProgramLife, begin_life, note_life, read_life
+from edge_runtime.runtime.launcher import FOLDER, LIFE, choose
+from edge_runtime.runtime.lives import NOTE_BYTES, ProgramLife, begin_life, beside, note_life, read_life, return_from
+from tests.unit.edge.test_runtime_slot import BUILT, Rig, rig
+
+__all__ = ["rig"]
 
 BUNDLE = "a" * 64
 LAST = ProgramLife(bundle=BUNDLE, kernel_boot="boot", oom_kills=3, crashes=1, state="up", others="1 model")
@@ -48,6 +52,25 @@ def test_what_changed_last_is_suspected() -> None:
     assert crashed(replace(older, state="begun")) == "it ended before it was up"
 
 
+@pytest.mark.parametrize(
+    ("newest", "before", "is_newest"),
+    [(True, "1 model", True), (True, "1 another", False), (False, "1 model", False), (True, "", False)],
+    ids=["newer", "older", "changed since", "not known"],
+)
+def test_a_version_is_no_newer_for_coming_back(newest: bool, before: str, is_newest: bool) -> None:
+    left = replace(LAST, newest=newest, others_before=before)
+    begun, _how = begin_life(left, bundle="b" * 64, kernel_boot="boot", oom_kills=3, trace="Bus error")
+    life = return_from(left, begun)
+    assert (life.bundle, life.crashes, life.newest, life.others) == ("b" * 64, 0, is_newest, before)
+
+
+def test_a_version_is_the_newest_again_once_what_came_later_has_gone_back() -> None:
+    later = beside(LAST, "2 model")
+    assert (later.newest, later.others) == (False, "1 model")
+    assert beside(later, "1 model") == LAST
+    assert beside(replace(LAST, others=""), "2 model") == replace(LAST, others="2 model"), "committed with these"
+
+
 def test_another_version_begins_anew() -> None:
     life, how = begin_life(LAST, bundle="", kernel_boot="boot", oom_kills=3, trace="Bus error")
     assert (life.crashes, how) == (0, "")
@@ -62,3 +85,18 @@ def test_whatever_the_note_is(tmp_path: Path, body: bytes) -> None:
     assert read_life(path) == LAST
     note_life(path, ProgramLife())
     assert read_life(path) == ProgramLife()
+
+
+@pytest.mark.parametrize(("before", "is_newest"), [("1 model", True), ("1 another", False)])
+def test_the_launcher_returns_to_a_version_that_is_as_new_as_it_was(rig: Rig, before: str, is_newest: bool) -> None:
+    for version, release in (("1.1.0", BUILT + 1), ("1.2.0", BUILT + 2)):
+        installer = rig.install(rig.bring(version, release=release))
+        installer.begin_trial()
+        installer.commit(1, 0)
+    note, bundle = rig.box.home / FOLDER / LIFE, installer.status().slots[1].bundle or ""
+    note_life(note, replace(LAST, bundle=bundle, state="failed", crashes=2, others_before=before))
+    slot, launched = choose(rig.box.home, rig.base)
+    assert (slot, ["1.2.0" in words for words in launched.said]) == ("a", [True])
+    life = read_life(note)
+    assert (life.bundle, life.crashes) == (installer.status().slots[0].bundle, 0)
+    assert life.newest == is_newest, "what came after it is suspected before it"
