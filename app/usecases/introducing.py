@@ -135,9 +135,11 @@ def _settle(ctx: Context, box: Box, client: BoxClient, there: int, theirs: bytes
     facts = read_root(theirs)
     if facts.version != there or not is_signed_by(own.newest if newer else own.body(there), theirs):
         raise TrustRefused(f"What it has as root {there} is not signed with this root key.")
+    # First: what it has in the place of ours decides nothing before it is known to be the site's.
+    goes_on = newer and _has(client, own.version, own.newest)
     returning = who_returns(own, client.root, facts)
     listed_there = ctx.identity.fingerprint in (facts.desktops or {})
-    if newer and not returning and (_has(client, own.version, own.newest) or listed_there):
+    if newer and not returning and (goes_on or listed_there):
         # Made after this desktop's newest one, with the root key: it counts, whomever it strikes off.
         roots.level(ctx, box, client, there, facts.digest)
     elif there >= own.version or returning:
