@@ -11,6 +11,7 @@ from app.store import boxes as box_store
 from app.store.records import Box
 from app.usecases import roots, trust
 from app.usecases.crew import side_by_side
+from app.usecases.parted import who_returns
 from edge_runtime.contracts.errors import (
     BoxRefused,
     InputInvalid,
@@ -128,16 +129,21 @@ def _settle(ctx: Context, box: Box, client: BoxClient, there: int, theirs: bytes
     :func:`changing_keys`.
     """
     own = ctx.roots()
-    if there > own.version or (there == own.version and theirs != own.newest):
-        facts = read_root(theirs)
-        if facts.version != there or not is_signed_by(own.newest, theirs):
-            raise TrustRefused(f"What it has as root {there} is not signed with this root key.")
-        listed_there = ctx.identity.fingerprint in (facts.desktops or {})
-        if there > own.version and (_has(client, own.version, own.newest) or listed_there):
-            # Made after this desktop's newest one, with the root key: it counts, whomever it strikes off.
-            roots.level(ctx, box, client, there, facts.digest)
-        else:
-            _climb(ctx, box, facts, key)
+    newer = there > own.version
+    if not newer and theirs == own.body(there):
+        return
+    facts = read_root(theirs)
+    if facts.version != there or not is_signed_by(own.newest if newer else own.body(there), theirs):
+        raise TrustRefused(f"What it has as root {there} is not signed with this root key.")
+    # First: what it has in the place of ours decides nothing before it is known to be the site's.
+    goes_on = newer and _has(client, own.version, own.newest)
+    returning = who_returns(own, client.root, facts)
+    listed_there = ctx.identity.fingerprint in (facts.desktops or {})
+    if newer and not returning and (goes_on or listed_there):
+        # Made after this desktop's newest one, with the root key: it counts, whomever it strikes off.
+        roots.level(ctx, box, client, there, facts.digest)
+    elif there >= own.version or returning:
+        _climb(ctx, box, facts, key)
 
 
 def _has(client: BoxClient, version: int, body: bytes) -> bool:
@@ -155,8 +161,8 @@ def _has(client: BoxClient, version: int, body: bytes) -> bool:
 
 
 def _climb(ctx: Context, box: Box, theirs: RootFacts, key: RootKey) -> None:
-    """Make roots until one is above that of the box, which was made beside ours. Whom either of the two does not list
-    stays out: what one of them struck off must not come back.
+    """Make roots until one is above ours and above that of the box, which was made beside it. Whom either of the two
+    does not list stays out: what one of them struck off must not come back.
 
     Each of the roots lists this desktop, so that it may be cut short anywhere.
     """
@@ -170,9 +176,8 @@ def _climb(ctx: Context, box: Box, theirs: RootFacts, key: RootKey) -> None:
         if fingerprint == here or fingerprint in (theirs.desktops or {})
     }
     names = ", ".join(sorted(desktop.name for desktop in kept.values()))
-    words = (
-        f"{box.name} has another root {theirs.version}. Root {theirs.version + 1} takes its place and lists {names}."
-    )
+    above = max(own.version, theirs.version) + 1
+    words = f"{box.name} has another root {theirs.version}. Root {above} takes its place and lists {names}."
     with trust.noted(ctx, "trust.roots-joined", box.box, words):
-        while ctx.roots().version <= theirs.version:
+        while ctx.roots().version < above:
             trust.sign_root(ctx, kept, key)

@@ -11,14 +11,16 @@ from app.fleet.client import BoxClient
 from app.store import boxes as box_store
 from app.store.records import Box
 from app.usecases import signatures
+from app.usecases.parted import require_none_returns
 from edge_runtime.contracts.errors import BoxRefused, BoxWrongKey, InputInvalid, NotFound, ObjectMissing, TrustRefused
 from edge_runtime.contracts.status import BoxStatus
 from edge_runtime.identity import Identity, load_identity
-from edge_runtime.update.roots import MAX_ROOT_BYTES, RootFacts
+from edge_runtime.update.roots import MAX_ROOT_BYTES, RootFacts, follow, read_root
 
 if TYPE_CHECKING:
     from app.context import Context
     from cloud_sync.objects import ObjectStore
+    from cloud_sync.release.site_roots import SiteRoots
 
 
 def level(ctx: Context, box: Box, client: BoxClient, there: int, digest: str) -> int:
@@ -27,7 +29,8 @@ def level(ctx: Context, box: Box, client: BoxClient, there: int, digest: str) ->
 
     :param there: the newest root of the box; 0: a box that does not tell, which is left as it is.
     :param digest: sha256 of that root; empty where the box does not tell.
-    :raises TrustRefused: the two have different roots of one number.
+    :raises TrustRefused: the two have different roots of one number, or were changed apart and somebody who was struck
+        off would come back.
     """
     roots = ctx.roots()
     here = roots.version
@@ -37,10 +40,12 @@ def level(ctx: Context, box: Box, client: BoxClient, there: int, digest: str) ->
         if digest not in ("", roots.facts.digest):
             raise TrustRefused(
                 f"{box.name} has another root {here} than this desktop: two people changed the keys at once.",
-                hint="Any next change of the keys heals it. Look at `lineside site desktops` first: what the other one "
-                "had struck off must be struck off again.",
+                hint="Join the two with `lineside site introduce BOX` and the root key: whoever was struck off on "
+                "either side stays out.",
             )
         return here
+    with suppress(NotFound):
+        require_none_returns(roots, client.root, read_root(client.root(there)), box.name)
     for version in range(there + 1, here + 1):
         client.put_root(version, roots.body(version))
     if there < here:
@@ -127,20 +132,38 @@ def level_with_store(ctx: Context, store: ObjectStore, prefix: str) -> None:
     :raises TrustRefused: what is there does not follow.
     """
     roots = ctx.roots()
-    before = roots.version
-    with suppress(ObjectMissing):
-        while True:
-            following = roots.adopt(store.get(_key(prefix, roots.version + 1), max_bytes=MAX_ROOT_BYTES))
-            if following.version == roots.version:
-                raise TrustRefused(f"What the object store has as root {roots.version + 1} is an older one.")
-            roots = following
-    if roots.version != before:
-        _note(ctx, "trust.root-adopted", roots.facts.digest, f"Took root {roots.version} over from the object store.")
+    bodies = _newer(store, prefix, roots)
+    if bodies:
+
+        def there(version: int) -> bytes:
+            return bodies.get(version) or store.get(_key(prefix, version), max_bytes=MAX_ROOT_BYTES)
+
+        require_none_returns(roots, there, read_root(bodies[max(bodies)]), "the object store")
+        for body in bodies.values():
+            roots = roots.adopt(body)
+        words = f"Took root {roots.version} over from the object store."
+        _note(ctx, "trust.root-adopted", roots.facts.digest, words)
     for version in range(roots.version, 0, -1):
         if store.head(_key(prefix, version)) is not None:
             break
         with suppress(NotFound):
             store.put(_key(prefix, version), roots.body(version))
+
+
+def _newer(store: ObjectStore, prefix: str, roots: SiteRoots) -> dict[int, bytes]:
+    """By number, what follows the newest root here, checked one after the other.
+
+    :raises TrustRefused: something there does not follow.
+    """
+    found: dict[int, bytes] = {}
+    trusted, version = roots.newest, roots.version
+    with suppress(ObjectMissing):
+        while True:
+            version += 1
+            body = store.get(_key(prefix, version), max_bytes=MAX_ROOT_BYTES)
+            follow(trusted, body)
+            found[version] = trusted = body
+    return found
 
 
 def _key(prefix: str, version: int) -> str:

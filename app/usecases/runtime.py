@@ -20,7 +20,12 @@ from app.usecases.rehearsal import measure_link
 from edge_runtime.contracts import wire
 from edge_runtime.contracts.errors import BoxUnreachable, LinesideError, NotFound
 from edge_runtime.contracts.runtime import RuntimeAnswer, RuntimeFacts, RuntimeRequest
-from edge_runtime.contracts.runtime_errors import RuntimeNoLauncher, RuntimeRefused, RuntimeRolledBack
+from edge_runtime.contracts.runtime_errors import (
+    RuntimeNoLauncher,
+    RuntimeRefused,
+    RuntimeRolledBack,
+    RuntimeUndecided,
+)
 from edge_runtime.contracts.status import BoxStatus, RuntimeStatus, SlotStatus
 from edge_runtime.update.slots import IN_FLIGHT
 
@@ -108,6 +113,7 @@ def update_box(
 
     :raises RuntimeRefused: it would not take it; nothing was sent.
     :raises RuntimeRolledBack: it went back to the version before, for the reason that is named.
+    :raises RuntimeUndecided: it does not say for a quarter of an hour how it ended.
     :raises BoxUnreachable, BoxWrongKey, BoxRefused: it does not answer, or not this desktop. Other errors as
         :func:`plan_update`.
     """
@@ -152,7 +158,7 @@ def return_box(
     only where somebody says so.
 
     :raises RuntimeRefused: it has none, or another one is on its way.
-    :raises RuntimeRolledBack: it does not say what it runs.
+    :raises RuntimeUndecided: it does not say what it runs.
     """
     token, box = cancel or CancelToken(), boxes.get_box(ctx, name)
     with boxes.connect(ctx, box) as client:
@@ -167,7 +173,7 @@ def return_box(
             progress(ProgressEvent(step="return", message=box.name))
             token.wait(LOOK_EVERY_S)
         else:
-            raise RuntimeRolledBack(f"{box.name} has not said for {PATIENCE_S:.0f} s which version it runs.")
+            raise RuntimeUndecided(f"{box.name} has not said for {PATIENCE_S:.0f} s which version it runs.")
     words = f"{box.name} went back from version {status.version} of its program to {now.version}, as it was told."
     ctx.database.write(lambda w: w.activity(RETURNED, box.box, words))
     with suppress(LinesideError):
@@ -314,6 +320,7 @@ def _watch(
     """Until the trial has ended well; for how long the box did not answer meanwhile.
 
     :raises RuntimeRolledBack: it ended otherwise.
+    :raises RuntimeUndecided: it does not end.
     """
     version = outcome.plan.version
     begun = answered = time.monotonic()
@@ -335,10 +342,7 @@ def _watch(
             step = slot.state.lower() if slot is not None else "asked"
         progress(ProgressEvent(step="trial", message=f"{box.name}: {version}, {step}"))
         cancel.wait(LOOK_EVERY_S)
-    raise RuntimeRolledBack(
-        f"{box.name} has not said how the trial of {version} ended for {PATIENCE_S:.0f} s.",
-        hint=f"Look after it: `lineside boxes refresh {box.name}`, then `lineside boxes show {box.name}`.",
-    )
+    raise RuntimeUndecided(f"{box.name} has not said for {PATIENCE_S:.0f} s how the trial of {version} ended.")
 
 
 def _slot_of(runtime: RuntimeStatus | None, bundle: str) -> SlotStatus | None:

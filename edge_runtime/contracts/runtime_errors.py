@@ -27,3 +27,9 @@ class RuntimeRolledBack(LinesideError):
     code = "runtime.rolled-back"
     title = "The box went back to the version before"
     default_hint = "Nothing needs to be done at the box. Once the reason is mended: the same again, with --again."
+
+
+class RuntimeUndecided(LinesideError):
+    code = "runtime.undecided"
+    title = "The box has not said yet how its trial ended"
+    default_hint = "It decides by itself. Look after it: `lineside boxes refresh`, then `lineside boxes show BOX`."

@@ -37,6 +37,8 @@ class Handover:
     """Frames a second of those that were at work, as far as they come often enough to be waited for."""
     healthy_s: float = 15.0
     """For so long it has to do well."""
+    unjudged: tuple[str, ...] = ()
+    """Lines that were at work, too, whose frames come too seldom to be waited for."""
 
     @property
     def lasts_s(self) -> float:
@@ -51,7 +53,8 @@ class Handover:
 
 def handed_over(paces: Mapping[str, float], healthy_s: float) -> Handover:
     """:param paces: frames a second of the lines that are at work."""
-    return Handover(lines={name: pace for name, pace in paces.items() if pace * LONGEST_S >= SEEN}, healthy_s=healthy_s)
+    lines = {name: pace for name, pace in paces.items() if pace * LONGEST_S >= SEEN}
+    return Handover(lines=lines, healthy_s=healthy_s, unjudged=tuple(sorted(paces.keys() - lines.keys())))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

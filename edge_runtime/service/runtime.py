@@ -326,7 +326,10 @@ class RuntimeKeeper:
         life = ProgramLife(bundle=self.status().bundle, kernel_boot=kernel_boot(), oom_kills=oom_kills(), state="up")
         before = read_life(self._life)
         note_life(self._life, replace(life, others=self._others(), others_before=before.others))
-        self._note("runtime.committed", f"The version {running_version()} runs from now on.")
+        words = f"The version {running_version()} runs from now on."
+        if watch.handover.unjudged:
+            words += f" Not judged, for their frames come too seldom: {', '.join(watch.handover.unjudged)}."
+        self._note("runtime.committed", words)
 
     def _answers(self) -> bool:
         """Whether its own listener gets through a TLS handshake with the box's own key: as far as a stranger gets."""

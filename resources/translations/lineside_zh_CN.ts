@@ -5658,6 +5658,14 @@
         <source>Nothing needs to be done at the box. Once the reason is mended: the same again, with --again.</source>
         <translation>盒子上无需任何操作。原因消除后，加上 --again 再执行一次。</translation>
     </message>
+    <message>
+        <source>The box has not said yet how its trial ended</source>
+        <translation>盒子尚未告知其试运行的结果</translation>
+    </message>
+    <message>
+        <source>It decides by itself. Look after it: `lineside boxes refresh`, then `lineside boxes show BOX`.</source>
+        <translation>盒子会自行决定。请查看：先执行 `lineside boxes refresh`，再执行 `lineside boxes show BOX`。</translation>
+    </message>
 </context>
 <context>
     <name>formats</name>

@@ -19,7 +19,8 @@ from edge_runtime.contracts.errors import LinesideError
 from tests.fakes import models
 from tests.fakes.drilled_site import running_line
 from tests.fakes.prepared_site import PASSPHRASE, in_library
-from tests.fakes.rolling_site import RollingSite
+from tests.fakes.rolling_site import QUICK, RollingSite
+from tests.waiting import wait_until
 
 
 @contextmanager
@@ -69,6 +70,34 @@ def roll_out(plant: RollingSite, disk: Path) -> dict[str, object]:
     return {"told": told, "asked": asked, "states": states, "problem": problem, "ended": ended, "runs": runs}
 
 
+def collect(plant: RollingSite, disk: Path) -> dict[str, object]:
+    box = plant.add_box("press-1", more=f"keep_random = 1.0\n{QUICK}")
+    model = in_library(plant.ctx, disk, "1.0.0", models.brightness_model())
+    started = rollouts.start_rollout(plant.ctx, model.model, waves=[["press-1"]])
+    with running_line(box.frames):
+        assert follow_rollout(plant.ctx, started.rollout).state == "done"
+
+    def waiting() -> dict[str, int]:
+        status = boxes.refresh(plant.ctx)[0].status
+        assert status is not None
+        return {"results": status.spool.results, "samples": status.spool.samples}
+
+    def settled() -> bool:
+        status = boxes.refresh(plant.ctx)[0].status
+        assert status is not None
+        frames = len(list(box.frames.glob("*.png")))
+        return status.pipelines[0].frames >= frames and status.spool.in_memory == 0
+
+    wait_until(settled, 60, "the last frame's answer")
+    with full(disk, plant.ctx):
+        told = said(lambda: boxes.collect(plant.ctx))
+        named = said(lambda: boxes.collect(plant.ctx, "press-1"))
+    problem, kept = boxes.get_box(plant.ctx, "press-1").problem, waiting()
+    report = boxes.collect(plant.ctx)
+    came = {"results": report.results, "samples": report.samples}
+    return {"told": told, "named": named, "problem": problem, "kept": kept, "came": came, "left": waiting()}
+
+
 def open_again(disk: Path) -> dict[str, object]:
     """There is no room for the index of the log, which SQLite then calls an error of input or output."""
     with full(disk):
@@ -85,7 +114,9 @@ def main(what: str, disk: Path, folder: Path) -> None:
             stack.close()
             sys.stdout.write(json.dumps(open_again(disk)))
             return
-        sys.stdout.write(json.dumps({"configure": configure, "roll-out": roll_out}[what](plant, disk)))
+        sys.stdout.write(
+            json.dumps({"collect": collect, "configure": configure, "roll-out": roll_out}[what](plant, disk))
+        )
 
 
 if __name__ == "__main__":

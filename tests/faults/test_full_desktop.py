@@ -49,6 +49,16 @@ def test_a_site_that_cannot_be_opened_is_not_damaged(desktop: Desktop) -> None:
     assert (answer["told"]["code"], answer["boxes"]) == ("disk.full", 0)
 
 
+def test_what_could_not_be_collected_stays_on_the_box_and_comes_later(desktop: Desktop) -> None:
+    answer = desktop("collect")
+    for told in (answer["told"], answer["named"]):
+        assert (told["code"], told["message"]) == ("disk.full", "There is no room to write to lineside.db.")
+    assert answer["problem"] is None
+    assert answer["kept"] == answer["came"]
+    assert min(answer["came"].values()) > 0
+    assert answer["left"] == {"results": 0, "samples": 0}
+
+
 def test_a_rollout_ends_for_now_and_no_box_has_failed(desktop: Desktop) -> None:
     answer = desktop("roll-out")
     for told in (answer["told"], answer["asked"]):

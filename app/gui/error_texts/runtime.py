@@ -30,4 +30,11 @@ TEXTS: dict[str, tuple[str, str]] = {
             "Nothing needs to be done at the box. Once the reason is mended: the same again, with --again.",
         ),
     ),
+    "runtime.undecided": (
+        QT_TRANSLATE_NOOP("errors", "The box has not said yet how its trial ended"),
+        QT_TRANSLATE_NOOP(
+            "errors",
+            "It decides by itself. Look after it: `lineside boxes refresh`, then `lineside boxes show BOX`.",
+        ),
+    ),
 }

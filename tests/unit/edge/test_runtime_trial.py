@@ -136,8 +136,10 @@ def test_it_is_given_the_time_that_a_slow_line_takes() -> None:
         assert found is (True if at_s == 181 else None)
         if found:
             break
-    # One that comes a few times a day is not waited for.
-    assert handed_over({"camera": 20.0, "hourly": 1 / 3600}, 10.0) == Handover(lines={"camera": 20.0}, healthy_s=10.0)
+    # One that comes a few times a day is not waited for, and named.
+    assert handed_over({"camera": 20.0, "hourly": 1 / 3600}, 10.0) == Handover(
+        lines={"camera": 20.0}, healthy_s=10.0, unjudged=("hourly",)
+    )
 
 
 def test_it_has_to_do_well_for_long_enough_on_end() -> None:
