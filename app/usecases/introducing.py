@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from app.context import changing_keys
 from app.fleet.client import BoxClient
+from app.fleet.failures import as_problem
 from app.store import boxes as box_store
 from app.store.records import Box
 from app.usecases import roots, trust
@@ -14,7 +15,6 @@ from app.usecases.crew import side_by_side
 from edge_runtime.contracts.errors import (
     BoxRefused,
     InputInvalid,
-    LinesideError,
     NotFound,
     NotIntroduced,
     RootKeyWrong,
@@ -74,8 +74,8 @@ def introduce_with(ctx: Context, chosen: Sequence[Box], key: RootKey, *, told: T
         try:
             with BoxClient(box.address, box.certificate, identity) as client:
                 _introduce(ctx, box, client, key)
-        except LinesideError as error:
-            return str(error)
+        except Exception as error:  # noqa: BLE001 - one box's trouble, whatever it is, is no other's
+            return str(as_problem(error, box.address))
         return None
 
     reasons = {}
