@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from app.cli import text
 from app.cli.commands import Topic
 from app.cli.session import Columns, Session
-from edge_runtime.contracts.errors import Cancelled, InputInvalid, LinesideError
+from edge_runtime.contracts.errors import Cancelled, InputInvalid
 
 if TYPE_CHECKING:
     from app.usecases.clocks import ClockChange, ClockReading
@@ -24,6 +24,7 @@ def add_verb(topic: Topic) -> None:
 
 
 def _clock(arguments: argparse.Namespace, session: Session) -> int:
+    from app.fleet.failures import as_problem
     from app.usecases import clocks
 
     with session.open() as ctx:
@@ -45,10 +46,10 @@ def _clock(arguments: argparse.Namespace, session: Session) -> int:
             # One that refuses does not keep the others from being set.
             try:
                 changes.append(clocks.set_clock(ctx, one.box))
-            except LinesideError as error:
+            except Exception as error:
                 if len(readings) == 1:
                     raise
-                failed.append({"box": one.box, "name": one.name, "error": error.to_dict()})
+                failed.append({"box": one.box, "name": one.name, "error": as_problem(error, one.name).to_dict()})
         lines = [_changed(change) for change in changes]
         lines += [text.clean(f"{one['name']}: not set. {one['error']['message']}") for one in failed]
         session.answer({"set": changes, "failed": failed}, lines)

@@ -29,6 +29,9 @@ def add_verbs(topic: Topic) -> None:
     renew.add_argument("box", help="name or id of the box that was copied")
     renew.add_argument("--address", required=True, metavar="HOST:PORT", help="where the copy answers")
     renew.add_argument("--name", help="what the copy is called from now on (default: as it is called now)")
+    renew.add_argument(
+        "--forget", action="store_true", help="let go of one that was begun and did not get there; nobody is asked"
+    )
     renew.add_argument("--yes", action="store_true", help="do not ask, also where nothing shows that it was copied")
 
 
@@ -44,12 +47,20 @@ def _clones(_arguments: argparse.Namespace, session: Session) -> None:
     for clone in found:
         lines += [*([""] if lines else []), *_side_by_side(clone, names)]
     for one in begun:
-        lines += [
-            *([""] if lines else []),
-            f"The machine at {one.address} was being given a new identity, and may have it already. To end that:",
-            f"  lineside boxes renew {text.clean(names[one.box])} --address {one.address}",
-        ]
-    unfinished = [{"box": one.box, "address": one.address, "name": one.name} for one in begun]
+        again = f"lineside boxes renew {text.clean(names[one.box])} --address {one.address}"
+        said = (
+            [f"The machine at {one.address} was being given a new identity, and may have it already. To end that:"]
+            if one.new is not None
+            else [
+                f"A new identity was meant for the machine at {one.address}, which was not told to take it.",
+                f"  To forget that: {again} --forget",
+                "  To try again:",
+            ]
+        )
+        lines += [*([""] if lines else []), *said, f"  {again}"]
+    unfinished = [
+        {"box": one.box, "address": one.address, "name": one.name, "prepared": one.new is not None} for one in begun
+    ]
     session.answer({"clones": found, "begun": unfinished}, lines)
 
 
@@ -82,6 +93,10 @@ def _renew(arguments: argparse.Namespace, session: Session) -> None:
     from app.usecases import clones
 
     with session.open() as ctx:
+        if arguments.forget:
+            clones.forget_renewal(ctx, arguments.box, arguments.address)
+            session.answer({"forgotten": arguments.address}, [f"Forgot what was begun at {arguments.address}."])
+            return
         if not arguments.yes and not clones.is_known_copy(ctx, arguments.box, arguments.address):
             _ask(arguments.box, arguments.address)
         box = clones.renew(ctx, arguments.box, arguments.address, new_name=arguments.name)

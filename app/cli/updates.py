@@ -103,6 +103,8 @@ def _each(chosen: Iterable[Box], work: Callable[[Box], T], *, alone: bool) -> tu
 
     :param alone: nobody asked for another box, so that its error is the whole answer.
     """
+    from app.fleet.failures import as_problem
+
     done: list[T] = []
     failed: list[Failure] = []
     for box in chosen:
@@ -110,10 +112,10 @@ def _each(chosen: Iterable[Box], work: Callable[[Box], T], *, alone: bool) -> tu
             done.append(work(box))
         except Cancelled:
             raise
-        except LinesideError as error:
+        except Exception as error:
             if alone:
                 raise
-            failed.append((box, error))
+            failed.append((box, as_problem(error, box.address)))
     return done, failed
 
 

@@ -7,7 +7,6 @@ answers is hostile until checked: every body is capped and decoded into a contra
 from __future__ import annotations
 
 import hashlib
-import http.client
 import json
 import ssl
 import threading
@@ -20,7 +19,7 @@ from typing import Literal, TypeVar
 from urllib.parse import quote, urlencode
 
 from app.fleet.deadline import Deadline, TimedSocket, dial
-from app.fleet.failures import no_answer, refusal, wrong_key
+from app.fleet.failures import no_answer, no_box, refusal, wrong_key
 from app.fleet.pacing import Pace
 from app.fleet.pages import SpoolPage, read_page
 from edge_runtime.contracts import wire
@@ -47,6 +46,7 @@ from edge_runtime.contracts.status import (
     WithdrawRequest,
 )
 from edge_runtime.contracts.witness import ActivityHead, TellRequest, Witnessed
+from edge_runtime.http_answers import MAX_HEAD_BYTES, READ_BYTES, AnswerInvalid, AnswerReader, request
 from edge_runtime.identity import Identity, client_context
 
 T = TypeVar("T")
@@ -86,7 +86,7 @@ class BoxClient:
         self._context = client_context(identity, certificate_pem)
         self._context.sslsocket_class = TimedSocket
         self._pinned = ssl.PEM_cert_to_DER_cert(certificate_pem)
-        self._connection: tuple[http.client.HTTPConnection, TimedSocket] | None = None
+        self._connection: TimedSocket | None = None
         self._lock = threading.Lock()
         self._heard = False
         """It took this desktop for one that may ask, at least once."""
@@ -359,57 +359,51 @@ class BoxClient:
         bulk: bool = False,
     ) -> bytes:
         """:param timeout_s: for all of it, from the connecting to the last byte of the answer.
-        :param bulk: the time grows with what is carried; see :class:`Deadline`.
+        :param bulk: the time grows with what is carried, up to ``limit``; see :class:`Deadline`.
         """
-        target = f"{path}?{urlencode(query)}" if query else path
+        sent = request(method, f"{path}?{urlencode(query)}" if query else path, body)
         with self._lock:
-            deadline = Deadline(timeout_s, bulk=bulk)
+            deadline = Deadline(timeout_s, earns=len(sent) + MAX_HEAD_BYTES + limit if bulk else 0)
             try:
                 try:
-                    status, answer = self._exchange(method, target, body, deadline, limit)
-                except (http.client.HTTPException, ConnectionError, ssl.SSLEOFError):
+                    answer = self._exchange(sent, deadline, limit)
+                except (ConnectionError, ssl.SSLEOFError):
                     # An idle connection that the box has closed says so only now; every call may be repeated.
                     self._drop()
-                    status, answer = self._exchange(method, target, body, deadline, limit)
-            except (http.client.HTTPException, OSError) as error:
+                    answer = self._exchange(sent, deadline, limit)
+            except AnswerInvalid as error:
+                self._drop()
+                raise no_box(self.address, error) from error
+            except OSError as error:
                 self._drop()
                 raise no_answer(self.address, error, heard=self._heard) from error
-        self._heard = status != FORBIDDEN
-        if status >= 400:
-            raise refusal(self.address, status, answer)
+        self._heard = answer.status != FORBIDDEN
+        if answer.status >= 400:
+            raise refusal(self.address, answer.status, bytes(answer.body))
+        return bytes(answer.body)
+
+    def _exchange(self, sent: bytes, deadline: Deadline, limit: int) -> AnswerReader:
+        sock = self._connection or self._connect(deadline)
+        sock.deadline = deadline
+        sock.sendall(sent)
+        answer = AnswerReader(limit)
+        while not answer.complete:
+            answer.feed(sock.recv(READ_BYTES))
+        if not answer.keeps_open:
+            self._drop()
         return answer
 
-    def _exchange(
-        self, method: str, target: str, body: bytes | None, deadline: Deadline, limit: int
-    ) -> tuple[int, bytes]:
-        connection, sock = self._connection or self._connect(deadline)
-        sock.deadline = deadline
-        connection.request(method, target, body, {"Content-Type": "application/json"} if body else {})
-        with connection.getresponse() as response:
-            answer = response.read(limit + 1)
-            if len(answer) > limit:
-                self._drop()
-                raise BoxRefused(f"The box at {self.address} sent more than {limit} bytes.")
-            if response.length:
-                # The connection ended in the middle of the body, which read() with a limit keeps to itself.
-                raise http.client.IncompleteRead(answer, response.length)
-            if response.will_close:
-                self._drop()
-            return response.status, answer
-
-    def _connect(self, deadline: Deadline) -> tuple[http.client.HTTPConnection, TimedSocket]:
+    def _connect(self, deadline: Deadline) -> TimedSocket:
         sock = dial(self._host, self._port, self._context, deadline, most_s=ANSWER_TIMEOUT_S)
         if sock.getpeercert(binary_form=True) != self._pinned:
             sock.close()
             raise wrong_key(self.address)
-        connection = http.client.HTTPConnection(self._host, self._port)
-        connection.sock = sock
-        self._connection = connection, sock
-        return self._connection
+        self._connection = sock
+        return sock
 
     def _drop(self) -> None:
         if self._connection is not None:
-            self._connection[0].close()
+            self._connection.close()
             self._connection = None
 
 

@@ -8,7 +8,8 @@ import time
 from typing import Any, cast
 
 LEAST_BYTES_PER_S = 4096
-"""A link that carries less is no link. What really came or went earns this much time, where a call may be long."""
+"""A link that carries less is no link. What really came or went earns its time at this pace, where a call may be
+long."""
 SLICE_BYTES = 64 * 1024
 """So much is given to TLS at a time, so that what went is counted."""
 
@@ -17,12 +18,13 @@ class Deadline:
     """By the monotonic clock.
 
     :param seconds: from now.
-    :param bulk: much is carried: every byte that comes or goes earns its time at the slowest link.
+    :param earns: how many bytes may come or go that earn their time at the slowest link; more than these earn none, so
+        that there is an end whatever is sent.
     """
 
-    def __init__(self, seconds: float, *, bulk: bool = False) -> None:
+    def __init__(self, seconds: float, *, earns: int = 0) -> None:
         self._end_s = time.monotonic() + seconds
-        self._s_per_byte = 1 / LEAST_BYTES_PER_S if bulk else 0.0
+        self._earns = earns
 
     def left_s(self) -> float:
         """:raises TimeoutError: nothing."""
@@ -33,7 +35,9 @@ class Deadline:
 
     def moved(self, count: int) -> None:
         """So many bytes have come or gone."""
-        self._end_s += count * self._s_per_byte
+        earning = min(count, self._earns)
+        self._earns -= earning
+        self._end_s += earning / LEAST_BYTES_PER_S
 
 
 class TimedSocket(ssl.SSLSocket):

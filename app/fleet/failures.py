@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import http.client
+import logging
 import ssl
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +18,9 @@ from edge_runtime.contracts.errors import (
     InputInvalid,
     LinesideError,
 )
+from edge_runtime.http_answers import AnswerInvalid
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +30,11 @@ class _ErrorEnvelope:
 
 def wrong_key(address: str) -> BoxWrongKey:
     return BoxWrongKey(f"What answers at {address} does not have the key that was enrolled.")
+
+
+def no_box(address: str, error: AnswerInvalid) -> BoxRefused:
+    """Something was answered that is no answer."""
+    return BoxRefused(f"What answers at {address} does not speak like a box: {error}.")
 
 
 def no_answer(address: str, error: Exception, *, heard: bool = False) -> LinesideError:
@@ -39,7 +47,7 @@ def no_answer(address: str, error: Exception, *, heard: bool = False) -> Linesid
     # A box ends a connection whose certificate it does not know, with or without an alert. One that was only
     # stopping takes no second connection.
     alert = isinstance(error, ssl.SSLError) and "ALERT" in (error.reason or "")
-    ended = isinstance(error, ssl.SSLEOFError | http.client.RemoteDisconnected | ConnectionResetError | BrokenPipeError)
+    ended = isinstance(error, ssl.SSLEOFError | ConnectionResetError | BrokenPipeError)
     if alert or (ended and not heard):
         return BoxRefusesDesktop(f"The box at {address} does not trust this desktop's key.")
     reason = "it did not answer in time" if isinstance(error, TimeoutError) else str(error) or type(error).__name__
@@ -56,6 +64,14 @@ def refusal(address: str, status: int, body: bytes) -> LinesideError:
     error = LinesideError.from_dict(envelope.error)
     # Here it is told from this desktop's own disk.
     return BoxDiskFull(error.message) if isinstance(error, DiskFull) else error
+
+
+def as_problem(error: Exception, address: str) -> LinesideError:
+    """What one of many boxes is said to have, so that the others are gone on with; a bug is logged whole."""
+    if isinstance(error, LinesideError):
+        return error
+    _log.error("unexpected, with the box at %s", address, exc_info=error)
+    return LinesideError(f"Unexpected, with the box at {address}: {type(error).__name__}: {error}"[:500])
 
 
 def is_full_here(error: LinesideError) -> bool:

@@ -7,7 +7,6 @@ the caller in batches. A box that does not answer is left alone for a while; the
 from __future__ import annotations
 
 import asyncio
-import http.client
 import ssl
 import sys
 import threading
@@ -17,14 +16,13 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 
-import httptools
-
 from app.fleet.client import MAX_BODY_BYTES, split_address
 from app.fleet.clock import RoundTrip
-from app.fleet.failures import no_answer, refusal, wrong_key
+from app.fleet.failures import as_problem, no_answer, no_box, refusal, wrong_key
 from edge_runtime.contracts import wire
-from edge_runtime.contracts.errors import BoxRefused, BoxUnreachable, LinesideError
+from edge_runtime.contracts.errors import BoxUnreachable, LinesideError
 from edge_runtime.contracts.status import BoxStatus
+from edge_runtime.http_answers import READ_BYTES, AnswerInvalid, AnswerReader, request
 from edge_runtime.identity import Identity, certificate_der, client_context
 
 ASK_EVERY_S = 1.0
@@ -35,8 +33,7 @@ ANSWER_TIMEOUT_S = 10.0
 CONNECTING_AT_ONCE = 16
 """Handshakes under way: five hundred at once would all be late."""
 STOP_S = 3.0
-_REQUEST = b"GET /v1/status HTTP/1.1\r\nHost: box\r\n\r\n"
-_READ_BYTES = 64 * 1024
+_REQUEST = request("GET", "/v1/status")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +59,10 @@ class News:
     """Of its answer."""
     asked: int = 0
     """What ``tell`` had returned last when it was asked."""
+
+
+class _EndedAtOnce(ConnectionResetError):
+    """A connection on which nothing was answered."""
 
 
 class Follower:
@@ -142,16 +143,16 @@ class Follower:
         while True:
             try:
                 await self._converse(followed)
-            except http.client.RemoteDisconnected as error:
+            except _EndedAtOnce as error:
                 # A box that was only stopping takes no second connection; one that does not trust us ends that, too.
                 if not tried_again:
                     tried_again = True
                     continue
                 problem = no_answer(followed.address, error)
-            except LinesideError as error:
-                problem = error
-            except (OSError, TimeoutError) as error:
+            except OSError as error:
                 problem = no_answer(followed.address, error)
+            except Exception as error:  # noqa: BLE001 - whatever it is, this box is told of and followed on
+                problem = as_problem(error, followed.address)
             tried_again = False
             self._news[followed.box] = News(followed.box, None, problem)
             await asyncio.sleep(RETRY_S)
@@ -159,7 +160,7 @@ class Follower:
     async def _converse(self, followed: Followed) -> None:
         """Ask on one connection until it ends; always leaves by an exception.
 
-        :raises RemoteDisconnected: it ended before the first answer.
+        :raises _EndedAtOnce: it ended before the first answer.
         """
         heard = False
         try:
@@ -183,12 +184,12 @@ class Follower:
         except (ssl.SSLEOFError, ConnectionResetError, BrokenPipeError) as error:
             if heard:
                 raise BoxUnreachable(f"The box at {followed.address} ended the connection.") from error
-            raise http.client.RemoteDisconnected(str(error)) from error
+            raise _EndedAtOnce(str(error)) from error
 
     async def _connect(self, followed: Followed) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         host, port = split_address(followed.address)
         context = client_context(followed.identity, followed.certificate_pem)
-        reader, writer = await asyncio.open_connection(host, port, ssl=context, server_hostname="", limit=_READ_BYTES)
+        reader, writer = await asyncio.open_connection(host, port, ssl=context, server_hostname="", limit=READ_BYTES)
         connection: ssl.SSLObject = writer.get_extra_info("ssl_object")
         if connection.getpeercert(binary_form=True) != certificate_der(followed.certificate_pem):
             writer.transport.abort()
@@ -196,36 +197,16 @@ class Follower:
         return reader, writer
 
 
-class _Answer:
-    """What the parser hands over of one answer."""
-
-    def __init__(self) -> None:
-        self.body = bytearray()
-        self.complete = False
-
-    def on_body(self, body: bytes) -> None:
-        self.body += body
-
-    def on_message_complete(self) -> None:
-        self.complete = True
-
-
 async def _ask(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, address: str) -> BoxStatus:
     writer.write(_REQUEST)
-    answer = _Answer()
-    parser = httptools.HttpResponseParser(answer)
+    answer = AnswerReader(MAX_BODY_BYTES)
     try:
         while not answer.complete:
-            data = await reader.read(_READ_BYTES)
-            if not data:
-                raise ConnectionResetError("it ended the connection")
-            parser.feed_data(data)
-            if len(answer.body) > MAX_BODY_BYTES:
-                raise BoxRefused(f"The box at {address} sent more than {MAX_BODY_BYTES} bytes.")
-    except httptools.HttpParserError as error:
-        raise BoxRefused(f"What answers at {address} does not speak like a box.") from error
-    if parser.get_status_code() >= 400:
-        raise refusal(address, parser.get_status_code(), bytes(answer.body))
+            answer.feed(await reader.read(READ_BYTES))
+    except AnswerInvalid as error:
+        raise no_box(address, error) from error
+    if answer.status >= 400:
+        raise refusal(address, answer.status, bytes(answer.body))
     return wire.decode(bytes(answer.body), BoxStatus, what=f"answer of {address}")
 
 

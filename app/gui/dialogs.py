@@ -15,6 +15,7 @@ from app.gui.widgets import Button, Kind, column, label, row
 from edge_runtime.contracts.errors import LinesideError
 
 T = TypeVar("T")
+D = TypeVar("D", bound="FormDialog")
 
 SCREEN_SHARE = 0.85
 """A dialog grows to this share of the screen's height, and scrolls from there on."""
@@ -46,7 +47,7 @@ class FormDialog(QDialog):
         self._problem.hide()
         self._under_way = label(self.tr("Under way. To close this does not stop it."), "muted", wrap=True)
         self._under_way.hide()
-        self._busy = self._put_away = self._over = False
+        self._busy = self._put_away = self._over = self._without_cancel = False
         self.finished.connect(self._end)
         self._first: QWidget | None = None
         self.fields: QVBoxLayout = column(gap=16)
@@ -146,6 +147,11 @@ class FormDialog(QDialog):
         return height
 
     @property
+    def busy(self) -> bool:
+        """Something is under way."""
+        return self._busy
+
+    @property
     def complaint(self) -> str:
         return self._problem.text()
 
@@ -156,7 +162,10 @@ class FormDialog(QDialog):
         """Run ``work`` off the GUI thread; a refusal is shown beside the button, so that a field can be mended.
 
         Nothing stops it, and the button beside says so: who closes the dialog has it back when it has something to say.
+        While it is under way, nothing else is begun.
         """
+        if self._busy:
+            return
         self.complain("")
         self._set_busy(True)
 
@@ -191,8 +200,12 @@ class FormDialog(QDialog):
             super().closeEvent(event)
 
     def _set_busy(self, busy: bool) -> None:
+        if busy:
+            # One that only shows something has but one button, and that is not to end what is under way.
+            self._without_cancel = self.cancel.isHidden()
         self._busy = busy
         self.primary.setEnabled(not busy)
+        self.cancel.setVisible(busy or not self._without_cancel)
         self.cancel.setText(self.tr("Close") if busy else self.tr("Cancel"))
         self._under_way.setVisible(busy)
         self.fit()
@@ -204,6 +217,14 @@ class FormDialog(QDialog):
 
     def _end(self) -> None:
         self._over = True
+
+
+def back_with(parent: QWidget, kind: type[D]) -> D | None:
+    """The dialog of this kind that was put away with work under way, if there is one; it is shown again."""
+    away = next((one for one in parent.findChildren(kind) if one.busy), None)
+    if away is not None:
+        away.open()
+    return away
 
 
 class Confirm(FormDialog):

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app.fleet.client import BoxClient, split_address
-from app.fleet.failures import is_full_here
+from app.fleet.failures import as_problem, is_full_here
 from app.store import boxes as box_store
 from app.store import chains as chain_store
 from app.store import samples as sample_store
@@ -23,7 +23,7 @@ from app.usecases.contact import begin_contact
 from app.usecases.crew import side_by_side
 from app.usecases.progress import CancelToken, Progress, ProgressEvent, silent
 from app.usecases.witnesses import tell_head
-from edge_runtime.contracts.errors import AlreadyExists, BoxWrongKey, LinesideError, NotFound
+from edge_runtime.contracts.errors import AlreadyExists, BoxWrongKey, NotFound
 from edge_runtime.contracts.rows import STREAMS, AlertRow, AuditRow, LossRow, RollupRow, ShadowRow
 from edge_runtime.identity import fingerprint_of
 
@@ -145,10 +145,11 @@ def _ask(ctx: Context, box: Box) -> None:
             begun = begin_contact(ctx, box.address)
             status = roots.ask_status(ctx, box, client)
             heard = begun.end(status.at_ms)
-    except LinesideError as error:
-        if is_full_here(error):
+    except Exception as error:
+        problem = as_problem(error, box.address)
+        if is_full_here(problem):
             raise
-        box_store.set_status(ctx.database, box.box, problem=error)
+        box_store.set_status(ctx.database, box.box, problem=problem)
     else:
         box_store.set_status(ctx.database, box.box, status=status, seen_ms=now_ms(), heard=heard)
 
@@ -171,10 +172,11 @@ def collect(
         try:
             with connect(ctx, box) as client:
                 _collect_box(ctx, box, client, totals, token)
-        except LinesideError as error:
-            if error.code == "task.cancelled" or is_full_here(error):
+        except Exception as error:
+            problem = as_problem(error, box.address)
+            if problem.code == "task.cancelled" or is_full_here(problem):
                 raise
-            box_store.set_status(ctx.database, box.box, problem=error)
+            box_store.set_status(ctx.database, box.box, problem=problem)
             if name is not None:
                 raise
             unreachable.append(box.name)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from app.fleet.client import BoxClient
 from app.fleet.clock import RoundTrip, Skew, accuses_desktop, best_of
+from app.fleet.failures import as_problem
 from app.store import boxes as box_store
 from app.store.records import Box
 from app.usecases.boxes import connect, get_box, refresh
@@ -166,8 +167,9 @@ def _read(ctx: Context, box: Box) -> ClockReading:
     try:
         with connect(ctx, box) as client:
             skew, clock = _measure(client)
-    except LinesideError as error:
-        return ClockReading(box=box.box, name=box.name, problem=str(error), problem_code=error.code)
+    except Exception as error:  # noqa: BLE001 - one box's trouble, whatever it is, is no other's
+        problem = as_problem(error, box.address)
+        return ClockReading(box=box.box, name=box.name, problem=str(problem), problem_code=problem.code)
     return _reading(box, skew, clock)
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app.fleet.client import BoxClient, split_address
+from app.fleet.failures import as_problem
 from app.store import boxes as box_store
 from app.store import sightings as sighting_store
 from app.store.activity import RENEWED
@@ -29,6 +30,7 @@ from edge_runtime.contracts.errors import (
     BoxWrongKey,
     InputInvalid,
     LinesideError,
+    NotFound,
 )
 from edge_runtime.contracts.renewal import NewIdentity, RenewRequest, RequestId
 from edge_runtime.contracts.rows import Name
@@ -77,13 +79,14 @@ def look_for_clones(ctx: Context) -> tuple[Clone, ...]:
 
 
 def is_known_copy(ctx: Context, name: str, address: str) -> bool:
-    """Whether what was heard shows that the box was copied, and that one of the two answers there; or a new identity
-    was begun to be given there.
+    """Whether what was heard shows that the box was copied, and that one of the two answers there; or the one there has
+    made a new identity already.
 
     :raises NotFound: there is no such box.
     """
     box = get_box(ctx, name)
-    if _read_begun(_begun_path(ctx, box, address)) is not None:
+    begun = _read_begun(_begun_path(ctx, box, address))
+    if begun is not None and begun.new is not None:
         return True
     return any(
         "key" in clone.marks and (box.box, address) in {(side.box, side.address) for side in clone.sides}
@@ -101,6 +104,25 @@ def begun_renewals(ctx: Context) -> tuple[Begun, ...]:
             found.append(_read_begun(path))
     known = {box.box for box in box_store.list_boxes(ctx.database)}
     return tuple(begun for begun in found if begun is not None and begun.box in known)
+
+
+def forget_renewal(ctx: Context, name: str, address: str) -> None:
+    """Let go of a renewal that was begun, where the machine was not told to take its new identity.
+
+    :raises NotFound: there is no such box, or none was begun there.
+    :raises InputInvalid: the machine may have it already.
+    """
+    box = get_box(ctx, name)
+    path = _begun_path(ctx, box, address)
+    begun = _read_begun(path)
+    if begun is None:
+        raise NotFound(f"No new identity was begun to be given to a copy of {box.name} at {address}.")
+    if begun.new is not None:
+        raise InputInvalid(
+            f"The machine at {address} may have its new identity already, and only what is kept here knows it.",
+            hint="Go on with it: do the same again.",
+        )
+    path.unlink(missing_ok=True)
 
 
 def renew(ctx: Context, name: str, address: str, *, new_name: str | None = None) -> Box:
@@ -125,9 +147,11 @@ def renew(ctx: Context, name: str, address: str, *, new_name: str | None = None)
     if begun is None or (new_name is not None and begun.name != new_name):
         begun = Begun(request=secrets.token_hex(16), box=box.box, address=address, name=new_name)
     with BoxClient(address, box.certificate, ctx.identity) as client:
+        # Nothing is kept of an address where nobody has the box's key.
+        called = client.status().name
         if begun.name is None:
-            _require_other_name(ctx, client.status().name)
-        # Written down before the box is asked, so that the same request comes again.
+            _require_other_name(ctx, called)
+        # Written down before the box makes anything, so that the same request comes again.
         _write_begun(path, begun)
         new = client.prepare_identity(RenewRequest(request=begun.request, name=begun.name))
         _check(box, new)
@@ -148,9 +172,10 @@ def _ask(ctx: Context, box_id: str, address: str) -> None:
             begun = begin_contact(ctx, address)
             status = client.status()
             heard = begun.end(status.at_ms)
-    except LinesideError as error:
+    except Exception as error:  # noqa: BLE001 - one box's trouble, whatever it is, is no other's
+        problem = as_problem(error, address)
         if address == box.address:
-            box_store.set_status(ctx.database, box_id, problem=error)
+            box_store.set_status(ctx.database, box_id, problem=problem)
         if address != box.address or isinstance(error, BoxWrongKey):
             # Whoever was there has moved, or has another key by now; if it comes back, a scan finds it again.
             sighting_store.forget_place(ctx.database, box_id, address)

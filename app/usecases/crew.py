@@ -69,14 +69,21 @@ class Crew:
 
 
 def side_by_side(work: Callable[[A], T], over: Iterable[A], name: str) -> Iterator[tuple[A, T]]:
-    """Do it for each, :data:`AT_ONCE` at a time, and give each with its result as it comes; what fails is raised.
+    """Do it for each, :data:`AT_ONCE` at a time, and give each with its result as it comes. What fails ends none of the
+    others: it is raised once they are through, the first of them.
 
     :param name: as of :class:`Crew`.
     """
     crew = Crew(AT_ONCE, name)
     asked = {crew.submit(partial(work, one)): one for one in over}
+    failed: list[BaseException] = []
     try:
         for done in as_completed(asked):
-            yield asked[done], done.result()
+            if (error := done.exception()) is not None:
+                failed.append(error)
+            else:
+                yield asked[done], done.result()
+        if failed:
+            raise failed[0]
     finally:
         crew.end(asked, grace_s=GRACE_S)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from app.context import changing_keys
 from app.fleet.client import BoxClient
+from app.fleet.failures import as_problem
 from app.store import boxes as box_store
 from app.store.records import Box
 from app.usecases import roots, trust
@@ -15,7 +16,6 @@ from app.usecases.parted import who_returns
 from edge_runtime.contracts.errors import (
     BoxRefused,
     InputInvalid,
-    LinesideError,
     NotFound,
     NotIntroduced,
     RootKeyWrong,
@@ -75,8 +75,8 @@ def introduce_with(ctx: Context, chosen: Sequence[Box], key: RootKey, *, told: T
         try:
             with BoxClient(box.address, box.certificate, identity) as client:
                 _introduce(ctx, box, client, key)
-        except LinesideError as error:
-            return str(error)
+        except Exception as error:  # noqa: BLE001 - one box's trouble, whatever it is, is no other's
+            return str(as_problem(error, box.address))
         return None
 
     reasons = {}

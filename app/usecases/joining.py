@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from app.context import Context, Places, open_context
 from app.fleet.client import BoxClient
+from app.fleet.failures import as_problem
 from app.store import boxes as box_store
 from app.store.database import Database
 from app.store.records import Box, Site
@@ -25,7 +26,6 @@ from edge_runtime.contracts.errors import (
     AlreadyExists,
     BoxRefused,
     InputInvalid,
-    LinesideError,
     RootKeyWrong,
     TrustRefused,
 )
@@ -198,8 +198,9 @@ def _ask_for_newer(handover: Handover, roots: SiteRoots, key: RootKey) -> SiteRo
                         roots = roots.adopt(client.root(version))
         except BoxRefused:
             return known or False
-        except LinesideError:
+        except Exception as error:  # noqa: BLE001 - one box's trouble, whatever it is, is no other's
             # It is off, or has a root beside ours: the one that is made now takes the place of both.
+            as_problem(error, box.address)
             return known
         return known
 

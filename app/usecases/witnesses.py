@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from app.fleet.client import BoxClient
+from app.fleet.failures import as_problem
 from app.store import activity as activity_store
 from app.store import boxes as box_store
 from app.store.database import Database
 from app.store.records import Box
-from edge_runtime.contracts.errors import BoxRefused, DiskFull, InputInvalid, LinesideError, NotFound
+from edge_runtime.contracts.errors import BoxRefused, DiskFull, InputInvalid, NotFound
 from edge_runtime.contracts.witness import ActivityHead, Witnessed, said
 from edge_runtime.identity import certificate_der, is_signed_by, signature_of
 
@@ -108,8 +109,8 @@ def _ask(ctx: Context, box: Box) -> Heard:
             witnessed = client.witnessed()
     except NotFound:
         return Heard(box, None, problem="its software keeps nothing of the kind yet")
-    except LinesideError as error:
-        return Heard(box, None, problem=error.message)
+    except Exception as error:  # noqa: BLE001 - one box's trouble, whatever it is, is no other's
+        return Heard(box, None, problem=as_problem(error, box.address).message)
     head, identity = witnessed.head, ctx.identity
     signed = head is not None and is_signed_by(
         certificate_der(identity.certificate_pem),

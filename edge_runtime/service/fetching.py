@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import http.client
 import logging
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -13,6 +13,7 @@ from functools import partial
 
 from edge_runtime.contracts.delivery import MAX_PIECE_BYTES, FetchRequest, FetchStatus
 from edge_runtime.contracts.errors import BoxRefused, LinesideError, NotHandedOver
+from edge_runtime.http_answers import READ_BYTES, AnswerInvalid, AnswerReader, request
 from edge_runtime.identity import Identity, client_context, fingerprint_of, require_peer
 from edge_runtime.service.guests import Audit
 from edge_runtime.update.inbox import Inbox
@@ -27,7 +28,6 @@ TELL_EVERY_BYTES = 4 * 2**20
 PATIENCE_S = 10.0
 """A neighbour that has brought less than it was asked for over so long is given up."""
 _LOOK_EVERY_S = 0.5
-_READ_BYTES = 16 * 1024
 _log = logging.getLogger(__name__)
 
 
@@ -115,7 +115,7 @@ class Fetcher:
                 try:
                     body = neighbour.piece(sha256, have)
                     failures, most = 0, MAX_FAILURES
-                except (http.client.HTTPException, OSError) as error:
+                except OSError as error:
                     failures += 1
                     if failures >= most and neighbour.given_up is None:
                         raise NotHandedOver(f"The neighbour does not answer: {error}.") from error
@@ -174,7 +174,7 @@ class _Neighbour:
         self._line: socket.socket | None = None
         """The connection below TLS, by which another thread can end it at any moment."""
         self._context = client_context(identity, asked.certificate)
-        self._connection: http.client.HTTPSConnection | None = None
+        self._connection: ssl.SSLSocket | None = None
 
     def __enter__(self) -> _Neighbour:
         return self
@@ -185,28 +185,36 @@ class _Neighbour:
     def piece(self, sha256: str, offset: int) -> bytes:
         """Some bytes of the file from ``offset`` on; at least one.
 
-        :raises OSError, http.client.HTTPException: the connection failed or broke off.
-        :raises NotHandedOver: the neighbour does not have the file any more, or lets this box read it no more.
+        :raises OSError: the connection failed or broke off.
+        :raises NotHandedOver: the neighbour does not have the file any more, lets this box read it no more, or answers
+            as no box does.
         """
         try:
-            connection = self._connection or self._connect()
-            connection.request("GET", f"/v1/objects/{sha256}/bytes?offset={offset}")
-            with connection.getresponse() as response:
-                body = b""
-                while len(body) <= MAX_PIECE_BYTES and (more := response.read(_READ_BYTES)):
-                    body += more
-                    self.received += len(more)
-                status, missing = response.status, response.length
-        except (http.client.HTTPException, OSError):
+            answer = self._ask(request("GET", f"/v1/objects/{sha256}/bytes?offset={offset}"))
+        except AnswerInvalid as error:
+            self._drop()
+            raise NotHandedOver(f"The neighbour does not answer like a box: {error}.") from error
+        except OSError:
             self._drop()
             raise
-        if status != 200:
+        if not answer.keeps_open or answer.status != 200:
             self._drop()
-            raise NotHandedOver(f"The neighbour does not hand the file over; it answered with {status}.")
-        if missing or not 0 < len(body) <= MAX_PIECE_BYTES:
+        if answer.status != 200:
+            raise NotHandedOver(f"The neighbour does not hand the file over; it answered with {answer.status}.")
+        if not answer.body:
             self._drop()
-            raise http.client.IncompleteRead(body, missing)
-        return body
+            raise ConnectionAbortedError("it sent nothing")
+        return bytes(answer.body)
+
+    def _ask(self, sent: bytes) -> AnswerReader:
+        connection = self._connection or self._connect()
+        connection.sendall(sent)
+        answer = AnswerReader(MAX_PIECE_BYTES)
+        while not answer.complete:
+            before = len(answer.body)
+            answer.feed(connection.recv(READ_BYTES))
+            self.received += len(answer.body) - before
+        return answer
 
     def give_up(self, why: str) -> None:
         """From another thread: whatever is waited for ends now."""
@@ -216,19 +224,18 @@ class _Neighbour:
             with suppress(OSError):
                 line.shutdown(socket.SHUT_RDWR)
 
-    def _connect(self) -> http.client.HTTPSConnection:
+    def _connect(self) -> ssl.SSLSocket:
         host, port = self.asked.host, self.asked.port
         raw = socket.create_connection((host, port), ANSWER_S)
         try:
             self._line = raw.dup()
-            connection = http.client.HTTPSConnection(host, port, timeout=ANSWER_S, context=self._context)
-            connection.sock = self._context.wrap_socket(raw, server_hostname=host)
+            connection = self._context.wrap_socket(raw, server_hostname=host)
         except BaseException:
             raw.close()
             self._drop()
             raise
         self._connection = connection
-        require_peer(connection.sock, self.asked.certificate)
+        require_peer(connection, self.asked.certificate)
         return connection
 
     def _drop(self) -> None:

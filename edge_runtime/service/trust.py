@@ -42,6 +42,25 @@ class _Seen:
     admitted: Admitted
 
 
+def _unrelated(brought: int, here: int) -> TrustRefused:
+    """Of a root that neither signed the newest one here nor is signed by it."""
+    if brought in (here, here + 1):
+        return TrustRefused(
+            "This box trusts another site's root already.",
+            hint="Initialise the box anew if it really moves to another site.",
+        )
+    if brought > here:
+        between = f"{here + 1} to {brought - 1}" if brought > here + 2 else str(here + 1)
+        why = f"or what lies between it and root {here}, the newest one here, is missing: {between}"
+    else:
+        why = f"or older than root {here}, which this box has"
+    return TrustRefused(
+        f"Root {brought} is another site's, {why}.",
+        hint="The root key may have been replaced meanwhile. Bring all of the site's roots after the box's own, the "
+        "oldest first. Nothing was changed.",
+    )
+
+
 class TrustStore:
     """The roots in ``trust.db`` and ``trust/``; reads them anew whenever another process has changed them.
 
@@ -133,16 +152,18 @@ class TrustStore:
         place of the one here, whatever lies between the two.
 
         :raises InputInvalid: not root metadata that is signed as it says itself.
-        :raises TrustRefused: the box trusts another site's root already.
+        :raises TrustRefused: the box trusts another site's root already, or that it is the same one cannot be seen.
         """
         with self._lock:
             facts, seen = check_root(body), self._look()
             if seen.facts is not None:
                 if not same_site(seen.roots[seen.facts.version], body):
-                    raise TrustRefused(
-                        "This box trusts another site's root already.",
-                        hint="Initialise the box anew if it really moves to another site.",
-                    )
+                    older = facts.version <= seen.facts.version
+                    if older and any(same_site(root, body) for root in seen.roots.values()):
+                        # Of before the root key was replaced.
+                        self._same(facts, body, seen)
+                        return
+                    raise _unrelated(facts.version, seen.facts.version)
                 if facts.version <= seen.facts.version:
                     self._same(facts, body, seen)
                     return

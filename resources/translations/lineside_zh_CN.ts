@@ -776,6 +776,14 @@
         <translation>从这里看，没有边缘盒被复制。</translation>
     </message>
     <message>
+        <source>A new identity was meant for the machine at {address}, which was not told to take it.</source>
+        <translation>曾打算给位于 {address} 的机器新身份，但尚未通知它启用。</translation>
+    </message>
+    <message>
+        <source>Forget that</source>
+        <translation>不再保留</translation>
+    </message>
+    <message>
         <source>The machine at {address} was being given a new identity, and may have it already. To go on ends it, wherever it was.</source>
         <translation>位于 {address} 的机器正在获得新身份，可能已经获得。点击“继续”，从中断处完成。</translation>
     </message>
@@ -849,6 +857,10 @@
     <message>
         <source>A box was copied: two machines answer with one key.</source>
         <translation>有边缘盒被复制：两台机器用同一个密钥应答。</translation>
+    </message>
+    <message>
+        <source>A new identity was meant for a copy, and did not get there.</source>
+        <translation>曾打算给一个副本新身份，但没有送达。</translation>
     </message>
     <message>
         <source>Two boxes were made from one image: their machines have one identity.</source>
@@ -3525,12 +3537,28 @@
         <translation>私钥</translation>
     </message>
     <message>
+        <source>Passphrase of the key (optional)</source>
+        <translation>密钥的口令（可选）</translation>
+    </message>
+    <message>
+        <source>It opens the file here, and is not sent to anybody.</source>
+        <translation>只用于在本机打开密钥文件，不会发送给任何人。</translation>
+    </message>
+    <message>
         <source>Password for sudo (optional)</source>
         <translation>sudo 密码（可选）</translation>
     </message>
     <message>
         <source>Leave it empty where it is the same, or where sudo asks for none.</source>
         <translation>与登录密码相同或 sudo 不需要密码时留空。</translation>
+    </message>
+    <message>
+        <source>The machine gets it where sudo asks for one, or where it wants a password beside the key.</source>
+        <translation>当 sudo 需要密码，或机器除密钥外还要求密码时，会发送给该机器。</translation>
+    </message>
+    <message>
+        <source>Leave it empty where sudo asks for none.</source>
+        <translation>sudo 不需要密码时留空。</translation>
     </message>
     <message>
         <source>Say where the machine is, and as whom to sign in.</source>
@@ -3551,10 +3579,6 @@
     <message>
         <source>It is not kept, and sent only to the machine with the label&apos;s key.</source>
         <translation>不会保存，且只发送给密钥与标签一致的机器。</translation>
-    </message>
-    <message>
-        <source>The key&apos;s passphrase, if it has one. Where the machine wants a password as well, give it as that of sudo.</source>
-        <translation>密钥的口令（如果有）。如果机器还要求密码，请填在 sudo 密码处。</translation>
     </message>
 </context>
 <context>

@@ -139,9 +139,11 @@ def test_a_server_that_wants_two_proofs_gets_both_or_it_is_said_what_it_wants(ba
             assert signed_in(bare, port, SignIn(ask=ask)) == PASSWORD
     with pytest.raises(SshRefused, match=r"took the key of .*, and still wants a password"):
         signed_in(bare, 2022, SignIn(key=key, ask=lambda what: "pass phrase" if what == "passphrase" else None))
-    with pytest.raises(SshRefused, match=r"took the key of .*, and still wants a password"):
+    with pytest.raises(SshRefused, match=r"took the key of .*, and did not accept the password\."):
         signed_in(bare, 2022, SignIn(key=key, ask=lambda what: "pass phrase" if what == "passphrase" else "wrong"))
-    with pytest.raises(SshRefused, match=r"took the password of .*, and still wants a key"):
+    with pytest.raises(SshRefused, match=r"does not let .* in with the password\."):
+        signed_in(bare, 2023, SignIn(key=key, ask=lambda what: "pass phrase" if what == "passphrase" else "wrong"))
+    with pytest.raises(SshRefused, match=r"took the password of .*, and did not accept the key\."):
         signed_in(bare, 2023, SignIn(key=other, password=PASSWORD))
     with pytest.raises(SshRefused, match=r"took the key of .*, and still wants an answer that is typed"):
         signed_in(bare, 2024, SignIn(key=key, ask=ask))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import queue
 import signal
 import socket
@@ -13,6 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -21,6 +23,8 @@ from app.fleet.follower import Followed, Follower, News
 from app.usecases import boxes, sites
 from app.usecases.following import Following
 from edge_runtime.contracts.errors import BoxRefused, BoxUnreachable, BoxWrongKey
+from edge_runtime.contracts.status import BoxStatus
+from edge_runtime.contracts.wire import decode
 from edge_runtime.enrolment import create_home
 from edge_runtime.identity import Identity, create_identity, server_context
 from tests.fakes.box_process import CONFIG, BoxProcess, make_box
@@ -166,8 +170,10 @@ def test_whoever_does_not_trust_us_or_is_another_is_named(desktop: Identity, box
         b'HTTP/1.1 403 No\r\ncontent-length: 12\r\n\r\n{"error": 7}',
         b"HTTP/1.1 200 OK\r\ncontent-length: 99999999\r\n\r\n" + b"x" * 2**20,
         b"HTTP/1.1 200 OK\r\n" + b"x: y\r\n" * 200_000,
+        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: Upgrade\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-1\r\n",
     ],
-    ids=["other", "empty", "broken", "odd refusal", "never ends", "headers"],
+    ids=["other", "empty", "broken", "odd refusal", "never ends", "headers", "another protocol", "chunk without end"],
 )
 def test_rubbish_from_a_box_harms_nobody(
     desktop: Identity, box: BoxProcess, tmp_path: Path, reply: bytes, monkeypatch: pytest.MonkeyPatch
@@ -180,6 +186,34 @@ def test_rubbish_from_a_box_harms_nobody(
         with following(hostile, good) as heard:
             assert until(heard, lambda news: news.box == bad.fingerprint).problem is not None
             assert until(heard, lambda news: news.box == good.box).status is not None
+
+
+@pytest.mark.parametrize("unknown", [RecursionError, ZeroDivisionError, http.client.HTTPException])
+def test_whatever_goes_wrong_with_a_box_is_told_and_it_is_followed_again(
+    desktop: Identity,
+    box: BoxProcess,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    unknown: type[Exception],
+) -> None:
+    """A fault of this desktop's own, which nobody foresaw: the box does not stay as it was last seen."""
+    monkeypatch.setattr(module, "RETRY_S", 0.2)
+    mended = threading.Event()
+
+    def read(body: bytes, kind: type[BoxStatus], *, what: str) -> BoxStatus:
+        if not mended.is_set():
+            raise unknown("nobody foresaw it")
+        return decode(body, kind, what=what)
+
+    monkeypatch.setattr(module, "wire", SimpleNamespace(decode=read))
+    there = Followed(box.facts["box"], f"127.0.0.1:{box.port}", box.facts["certificate"], desktop)
+    with following(there) as heard:
+        problem = until(heard, lambda news: news.problem is not None).problem
+        assert problem is not None
+        assert (problem.code, "nobody foresaw it" in problem.message) == ("internal.bug", True)
+        mended.set()
+        assert until(heard, lambda news: news.status is not None).problem is None
+    assert {one.exc_info[0] for one in caplog.records if one.exc_info} == {unknown}
 
 
 def test_an_error_of_the_caller_ends_it_and_is_told(desktop: Identity, box: BoxProcess) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 from PySide6.QtWidgets import QLabel, QWidget
 
+from app.context import Context
 from app.gui import formats
 from app.gui.box_words import kind_state
 from app.gui.pages.activity import ActivityPage
@@ -22,8 +24,10 @@ from app.store import sightings, spool
 from app.store.records import Box, Heard, Sighting
 from app.usecases import boxes, clones
 from app.usecases.clone_rules import Clone
+from app.usecases.clones import Begun
 from edge_runtime.contracts.audit_chain import ChainHead, seal
 from edge_runtime.contracts.errors import BoxUnreachable
+from edge_runtime.contracts.renewal import NewIdentity as Prepared
 from edge_runtime.contracts.rows import AuditRow
 from tests.fakes.clones import Machine, make_machine
 from tests.gui.conftest import Bench
@@ -250,6 +254,75 @@ def test_a_renewal_of_which_the_last_word_was_lost_is_ended_in_the_window(
     assert clones.begun_renewals(context) == ()
     assert "No box has been copied" in words_in(dialog)
     assert dialog.complaint == ""
+    assert errors == []
+    dialog.accept()
+
+
+def test_while_a_renewal_is_ended_nothing_else_is_begun_and_the_dialog_can_be_closed(
+    bench: Bench, box: Box, errors: list[BaseException], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address, begun, over = "10.0.0.9:7443", list[str](), threading.Event()
+    new = Prepared(box=digest("new"), name="copy", certificate="")
+    half = [Begun(request="0" * 32, box=box.box, address=address, name="copy", new=new)]
+
+    def renew(_ctx: Context, _name: str, where: str, *, new_name: str | None) -> Box:
+        begun.append(where)
+        assert over.wait(30)
+        half.clear()
+        return box
+
+    monkeypatch.setattr(clones, "renew", renew)
+    monkeypatch.setattr(clones, "begun_renewals", lambda _ctx: tuple(half))
+    page = boxes_page(bench)
+    bench.go("boxes")
+    page.notice.reload()
+    bench.settle()
+    dialog = page.notice.open_comparison()
+    bench.settle()
+    assert not dialog.cancel.isVisible()
+    (offer,) = [button for button in dialog.findChildren(Button) if button.text() == "Go on"]
+    try:
+        offer.click()
+        bench.qtbot.waitUntil(lambda: bool(begun), timeout=20_000)
+        assert not offer.isEnabled()
+        assert not dialog.ask_again.isEnabled()
+        offer.click()
+        dialog.ask_again.click()
+        dialog.go_on(half[0])
+        assert (dialog.cancel.isVisible(), dialog.cancel.text()) == (True, "Close")
+        dialog.cancel.click()
+        assert not dialog.isVisible()
+        assert page.notice.open_comparison() is dialog
+        assert dialog.isVisible()
+        assert not offer.isEnabled()
+    finally:
+        over.set()
+    bench.settle()
+    assert begun == [address]
+    assert "No box has been copied" in words_in(dialog)
+    assert (dialog.cancel.isVisible(), dialog.ask_again.isEnabled()) == (False, True)
+    assert errors == []
+    dialog.accept()
+
+
+def test_one_that_did_not_get_there_is_forgotten_in_the_window(
+    bench: Bench, box: Box, errors: list[BaseException]
+) -> None:
+    address, context = "10.0.0.9:7443", bench.context
+    begun = Begun(request="0" * 32, box=box.box, address=address, name="copy")
+    clones._write_begun(clones._begun_path(context, box, address), begun)
+    page = boxes_page(bench)
+    bench.go("boxes")
+    page.notice.reload()
+    bench.settle()
+    assert "did not get there" in words_in(page.notice)
+    dialog = page.notice.open_comparison()
+    bench.settle()
+    (offer,) = [button for button in dialog.findChildren(Button) if button.text() == "Forget that"]
+    offer.click()
+    bench.settle()
+    assert clones.begun_renewals(context) == ()
+    assert "No box has been copied" in words_in(dialog)
     assert errors == []
     dialog.accept()
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import io
+import os
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edge_runtime.contracts.errors import InputInvalid
+from edge_runtime.plain_files import open_plain
 
 if TYPE_CHECKING:
     import paramiko
@@ -70,8 +72,11 @@ def agent_keys(agent: paramiko.Agent, only: Path | None) -> tuple[Sequence[param
 
 
 def _read(path: Path) -> bytes:
+    if path.exists() and not path.is_file():
+        # What a pipe brings can be read but once, and perhaps nobody is at its other end.
+        raise InputInvalid(f"The key in {path} cannot be read: it is not a plain file.")
     try:
-        with path.open("rb") as file:
+        with open_plain(Path(os.path.realpath(path))) as file:
             return file.read(MOST_BYTES)
     except OSError as error:
         raise InputInvalid(f"The key in {path} cannot be read: {error.strerror or type(error).__name__}.") from error

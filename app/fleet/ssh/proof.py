@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -55,6 +55,8 @@ class _Proof:
         self._no_key_first = False
         """It takes something else before a key."""
         self._took: list[str] = []
+        self._rejected: dict[str, None] = {}
+        """What it looked at and did not take, in this order."""
         self._left_out = 0
         """Keys of the agent that were not tried."""
         keys_first = sign_in.key is not None or sign_in.password is None
@@ -94,6 +96,7 @@ class _Proof:
                 self._no_key_first = True
                 return None
             except paramiko.AuthenticationException:
+                self._rejected["the key" if self._sign_in.key else "the agent's keys"] = None
                 continue
             except (paramiko.SSHException, EOFError):
                 if self.transport.is_active():
@@ -129,11 +132,16 @@ class _Proof:
         password = self._sign_in.password if self._sign_in.password is not None else self._sign_in.ask("password")
         if password is None or not self._is_open():
             return None
-        with suppress(paramiko.AuthenticationException):
+        try:
             wanted = _give_password(self._target, self.transport, password, self._wanted)
-            self.password = password
-            return wanted
-        return None
+        except paramiko.BadAuthenticationType:
+            # It did not look at it.
+            return None
+        except paramiko.AuthenticationException:
+            self._rejected["the password"] = None
+            return None
+        self.password = password
+        return wanted
 
     def _is_open(self) -> bool:
         """A new connection, where this one was ended; what was proved on it would be lost with it."""
@@ -144,13 +152,18 @@ class _Proof:
 
     def _refused(self) -> SshRefused:
         host, user, sign_in = self._target.host, self._target.user, self._sign_in
+        rejected = " and ".join(self._rejected)
+        # An answer that is typed may be another than the password.
+        if self._wanted is not None and rejected and {"publickey", "password"} & set(self._wanted):
+            return SshRefused(f"{host} took {' and '.join(self._took)} of {user}, and did not accept {rejected}.")
         if self._wanted is not None:
             return SshRefused(
                 f"{host} took {' and '.join(self._took)} of {user}, and still wants {_in_words(self._wanted)}.",
                 hint="Give both the key and the password; an answer that is new each time cannot be given here: have "
                 "an account without it. Nothing was changed there.",
             )
-        tried = "the key" if sign_in.key else "the password" if sign_in.password else "what was tried"
+        given = "the key" if sign_in.key else "the password" if sign_in.password else "what was tried"
+        tried = rejected or given
         if self._left_out:
             return SshRefused(
                 f"{host} does not let {user} in with {tried}; {self._left_out} more keys of the agent were not tried.",

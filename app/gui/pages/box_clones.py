@@ -8,7 +8,7 @@ from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QLineEdit, QVBoxLayout, QWidget
 
 from app.gui import formats
-from app.gui.dialogs import FormDialog, refusal
+from app.gui.dialogs import FormDialog, back_with, refusal
 from app.gui.session import Session
 from app.gui.widgets import Button, Facts, IconLabel, card, clear, column, label, row
 from app.store.records import Box, Sighting
@@ -49,16 +49,19 @@ class CloneNotice(QWidget):
 
     def show_clones(self, found: tuple[Clone, ...], begun: tuple[Begun, ...]) -> None:
         self.setVisible(bool(found or begun))
-        if begun:
+        if any(one.new is not None for one in begun):
             self._words.setText(self.tr("A copy was being given a new identity, and its last word was not heard."))
         elif any("key" in clone.marks for clone in found):
             self._words.setText(self.tr("A box was copied: two machines answer with one key."))
+        elif begun:
+            self._words.setText(self.tr("A new identity was meant for a copy, and did not get there."))
         elif found:
             self._words.setText(self.tr("Two boxes were made from one image: their machines have one identity."))
 
     def open_comparison(self) -> CloneDialog:
-        dialog = CloneDialog(self._page.session, self)
-        dialog.open()
+        if (dialog := back_with(self, CloneDialog)) is None:
+            dialog = CloneDialog(self._page.session, self)
+            dialog.open()
         return dialog
 
 
@@ -111,6 +114,8 @@ class CloneDialog(FormDialog):
 
     def ask_to_renew(self, side: Sighting, name: str) -> NewIdentity:
         """Ask for a name, and give the machine on this side a new identity."""
+        if (away := back_with(self, NewIdentity)) is not None:
+            return away
         dialog = NewIdentity(self._session, self, side, name)
         dialog.renewed.connect(self.look)
         dialog.open()
@@ -125,12 +130,29 @@ class CloneDialog(FormDialog):
             lambda _box: self.look(),
         )
 
-    def _unfinished(self, begun: Begun) -> QWidget:
-        words = self.tr(
-            "The machine at {address} was being given a new identity, and may have it already. To go on ends it, "
-            "wherever it was."
+    def forget(self, begun: Begun) -> None:
+        """Let go of one that never got there."""
+        context = self._session.context
+        self.attempt(
+            self._session.tasks,
+            lambda: clones.forget_renewal(context, begun.box, begun.address),
+            lambda _nothing: self.look(),
         )
-        button = Button(self.tr("Go on"), "key", clicked=lambda: self.go_on(begun))
+
+    def _set_busy(self, busy: bool) -> None:
+        super()._set_busy(busy)
+        self._inside.setEnabled(not busy)
+
+    def _unfinished(self, begun: Begun) -> QWidget:
+        if begun.new is None:
+            words = self.tr("A new identity was meant for the machine at {address}, which was not told to take it.")
+            button = Button(self.tr("Forget that"), "close", clicked=lambda: self.forget(begun))
+        else:
+            words = self.tr(
+                "The machine at {address} was being given a new identity, and may have it already. To go on ends it, "
+                "wherever it was."
+            )
+            button = Button(self.tr("Go on"), "key", clicked=lambda: self.go_on(begun))
         button.setAccessibleName(f"{button.text()} {begun.address}")
         return card(label(words.format(address=begun.address), wrap=True), row(button, 1), gap=8)
 

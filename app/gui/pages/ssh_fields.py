@@ -52,20 +52,27 @@ class SshFields(QObject):
         self._of_key, of_key = QWidget(), column(gap=16)
         self.key = PathField(self.tr("Private key"), file=True)
         dialog.add_field(self.tr("Private key"), self.key, into=of_key)
+        self.passphrase = _secret()
+        dialog.add_field(
+            self.tr("Passphrase of the key (optional)"),
+            self.passphrase,
+            self.tr("It opens the file here, and is not sent to anybody."),
+            into=of_key,
+        )
         self._of_key.setLayout(of_key)
         inside.addWidget(self._of_key)
         self._of_password, of_password = QWidget(), column(gap=16)
         self.password = _secret()
-        self._password_hint = dialog.add_field(self.tr("Password"), self.password, " ", into=of_password)
+        dialog.add_field(
+            self.tr("Password"),
+            self.password,
+            self.tr("It is not kept, and sent only to the machine with the label's key."),
+            into=of_password,
+        )
         self._of_password.setLayout(of_password)
         self.sudo = _secret()
         of_sudo = column()
-        dialog.add_field(
-            self.tr("Password for sudo (optional)"),
-            self.sudo,
-            self.tr("Leave it empty where it is the same, or where sudo asks for none."),
-            into=of_sudo,
-        )
+        self._sudo_hint = dialog.add_field(self.tr("Password for sudo (optional)"), self.sudo, " ", into=of_sudo)
         of_sudo.addStretch(1)
         secrets = row(self._of_password, of_sudo, gap=16)
         secrets.setStretch(0, 1)
@@ -119,14 +126,14 @@ class SshFields(QObject):
 
     def sign_in(self) -> SignIn:
         """As chosen. A field that is empty gives nothing."""
-        password, sudo = self.password.text() or None, self.sudo.text() or None
+        sudo = self.sudo.text() or None
         if self.way.value == KEY:
-            # Where the machine wants a password as well, it is the one that sudo takes.
-            given: dict[Secret, str | None] = {"passphrase": password, "password": sudo or password}
+            # Where the machine wants a password as well, it is the one that sudo takes; the passphrase stays here.
+            given: dict[Secret, str | None] = {"passphrase": self.passphrase.text() or None, "password": sudo}
             return SignIn(key=Path(self.key.path).expanduser(), sudo_password=sudo, ask=given.get)
         if self.way.value == AGENT:
             return SignIn(sudo_password=sudo)
-        return SignIn(password=password or "", sudo_password=sudo, agent=False)
+        return SignIn(password=self.password.text(), sudo_password=sudo, agent=False)
 
     def missing(self) -> str:
         """What still has to be filled in; empty: nothing."""
@@ -142,16 +149,15 @@ class SshFields(QObject):
 
     def _show_way(self) -> None:
         self._of_key.setVisible(self.way.value == KEY)
-        self._of_password.setVisible(self.way.value != AGENT)
+        self._of_password.setVisible(self.way.value == PASSWORD)
         hints: dict[object, Callable[[], str]] = {
-            PASSWORD: lambda: self.tr("It is not kept, and sent only to the machine with the label's key."),
+            PASSWORD: lambda: self.tr("Leave it empty where it is the same, or where sudo asks for none."),
             KEY: lambda: self.tr(
-                "The key's passphrase, if it has one. Where the machine wants a password as well, give it as that of "
-                "sudo."
+                "The machine gets it where sudo asks for one, or where it wants a password beside the key."
             ),
-            AGENT: lambda: "",
+            AGENT: lambda: self.tr("Leave it empty where sudo asks for none."),
         }
-        self._password_hint.setText(hints[self.way.value]())
+        self._sudo_hint.setText(hints[self.way.value]())
 
 
 def _secret() -> QLineEdit:

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from app.fleet.client import BoxClient
+from app.fleet.failures import as_problem
 from app.redact import redact
 from app.store import boxes as box_store
 from app.store import chains as chain_store
@@ -19,7 +20,6 @@ from app.usecases.progress import CancelToken, Progress, ProgressEvent
 from app.usecases.visits.records import LineFact, SlotFact, Snapshot
 from edge_runtime.contracts import wire
 from edge_runtime.contracts.audit_chain import ChainHead
-from edge_runtime.contracts.errors import LinesideError
 from edge_runtime.contracts.rows import STREAMS
 from edge_runtime.contracts.status import BoxStatus
 from edge_runtime.contracts.text import one_line
@@ -57,9 +57,10 @@ def _look(ctx: Context, box: Box) -> Snapshot:
             begun = begin_contact(ctx, box.address)
             status = client.status()
             heard = begun.end(status.at_ms)
-    except LinesideError as error:
-        box_store.set_status(ctx.database, box.box, problem=error)
-        return Snapshot(box=box.box, name=box.name, at_ms=boxes.now_ms(), problem=_short(str(error)))
+    except Exception as error:  # noqa: BLE001 - one box's trouble, whatever it is, is no other's
+        problem = as_problem(error, box.address)
+        box_store.set_status(ctx.database, box.box, problem=problem)
+        return Snapshot(box=box.box, name=box.name, at_ms=boxes.now_ms(), problem=_short(str(problem)))
     at_ms = boxes.now_ms()
     box_store.set_status(ctx.database, box.box, status=status, seen_ms=at_ms, heard=heard)
     return snapshot_of(box, status, heard, head, at_ms)

@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 
 from app.fleet.client import BoxClient
-from edge_runtime.contracts.errors import BoxUnreachable, LinesideError
+from app.fleet.deadline import LEAST_BYTES_PER_S, Deadline
+from edge_runtime.contracts.errors import BoxRefused, BoxUnreachable, LinesideError
 from edge_runtime.identity import Identity, create_identity, server_context
 
 WHOLE = b"the bytes of a sample"
@@ -84,7 +85,6 @@ def test_an_answer_that_breaks_off_is_asked_for_again_and_never_taken_for_whole(
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n"
 DRIPS = {
     "body": (HEAD + b"\r\n", b" "),
-    "chunks": (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"1\r\n \r\n"),
     "headers": (HEAD, b"a: b\r\n"),
     "one header": (HEAD + b"a: ", b"b"),
 }
@@ -155,3 +155,68 @@ def test_one_deadline_is_not_for_each_of_many_calls(box: Identity, desktop: Iden
     with closing(Box(box, desktop, 0)) as server, BoxClient(server.address, box.certificate_pem, desktop) as client:
         assert [client.newest_root() for _ in range(3)] == [3, 3, 3]
         assert server.asked == 3
+
+
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+NO_ANSWERS = {
+    "less than nothing": CHUNKED + b"-5\r\n",
+    "without end": CHUNKED + b"-1\r\n",
+    "another protocol": b"HTTP/1.1 101 x\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n",
+    "too long": b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % 2**40,
+}
+
+
+@pytest.mark.parametrize("begin", NO_ANSWERS.values(), ids=NO_ANSWERS)
+def test_what_no_box_answers_is_refused_and_nothing_more_is_read(
+    box: Identity, desktop: Identity, begin: bytes
+) -> None:
+    """The sender goes on for ever; short calls and those that may carry much end alike, and are not asked again."""
+
+    class Flooding(TornBox):
+        def _answer(self, tls: ssl.SSLSocket) -> None:
+            tls.recv(4096)
+            self.asked += 1
+            tls.sendall(begin)
+            while True:
+                tls.sendall(bytes(2**16))
+
+    with (
+        closing(Flooding(box, desktop, 0)) as server,
+        BoxClient(server.address, box.certificate_pem, desktop) as client,
+    ):
+        calls: list[Callable[[], object]] = [client.newest_root, lambda: client.sample("a" * 64)]
+        for number, call in enumerate(calls, 1):
+            with pytest.raises(BoxRefused, match="does not speak like a box"):
+                call()
+            assert server.asked == number
+
+
+def test_after_an_error_nothing_is_said_without_tls(box: Identity, desktop: Identity) -> None:
+    """Whatever went wrong before: what is dialled anew is pinned again."""
+    first = list[bytes]()
+
+    class Watching(TornBox):
+        def _serve(self) -> None:
+            with suppress(OSError):
+                while True:
+                    connection, _ = self._socket.accept()
+                    first.append(connection.recv(1, socket.MSG_PEEK))
+                    with suppress(OSError), self._context.wrap_socket(connection, server_side=True) as tls:
+                        tls.recv(4096)
+                        tls.sendall(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: x\r\n\r\n")
+
+    with (
+        closing(Watching(box, desktop, 0)) as server,
+        BoxClient(server.address, box.certificate_pem, desktop) as asking,
+    ):
+        for _ in range(3):
+            with pytest.raises(BoxRefused):
+                asking.newest_root()
+    assert first == [b"\x16"] * 3, "the first byte of a handshake"
+
+
+def test_what_comes_earns_time_up_to_what_may_come() -> None:
+    deadline = Deadline(0.0, earns=LEAST_BYTES_PER_S)
+    for _ in range(1000):
+        deadline.moved(LEAST_BYTES_PER_S)
+    assert deadline.left_s() <= 1.0

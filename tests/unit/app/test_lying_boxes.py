@@ -24,9 +24,11 @@ from cryptography.x509.oid import NameOID
 from app.__main__ import main
 from app.cli import text
 from app.context import Context
+from app.fleet.client import BoxClient
 from app.store import sightings
 from app.store.records import Heard
-from app.usecases import activity, clocks, clones, finding
+from app.usecases import activity, boxes, clocks, clones, finding
+from app.usecases.crew import side_by_side
 from edge_runtime.contracts import wire
 from edge_runtime.contracts.errors import BoxUnreachable, ClockNotKept, InputInvalid
 from edge_runtime.contracts.status import BoxStatus
@@ -129,6 +131,46 @@ def test_the_boxes_that_do_not_answer_are_told_beside_those_that_were_set(
     assert [(one["name"], one["error"]["code"]) for one in answer["failed"]] == [("off", "box.unreachable")]
 
 
+def test_what_nobody_foresaw_with_one_box_is_that_ones_trouble(
+    ctx: Context, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    right = BoxClient.status
+
+    def status_of(client: BoxClient, **asked: Any) -> BoxStatus:
+        if client.certificate == odd_certificate:
+            raise RecursionError("nobody foresaw it")
+        return right(client, **asked)
+
+    monkeypatch.setattr(BoxClient, "status", status_of)
+    said: dict[str, Any] = {}
+    answers = {"/v1/status": lambda: said, "/v1/witness": dict}
+    with lying_box(ctx, tmp_path, "odd", {}) as odd, lying_box(ctx, tmp_path, "right", answers) as other:
+        odd_certificate = boxes.get_box(ctx, odd.box).certificate
+        said.update({**status(now_ms()), "box": other.box})
+        known = {box.name: box for box in boxes.refresh(ctx)}
+        assert known["odd"].problem is not None
+        assert known["odd"].problem.startswith("Something unexpected")
+        assert (known["right"].problem, known["right"].status is not None) == (None, True)
+        assert boxes.collect(ctx).unreachable[:1] == ("odd",)
+        clones.look_for_clones(ctx)
+    assert {one.exc_info[0] for one in caplog.records if one.exc_info} == {RecursionError}
+
+
+def test_what_fails_ends_none_of_those_beside_it() -> None:
+    def halve(number: int) -> float:
+        return 2 / number
+
+    seen: list[int] = []
+
+    def all_of_them() -> None:
+        for one, _half in side_by_side(halve, range(40), "halve"):
+            seen.append(one)
+
+    with pytest.raises(ZeroDivisionError):
+        all_of_them()
+    assert sorted(seen) == list(range(1, 40))
+
+
 def test_no_new_identity_without_a_question_where_nothing_shows_a_copy(
     ctx: Context, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -145,6 +187,33 @@ def test_no_new_identity_without_a_question_where_nothing_shows_a_copy(
             sightings.note_elsewhere(ctx.database, seen, heard)
         assert clones.is_known_copy(ctx, "only", box.address)
         assert not clones.is_known_copy(ctx, "only", "127.0.0.8:1")
+
+
+def test_a_mistyped_address_leaves_nothing_behind_and_what_did_is_forgotten(
+    ctx: Context, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def renew(*words: str) -> dict[str, Any]:
+        capsys.readouterr()
+        main(["boxes", "renew", "line-1", *words, "--home", str(ctx.home), "--json"])
+        answer: dict[str, Any] = json.loads(capsys.readouterr().out)
+        return answer
+
+    with lying_box(ctx, tmp_path, "line-1", {"/v1/status": lambda: status(now_ms())}) as box:
+        wrong = "127.0.0.1:1"
+        assert renew("--address", wrong, "--name", "copy", "--yes")["error"]["code"] == "box.unreachable"
+        assert clones.begun_renewals(ctx) == ()
+        assert "Nothing shows that" in renew("--address", wrong, "--name", "copy")["error"]["message"]
+        assert renew("--address", wrong, "--forget")["error"]["code"] == "item.not-found"
+
+        # It answers, and makes no new identity.
+        assert "error" in renew("--address", box.address, "--name", "copy", "--yes")
+        (begun,) = clones.begun_renewals(ctx)
+        assert (begun.address, begun.new) == (box.address, None)
+        assert not clones.is_known_copy(ctx, "line-1", box.address)
+        assert main(["boxes", "clones", "--home", str(ctx.home)]) == 0
+        assert f"renew line-1 --address {box.address} --forget" in capsys.readouterr().out
+        assert renew("--address", box.address, "--forget") == {"forgotten": box.address}
+        assert clones.begun_renewals(ctx) == ()
 
 
 def test_neighbours_without_an_address_or_with_endless_names_are_refused_whole(ctx: Context, tmp_path: Path) -> None:

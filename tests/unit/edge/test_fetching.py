@@ -116,11 +116,15 @@ def test_pieces_that_break_off_are_asked_for_again(taker: Taker) -> None:
     assert taker.fetcher.status("0" * 64) is None
 
 
+CHUNKED = b"HTTP/1.1 200 x\r\nTransfer-Encoding: chunked\r\n\r\n"
 HOSTILE = {
     "refused": [answer(b"{}", 403)],
     "other bytes": [answer(b"x" * len(BODY))],
-    "no HTTP": [b"SSH-2.0-nothing\r\n"] * 2,
-    "more than a piece": [answer(bytes(MAX_PIECE_BYTES + 1))] * 2,
+    "no HTTP": [b"SSH-2.0-nothing\r\n"],
+    "more than a piece": [answer(bytes(MAX_PIECE_BYTES + 1))],
+    "a chunk without end": [CHUNKED + b"-1\r\n" + bytes(MAX_PIECE_BYTES)],
+    "a chunk of less than nothing": [CHUNKED + b"-5\r\n"],
+    "another protocol": [b"HTTP/1.1 101 x\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n"],
     "nothing for ever": [answer(b"")] * 2,
     "breaks off for ever": [answer(BODY[:300]), *[answer(b"x", claimed=5)] * 5],
 }
@@ -193,7 +197,7 @@ def test_a_neighbour_that_drips_is_given_up(
     finally:
         dripping.close()
     assert status.state == "failed"
-    assert "The neighbour is too slow: 0 bytes in" in (status.reason or "")
+    assert "The neighbour is too slow: " in (status.reason or "")
 
 
 def test_where_the_desktop_sends_it_or_asks_another_box_the_neighbour_is_left(taker: Taker) -> None:

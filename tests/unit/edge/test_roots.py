@@ -110,6 +110,28 @@ def test_a_root_that_does_not_follow_is_refused(trust: TrustStore, key: RootKey,
     assert trust.version == 1
 
 
+def test_a_gap_in_which_the_root_key_was_replaced_is_told_from_another_site(
+    trust: TrustStore, key: RootKey, desktops: Desktops
+) -> None:
+    newer, newest = new_root_key(), new_root_key()
+    listed = of(desktops, "office")
+    chain = [root(2, listed, key, newer), root(3, listed, newer, newest), root(4, listed, newest)]
+    for body, lacking in ((chain[1], "missing: 2"), (chain[2], "missing: 2 to 3")):
+        with pytest.raises(TrustRefused, match=f"another site's, or .* is {lacking}") as refused:
+            trust.set_root(body)
+        assert "the oldest first" in refused.value.hint
+        assert "Initialise" not in refused.value.hint
+    for body in chain:
+        trust.set_root(body)
+    first = trust.root(1)
+    trust.set_root(first)
+    with pytest.raises(TrustRefused, match="another root 2"):
+        trust.set_root(root(2, of(desktops, "lost"), key))
+    with pytest.raises(TrustRefused, match="another site's, or older than root 4"):
+        trust.set_root(root(1, listed, new_root_key()))
+    assert trust.version == 4
+
+
 def test_the_root_key_may_change_and_only_with_both_signatures(
     trust: TrustStore, key: RootKey, desktops: Desktops
 ) -> None:
