@@ -336,6 +336,7 @@ def test_a_box_without_its_configuration_keeps_the_name_that_it_has_here(bare: V
     again = bare.enrol(name=None)
     assert (again.box.box, again.box.name) == (enrolled.box.box, NAME)
     assert any("edge.toml was gone" in warning for warning in again.warnings)
+    wait_until(lambda: bare.machine.run("ls", f"{HOME}/edge.toml", check=False).strip(), 60, "the file to be put back")
     assert bare.enrol(name=None).warnings == ()
 
 
