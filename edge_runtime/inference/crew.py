@@ -22,6 +22,7 @@ class Crew:
     :param handle: deals with one frame, given the nanoseconds that reading it took; called by all workers at a time.
         What it raises ends the crew, and then what was read since the last commit will come again.
     :param settle: writes down for good what was handled; False where it could not, and the source must not move on.
+    :param clock: seconds by which signs of life are given.
     """
 
     def __init__(
@@ -32,9 +33,10 @@ class Crew:
         workers: Callable[[], int],
         handle: Callable[[Frame, int], None],
         settle: Callable[[], bool],
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._name, self._source, self._handle, self._settle = name, source, handle, settle
-        self._workers = workers
+        self._workers, self._clock = workers, clock
         self._wanted = 1
         self._threads: list[threading.Thread] = []
         self._turn = threading.Lock()
@@ -47,7 +49,7 @@ class Crew:
         self._waited = self._worked = 0.0
         self._beats: dict[int, float] = {}
         self.source_since: float | None = None
-        """Since when the source has been asked for a frame and has not come back, by the monotonic clock."""
+        """Since when the source has been asked for a frame and has not come back, by the clock."""
 
     def run(self, stop: threading.Event) -> None:
         """Work until ``stop`` is set or the source has finished; what was read by then is dealt with and committed.
@@ -64,9 +66,9 @@ class Crew:
 
     @property
     def last_beat(self) -> float:
-        """When the worker that has been silent longest last went round, by the monotonic clock; who waits for the
-        source is not silent, for nothing that this process could do would bring it back."""
-        return min(self._beats.copy().values(), default=time.monotonic())
+        """When the worker that has been silent longest last went round, by the clock; who waits for the source is not
+        silent, for nothing that this process could do would bring it back."""
+        return min(self._beats.copy().values(), default=self._clock())
 
     @property
     def slack(self) -> float:
@@ -79,7 +81,8 @@ class Crew:
         try:
             idle_since, next_roll_call = time.monotonic(), 0.0
             while number < self._wanted and not (stop.is_set() or self._over.is_set()):
-                now = self._beats[number] = time.monotonic()
+                self._beats[number] = self._clock()
+                now = time.monotonic()
                 if number == 0 and now >= next_roll_call:
                     next_roll_call = now + COMMIT_EVERY_S
                     self._call_up(stop)
@@ -126,12 +129,12 @@ class Crew:
         if self._due:
             self._commit()
         started = time.perf_counter_ns()
-        self.source_since = time.monotonic()
+        self.source_since = self._clock()
         self._beats.pop(number, None)
         try:
             frame = self._source.read(READ_TIMEOUT_S)
         finally:
-            self._beats[number] = time.monotonic()
+            self._beats[number] = self._clock()
             self.source_since = None
         took = time.perf_counter_ns() - started
         if frame is not None:

@@ -45,6 +45,7 @@ class Pipeline:
     :param workers: frames in hand at a time, as a number that may change; each worker takes its own the whole way.
     :param shadow: a second model to show the frames to, where there is one.
     :param drift_file: where what ``drift`` has learned outlives this pipeline.
+    :param clock: seconds by which signs of life are given.
     :param in_hand: where it is written down which frames are in hand; closed at the end of :meth:`run`.
     """
 
@@ -63,8 +64,9 @@ class Pipeline:
         shadow: Shadow | None = None,
         drift_file: DriftFile | None = None,
         in_hand: InHand | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.name = name
+        self.name, self._clock = name, clock
         self._source, self._models, self._sink = source, models, sink
         self._chooser, self._drift, self._counters, self._changed = chooser, drift, counters, changed
         self._shadow = shadow
@@ -78,6 +80,7 @@ class Pipeline:
             workers=lambda: 1 if self._in_hand.careful else workers(),
             handle=self._handle,
             settle=self._settle,
+            clock=clock,
         )
         self._writing = threading.Lock()
         """Held from a result's number to its row, so that both have the same order."""
@@ -88,7 +91,7 @@ class Pipeline:
         self._refused = self._dropped = 0
         self._next_unlabelled = 0.0
         self._runs: dict[int, tuple[str, float]] = {}
-        """By thread, whose model is at work and since when, by the monotonic clock."""
+        """By thread, whose model is at work and since when, by the clock."""
         self.fresh = self._marks = 0
         """Frames that it took and answered, without those that were in hand or waited at a :meth:`mark`."""
 
@@ -114,18 +117,18 @@ class Pipeline:
 
     @property
     def last_beat(self) -> float:
-        """When the worker that has been silent longest last went round, by the monotonic clock; to wait for the source
-        is no silence."""
+        """When the worker that has been silent longest last went round, by the clock; to wait for the source is no
+        silence."""
         return self._crew.last_beat
 
     @property
     def source_since(self) -> float | None:
-        """Since when the source has not come back, by the monotonic clock; None where nobody waits for it."""
+        """Since when the source has not come back, by the clock; None where nobody waits for it."""
         return self._crew.source_since
 
     def hanging(self, after_s: float) -> str | None:
         """The bundle whose model has been at one frame for longer than this; None where none has."""
-        before = time.monotonic() - after_s
+        before = self._clock() - after_s
         return next((bundle for bundle, since in self._runs.copy().values() if since < before), None)
 
     def status(self, *, every_s: float = 0.0) -> PipelineStatus:
@@ -268,7 +271,7 @@ class Pipeline:
 
     def _run(self, model: LoadedModel, prepared: Prepared) -> Sequence[Tensor]:
         thread = threading.get_ident()
-        self._runs[thread] = model.bundle, time.monotonic()
+        self._runs[thread] = model.bundle, self._clock()
         try:
             return model.engine.run(prepared)
         finally:

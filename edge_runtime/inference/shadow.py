@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from edge_runtime.awake import AwakeClock
 from edge_runtime.inference.agreement import agree, values_of
 from edge_runtime.inference.answers import Prediction
 from edge_runtime.inference.in_hand import InHand, frame_key
@@ -94,6 +95,7 @@ class Shadow:
         self._dropped, self._patience_s = dropped, patience_s
         self._in_hand = in_hand or InHand(None)
         self._lock = threading.Condition()
+        self._clock = AwakeClock()
         self._seat: _Seat | None = None
 
     def put(self, model: LoadedModel | None) -> None:
@@ -125,18 +127,22 @@ class Shadow:
         seat = self._seat
         if seat is None:
             return
-        since_s = seat.busy_since_s
-        if since_s is not None:
-            if time.monotonic() - since_s > self._patience_s:
-                self._hung(seat, since_s)
+        if seat.busy_since_s is not None:
             return
         # A model beside itself has nothing to say.
         if slack < ENOUGH_SLACK or seat.model.bundle == answered.model:
             return
         with self._lock:
             if seat is self._seat and seat.busy_since_s is None:
-                seat.busy_since_s, seat.task = time.monotonic(), (answered, tell)
+                seat.busy_since_s, seat.task = self._clock(), (answered, tell)
                 self._lock.notify_all()
+
+    def tick(self) -> None:
+        """Call a few times a second: a model that hangs is given up."""
+        now_s, seat = self._clock(), self._seat
+        since_s = seat.busy_since_s if seat is not None else None
+        if seat is not None and since_s is not None and now_s - since_s > self._patience_s:
+            self._hung(seat, since_s)
 
     def close(self, timeout_s: float) -> None:
         """Finish the frame in hand and end."""

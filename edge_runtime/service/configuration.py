@@ -11,6 +11,7 @@ from pathlib import Path
 
 from msgspec import structs
 
+from edge_runtime.awake import AwakeClock
 from edge_runtime.config import CONFIG_NAME, EdgeConfig, parse_config, read_config, require_parseable
 from edge_runtime.configuring import versions
 from edge_runtime.configuring.hidden import reveal
@@ -72,7 +73,7 @@ class Configuration:
         self._opening = ""
         self._opened = self._reached = False
         """Since the trial began."""
-        self._next_look = 0.0
+        self._next_look, self._clock = 0.0, AwakeClock()
         self._looked: tuple[int, int, int] | None = None
         self._missed = False
         """The file was not there when it was looked at last."""
@@ -253,13 +254,9 @@ class Configuration:
             elif trying.trial is None:
                 self._try(trying)
             else:
-                self._around.lines.hand_over()
-                seen = Seen(
-                    now_s=time.monotonic(),
-                    lines=self._around.lines_now(),
-                    reached=self._reached,
-                    missing=self._around.missing(),
-                )
+                around, now_s = self._around, self._clock()
+                around.lines.hand_over()
+                seen = Seen(now_s=now_s, lines=around.lines_now(), reached=self._reached, missing=around.missing())
                 verdict = judge(trying.trial, seen)
                 if verdict is not None and verdict.against:
                     self._give_up(trying, verdict.against)
@@ -332,7 +329,7 @@ class Configuration:
             if (line := lines.get(now, LineNow(frames=0)))
         }
         trial = Trial(
-            began_s=time.monotonic(),
+            began_s=self._clock(),
             lines=expected,
             moved=before.management != after.management,
             listeners=before.inference != after.inference,

@@ -402,7 +402,7 @@ class Daemon:
         ticks: tuple[Callable[[], object], ...] = (
             *(self._models.tick, self._crashes.tick, self._inference.tick, self._drills.tick, self._configuration.tick),
             *(self._management.tick, self._ledger.tick, self._pairing.tick, self._objects.guests.tick),
-            *(self._lines.tick, self.runtime.tick),
+            *(self._lines.tick, self._shadows.runner.tick, self.runtime.tick),
         )
         told: object = None
         next_tell = 0.0

@@ -56,6 +56,7 @@ class Line:
     :param open_source: called anew for every attempt.
     :param build: makes the pipeline around an open source.
     :param failed: told why, once whenever its budget of restarts is spent.
+    :param clock: seconds by which signs of life are given.
     :param after: a line that was told to stop and that has this one's source: begin only once it has ended.
     """
 
@@ -67,12 +68,13 @@ class Line:
         build: Callable[[Source], Pipeline],
         failed: Callable[[str], None],
         counters: PipelineCounters,
+        clock: Callable[[], float] = time.monotonic,
         after: Line | None = None,
     ) -> None:
         self.config = config
         self.counters = counters
         self._open_source, self._build, self._failed = open_source, build, failed
-        self._after = after
+        self._clock, self._after = clock, after
         self._pipeline: Pipeline | None = None
         self._fresh = 0
         """Those of attempts that are over."""
@@ -121,15 +123,14 @@ class Line:
 
     @property
     def last_beat(self) -> float:
-        """When it last showed that it is not stuck, by the monotonic clock; just now where it only waits for its
-        source."""
-        return time.monotonic() if (pipeline := self._pipeline) is None else pipeline.last_beat
+        """When it last showed that it is not stuck, by the clock; just now where it only waits for its source."""
+        return self._clock() if (pipeline := self._pipeline) is None else pipeline.last_beat
 
     @property
     def source_hangs(self) -> bool:
         """Its source has been opened, read or closed for longer than any of that takes."""
         since = self._since if (pipeline := self._pipeline) is None else pipeline.source_since
-        return since is not None and time.monotonic() - since > SOURCE_HANGS_S
+        return since is not None and self._clock() - since > SOURCE_HANGS_S
 
     def hanging(self, after_s: float) -> str | None:
         """The bundle whose model has been at one frame for longer than this; None where none has."""
@@ -158,7 +159,7 @@ class Line:
                 self._after = None
         pause_s = 0.0
         while not self._stop.wait(pause_s):
-            started = self._since = time.monotonic()
+            started, self._since = time.monotonic(), self._clock()
             try:
                 self._attempt()
             except Exception as error:  # noqa: BLE001 - whatever a source or a model does, the other lines go on
@@ -182,7 +183,7 @@ class Line:
             if source.finished:
                 self._ended = "Its source is at its end."
         finally:
-            self._since = time.monotonic()
+            self._since = self._clock()
             pipeline, self._pipeline = self._pipeline, None
             self._fresh += pipeline.fresh if pipeline is not None else 0
             source.close()

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from edge_runtime.awake import AwakeClock
 from edge_runtime.config import Drift, EdgeConfig, PipelineConfig
 from edge_runtime.configuring.trial import LineNow
 from edge_runtime.contracts.rows import AlertRow
@@ -63,7 +64,7 @@ class LineUp:
         shadow: Shadow | None = None,
         blame: bool = True,
     ) -> None:
-        self._blame = blame
+        self._blame, self._clock = blame, AwakeClock()
         self._board, self._workers, self._shadow = board, workers, shadow
         self._memory, self._models, self._sink, self._seed = memory, models, sink, seed
         self._failed, self._changed = failed, changed
@@ -166,7 +167,7 @@ class LineUp:
     def stalled(self, after_s: float) -> tuple[str, ...]:
         """Names of the lines of which a worker has shown no sign of life for so many seconds; also of those that were
         told to stop and do not. Whose source hangs is not among them."""
-        now = time.monotonic()
+        now = self._clock()
         return tuple(dict.fromkeys(line.config.name for line in self._alive() if now - line.last_beat > after_s))
 
     def hanging(self, after_s: float) -> str | None:
@@ -271,6 +272,7 @@ class LineUp:
                 shadow=self._shadow,
                 drift_file=DriftFile(memory.with_suffix(".drift")),
                 in_hand=InHand(memory.with_suffix(".hand"), blame=self._blame),
+                clock=self._clock,
             )
 
         return Line(
@@ -279,5 +281,6 @@ class LineUp:
             build=build,
             failed=lambda why: self._failed(config.name, why),
             counters=counters,
+            clock=self._clock,
             after=holder,
         )

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from edge_runtime.awake import AwakeClock
 from edge_runtime.contracts.errors import LinesideError, NotFound
 from edge_runtime.contracts.status import SlotState, TrialReport
 from edge_runtime.inference.allocator import give_back_freed_memory
@@ -64,7 +65,7 @@ class ModelKeeper:
         self._on_line = on_line
         self._tuning_file, self._tunings = tunings, TuningStore(tunings)
         self._tuned: tuple[int, int] | None = None
-        self._next_look = 0.0
+        self._next_look, self._clock = 0.0, AwakeClock()
         self._switching = threading.Lock()
         self._counting = threading.Lock()
         self._line = _OnLine()
@@ -127,15 +128,15 @@ class ModelKeeper:
             else:
                 self._errors += 1
         if line.on_trial:
-            now = time.monotonic()
-            self._decided(self._installer.observe(model.bundle, latency_ms=latency_ms, ok=ok, now_s=now))
+            now_s = self._clock()
+            self._decided(self._installer.observe(model.bundle, latency_ms=latency_ms, ok=ok, now_s=now_s))
 
     def tick(self) -> None:
         """Call a few times a second: time ends a trial too, and a tuning may have been found."""
-        now = time.monotonic()
+        now, awake_s = time.monotonic(), self._clock()
         line = self._line
         if line.model is not None and line.on_trial:
-            self._decided(self._installer.tick(line.model.bundle, now))
+            self._decided(self._installer.tick(line.model.bundle, awake_s))
         if now >= self._next_look:
             self._next_look = now + TUNING_EVERY_S
             self._look_for_tuning()

@@ -15,7 +15,7 @@ from edge_runtime.config import SpoolLimits
 from edge_runtime.contracts import wire
 from edge_runtime.contracts.audit_chain import ANEW, LOST, ChainHead, Ranges, lost_message
 from edge_runtime.contracts.errors import BoxRefused, DiskFull, InputInvalid, LinesideError
-from edge_runtime.contracts.rows import ROW_TYPES, STREAMS, AuditRow, LossRow, SampleRow, Stream
+from edge_runtime.contracts.rows import STREAMS, AuditRow, LossRow, SampleRow, Stream
 from edge_runtime.service.spool_files import Ballast, Found, SampleFiles
 from edge_runtime.service.spool_limits import (
     CLASSES,
@@ -27,8 +27,8 @@ from edge_runtime.service.spool_limits import (
     resumed_age_ms,
 )
 from edge_runtime.service.spool_memory import Batch, Entry, Gone
-from edge_runtime.service.spool_tables import Evicted, SpoolTables
-from edge_runtime.update.durable import is_damage, lacks_room, put_aside
+from edge_runtime.service.spool_tables import Evicted, SpoolTables, readable
+from edge_runtime.update.durable import is_damage, lacks_room, put_aside, sync_folder
 
 ENFORCE_EVERY_S = 10.0
 """How often age and free disk are looked at; bytes are at every commit."""
@@ -137,13 +137,16 @@ class SpoolDisk:
         self._next_enforce_s = 0.0
 
     def enforce(self, limits: SpoolLimits) -> None:
-        """From time to time, or after :meth:`enforce_soon`: let go of what is too old, and leave the reserve alone.
+        """From time to time, or after :meth:`enforce_soon`: let go of what is too old, and leave the reserve alone. At
+        every call: where the file was taken away, all that was in it is written anew.
 
         :raises sqlite3.Error: the disk did not take it.
         """
         with self._lock, self._usable() as tables:
             # First of all: what is safe on a desktop is no loss.
             self._catch_up(tables)
+            if tables.astray:
+                tables = self._bring_back(tables)
             if self._monotonic() < self._next_enforce_s:
                 return
             self._next_enforce_s = self._monotonic() + ENFORCE_EVERY_S
@@ -176,7 +179,7 @@ class SpoolDisk:
             position = after
             while (wanted := limit - len(good)) > 0:
                 found = tables.page(stream, position, wanted)
-                rotten = {rowid for rowid, body in found if not _readable(stream, body)}
+                rotten = {rowid for rowid, body in found if not readable(stream, body)}
                 good += [row for row in found if row[0] not in rotten]
                 if not rotten:
                     break
@@ -260,6 +263,19 @@ class SpoolDisk:
                     tables.forget_row(stream, rowid)
                     gone = Gone(stream, 1, 0, now, now)
                     self._let_go(tables, Evicted((), gone, entries=entries), "spool.damaged")
+
+    def _bring_back(self, tables: SpoolTables) -> SpoolTables:
+        copy = tables.copy()
+        # It is closed before there is another one at its place, of which it would remove the log.
+        self._open_tables = None
+        tables.close()
+        put_aside(self._path)
+        copy.replace(self._path)
+        sync_folder(self._path.parent)
+        self._alert(
+            "spool.missing", "The spool's file was taken away; what it held was written anew, and nothing is lost."
+        )
+        return self._open()
 
     def _age_ms(self) -> int:
         return self._age_base_ms + int((self._monotonic() - self._opened_s) * 1000)
@@ -410,16 +426,6 @@ class SpoolDisk:
             now = self._now_ms()
             self._lose(Gone("samples", orphans, size, now, now), self._lost or "power.cut")
         self._lost = None
-
-
-def _readable(stream: Stream, body: object) -> bool:
-    if not isinstance(body, bytes | str):
-        return False
-    try:
-        wire.decode(body, ROW_TYPES[stream])
-    except InputInvalid:
-        return False
-    return True
 
 
 @contextmanager

@@ -11,7 +11,8 @@ from typing import Any
 
 from edge_runtime.contracts import wire
 from edge_runtime.contracts.audit_chain import ChainHead, Ranges
-from edge_runtime.contracts.rows import STREAMS, LossRow, Stream
+from edge_runtime.contracts.errors import InputInvalid
+from edge_runtime.contracts.rows import ROW_TYPES, STREAMS, LossRow, Stream
 from edge_runtime.service.spool_chain import CHAIN_SCHEMA, SpoolChain
 from edge_runtime.service.spool_limits import CLASSES, SpoolClass, may_merge, merge_losses
 from edge_runtime.service.spool_memory import Entry, Gone
@@ -105,6 +106,7 @@ class SpoolTables:
 
     def __init__(self, path: Path, *, first: int) -> None:
         self._database = open_database(path, synchronous="NORMAL", isolation_level=None, shrinks=True)
+        self._path, self._file = path, _file_at(path)
         self._durable = False
         self._chain = SpoolChain(self._database)
         try:
@@ -161,6 +163,22 @@ class SpoolTables:
 
     def close(self) -> None:
         self._database.close()
+
+    @property
+    def astray(self) -> bool:
+        """The file is not at its place any more, where the next start looks for it: it was removed or replaced."""
+        return _file_at(self._path) != self._file
+
+    def copy(self) -> Path:
+        """Write all that is here into a file beside its place; outside of a transaction.
+
+        :raises sqlite3.Error: there is no room.
+        """
+        copy = self._path.with_suffix(".copy")
+        copy.unlink(missing_ok=True)
+        with closing(sqlite3.connect(copy)) as target:
+            self._database.backup(target)
+        return copy
 
     def begin(self, *, durable: bool = False) -> None:
         """:param durable: the commit is on the disk, power cut or not, when it returns."""
@@ -369,3 +387,23 @@ class SpoolTables:
 
     def samples(self) -> set[str]:
         return {sample for (sample,) in self._database.execute("SELECT sample FROM samples")}
+
+
+def readable(stream: Stream, body: object) -> bool:
+    """Whether it is a row of this stream."""
+    if not isinstance(body, bytes | str):
+        return False
+    try:
+        wire.decode(body, ROW_TYPES[stream])
+    except InputInvalid:
+        return False
+    return True
+
+
+def _file_at(path: Path) -> tuple[int, int] | None:
+    """Which file it is; None where there is none."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino

@@ -106,7 +106,7 @@ class Signature:
 def check_shape(spec: TensorSpec, shape: Sequence[int]) -> int:
     """The number of elements of a tensor of this shape.
 
-    :raises InputInvalid: the model's input has another shape.
+    :raises InputInvalid: the model's input has another shape, or nobody could hold so much.
     """
     if spec.shape and len(shape) != len(spec.shape):
         raise _wrong_shape(spec, shape)
@@ -115,8 +115,12 @@ def check_shape(spec: TensorSpec, shape: Sequence[int]) -> int:
         count *= size
         # Sizes beside a zero must be bearable too: numpy multiplies them out.
         bound *= size or 1
-        if not 0 <= size <= MAX_ELEMENTS or bound > MAX_ELEMENTS or (isinstance(wanted, int) and size != wanted):
+        if size < 0 or (isinstance(wanted, int) and size != wanted):
             raise _wrong_shape(spec, shape)
+        if bound > MAX_ELEMENTS:
+            raise InputInvalid(
+                f"Input {spec.name!r} came with shape {list(shape)[:16]}; at most {MAX_ELEMENTS} values are taken."
+            )
     if spec.datatype.name == BYTES and count > MAX_STRINGS:
         raise InputInvalid(f"Input {spec.name!r} has {count} strings; at most {MAX_STRINGS} are taken at a time.")
     return count

@@ -25,6 +25,9 @@ UNAUTHORIZED, FORBIDDEN, NOT_FOUND = 401, 403, 404
 _MAX_ANSWER = 4096
 _CHALLENGE = re.compile(r"^WWW-Authenticate:[ \t]*([^\r\n]+)", re.IGNORECASE | re.MULTILINE)
 _FACT = re.compile(r'(\w+)=(?:"([^"]*)"|([^\s,"]+))')
+_NEXT = re.compile(r",[ \t]*(?=(?:Basic|Digest)[ \t])", re.IGNORECASE)
+"""Between two ways in one header."""
+_STRENGTH = {"MD5": 1, "SHA": 2, "SHA-256": 3}
 _EXAMPLE = "rtsp://USER:PASSWORD@CAMERA/…"
 _ANYWHERE = "http://camera/"
 """What a password is for, to the library that hashes it: here it is for one place only."""
@@ -65,7 +68,7 @@ def why_no_stream(url: str) -> str:
     tls = parts.scheme in ("https", "rtsps")
     try:
         with _connected(host, port, tls=tls) as connection:
-            answer = _ask(connection, question.text())
+            answer = ask(connection, question.text())
             if answer is not None and answer.status == UNAUTHORIZED:
                 words = question.with_password(answer.challenges, *user) if user else None
                 if words is None:
@@ -73,10 +76,10 @@ def why_no_stream(url: str) -> str:
                 answer = None
                 # Many cameras take an answer only on the connection on which they asked; others close that.
                 with suppress(ConnectionError):
-                    answer = _ask(connection, words)
+                    answer = ask(connection, words)
                 if answer is None:
                     with _connected(host, port, tls=tls) as another:
-                        answer = _ask(another, words)
+                        answer = ask(another, words)
     except TimeoutError:
         return f"{place} does not answer."
     except socket.gaierror:
@@ -115,20 +118,25 @@ class Question:
 
     def with_password(self, challenges: Sequence[str], user: str, password: str) -> str | None:
         """It again; None where the server wants a password in no way that is known here."""
-        ways = {way.lower(): rest for way, _, rest in (challenge.partition(" ") for challenge in challenges)}
-        if "digest" in ways:
-            told = {key.lower(): quoted or bare for key, quoted, bare in _FACT.findall(ways["digest"])}
+        offers = [(way.lower(), rest) for way, _, rest in (challenge.partition(" ") for challenge in challenges)]
+        digests = [
+            {"algorithm": "MD5"} | {key.lower(): quoted or bare for key, quoted, bare in _FACT.findall(rest)}
+            for way, rest in offers
+            if way == "digest"
+        ]
+        for told in digests:
+            told["algorithm"] = told["algorithm"].upper()
+        for told in sorted(digests, key=lambda told: _STRENGTH.get(told["algorithm"], 0), reverse=True):
             known = HTTPPasswordMgrWithDefaultRealm()
             known.add_password(None, _ANYWHERE, user, password)
             request = Request(_ANYWHERE, method=self.method)
             request.selector = self.uri
-            try:
+            # An algorithm or a quality that is not known here is passed over.
+            with suppress(ValueError, URLError):
                 if words := AbstractDigestAuthHandler(known).get_authorization(request, told):
                     return self.text(f"Authorization: Digest {words}")
-            except (ValueError, URLError):
-                # An algorithm or a quality that is not known here; it may take the password in another way, too.
-                pass
-        if "basic" in ways:
+        # In the clear only where the server knows nothing better: not because this box does not.
+        if not digests and any(way == "basic" for way, _ in offers):
             return self.text(f"Authorization: Basic {base64.b64encode(f'{user}:{password}'.encode()).decode()}")
         return None
 
@@ -174,7 +182,7 @@ def _connected(host: str, port: int, *, tls: bool) -> Iterator[socket.socket]:
             yield connection
 
 
-def _ask(connection: socket.socket, question: str) -> Answer | None:
+def ask(connection: socket.socket, question: str) -> Answer | None:
     """What there is in the answer; None where it is no answer of this kind.
 
     :raises OSError: none comes in time, or the connection ends.
@@ -188,4 +196,5 @@ def _ask(connection: socket.socket, question: str) -> Answer | None:
             raise TimeoutError
     text = head.decode("latin-1")
     found = re.match(r"(?:HTTP|RTSP)/[0-9.]+ ([0-9]{3})", text)
-    return Answer(int(found[1]), tuple(_CHALLENGE.findall(text))) if found else None
+    challenges = tuple(each for line in _CHALLENGE.findall(text) for each in _NEXT.split(line))
+    return Answer(int(found[1]), challenges) if found else None

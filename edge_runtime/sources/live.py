@@ -13,6 +13,7 @@ from typing import ClassVar, Protocol
 
 import cv2
 
+from edge_runtime.awake import AwakeClock
 from edge_runtime.contracts.errors import InputInvalid
 from edge_runtime.sources.base import Frame, SourceOptions
 from edge_runtime.sources.capture import Capture, Picture
@@ -72,7 +73,8 @@ class LiveSource:
         self._before: Picture | None = None
         self._count = 0
         self._trouble: str | None = "It is being opened."
-        self._last_picture = self._last_look = self._last_change = time.monotonic()
+        self._clock = AwakeClock()
+        self._last_picture = self._last_look = self._last_change = self._clock()
         """When one came, when one was compared with the one before, and when that found a difference."""
         self._thread = threading.Thread(target=self._run, name=f"read-{address.partition(':')[0]}", daemon=True)
         self._thread.start()
@@ -81,7 +83,7 @@ class LiveSource:
     def problem(self) -> str | None:
         if self._trouble is not None:
             return self._trouble
-        now = time.monotonic()
+        now = self._clock()
         slow_s = MISSED * self._every_s
         if (silent_s := now - self._last_picture) > max(SILENT_AFTER_S, slow_s):
             return f"It is connected, but has sent no picture for {silent_s:.0f} s."
@@ -112,7 +114,7 @@ class LiveSource:
         # Many boxes that lose the same switch shall not come back in step.
         vary = random.Random()  # noqa: S311 - not for secrets
         while not self._stop.wait(pause_s * vary.uniform(0.5, 1.0)):
-            begun = time.monotonic()
+            begun = self._clock()
             try:
                 trouble = self._attempt()
             except Exception as error:  # noqa: BLE001 - whatever a driver does, the camera may come back
@@ -123,7 +125,7 @@ class LiveSource:
             if trouble != self._trouble:
                 _log.warning("%s: %s", self.address, trouble)
             self._trouble = trouble
-            sound = time.monotonic() - begun > SOUND_AFTER_S and self._last_picture > begun
+            sound = self._clock() - begun > SOUND_AFTER_S and self._last_picture > begun
             pause_s = FIRST_PAUSE_S if sound or not pause_s else min(2 * pause_s, LONGEST_PAUSE_S)
 
     def _attempt(self) -> str:
@@ -137,22 +139,22 @@ class LiveSource:
             feed.close()
 
     def _read(self, feed: Feed) -> str:
-        begun = time.monotonic()
+        begun = self._clock()
         due = 0.0
         while not self._stop.is_set():
             if not feed.grab():
                 sent = self._last_picture >= begun
                 return "It has stopped sending pictures." if sent else "It sends nothing that is a picture."
-            now = time.monotonic()
+            now, awake_s = time.monotonic(), self._clock()
             if now < due:
-                self._last_picture = now
+                self._last_picture = awake_s
                 continue
             if (picture := feed.picture()) is None:
                 continue
             due = max(due + self._every_s, now)
             if self._before is None or not picture.same_as(self._before):
-                self._last_change = now
-            self._last_picture = self._last_look = now
+                self._last_change = awake_s
+            self._last_picture = self._last_look = awake_s
             self._before = picture
             self._hand_over(picture)
         return ""

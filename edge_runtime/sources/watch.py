@@ -7,7 +7,8 @@ import sqlite3
 import stat
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
 from operator import itemgetter
 from pathlib import Path
 from typing import NamedTuple
@@ -24,6 +25,8 @@ UNFILLED_S = 10.0
 come, and no decoder can tell that from black."""
 RECHECK_S = 1.0
 """How often files that were seen before are looked at for new content under the old name."""
+AWAY_S = 0.5
+"""How long a call may be away, however many files there are to look at: it comes back, and the next one goes on."""
 UNFINISHED = (".part", ".tmp")
 """How names end of files that are not to be looked at yet."""
 _TICK_NS = 50_000_000
@@ -55,6 +58,10 @@ class _Ready(NamedTuple):
     since: float
     """Since when nobody has written to it, as far as is known."""
     ctime_ns: int
+    holds: bool = False
+    """It has lain there for long: nothing that comes after it is read before it, unless somebody writes to it."""
+    due: float = 0.0
+    """When it is to be read, by the monotonic clock."""
 
 
 class _Refused(NamedTuple):
@@ -111,8 +118,10 @@ class FileWatch:
         self._ready: deque[_Ready] = deque()
         self._uncommitted: list[tuple[bytes, int, int]] = []
         self._folder_time = -1
-        self._next_take = self._next_scan = self._next_recheck = self._look_s = 0.0
+        self._next_scan = self._next_recheck = self._look_s = 0.0
         self._scanned = False
+        self._steps: Iterator[None] | None = None
+        """What is left of the look that is under way."""
         self._trouble: str | None = None
         self._refused: dict[str, _Refused] = {}
 
@@ -127,25 +136,25 @@ class FileWatch:
         return self._once and self._scanned and not (self._ready or self._waiting)
 
     def next(self, timeout_s: float) -> File | None:
-        """The next finished file, or None when there is none in time; :meth:`done` must follow.
+        """The next finished file, or None when none was found in time; :meth:`done` must follow.
 
         :raises InputInvalid: the folder is to be read once, and cannot be.
         """
-        deadline = time.monotonic() + timeout_s
-        while True:
-            while self._ready and time.monotonic() >= self._next_take:
+        begun = now = time.monotonic()
+        deadline, away_until = begun + timeout_s, begun + max(timeout_s, AWAY_S)
+        while now <= away_until and not self.finished:
+            due = self._ready[0].due if self._ready else deadline
+            if self._ready and now >= due:
                 if (file := self._take(self._ready.popleft())) is not None:
                     return file
-            now = time.monotonic()
-            if self.finished:
-                return None
-            if not self._ready and now >= self._next_scan:
-                self._scan(now)
+            elif self._steps is not None or now >= self._next_scan:
+                self._scan(now, away_until)
             elif now >= deadline:
                 return None
             else:
-                wake = self._next_take if self._ready else self._next_scan
-                time.sleep(max(0.0, min(wake, deadline) - now))
+                time.sleep(max(0.0, min(self._next_scan, due, deadline) - now))
+            now = time.monotonic()
+        return None
 
     def done(self, file: File) -> None:
         """All of this file has been handed on: :meth:`commit` may remember it, unless there was nothing to read."""
@@ -165,43 +174,69 @@ class FileWatch:
     def close(self) -> None:
         self._database.close()
 
-    def _scan(self, now: float) -> None:
+    def _scan(self, now: float, until: float) -> None:
+        """Look around, or go on with that; where it is not over by then, another call does."""
+        self._steps = steps = self._steps or self._look_around(now)
         try:
-            self._look_around(now)
+            for _ in steps:
+                if time.monotonic() > until:
+                    return
             self._trouble = None
         except OSError as error:
+            self._steps = None
             self._trouble = _unreadable(self._folder, error)
             if self._once and not self._scanned:
                 raise InputInvalid(self._trouble) from error
             self._waiting.clear()
             self._folder_time = -1
+        self._steps = None
         self._scanned = True
         # However many files lie there, looking takes a tenth of a core at most.
         self._next_scan = time.monotonic() + max(POLL_S, 10 * self._look_s)
 
-    def _look_around(self, now: float) -> None:
-        """Find what is new or finished."""
+    def _look_around(self, now: float) -> Iterator[None]:
+        """Find what is new or finished, in short steps."""
         folder_time = self._folder.stat().st_mtime_ns
         recheck = now >= self._next_recheck and not (self._once and self._scanned)
         changed = folder_time != self._folder_time and not (self._once and self._scanned)
         ready: list[_Ready] = []
         if changed or recheck:
-            self._list(now, ready, everything=recheck)
+            yield from self._list(ready, everything=recheck)
             # Another file may still arrive within the tick of the folder's own time.
             self._folder_time = folder_time if time.time_ns() - folder_time > _TICK_NS else -1
         for name, pending in list(self._waiting.items()):
             if pending.since < now:
                 self._settle(name, pending, now, ready)
+                yield
+        if self._ready and self._ready[0].due:
+            self._look_at_holder(self._ready[0])
         took = time.monotonic() - now
         if recheck:
             # Names that are written again are rare where there are very many: a fiftieth of a core is enough.
             self._next_recheck = now + max(RECHECK_S, 50 * took)
         else:
             self._look_s = took
-        self._ready = deque(sorted(ready, key=self._key))
+        if ready:
+            self._ready = deque(sorted((*self._ready, *ready), key=self._key))
 
-    def _list(self, now: float, ready: list[_Ready], *, everything: bool) -> None:
-        names = os.listdir(self._folder)  # noqa: PTH208 - a Path for each of 100,000 names would cost a second
+    def _look_at_holder(self, holder: _Ready) -> None:
+        """Who is written to, or gone, holds up nobody."""
+        try:
+            look = _look(os.lstat(self._prefix + holder.name))
+        except OSError:
+            self._ready.popleft()
+            return
+        if look != holder.look:
+            self._ready.popleft()
+            self._waiting[holder.name] = _Pending(look, time.monotonic(), self._first_wait_s())
+
+    def _list(self, ready: list[_Ready], *, everything: bool) -> Iterator[None]:
+        names: list[str] = []
+        with os.scandir(self._folder) as entries:
+            while some := [entry.name for entry in islice(entries, 1000)]:
+                names += some
+                yield
+        queued = {one.name for one in self._ready}
         if len(self._seen) > 2 * len(names) + _FORGET_ABOVE:
             self._forget(set(names))
         seen, waiting, refused = self._seen, self._waiting, self._refused
@@ -212,8 +247,9 @@ class FileWatch:
         # share's makes half a file look old, so that this counts only where contents tell.
         settled_ns = time.time_ns() - int(PATIENCE_S * 1e9)
         for name in names if everything else [name for name in names if name not in seen]:
-            if name in waiting or not self._wanted(name):
+            if name in waiting or name in queued or not self._wanted(name):
                 continue
+            yield
             try:
                 found = os.lstat(self._prefix + name)
             except PermissionError:
@@ -230,9 +266,10 @@ class FileWatch:
                 del refused[name]
             if self._whole is not None and found.st_mtime_ns < settled_ns:
                 # Its time proves nothing besides: some programs give it to a file before its content.
-                ready.append(_Ready(found.st_mtime_ns, name, look, now, found.st_ctime_ns))
+                since = time.monotonic()
+                ready.append(_Ready(found.st_mtime_ns, name, look, since, found.st_ctime_ns, holds=True))
             else:
-                waiting[name] = _Pending(look, now, self._first_wait_s())
+                waiting[name] = _Pending(look, time.monotonic(), self._first_wait_s())
 
     def _wanted(self, name: str) -> bool:
         if name.startswith(".") or name.endswith(UNFINISHED):
@@ -269,9 +306,8 @@ class FileWatch:
             self._waiting[name] = _Pending(found, time.monotonic(), self._first_wait_s())
             return None
         if time.monotonic() - ready.since < (wait_s := self._wait_s(data)):
-            if self._once:
-                self._ready.appendleft(ready)
-                self._next_take = ready.since + wait_s
+            if ready.holds or self._once:
+                self._ready.appendleft(ready._replace(due=ready.since + wait_s))
             else:
                 self._waiting[name] = _Pending(look, ready.since, wait_s)
             return None

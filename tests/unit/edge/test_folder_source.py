@@ -136,11 +136,37 @@ def test_a_place_on_the_disk_that_is_still_being_filled_is_no_image(
         file.write(body[:half] + bytes(len(body) - half))
         os.utime(file.fileno(), (1000, 1000))
         put(folder, "beside.bmp", b"BM without an end")
-        assert take(source, 1)[0].name == "beside.bmp"
-        assert source.read(0.4) is None
+        assert source.read(0.4) is None, "it may be finished, and then it comes first"
         file.seek(half)
         file.write(body[half:])
-    assert take(source, 1)[0].data == body
+    assert [frame.name for frame in take(source, 2)] == ["beside.bmp", f"frame{kind}"], "now it is known that it is not"
+
+
+@pytest.mark.parametrize("order", ["time", "name"])
+def test_files_without_an_end_that_have_lain_there_come_in_order(
+    tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch, order: Order
+) -> None:
+    monkeypatch.setattr(watch, "PATIENCE_S", 0.3)
+    monkeypatch.setattr(watch, "UNFILLED_S", 0.6)
+    names = [f"{i:03}{kind}" for i, kind in enumerate([".bmp", ".jpg", "-black.bmp"] * 20)]
+    bodies = {".jpg": JPEG, "-black.bmp": b"BM" + bytes(100), ".bmp": b"BM without an end"}
+    for i, name in enumerate(names):
+        put(folder, name, bodies[name[3:]], at_s=1000 + i)
+    source = FolderSource(str(folder), tmp_path / "other.db", SourceOptions(order=order))
+    assert [frame.name for frame in take(source, len(names))] == names
+    source.close()
+
+
+def test_a_folder_that_is_slow_shows_signs_of_life(
+    source: FolderSource, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a call that is away nobody knows whether it hangs: it comes back though nothing was found yet."""
+    monkeypatch.setattr(watch, "AWAY_S", 0.0)
+    for i in range(20):
+        put(folder, f"{i:02}.jpg", at_s=1000 + i)
+    calls = [frame.name if (frame := source.read(0.0)) else None for _ in range(60)]
+    assert calls.count(None) >= 20, "after each look"
+    assert [name for name in calls if name] == [f"{i:02}.jpg" for i in range(20)]
 
 
 def test_a_picture_that_ends_in_black_comes_in_the_end(
@@ -376,7 +402,7 @@ def test_once_reads_finished_files_at_once(tmp_path: Path, folder: Path, monkeyp
 def test_an_old_file_needs_no_second_look_unless_it_is_cut_off(
     source: FolderSource, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    put(folder, "whole.jpg", at_s=1000)
+    put(folder, "whole.jpg", at_s=999)
     put(folder, "cut.jpg", JPEG[:-3], at_s=1000)
     monkeypatch.setattr(watch, "POLL_S", 60.0)
     whole = source.read(0.0)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import socket
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -22,7 +23,7 @@ from hypothesis import strategies as st
 from edge_runtime.contracts.errors import InputInvalid
 from edge_runtime.sources import capture, live, open_source, public_address
 from edge_runtime.sources.base import Frame, Source, SourceOptions
-from edge_runtime.sources.diagnosis import why_no_stream
+from edge_runtime.sources.diagnosis import Answer, Question, ask, why_no_stream
 from edge_runtime.sources.live import CameraSource, StreamSource
 from edge_runtime.sources.urls import check_url, without_secrets
 from tests.fakes.cameras import Mode, NetworkCamera
@@ -251,11 +252,48 @@ def test_a_path_that_is_not_there_and_one_that_is_forbidden_are_not_the_password
         forbidden.close()
 
 
+_MD5, _OTHER = 'Digest realm="x", nonce="y", algorithm=MD5', 'Digest realm="x", nonce="z", algorithm=SHA-512-256'
+
+
+@pytest.mark.parametrize(
+    "challenges",
+    [
+        (_MD5,),
+        (_MD5.replace("MD5", '"md5"'),),
+        (_MD5, _OTHER),
+        (_OTHER, _MD5),
+        (_MD5, _OTHER, 'Basic realm="x"'),
+        (f'Basic realm="x", {_MD5}',),
+    ],
+)
+def test_of_several_kinds_of_digest_one_that_is_known_is_taken(challenges: tuple[str, ...]) -> None:
+    question = Question("GET", "/live", "HTTP/1.0", "")
+    text = question.with_password(_answer(challenges).challenges, "u", "pw")
+    assert text is not None
+    a1, a2 = (hashlib.md5(words).hexdigest() for words in (b"u:x:pw", b"GET:/live"))
+    proof = hashlib.md5(f"{a1}:y:{a2}".encode()).hexdigest()
+    assert f'response="{proof}"' in text
+    assert "Basic" not in text
+
+
+def _answer(challenges: Iterable[str]) -> Answer:
+    """As it is found in a real answer."""
+    lines = "".join(f"WWW-Authenticate: {challenge}\r\n" for challenge in challenges)
+    here, there = socket.socketpair()
+    with here, there:
+        there.sendall(f"HTTP/1.0 401 No\r\n{lines}\r\n".encode())
+        answer = ask(here, "")
+    assert answer is not None
+    return answer
+
+
 @pytest.mark.parametrize(
     ("challenge", "words"),
     [
         ("Negotiate", "(Negotiate)"),
         ('Digest realm="x", nonce="y", algorithm=SHA-512-256', "(Digest)"),
+        ('Digest realm="x", nonce="y", algorithm=SHA-512-256\r\nWWW-Authenticate: Basic realm="x"', "(Digest, Basic)"),
+        ('Basic realm="x", Digest realm="x", nonce="y", algorithm=SHA-512-256', "(Basic, Digest)"),
         ('Digest realm="x", nonce="y", qop="auth-int"', "(Digest)"),
         ("Digest", "(Digest)"),
         ('Digest =,",="', "(Digest)"),

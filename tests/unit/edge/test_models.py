@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from edge_runtime.awake import MOST_S, AwakeClock
 from edge_runtime.contracts import wire
 from edge_runtime.contracts.errors import DatabaseDamaged, DiskFull, LinesideError, ModelUnusable
 from edge_runtime.inference.autotune import TUNING_NAME
@@ -192,13 +193,13 @@ def test_only_answers_of_the_new_model_count_for_its_trial(box: FakeBox, monkeyp
     following = box.site.release("1.0.1")
     box.deliver(following)
     load, clock = keeper.load, [0.0]
-    monkeypatch.setattr("edge_runtime.service.models.time.monotonic", lambda: clock[0])
+    monkeypatch.setattr(keeper, "_clock", AwakeClock(lambda: clock[0]))
 
     def slowly(bundle: Bundle) -> LoadedModel:
         for _ in range(40):
             keeper.observe(old, latency_ms=1.0, ok=True)
             keeper.tick()
-            clock[0] += 1.0
+            clock[0] += MOST_S
         return load(bundle)
 
     monkeypatch.setattr(keeper, "load", slowly)
@@ -207,8 +208,12 @@ def test_only_answers_of_the_new_model_count_for_its_trial(box: FakeBox, monkeyp
     assert (trial.trial and trial.trial.frames, told.notes) == (0, [])
     keeper.tick()
     assert told.notes == [], "its time begins on the line"
-    clock[0] += 11.0
+    clock[0] += 1000.0
     keeper.tick()
+    assert told.notes == [], "nor was the box at work while it was stopped"
+    for _ in range(int(11 / MOST_S)):
+        clock[0] += MOST_S
+        keeper.tick()
     assert [kind for kind, _ in told.notes] == ["update.committed"]
 
 

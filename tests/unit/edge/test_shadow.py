@@ -150,10 +150,10 @@ def test_a_shadow_that_hangs_is_given_up_and_its_successor_sees_frames() -> None
     assert gate.entered.wait(10)
 
     def noticed() -> bool:
-        shadow.offer(answered(), 0.0, told.append)
+        shadow.tick()
         return bool(dropped)
 
-    wait_until(noticed, 10, "the hung shadow to be noticed, though the line has no time to spare")
+    wait_until(noticed, 10, "the hung shadow to be noticed, though no frame comes")
     assert (shadow.current, shadow.busy, [bundle for bundle, _ in dropped]) == (None, False, [SHADOW])
     successor = "5b" * 32
     shadow.put(loaded(models.brightness_model(), successor))

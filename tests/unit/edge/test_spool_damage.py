@@ -149,6 +149,36 @@ def test_a_spool_that_is_not_there_any_more_is_told_of_and_costs_no_sample_that_
     spool.close()
 
 
+@pytest.mark.parametrize("how", ["file", "all", "other"])
+def test_a_spool_that_is_taken_away_while_it_is_used_loses_nothing(tmp_path: Path, how: str) -> None:
+    spool = open_spool(tmp_path)
+    whole = put(spool, b"\xff\xd8\xff whole")
+    spool.audit("box.started", "before")
+    spool.put_result(result(spool))
+    assert spool.flush()
+    handed_out = spool.page("results", 0, 10).cursor
+    for path in tmp_path.glob("spool.db*" if how == "all" else "spool.db"):
+        path.unlink()
+    if how == "other":
+        spoil(tmp_path, "CREATE TABLE other (x)")
+    spool.put_result(result(spool))
+    wait_until(lambda: alerts(spool) == ["spool.missing"], 10, "the alert")
+    spool.put_result(result(spool))
+    assert [spool.flush(), sequence(spool, "results"), losses(spool)] == [True, [0, 1, 2], []]
+    assert len(spool.page("results", handed_out, 10).rows) == 2, "what a desktop has seen does not come again"
+    spool.close()
+    spool = open_spool(tmp_path, boot="second")
+    assert [spool.flush(), sequence(spool, "results"), losses(spool)] == [True, [0, 1, 2], []]
+    assert [json.loads(bytes(raw))["message"] for raw in spool.page("audits", 0, 10).rows] == ["before"]
+    assert spool.sample(whole) == b"\xff\xd8\xff whole"
+    assert alerts(spool) == ["spool.missing"], "told once"
+    assert not [path.name for path in tmp_path.glob("*.copy*")]
+    if how == "other":
+        with closing(sqlite3.connect(tmp_path / "spool.db.damaged")) as kept:
+            assert kept.execute("SELECT name FROM sqlite_master").fetchall() == [("other",)]
+    spool.close()
+
+
 def test_a_spool_without_a_byte_where_there_never_was_one_is_no_damage(tmp_path: Path) -> None:
     (tmp_path / "spool.db").write_bytes(b"")
     spool = open_spool(tmp_path)
