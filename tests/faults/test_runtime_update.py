@@ -234,7 +234,9 @@ def test_a_committed_version_that_crashes_again_and_again_gives_way(
     status = wait_for(ctx, "1.0.0")
     how = "Segmentation fault" if when == "late" else "it ended before it was up"
     assert f"it crashed 3 times in a row, the last time: {how}" in runtime.program_words(status)
-    assert any("crashed 3 times" in message for message in audited(ctx, "runtime.rolled-back"))
+    wait_until(
+        lambda: any("crashed 3 times" in message for message in audited(ctx, "runtime.rolled-back")), 60, "the audit"
+    )
     assert status.runtime is not None
     assert list(status.runtime.refused.values()) == [f"it crashed 3 times in a row, the last time: {how}"]
     with pytest.raises(RuntimeRefused, match="was rolled back there before"):

@@ -30,6 +30,7 @@ class TrafficSettings(QWidget):
         self.rate = dropdown(self.tr("Files, at most"))
         self.hours = dropdown(self.tr("Files go"))
         self.metered = QCheckBox(self.tr("Metered link: changes and alerts go, files wait"))
+        self.metered.setAccessibleName(self.metered.text())
         chosen = page.context.settings.traffic
         for rate in _with(RATES, chosen.bytes_per_s):
             words = (

@@ -142,7 +142,7 @@ def piped(**changes: Any) -> BoxStatus:
     ("found", "kind", "says"),
     [
         (box(last_seen_ms=None, status=None), "never-seen", "never answered"),
-        (box(last_seen_ms=NOW - UNSEEN_MS - 1), "unseen", "7 days"),
+        (box(last_seen_ms=NOW - UNSEEN_MS - 1), "unseen", "answer: 7"),
         (box(problem="No route."), "no-answer", "No route."),
         (box(said=status(root=1, slots=(slot(model(1)),))), "root", "root 1 and not 2"),
         (box(skew_ms=-7_200_000.0, skew_error_ms=10.0), "clock", "-2.0 h"),
@@ -151,7 +151,7 @@ def piped(**changes: Any) -> BoxStatus:
         (box(said=piped(drift=True)), "drift", "camera"),
         (box(said=spooled(disk_free_bytes=LOW_DISK_BYTES - 1)), "disk", "536.9 MB"),
         (box(said=spooled(problem="it is full")), "spool", "it is full"),
-        (box(said=spooled(results=3, samples=2, sample_bytes=4000)), "rows", "5 rows"),
+        (box(said=spooled(results=3, samples=2, sample_bytes=4000)), "rows", "collected: 5"),
         (box(said=status()), "no-model", "No model"),
         (
             box(said=status(slots=(slot(model(1)), slot(model(2), slot="b", state="ROLLED_BACK", active=False)))),
