@@ -18,7 +18,7 @@ from edge_runtime.contracts.errors import BoxRefused
 from edge_runtime.serving import grpc_memory, grpc_streams
 from edge_runtime.serving.grpc import GrpcServer
 from edge_runtime.serving.grpc_memory import CallMemory, Debt, Message, TooLarge
-from edge_runtime.serving.grpc_messages import SERVICE, encode_infer, in_stream, protocol, size_of
+from edge_runtime.serving.grpc_messages import FINAL, SERVICE, encode_infer, in_stream, protocol, size_of
 from edge_runtime.serving.grpc_streams import Stream, Streams, who_goes
 from edge_runtime.serving.messages import InferAnswer
 from edge_runtime.serving.model import load_model
@@ -223,8 +223,10 @@ def test_an_answer_in_pieces_is_the_message(lengths: list[int], name: str) -> No
     assert list(read.raw_output_contents) == [array.tobytes() for _, array in outputs]
     assert b"".join(pieces) == read.SerializeToString()
     assert size_of(pieces) == read.ByteSize()
-    streamed = protocol()["ModelStreamInferResponse"](infer_response=read)
-    assert b"".join(in_stream(pieces)) == streamed.SerializeToString()
+    read.parameters[FINAL].bool_param = True
+    streamed = in_stream(pieces)
+    assert read_message("ModelStreamInferResponse", b"".join(streamed)).infer_response == read
+    assert size_of(streamed) == protocol()["ModelStreamInferResponse"](infer_response=read).ByteSize()
 
 
 # -- streams that say nothing
