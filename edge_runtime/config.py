@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 import msgspec
 from msgspec import Meta, Struct
 
+from edge_runtime.contracts import wire
 from edge_runtime.contracts.errors import ConfigInvalid, NotFound
 from edge_runtime.contracts.rows import Name, Share
 from edge_runtime.toml_lines import line_of, longest_key
@@ -303,6 +304,7 @@ def _read_toml(text: str) -> dict[str, Any]:
 
 def _checked(body: dict[str, Any], text: str, positions: Sequence[int]) -> EdgeConfig:
     """:param positions: where each pipeline of ``body`` stands in ``text``."""
+    wire.prepared(EdgeConfig)
     try:
         config = msgspec.convert(body, type=EdgeConfig)
     except (msgspec.ValidationError, RecursionError) as error:

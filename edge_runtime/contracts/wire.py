@@ -6,6 +6,8 @@ not know (a newer peer may send more) and never executes anything.
 
 from __future__ import annotations
 
+import threading
+from functools import cache
 from types import UnionType
 from typing import Any, TypeVar, overload
 
@@ -14,6 +16,7 @@ import msgspec
 from edge_runtime.contracts.errors import InputInvalid
 
 T = TypeVar("T")
+_PREPARING = threading.Lock()
 
 
 def encode(value: Any) -> bytes:
@@ -31,13 +34,27 @@ def decode(body: bytes | str, kind: Any, *, what: str = "message") -> Any:
     :raises InputInvalid: not JSON, or a field of the wrong type or out of bounds; names ``what`` and the field.
     """
     try:
-        return msgspec.json.decode(body, type=kind)
+        return prepared(kind).decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InputInvalid(f"The {what} could not be read: {error}.") from error
 
 
+def prepared(kind: Any) -> msgspec.json.Decoder[Any]:
+    """The decoder of a contract, whose fields were looked into by one thread alone: where two of them do it for the
+    first time, msgspec crashes the process (seen with 0.22). To be called before :func:`msgspec.convert`, too.
+    """
+    with _PREPARING:
+        return _decoder(kind)
+
+
+@cache
+def _decoder(kind: Any) -> msgspec.json.Decoder[Any]:
+    return msgspec.json.Decoder(kind)
+
+
 def from_dict(body: Any, kind: type[T], *, what: str = "message") -> T:
     """Validate already parsed data (TOML, SQLite, JSON) as ``kind``; errors as in :func:`decode`."""
+    prepared(kind)
     try:
         return msgspec.convert(body, type=kind)
     except (msgspec.ValidationError, RecursionError) as error:
