@@ -117,6 +117,9 @@ def test_links_lead_root_nowhere(bare: Visit, monkeypatch: pytest.MonkeyPatch) -
 def test_nothing_in_the_home_holds_up_the_look(bare: Visit, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(machine, "DEED_S", 120.0)
     bare.enrol()
+    box = ("-u", "lineside-edge", "-f", "lineside-edge run")
+    # One that runs puts its files back.
+    bare.machine.run("pkill", "-STOP", *box)
     names = ("edge.toml", "keys/identity.crt", "keys/current", "trust/root.json", "spool.db")
     for trap in ("mkfifo {}", "ln -s /dev/zero {}", "mkdir {}"):
         for name in names:
@@ -127,3 +130,4 @@ def test_nothing_in_the_home_holds_up_the_look(bare: Visit, monkeypatch: pytest.
             hidden = {"edge.toml": 1, "keys/identity.crt": 0, "keys/current": 0, "trust/root.json": 2, "spool.db": 3}
             assert [number for number, one in enumerate(told) if not one] == [hidden[name]], (trap, name)
             as_box(bare, f"cd {HOME}; rm -rf {name}; mv kept {name}; true")
+    bare.machine.run("pkill", "-CONT", *box)
