@@ -69,19 +69,37 @@ def dial(host: str, port: int, context: ssl.SSLContext, deadline: Deadline, *, m
     :param most_s: for the connecting, and as much for the handshake, however much later the deadline is.
     :raises OSError: it fails, or the time is up.
     """
-    plain = socket.create_connection((host, port), timeout=min(most_s, deadline.left_s()))
+    refused: OSError = ConnectionRefusedError(f"{host} has no address")
+    for family, kind, protocol, _, where in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
+        timed = _unconnected(family, kind, protocol, context, host)
+        try:
+            timed.settimeout(min(most_s, deadline.left_s()))
+            try:
+                timed.connect(where)
+            except OSError as error:
+                # A host may have several addresses.
+                refused = error
+                timed.close()
+                continue
+            timed.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            timed.settimeout(min(most_s, deadline.left_s()))
+            timed.do_handshake()
+        except BaseException:
+            timed.close()
+            raise
+        timed.deadline = deadline
+        return timed
+    raise refused
+
+
+def _unconnected(family: int, kind: int, protocol: int, context: ssl.SSLContext, host: str) -> TimedSocket:
+    """Made before it is connected: where the other side resets a connection before it is wrapped, the library raises
+    and leaves the descriptor open.
+    """
+    plain = socket.socket(family, kind, protocol)
     try:
-        plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         made = context.wrap_socket(plain, server_hostname=host, do_handshake_on_connect=False)
     except BaseException:
         plain.close()
         raise
-    try:
-        made.settimeout(min(most_s, deadline.left_s()))
-        made.do_handshake()
-    except BaseException:
-        made.close()
-        raise
-    timed = cast(TimedSocket, made)
-    timed.deadline = deadline
-    return timed
+    return cast(TimedSocket, made)
