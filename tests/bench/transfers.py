@@ -17,6 +17,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from operator import attrgetter
 from pathlib import Path
 
 from app.store.database import Database
@@ -90,23 +91,19 @@ def _compared(
         of = {name: runs[way, name] for name in tools}
         ours = of.pop("lineside")
         for name, theirs in of.items():
-            yield Figure(
-                what=f"{words}, {way}: time",
-                reference=name,
-                unit="s",
-                ours=statistics.median(run.took_s for run in ours),
-                theirs=statistics.median(run.took_s for run in theirs),
-                higher_is_better=False,
-                goal=Goal(ratio=GOAL_SPEED),
-            )
-            yield Figure(
-                what=f"{words}, {way}: processor",
-                reference=name,
-                unit="s",
-                ours=statistics.median(run.cpu_s for run in ours),
-                theirs=statistics.median(run.cpu_s for run in theirs),
-                higher_is_better=False,
-            )
+            for of_what, seconds, goal in (
+                ("time", attrgetter("took_s"), Goal(ratio=GOAL_SPEED)),
+                ("processor", attrgetter("cpu_s"), None),
+            ):
+                yield Figure(
+                    what=f"{words}, {way}: {of_what}",
+                    reference=name,
+                    unit="s",
+                    ours=statistics.median(map(seconds, ours)),
+                    theirs=statistics.median(map(seconds, theirs)),
+                    higher_is_better=False,
+                    goal=goal,
+                )
         yield Figure(
             what=f"{words}, {way}: most memory of the process",
             reference="the goal",

@@ -70,28 +70,37 @@ def endless_model() -> bytes:
     )
 
 
+_PATIENT = (
+    helper.make_node("Cast", ["frame"], ["pixels"], to=TensorProto.FLOAT),
+    helper.make_node("ReduceMean", ["pixels", "axes"], ["mean"], keepdims=0),
+    helper.make_node("Sub", ["mean", "threshold"], ["above"]),
+    helper.make_node("Reshape", ["above", "column"], ["tall"]),
+    helper.make_node("MatMul", ["tall", "weights"], ["said"]),
+    helper.make_node("ReduceMax", ["pixels"], ["most"], keepdims=0),
+    helper.make_node("Sub", ["most", "white"], ["glare"]),
+    helper.make_node("Relu", ["glare"], ["too_bright"]),
+    helper.make_node("Mul", ["too_bright", "vast"], ["patience"]),
+)
+"""What the models that take their time on a white frame begin with: what is *said* of a frame, and the *patience*."""
+_PATIENT_NUMBERS: Mapping[str, np.ndarray] = {
+    "axes": np.array([1, 2, 3], np.int64),
+    "threshold": np.array(128.0, np.float32),
+    "column": np.array([-1, 1], np.int64),
+    "weights": np.array([[-0.05, 0.05]], np.float32),
+    "white": np.array(250.0, np.float32),
+}
+
+
 def trapped_model(*, rounds: float = 5e15) -> bytes:
     """Says what :func:`brightness_model` says, and on a white frame loops without end, or so often."""
     return _model(
         [
-            helper.make_node("Cast", ["frame"], ["pixels"], to=TensorProto.FLOAT),
-            helper.make_node("ReduceMean", ["pixels", "axes"], ["mean"], keepdims=0),
-            helper.make_node("Sub", ["mean", "threshold"], ["above"]),
-            helper.make_node("Reshape", ["above", "column"], ["tall"]),
-            helper.make_node("MatMul", ["tall", "weights"], ["said"]),
-            helper.make_node("ReduceMax", ["pixels"], ["most"], keepdims=0),
-            helper.make_node("Sub", ["most", "white"], ["glare"]),
-            helper.make_node("Relu", ["glare"], ["too_bright"]),
-            helper.make_node("Mul", ["too_bright", "vast"], ["patience"]),
+            *_PATIENT,
             helper.make_node("Cast", ["patience"], ["rounds"], to=TensorProto.INT64),
             helper.make_node("Loop", ["rounds", "yes", "said"], ["logits"], body=_idle()),
         ],
         {
-            "axes": np.array([1, 2, 3], np.int64),
-            "threshold": np.array(128.0, np.float32),
-            "column": np.array([-1, 1], np.int64),
-            "weights": np.array([[-0.05, 0.05]], np.float32),
-            "white": np.array(250.0, np.float32),
+            **_PATIENT_NUMBERS,
             "vast": np.array(rounds / 5, np.float32),
             "yes": np.array(True),
         },
@@ -104,15 +113,7 @@ def stubborn_model(*, rounds: int = 80_000) -> bytes:
     width = 50_000
     return _model(
         [
-            helper.make_node("Cast", ["frame"], ["pixels"], to=TensorProto.FLOAT),
-            helper.make_node("ReduceMean", ["pixels", "axes"], ["mean"], keepdims=0),
-            helper.make_node("Sub", ["mean", "threshold"], ["above"]),
-            helper.make_node("Reshape", ["above", "column"], ["tall"]),
-            helper.make_node("MatMul", ["tall", "weights"], ["said"]),
-            helper.make_node("ReduceMax", ["pixels"], ["most"], keepdims=0),
-            helper.make_node("Sub", ["most", "white"], ["glare"]),
-            helper.make_node("Relu", ["glare"], ["too_bright"]),
-            helper.make_node("Mul", ["too_bright", "vast"], ["patience"]),
+            *_PATIENT,
             helper.make_node("Cast", ["patience"], ["more"], to=TensorProto.INT64),
             helper.make_node("Add", ["more", "least"], ["length"]),
             helper.make_node("Expand", ["most", "length"], ["sea"]),
@@ -122,11 +123,7 @@ def stubborn_model(*, rounds: int = 80_000) -> bytes:
             helper.make_node("Add", ["said", "silence"], ["logits"]),
         ],
         {
-            "axes": np.array([1, 2, 3], np.int64),
-            "threshold": np.array(128.0, np.float32),
-            "column": np.array([-1, 1], np.int64),
-            "weights": np.array([[-0.05, 0.05]], np.float32),
-            "white": np.array(250.0, np.float32),
+            **_PATIENT_NUMBERS,
             "vast": np.array([0, 0, rounds / 5], np.float32),
             "least": np.array([1, 1, width], np.int64),
             "nothing": np.array(0.0, np.float32),
