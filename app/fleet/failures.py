@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -72,6 +74,20 @@ def as_problem(error: Exception, address: str) -> LinesideError:
         return error
     _log.error("unexpected, with the box at %s", address, exc_info=error)
     return LinesideError(f"Unexpected, with the box at {address}: {type(error).__name__}: {error}"[:500])
+
+
+@contextmanager
+def problems_of(address: str) -> Iterator[None]:
+    """Around what is done with one of many boxes.
+
+    :raises LinesideError: as :func:`as_problem` has it; nothing else leaves the block.
+    """
+    try:
+        yield
+    except LinesideError:
+        raise
+    except Exception as error:
+        raise as_problem(error, address) from error
 
 
 def is_full_here(error: LinesideError) -> bool:

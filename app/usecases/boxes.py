@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app.fleet.client import BoxClient, split_address
-from app.fleet.failures import as_problem, is_full_here
+from app.fleet.failures import as_problem, is_full_here, problems_of
 from app.store import boxes as box_store
 from app.store import chains as chain_store
 from app.store import samples as sample_store
@@ -23,7 +23,7 @@ from app.usecases.contact import begin_contact
 from app.usecases.crew import side_by_side
 from app.usecases.progress import CancelToken, Progress, ProgressEvent, silent
 from app.usecases.witnesses import tell_head
-from edge_runtime.contracts.errors import AlreadyExists, BoxWrongKey, NotFound
+from edge_runtime.contracts.errors import AlreadyExists, BoxWrongKey, LinesideError, NotFound
 from edge_runtime.contracts.rows import STREAMS, AlertRow, AuditRow, LossRow, RollupRow, ShadowRow
 from edge_runtime.identity import fingerprint_of
 
@@ -141,12 +141,11 @@ def refresh(ctx: Context, name: str | None = None) -> list[Box]:
 
 def _ask(ctx: Context, box: Box) -> None:
     try:
-        with connect(ctx, box) as client:
+        with problems_of(box.address), connect(ctx, box) as client:
             begun = begin_contact(ctx, box.address)
             status = roots.ask_status(ctx, box, client)
             heard = begun.end(status.at_ms)
-    except Exception as error:
-        problem = as_problem(error, box.address)
+    except LinesideError as problem:
         if is_full_here(problem):
             raise
         box_store.set_status(ctx.database, box.box, problem=problem)

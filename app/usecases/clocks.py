@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from app.fleet.client import BoxClient
 from app.fleet.clock import RoundTrip, Skew, accuses_desktop, best_of
-from app.fleet.failures import as_problem
+from app.fleet.failures import problems_of
 from app.store import boxes as box_store
 from app.store.records import Box
 from app.usecases.boxes import connect, get_box, refresh
@@ -165,10 +165,9 @@ def _set(client: BoxClient, before: Skew) -> tuple[Skew, BoxClock]:
 
 def _read(ctx: Context, box: Box) -> ClockReading:
     try:
-        with connect(ctx, box) as client:
+        with problems_of(box.address), connect(ctx, box) as client:
             skew, clock = _measure(client)
-    except Exception as error:  # noqa: BLE001 - one box's trouble, whatever it is, is no other's
-        problem = as_problem(error, box.address)
+    except LinesideError as problem:
         return ClockReading(box=box.box, name=box.name, problem=str(problem), problem_code=problem.code)
     return _reading(box, skew, clock)
 

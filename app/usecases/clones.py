@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app.fleet.client import BoxClient, split_address
-from app.fleet.failures import as_problem
+from app.fleet.failures import problems_of
 from app.store import boxes as box_store
 from app.store import sightings as sighting_store
 from app.store.activity import RENEWED
@@ -168,15 +168,14 @@ def _ask(ctx: Context, box_id: str, address: str) -> None:
     if box is None:
         return
     try:
-        with BoxClient(address, box.certificate, ctx.identity) as client:
+        with problems_of(address), BoxClient(address, box.certificate, ctx.identity) as client:
             begun = begin_contact(ctx, address)
             status = client.status()
             heard = begun.end(status.at_ms)
-    except Exception as error:  # noqa: BLE001 - one box's trouble, whatever it is, is no other's
-        problem = as_problem(error, address)
+    except LinesideError as problem:
         if address == box.address:
             box_store.set_status(ctx.database, box_id, problem=problem)
-        if address != box.address or isinstance(error, BoxWrongKey):
+        if address != box.address or isinstance(problem, BoxWrongKey):
             # Whoever was there has moved, or has another key by now; if it comes back, a scan finds it again.
             sighting_store.forget_place(ctx.database, box_id, address)
     else:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from app.context import changing_keys
 from app.fleet.client import BoxClient
-from app.fleet.failures import as_problem
+from app.fleet.failures import problems_of
 from app.store import boxes as box_store
 from app.store.records import Box
 from app.usecases import roots, trust
@@ -16,6 +16,7 @@ from app.usecases.parted import who_returns
 from edge_runtime.contracts.errors import (
     BoxRefused,
     InputInvalid,
+    LinesideError,
     NotFound,
     NotIntroduced,
     RootKeyWrong,
@@ -73,10 +74,10 @@ def introduce_with(ctx: Context, chosen: Sequence[Box], key: RootKey, *, told: T
 
     def tell(box: Box) -> str | None:
         try:
-            with BoxClient(box.address, box.certificate, identity) as client:
+            with problems_of(box.address), BoxClient(box.address, box.certificate, identity) as client:
                 _introduce(ctx, box, client, key)
-        except Exception as error:  # noqa: BLE001 - one box's trouble, whatever it is, is no other's
-            return str(as_problem(error, box.address))
+        except LinesideError as error:
+            return str(error)
         return None
 
     reasons = {}

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from app.context import Context, Places, open_context
 from app.fleet.client import BoxClient
-from app.fleet.failures import as_problem
+from app.fleet.failures import problems_of
 from app.store import boxes as box_store
 from app.store.database import Database
 from app.store.records import Box, Site
@@ -26,6 +26,7 @@ from edge_runtime.contracts.errors import (
     AlreadyExists,
     BoxRefused,
     InputInvalid,
+    LinesideError,
     RootKeyWrong,
     TrustRefused,
 )
@@ -190,7 +191,7 @@ def _ask_for_newer(handover: Handover, roots: SiteRoots, key: RootKey) -> SiteRo
         nonlocal roots
         known = None
         try:
-            with BoxClient(box.address, box.certificate, identity) as client:
+            with problems_of(box.address), BoxClient(box.address, box.certificate, identity) as client:
                 newest = client.newest_root()
                 known = True
                 with adopting:
@@ -198,9 +199,8 @@ def _ask_for_newer(handover: Handover, roots: SiteRoots, key: RootKey) -> SiteRo
                         roots = roots.adopt(client.root(version))
         except BoxRefused:
             return known or False
-        except Exception as error:  # noqa: BLE001 - one box's trouble, whatever it is, is no other's
+        except LinesideError:
             # It is off, or has a root beside ours: the one that is made now takes the place of both.
-            as_problem(error, box.address)
             return known
         return known
 

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from app.fleet.client import BoxClient
-from app.fleet.failures import as_problem
+from app.fleet.failures import problems_of
 from app.store import activity as activity_store
 from app.store import boxes as box_store
 from app.store.database import Database
 from app.store.records import Box
-from edge_runtime.contracts.errors import BoxRefused, DiskFull, InputInvalid, NotFound
+from edge_runtime.contracts.errors import BoxRefused, DiskFull, InputInvalid, LinesideError, NotFound
 from edge_runtime.contracts.witness import ActivityHead, Witnessed, said
 from edge_runtime.identity import certificate_der, is_signed_by, signature_of
 
@@ -105,12 +105,12 @@ def _goes_on(ctx: Context, kept: ActivityHead, newest: int) -> bool:
 
 def _ask(ctx: Context, box: Box) -> Heard:
     try:
-        with BoxClient(box.address, box.certificate, ctx.identity) as client:
+        with problems_of(box.address), BoxClient(box.address, box.certificate, ctx.identity) as client:
             witnessed = client.witnessed()
     except NotFound:
         return Heard(box, None, problem="its software keeps nothing of the kind yet")
-    except Exception as error:  # noqa: BLE001 - one box's trouble, whatever it is, is no other's
-        return Heard(box, None, problem=as_problem(error, box.address).message)
+    except LinesideError as error:
+        return Heard(box, None, problem=error.message)
     head, identity = witnessed.head, ctx.identity
     signed = head is not None and is_signed_by(
         certificate_der(identity.certificate_pem),

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from app.fleet.client import BoxClient
-from app.fleet.failures import as_problem
+from app.fleet.failures import problems_of
 from app.redact import redact
 from app.store import boxes as box_store
 from app.store import chains as chain_store
@@ -20,6 +20,7 @@ from app.usecases.progress import CancelToken, Progress, ProgressEvent
 from app.usecases.visits.records import LineFact, SlotFact, Snapshot
 from edge_runtime.contracts import wire
 from edge_runtime.contracts.audit_chain import ChainHead
+from edge_runtime.contracts.errors import LinesideError
 from edge_runtime.contracts.rows import STREAMS
 from edge_runtime.contracts.status import BoxStatus
 from edge_runtime.contracts.text import one_line
@@ -52,13 +53,12 @@ def look_at(ctx: Context, chosen: Sequence[Box], *, progress: Progress, cancel: 
 
 def _look(ctx: Context, box: Box) -> Snapshot:
     try:
-        with boxes.connect(ctx, box) as client:
+        with problems_of(box.address), boxes.connect(ctx, box) as client:
             head = _bring_audits(ctx, box, client)
             begun = begin_contact(ctx, box.address)
             status = client.status()
             heard = begun.end(status.at_ms)
-    except Exception as error:  # noqa: BLE001 - one box's trouble, whatever it is, is no other's
-        problem = as_problem(error, box.address)
+    except LinesideError as problem:
         box_store.set_status(ctx.database, box.box, problem=problem)
         return Snapshot(box=box.box, name=box.name, at_ms=boxes.now_ms(), problem=_short(str(problem)))
     at_ms = boxes.now_ms()
