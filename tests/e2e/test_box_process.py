@@ -66,9 +66,7 @@ def box(tmp_path: Path, site: FakeSite, desktop: Identity) -> Iterator[BoxProces
     try:
         yield box
     finally:
-        if box.process is not None:
-            box.process.kill()
-            box.process.wait()
+        box.end()
 
 
 def test_frames_are_answered_kept_and_collected_and_the_box_stops_cleanly(

@@ -200,9 +200,7 @@ def test_a_box_takes_a_model_through_probe_and_trial(offline: Offline, tmp_path:
             wait_until(lambda: len(client.page("results", 0).rows) == 6, 10, "the answers")
         assert box.stop() == 0
     finally:
-        if box.process is not None:
-            box.process.kill()
-            box.process.wait()
+        box.end()
 
 
 @pytest.mark.skipif(not Path(SSHD).exists() or not shutil.which("sudo"), reason="needs openssh-server and sudo")

@@ -75,6 +75,12 @@ class BoxProcess:
         self.process = None
         return status
 
+    def end(self) -> None:
+        """Whatever it is doing, it does not run afterwards."""
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
+
     def put_frame(self, name: str, body: bytes) -> None:
         part = self.frames / f"{name}.part"
         part.write_bytes(body)

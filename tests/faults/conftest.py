@@ -68,9 +68,7 @@ def committed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Committed]:
         assert box.stop() == 0
         yield Committed(box.home, box.facts, desktop, site)
     finally:
-        if box.process is not None:
-            box.process.kill()
-            box.process.wait()
+        box.end()
 
 
 @pytest.fixture(scope="session")

@@ -276,9 +276,7 @@ def main() -> int:
         try:
             judgement = soak(box, desktop, site, seconds, tell)
         finally:
-            if box.process is not None:
-                box.process.kill()
-                box.process.wait()
+            box.end()
     say(
         f"memory {judgement.growth:+.1%} (under {MOST_GROWTH:.0%} is sound), "
         f"{judgement.descriptors} descriptors more, {judgement.frames:,} frames, {judgement.swaps} swaps, "

@@ -58,6 +58,4 @@ def test_a_camera_that_vanishes_is_told_of_and_taken_up_again(committed: Committ
                 assert box.stop() == 0
     finally:
         camera.close()
-        if box.process is not None:
-            box.process.kill()
-            box.process.wait()
+        box.end()

@@ -37,9 +37,7 @@ class WrongBox:
         assert self._box.stop() == 0
 
     def kill(self) -> None:
-        if self._box.process is not None:
-            self._box.process.kill()
-            self._box.process.wait()
+        self._box.end()
 
     def client(self) -> BoxClient:
         return self._box.client(self._committed.desktop)

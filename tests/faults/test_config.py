@@ -44,9 +44,7 @@ def box(committed: Committed, tmp_path: Path) -> Iterator[BoxProcess]:
     try:
         yield box
     finally:
-        if box.process is not None:
-            box.process.kill()
-            box.process.wait()
+        box.end()
 
 
 def begin(box: BoxProcess, step: int = 0, moment: str = "") -> None:
@@ -331,6 +329,4 @@ class TestOnASmallDisk:
                 trial = send(client, old.replace("keep_random = 1.0", "keep_random = 0.5"))
                 assert ended(box, committed.desktop, trial.number).state == "in-force"
         finally:
-            if box.process is not None:
-                box.process.kill()
-                box.process.wait()
+            box.end()

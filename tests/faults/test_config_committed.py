@@ -51,9 +51,7 @@ def box(committed: Committed, tmp_path: Path) -> Iterator[BoxProcess]:
     try:
         yield box
     finally:
-        if box.process is not None:
-            box.process.kill()
-            box.process.wait()
+        box.end()
 
 
 @pytest.fixture

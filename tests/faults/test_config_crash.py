@@ -41,9 +41,7 @@ def box(committed: Committed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     try:
         yield box
     finally:
-        if box.process is not None:
-            box.process.kill()
-            box.process.wait()
+        box.end()
 
 
 def alerts(client: BoxClient, kind: str) -> list[str]:
@@ -175,9 +173,7 @@ class TestTheVeryFirstStart:
         try:
             yield box
         finally:
-            if box.process is not None:
-                box.process.kill()
-                box.process.wait()
+            box.end()
 
     def test_with_a_file_that_cannot_be_used_says_what_to_do(self, fresh: BoxProcess) -> None:
         (fresh.home / "edge.toml").write_text("name = 3\n")

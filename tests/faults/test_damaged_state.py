@@ -23,9 +23,7 @@ def box(tmp_path: Path, committed: Committed) -> Iterator[BoxProcess]:
     try:
         yield box
     finally:
-        if box.process is not None:
-            box.process.kill()
-            box.process.wait()
+        box.end()
 
 
 def told(client: BoxClient) -> str:

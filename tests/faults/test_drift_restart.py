@@ -53,9 +53,7 @@ def test_a_line_that_changes_while_the_box_is_off_is_found_out(
             wait_until(lambda: alerts(client) & KINDS, 10, "the alert")
         assert box.stop() == 0
     finally:
-        if box.process is not None:
-            box.process.kill()
-            box.process.wait()
+        box.end()
 
 
 def alerts(client: BoxClient) -> set[str]:

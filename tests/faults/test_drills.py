@@ -39,9 +39,7 @@ def box(tmp_path: Path, disk: SmallDisk, committed: Committed) -> Iterator[Small
         with running_line(box.frames):
             yield box
     finally:
-        if box.process is not None:
-            box.process.kill()
-            box.process.wait()
+        box.end()
 
 
 def begin(client: BoxClient, kind: DrillKind, seconds: int = 3) -> str:

@@ -39,9 +39,7 @@ def box(tmp_path: Path, disk: SmallDisk, committed: Committed) -> Iterator[Small
         box.run_on(disk, committed.desktop)
         yield box
     finally:
-        if box.process is not None:
-            box.process.kill()
-            box.process.wait()
+        box.end()
 
 
 def fetch(client: BoxClient, stream: Stream) -> tuple[Row, ...]:

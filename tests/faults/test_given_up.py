@@ -98,9 +98,7 @@ def test_a_frame_that_hangs_the_model_is_given_up_after_two_restarts_by_the_watc
             assert client.status().pipelines[0].errors == 0, "it was committed and comes no more"
         assert box.stop() == 0
     finally:
-        if box.process is not None:
-            box.process.kill()
-            box.process.wait()
+        box.end()
 
 
 @pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="other processors divide without complaint")
@@ -126,9 +124,7 @@ def test_a_frame_that_crashes_the_process_is_given_up_and_takes_none_along_that_
             assert answered(client, "1-over-next.png")
         assert box.stop() == 0
     finally:
-        if box.process is not None:
-            box.process.kill()
-            box.process.wait()
+        box.end()
 
 
 @pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="other processors divide without complaint")
@@ -166,6 +162,4 @@ def test_a_shadow_that_crashes_the_process_is_given_up_and_costs_the_line_no_fra
             assert not [row for row in losses if row.stream == "frames"]
         assert box.stop() == 0
     finally:
-        if box.process is not None:
-            box.process.kill()
-            box.process.wait()
+        box.end()

@@ -51,9 +51,7 @@ def box(tmp_path: Path, desktop: Identity) -> BoxProcess:
                 wait_for_slot(client, version, "COMMITTED")
         assert box.stop() == 0
     finally:
-        if box.process is not None:
-            box.process.kill()
-            box.process.wait()
+        box.end()
     return box
 
 

@@ -28,9 +28,7 @@ def box(tmp_path: Path, disk: SmallDisk, committed: Committed) -> Iterator[Small
     try:
         yield box
     finally:
-        if box.process is not None:
-            box.process.kill()
-            box.process.wait()
+        box.end()
 
 
 def answers(client: BoxClient) -> list[str]:

@@ -161,9 +161,7 @@ def test_a_box_that_is_killed_again_and_again_loses_nothing_that_it_does_not_tel
         assert box.stop() == 0
         check_files(box.home, tmp_path / "scratch")
     finally:
-        if box.process is not None:
-            box.process.kill()
-            box.process.wait()
+        box.end()
     if config == ROOMY:
         assert shelf.lost()["results"] == 0
         assert shelf.missing == 0

@@ -121,6 +121,4 @@ def test_a_box_bears_memory_that_is_never_writable_and_executable(tmp_path: Path
             wait_until(lambda: client.page("results", 0).rows, 10, "the answer")
         assert box.stop() == 0
     finally:
-        if box.process is not None:
-            box.process.kill()
-            box.process.wait()
+        box.end()

@@ -95,9 +95,7 @@ def test_the_line_goes_on_after_a_power_cut_in_an_update(tmp_path: Path, step: i
             again(client, site, line, rolled_back=(step, moment) in ((5, "after"), (6, "before")))
         assert box.stop() == 0
     finally:
-        if box.process is not None:
-            box.process.kill()
-            box.process.wait()
+        box.end()
 
 
 def again(client: BoxClient, site: FakeSite, line: Line, *, rolled_back: bool) -> None:

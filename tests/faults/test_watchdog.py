@@ -29,9 +29,7 @@ def systemd(box: BoxProcess, name: str, patience_s: float = PATIENCE_S) -> Itera
         try:
             yield channel
         finally:
-            if box.process is not None:
-                box.process.kill()
-                box.process.wait()
+            box.end()
 
 
 def hear(channel: socket.socket, wanted: bytes, timeout_s: float) -> bytes | None:
