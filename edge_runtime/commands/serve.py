@@ -24,6 +24,7 @@ from edge_runtime.commands import said
 from edge_runtime.commands.last_words import LastWords
 from edge_runtime.commands.option_words import checked_options
 from edge_runtime.commands.serve_model import ServedFile
+from edge_runtime.commands.signals import heard_signals
 from edge_runtime.config import MAX_WORKERS, Inference, MaybeListen, Workers, join_address
 from edge_runtime.contracts.errors import InputInvalid, LinesideError, ModelUnusable
 from edge_runtime.inference.allocator import give_back_freed_memory
@@ -106,31 +107,30 @@ def _serve(
     names: list[str],
     last_words: LastWords | None,
 ) -> None:
-    events: Events = queue.SimpleQueue()
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, lambda given, _frame: events.put(given))
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s", stream=sys.stderr)
+    events: Events = queue.SimpleQueue()
+    with heard_signals({signal.SIGTERM, signal.SIGINT, signal.SIGHUP}, events.put):
+        from edge_runtime.serving.shelf import ModelShelf
 
-    from edge_runtime.serving.shelf import ModelShelf
-
-    shelf = ModelShelf(workers=_workers(options, files), max_waiting=settings.max_queue, max_run_s=settings.max_run_s)
-    listeners = _listeners(shelf, settings)
-    for listener in listeners.values():
-        listener.start()
-    try:
-        _Shop(shelf, listeners, files, names, events, last_words, as_json=options.json).run()
-    finally:
-        if last_words is not None:
-            last_words.not_needed()
-        # From now on a signal ends the process at once.
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, signal.SIG_DFL)
+        workers = _workers(options, files)
+        shelf = ModelShelf(workers=workers, max_waiting=settings.max_queue, max_run_s=settings.max_run_s)
+        listeners = _listeners(shelf, settings)
         for listener in listeners.values():
-            listener.ask_to_stop()
-        for listener in listeners.values():
-            listener.close(STOP_S)
-        if not shelf.pool.close(STOP_S):
-            _log.warning("a model did not come back from its last request")
+            listener.start()
+        try:
+            _Shop(shelf, listeners, files, names, events, last_words, as_json=options.json).run()
+        finally:
+            if last_words is not None:
+                last_words.not_needed()
+            # From now on a signal ends the process at once.
+            for number in (signal.SIGTERM, signal.SIGINT):
+                signal.signal(number, signal.SIG_DFL)
+            for listener in listeners.values():
+                listener.ask_to_stop()
+            for listener in listeners.values():
+                listener.close(STOP_S)
+            if not shelf.pool.close(STOP_S):
+                _log.warning("a model did not come back from its last request")
 
 
 def _files(options: argparse.Namespace) -> list[ServedFile]:
@@ -188,7 +188,7 @@ class _RoundOver:
 
 
 Events = queue.SimpleQueue[int | _Loaded | _RoundOver]
-"""Signals, which are only noted down by their handlers, and the news of the threads that load."""
+"""Signals, and the news of the threads that load."""
 
 
 class _Shop:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import json
 import re
 import signal
@@ -370,6 +371,19 @@ def test_ending_answers_what_is_under_way(tmp_path: Path, number: int) -> None:
         assert answer.body.endswith(body[-100:])
         assert client.ended()
         assert server.process.wait(30) == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_that_the_main_thread_does_not_feel_is_heard(tmp_path: Path, number: int) -> None:
+    """The system may give it to any thread; and one that comes just before the main thread waits is like it."""
+    file = tmp_path / "word.onnx"
+    file.write_bytes(models.always(1))
+    with serve(tmp_path, file) as server:
+        process = server.process.pid
+        other = max(int(task.name) for task in Path(f"/proc/{process}/task").iterdir())
+        assert other != process
+        assert ctypes.CDLL(None).tgkill(process, other, number) == 0
+        assert server.process.wait(60) == 0
 
 
 def test_a_name_a_token_and_limits(tmp_path: Path) -> None:
