@@ -3872,6 +3872,18 @@
         <translation>待发送</translation>
     </message>
     <message>
+        <source>{kind}: {count}</source>
+        <translation>{kind}：{count}</translation>
+    </message>
+    <message>
+        <source>{things} – {reason}</source>
+        <translation>{things}（{reason}）</translation>
+    </message>
+    <message>
+        <source>; </source>
+        <translation>；</translation>
+    </message>
+    <message>
         <source>, </source>
         <translation>、</translation>
     </message>
@@ -3970,10 +3982,6 @@
     <message>
         <source>there is no store yet</source>
         <translation>尚未设置存储</translation>
-    </message>
-    <message>
-        <source>{kind}: {count} – {reason}</source>
-        <translation>{kind}：{count}（{reason}）</translation>
     </message>
     <message>
         <source>{done} of {size}, {speed} a second</source>

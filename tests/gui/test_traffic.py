@@ -54,3 +54,16 @@ def test_limits_are_chosen_and_what_waits_is_told_with_its_reason(
     bench.settle()
     assert said(page, "Waiting") == "nothing"
     assert errors == []
+
+
+def test_what_waits_for_one_reason_says_it_once(bench: Bench, tmp_path: Path) -> None:
+    write_images(tmp_path / "images", {"dent": 3})
+    samples.import_folder(bench.context, tmp_path / "images")
+    bench.go("settings")
+    page = bench.window.pages["settings"]
+    assert isinstance(page, SettingsPage)
+    bench.settle()
+    waiting = said(page, "Waiting")
+    assert "changes and alerts: " in waiting
+    assert "samples: 3" in waiting
+    assert waiting.count("there is no store yet") == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -72,7 +73,7 @@ class StoreSettings(QWidget):
         facts = [] if status.store is None else [(self.tr("Store"), status.store)]
         facts += [
             (self.tr("Last sync"), formats.ago(status.last_ms)),
-            (self.tr("Waiting"), self.tr(", ").join(map(self._waiting, status.waiting)) or self.tr("nothing")),
+            (self.tr("Waiting"), self._waiting(status.waiting) or self.tr("nothing")),
             *([(self.tr("On the way"), self._moving(status.moving))] if status.moving else []),
             (
                 self.tr("In the store"),
@@ -95,7 +96,8 @@ class StoreSettings(QWidget):
             facts.append((self.tr("Problem"), status.problem))
         self._facts.show_facts(facts)
 
-    def _waiting(self, one: Waiting) -> str:
+    def _waiting(self, waiting: Sequence[Waiting]) -> str:
+        """What waits, and each reason once."""
         kinds = {
             "journal": self.tr("changes and alerts"),
             "bundle": self.tr("models"),
@@ -113,9 +115,17 @@ class StoreSettings(QWidget):
             "refused": self.tr("the store refused"),
             "no-store": self.tr("there is no store yet"),
         }
-        count = formats.count(one.count) if not one.bytes else f"{formats.count(one.count)} ({formats.size(one.bytes)})"
-        words = self.tr("{kind}: {count} – {reason}")
-        return words.format(kind=kinds[one.kind], count=count, reason=reasons[one.reason])
+        groups: dict[str, list[str]] = {}
+        for one in waiting:
+            count = formats.count(one.count)
+            if one.bytes:
+                count = f"{count} ({formats.size(one.bytes)})"
+            said = self.tr("{kind}: {count}").format(kind=kinds[one.kind], count=count)
+            groups.setdefault(one.reason, []).append(said)
+        words = self.tr("{things} – {reason}")
+        return self.tr("; ").join(
+            words.format(things=self.tr(", ").join(things), reason=reasons[reason]) for reason, things in groups.items()
+        )
 
     def _moving(self, now: Movement) -> str:
         words = self.tr("{done} of {size}, {speed} a second")
