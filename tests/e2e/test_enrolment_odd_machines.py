@@ -12,7 +12,8 @@ import pytest
 
 from app.fleet.ssh.address import SshTarget
 from app.fleet.ssh.keys import load_key
-from app.fleet.ssh.session import Secret, SignIn, open_session
+from app.fleet.ssh.session import open_session
+from app.fleet.ssh.sign_in import Secret, SignIn
 from app.usecases import boxes, clocks
 from app.usecases.release import Rows
 from edge_runtime.contracts.enrolment_errors import EnrolmentUnsuitable, SshRefused, SshSudo, SshUnexpected

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from app.fleet.ssh.hand.release import SCRATCH
-from app.fleet.ssh.session import SignIn
+from app.fleet.ssh.sign_in import SignIn
 from app.usecases import activity, boxes, sites
 from app.usecases.enrolment import Step
 from app.usecases.progress import CancelToken

@@ -14,7 +14,7 @@ from typing import Any
 
 from app.context import Context
 from app.fleet.ssh.address import SshTarget
-from app.fleet.ssh.session import SignIn
+from app.fleet.ssh.sign_in import SignIn
 from app.usecases import sites
 from app.usecases.enrolment import EnrolmentReport, enrol_over_ssh
 from app.usecases.progress import ProgressEvent
