@@ -247,7 +247,7 @@ def answering(answer: bytes) -> Iterator[str]:
                 except OSError:
                     return
                 with connection, suppress(OSError):
-                    connection.settimeout(10)
+                    connection.settimeout(60)
                     connection.recv(65536)
                     connection.sendall(answer)
 

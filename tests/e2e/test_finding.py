@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,14 +14,13 @@ from typing import Any
 import pytest
 
 from app.context import open_context
-from app.usecases import activity, boxes, sites
+from app.usecases import activity, boxes
 from edge_runtime.enrolment import address_file, create_home, read_home
 from tests.fakes.network import Machine, Network, needs_namespaces, network
 from tests.waiting import wait_until
 
 pytestmark = needs_namespaces
 EDGE = (sys.executable, "-m", "edge_runtime")
-PASSPHRASE = "correct horse"
 CONFIG = """\
 name = "{name}"
 [management]
@@ -78,9 +78,8 @@ def factory(tmp_path: Path) -> Iterator[Factory]:
 
 
 @pytest.fixture
-def site(tmp_path: Path) -> Path:
-    sites.create_site(tmp_path / "desktop", "Plant", PASSPHRASE).close()
-    return tmp_path / "desktop"
+def site(first_desktop: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(first_desktop, tmp_path / "desktop"))
 
 
 def scan(machine: Machine, home: Path, *arguments: str) -> dict[str, Any]:
@@ -268,7 +267,7 @@ def test_a_box_that_moved_is_followed_by_a_scan_and_while_boxes_are_watched(fact
     refresh = [sys.executable, "-m", "app", "--home", str(site), "boxes", "refresh", "--json"]
     assert json.loads(laptop.run(*refresh, check=False).stdout)["boxes"][0]["problem"]
     watch = (
-        "import sys; from pathlib import Path; from app.usecases import finding, sites\n"
+        "import sys; from pathlib import Path; from app.usecases import finding\n"
         "with sites.open_context(Path(sys.argv[1])) as ctx: print(finding.follow_moved(ctx))"
     )
     wait_until(lambda: laptop.run(sys.executable, "-c", watch, str(site)).stdout.strip() == "1", 60, "it to be heard")

@@ -370,7 +370,7 @@ def test_ending_answers_what_is_under_way(tmp_path: Path, number: int) -> None:
         assert answer.status == 200
         assert answer.body.endswith(body[-100:])
         assert client.ended()
-        assert server.process.wait(30) == 0
+        assert server.process.wait(60) == 0
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

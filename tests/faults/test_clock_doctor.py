@@ -18,9 +18,9 @@ from typing import Any
 
 import pytest
 
-from app.context import Context
+from app.context import Context, open_context
 from app.store import spool as spool_store
-from app.usecases import activity, boxes, clocks, sites
+from app.usecases import activity, boxes, clocks
 from edge_runtime.contracts.errors import ClockForbidden, ClockRefused
 from edge_runtime.contracts.rows import AuditRow
 from tests.fakes import models
@@ -36,8 +36,8 @@ needs_root = pytest.mark.skipif(
 
 
 @pytest.fixture
-def site(tmp_path: Path) -> Iterator[Context]:
-    with sites.create_site(tmp_path / "desktop", "Plant", "correct horse") as ctx:
+def site(first_desktop: Path, tmp_path: Path) -> Iterator[Context]:
+    with open_context(Path(shutil.copytree(first_desktop, tmp_path / "desktop"))) as ctx:
         yield ctx
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import pytest
 
 from app.__main__ import main
-from app.context import Context
+from app.context import Context, open_context
 from app.usecases import activity, joining, sites, trust
 from cloud_sync.release.handover import JoinRequest
 from cloud_sync.release.root_key import next_file
@@ -21,8 +22,8 @@ Where = Callable[[Path], Path]
 
 
 @pytest.fixture
-def office(tmp_path: Path) -> Iterator[Context]:
-    with sites.create_site(tmp_path / "office", "Plant", PASSPHRASE) as ctx:
+def office(first_desktop: Path, tmp_path: Path) -> Iterator[Context]:
+    with open_context(Path(shutil.copytree(first_desktop, tmp_path / "office"))) as ctx:
         yield ctx
 
 

@@ -270,7 +270,7 @@ def stranger(folder: Path, name: str) -> Iterator[int]:
             yield server.getsockname()[1]
         finally:
             server.shutdown(socket.SHUT_RDWR)
-            thread.join(10)
+            thread.join(60)
 
 
 @pytest.mark.filterwarnings("ignore:Attribute's length")

@@ -332,7 +332,7 @@ def listener(context: ssl.SSLContext | None, reply: bytes = b"") -> Iterator[int
             yield server.getsockname()[1]
         finally:
             server.shutdown(socket.SHUT_RDWR)
-            thread.join(10)
+            thread.join(60)
 
 
 def test_who_answers(tmp_path: Path) -> None:

@@ -240,7 +240,7 @@ class HeldSession:
         with self._lock:
             self.inside += 1
             self.threads.append(threading.current_thread().name)
-        assert self.gate.wait(30)
+        assert self.gate.wait(60)
         with self._lock:
             self.inside -= 1
         return [np.array(feeds["x"]) for _ in names]

@@ -62,7 +62,7 @@ def test_a_run_is_ended_at_its_limit_and_the_next_is_not(watched: Runs) -> None:
         begin = time.monotonic()
         with pytest.raises(RunEnded, match=r"^count was stopped: it has not answered within 0.05 s\.$"):
             model.infer(question(FOR_EVER), watched.new(0.05))
-        assert 0.05 <= time.monotonic() - begin < 10
+        assert 0.05 <= time.monotonic() - begin < 60
         assert model.infer(question(7), watched.new(10)).outputs[0][1] == 7
 
 
@@ -196,6 +196,6 @@ def test_a_stuck_quick_run_shows() -> None:
     thread.start()
     wait_until(lambda: shelf.pool.stuck_for() > 0.01, 10, "the run to show")
     run.leave()
-    thread.join(10)
+    thread.join(60)
     assert shelf.pool.stuck_for() == 0.0
     assert shelf.pool.close(10)
