@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NoReturn
 
-from cloud_sync.objects.base import MAX_GET_BYTES, ObjectInfo, Pace, Part
+from cloud_sync.objects.base import MAX_GET_BYTES, Children, ObjectInfo, Pace, Part
 from edge_runtime.contracts.errors import StoreUnreachable
 
 
@@ -33,6 +33,9 @@ class AbsentStore:
         self._refuse()
 
     def list(self, prefix: str) -> Iterator[ObjectInfo]:
+        self._refuse()
+
+    def children(self, prefix: str) -> Children:
         self._refuse()
 
     def folders(self, prefix: str) -> tuple[str, ...]:

@@ -41,6 +41,15 @@ class ObjectInfo:
 
 
 @dataclass(frozen=True, slots=True)
+class Children:
+    """What lies directly under a folder."""
+
+    folders: tuple[str, ...]
+    objects: tuple[str, ...]
+    """Names, both sorted."""
+
+
+@dataclass(frozen=True, slots=True)
 class Part:
     """One part of an upload, as the store has it."""
 
@@ -111,8 +120,11 @@ class ObjectStore(Protocol):
         are left out. ``a/b`` and ``a/b/`` mean the same and never match ``a/bc``.
         """
 
+    def children(self, prefix: str) -> Children:
+        """Names of the folders and objects directly under a folder: what lies deeper is not visited."""
+
     def folders(self, prefix: str) -> tuple[str, ...]:
-        """Names of the folders directly under a folder, sorted: what lies deeper is not visited."""
+        """The folders of :meth:`children`."""
 
     def delete(self, key: str) -> None:
         """Nothing is under the key any more; not an error where nothing was."""

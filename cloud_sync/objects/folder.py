@@ -17,6 +17,7 @@ from typing import IO
 from cloud_sync.objects.base import (
     BLOCK_BYTES,
     MAX_GET_BYTES,
+    Children,
     ObjectInfo,
     Pace,
     Part,
@@ -104,12 +105,17 @@ class FolderStore:
             start = self._locate(folder) if folder else self._root
             yield from self._walk(start, f"{folder}/" if folder else "")
 
-    def folders(self, prefix: str) -> tuple[str, ...]:
+    def children(self, prefix: str) -> Children:
         folder = check_prefix(prefix)
         with self._errors(folder or "list"):
             self._check_present()
-            start = self._locate(folder) if folder else self._root
-            return tuple(sorted(entry.name for entry in _entries(start) if _is_folder(entry)))
+            entries = _entries(self._locate(folder) if folder else self._root)
+            folders = sorted(entry.name for entry in entries if _is_folder(entry))
+            objects = sorted(entry.name for entry in entries if entry.is_file(follow_symlinks=False))
+        return Children(tuple(folders), tuple(objects))
+
+    def folders(self, prefix: str) -> tuple[str, ...]:
+        return self.children(prefix).folders
 
     def delete(self, key: str) -> None:
         with self._errors(key):

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from cloud_sync.objects import Credentials, ObjectStore, open_store
-from cloud_sync.objects.base import PART_BYTES
+from cloud_sync.objects.base import PART_BYTES, Children
 from cloud_sync.objects.probe import probe_store
 from edge_runtime.contracts.errors import (
     Cancelled,
@@ -109,6 +109,9 @@ def test_list_goes_by_whole_folder_names(store: ObjectStore) -> None:
     assert listed("a/b") == {"a/b/2"}
     assert listed("ab") == listed("nothing") == set()
     assert {info.key: info.size for info in store.list("a")} == {"a/1": 3, "a/b/2": 5}
+    assert store.children("") == Children(folders=("a", "a-b", "c"), objects=("ab",))
+    assert store.children("a") == store.children("a/") == Children(folders=("b",), objects=("1",))
+    assert store.children("nothing") == Children((), ())
     assert store.folders("") == ("a", "a-b", "c")
     assert store.folders("a") == ("b",)
     assert store.folders("nothing") == ()
