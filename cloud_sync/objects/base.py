@@ -23,6 +23,9 @@ Pace = Callable[[int], None]
 what it raises ends the work.
 """
 
+Write = Callable[[bytes], object]
+"""Given the blocks of a range as they come, each of at most :data:`BLOCK_BYTES`."""
+
 # The last character may not be a dot: FAT and NTFS drop it, and two keys would be one file on a stick.
 _SEGMENT = r"[A-Za-z0-9_](?:[A-Za-z0-9._=+@-]{0,198}[A-Za-z0-9_=+@-])?"
 _KEY = re.compile(rf"{_SEGMENT}(?:/{_SEGMENT})*")
@@ -129,9 +132,10 @@ class ObjectStore(Protocol):
     def delete(self, key: str) -> None:
         """Nothing is under the key any more; not an error where nothing was."""
 
-    def get_range(self, key: str, start: int, length: int, pace: Pace) -> bytearray:
+    def get_range(self, key: str, start: int, length: int, write: Write, pace: Pace) -> None:
         """``length`` bytes from ``start`` on, no more and no fewer.
 
+        :param write: given block after block, in order; what it raises ends the work.
         :raises ObjectMissing: nothing under this key.
         """
 

@@ -21,6 +21,7 @@ from cloud_sync.objects.base import (
     ObjectInfo,
     Pace,
     Part,
+    Write,
     check_key,
     check_prefix,
     is_key,
@@ -125,16 +126,16 @@ class FolderStore:
                 path.unlink(missing_ok=True)
                 fsync_folder(path.parent)
 
-    def get_range(self, key: str, start: int, length: int, pace: Pace) -> bytearray:
-        body = bytearray()
+    def get_range(self, key: str, start: int, length: int, write: Write, pace: Pace) -> None:
+        left = length
         with self._errors(key), self._opened(key) as source:
             source.seek(start)
-            while len(body) < length and (chunk := source.read(min(BLOCK_BYTES, length - len(body)))):
-                body += chunk
-                pace(len(chunk))
-        if len(body) < length:
+            while left and (block := source.read(min(BLOCK_BYTES, left))):
+                left -= len(block)
+                write(block)
+                pace(len(block))
+        if left:
             raise StoreUnreachable(f"{key} in {self._shown} ends before byte {start + length}.")
-        return body
 
     def start_upload(self, key: str) -> str:
         upload = secrets.token_hex(16)

@@ -25,6 +25,7 @@ from cloud_sync.objects.base import (
     ObjectInfo,
     Pace,
     Part,
+    Write,
     check_key,
     check_prefix,
     is_key,
@@ -178,8 +179,8 @@ class S3Store:
     def _parts(self) -> S3Parts:
         return S3Parts(self._at)
 
-    def get_range(self, key: str, start: int, length: int, pace: Pace) -> bytearray:
-        return self._parts.get_range(check_key(key), start, length, pace)
+    def get_range(self, key: str, start: int, length: int, write: Write, pace: Pace) -> None:
+        self._parts.get_range(check_key(key), start, length, write, pace)
 
     def start_upload(self, key: str) -> str:
         return self._parts.start_upload(check_key(key))
