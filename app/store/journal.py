@@ -29,6 +29,8 @@ FIRST_CHANGE = "first-change"
 """Number of the last change that is not of this desktop's present id."""
 COVERED = "snapshot-covered"
 """How many segments the newest snapshot that is known here covers."""
+ASKED_EVERYONE = "asked-everyone-ms"
+"""When every other desktop's journal was last asked for more, whatever was told of its end."""
 _LAST_SYNC = "last-sync-ms"
 _SYNC_PROBLEM = "sync-problem"
 _QUEUED = "sync-queued"
@@ -37,7 +39,7 @@ _MOVEMENT = "sync-movement"
 _MOVEMENT_AGE_MS = 15_000
 """What was told so long ago tells of a process that has ended."""
 _OF_THE_STORE = (
-    *(SEALED_SEQ, SEALED_THROUGH, PLANNED, FIRST_CHANGE, COVERED),
+    *(SEALED_SEQ, SEALED_THROUGH, PLANNED, FIRST_CHANGE, COVERED, ASKED_EVERYONE),
     *(_LAST_SYNC, _SYNC_PROBLEM, _QUEUED, _PROBLEMS),
 )
 

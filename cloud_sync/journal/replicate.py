@@ -2,13 +2,12 @@
 
 Each replica writes numbered segments under its own prefix and nowhere else; a segment that was written is never
 changed. So nothing depends on conditional writes, on the order of lists or on anybody's clock, and after a cut at any
-point the same call is simply made again.
+point the same call is simply made again. Whom to ask for more is told by :mod:`cloud_sync.journal.ends`.
 """
 
 from __future__ import annotations
 
 import hashlib
-import re
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -22,14 +21,13 @@ from cloud_sync.journal.changes import (
     encode_segment,
     refused,
 )
+from cloud_sync.journal.ends import mend_end, read_ends, tell_end
 from cloud_sync.objects.base import ObjectStore
 from edge_runtime.contracts.errors import InputInvalid, ObjectMissing, ReplicaCopied, SegmentRefused
 
 SEGMENT_CHANGES = 2000
 SEGMENT_BYTES = 4 * 2**20
 """A segment ends before it would hold more than this, unpacked; a single larger change has one to itself."""
-
-_REPLICA = re.compile(r"[A-Za-z0-9_-]{1,128}")
 
 Numbered = tuple[int, Change]
 
@@ -131,6 +129,8 @@ def push(store: ObjectStore, journal: LocalJournal, prefix: str) -> PushReport:
         last_seq, last_number = journal.sealed_through()
         waiting = journal.unsealed(SEGMENT_CHANGES)
         if not waiting:
+            if segments:
+                tell_end(store, prefix, journal.replica, last_seq)
             return PushReport(segments=segments, changes=changes, bytes=size)
         if segments == 0:
             size += mend_sealed(store, journal, prefix, last_seq)
@@ -159,6 +159,7 @@ def pull(
     journal: LocalJournal,
     prefix: str,
     *,
+    everyone: bool = False,
     now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
 ) -> PullReport:
     """Take over what every other replica has put into the store since the last time.
@@ -166,20 +167,23 @@ def pull(
     A segment that is refused holds up its own replica only, and is tried again next time.
 
     :param prefix: the site's folder in the store.
+    :param everyone: ask every replica, whatever is told of its end: to be done once in a while.
     :param now_ms: this computer's time, milliseconds since 1970.
     :raises ReplicaCopied: as :func:`check_own`.
     :raises StoreUnreachable: or another error of the store: what was taken over so far is kept.
     """
     segments = changes = size = 0
     problems = []
-    check_own(store, journal, prefix)
-    positions = journal.positions()
-    own = journal.replica
-    others = [name for name in store.folders(f"{prefix}/journal") if name != own and _REPLICA.fullmatch(name)]
-    for replica in others:
+    ends, positions = read_ends(store, prefix), journal.positions()
+    told, sealed = ends.pop(journal.replica, set()), journal.sealed_through()[0]
+    if everyone or max(told, default=0) > sealed:
+        check_own(store, journal, prefix)
+    mend_end(store, prefix, journal.replica, sealed, told)
+    for replica, of_it in ends.items():
         seq = positions.get(replica, 0) + 1
+        end = None if everyone or not of_it else max(of_it)
         try:
-            while (body := _fetch(store, prefix, replica, seq)) is not None:
+            while (end is None or seq <= end) and (body := _fetch(store, prefix, replica, seq)) is not None:
                 found = _opened(body, journal, replica, seq, now_ms())
                 _apply(journal, replica, seq, found)
                 segments, changes, size, seq = segments + 1, changes + len(found), size + len(body), seq + 1

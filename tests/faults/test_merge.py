@@ -107,6 +107,10 @@ class Laptops(RuleBasedStateMachine):
         self.site.store.repeated = repeated
 
     @rule(number=who)
+    def the_store_loses_ends(self, number: int) -> None:
+        self.site.store.lose_ends(self.site.desktops[self.name(number)].db.replica)
+
+    @rule(number=who)
     def back_up(self, number: int) -> None:
         name = self.name(number)
         path = self.site.folder / f"{name}.{len(self.backups)}.backup"

@@ -16,6 +16,7 @@ from app.store.database import Database
 from app.store.records import Box
 from app.store.tables import TABLES
 from app.usecases.exchange import Exchanged, exchange, keep_snapshot, stamp_anew
+from cloud_sync.objects.base import Children
 from cloud_sync.objects.folder import FolderStore
 from edge_runtime.contracts.errors import LinesideError
 
@@ -34,9 +35,10 @@ class PoorStore(FolderStore):
     kill_at: int | None = None
     kill_after = False
     hidden: frozenset[str] = frozenset()
-    """Folders that lists do not have yet."""
+    """Folders that lists do not have yet, nor their ends."""
     repeated = False
     calls = 0
+    root: Path
 
     def put(self, key: str, data: bytes) -> None:
         self._before()
@@ -49,10 +51,19 @@ class PoorStore(FolderStore):
         self._after()
         return body
 
-    def folders(self, prefix: str) -> tuple[str, ...]:
+    def children(self, prefix: str) -> Children:
         self._before()
-        found = [name for name in super().folders(prefix) if name not in self.hidden]
+        found = super().children(prefix)
         self._after()
+        return Children(self._seen(found.folders), self._seen(found.objects))
+
+    def lose_ends(self, replica: str) -> None:
+        """What was acknowledged of how far this desktop's journal goes is gone."""
+        for path in self.root.rglob(f"journal/{replica}.*"):
+            path.unlink()
+
+    def _seen(self, names: tuple[str, ...]) -> tuple[str, ...]:
+        found = [name for name in names if name.partition(".")[0] not in self.hidden]
         return tuple(reversed(found * 2)) if self.repeated else tuple(found)
 
     def _before(self) -> None:
@@ -123,6 +134,7 @@ class Site:
 
     def __post_init__(self) -> None:
         self.store = PoorStore(self.folder / "store")
+        self.store.root = self.folder / "store"
 
     def add(self, name: str) -> Desktop:
         """A new laptop."""
@@ -254,14 +266,17 @@ class Site:
         self.store.hidden, self.store.repeated, self.store.kill_at = frozenset(), False, None
         for desktop in self.desktops.values():
             desktop.offset_ms = 0
-        for _round in range(12):
+        quiet = 0
+        for _round in range(16):
             done = [self.sync(name) for name in self.desktops]
             moved = sum(one.pushed.changes + one.pulled.changes for one in done if one is not None)
             for desktop, one in zip(self.desktops.values(), done, strict=True):
                 if one is not None and one.ahead:  # whoever is told so looks at the clock, finds it right, and says so
                     stamp_anew(desktop.db, self.store, PREFIX)
                     moved += 1
-            if not moved:
+            # Where the store had lost how far a journal goes, its writer tells it again in the first quiet round.
+            quiet = 0 if moved else quiet + 1
+            if quiet == 2:
                 break
         else:
             raise AssertionError("desktops never agree")

@@ -108,6 +108,17 @@ class Desktops(RuleBasedStateMachine):
             self.hidden[path] = path.read_bytes()
             path.unlink()
 
+    @rule(name=st.sampled_from(REPLICAS))
+    def the_store_loses_ends(self, name: str) -> None:
+        for path in (self.folder / "store").rglob(f"journal/{name}.*"):
+            path.unlink()
+
+    @rule(late=st.booleans())
+    def lists_come_late(self, late: bool) -> None:
+        self.store.listed = None
+        if late:
+            self.store.listed = self.store.children(f"{PREFIX}/journal")
+
     @rule()
     def missing_segments_are_back(self) -> None:
         for path, body in self.hidden.items():
@@ -125,8 +136,10 @@ class Desktops(RuleBasedStateMachine):
         with self.stack:
             self.missing_segments_are_back()
             self.store.land()
+            self.store.listed = None
             for journal in self.journals.values():
                 push(self.store, journal, PREFIX)
+                pull_now(self.store, journal)  # whose end was lost tells it again
             expected = fold(self.written, FACTS)
             for journal in self.journals.values():
                 assert pull_now(self.store, journal).problems == ()
@@ -174,11 +187,14 @@ def test_many_changes_travel_in_several_segments(store: FaultyStore, journals: d
         write(journals["a"], f"k{number}")
     report = push(store, journals["a"], PREFIX)
     assert (report.segments, report.changes) == (2, SEGMENT_CHANGES + 1)
-    assert report.bytes == sum(info.size for info in store.list(""))
+    assert report.bytes == sum(info.size for info in store.list(f"{PREFIX}/journal/a"))
     taken = pull_now(store, journals["b"])
     assert (taken.segments, taken.changes, taken.bytes) == (2, SEGMENT_CHANGES + 1, report.bytes)
     assert journals["b"].rows() == journals["a"].rows()
-    assert {info.key for info in store.list("")} == {segment_key(PREFIX, "a", 1), segment_key(PREFIX, "a", 2)}
+    assert {info.key for info in store.list(f"{PREFIX}/journal/a")} == {
+        segment_key(PREFIX, "a", 1),
+        segment_key(PREFIX, "a", 2),
+    }
 
 
 def test_large_changes_end_a_segment_early(store: FaultyStore, journals: dict[str, SqliteJournal]) -> None:
@@ -198,16 +214,16 @@ def test_a_cut_segment_is_sent_again_as_it_was(
     store.cut = cut
     with pytest.raises(StoreUnreachable):
         push(store, journals["a"], PREFIX)
-    sent = {info.key: store.get(info.key) for info in store.list("")}
+    sent = {info.key: store.get(info.key) for info in store.list(f"{PREFIX}/journal/a")}
     assert bool(sent) == (cut == "after-put")
     write(journals["a"], "second")
     push(store, journals["a"], PREFIX)
     pull_now(store, journals["b"])
-    before = {info.key: store.get(info.key) for info in store.list("")}
+    before = {info.key: store.get(info.key) for info in store.list(f"{PREFIX}/journal/a")}
     assert set(before) == {segment_key(PREFIX, "a", 1), segment_key(PREFIX, "a", 2)}
     assert sent.items() <= before.items()
     store.land()
-    assert {info.key: store.get(info.key) for info in store.list("")} == before
+    assert {info.key: store.get(info.key) for info in store.list(f"{PREFIX}/journal/a")} == before
     assert journals["b"].rows() == journals["a"].rows()
 
 
