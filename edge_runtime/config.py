@@ -24,6 +24,8 @@ MAX_PIPELINES = 256
 CONFIG_NAME = "edge.toml"
 DEFAULT_PORT = 7443
 """Where a box listens for desktops unless it is told otherwise."""
+DEFAULT_PAIRING_PORT = 7444
+"""Where it takes a one-time code unless it is told otherwise."""
 KEYS = "keys"
 """Folder of the box's identity, beside the configuration."""
 

@@ -1462,12 +1462,20 @@
         <translation>仅有广播：该地址没有它的密钥应答。</translation>
     </message>
     <message>
+        <source>Announced under other names, too: {names}.</source>
+        <translation>还以其他名称广播：{names}。</translation>
+    </message>
+    <message>
         <source>Not enrolled yet: it takes its one-time code.</source>
         <translation>尚未登记：可用一次性配对码登记。</translation>
     </message>
     <message>
         <source>Trusts another desktop. Add it here only if it belongs to this site.</source>
         <translation>信任另一台桌面。仅当它属于本站点时才在此添加。</translation>
+    </message>
+    <message>
+        <source>Not on this desktop&apos;s list. Whether it belongs to another site is not known.</source>
+        <translation>不在本机的列表中。是否属于其他站点尚不清楚。</translation>
     </message>
     <message>
         <source>Not on this desktop&apos;s list.</source>

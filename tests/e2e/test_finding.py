@@ -217,6 +217,34 @@ def test_ten_thousand_hostile_announcements_neither_slow_nor_fool_it(factory: Fa
     assert len(report["reasons"]) < 100
 
 
+def test_whoever_announces_a_box_under_another_name_does_not_speak_for_it(factory: Factory, tmp_path: Path) -> None:
+    laptop, one, evil = (factory.net.machine(name) for name in ("laptop", "one", "evil"))
+    factory.net.cable([(laptop, "lan", ["10.77.0.1/16"]), (one, "up", ["10.77.0.2/16"])])
+    factory.net.cable([(laptop, "other", ["10.78.0.1/16"]), (evil, "up", ["10.78.0.2/16"])])
+    config = CONFIG.format(name="line-1", listen="[::]:7443").replace('pairing = ""', 'pairing = "[::]:7555"')
+    create_home(tmp_path / "imaged", name="line-1", config=config)
+    box = factory.box(one, "line-1", home=tmp_path / "imaged")
+    command = evil.command(
+        *(sys.executable, "-m", "tests.fakes.announcers"),
+        *("10.78.0.2", "60"),
+        *("--at", "10.77.0.2", "--forge", box.id),
+    )
+    with subprocess.Popen(command) as forger:
+        try:
+            report = scan(laptop, tmp_path / "nobody", "--seconds", "5", "--explain", "--address", "10.77.0.2")
+        finally:
+            forger.kill()
+    (seen,) = [found["seen"] for found in report["found"] if found["seen"]["proved"]]
+    assert (seen["box"], seen["name"], set(seen["announced_as"])) == (box.id, "line-1", {"line-1", "line-60"})
+    assert (seen["pair"], seen["enrolled"], seen["announced"]) == (7555, False, True)
+    assert "not-announced" not in kinds(report)
+    # Of one that is asked where nobody announces anything, nobody says whether it has a site.
+    assert (
+        "enrolled"
+        not in scan(laptop, tmp_path / "nobody", "--seconds", "0", "--address", "10.77.0.2")["found"][0]["seen"]
+    )
+
+
 def test_boxes_known_by_name_only_are_asked_again_all_of_them(factory: Factory, site: Path) -> None:
     laptop, one = factory.net.machine("laptop"), factory.net.machine("one")
     factory.net.cable([(laptop, "lan", ["10.77.1.1/24"]), (one, "up", ["10.77.1.2/24"])])

@@ -57,6 +57,19 @@ def test_what_is_found_and_what_is_offered(found: FoundBoxes) -> None:
     assert (codes, taken) == (["[fe80::2%3]:7444"], ["10.0.0.4:7443"])
 
 
+def test_what_is_not_known_and_who_else_announces_it(found: FoundBoxes) -> None:
+    names = ("line-1", "EV\x1b[31mIL", *(f"other {number}" for number in range(9)))
+    one = FoundBox(box=A, name="line-1", announced_as=names, addresses=("10.0.0.2:7443",), proved=True, pair=7444)
+    other = FoundBox(box=B, name="line-2", addresses=("10.0.0.3:7443",), proved=True)
+    found._seen(ScanReport(found=(Found(seen=one), Found(seen=other))))
+    words = texts_of(found)
+    assert (
+        "Announced under other names, too: EV [31mIL, other 0, other 1. Not enrolled yet: it takes its one-time code."
+        in words
+    )
+    assert "Not on this desktop's list. Whether it belongs to another site is not known." in words
+
+
 def test_a_name_however_long_does_not_widen_the_list(found: FoundBoxes) -> None:
     one = Found(seen=FoundBox(box=A, name="W" * 200, addresses=("10.0.0.2:7443",), proved=True))
     found._seen(ScanReport(found=(one,)))
