@@ -120,7 +120,7 @@ class ObjectStore(Protocol):
 
     def list(self, prefix: str) -> Iterator[ObjectInfo]:
         """Every object under a folder (``""``: all), in no promised order; keys that no put of ours could have made
-        are left out. ``a/b`` and ``a/b/`` mean the same and never match ``a/bc``.
+        are left out, and none comes twice. ``a/b`` and ``a/b/`` mean the same and never match ``a/bc``.
         """
 
     def children(self, prefix: str) -> Children:

@@ -155,9 +155,14 @@ class S3Store:
 
     def list(self, prefix: str) -> Iterator[ObjectInfo]:
         folder = check_prefix(prefix)
+        before = None
         with self._errors(folder or "list"):
             for page in obstore.list(self._control, f"{folder}/" if folder else None, chunk_size=1000):
-                yield from (_info(meta["path"], meta) for meta in page if is_key(meta["path"]))
+                for meta in page:
+                    # A server over a file system may name a key twice that was written by several at once.
+                    if is_key(meta["path"]) and meta["path"] != before:
+                        before = meta["path"]
+                        yield _info(before, meta)
 
     def children(self, prefix: str) -> Children:
         folder = check_prefix(prefix)
@@ -231,7 +236,7 @@ _RETRY: RetryConfig = {
 
 def _names(paths: Iterable[str]) -> tuple[str, ...]:
     names = (path.rstrip("/").rsplit("/", 1)[-1] for path in paths)
-    return tuple(sorted(name for name in names if is_key(name)))
+    return tuple(sorted({name for name in names if is_key(name)}))
 
 
 def _info(key: str, meta: ObjectMeta) -> ObjectInfo:

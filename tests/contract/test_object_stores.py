@@ -295,6 +295,21 @@ def test_a_servers_answers_become_plain_words(
         assert "secret-in-answer" not in str(caught.value)
 
 
+def test_a_key_that_a_server_names_twice_is_one_object(server: ObjectServer) -> None:
+    """`rclone serve s3` did, after several had written it at once."""
+    one = (
+        "<Contents><Key>p/{}</Key><LastModified>2026-01-01T00:00:00.000Z</LastModified>"
+        "<ETag>&quot;e&quot;</ETag><Size>1</Size><StorageClass>STANDARD</StorageClass></Contents>"
+    )
+    entries = "".join(one.format(key) for key in "akkb")
+    body = f"<ListBucketResult><IsTruncated>false</IsTruncated><KeyCount>4</KeyCount>{entries}</ListBucketResult>"
+    text = f"HTTP/1.1 200 OK\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n{body}"
+    with answering(text.encode()) as endpoint:
+        store = open_store("s3://bucket/p", endpoint_url=endpoint, credentials=server.credentials)
+        assert [info.key for info in store.list("")] == ["a", "k", "b"]
+        assert store.children("").objects == ("a", "b", "k")
+
+
 # --- opening
 
 
