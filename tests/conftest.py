@@ -48,8 +48,11 @@ def first_desktop(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
-    """Half as many again as there are cores: tests wait for other processes and for time to pass, too."""
-    return max(1, cores() * 3 // 2)
+    """Five for two cores: with real boxes, which is most of the time, a worker keeps a quarter of a core busy.
+
+    Otherwise it waits for other processes, and for time to pass.
+    """
+    return max(1, cores() * 5 // 2)
 
 
 @pytest.hookimpl(trylast=True)

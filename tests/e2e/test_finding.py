@@ -295,7 +295,7 @@ def test_a_box_that_moved_is_followed_by_a_scan_and_while_boxes_are_watched(fact
     refresh = [sys.executable, "-m", "app", "--home", str(site), "boxes", "refresh", "--json"]
     assert json.loads(laptop.run(*refresh, check=False).stdout)["boxes"][0]["problem"]
     watch = (
-        "import sys; from pathlib import Path; from app.usecases import finding\n"
+        "import sys; from pathlib import Path; from app.usecases import finding, sites\n"
         "with sites.open_context(Path(sys.argv[1])) as ctx: print(finding.follow_moved(ctx))"
     )
     wait_until(lambda: laptop.run(sys.executable, "-c", watch, str(site)).stdout.strip() == "1", 60, "it to be heard")

@@ -164,7 +164,6 @@ class Stuck(ListSource):
 def test_a_source_that_hangs_is_told_of_once_and_is_no_stall(
     spool: Spool, memory: Path, monkeypatch: pytest.MonkeyPatch, where: str
 ) -> None:
-    monkeypatch.setattr(lines_module, "SOURCE_HANGS_S", 0.6)
     stuck = Stuck()
 
     def open_one(address: str, *_: object) -> Source:
@@ -188,11 +187,13 @@ def test_a_source_that_hangs_is_told_of_once_and_is_no_stall(
 
     try:
         assert told() == []
+        monkeypatch.setattr(lines_module, "SOURCE_HANGS_S", 2.0)
         wait_until(lambda: lines.status()[0].last_error == lines_module.SOURCE_HANGS, 20, "the status")
         assert lines.status()[0].state == "no-input"
         assert lines.status()[1].last_error is None
         assert told() == told() == [("source.hangs", "stuck")]
-        assert lines.stalled(0.5) == (), "the watchdog is for what a restart can mend"
+        # It would be for as long as the source hangs; the other line is back at once, however busy the machine is.
+        wait_until(lambda: not lines.stalled(0.5), 20, "no stall: the watchdog is for what a restart can mend")
         stuck.gate.set()
         wait_until(lambda: lines.status()[0].last_error is None, 20, "its recovery")
     finally:
