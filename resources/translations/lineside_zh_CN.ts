@@ -5139,6 +5139,66 @@
         <translation>密钥正在更改中</translation>
     </message>
     <message>
+        <source>Nothing was exported there</source>
+        <translation>那里没有导出过任何内容</translation>
+    </message>
+    <message>
+        <source>Choose the folder, or the stick, that `lineside sync export` was given; nothing was changed.</source>
+        <translation>请选择 `lineside sync export` 所用的文件夹或 U 盘；未作任何更改。</translation>
+    </message>
+    <message>
+        <source>This stick belongs to another site</source>
+        <translation>此 U 盘属于另一个站点</translation>
+    </message>
+    <message>
+        <source>Use another stick, or another folder on it; nothing was changed, here or there.</source>
+        <translation>请换一个 U 盘，或使用其上的另一个文件夹；此处和 U 盘上均未作任何更改。</translation>
+    </message>
+    <message>
+        <source>A newer version wrote this stick</source>
+        <translation>此 U 盘由更新的版本写入</translation>
+    </message>
+    <message>
+        <source>Bring this desktop up to date; nothing was changed.</source>
+        <translation>请更新此桌面端；未作任何更改。</translation>
+    </message>
+    <message>
+        <source>The stick is damaged</source>
+        <translation>U 盘已损坏</translation>
+    </message>
+    <message>
+        <source>Export once more, to another stick; nothing was changed here.</source>
+        <translation>请重新导出到另一个 U 盘；此处未作任何更改。</translation>
+    </message>
+    <message>
+        <source>No desktop of this site answers for this stick</source>
+        <translation>本站点没有任何桌面端为此 U 盘作保</translation>
+    </message>
+    <message>
+        <source>Export once more from a desktop that belongs to the site; nothing was taken over.</source>
+        <translation>请从属于本站点的桌面端重新导出；未接收任何内容。</translation>
+    </message>
+    <message>
+        <source>The passphrase does not open this stick</source>
+        <translation>该口令无法打开此 U 盘</translation>
+    </message>
+    <message>
+        <source>Type the passphrase again; it cannot be recovered. Nothing was changed.</source>
+        <translation>请重新输入口令；口令无法找回。未作任何更改。</translation>
+    </message>
+    <message>
+        <source>The stick has too little room</source>
+        <translation>U 盘空间不足</translation>
+    </message>
+    <message>
+        <source>Use a larger one, free some space on it, or leave the samples out. The changes are on it already.</source>
+        <translation>请换用更大的 U 盘、腾出一些空间，或不带样本。更改记录已写入 U 盘。</translation>
+    </message>
+    <message>
+        <source>An export or import is under way</source>
+        <translation>导出或导入正在进行</translation>
+    </message>
+    <message>
         <source>Wait until the other window or command has ended, then try again; nothing was changed by this one.</source>
         <translation>请等另一个窗口或命令结束后再试；这次没有更改任何内容。</translation>
     </message>
