@@ -12,6 +12,7 @@ from app.cli.commands import Topic
 from app.cli.session import Session
 
 if TYPE_CHECKING:
+    from app.context import Context
     from app.usecases.stick.exporting import Damage
 
 
@@ -20,8 +21,13 @@ def add_verbs(topic: Topic) -> None:
     out = topic.verb("export", _export, "bring everything that is here onto a stick, for desktops without a network")
     out.add_argument("folder", type=Path, help="the stick, or any folder; several desktops may add to one")
     out.add_argument("--without-samples", action="store_true", help="leave the samples' bytes here: they are the most")
+    out.add_argument("--encrypt", action="store_true", help="ask for a passphrase; for a stick that is new")
     back = topic.verb("import", _import, "take over what other desktops of this site exported to a stick")
     back.add_argument("folder", type=Path, help="the stick")
+    for one in (out, back):
+        one.add_argument(
+            "--passphrase-file", type=Path, metavar="FILE", help="of an encrypted stick (default: ask on the terminal)"
+        )
 
 
 def _export(arguments: argparse.Namespace, session: Session) -> None:
@@ -29,7 +35,12 @@ def _export(arguments: argparse.Namespace, session: Session) -> None:
 
     with session.open() as ctx, session.stoppable() as cancel:
         report = export_to(
-            ctx, arguments.folder, samples=not arguments.without_samples, progress=session.progress, cancel=cancel
+            ctx,
+            arguments.folder,
+            samples=not arguments.without_samples,
+            passphrase=_passphrase(ctx, arguments, encrypt=arguments.encrypt),
+            progress=session.progress,
+            cancel=cancel,
         )
         session.one(
             "exported",
@@ -50,7 +61,8 @@ def _import(arguments: argparse.Namespace, session: Session) -> None:
     from app.usecases.stick.importing import import_from
 
     with session.open() as ctx, session.stoppable() as cancel:
-        report = import_from(ctx, arguments.folder, progress=session.progress, cancel=cancel)
+        passphrase = _passphrase(ctx, arguments, encrypt=False)
+        report = import_from(ctx, arguments.folder, passphrase=passphrase, progress=session.progress, cancel=cancel)
         session.one(
             "imported",
             report,
@@ -63,6 +75,19 @@ def _import(arguments: argparse.Namespace, session: Session) -> None:
                 "passed by": lambda r: _problems(r.problems),
             },
         )
+
+
+def _passphrase(ctx: Context, arguments: argparse.Namespace, *, encrypt: bool) -> str | None:
+    """Asked for where it is needed: of a stick that is encrypted, or that is to be."""
+    from app.cli.passphrase import known_passphrase, new_passphrase
+    from app.usecases.stick.opening import look
+
+    found = look(ctx, arguments.folder)
+    if found.encrypted:
+        return known_passphrase(arguments.passphrase_file, "the stick")
+    if encrypt or arguments.passphrase_file is not None:
+        return new_passphrase(arguments.passphrase_file, "the new stick")
+    return None
 
 
 def _problems(problems: Sequence[Damage]) -> str:

@@ -18,12 +18,22 @@ MAX_HEADER_BYTES = 2**14
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Encryption:
+    """scrypt (N 65536, r 8, p 2), then names and contents as :mod:`cloud_sync.objects.sealed` does them."""
+
+    salt: Annotated[str, Meta(pattern=r"^[0-9a-f]{32}\Z")]
+    proof: Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
+    """By whoever had the passphrase, over the site's id and name."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
     """What a desktop of the site signs."""
 
     site: Digest
     name: Annotated[str, Meta(max_length=200)]
     """The site's, as people call it."""
+    encryption: Encryption | None = None
 
     @property
     def signed(self) -> bytes:
@@ -45,6 +55,11 @@ class Header:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Format:
     format: int
+
+
+def proven(site: str, name: str) -> bytes:
+    """What the proof of a passphrase is over."""
+    return f"{site}\0{name}".encode()
 
 
 def encode_header(facts: Facts, certificate: str, signature: str) -> bytes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edge_runtime.contracts.errors import DiskFull, LinesideError
+from edge_runtime.contracts.errors import DiskFull, InputInvalid, LinesideError
 
 
 class StickMissing(LinesideError):
@@ -51,3 +51,9 @@ class StickBusy(LinesideError):
     code = "stick.busy"
     title = "An export or import is under way"
     default_hint = "Wait until the other window or command has ended, then try again; nothing was changed by this one."
+
+
+class SealBroken(InputInvalid):
+    code = "store.sealed"
+    title = "An encrypted file does not open"
+    default_hint = "It was changed or cut short, and nothing of it was used. Bring it there again."

@@ -5371,6 +5371,14 @@
         <translation>未使用该对象。请重新同步；若仍如此，请从拥有它的电脑重新上传。</translation>
     </message>
     <message>
+        <source>An encrypted file does not open</source>
+        <translation>加密文件无法打开</translation>
+    </message>
+    <message>
+        <source>It was changed or cut short, and nothing of it was used. Bring it there again.</source>
+        <translation>它被更改或截短，未使用其中任何内容。请重新放到那里。</translation>
+    </message>
+    <message>
         <source>The training burst failed</source>
         <translation>训练任务失败</translation>
     </message>

@@ -20,7 +20,7 @@ from app.store.snapshot import StoreSnapshots
 from app.usecases import roots
 from app.usecases.exchange import part_from_copy
 from app.usecases.progress import CancelToken, Progress, ProgressEvent, silent
-from app.usecases.stick.opening import Stick, alone, opened, sign_header
+from app.usecases.stick.opening import Stick, alone, opened, put_header
 from edge_runtime.contracts.errors import NotFound, ObjectCorrupt, ReplicaCopied
 from edge_runtime.contracts.stick_errors import StickDamaged, StickFull
 from edge_runtime.contracts.text import counted
@@ -67,18 +67,21 @@ def export_to(
     folder: Path,
     *,
     samples: bool = True,
+    passphrase: str | None = None,
     progress: Progress = silent,
     cancel: CancelToken | None = None,
 ) -> ExportReport:
     """Bring everything that is here onto a stick: changes first, then models and datasets, samples last.
 
     :param samples: False: the bytes of samples stay here; what is known of them goes along.
+    :param passphrase: of a stick that is encrypted, or that is new and is to be.
+    :raises StickPassphrase: it is another one.
     :raises StickForeign, StickTooNew, StickDamaged: not this site's, or not to be trusted with anything.
     :raises StickFull: the files do not fit; the changes are on it.
     :raises StoreUnreachable: it was pulled out; what was written stays.
     """
     token = cancel or CancelToken()
-    with alone(ctx), opened(ctx, folder, new=True) as stick:
+    with alone(ctx), opened(ctx, folder, new=True, passphrase=passphrase) as stick:
         report = _Export(ctx, stick, progress, token).run(samples=samples)
         words = f"Exported to a stick: {counted(report.files, 'file', 'files')}, {report.bytes / 1e6:.1f} MB."
         ctx.database.write(lambda writer: writer.activity("sync.exported", str(folder), words))
@@ -97,12 +100,11 @@ class _Export:
         self._problems: list[Damage] = []
 
     def run(self, *, samples: bool) -> ExportReport:
-        from cloud_sync.stick.header import HEADER_KEY, Facts
         from cloud_sync.stick.pieces import StickFiles
 
         ctx, store = self._ctx, self._stick.store
         self._progress(ProgressEvent(step="journal", message="Changes"))
-        store.put(HEADER_KEY, sign_header(ctx, Facts(site=ctx.site.site, name=ctx.site.name)))
+        put_header(ctx, self._stick)
         journal = self._journal()
         roots.level_with_store(ctx, store, self._stick.prefix)
         self._cancel.check()

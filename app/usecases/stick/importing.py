@@ -19,6 +19,7 @@ from app.usecases.stick.exporting import Damage, batches
 from app.usecases.stick.opening import Stick, alone, opened, require_signed
 from edge_runtime.contracts.errors import (
     DiskFull,
+    InputInvalid,
     ObjectCorrupt,
     ObjectMissing,
     ReplicaCopied,
@@ -54,16 +55,22 @@ class ImportReport:
 
 
 def import_from(
-    ctx: Context, folder: Path, *, progress: Progress = silent, cancel: CancelToken | None = None
+    ctx: Context,
+    folder: Path,
+    *,
+    passphrase: str | None = None,
+    progress: Progress = silent,
+    cancel: CancelToken | None = None,
 ) -> ImportReport:
     """Take over what other desktops of the site exported; twice is the same as once.
 
-    :raises StickMissing, StickForeign, StickTooNew, StickDamaged, StickUnsigned: nothing was taken over.
+    :raises StickMissing, StickForeign, StickTooNew, StickDamaged: nothing was taken over.
+    :raises StickUnsigned, StickPassphrase: likewise.
     :raises DiskFull: no room here for the files; the changes were taken over.
     :raises StoreUnreachable: it was pulled out; what was taken over stays.
     """
     token = cancel or CancelToken()
-    with alone(ctx), opened(ctx, folder, new=False) as stick:
+    with alone(ctx), opened(ctx, folder, new=False, passphrase=passphrase) as stick:
         report = _Import(ctx, stick, progress, token).run()
         words = f"Imported from a stick: {counted(report.files, 'file', 'files')}, {report.bytes / 1e6:.1f} MB; "
         words += f"passed by: {len(report.problems)}."
@@ -89,7 +96,7 @@ class _Import:
         # A desktop that joined after this one last heard of the others is listed by a root that lies on the stick.
         try:
             roots.take_from_store(ctx, stick.store, stick.prefix)
-        except TrustRefused as error:
+        except (TrustRefused, InputInvalid) as error:
             self._problems.append(Damage(what="roots", why=error.message))
         if stick.header is not None:
             require_signed(ctx, stick.header)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,12 +12,13 @@ from typing import TYPE_CHECKING
 
 from app.usecases.visits import seal
 from edge_runtime.contracts.errors import InputInvalid, ObjectMissing
-from edge_runtime.contracts.stick_errors import StickBusy, StickForeign, StickMissing, StickUnsigned
+from edge_runtime.contracts.stick_errors import StickBusy, StickForeign, StickMissing, StickPassphrase, StickUnsigned
 from edge_runtime.identity import fingerprint_of
 
 if TYPE_CHECKING:
     from app.context import Context
     from cloud_sync.objects import ObjectStore
+    from cloud_sync.objects.sealed import SealKeys
     from cloud_sync.stick.header import Facts, Header
 
 FOLDER = "lineside"
@@ -25,12 +27,17 @@ FOLDER = "lineside"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stick:
-    """One that belongs to this site."""
+    """One that belongs to this site, open."""
 
     store: ObjectStore
+    """What is on it, in the clear."""
+    outer: ObjectStore
+    """As it lies there; the header is always in the clear."""
     folder: Path
     header: Header | None
     """None: nothing was exported to it yet."""
+    facts: Facts
+    """What its header is to say."""
     prefix: str
 
     @property
@@ -41,15 +48,46 @@ class Stick:
         return os.statvfs(self.folder).f_frsize
 
 
-@contextmanager
-def opened(ctx: Context, given: Path, *, new: bool) -> Iterator[Stick]:
-    """The stick in this folder.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """What somebody has to know before asking for a passphrase."""
+
+    used: bool
+    """Something was exported to it."""
+    encrypted: bool
+
+
+def look(ctx: Context, given: Path) -> Found:
+    """What kind of stick this is.
 
     :param given: the stick itself, or the folder on it that an export made.
-    :param new: nothing needs to have been exported to it; the folder is made, in one that is there.
-    :raises StickMissing: nothing was exported to it, or the folder is not there.
+    :raises StickMissing: there is no such folder.
     :raises StickForeign, StickTooNew, StickDamaged: it is not for this site, or not for this version.
     """
+    _folder, _store, header = _found(ctx, given, new=True)
+    return Found(used=header is not None, encrypted=header is not None and header.facts.encryption is not None)
+
+
+@contextmanager
+def opened(ctx: Context, given: Path, *, new: bool, passphrase: str | None) -> Iterator[Stick]:
+    """The stick in this folder.
+
+    :param given: as in :func:`look`.
+    :param new: nothing needs to have been exported to it: then it is made, and encrypted where there is a passphrase.
+    :raises StickMissing: nothing was exported to it, or the folder is not there.
+    :raises StickForeign, StickTooNew, StickDamaged: it is not for this site, or not for this version.
+    :raises StickPassphrase: it is encrypted, with another passphrase than this.
+    :raises InputInvalid: a passphrase for one that is not encrypted.
+    """
+    from cloud_sync.objects.sealed import SealedStore
+
+    folder, outer, header = _found(ctx, given, new=new)
+    facts, keys = _facts(ctx, header, passphrase)
+    store: ObjectStore = SealedStore(outer, keys) if keys is not None else outer
+    yield Stick(store=store, outer=outer, folder=folder, header=header, facts=facts, prefix=f"sites/{ctx.site.site}")
+
+
+def _found(ctx: Context, given: Path, *, new: bool) -> tuple[Path, ObjectStore, Header | None]:
     from cloud_sync.objects.folder import FolderStore
     from cloud_sync.stick.header import HEADER_KEY, MAX_HEADER_BYTES, decode_header
 
@@ -74,14 +112,42 @@ def opened(ctx: Context, given: Path, *, new: bool) -> Iterator[Stick]:
             f"{folder} belongs to the site {header.facts.name!r} ({header.facts.site[:12]}); this desktop is of "
             f"{ctx.site.name!r} ({ctx.site.site[:12]})."
         )
-    yield Stick(store=store, folder=folder, header=header, prefix=f"sites/{ctx.site.site}")
+    return folder, store, header
 
 
-def sign_header(ctx: Context, facts: Facts) -> bytes:
-    """The header as this desktop writes it."""
-    from cloud_sync.stick.header import encode_header
+def _facts(ctx: Context, header: Header | None, passphrase: str | None) -> tuple[Facts, SealKeys | None]:
+    from cloud_sync.stick.header import Encryption, Facts, proven
+    from cloud_sync.stick.passphrase import SALT_BYTES, StickKeys
 
-    return encode_header(facts, ctx.identity.certificate_pem, seal.sign(ctx.identity, "stick", facts.signed))
+    site, name = ctx.site.site, ctx.site.name
+    known = header.facts.encryption if header is not None else None
+    if header is not None and known is None:
+        if passphrase is not None:
+            raise InputInvalid(
+                "What is on this stick is not encrypted, and several desktops may rely on it.",
+                hint="Use another stick, or another folder on it, for an encrypted export; nothing was changed.",
+            )
+        return Facts(site=site, name=name), None
+    if passphrase is None:
+        if known is not None:
+            raise StickPassphrase("This stick is encrypted.", hint="Give its passphrase.")
+        return Facts(site=site, name=name), None
+    salt = known.salt if known is not None else secrets.token_hex(SALT_BYTES)
+    keys = StickKeys(passphrase, bytes.fromhex(salt))
+    if header is not None and known is not None:
+        proof = keys.proof(proven(header.facts.site, header.facts.name))
+        if not secrets.compare_digest(proof, known.proof):
+            raise StickPassphrase("This passphrase is not the one with which the stick was encrypted.")
+    encryption = Encryption(salt=salt, proof=keys.proof(proven(site, name)))
+    return Facts(site=site, name=name, encryption=encryption), keys.seal_keys
+
+
+def put_header(ctx: Context, stick: Stick) -> None:
+    """Write the header anew, in this desktop's name."""
+    from cloud_sync.stick.header import HEADER_KEY, encode_header
+
+    signature = seal.sign(ctx.identity, "stick", stick.facts.signed)
+    stick.outer.put(HEADER_KEY, encode_header(stick.facts, ctx.identity.certificate_pem, signature))
 
 
 def require_signed(ctx: Context, header: Header) -> None:

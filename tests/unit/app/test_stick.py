@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -18,7 +19,9 @@ from app.usecases.progress import CancelToken, ProgressEvent
 from app.usecases.stick.exporting import export_to
 from app.usecases.stick.importing import import_from
 from cloud_sync.journal.replicate import segment_key
+from cloud_sync.objects.sealed import Names
 from cloud_sync.stick import pieces as stick_pieces
+from cloud_sync.stick.passphrase import StickKeys
 from cloud_sync.transfer import object_key
 from edge_runtime.contracts.errors import Cancelled, InputInvalid, StoreRefused
 from edge_runtime.contracts.stick_errors import (
@@ -26,6 +29,7 @@ from edge_runtime.contracts.stick_errors import (
     StickForeign,
     StickFull,
     StickMissing,
+    StickPassphrase,
     StickTooNew,
     StickUnsigned,
 )
@@ -352,3 +356,56 @@ def test_what_a_killed_export_left_unread_is_read_first(ctx: Context, stick: Pat
     assert export_to(ctx, stick).files == 1
     assert not unread.exists()
     assert object_store.by_rank(ctx.database, present=False) == []
+
+
+def test_an_encrypted_stick_opens_with_its_passphrase_alone(
+    ctx: Context, desktop: OpenDesktop, stick: Path, tmp_path: Path
+) -> None:
+    second, third = desktop("second"), desktop("third")
+    found = images(ctx, tmp_path / "images")
+    export_to(ctx, stick, passphrase="Über Stock")
+    images(second, tmp_path / "more", burr=3)
+    for given in (None, "uber stock"):
+        with pytest.raises(StickPassphrase):
+            import_from(third, stick, passphrase=given)
+        with pytest.raises(StickPassphrase):
+            export_to(second, stick, passphrase=given)
+    assert labels_of(third) == {}
+    assert import_from(second, stick, passphrase="U\u0308ber Stock").files == len(found)
+    assert export_to(second, stick, passphrase="Über Stock").files == 3
+    assert export_to(ctx, stick, passphrase="Über Stock").files == 0
+    assert import_from(third, stick, passphrase="Über Stock").problems == ()
+    assert labels_of(third) == labels_of(second)
+    beneath = b"".join(name.encode() + body for name, body in contents(stick / "lineside").items())
+    for word in (found[0].encode(), ctx.database.replica.encode(), b"burr", b"journal", b"objects", b"\xff\xd8\xff"):
+        assert word not in beneath
+    # Nobody makes it one that is not encrypted, or the other way round.
+    header = stick / "lineside" / "lineside-stick.json"
+    bare = json.loads(header.read_bytes())
+    bare["facts"]["encryption"] = None
+    header.write_text(json.dumps(bare))
+    with pytest.raises(StickUnsigned):
+        import_from(third, stick)
+    plain = tmp_path / "plain"
+    plain.mkdir()
+    export_to(ctx, plain)
+    with pytest.raises(InputInvalid, match="not encrypted"):
+        export_to(ctx, plain, passphrase="Über Stock")
+
+
+def test_what_is_damaged_on_an_encrypted_stick_is_passed_by(
+    ctx: Context, desktop: OpenDesktop, stick: Path, tmp_path: Path
+) -> None:
+    second = desktop("second")
+    found = images(ctx, tmp_path / "images")
+    export_to(ctx, stick, passphrase="p")
+    root = stick / "lineside"
+    salt = json.loads((root / "lineside-stick.json").read_bytes())["facts"]["encryption"]["salt"]
+    names = Names(StickKeys("p", bytes.fromhex(salt)).seal_keys.names)
+    path = root / names.seal(object_key(found[0]))
+    body = bytearray(path.read_bytes())
+    body[0] ^= 1
+    path.write_bytes(body)
+    report = import_from(second, stick, passphrase="p")
+    assert [one.what for one in report.problems] == [f"sample {found[0][:12]}"]
+    assert report.files == len(found) - 1
