@@ -1338,6 +1338,41 @@
     </message>
 </context>
 <context>
+    <name>ExportDialog</name>
+    <message>
+        <source>Export to a stick</source>
+        <translation>导出到 U 盘</translation>
+    </message>
+    <message>
+        <source>Everything that this desktop has of the site and the stick lacks, in a folder of its own. Every file is read back. Several desktops may add to one stick.</source>
+        <translation>写入此桌面端拥有而 U 盘上没有的全部站点内容，放在单独的文件夹中。每个文件都会读回核对。多个桌面端可以共用一个 U 盘。</translation>
+    </message>
+    <message>
+        <source>Export</source>
+        <translation>导出</translation>
+    </message>
+    <message>
+        <source>Passphrase</source>
+        <translation>口令</translation>
+    </message>
+    <message>
+        <source>Leave it empty for a stick that is not encrypted. It cannot be recovered.</source>
+        <translation>U 盘不加密时请留空。口令无法找回。</translation>
+    </message>
+    <message>
+        <source>Once more, for a new stick</source>
+        <translation>新 U 盘请再输入一次</translation>
+    </message>
+    <message>
+        <source>Leave the samples&apos; bytes here: they are the most</source>
+        <translation>不带样本文件：它们占用最多</translation>
+    </message>
+    <message>
+        <source>The two passphrases differ.</source>
+        <translation>两次输入的口令不同。</translation>
+    </message>
+</context>
+<context>
     <name>ExportRoot</name>
     <message>
         <source>Export the root key</source>
@@ -1570,6 +1605,29 @@
     <message>
         <source>For {seconds} seconds its software believes that it is a day earlier. What it sees meanwhile is dated so.</source>
         <translation>{seconds} 秒内它的软件以为时间早了一天。其间所见的内容会带上那个日期。</translation>
+    </message>
+</context>
+<context>
+    <name>ImportDialog</name>
+    <message>
+        <source>Import from a stick</source>
+        <translation>从 U 盘导入</translation>
+    </message>
+    <message>
+        <source>What other desktops of this site exported. Everything is checked before it is used; what is damaged is named and passed by.</source>
+        <translation>本站点其他桌面端导出的内容。一切在使用前都会检查；损坏的内容会被列出并跳过。</translation>
+    </message>
+    <message>
+        <source>Import</source>
+        <translation>导入</translation>
+    </message>
+    <message>
+        <source>Passphrase</source>
+        <translation>口令</translation>
+    </message>
+    <message>
+        <source>Only of a stick that is encrypted.</source>
+        <translation>仅用于已加密的 U 盘。</translation>
     </message>
 </context>
 <context>
@@ -3268,6 +3326,10 @@
         <translation>对象存储</translation>
     </message>
     <message>
+        <source>USB stick</source>
+        <translation>U 盘</translation>
+    </message>
+    <message>
         <source>Figures</source>
         <translation>统计数据</translation>
     </message>
@@ -3290,6 +3352,14 @@
     <message>
         <source>Sync now</source>
         <translation>立即同步</translation>
+    </message>
+    <message>
+        <source>Export to a stick…</source>
+        <translation>导出到 U 盘…</translation>
+    </message>
+    <message>
+        <source>Import from a stick…</source>
+        <translation>从 U 盘导入…</translation>
     </message>
     <message>
         <source>Write figures to the store</source>
@@ -3823,6 +3893,68 @@
     <message>
         <source>No boxes</source>
         <translation>没有边缘盒</translation>
+    </message>
+</context>
+<context>
+    <name>StickDialog</name>
+    <message>
+        <source>Stick, or a folder on it</source>
+        <translation>U 盘，或其上的文件夹</translation>
+    </message>
+    <message>
+        <source>Choose a folder first.</source>
+        <translation>请先选择文件夹。</translation>
+    </message>
+    <message>
+        <source>This stick is encrypted: type its passphrase.</source>
+        <translation>此 U 盘已加密：请输入其口令。</translation>
+    </message>
+    <message>
+        <source>This stick is not encrypted: leave the passphrase empty, or use another stick.</source>
+        <translation>此 U 盘未加密：请将口令留空，或换一个 U 盘。</translation>
+    </message>
+</context>
+<context>
+    <name>StickSettings</name>
+    <message>
+        <source>Export to a stick…</source>
+        <translation>导出到 U 盘…</translation>
+    </message>
+    <message>
+        <source>Import from a stick…</source>
+        <translation>从 U 盘导入…</translation>
+    </message>
+    <message>
+        <source>For desktops that have no network in common: the same changes and files as in the object store.</source>
+        <translation>用于没有共同网络的桌面端：与对象存储中相同的更改和文件。</translation>
+    </message>
+    <message>
+        <source>Export to a stick</source>
+        <translation>导出到 U 盘</translation>
+    </message>
+    <message>
+        <source>Import from a stick</source>
+        <translation>从 U 盘导入</translation>
+    </message>
+    <message>
+        <source>Exported to {folder}. Written and read back: {files} files, {size}. There already: {there}.</source>
+        <translation>已导出到 {folder}。已写入并读回核对：{files} 个文件，{size}。原已存在：{there}。</translation>
+    </message>
+    <message>
+        <source>Samples left here: {n}.</source>
+        <translation>留在此处的样本：{n}。</translation>
+    </message>
+    <message>
+        <source>Imported from {folder}. Changes: {changes}. Files: {files}, {size}.</source>
+        <translation>已从 {folder} 导入。更改：{changes}。文件：{files} 个，{size}。</translation>
+    </message>
+    <message>
+        <source>Files that are on no stick yet: {n}.</source>
+        <translation>尚未带来的文件：{n}。</translation>
+    </message>
+    <message>
+        <source>Passed by ({n}): {what}</source>
+        <translation>已跳过（{n}）：{what}</translation>
     </message>
 </context>
 <context>
@@ -6470,6 +6602,14 @@
     <message>
         <source>Importing</source>
         <translation>导入中</translation>
+    </message>
+    <message>
+        <source>Exporting</source>
+        <translation>正在导出</translation>
+    </message>
+    <message>
+        <source>Exchanging changes</source>
+        <translation>正在交换更改</translation>
     </message>
     <message>
         <source>Judging at the gate</source>

@@ -103,7 +103,7 @@ class _Export:
         from cloud_sync.stick.pieces import StickFiles
 
         ctx, store = self._ctx, self._stick.store
-        self._progress(ProgressEvent(step="journal", message="Changes"))
+        self._progress(ProgressEvent(step="changes"))
         put_header(ctx, self._stick)
         journal = self._journal()
         roots.level_with_store(ctx, store, self._stick.prefix)
@@ -208,8 +208,8 @@ class _Export:
         self._cancel.check()
         self._done += size
         fraction = min(self._done / self._expected, 1.0) if self._expected else None
-        words = f"{self._done / 1e6:.1f} of {self._expected / 1e6:.1f} MB, written and read back"
-        self._progress(ProgressEvent(step="files", message=words, fraction=fraction))
+        words = f"{self._done / 1e6:.1f} / {self._expected / 1e6:.1f} MB"
+        self._progress(ProgressEvent(step="export", message=words, fraction=fraction))
 
 
 def batches(files: Sequence[Stored]) -> Iterator[list[Stored]]:

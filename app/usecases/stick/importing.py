@@ -92,7 +92,7 @@ class _Import:
         from cloud_sync.stick.pieces import StickFiles
 
         ctx, stick = self._ctx, self._stick
-        self._progress(ProgressEvent(step="journal", message="Changes"))
+        self._progress(ProgressEvent(step="changes"))
         # A desktop that joined after this one last heard of the others is listed by a root that lies on the stick.
         try:
             roots.take_from_store(ctx, stick.store, stick.prefix)
@@ -169,6 +169,6 @@ class _Import:
     def _between(self, size: int) -> None:
         self._cancel.check()
         self._done += size
-        words = f"{self._done / 1e6:.1f} of {self._expected / 1e6:.1f} MB"
+        words = f"{self._done / 1e6:.1f} / {self._expected / 1e6:.1f} MB"
         fraction = min(self._done / self._expected, 1.0) if self._expected else None
-        self._progress(ProgressEvent(step="files", message=words, fraction=fraction))
+        self._progress(ProgressEvent(step="import", message=words, fraction=fraction))

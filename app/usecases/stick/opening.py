@@ -64,7 +64,12 @@ def look(ctx: Context, given: Path) -> Found:
     :raises StickMissing: there is no such folder.
     :raises StickForeign, StickTooNew, StickDamaged: it is not for this site, or not for this version.
     """
-    _folder, _store, header = _found(ctx, given, new=True)
+    try:
+        _folder, _store, header = _found(ctx, given, new=False)
+    except StickMissing:
+        if not given.is_dir():
+            raise
+        return Found(used=False, encrypted=False)
     return Found(used=header is not None, encrypted=header is not None and header.facts.encryption is not None)
 
 
