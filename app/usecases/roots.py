@@ -131,6 +131,19 @@ def level_with_store(ctx: Context, store: ObjectStore, prefix: str) -> None:
 
     :raises TrustRefused: what is there does not follow.
     """
+    roots = take_from_store(ctx, store, prefix)
+    for version in range(roots.version, 0, -1):
+        if store.head(_key(prefix, version)) is not None:
+            break
+        with suppress(NotFound):
+            store.put(_key(prefix, version), roots.body(version))
+
+
+def take_from_store(ctx: Context, store: ObjectStore, prefix: str) -> SiteRoots:
+    """The half of :func:`level_with_store` that only reads there; the roots here after it.
+
+    :raises TrustRefused: what is there does not follow.
+    """
     roots = ctx.roots()
     bodies = _newer(store, prefix, roots)
     if bodies:
@@ -143,11 +156,7 @@ def level_with_store(ctx: Context, store: ObjectStore, prefix: str) -> None:
             roots = roots.adopt(body)
         words = f"Took root {roots.version} over from the object store."
         _note(ctx, "trust.root-adopted", roots.facts.digest, words)
-    for version in range(roots.version, 0, -1):
-        if store.head(_key(prefix, version)) is not None:
-            break
-        with suppress(NotFound):
-            store.put(_key(prefix, version), roots.body(version))
+    return roots
 
 
 def _newer(store: ObjectStore, prefix: str, roots: SiteRoots) -> dict[int, bytes]:

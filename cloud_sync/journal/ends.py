@@ -14,8 +14,8 @@ from contextlib import suppress
 from cloud_sync.objects.base import ObjectStore
 from edge_runtime.contracts.errors import StoreRefused
 
-_REPLICA = re.compile(r"[A-Za-z0-9_-]{1,128}")
-_END = re.compile(rf"({_REPLICA.pattern})\.(\d{{10}})")
+REPLICA = re.compile(r"[A-Za-z0-9_-]{1,128}")
+_END = re.compile(rf"({REPLICA.pattern})\.(\d{{10}})")
 
 Ends = dict[str, set[int]]
 """Replica → every end that is listed of it, outdated ones included; empty: it tells none."""
@@ -29,7 +29,7 @@ def end_key(prefix: str, replica: str, seq: int) -> str:
 def read_ends(store: ObjectStore, prefix: str) -> Ends:
     """The ends of every replica of the site, for the price of one list."""
     found = store.children(f"{prefix}/journal")
-    ends: Ends = {name: set() for name in found.folders if _REPLICA.fullmatch(name)}
+    ends: Ends = {name: set() for name in found.folders if REPLICA.fullmatch(name)}
     for name in found.objects:
         if (told := _END.fullmatch(name)) is not None:
             ends.setdefault(told[1], set()).add(int(told[2]))

@@ -255,6 +255,7 @@ class FolderStore:
             incoming.mkdir(exist_ok=True)
             with fresh_file(path, beside=incoming) as target:
                 fill(target)
+                _settle(target)
 
     def _make_folders(self, folder: Path) -> None:
         missing = []
@@ -315,6 +316,14 @@ class FolderStore:
             f"The folder {self._shown} does not answer: {reason}.",
             hint="Check that the stick is plugged in or the share is mounted; everything waits locally.",
         )
+
+
+def _settle(target: IO[bytes]) -> None:
+    """Whoever reads it back is to see what the stick has, not what the system remembers."""
+    target.flush()
+    os.fsync(target.fileno())
+    if hasattr(os, "posix_fadvise"):
+        os.posix_fadvise(target.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
 
 def _entries(folder: Path) -> list[os.DirEntry[str]]:

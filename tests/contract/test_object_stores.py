@@ -14,6 +14,7 @@ import pytest
 from cloud_sync.objects import Credentials, ObjectStore, open_store
 from cloud_sync.objects.base import PART_BYTES, Children
 from cloud_sync.objects.probe import probe_store
+from cloud_sync.objects.sealed import SealedStore, SealKeys
 from edge_runtime.contracts.errors import (
     Cancelled,
     InputInvalid,
@@ -34,14 +35,16 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ObjectServer]:
         yield running
 
 
-@pytest.fixture(params=["folder", "s3"])
+@pytest.fixture(params=["folder", "s3", "folder, encrypted", "s3, encrypted"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[ObjectStore]:
-    if request.param == "folder":
+    if request.param.startswith("folder"):
         opened = open_store(str(tmp_path / "store"))
     else:
         server: ObjectServer = request.getfixturevalue("server")
         # A prefix of its own, so that no test sees another's objects.
         opened = _s3(server, prefix=f"site/{os.urandom(8).hex()}")
+    if request.param.endswith("encrypted"):
+        opened = SealedStore(opened, SealKeys(contents=b"c" * 32, names=b"n" * 64))
     yield opened
     opened.close()
 

@@ -15,9 +15,9 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from cloud_sync.journal.changes import Change
+from cloud_sync.journal.changes import Change, encode_segment
 from cloud_sync.journal.clock import MAX_AHEAD_MS
-from cloud_sync.journal.replicate import SEGMENT_CHANGES, PullReport, pull, push, segment_key
+from cloud_sync.journal.replicate import SEGMENT_CHANGES, PullReport, pull, push, seal, segment_key
 from cloud_sync.objects.folder import FolderStore
 from edge_runtime.contracts.errors import ReplicaCopied, StoreUnreachable
 from tests.unit.sync.faulty_store import Cut, FaultyStore
@@ -41,6 +41,7 @@ class Desktops(RuleBasedStateMachine):
         self.stack = ExitStack()
         self.folder = Path(self.stack.enter_context(tempfile.TemporaryDirectory()))
         self.store = FaultyStore(self.folder / "store")
+        self.stick = FolderStore(self.folder / "stick")
         self.journals = {name: self.open(name) for name in REPLICAS}
         self.clocks = dict.fromkeys(REPLICAS, NOW_MS)
         self.written: list[Change] = []
@@ -93,6 +94,18 @@ class Desktops(RuleBasedStateMachine):
     @rule(name=st.sampled_from(REPLICAS))
     def pull(self, name: str) -> None:
         assert pull_now(self.store, self.journals[name]).problems == ()
+
+    @rule(writer=st.sampled_from(REPLICAS), reader=st.sampled_from(REPLICAS))
+    def meet_by_stick(self, writer: str, reader: str) -> None:
+        """Without the store: what the one has sealed, the other takes over."""
+        journal = self.journals[writer]
+        seal(journal)
+        for seq in range(1, journal.sealed_through()[0] + 1):
+            body = encode_segment(writer, seq, journal.sealed(seq))
+            standing = self.stick.head(segment_key(PREFIX, writer, seq))
+            assert standing is None or self.stick.get(standing.key) == body, "a segment has two contents"
+            self.stick.put(segment_key(PREFIX, writer, seq), body)
+        assert pull_now(self.stick, self.journals[reader]).problems == ()
 
     @rule(name=st.sampled_from(REPLICAS))
     def take_over_everything_again(self, name: str) -> None:
