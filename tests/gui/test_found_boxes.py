@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from PySide6.QtGui import QTextDocument
 from PySide6.QtWidgets import QLabel
 
 from app.fleet.reason_words import WORDS
@@ -80,6 +81,19 @@ def test_a_name_however_long_does_not_widen_the_list(found: FoundBoxes) -> None:
     assert line.text().startswith("WW")
     assert line.text().endswith("10.0.0.2:7443")
     assert len(line.toolTip()) > 200
+    found.hide()
+
+
+def test_a_name_that_looks_like_markup_is_shown_as_it_is_written(found: FoundBoxes) -> None:
+    name = "<b>box</b><img src='http://10.0.0.66/seen'>" + "W" * 150
+    found._seen(ScanReport(found=(Found(seen=FoundBox(box=A, name=name, addresses=("10.0.0.2:7443",), proved=True)),)))
+    found.resize(420, 600)
+    found.show()
+    (line,) = found.findChildren(OneLine)
+    assert line.text().startswith("<b>")
+    shown = QTextDocument()
+    shown.setHtml(line.toolTip())
+    assert shown.toPlainText() == f"{name}  ·  10.0.0.2:7443"
     found.hide()
 
 
