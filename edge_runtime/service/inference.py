@@ -117,7 +117,7 @@ class InferenceListeners:
             if model is not None:
                 self._shelf.pool.resize(model.engine.tuning.workers)
                 try:
-                    self._shelf.put(ServedModel(model.name, model.version, model.engine.session))
+                    self._shelf.put(_served(model))
                 except LinesideError as error:
                     self._shelf.fail(model.name, error.message)
             if before is not None and (model is None or model.name != before.name):
@@ -149,3 +149,7 @@ class InferenceListeners:
 
     def _grpc(self) -> Listener:
         return open_grpc(self._shelf, self._settings)
+
+
+def _served(model: LoadedModel) -> ServedModel:
+    return ServedModel(model.name, model.version, model.engine.session, takes_empty=model.engine.takes_empty)
