@@ -23,7 +23,8 @@ from edge_runtime.runtime.base import Base
 from edge_runtime.runtime.lives import RETURNS_AFTER, ProgramLife, begin_life, note_life, read_life, return_from
 from edge_runtime.runtime.slot import check_slot
 from edge_runtime.runtime.trial import Begun, Handover, at_start
-from edge_runtime.service.crashes import last_trace, oom_kills
+from edge_runtime.service.crash_trace import last_trace
+from edge_runtime.service.crashes import oom_kills
 from edge_runtime.update.durable import write_durably
 from edge_runtime.update.slot_store import SlotStore
 from edge_runtime.update.slots import SlotName, SlotTable, discard_committed, revert

@@ -27,6 +27,7 @@ from edge_runtime.service.clock import ClockApi, keep_from_children, may_set_clo
 from edge_runtime.service.config_api import ConfigApi
 from edge_runtime.service.config_parts import Parts
 from edge_runtime.service.configuration import Configuration
+from edge_runtime.service.crash_trace import last_trace
 from edge_runtime.service.crashes import HUNG, HUNG_STATUS, CrashWatch
 from edge_runtime.service.drills import DrillKeeper
 from edge_runtime.service.http import Routes
@@ -131,13 +132,16 @@ class Daemon:
             now_ms=self._time,
         )
         self._board = PushBoard(lambda count, size: self._spool.lose_frames(count, size, "push.dropped"))
+        self._crashes = CrashWatch(home, kernel_boot=self._machine.kernel_boot)
+        trace = last_trace(home)
+        blame = trace is None or not trace.by_request
         self._inference = InferenceListeners(
             config.inference,
             door=self._board,
             collectors=self._collectors,
+            barred=self._crashes.is_barred,
             alert=lambda kind, why: self._alert(kind, why, None, {}),
         )
-        self._crashes = CrashWatch(home, kernel_boot=self._machine.kernel_boot)
         self._models = ModelKeeper(
             self._installer,
             tunings=home / TUNING_NAME,
@@ -151,6 +155,7 @@ class Daemon:
             load=self._models.load,
             alert=self._alert,
             changed=self._serial.bump,
+            blame=blame,
         )
         self._lines = LineUp(
             memory=home / "sources",
@@ -162,7 +167,7 @@ class Daemon:
             board=self._board,
             workers=self._models.workers,
             shadow=self._shadows.runner,
-            blame=not self._shadows.interrupted,
+            blame=blame and not self._shadows.interrupted,
         )
         self._turns = Turns(
             {

@@ -21,6 +21,7 @@ class ShadowKeeper:
     """The box's shadow model, one for all lines.
 
     :param load: opens a bundle's model as the line's own are opened.
+    :param blame: false where it is known that something else brought about the last end.
     :param changed: called when :meth:`status` is not what it was.
     """
 
@@ -31,9 +32,10 @@ class ShadowKeeper:
         load: Callable[[Bundle], LoadedModel],
         alert: Alert,
         changed: Callable[[], None],
+        blame: bool = True,
     ) -> None:
         self._slot, self._load, self._alert, self._changed = slot, load, alert, changed
-        self._in_hand = InHand(slot.in_hand)
+        self._in_hand = InHand(slot.in_hand, blame=blame)
         self.runner = Shadow(dropped=self._given_up, in_hand=self._in_hand)
 
     @property
