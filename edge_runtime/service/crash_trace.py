@@ -1,8 +1,8 @@
 """The trace that a crash leaves in the box's folder: which signal it was, and whether a program's request brought it
 about.
 
-A program beside the line asks what it likes, and some of that ends the process: ONNX Runtime checks no division of whole
-numbers, for one. The trace names the thread that crashed. Where that is one of the runtime's own, whoever was in the
+A program beside the line asks what it likes, and some of that ends the process: ONNX Runtime checks no division of
+whole numbers, for one. The trace names the thread that crashed. Where that is one of the runtime's own, whoever was in the
 runtime is to blame, as far as those were programs' requests only.
 """
 
