@@ -2,8 +2,8 @@
 about.
 
 A program beside the line asks what it likes, and some of that ends the process: ONNX Runtime checks no division of
-whole numbers, for one. The trace names the thread that crashed. Where that is one of the runtime's own, whoever was in the
-runtime is to blame, as far as those were programs' requests only.
+whole numbers, for one. The trace names the thread that crashed. Where that is one of the runtime's own, whoever was in
+the runtime is to blame, as far as those were programs' requests only.
 """
 
 from __future__ import annotations
