@@ -11,6 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from edge_runtime.awake import AwakeClock
 from edge_runtime.config import KEYS
 from edge_runtime.contracts.errors import LinesideError
 from edge_runtime.contracts.rows import AlertRow
@@ -152,6 +153,7 @@ class Daemon:
             alert=self._alert,
             changed=self._serial.bump,
         )
+        clock = AwakeClock()
         self._lines = LineUp(
             memory=home / "sources",
             models=self._models,
@@ -163,6 +165,7 @@ class Daemon:
             workers=self._models.workers,
             shadow=self._shadows.runner,
             blame=not self._shadows.interrupted,
+            clock=clock,
         )
         self._turns = Turns(
             {
@@ -195,7 +198,7 @@ class Daemon:
             trust=self._trust,
             spool=self._spool,
         )
-        clock = ClockApi(signed_s=self._signed_s, spool=self._spool, changed=self._serial.bump)
+        clock_api = ClockApi(signed_s=self._signed_s, spool=self._spool, changed=self._serial.bump)
         renewal = RenewalApi(
             home,
             home / KEYS,
@@ -248,8 +251,9 @@ class Daemon:
             submit=self._slow.submit,
             others=lambda: (self._configuration.last_change, self._installer.slots()),
             orders=orders,
+            clock=clock,
         )
-        parts = (roots, api, configs, self._objects, clock, renewal, witness, self._drills, self.runtime)
+        parts = (roots, api, configs, self._objects, clock_api, renewal, witness, self._drills, self.runtime)
         self._routes = Routes([self.runtime.counted(route) for part in parts for route in part.routes().routes])
 
     def run(self) -> int:

@@ -48,6 +48,7 @@ class LineUp:
     :param workers: how many a line has whose configuration does not say.
     :param shadow: a second model that sees all lines, where there is one.
     :param blame: false where the frames that were in hand at the last end did not bring it about.
+    :param clock: by which signs of life are given; the lines read it all the time.
     """
 
     def __init__(
@@ -63,8 +64,9 @@ class LineUp:
         workers: Callable[[], int] = lambda: 1,
         shadow: Shadow | None = None,
         blame: bool = True,
+        clock: AwakeClock | None = None,
     ) -> None:
-        self._blame, self._clock = blame, AwakeClock()
+        self._blame, self._clock = blame, clock or AwakeClock()
         self._board, self._workers, self._shadow = board, workers, shadow
         self._memory, self._models, self._sink, self._seed = memory, models, sink, seed
         self._failed, self._changed = failed, changed
@@ -271,7 +273,7 @@ class LineUp:
                 workers=workers,
                 shadow=self._shadow,
                 drift_file=DriftFile(memory.with_suffix(".drift")),
-                in_hand=InHand(memory.with_suffix(".hand"), blame=self._blame),
+                in_hand=InHand(memory.with_suffix(".hand"), blame=self._blame, clock=self._clock),
                 clock=self._clock,
             )
 
