@@ -94,11 +94,14 @@ class InHand:
             if acquit:
                 self.acquit(key)
 
-    def stop(self) -> None:
-        """The box was told to stop and does not wait: what has only just been taken up is not to blame."""
+    def stop(self, hangs_after_s: float = HANGS_AFTER_S) -> None:
+        """The box is to stop and does not wait: what has only just been taken up is not to blame.
+
+        :param hangs_after_s: whatever was in hand for longer is.
+        """
         now = self._clock()
         for place, (_, since) in list(self._held.items()):
-            if now - since < HANGS_AFTER_S:
+            if now - since < hangs_after_s:
                 self._write(place, _NOBODY)
 
     def close(self) -> None:

@@ -79,14 +79,13 @@ def test_suspects_that_never_come_are_not_waited_for_for_ever(tmp_path: Path, mo
     after.close()
 
 
-def test_an_orderly_stop_blames_only_what_hangs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_orderly_stop_blames_only_what_hangs(tmp_path: Path) -> None:
     path = tmp_path / "line.hand"
     for patience, expected in ((10.0, 0), (0.0, 1)):
-        monkeypatch.setattr(module, "HANGS_AFTER_S", patience)
         life = InHand(path)
         holding = life.holding(key("slow"))
         holding.__enter__()
-        life.stop()
+        life.stop(patience)
         life.close()
         after = InHand(path)
         assert after.ends(key("slow")) == expected
