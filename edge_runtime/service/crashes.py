@@ -37,6 +37,9 @@ FORGIVEN_S = 24 * 3600.0
 HUNG_STATUS = 70
 """The exit status of a box that ended itself because a model did not come back: no thread can be taken out of it."""
 HUNG = "The model did not come back from a frame"
+STARTS_ANEW = 4
+"""So often the box starts anew for frames that do not come back from being decoded: by then two are left out. Then the
+line is left standing: a source that gives nothing else would have it start for ever."""
 VMSTAT = Path("/proc/vmstat")
 NOTE_BYTES = 1024
 MODELS_KEPT = 3
@@ -59,6 +62,8 @@ class Life:
     """On the line, or being loaded to go there."""
     crashes: Count = 0
     """In lives before this one, since the model, the configuration or the program changed last."""
+    undecoded: Count = 0
+    """Lives before this one that ended for a frame that did not come back from being decoded: no model had had it."""
     steady_s: float = 0.0
     """For how long it ran since the last of them."""
     hung: Digest | None = None
@@ -227,11 +232,22 @@ class CrashWatch:
             self._life = replace(self._life, hung=bundle)
             self._write()
 
+    def starts_anew(self) -> bool:
+        """Whether this process may end for a frame that does not come back from being decoded; noted then."""
+        with self._lock:
+            life = self._life
+            if life.undecoded >= STARTS_ANEW:
+                return False
+            self._life = replace(life, undecoded=life.undecoded + 1, steady_s=0.0)
+            self._since_s = self._now_s()
+            # What is not noted would be done for ever.
+            return self._write()
+
     def tick(self) -> None:
         """Call now and then: what went well for long is forgiven."""
         with self._lock:
-            if self._life.crashes and self._steady_s() >= FORGIVEN_S:
-                self._life = replace(self._life, crashes=0)
+            if (self._life.crashes or self._life.undecoded) and self._steady_s() >= FORGIVEN_S:
+                self._life = replace(self._life, crashes=0, undecoded=0)
                 self._write()
 
     def close(self) -> None:
@@ -253,13 +269,15 @@ class CrashWatch:
     def _steady_s(self) -> float:
         return self._life.steady_s + self._now_s() - self._since_s
 
-    def _write(self) -> None:
+    def _write(self) -> bool:
         if self._note is None:
-            return
+            return False
         try:
             os.pwrite(self._note, wire.encode(self._life).ljust(NOTE_BYTES), 0)
         except OSError as error:
             _log.warning("what is on the line cannot be noted: %s", error)
+            return False
+        return True
 
 
 def _open(path: Path, size: int) -> tuple[int | None, bytes]:

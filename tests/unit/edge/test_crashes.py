@@ -14,7 +14,16 @@ import pytest
 
 from edge_runtime.contracts import wire
 from edge_runtime.service.crash_trace import TRACE_BYTES, Trace, last_trace, read_trace
-from edge_runtime.service.crashes import FORGIVEN_S, HUNG, NOTE_BYTES, Crash, CrashWatch, Life, begin_life
+from edge_runtime.service.crashes import (
+    FORGIVEN_S,
+    HUNG,
+    NOTE_BYTES,
+    STARTS_ANEW,
+    Crash,
+    CrashWatch,
+    Life,
+    begin_life,
+)
 
 ONE, TWO = "1" * 64, "2" * 64
 BOOT = "b" * 64
@@ -325,3 +334,37 @@ def test_what_went_well_for_a_day_is_forgiven_also_over_several_lives(tmp_path: 
         return wire.decode((tmp_path / "life.note").read_bytes()[:NOTE_BYTES].rstrip(), Life).crashes
 
     assert [life(FORGIVEN_S / 2), life(FORGIVEN_S / 2 - 1), life(2)] == [2, 2, 0]
+
+
+def test_for_frames_that_are_never_decoded_the_box_starts_anew_a_few_times_and_no_model_is_to_blame(
+    tmp_path: Path,
+) -> None:
+    now = [0.0]
+
+    def life() -> CrashWatch:
+        watch = CrashWatch(tmp_path, kernel_boot=BOOT, now_s=lambda: now[0])
+        assert watch.begin(excused=False, configuration=1, program="") is None
+        watch.on_line(ONE, False)
+        return watch
+
+    for rounds in range(2):
+        for _ in range(STARTS_ANEW):
+            watch = life()
+            now[0] += 100.0
+            assert watch.starts_anew(), rounds
+            watch.close()
+        watch = life()
+        assert not watch.starts_anew()
+        now[0] += FORGIVEN_S - 1
+        watch.tick()
+        assert not watch.starts_anew()
+        now[0] += 1
+        watch.tick()
+        watch.close()
+
+
+def test_what_cannot_be_noted_is_not_done(tmp_path: Path) -> None:
+    watch = CrashWatch(tmp_path / "nowhere", kernel_boot=BOOT)
+    assert watch.begin(excused=False, configuration=1, program="") is None
+    assert not watch.starts_anew()
+    watch.close()
