@@ -142,15 +142,15 @@ class SpoolDisk:
 
     def enforce(self, limits: SpoolLimits) -> None:
         """From time to time, or after :meth:`enforce_soon`: let go of what is too old, and leave the reserve alone. At
-        every call: where the file was taken away, all that was in it is written anew.
+        every call: where the file was taken away, all that was in it is written anew, once there is room beside the
+        reserve.
 
         :raises sqlite3.Error: the disk did not take it.
         """
         with self._lock, self._usable() as tables:
             # First of all: what is safe on a desktop is no loss.
             self._catch_up(tables)
-            if tables.astray:
-                self._opening.bring_back(tables)
+            if tables.astray and self._opening.bring_back(tables, spare_bytes=self._spare_bytes(limits)):
                 tables = self._open()
             if self._monotonic() < self._next_enforce_s:
                 return
@@ -254,6 +254,10 @@ class SpoolDisk:
             with suppress(sqlite3.Error), tables.transaction():
                 tables.set_clock(self._age_ms(), self._now_ms())
             tables.close()
+
+    def _spare_bytes(self, limits: SpoolLimits) -> int | None:
+        left = self.free_bytes()
+        return None if left is None else left - limits.reserve_bytes
 
     def _drop_rotten(self, tables: SpoolTables, stream: Stream, rotten: Iterable[int]) -> None:
         _log.error("rows of the stream %s cannot be read and are dropped", stream)

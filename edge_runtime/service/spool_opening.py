@@ -21,6 +21,10 @@ from edge_runtime.update.durable import is_damage, lacks_room, put_aside, sync_f
 
 Loss = Literal["spool.damaged", "spool.missing"]
 _BROUGHT_BACK = "The spool's file was taken away; what it held was written anew, and nothing is lost."
+_AWAY = (
+    "The spool's file was taken away, and {why}. Until there is room the box goes on with the file that it has open: "
+    "what is in that is lost if the box ends before."
+)
 _log = logging.getLogger(__name__)
 
 
@@ -51,6 +55,8 @@ class SpoolOpening:
         self._path, self._files, self._ballast, self._had_one = path, files, ballast, had_one
         self._now_ms, self._lose, self._alert = now_ms, lose, alert
         self._audit, self._put_audit, self._recovered = audit, put_audit, recovered
+        self._is_away = False
+        """It was told that the file was taken away and could not be written anew yet."""
         self._lost: Loss | None = None
         """What became of the spool before, until the one that takes its place is complete."""
 
@@ -102,11 +108,31 @@ class SpoolOpening:
         kept = f" The file is kept as {self._path.name}.damaged." if lost == "spool.damaged" else ""
         self._alert(lost, f"{message}{kept} Samples that are whole were taken up again.")
 
-    def bring_back(self, tables: SpoolTables) -> None:
+    def bring_back(self, tables: SpoolTables, *, spare_bytes: int | None) -> bool:
         """Write anew what is in tables whose file was taken away, and close them; then it can be opened again.
 
+        :param spare_bytes: what the disk has left beside the reserve; None where it does not say.
+        :returns: False where it is too little, and the tables are as they were.
         :raises sqlite3.Error, OSError: the disk does not take it, and the tables are as they were.
         """
+        if spare_bytes is not None and spare_bytes < (needed := tables.file_bytes()):
+            self._tell_away(f"{max(spare_bytes, 0)} bytes beside the reserve are no room for the {needed} that it had")
+            return False
+        try:
+            self._write_anew(tables)
+        except (sqlite3.Error, OSError) as error:
+            self._tell_away(f"cannot be written anew: {str(error)[:200]}")
+            raise
+        self._is_away = False
+        self._alert("spool.missing", _BROUGHT_BACK)
+        return True
+
+    def _tell_away(self, why: str) -> None:
+        if not self._is_away:
+            self._is_away = True
+            self._alert("spool.missing", _AWAY.format(why=why))
+
+    def _write_anew(self, tables: SpoolTables) -> None:
         # First of all: a copy that has no spool beside it is what the next start goes on with.
         with suppress(FileNotFoundError):
             self._path.replace(self._path.with_name(f"{self._path.name}.damaged"))
@@ -117,7 +143,6 @@ class SpoolOpening:
         put_aside(self._path)
         copy.replace(self._path)
         sync_folder(self._path.parent)
-        self._alert("spool.missing", _BROUGHT_BACK)
 
     def _take_up_copy(self) -> None:
         """Where a process was killed in :meth:`bring_back`: go on with a copy that is whole, or else let go of it."""

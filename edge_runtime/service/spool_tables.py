@@ -169,6 +169,10 @@ class SpoolTables:
         """The file is not at its place any more, where the next start looks for it: it was removed or replaced."""
         return _file_at(self._path) != self._file
 
+    def file_bytes(self) -> int:
+        """What :meth:`copy` takes on the disk."""
+        return self._number("PRAGMA page_count") * self._number("PRAGMA page_size")
+
     def copy(self, target: sqlite3.Connection) -> None:
         """Write all that is here into an empty database, as one transaction; outside of one here.
 
