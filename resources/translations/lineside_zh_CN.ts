@@ -4765,6 +4765,10 @@
         <translation>答复程序请求时卡住</translation>
     </message>
     <message>
+        <source>Crashed by a program&apos;s request</source>
+        <translation>因程序请求而崩溃</translation>
+    </message>
+    <message>
         <source>Answers no programs</source>
         <translation>推理接口未开启</translation>
     </message>

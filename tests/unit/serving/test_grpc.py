@@ -44,6 +44,7 @@ def shelf() -> Iterator[ModelShelf]:
     shelf = ModelShelf(workers=2, max_waiting=8)
     shelf.put(load_model("bright", "3", models.brightness_model()))
     shelf.put(load_model("failing", "1", models.failing_model()))
+    shelf.put(load_model("lstm", "1", onnx_models.recurrent("LSTM")))
     for datatype in DATATYPES:
         shelf.put(load_model(f"twin-{datatype}", "1", onnx_models.echoes(datatype)))
     shelf.put(load_model("pair", "1", onnx_models.echoes("FP32", "INT64")))
@@ -162,6 +163,12 @@ def test_several_inputs_and_chosen_outputs(client: triton.InferenceServerClient)
     answer = client.infer("pair", inputs, outputs=[triton.InferRequestedOutput("out_INT64")])
     assert answer.as_numpy("out_INT64").tolist() == [[7]]
     assert answer.as_numpy("out_FP32") is None
+
+
+def test_empty_input_is_refused_where_the_runtime_would_end_the_process(client: triton.InferenceServerClient) -> None:
+    with pytest.raises(InferenceServerException, match="which is empty") as refused:
+        client.infer("lstm", [tensor("x", "FP32", np.zeros((2, 0, 3), np.float32))])
+    assert refused.value.status() == "StatusCode.INVALID_ARGUMENT"
 
 
 def test_classes_are_not_ranked(client: triton.InferenceServerClient) -> None:

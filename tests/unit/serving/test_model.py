@@ -13,6 +13,7 @@ import pytest
 from onnx import TensorProto
 
 from edge_runtime.contracts.errors import InputInvalid, LinesideError, ModelUnusable
+from edge_runtime.inference.declared import dies_of_empty
 from edge_runtime.serving import metadata
 from edge_runtime.serving import model as served
 from edge_runtime.serving.messages import InferRequest
@@ -219,3 +220,27 @@ def test_a_model_that_cannot_run_on_a_blank_is_served_by_workers() -> None:
     model = ServedModel("choosy", "1", Choosy())
     assert model.run_s == math.inf
     assert model.infer(InferRequest({"x": np.ones(1, np.float32)})).outputs[0][1].tolist() == [1]
+
+
+@pytest.mark.parametrize(
+    ("operator", "where"),
+    [("LSTM", "graph"), ("GRU", "graph"), ("DynamicQuantizeLSTM", "graph"), ("LSTM", "loop"), ("GRU", "function")],
+)
+def test_empty_input_is_refused_where_the_runtime_would_end_the_process(operator: str, where: str) -> None:
+    weights = models.recurrent(operator, where)
+    # Asked first: without the refusal there would be nobody left to say so.
+    assert dies_of_empty(weights)
+    model = load_model("step", "1", weights)
+    for shape in ((2, 0, 3), (0, 1, 3)):
+        with pytest.raises(InputInvalid, match=r"Input 'x' came with shape \[.*, which is empty; step has an LSTM"):
+            model.infer(InferRequest({"x": np.zeros(shape, np.float32)}))
+    [(_, array)] = model.infer(InferRequest({"x": np.zeros((2, 1, 3), np.float32)})).outputs
+    assert array.size
+
+
+def test_other_models_answer_empty_input_as_the_runtime_does() -> None:
+    weights = models.recurrent("RNN")
+    empty = np.zeros((2, 0, 3), np.float32)
+    [(_, array)] = load_model("step", "1", weights).infer(InferRequest({"x": empty})).outputs
+    [wanted] = ort.InferenceSession(weights).run(None, {"x": empty})
+    np.testing.assert_array_equal(array, wanted, strict=True)
