@@ -33,7 +33,7 @@ from edge_runtime.contracts import wire
 from edge_runtime.contracts.errors import BoxUnreachable, ClockNotKept, InputInvalid
 from edge_runtime.contracts.status import MAX_PIPELINES, BoxStatus
 from edge_runtime.identity import create_identity
-from tests.fakes.lying_box import lying_box
+from tests.fakes.lying_box import Answers, lying_box
 
 
 def now_ms() -> int:
@@ -88,7 +88,7 @@ def line(**changes: Any) -> dict[str, Any]:
 )
 def test_a_status_that_is_far_too_large_is_refused(ctx: Context, tmp_path: Path, far_too_much: dict[str, Any]) -> None:
     told: dict[str, Any] = {}
-    answers = {"/v1/status": lambda: {**status(now_ms()), "box": box.box, **told}, "/v1/clock": dict}
+    answers: Answers = {"/v1/status": lambda: {**status(now_ms()), "box": box.box, **told}, "/v1/clock": dict}
     with lying_box(ctx, tmp_path, "liar", answers) as box:
         (liar,) = boxes.refresh(ctx)
         assert (liar.problem, liar.status is None) == (None, False)
