@@ -100,7 +100,7 @@ def test_the_server_tells_about_itself(client: triton.InferenceServerClient) -> 
     assert client.get_model_config("bright").config.input[0].data_type == 2
     index = {each.name: each.state for each in client.get_model_repository_index().models}
     assert index["bright"] == "READY"
-    assert len(index) == len(DATATYPES) + 3
+    assert len(index) == len(DATATYPES) + 4
 
 
 def test_a_server_that_cannot_answer_says_so() -> None:
@@ -276,7 +276,7 @@ def test_statistics_count_what_was_asked(client: triton.InferenceServerClient) -
     with pytest.raises(InferenceServerException):
         client.infer("bright", [tensor("frame", "UINT8", frame(1)[:, :, 1:])])
     assert np.subtract(totals(), before).tolist() == [3, 1, 1]
-    assert len(client.get_inference_statistics().model_stats) == len(DATATYPES) + 3
+    assert len(client.get_inference_statistics().model_stats) == len(DATATYPES) + 4
 
 
 # -- requests that no client of Triton's would make
