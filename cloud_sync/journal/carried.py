@@ -7,11 +7,12 @@ along as a snapshot, where the stick does not have it yet.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
 
-from cloud_sync.journal.changes import MAX_PACKED_BYTES, decode_segment, encode_segment
+from cloud_sync.journal.changes import MAX_PACKED_BYTES, Change, decode_segment, encode_segment
 from cloud_sync.journal.ends import REPLICA
 from cloud_sync.journal.replicate import (
     LocalJournal,
@@ -33,7 +34,7 @@ from cloud_sync.journal.snapshot import (
     write_snapshot,
 )
 from cloud_sync.objects.base import ObjectStore
-from edge_runtime.contracts.errors import InputInvalid, ObjectMissing, SegmentRefused, StoreRefused
+from edge_runtime.contracts.errors import InputInvalid, ObjectMissing, ReplicaCopied, SegmentRefused, StoreRefused
 from edge_runtime.contracts.stick_errors import StickDamaged
 
 _UNSOUND = (InputInvalid, ObjectMissing, SegmentRefused, StoreRefused)
@@ -42,6 +43,16 @@ _UNSOUND = (InputInvalid, ObjectMissing, SegmentRefused, StoreRefused)
 class Snapshots(SnapshotJournal, Protocol):
     def positions(self) -> dict[str, int]:
         """The last segment of every desktop, this one included, of which everything is here."""
+
+
+class Reader(LocalJournal, Protocol):
+    """The desktop's database before one stick."""
+
+    begin: dict[str, int]
+    """Replica → the segment after which this stick is to be read."""
+
+    def last_read(self, replica: str) -> tuple[int, str]:
+        """The last segment of a desktop that was read from any stick, and a digest of its changes; (0, "") at first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,59 +139,86 @@ class Taken:
 
 
 def take_journal(
-    store: ObjectStore, journal: LocalJournal, snapshots: Snapshots, prefix: str, now_ms: Callable[[], int]
+    store: ObjectStore,
+    journal: Reader,
+    snapshots: Snapshots,
+    prefix: str,
+    *,
+    digest: Callable[[Sequence[Change]], str],
+    now_ms: Callable[[], int],
 ) -> Taken:
     """Take over what other desktops wrote, as far as it is sound; twice is the same as once.
 
+    :param digest: of a segment's changes, as :meth:`Reader.last_read` has it.
     :raises ReplicaCopied: under this desktop's id lies there what it never wrote.
     """
     seal_standing(store, journal, prefix, sent=False)
     _check_last(store, journal, prefix)
     problems: dict[str, Unsound] = {}
-    segments = changes = rows = 0
-    # A new desktop begins with snapshots; others read what little they lack first.
-    if not journal.positions():
-        rows += _take_snapshots(store, snapshots, prefix, now_ms, problems)
-    while True:
-        pulled = pull_from_stick(store, journal, prefix, now_ms=now_ms)
-        segments, changes = segments + pulled.segments, changes + pulled.changes
-        for one in pulled.problems:
-            name = f"segment {one.seq} of desktop {one.replica[:12]}"
-            problems[name] = Unsound(what=name, why=one.error.message)
-        # What a snapshot brings may be what segments wait for.
-        took = _take_snapshots(store, snapshots, prefix, now_ms, problems)
-        if not took:
-            break
-        rows += took
-    positions = journal.positions()
+    rows, reached = _take_snapshots(store, journal, snapshots, prefix, now_ms, problems)
+    before = snapshots.positions()
     for replica in store.folders(f"{prefix}/journal"):
-        last = max(_numbers(store, prefix, replica), default=0)
-        seq = positions.get(replica, 0) + 1
-        name = f"segment {seq} of desktop {replica[:12]}"
-        others = replica != journal.replica and REPLICA.fullmatch(replica) is not None
-        if others and last >= seq and name not in problems:
-            problems[name] = Unsound(what=name, why="It is not on the stick; those after it wait for it.")
-    return Taken(segments=segments, changes=changes, rows=rows, problems=tuple(problems.values()))
+        journal.begin[replica] = _begin(store, journal, prefix, replica, before.get(replica, 0), digest)
+    pulled = pull_from_stick(store, journal, prefix, now_ms=now_ms)
+    for one in pulled.problems:
+        name = f"segment {one.seq} of desktop {one.replica[:12]}"
+        problems[name] = Unsound(what=name, why=one.error.message)
+    for replica in store.folders(f"{prefix}/journal"):
+        numbers = set(_numbers(store, prefix, replica))
+        known = max(reached.get(replica, 0), before.get(replica, 0))
+        lacking = next((seq for seq in range(known + 1, max(numbers, default=0)) if seq not in numbers), None)
+        if lacking is not None and replica != journal.replica and REPLICA.fullmatch(replica):
+            name = f"segment {lacking} of desktop {replica[:12]}"
+            problems[name] = Unsound(what=name, why="It is not on the stick; what comes after it waits for it.")
+    return Taken(segments=pulled.segments, changes=pulled.changes, rows=rows, problems=tuple(problems.values()))
+
+
+def _begin(
+    store: ObjectStore,
+    journal: Reader,
+    prefix: str,
+    replica: str,
+    known: int,
+    digest: Callable[[Sequence[Change]], str],
+) -> int:
+    """After which of a desktop's segments this stick is to be read: the last one that was read, if it is the same one
+    here; else all of them, but for those that are known and are not here.
+    """
+    numbers = _numbers(store, prefix, replica)
+    seq, read = journal.last_read(replica)
+    if seq in numbers:
+        with suppress(*_UNSOUND):
+            packed = store.get(segment_key(prefix, replica, seq), max_bytes=MAX_PACKED_BYTES)
+            if digest(decode_segment(packed, replica=replica, seq=seq, now_ms=None)) == read:
+                return seq
+    first = min(numbers, default=1)
+    return first - 1 if known >= first - 1 else 0
 
 
 def _take_snapshots(
     store: ObjectStore,
+    journal: LocalJournal,
     snapshots: Snapshots,
     prefix: str,
     now_ms: Callable[[], int],
     problems: dict[str, Unsound],
-) -> int:
-    rows = 0
+) -> tuple[int, dict[str, int]]:
+    """(rows, replica → the last segment that went into a snapshot on the stick)."""
+    rows, reached = 0, dict[str, int]()
     for _covered, folder, key in found_snapshots(store, prefix):
         try:
             manifest = read_manifest(store, key)
+            if manifest.positions.get(journal.replica, 0) > journal.sealed_through()[0]:
+                raise ReplicaCopied("Another desktop knows more of this one's segments than were made here.")
             here = snapshots.positions()
             if any(here.get(replica, 0) < seq for replica, seq in manifest.positions.items()):
                 rows += merge_snapshot(store, snapshots, folder, manifest, now_ms)[0]
+            for replica, seq in manifest.positions.items():
+                reached[replica] = max(seq, reached.get(replica, 0))
         except _UNSOUND as error:
             name = f"snapshot {key.removeprefix(f'{prefix}/')}"
             problems[name] = Unsound(what=name, why=error.message)
-    return rows
+    return rows, reached
 
 
 def _check_last(store: ObjectStore, journal: LocalJournal, prefix: str) -> None:

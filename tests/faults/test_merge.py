@@ -97,6 +97,11 @@ class Laptops(RuleBasedStateMachine):
         self.site.sync(self.name(number))
         self.site.store.kill_at = None
 
+    @rule(writer=who, reader=who, call=st.integers(0, 12), after=st.booleans())
+    def meet_by_stick(self, writer: int, reader: int, call: int, after: bool) -> None:
+        self.site.stick.kill_at, self.site.stick.kill_after = call or None, after
+        self.site.meet_by_stick(self.name(writer), self.name(reader))
+
     @rule(number=who, clock=st.sampled_from(CLOCKS))
     def set_clock(self, number: int, clock: int) -> None:
         self.site.desktops[self.name(number)].offset_ms = clock

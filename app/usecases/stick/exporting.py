@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from app.store import objects as object_store
 from app.store.journal import StoreJournal
 from app.store.objects import Stored
-from app.store.snapshot import StoreSnapshots
+from app.store.stick import StickSnapshots
 from app.usecases import roots
 from app.usecases.exchange import part_from_copy
 from app.usecases.progress import CancelToken, Progress, ProgressEvent, silent
@@ -135,7 +135,7 @@ class _Export:
         from cloud_sync.journal.carried import put_journal
 
         database, store, prefix = self._ctx.database, self._stick.store, self._stick.prefix
-        journal, snapshots = StoreJournal(database), StoreSnapshots(database)
+        journal, snapshots = StoreJournal(database), StickSnapshots(database)
         try:
             return put_journal(store, journal, snapshots, prefix)
         except ReplicaCopied:

@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app.store import objects as object_store
-from app.store.journal import StoreJournal
 from app.store.objects import Stored
-from app.store.snapshot import StoreSnapshots
+from app.store.stick import StickJournal, StickSnapshots, said
 from app.usecases import roots
 from app.usecases.exchange import part_from_copy
 from app.usecases.progress import CancelToken, Progress, ProgressEvent, silent
@@ -127,12 +126,16 @@ class _Import:
         from cloud_sync.journal.carried import take_journal
 
         database, store, prefix = self._ctx.database, self._stick.store, self._stick.prefix
-        journal, snapshots = StoreJournal(database), StoreSnapshots(database)
+        snapshots = StickSnapshots(database)
+
+        def take() -> Taken:
+            return take_journal(store, StickJournal(database), snapshots, prefix, digest=said, now_ms=database.now_ms)
+
         try:
-            return take_journal(store, journal, snapshots, prefix, database.now_ms)
+            return take()
         except ReplicaCopied:
             part_from_copy(database, store, prefix)
-            return take_journal(store, journal, snapshots, prefix, database.now_ms)
+            return take()
 
     def _require_room(self, files: Sequence[Stored]) -> None:
         needed = sum(one.size for one in files)

@@ -409,3 +409,62 @@ def test_what_is_damaged_on_an_encrypted_stick_is_passed_by(
     report = import_from(second, stick, passphrase="p")
     assert [one.what for one in report.problems] == [f"sample {found[0][:12]}"]
     assert report.files == len(found) - 1
+
+
+def test_what_came_by_stick_hides_nothing_that_the_store_has_under_the_same_number(
+    ctx: Context, desktop: OpenDesktop, home: Path, stick: Path, tmp_path: Path
+) -> None:
+    """A copy of a desktop, of which nobody knows yet, sends under the numbers that the first one wrote to a stick."""
+    second = desktop("second")
+    copy_home = Path(shutil.copytree(home, tmp_path / "copy"))
+    images(ctx, tmp_path / "images", scratch=3)
+    export_to(ctx, stick)
+    assert import_from(second, stick).problems == ()
+    with open_context(copy_home) as copy:
+        images(copy, tmp_path / "others", dent=3)
+        for one in (ctx, second, copy):
+            sync.setup_store(one, str(tmp_path / "store"))
+        for one in (copy, second, ctx, copy, second, ctx):
+            sync.sync_now(one)
+        assert len(labels_of(copy)) == 6
+        assert labels_of(copy) == labels_of(second) == labels_of(ctx)
+        assert copy.database.replica != ctx.database.replica
+
+
+def test_somebody_elses_snapshot_tells_that_this_is_a_backup(
+    ctx: Context, desktop: OpenDesktop, home: Path, stick: Path, tmp_path: Path
+) -> None:
+    second = desktop("second")
+    backup = Path(shutil.copytree(home, tmp_path / "backup"))
+    images(ctx, tmp_path / "images", scratch=3)
+    export_to(ctx, stick)
+    import_from(second, stick)
+    other_stick = tmp_path / "other"
+    other_stick.mkdir()
+    export_to(second, other_stick)
+    with open_context(backup) as restored:
+        replica = restored.database.replica
+        assert import_from(restored, other_stick).problems == ()
+        assert restored.database.replica != replica
+        assert labels_of(restored) == labels_of(ctx)
+
+
+def test_whoever_has_a_network_brings_the_others_work_to_the_store(
+    ctx: Context, desktop: OpenDesktop, stick: Path, tmp_path: Path
+) -> None:
+    """The first desktop never meets the object store: what it wrote is there nevertheless, once."""
+    courier, office = desktop("courier"), desktop("office")
+    found = images(ctx, tmp_path / "images")
+    export_to(ctx, stick)
+    for one in (courier, office):
+        sync.setup_store(one, str(tmp_path / "store"))
+    import_from(courier, stick)
+    for one in (courier, office):
+        sync.sync_now(one)
+    assert labels_of(office) == labels_of(ctx)
+    assert samples.sample_bytes(office, found[0]) == samples.sample_bytes(ctx, found[0])
+    waiting = sync.sync_status(ctx).pending_changes
+    export_to(courier, stick)
+    assert import_from(ctx, stick).problems == ()
+    assert sync.sync_status(ctx).pending_changes - waiting < 5, "its own work, come back, is no news"
+    assert import_from(courier, stick).changes == 0

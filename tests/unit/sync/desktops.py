@@ -13,12 +13,15 @@ from typing import Any
 
 from app.store import boxes, conflicts, labels, samples
 from app.store.database import Database
+from app.store.journal import StoreJournal
 from app.store.records import Box
+from app.store.stick import StickJournal, StickSnapshots, said
 from app.store.tables import TABLES
-from app.usecases.exchange import Exchanged, exchange, keep_snapshot, stamp_anew
+from app.usecases.exchange import Exchanged, exchange, keep_snapshot, part_from_copy, stamp_anew
+from cloud_sync.journal.carried import put_journal, take_journal
 from cloud_sync.objects.base import Children
 from cloud_sync.objects.folder import FolderStore
-from edge_runtime.contracts.errors import LinesideError
+from edge_runtime.contracts.errors import LinesideError, ReplicaCopied
 
 PREFIX = f"sites/{'5' * 64}"
 NOW_MS = 1_800_000_000_000
@@ -135,6 +138,7 @@ class Site:
     def __post_init__(self) -> None:
         self.store = PoorStore(self.folder / "store")
         self.store.root = self.folder / "store"
+        self.stick = PoorStore(self.folder / "stick")
 
     def add(self, name: str) -> Desktop:
         """A new laptop."""
@@ -255,6 +259,28 @@ class Site:
                 desktop.restart()
             self._woke(name)
         return done
+
+    def meet_by_stick(self, writer: str, reader: str) -> None:
+        """What the one has goes onto the stick, and from there to the other one."""
+        for name, work in ((writer, self._to_stick), (reader, self._from_stick)):
+            db = self.desktops[name].db
+            try:
+                try:
+                    work(db)
+                except ReplicaCopied:
+                    self.told[name] += 1
+                    part_from_copy(db, self.stick, PREFIX)
+                    work(db)
+            except Killed:
+                self.desktops[name].restart()
+            finally:
+                self.stick.kill_at, self.stick.calls = None, 0
+
+    def _to_stick(self, db: Database) -> None:
+        put_journal(self.stick, StoreJournal(db), StickSnapshots(db), PREFIX)
+
+    def _from_stick(self, db: Database) -> None:
+        take_journal(self.stick, StickJournal(db), StickSnapshots(db), PREFIX, digest=said, now_ms=db.now_ms)
 
     def _woke(self, name: str) -> None:
         self.store.kill_at, self.store.calls = None, 0
