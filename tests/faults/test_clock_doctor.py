@@ -14,6 +14,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -199,19 +200,18 @@ def _kill(machine: Any) -> None:
 
 
 @pytest.fixture
-def unprivileged(site: Context, tmp_path: Path) -> Iterator[Machine]:
+def unprivileged(site: Context) -> Iterator[Machine]:
     """A box in a home of nobody's; not started."""
-    machine = make_machine(tmp_path / "one", "line-1")
-    for path in [tmp_path, *tmp_path.parents]:
-        # Nobody has to get there.
-        if path.stat().st_uid == 0 and path != Path("/") and not path.stat().st_mode & 0o001:
-            path.chmod(path.stat().st_mode | 0o011)
-    for path in [machine.home, machine.frames, *machine.home.rglob("*"), machine.home.parent]:
-        os.chown(path, 65534, 65534)
-    try:
-        yield machine
-    finally:
-        machine.kill()
+    # Nobody has to get there, and every session of pytest that begins shuts the folder of all of them.
+    with TemporaryDirectory() as folder:
+        Path(folder).chmod(0o711)
+        machine = make_machine(Path(folder) / "one", "line-1")
+        for path in [machine.home, machine.frames, *machine.home.rglob("*"), machine.home.parent]:
+            os.chown(path, 65534, 65534)
+        try:
+            yield machine
+        finally:
+            machine.kill()
 
 
 NOBODY = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--no-new-privs")
