@@ -360,10 +360,10 @@ class Spool:
         try:
             if self._problem is None:
                 self._write()
-                self._disk.enforce(self._limits)
+                self._disk.enforce(self._limits, last=self._closing)
                 return True
             self._write(tiny=True)
-            self._disk.enforce(self._limits)
+            self._disk.enforce(self._limits, last=self._closing)
             if not self._disk.has_room_again():
                 return False
             while len(self._waiting):

@@ -140,17 +140,19 @@ class SpoolDisk:
         """Look at the disk's free bytes at the next :meth:`enforce`."""
         self._next_enforce_s = 0.0
 
-    def enforce(self, limits: SpoolLimits) -> None:
+    def enforce(self, limits: SpoolLimits, *, last: bool = False) -> None:
         """From time to time, or after :meth:`enforce_soon`: let go of what is too old, and leave the reserve alone. At
         every call: where the file was taken away, all that was in it is written anew, once there is room beside the
         reserve.
 
+        :param last: the box stops. The reserve may be used then, as what is in that file would be lost otherwise; it is
+            free again as soon as that is written.
         :raises sqlite3.Error: the disk did not take it.
         """
         with self._lock, self._usable() as tables:
             # First of all: what is safe on a desktop is no loss.
             self._catch_up(tables)
-            if tables.astray and self._opening.bring_back(tables, spare_bytes=self._spare_bytes(limits)):
+            if tables.astray and self._opening.bring_back(tables, spare_bytes=self._spare_bytes(limits, last)):
                 tables = self._open()
             if self._monotonic() < self._next_enforce_s:
                 return
@@ -255,9 +257,9 @@ class SpoolDisk:
                 tables.set_clock(self._age_ms(), self._now_ms())
             tables.close()
 
-    def _spare_bytes(self, limits: SpoolLimits) -> int | None:
+    def _spare_bytes(self, limits: SpoolLimits, last: bool) -> int | None:
         left = self.free_bytes()
-        return None if left is None else left - limits.reserve_bytes
+        return left if left is None or last else left - limits.reserve_bytes
 
     def _drop_rotten(self, tables: SpoolTables, stream: Stream, rotten: Iterable[int]) -> None:
         _log.error("rows of the stream %s cannot be read and are dropped", stream)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import shutil
+import sqlite3
 import subprocess
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -44,6 +46,13 @@ def missing(spool: Spool) -> list[str]:
     return [alert["message"] for alert in told if alert["kind"] == "spool.missing"]
 
 
+def settled_size(home: Path) -> int:
+    """Bytes of the spool, with nothing left in its log."""
+    with closing(sqlite3.connect(home / "spool.db")) as database:
+        assert database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone() == (0, 0, 0)
+    return (home / "spool.db").stat().st_size
+
+
 def put(spool: Spool, count: int) -> None:
     for number in range(count):
         spool.put_result(result(spool))
@@ -56,7 +65,7 @@ def test_a_spool_that_is_taken_away_waits_for_room_and_takes_rows_meanwhile(disk
     home = disk / "box"
     spool = open_spool(home, limits=LIMITS)
     put(spool, RESULTS)
-    size = (home / "spool.db").stat().st_size
+    size = settled_size(home)
     filler = disk / "filler"
     filler.write_bytes(bytes(free(disk) - size))
     (home / "spool.db").unlink()
@@ -78,13 +87,30 @@ def test_a_spool_that_is_taken_away_waits_for_room_and_takes_rows_meanwhile(disk
     spool.close()
 
 
+def test_what_waits_for_room_is_kept_at_an_orderly_stop(disk: Path) -> None:
+    """The reserve may be used for the moment: what is in the open file would be lost otherwise."""
+    home = disk / "box"
+    spool = open_spool(home, limits=LIMITS)
+    put(spool, RESULTS)
+    size = settled_size(home)
+    (disk / "filler").write_bytes(bytes(free(disk) - size - MIB // 2))
+    (home / "spool.db").unlink()
+    wait_until(lambda: missing(spool), 30, "the alert")
+    assert "no room" in missing(spool)[0]
+    spool.close()
+    spool = open_spool(home, boot="second", limits=LIMITS)
+    assert len(missing(spool)) == 2
+    assert (spool.status().results, spool.status().losses) == (RESULTS, 0)
+    spool.close()
+
+
 def test_a_copy_that_finds_no_room_after_all_is_told_of_and_goes(disk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """There was room when it was looked at, and something else has taken it since."""
     monkeypatch.setattr(spool_module, "RETRY_S", 0.02)
     home = disk / "box"
     spool = open_spool(home, limits=LIMITS)
     put(spool, RESULTS)
-    size = (home / "spool.db").stat().st_size
+    size = settled_size(home)
     filler = disk / "filler"
     filler.write_bytes(bytes(free(disk) - size))
     with monkeypatch.context() as patch:
