@@ -12,7 +12,7 @@ from pathlib import Path
 from msgspec import structs
 
 from edge_runtime.awake import AwakeClock
-from edge_runtime.config import CONFIG_NAME, EdgeConfig, parse_config, read_config, require_parseable
+from edge_runtime.config import CONFIG_NAME, EdgeConfig, parse_config, require_parseable
 from edge_runtime.configuring import versions
 from edge_runtime.configuring.hidden import reveal
 from edge_runtime.configuring.store import find_config
@@ -21,15 +21,13 @@ from edge_runtime.contracts.config_errors import ConfigMoved
 from edge_runtime.contracts.configuring import ConfigChange, ConfigHistory, ConfigOrigin, ConfigReturn
 from edge_runtime.contracts.errors import BoxBusy, BoxRefused, ConfigInvalid, LinesideError, NotFound
 from edge_runtime.contracts.status import ConfigStatus
+from edge_runtime.service.config_file import ConfigFile
 from edge_runtime.service.config_parts import Parts, named, problem_of
 from edge_runtime.service.config_record import ConfigRecord
 from edge_runtime.service.crashes import RETURNS_AFTER, Crash
 from edge_runtime.sources import check_pipelines
 from edge_runtime.toml_lines import with_name
-from edge_runtime.update.durable import write_durably
 
-LOOK_EVERY_S = 2.0
-"""How often it is looked whether somebody edited the file by hand."""
 EDITED_MEANWHILE = f"{CONFIG_NAME} was edited on the box meanwhile, and nobody's work is overwritten."
 BEFORE_RUNS = "The version that was in force before runs."
 OTHERS_RUN = "The other sections run."
@@ -60,7 +58,7 @@ class Configuration:
     """
 
     def __init__(self, home: Path) -> None:
-        self._path, self._record = home / CONFIG_NAME, ConfigRecord(home)
+        self._file, self._record = ConfigFile(home / CONFIG_NAME), ConfigRecord(home)
         self._box: Parts | None = None
         self._lock = threading.Lock()
         self.found = find_config(home)
@@ -73,10 +71,7 @@ class Configuration:
         self._opening = ""
         self._opened = self._reached = False
         """Since the trial began."""
-        self._next_look, self._clock = 0.0, AwakeClock()
-        self._looked: tuple[int, int, int] | None = None
-        self._missed = False
-        """The file was not there when it was looked at last."""
+        self._clock = AwakeClock()
         self.interrupted = False
         """The life before this one ended with a configuration on trial."""
 
@@ -88,7 +83,7 @@ class Configuration:
         self.interrupted = trial is not None
         if self.found.lost:
             history = versions.give_up(before, versions.CUT_DURING_TRIAL)
-            self._around.put_back(self._path, self.found.text, digest)
+            self._around.put_back(self._file.path, self.found.text, digest)
         elif self.found.problem:
             history = versions.give_up(before, versions.CUT_DURING_TRIAL)
             self._around.alert("config.invalid", f"{self.found.problem} {BEFORE_RUNS}")
@@ -131,7 +126,7 @@ class Configuration:
         try:
             # What somebody edited meanwhile stays: it does not run, and waits to be corrected.
             if self.digest(self.text()) == bad.digest:
-                write_durably(self._path, [self.found.text], mode=0o600)
+                self._file.write(self.found.text)
         except (LinesideError, OSError) as error:
             _log.error("%s is not written, and the configuration of before runs all the same: %s", CONFIG_NAME, error)
         self._record.save(history)
@@ -167,10 +162,7 @@ class Configuration:
 
         :raises ConfigInvalid: it is gone, or cannot be read.
         """
-        try:
-            return read_config(self._path)
-        except NotFound as error:
-            raise ConfigInvalid(f"There is no {CONFIG_NAME} any more on this box.") from error
+        return self._file.text()
 
     def text_of(self, number: int) -> bytes:
         """:raises NotFound: there is no such version any more."""
@@ -226,7 +218,7 @@ class Configuration:
                 )
             in_force = self.history.in_state("in-force")
             waits = in_force is None or in_force.digest != self.digest(before.encode())
-            write_durably(self._path, [text.encode()], mode=0o600)
+            self._file.write(text.encode())
             self.current = structs.replace(self.current, name=name)
             self._record.save(self._added(self.history, text.encode(), origin="renamed", waits=waits))
 
@@ -250,7 +242,8 @@ class Configuration:
         """Call a few times a second, from one thread."""
         with self._lock:
             if (trying := self._trying) is None:
-                self._look()
+                # An edit counts from the next start, or once it is sent from a desktop.
+                self._file.look(changed=self._heed, gone=self._put_back)
             elif trying.trial is None:
                 self._try(trying)
             else:
@@ -343,7 +336,7 @@ class Configuration:
             if self.digest(self.text()) != trying.base:
                 self._give_up(trying, EDITED_MEANWHILE)
                 return
-            write_durably(self._path, [trying.text], mode=0o600)
+            self._file.write(trying.text)
         except (LinesideError, OSError) as error:
             self._give_up(trying, f"It could not be written to {CONFIG_NAME}: {error}")
             return
@@ -365,31 +358,12 @@ class Configuration:
         self._around.apply(trying.config, trying.before)
         self._around.changed()
 
-    def _look(self) -> None:
-        """Whether somebody edited the file: it counts from the next start, or once it is sent from a desktop."""
-        if time.monotonic() < self._next_look:
-            return
-        self._next_look = time.monotonic() + LOOK_EVERY_S
-        missed, self._missed = self._missed, False
-        try:
-            found = self._path.stat()
-            looked = found.st_mtime_ns, found.st_ino, found.st_size
-            if looked == self._looked:
-                return
-            body = self.text()
-        except FileNotFoundError:
-            # An editor may just be about to put another one there.
-            self._missed = True
-            in_force = self.history.in_state("in-force")
-            if missed and in_force is not None:
-                with suppress(NotFound):
-                    self._around.put_back(self._path, self._record.text_of(in_force.number), in_force.digest)
-            return
-        except (LinesideError, OSError):
-            # Being written just now: what runs does not need it.
-            return
-        self._looked = looked
-        self._heed(body)
+    def _put_back(self) -> None:
+        """The file is gone: what is in force is written anew."""
+        in_force = self.history.in_state("in-force")
+        if in_force is not None:
+            with suppress(NotFound):
+                self._around.put_back(self._file.path, self._record.text_of(in_force.number), in_force.digest)
 
     def _heed(self, body: bytes) -> None:
         """Keep what stands in the file where that is news: somebody edited it."""

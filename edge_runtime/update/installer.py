@@ -10,21 +10,16 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edge_runtime.contracts.errors import (
-    BoxRefused,
-    BundleTampered,
-    LinesideError,
-    NotFound,
-    ProbeFailed,
-)
+from edge_runtime.contracts.errors import BoxRefused, LinesideError, NotFound, ProbeFailed
 from edge_runtime.contracts.status import ProbeReport, SlotState, SlotStatus, TrialReport
 from edge_runtime.update import slots as machine
-from edge_runtime.update.bundle import Bundle, check_copy, read_bundle
-from edge_runtime.update.durable import file_digest, make_folder, read_chunks, remove_unfinished, write_durably
+from edge_runtime.update.bundle import Bundle
 from edge_runtime.update.inbox import Inbox
 from edge_runtime.update.probe import probe
+from edge_runtime.update.refusing import refuse, stage
 from edge_runtime.update.root_store import RootStore
 from edge_runtime.update.roots import read_root
+from edge_runtime.update.slot_files import SlotFiles
 from edge_runtime.update.slot_store import SlotStore, looked_into
 from edge_runtime.update.slots import Accepted, SlotName, SlotTable, TrustFloor
 from edge_runtime.update.trial import Trial, Verdict
@@ -50,8 +45,7 @@ class Installer:
     def __init__(
         self, home: Path, *, inbox: Inbox, now_ms: Callable[[], int], trial_frames: int, trial_seconds: float
     ) -> None:
-        self._folder = home / "slots"
-        make_folder(self._folder)
+        self._files = SlotFiles(home / "slots")
         self._inbox = inbox
         self._now_ms = now_ms
         self._trial_frames = trial_frames
@@ -65,7 +59,6 @@ class Installer:
         self._lock = threading.RLock()
         self._installing = threading.Lock()
         self._trial: Trial | None = None
-        self._loaded: tuple[str, Bundle] | None = None
 
     def recover(self, ended: str = machine.CUT_DURING_TRIAL) -> list[str]:
         """Call once at start: what a power cut interrupted is undone, and the committed model's file is checked.
@@ -75,7 +68,7 @@ class Installer:
         """
         damaged = []
         with self._lock:
-            remove_unfinished(self._folder)
+            self._files.tidy()
             self._trial = None
             recovered = self._attributed(machine.recover(self._table, ended))
             if recovered is not self._table:
@@ -87,7 +80,7 @@ class Installer:
                         self._inbox.discard(slot.file)
             while self._table.committed is not None:
                 try:
-                    self._read_slot(self._table.committed)
+                    self._files.read(self._table, self._table.committed)
                     break
                 except LinesideError as error:
                     log.error("the committed model is damaged: %s", error)
@@ -139,7 +132,7 @@ class Installer:
         """
         with self._lock:
             where = self._table.active
-            return self._read_slot(where) if where else None
+            return self._files.read(self._table, where) if where else None
 
     def check_committed(self) -> bool | None:
         """Read the committed model's file again: is it what was installed? None where there is none."""
@@ -147,7 +140,7 @@ class Installer:
         if table.committed is None:
             return None
         try:
-            self._read_file(table, table.committed)
+            self._files.check(table, table.committed)
         except (LinesideError, OSError):
             return False
         return True
@@ -236,17 +229,16 @@ class Installer:
             )
         delivered = self._inbox.path(verified.sha256)
         with self._lock:
-            self._save(_stage(self._table, verified))
+            self._save(stage(self._table, verified))
             where = self._candidate()
-        write_durably(self._path(where), read_chunks(delivered))
-        bundle = check_copy(self._path(where), verified)
+        bundle = self._files.put(where, delivered, verified)
         with self._lock:
             self._save(
                 machine.verify(
                     self._table, file=verified.sha256, bundle=bundle.id, release=verified.release, trust=verified.trust
                 )
             )
-        report = probe(self._path(where))
+        report = probe(self._files.path(where))
         if not report.passed:
             with self._lock:
                 self._save(machine.reject(self._table, "; ".join(report.reasons), probe=report))
@@ -308,7 +300,7 @@ class Installer:
         except machine.SlotRule as error:
             raise NotFound(f"There is no earlier model to go back to: {error}.") from error
         if reverted.committed:
-            self._read_file(reverted, reverted.committed)
+            self._files.check(reverted, reverted.committed)
         return reverted
 
     def withdraw(self, bundle: str, reason: str) -> bool:
@@ -370,50 +362,18 @@ class Installer:
         """Leave the reason where the desktop looks for it; the model that answers is not touched."""
         with self._lock:
             self._trial = None
-            if self._table.candidate is not None:
-                rejected = machine.reject(self._table, reason)
-            elif self._told_already(target):
+            rejected = refuse(self._table, target, verified, reason)
+            if rejected is None:
                 return
-            elif verified is not None:
-                rejected = machine.reject(_stage(self._table, verified), reason)
-            else:
-                name, _, version = target.removesuffix(".bundle").rpartition("/")[2].rpartition("-")
-                staged = machine.stage(self._table, target=target[:200], name=name[:64], version=version[:20])
-                rejected = machine.reject(staged, reason)
             # In memory first: on a full disk too the next installation must find the slot free.
             self._table = rejected
             self._store.save(rejected)
-
-    def _told_already(self, target: str) -> bool:
-        """A slot says already that this target runs, was rolled back, or (a moment ago) did not pass the sandbox."""
-        told = ("ROLLED_BACK", "COMMITTED")
-        return any(
-            slot.target == target and (slot.state in told or (slot.state == "REJECTED" and slot.probe is not None))
-            for slot in (self._table.a, self._table.b)
-        )
-
-    def _read_slot(self, where: SlotName) -> Bundle:
-        digest = self._table.slot(where).file
-        if self._loaded and self._loaded[0] == digest:
-            return self._loaded[1]
-        bundle = self._read_file(self._table, where)
-        self._loaded = (digest or "", bundle)
-        return bundle
-
-    def _read_file(self, table: SlotTable, where: SlotName) -> Bundle:
-        path = self._path(where)
-        if not path.is_file() or file_digest(path) != table.slot(where).file:
-            raise BundleTampered(f"The model file in slot {where} is not the one that was installed.")
-        return read_bundle(path)
 
     def _candidate(self) -> SlotName:
         candidate = self._table.candidate
         if candidate is None:
             raise machine.SlotRule("no installation is under way")
         return candidate
-
-    def _path(self, where: SlotName) -> Path:
-        return self._folder / f"{where}.bundle"
 
     def _save(self, table: SlotTable) -> None:
         self._store.save(table)
@@ -426,14 +386,3 @@ class Installer:
             self._store.save(table)
         except LinesideError as error:
             log.error("the slots could not be written: %s", error)
-
-
-def _stage(table: SlotTable, verified: VerifiedTarget) -> SlotTable:
-    return machine.stage(
-        table,
-        target=verified.target,
-        name=verified.model_name,
-        version=verified.version,
-        bundle=verified.bundle,
-        release=verified.release,
-    )

@@ -14,7 +14,7 @@ from unittest.mock import patch
 
 from edge_runtime.configuring import store, trial
 from edge_runtime.contracts.configuring import ConfigChange, ConfigHistory
-from edge_runtime.service import configuration, daemon
+from edge_runtime.service import config_file, daemon
 from edge_runtime.service.configuration import Configuration
 from edge_runtime.update.durable import write_durably
 from tests.fakes.power_cut import cut_the_power
@@ -54,7 +54,7 @@ def main(home: Path, step: int, moment: str) -> int:
             # From here on for good: the last steps are written by the trial.
             write = dying_writer(step, moment)
             patch.object(store, "write_durably", write).start()
-            patch.object(configuration, "write_durably", write).start()
+            patch.object(config_file, "write_durably", write).start()
         return change(self, asked, who)
 
     with (

@@ -12,7 +12,7 @@ from typing import Any
 from unittest.mock import patch
 
 from edge_runtime.service import daemon
-from edge_runtime.update import installer as installer_module
+from edge_runtime.update import slot_files
 from edge_runtime.update.installer import Installer
 from edge_runtime.update.slot_store import SlotStore
 from tests.fakes.power_cut import Steps
@@ -25,7 +25,7 @@ def main(home: Path, step: int, moment: str) -> int:
     def counted(self: Installer, *arguments: Any, **named: Any) -> None:
         # From here on for good: the last steps are written by the frames of the trial.
         patch.object(SlotStore, "save", steps.around(SlotStore.save)).start()
-        with patch.object(installer_module, "write_durably", steps.around(steps.half_written)):
+        with patch.object(slot_files, "write_durably", steps.around(steps.half_written)):
             install(self, *arguments, **named)
 
     with patch.object(Installer, "install", counted):

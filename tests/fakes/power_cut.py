@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-from edge_runtime.update import installer as installer_module
+from edge_runtime.update import slot_files
 from edge_runtime.update.durable import write_durably
 from edge_runtime.update.inbox import Inbox
 from edge_runtime.update.installer import Installer
@@ -67,7 +67,7 @@ def main(home: Path, target: str, step: int, moment: str) -> None:
     box.recover()
     with (
         patch.object(SlotStore, "save", steps.around(SlotStore.save)),
-        patch.object(installer_module, "write_durably", steps.around(steps.half_written)),
+        patch.object(slot_files, "write_durably", steps.around(steps.half_written)),
     ):
         box.install(target, baseline=None)
         tried = box.active()
