@@ -19,6 +19,7 @@ def add_verb(topic: Topic) -> None:
     rehearse = topic.verb(
         "rehearse", _rehearse, "what a rollout would send, how long it takes and what would refuse it"
     )
+    rehearse.add_argument("model", help="beginning of the id, NAME@VERSION, or the version")
     add_plan_options(rehearse)
 
 
