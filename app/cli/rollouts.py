@@ -83,7 +83,7 @@ def _answer(session: Session, ctx: Context, rollout: Rollout) -> None:
     from app.usecases import boxes
     from app.usecases.rollout_conflicts import desktop_name
     from app.usecases.rollout_words import outlook
-    from app.usecases.subjects.finding import title_of
+    from app.usecases.subjects.finding import change_of, title_of
 
     known = {box.box: box for box in boxes.list_boxes(ctx)}
     seen = outlook(ctx, rollout)
@@ -103,6 +103,8 @@ def _answer(session: Session, ctx: Context, rollout: Rollout) -> None:
             ("cap", f"{text.size(cap)}/s" if cap else None),
         ]
     )
+    change = change_of(ctx, rollout)
+    lines += ["", *("  " + text.clean(line) for line in change.splitlines()), ""] if change is not None else []
     away = set(seen.away)
     lines += text.table(
         ("WAVE", "BOX", "STATE", "REASON"),
@@ -116,7 +118,7 @@ def _answer(session: Session, ctx: Context, rollout: Rollout) -> None:
             for part in rollout.boxes
         ],
     )
-    session.answer({"rollout": rollout, "outlook": seen}, lines)
+    session.answer({"rollout": rollout, "outlook": seen, "change": change}, lines)
 
 
 def _list(_arguments: argparse.Namespace, session: Session) -> None:

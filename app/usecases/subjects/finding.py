@@ -49,6 +49,15 @@ def is_here(ctx: Context, rollout: Rollout) -> bool:
     return row is not None and ctx.blobs.has(row["sha256"])
 
 
+def change_of(ctx: Context, rollout: Rollout) -> str | None:
+    """The fields that a configuration's rollout sets, as they were written; None of others, or if they are not here."""
+    if rollout.subject != "configuration":
+        return None
+    with suppress(NotFound, ObjectCorrupt):
+        return ctx.blobs.get(rollout.object or "").decode("utf-8", "replace")
+    return None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Named:
     """The subject of rollouts that a person means."""
