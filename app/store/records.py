@@ -27,6 +27,7 @@ VisitKind = Literal["begun", "note", "receipt", "ended"]
 Choice = Literal["offer-again", "offered", "hold", "blacklist"]
 """What a person decided about the subject of rollouts and a box; ``offered``: it was offered again since."""
 EVERY_BOX = "*"
+Signature = Annotated[str, Meta(pattern=r"^[0-9a-f]{128}\Z")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -246,6 +247,8 @@ class Rollout:
     """The file with it, of a configuration or a program; a model's stands in the library."""
     size: Count | None = None
     """Of that file, bytes."""
+    signature: Signature | None = None
+    """Of the desktop that started it, over the rollout and that file: an object store alone brings boxes nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -285,7 +288,6 @@ class Activity:
 
 
 VisitId = Annotated[str, Meta(pattern=r"^[0-9a-f]{16}-[0-9a-f]{16}\Z")]
-Signature = Annotated[str, Meta(pattern=r"^[0-9a-f]{128}\Z")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

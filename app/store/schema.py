@@ -370,10 +370,11 @@ def _transfers(database: sqlite_utils.Database) -> None:
 
 _SUBJECTS = (
     # What a rollout brings; a row of before, or of a desktop of before, means a model. object: the file with it, where
-    # the subject is none of the library.
+    # the subject is none of the library; signature: of the desktop that started it, over what it brings.
     "ALTER TABLE rollouts ADD COLUMN subject TEXT NOT NULL DEFAULT 'model'",
     "ALTER TABLE rollouts ADD COLUMN object TEXT",
     "ALTER TABLE rollouts ADD COLUMN size INTEGER",
+    "ALTER TABLE rollouts ADD COLUMN signature TEXT",
     # Of configurations: the box's number of the version that was in force at the start, and of the one that it tried.
     "ALTER TABLE rollout_boxes ADD COLUMN base INTEGER",
     "ALTER TABLE rollout_boxes ADD COLUMN mark INTEGER",

@@ -41,7 +41,7 @@ _BURST = (
 )
 _ROLLOUT = (
     *("model", "version", "state", "created_ms", "finished_ms", "reason", "plan", "replica", "stamp"),
-    *("subject", "object", "size"),
+    *("subject", "object", "size", "signature"),
 )
 _ROLLOUT_BOX = ("wave", "state", "reason", "updated_ms", "base", "mark")
 

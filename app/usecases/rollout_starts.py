@@ -21,6 +21,7 @@ from app.usecases import boxes
 from app.usecases.crew import side_by_side
 from app.usecases.rollouts import begin, boxes_of, first_row, must_be_free
 from app.usecases.subjects.finding import title_of
+from app.usecases.subjects.sealing import sealed
 from cloud_sync.release.plan import Plan
 from edge_runtime.contracts.errors import BundleBlacklisted
 
@@ -84,7 +85,7 @@ def _start(
     plan: Plan | None,
     bases: dict[str, int | None],
 ) -> Rollout:
-    rollout = Rollout(
+    bare = Rollout(
         rollout=str(uuid.uuid4()),
         model=key,
         version=version,
@@ -96,7 +97,7 @@ def _start(
         object=file[0],
         size=file[1],
     )
-    title = title_of(ctx, rollout)
+    rollout, title = sealed(ctx, bare), title_of(ctx, bare)
 
     def work(writer: Writer) -> Rollout:
         add_object(writer, *file, "bundle")

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from app.context import open_context
+from app.store import rollouts as rollout_store
+from app.store.objects import add_object
 from app.usecases import box_config, boxes, rollout_starts, rollouts
 from app.usecases.rollout_conflicts import list_conflicts, mend_records
 from app.usecases.rollout_runner import follow_rollout
@@ -64,3 +67,27 @@ def test_two_desktops_that_rolled_out_different_configurations_apart(plant: Roll
         assert plant.states(other, ctx) == {"press-1": "committed"}
     assert "thin = 5" in in_force(plant, "press-1")
     assert list_conflicts(plant.ctx) == [], "the first one was at its end when the second began"
+
+
+def test_a_rollout_that_only_the_object_store_knows_of_goes_nowhere(plant: RollingSite) -> None:
+    """Whoever can write there can make rows and files, but no signature of a desktop."""
+    plant.add_box("press-1")
+    second = plant.second_desktop()
+    started = rollout_starts.start_configuration(plant.ctx, CHANGE.format(3), waves=[["press-1"]])
+    body = CHANGE.format(9).encode()
+    digest = plant.ctx.blobs.put(body)
+    plant.ctx.database.write(lambda writer: add_object(writer, digest, len(body), "bundle"))
+    other = "00000000-0000-4000-8000-00000000000{}"
+    for wrong in (
+        replace(started, rollout=other.format(1)),
+        replace(started, rollout=other.format(2), signature=None),
+        replace(started, rollout=other.format(3), signature="0" * 128),
+        # The very one that a desktop started, with another file.
+        replace(started, model=digest, object=digest, size=len(body)),
+    ):
+        rollout_store.put_rollout(plant.ctx.database, wrong)
+        plant.exchange(second)
+        stopped = follow_rollout(second, wrong.rollout)
+        assert stopped.state == "stopped"
+        assert "No desktop that the site lists has started this rollout" in (stopped.reason or "")
+    assert "thin" not in in_force(plant, "press-1")

@@ -11,6 +11,7 @@ from app.store import rollouts as rollout_store
 from app.store.records import Rollout, SubjectKind
 from app.usecases import models
 from app.usecases.subjects.base import Subject
+from app.usecases.subjects.sealing import require_sealed
 from edge_runtime.contracts.errors import InputInvalid, NotFound, ObjectCorrupt
 
 if TYPE_CHECKING:
@@ -20,10 +21,13 @@ if TYPE_CHECKING:
 def find_subject(ctx: Context, rollout: Rollout) -> Subject | None:
     """What is to be brought; None until a sync has brought it to this desktop.
 
+    :raises TrustRefused: nobody of the site has started it.
     :raises EdgeBundleInvalid, InputInvalid: what came is not what it should be.
     """
     if not is_here(ctx, rollout):
         return None
+    if rollout.subject != "model":
+        require_sealed(ctx, rollout)
     with suppress(NotFound, ObjectCorrupt):
         match rollout.subject:
             case "model":

@@ -84,7 +84,7 @@ def test_a_row_of_a_desktop_of_before_is_a_models(desktops: Desktops) -> None:
 def _without_news(change: Change) -> Change:
     if change.body is None:
         return change
-    news = {"subject", "object", "size", "base", "mark"}
+    news = {"subject", "object", "size", "signature", "base", "mark"}
     body = {name: value for name, value in change.body.items() if name not in news}
     return replace(change, body=body)
 
