@@ -14,6 +14,7 @@ from app.__main__ import main
 from app.context import Context, open_context
 from app.usecases import boxes, rollout_decisions, rollout_starts, rollouts, sync
 from app.usecases.rollout_runner import Runner, follow_rollout
+from app.usecases.subject_rehearsal import rehearse_program
 from edge_runtime.contracts.errors import InputInvalid
 from edge_runtime.contracts.status import BoxStatus
 from tests.fakes.prepared_site import admitted
@@ -117,11 +118,16 @@ def test_a_program_that_the_canary_returns_from_stops_and_is_decided_about(
     bad = runtime_bundle(
         tmp_path / "bad", "1.1.0", built=BUILT + 100, changes={"edge_runtime/service/daemon.py": ENDS_IN_ITS_TRIAL}
     )
+    (rehearsed,) = rehearse_program(ctx, bad, waves=[["line-2"]]).boxes
+    assert (rehearsed.way, rehearsed.refusals) == ("whole", ())
+    assert rehearsed.bytes > 0
     started = rollout_starts.start_program(ctx, bad, waves=[["line-2"]])
     stopped = follow_rollout(ctx, started.rollout)
     assert (stopped.state, states(ctx, started.rollout)) == ("stopped", {"line-2": "rolled-back"})
     assert "it ended by itself" in (stopped.reason or "")
     assert status_of(ctx, "line-2").version == "1.0.0"
+    (rehearsed,) = rehearse_program(ctx, bad, waves=[["line-2"]]).boxes
+    assert [one.kind for one in rehearsed.refusals] == ["rolled-back"]
     rollout_decisions.decide(ctx, "line-2", "1.1.0", "offer-again")
     assert rollouts.get_rollout(ctx, started.rollout).state == "running"
     assert follow_rollout(ctx, started.rollout).state == "stopped", "one decision is good for one more try"

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from app.__main__ import main
+from app.fleet.config_change import with_change
 from app.usecases import box_config, boxes, rollout_decisions, rollout_starts, rollouts
 from app.usecases.rollout_runner import Runner, follow_rollout
 from edge_runtime.contracts.errors import BundleBlacklisted, ConfigInvalid, InputInvalid
@@ -159,3 +160,30 @@ def test_a_change_of_a_pipeline_that_a_box_has_not_fails_there(plant: RollingSit
     change = "[[pipeline]]\nname = 'oven'\nkeep_random = 0.5\n"
     started = rollout_starts.start_configuration(plant.ctx, change, waves=[["press-1"]])
     assert "This box has no pipeline called 'oven'" in (follow_rollout(plant.ctx, started.rollout).reason or "")
+
+
+def test_a_rehearsal_of_a_configuration_changes_nothing_and_says_what_stands_against_it(
+    plant: RollingSite, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("press-1", "press-2", "press-3", "press-4"):
+        plant.add_box(name)
+    before = {name: edge_toml(plant, name) for name in plant.boxes}
+    plant.boxes["press-3"].kill()
+    box_config.set_config(plant.ctx, "press-4", with_change(before["press-4"], CHANGE))
+    before["press-4"] = edge_toml(plant, "press-4")
+    rollout_starts.start_configuration(plant.ctx, "[drift]\nthin = 9\n", waves=[["press-2"]])
+    (tmp_path / "change.toml").write_text(CHANGE)
+    rehearse = ["rollouts", "rehearse", "--configuration", str(tmp_path / "change.toml")]
+    assert main([*rehearse, "--wave", ",".join(plant.boxes), "--home", str(plant.ctx.home), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)["rehearsal"]
+    told = {box["name"]: box for box in found["boxes"]}
+    assert {name: [one["kind"] for one in box["refusals"]] for name, box in told.items()} == {
+        "press-1": [],
+        "press-2": ["other-rollout"],
+        "press-3": [],
+        "press-4": [],
+    }
+    assert told["press-1"]["bytes"] == len(with_change(before["press-1"], CHANGE).encode())
+    assert told["press-3"]["problem"]
+    assert (told["press-4"]["way"], told["press-4"]["bytes"]) == ("there", 0)
+    assert {name: edge_toml(plant, name) for name in plant.boxes} == before

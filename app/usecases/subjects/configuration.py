@@ -6,8 +6,9 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from app.fleet.config_change import holds, require_change, with_change
+from app.fleet.delivery import Needed
 from app.store.records import Box, RolloutBox
-from app.usecases.box_config import read_from, require_base
+from app.usecases.box_config import BoxConfig, read_from, require_base
 from app.usecases.subjects.base import Found, Sent, Step
 from cloud_sync.release.plan import ON_BOX
 from edge_runtime.configuring.versions import CUT_DURING_TRIAL
@@ -83,8 +84,7 @@ class ConfigurationSubject:
                 hint=f"Look at it: `lineside boxes config {box.name} --history`. To change it all the same, offer it "
                 "again.",
             )
-        require_base(there, None)
-        toml = with_change(there.toml, self._change)
+        toml = self._changed(there)
         size = len(toml.encode())
         sent(0, size)
 
@@ -95,9 +95,18 @@ class ConfigurationSubject:
 
         return begin
 
+    def needs(self, box: Box, client: BoxClient) -> Needed:
+        """What bringing it takes; errors as :meth:`bring`, but for what moved since a start."""
+        size = len(self._changed(read_from(box, client)).encode())
+        return Needed(way="whole", sent=size, disk=2 * size)
+
     def withdraw(self, client: BoxClient, reason: str) -> bool:
         """A trial of a minute or so comes to its own end."""
         return False
+
+    def _changed(self, there: BoxConfig) -> str:
+        require_base(there, None)
+        return with_change(there.toml, self._change)
 
     def _version(self, client: BoxClient, history: ConfigHistory, part: RolloutBox) -> ConfigVersion | None:
         marked = history.version(part.mark) if part.mark is not None else None

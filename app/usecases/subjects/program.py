@@ -6,8 +6,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from app.fleet.delivery import Needed
 from app.fleet.edge_bundle import EdgeBundle, open_edge_bundle
-from app.fleet.runtime_bundle import digest_of, facts_of, pieces
+from app.fleet.runtime_bundle import Piece, digest_of, facts_of, pieces
 from app.store.records import Box, RolloutBox
 from app.usecases import runtime
 from app.usecases.subjects.base import Found, Sent, found_in
@@ -59,11 +60,7 @@ class ProgramSubject:
         self, box: Box, client: BoxClient, part: RolloutBox, *, again: bool, sent: Sent, caps: Sequence[RateCap]
     ) -> Callable[[], int | None]:
         """:raises RuntimeRefused, RuntimeNoLauncher, EdgeInstallUnsuitable: it would not take it; nothing was sent."""
-        status, there = runtime.ask_program(self._ctx, box, client)
-        lacks = runtime.lacking(client, pieces(self._bundle, there))
-        plan = runtime.make_plan(box, status, there, self._bundle, self._facts, lacks, again=again)
-        if plan.refusal:
-            raise RuntimeRefused(f"{box.name}: {plan.refusal}")
+        status, lacks, plan = self._planned(box, client, again=again)
         target = runtime.sign_program(self._ctx, box, client, self._bundle, self._facts, status)
         runtime.bring_pieces(client, self._bundle, lacks, plan.bytes, sent, caps)
 
@@ -71,6 +68,21 @@ class ProgramSubject:
             client.install_runtime(RuntimeRequest(target=target, again=again))
 
         return begin
+
+    def needs(self, box: Box, client: BoxClient) -> Needed:
+        """What bringing it takes; errors as :meth:`bring`."""
+        _status, lacks, plan = self._planned(box, client, again=True)
+        return Needed(way="whole" if lacks else "there", sent=plan.bytes, disk=2 * plan.bytes)
+
+    def _planned(
+        self, box: Box, client: BoxClient, *, again: bool
+    ) -> tuple[BoxStatus, list[tuple[Piece, int]], runtime.UpdatePlan]:
+        status, there = runtime.ask_program(self._ctx, box, client)
+        lacks = runtime.lacking(client, pieces(self._bundle, there))
+        plan = runtime.make_plan(box, status, there, self._bundle, self._facts, lacks, again=again)
+        if plan.refusal:
+            raise RuntimeRefused(f"{box.name}: {plan.refusal}")
+        return status, lacks, plan
 
     def withdraw(self, client: BoxClient, reason: str) -> bool:
         """A trial comes to its own end, whoever looks on."""
