@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING
 
 from app.cli import text
 from app.cli.commands import Topic
-from app.cli.rollout_options import add_plan_options, plan_of, waves_of
+from app.cli.rollout_options import (
+    add_plan_options,
+    add_subject_options,
+    plan_of,
+    require_one_subject,
+    waves_of,
+)
 from app.cli.session import Session
 from edge_runtime.contracts.text import counted
 
@@ -19,16 +25,30 @@ def add_verb(topic: Topic) -> None:
     rehearse = topic.verb(
         "rehearse", _rehearse, "what a rollout would send, how long it takes and what would refuse it"
     )
+    add_subject_options(rehearse)
     add_plan_options(rehearse)
 
 
 def _rehearse(arguments: argparse.Namespace, session: Session) -> None:
+    from app.usecases import subject_rehearsal
     from app.usecases.rehearsal import rehearse
+    from edge_runtime.config import read_config
 
+    require_one_subject(arguments)
     plan = plan_of(arguments)
     with session.open() as ctx, session.stoppable() as cancel:
-        waves = waves_of(ctx, arguments)
-        found = rehearse(ctx, arguments.model, waves=waves, plan=plan, progress=session.progress, cancel=cancel)
+        waves, progress = waves_of(ctx, arguments), session.progress
+        if arguments.configuration is not None:
+            change = read_config(arguments.configuration).decode()
+            found = subject_rehearsal.rehearse_configuration(
+                ctx, change, waves=waves, plan=plan, progress=progress, cancel=cancel
+            )
+        elif arguments.program is not None:
+            found = subject_rehearsal.rehearse_program(
+                ctx, arguments.program, waves=waves, plan=plan, progress=progress, cancel=cancel
+            )
+        else:
+            found = rehearse(ctx, arguments.model, waves=waves, plan=plan, progress=progress, cancel=cancel)
         session.answer({"rehearsal": found}, _lines(found))
 
 

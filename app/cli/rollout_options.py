@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edge_runtime.contracts.errors import InputInvalid
@@ -19,7 +20,6 @@ _SHARE = re.compile(r"(\d+(?:\.\d+)?)\s*%")
 
 def add_plan_options(parser: argparse.ArgumentParser) -> None:
     """Which boxes, in which order, and how it goes on from wave to wave."""
-    parser.add_argument("model", help="beginning of the id, NAME@VERSION, or the version")
     parser.add_argument(
         "--wave",
         action="append",
@@ -40,6 +40,26 @@ def add_plan_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--cap", metavar="RATE", help="bytes per second to all boxes together at most, such as 500k or 2M"
     )
+
+
+def add_subject_options(parser: argparse.ArgumentParser) -> None:
+    """What is brought: a model, or one of the others."""
+    parser.add_argument("model", nargs="?", help="beginning of the id, NAME@VERSION, or the version")
+    parser.add_argument(
+        "--configuration",
+        type=Path,
+        metavar="FILE",
+        help="in place of a model: the fields of edge.toml that are set, while each box keeps all else",
+    )
+    parser.add_argument(
+        "--program", type=Path, metavar="BUNDLE", help="in place of a model: an edge bundle, for the boxes' own program"
+    )
+
+
+def require_one_subject(arguments: argparse.Namespace) -> None:
+    """:raises InputInvalid: nothing is named that could be brought, or more than one thing."""
+    if sum(one is not None for one in (arguments.model, arguments.configuration, arguments.program)) != 1:
+        raise InputInvalid("Name what is rolled out: a MODEL, --configuration FILE or --program BUNDLE.")
 
 
 def waves_of(ctx: Context, arguments: argparse.Namespace) -> list[list[str]]:

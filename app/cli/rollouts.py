@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from app.cli import rehearsals, text
 from app.cli.commands import Topic, Topics
-from app.cli.rollout_options import add_plan_options, plan_of, waves_of
+from app.cli.rollout_options import add_plan_options, add_subject_options, plan_of, require_one_subject, waves_of
 from app.cli.session import Columns, Session
 from edge_runtime.contracts.errors import Cancelled, InputInvalid
 from edge_runtime.contracts.text import counted
@@ -17,13 +17,15 @@ if TYPE_CHECKING:
     from app.context import Context
     from app.store.records import BundleDecision, Rollout
     from app.usecases.rollout_conflicts import Conflict
+    from cloud_sync.release.plan import Plan
 
 
 def register(topics: Topics, everywhere: argparse.ArgumentParser) -> None:
-    topic = Topic(topics, everywhere, "rollouts", "releases on their staged way onto boxes")
+    topic = Topic(topics, everywhere, "rollouts", "models, configurations and programs on their staged way onto boxes")
     topic.verb("list", _list, "rollouts, newest first")
     _one(topic.verb("show", _show, "one rollout, box by box, and what it waits for"))
-    start = topic.verb("start", _start, "offer a released model to boxes, a canary first and then wave by wave")
+    start = topic.verb("start", _start, "offer a released model, a configuration or a program to boxes, wave by wave")
+    add_subject_options(start)
     add_plan_options(start)
     start.add_argument("--follow", action="store_true", help="wait until it is done")
     rehearsals.add_verb(topic)
@@ -33,10 +35,15 @@ def register(topics: Topics, everywhere: argparse.ArgumentParser) -> None:
     abort = topic.verb("abort", _abort, "end it: boxes on trial return, those that committed it keep it")
     _one(abort)
     abort.add_argument("--reason", default="aborted by hand", help="for the record")
-    topic.verb("conflicts", _conflicts, "boxes that two desktops promised different models while apart")
-    decide = topic.verb("decide", _decide, "after a box went back by itself: what becomes of the bundle there")
+    topic.verb("conflicts", _conflicts, "boxes that two desktops promised different things while apart")
+    decide = topic.verb("decide", _decide, "after a box went back by itself: what is to become of it there")
     decide.add_argument("box", help="name or id")
-    decide.add_argument("model", help="beginning of the id, NAME@VERSION, or the version")
+    decide.add_argument(
+        "model",
+        metavar="subject",
+        help="a model: beginning of the id, NAME@VERSION, or the version; a configuration or a program that was rolled "
+        "out: beginning of its id, or the version",
+    )
     decide.add_argument(
         "choice",
         choices=("offer-again", "hold", "blacklist"),
@@ -45,7 +52,9 @@ def register(topics: Topics, everywhere: argparse.ArgumentParser) -> None:
     )
     decide.add_argument("--reason", help="for the record")
     decide.add_argument("--yes", action="store_true", help="do not ask before a bundle is blacklisted")
-    topic.verb("decisions", _decisions, "what was decided about bundles and boxes, newest first")
+    topic.verb(
+        "decisions", _decisions, "what was decided about models, configurations, programs and boxes, newest first"
+    )
 
 
 def _one(parser: argparse.ArgumentParser) -> None:
@@ -54,6 +63,7 @@ def _one(parser: argparse.ArgumentParser) -> None:
 
 _BRIEF: Columns[Rollout] = {
     "ROLLOUT": lambda rollout: text.short(rollout.rollout),
+    "WHAT": lambda rollout: rollout.subject,
     "VERSION": lambda rollout: rollout.version,
     "STATE": lambda rollout: rollout.state,
     "COMMITTED": lambda rollout: f"{sum(b.state == 'committed' for b in rollout.boxes)} of {len(rollout.boxes)}",
@@ -63,7 +73,7 @@ _BRIEF: Columns[Rollout] = {
 _CONFLICTS: Columns[Conflict] = {
     "BOX": lambda one: one.name,
     "ROLLOUT": lambda one: text.short(one.rollout),
-    "MODEL": lambda one: one.model,
+    "WHAT": lambda one: one.model,
     "WHEN": lambda one: text.moment(one.updated_ms),
     "WHY": lambda one: one.reason,
 }
@@ -73,6 +83,7 @@ def _answer(session: Session, ctx: Context, rollout: Rollout) -> None:
     from app.usecases import boxes
     from app.usecases.rollout_conflicts import desktop_name
     from app.usecases.rollout_words import outlook
+    from app.usecases.subjects.finding import change_of, title_of
 
     known = {box.box: box for box in boxes.list_boxes(ctx)}
     seen = outlook(ctx, rollout)
@@ -81,7 +92,7 @@ def _answer(session: Session, ctx: Context, rollout: Rollout) -> None:
     lines = text.facts(
         [
             ("rollout", rollout.rollout),
-            ("model", f"{text.short(rollout.model)} {rollout.version}"),
+            (rollout.subject, f"{text.short(rollout.model)} {title_of(ctx, rollout)}"),
             ("state", rollout.state),
             ("reason", rollout.reason),
             ("waits", f"{seen.words}{rests}" if seen.words else None),
@@ -92,6 +103,8 @@ def _answer(session: Session, ctx: Context, rollout: Rollout) -> None:
             ("cap", f"{text.size(cap)}/s" if cap else None),
         ]
     )
+    change = change_of(ctx, rollout)
+    lines += ["", *("  " + text.clean(line) for line in change.splitlines()), ""] if change is not None else []
     away = set(seen.away)
     lines += text.table(
         ("WAVE", "BOX", "STATE", "REASON"),
@@ -105,7 +118,7 @@ def _answer(session: Session, ctx: Context, rollout: Rollout) -> None:
             for part in rollout.boxes
         ],
     )
-    session.answer({"rollout": rollout, "outlook": seen}, lines)
+    session.answer({"rollout": rollout, "outlook": seen, "change": change}, lines)
 
 
 def _list(_arguments: argparse.Namespace, session: Session) -> None:
@@ -128,15 +141,27 @@ def _show(arguments: argparse.Namespace, session: Session) -> None:
 
 
 def _start(arguments: argparse.Namespace, session: Session) -> None:
-    from app.usecases import rollouts
     from app.usecases.rollout_runner import follow_rollout
 
+    require_one_subject(arguments)
     plan = plan_of(arguments)
     with session.open() as ctx, session.stoppable() as cancel:
-        rollout = rollouts.start_rollout(ctx, arguments.model, waves=waves_of(ctx, arguments), plan=plan)
+        rollout = _begun(ctx, arguments, waves_of(ctx, arguments), plan)
         if arguments.follow:
             rollout = follow_rollout(ctx, rollout.rollout, progress=session.progress, cancel=cancel)
         _answer(session, ctx, rollout)
+
+
+def _begun(ctx: Context, arguments: argparse.Namespace, waves: list[list[str]], plan: Plan) -> Rollout:
+    from app.usecases import rollout_starts, rollouts
+    from edge_runtime.config import read_config
+
+    if arguments.configuration is not None:
+        change = read_config(arguments.configuration).decode()
+        return rollout_starts.start_configuration(ctx, change, waves=waves, plan=plan)
+    if arguments.program is not None:
+        return rollout_starts.start_program(ctx, arguments.program, waves=waves, plan=plan)
+    return rollouts.start_rollout(ctx, arguments.model, waves=waves, plan=plan)
 
 
 def _follow(arguments: argparse.Namespace, session: Session) -> None:
@@ -177,7 +202,7 @@ def _conflicts(_arguments: argparse.Namespace, session: Session) -> None:
 
     with session.open() as ctx:
         mend_records(ctx)
-        empty = "No box was promised different models by two desktops."
+        empty = "No box was promised different things by two desktops."
         session.rows("conflicts", list_conflicts(ctx), _CONFLICTS, empty=empty)
 
 
@@ -192,7 +217,7 @@ def _decide(arguments: argparse.Namespace, session: Session) -> None:
         decision = decide(ctx, arguments.box, arguments.model, arguments.choice, arguments.reason)
         lines = [f"{decision.choice}: {MEANS[decision.choice]}"]
         if running:
-            lines.append(f"It runs on {names}: `lineside boxes rollback BOX --reason …` for each, or roll out another.")
+            lines.append(f"It runs on {names}, and goes on until each is sent back, or another is rolled out.")
         session.answer({"decision": decision, "runs_on": [box.box for box in running]}, lines)
 
 
@@ -213,14 +238,15 @@ def _ask_before_blacklist(names: str) -> None:
 
 
 def _decisions(_arguments: argparse.Namespace, session: Session) -> None:
-    from app.usecases import boxes, models, rollout_decisions
+    from app.usecases import boxes, rollout_decisions, rollouts
+    from app.usecases.subjects.finding import title_of, titles_of
 
     with session.open() as ctx:
         names = {box.box: box.name for box in boxes.list_boxes(ctx)}
-        titles = {model.model: f"{model.name} {model.version}" for model in models.list_models(ctx)}
+        titles = {one.model: title_of(ctx, one) for one in rollouts.list_rollouts(ctx)} | titles_of(ctx)
         columns: Columns[BundleDecision] = {
             "BOX": lambda one: "every box" if one.box == "*" else names.get(one.box, text.short(one.box)),
-            "MODEL": lambda one: titles.get(one.bundle, text.short(one.bundle)),
+            "WHAT": lambda one: titles.get(one.bundle, text.short(one.bundle)),
             "DECISION": lambda one: one.choice,
             "WHO": lambda one: one.who,
             "WHEN": lambda one: text.moment(one.decided_ms),

@@ -123,7 +123,9 @@ def _proof(row: Row) -> None:
 def _rollout(row: Row) -> None:
     if not _ROLLOUT.fullmatch(str(row.get("rollout"))):
         raise InputInvalid(f"The journal's rollout {str(row.get('rollout'))[:80]!r} is none.")
-    _digest(row, "model")
+    _digest(row, "model", *(["object"] if row.get("object") is not None else []))
+    if row.get("subject", "model") != "model" and (row.get("object") is None or row.get("size") is None):
+        raise InputInvalid("The journal has a rollout of nothing.")
     plan = wire.decode(row.get("plan") or "{}", Plan, what="journal's plan")
     parse_stamp(row.get("stamp") or FIRST_STAMP)
     wire.from_dict({**row, "boxes": [], "plan": wire.to_dict(plan)}, Rollout, what="journal's rollout")

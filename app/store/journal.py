@@ -306,6 +306,8 @@ def _expect_files(writer: Writer, table: str, row: dict[str, Any]) -> None:
             )
         case "models":
             expect_object(writer, str(row["sha256"]), int(row["size"]), "bundle")
+        case "rollouts" if row.get("object"):
+            expect_object(writer, str(row["object"]), int(row["size"]), "bundle")
         case "datasets":
             expect_object(writer, str(row["dataset"]), int(row["size"]), "dataset")
 

@@ -13,7 +13,7 @@ from msgspec import Meta
 from cloud_sync.bursts.machine import State as BurstState
 from cloud_sync.release.plan import BoxState, Plan
 from edge_runtime.contracts.manifest import GateReport
-from edge_runtime.contracts.rows import Digest
+from edge_runtime.contracts.rows import Count, Digest
 from edge_runtime.contracts.status import BoxStatus, ProbeReport
 
 T = TypeVar("T")
@@ -21,10 +21,13 @@ T = TypeVar("T")
 ModelState = Literal["candidate", "gated", "refused", "released"]
 RolloutState = Literal["running", "paused", "done", "stopped", "aborted"]
 RolloutBoxState = BoxState
+SubjectKind = Literal["model", "configuration", "program"]
+"""What a rollout brings."""
 VisitKind = Literal["begun", "note", "receipt", "ended"]
 Choice = Literal["offer-again", "offered", "hold", "blacklist"]
-"""What a person decided about a bundle and a box; ``offered``: it was offered again since."""
+"""What a person decided about the subject of rollouts and a box; ``offered``: it was offered again since."""
 EVERY_BOX = "*"
+Signature = Annotated[str, Meta(pattern=r"^[0-9a-f]{128}\Z")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -214,15 +217,20 @@ class RolloutBox:
     state: RolloutBoxState
     reason: str | None = None
     updated_ms: int = 0
+    base: Count | None = None
+    """Of a configuration: the box's number of the version that was in force there at the start, as far as is known."""
+    mark: Count | None = None
+    """Of a configuration: the box's number of the version that it tried."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rollout:
-    """A release on its staged way onto boxes; the lowest wave is the canary."""
+    """A model, a configuration or a program on its staged way onto boxes; the lowest wave is the canary."""
 
     rollout: str
     """UUID4."""
     model: str
+    """By which the subject is known: bundle id, sha256 of what a configuration changes, or of a program's manifest."""
     version: str
     state: RolloutState
     created_ms: int
@@ -234,11 +242,18 @@ class Rollout:
     """The desktop that started it."""
     stamp: str = ""
     """Of that desktop's hybrid clock, when it started it."""
+    subject: SubjectKind = "model"
+    object: Digest | None = None
+    """The file with it, of a configuration or a program; a model's stands in the library."""
+    size: Count | None = None
+    """Of that file, bytes."""
+    signature: Signature | None = None
+    """Of the desktop that started it, over the rollout and that file: an object store alone brings boxes nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BundleDecision:
-    """What a person decided about a bundle on one box, or on :data:`EVERY_BOX`."""
+    """What a person decided about the subject of rollouts on one box, or on :data:`EVERY_BOX`."""
 
     box: str
     bundle: str
@@ -246,6 +261,7 @@ class BundleDecision:
     reason: str
     who: str
     decided_ms: int
+    subject: SubjectKind = "model"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -272,7 +288,6 @@ class Activity:
 
 
 VisitId = Annotated[str, Meta(pattern=r"^[0-9a-f]{16}-[0-9a-f]{16}\Z")]
-Signature = Annotated[str, Meta(pattern=r"^[0-9a-f]{128}\Z")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

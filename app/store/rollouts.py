@@ -62,16 +62,20 @@ def move_box(
     reason: str | None,
     *,
     out_of: Iterable[RolloutBoxState],
+    mark: int | None = None,
 ) -> bool:
     """Change a box's state where it is in one of ``out_of``; False where it is not. The time is that of the change of
     state, and a reason alone does not renew it.
+
+    :param mark: see :class:`RolloutBox`; None leaves what is there.
     """
     row = writer.execute("SELECT * FROM rollout_boxes WHERE rollout = ? AND box = ?", (rollout, box)).fetchone()
     if row is None or row["state"] not in out_of:
         return False
-    if (row["state"], row["reason"]) != (to, reason):
+    now = {"state": to, "reason": reason, "mark": row["mark"] if mark is None else mark}
+    if any(row[column] != value for column, value in now.items()):
         updated_ms = row["updated_ms"] if row["state"] == to else writer.now_ms
-        writer.upsert("rollout_boxes", {**dict(row), "state": to, "reason": reason, "updated_ms": updated_ms})
+        writer.upsert("rollout_boxes", {**dict(row), **now, "updated_ms": updated_ms})
         writer.touch("rollouts", rollout)
     return True
 

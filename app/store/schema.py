@@ -368,6 +368,25 @@ def _transfers(database: sqlite_utils.Database) -> None:
         database.execute(statement)
 
 
+_SUBJECTS = (
+    # What a rollout brings; a row of before, or of a desktop of before, means a model. object: the file with it, where
+    # the subject is none of the library; signature: of the desktop that started it, over what it brings.
+    "ALTER TABLE rollouts ADD COLUMN subject TEXT NOT NULL DEFAULT 'model'",
+    "ALTER TABLE rollouts ADD COLUMN object TEXT",
+    "ALTER TABLE rollouts ADD COLUMN size INTEGER",
+    "ALTER TABLE rollouts ADD COLUMN signature TEXT",
+    # Of configurations: the box's number of the version that was in force at the start, and of the one that it tried.
+    "ALTER TABLE rollout_boxes ADD COLUMN base INTEGER",
+    "ALTER TABLE rollout_boxes ADD COLUMN mark INTEGER",
+    "ALTER TABLE decisions ADD COLUMN subject TEXT NOT NULL DEFAULT 'model'",
+)
+
+
+def _subjects(database: sqlite_utils.Database) -> None:
+    for statement in _SUBJECTS:
+        database.execute(statement)
+
+
 STEPS = (
     Step("0001_foundation", _foundation),
     Step("0002_more_streams", _more_streams),
@@ -381,4 +400,5 @@ STEPS = (
     Step("0010_metrics", _metrics),
     Step("0011_dots", _dots),
     Step("0012_transfers", _transfers),
+    Step("0013_subjects", _subjects),
 )

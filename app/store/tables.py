@@ -39,6 +39,11 @@ _BURST = (
     *("recipe", "host", "dataset", "base_model", "state", "created_ms", "deadline_ms", "cap_usd", "cost_usd"),
     *("worst_case_usd", "attempt", "started_ms", "finished_ms", "message", "model"),
 )
+_ROLLOUT = (
+    *("model", "version", "state", "created_ms", "finished_ms", "reason", "plan", "replica", "stamp"),
+    *("subject", "object", "size", "signature"),
+)
+_ROLLOUT_BOX = ("wave", "state", "reason", "updated_ms", "base", "mark")
 
 
 TABLES: Mapping[str, Table] = {
@@ -72,23 +77,23 @@ TABLES: Mapping[str, Table] = {
     # Intent alone: how far each box has come is a row of its own, so that no desktop overwrites another's boxes.
     "rollouts": Table(
         ("rollout",),
-        ("model", "version", "state", "created_ms", "finished_ms", "reason", "plan", "replica", "stamp"),
+        _ROLLOUT,
         synced=True,
-        quiet=frozenset({"model", "version", "created_ms", "finished_ms", "reason", "replica", "stamp"}),
+        quiet=frozenset(_ROLLOUT) - {"state", "plan"},
     ),
     # Every desktop mends these rows to what the boxes say: app.usecases.rollout_conflicts.
     "rollout_boxes": Table(
         ("rollout", "box"),
-        ("wave", "state", "reason", "updated_ms"),
+        _ROLLOUT_BOX,
         synced=True,
-        quiet=frozenset({"wave", "state", "reason", "updated_ms"}),
+        quiet=frozenset(_ROLLOUT_BOX),
     ),
     "box_labels": Table(("box", "label"), synced=True, deletable=True),
     "decisions": Table(
         ("box", "bundle"),
-        ("choice", "reason", "who", "decided_ms"),
+        ("choice", "reason", "who", "decided_ms", "subject"),
         synced=True,
-        quiet=frozenset({"reason", "who", "decided_ms"}),
+        quiet=frozenset({"reason", "who", "decided_ms", "subject"}),
     ),
     "alerts": Table(
         ("box", "boot", "seq"), ("at_ms", "kind", "message", "pipeline", "model", "facts"), synced=True, fact=True

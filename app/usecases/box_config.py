@@ -80,7 +80,7 @@ def read_config(ctx: Context, name: str, version: int | None = None) -> BoxConfi
     """
     box = get_box(ctx, name)
     with connect(ctx, box) as client:
-        return _read(box, client, version)
+        return read_from(box, client, version)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,9 +120,9 @@ def begin_set(ctx: Context, name: str, toml: str, *, base: str | None = None) ->
     """
     box = get_box(ctx, name)
     with connect(ctx, box) as client:
-        there = _read(box, client)
+        there = read_from(box, client)
         _require_text(toml)
-        _require_base(there, base)
+        require_base(there, base)
         asked = client.set_config(ConfigChange(toml=toml, base=there.digest))
     return Begun(box=box, history=asked, places=_places(box, there.toml, toml))
 
@@ -149,8 +149,8 @@ def begin_return(ctx: Context, name: str, version: int | None = None, *, base: s
     """As :func:`go_back`, without the wait."""
     box = get_box(ctx, name)
     with connect(ctx, box) as client:
-        there = _read(box, client)
-        _require_base(there, base)
+        there = read_from(box, client)
+        require_base(there, base)
         asked = client.return_config(ConfigReturn(base=there.digest, version=version))
         tried = asked.in_state("trial")
         toml = client.config(tried.number).toml if tried else there.toml
@@ -192,8 +192,10 @@ def _require_text(toml: str) -> None:
         raise ConfigInvalid("There is nothing in it.")
 
 
-def _require_base(there: BoxConfig, base: str | None) -> None:
-    """:raises ConfigMoved: somebody's change would be overwritten."""
+def require_base(there: BoxConfig, base: str | None) -> None:
+    """:param base: as for :func:`begin_set`.
+    :raises ConfigMoved: somebody's change would be overwritten.
+    """
     if base is not None and (len(base) < LEAST_BASE or not there.digest.startswith(base)):
         raise ConfigMoved(
             f"{CONFIG_NAME} on {there.name} is not the one that was changed; its digest is {there.digest}."
@@ -209,7 +211,8 @@ def _require_base(there: BoxConfig, base: str | None) -> None:
         )
 
 
-def _read(box: Box, client: BoxClient, version: int | None = None) -> BoxConfig:
+def read_from(box: Box, client: BoxClient, version: int | None = None) -> BoxConfig:
+    """As :func:`read_config`, over a connection that is open."""
     history = client.config_history()
     found: ConfigText = client.config(version)
     return BoxConfig(box=box.box, name=box.name, toml=found.toml, digest=found.digest, versions=history.versions)

@@ -116,7 +116,7 @@ def rehearse(
     chosen = rollouts.boxes_of(ctx, waves)
     token, cap = cancel or CancelToken(), plan.cap_bytes_per_s if plan else None
     runtime = _needed_runtime(ctx, record)
-    busy, measuring = rollouts.busy_boxes(ctx), threading.Lock()
+    busy, measuring = rollouts.busy_boxes(ctx, "model"), threading.Lock()
     asked: list[_Asked] = []
 
     def ask(wave: int, box: Box) -> _Asked:

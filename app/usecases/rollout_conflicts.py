@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from app.store import boxes as box_store
-from app.store import models as model_store
 from app.store import rollouts as rollout_store
-from app.store.records import Box, Rollout, RolloutBox
+from app.store.records import Box, Rollout, RolloutBox, SubjectKind
 from app.store.rekey import own_ids
 from app.store.writer import Writer
 from app.usecases.rollout_progress import decide
+from app.usecases.subjects.finding import title, titles_of
 from cloud_sync.journal.clock import format_stamp
 from cloud_sync.release.claims import Claim, Verdict, settle
 from cloud_sync.release.plan import OPEN
@@ -27,13 +27,13 @@ ENDED = frozenset({"done", "stopped", "aborted"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conflict:
-    """A box that two desktops promised different models while apart, and the rollout that did not get it."""
+    """A box that two desktops promised different things while apart, and the rollout that did not get it."""
 
     box: str
     name: str
     rollout: str
     model: str
-    """Name and version of what it did not get, or does not run any more."""
+    """What people call that which it did not get, or does not run any more."""
     reason: str
     updated_ms: int
 
@@ -41,7 +41,7 @@ class Conflict:
 def list_conflicts(ctx: Context) -> list[Conflict]:
     """Every box row that another desktop's rollout overtook, newest first."""
     names = {box.box: box.name for box in box_store.list_boxes(ctx.database)}
-    titles = _titles(ctx)
+    titles = titles_of(ctx)
     found = [
         Conflict(
             box=part.box,
@@ -64,14 +64,14 @@ def mend_records(ctx: Context) -> int:
     :returns: how many rows changed.
     """
     rollouts = rollout_store.list_rollouts(ctx.database)
-    by_box: defaultdict[str, list[tuple[Rollout, RolloutBox]]] = defaultdict(list)
+    by_box: defaultdict[tuple[str, SubjectKind], list[tuple[Rollout, RolloutBox]]] = defaultdict(list)
     for rollout in rollouts:
         for part in rollout.boxes:
-            by_box[part.box].append((rollout, part))
+            by_box[part.box, rollout.subject].append((rollout, part))
     known = {box.box: box for box in box_store.list_boxes(ctx.database)}
     changes: list[tuple[Rollout, RolloutBox, Verdict]] = []
-    for box, rows in by_box.items():
-        running = running_bundle(known.get(box))
+    for (box, subject), rows in by_box.items():
+        running = _running(known.get(box), subject, rows)
         verdicts = settle([_claim(*row) for row in rows], running) if len(rows) > 1 else {}
         for rollout, part in rows:
             if rollout.rollout in verdicts:
@@ -83,7 +83,7 @@ def mend_records(ctx: Context) -> int:
                 changes.append((rollout, part, Verdict("committed")))
     if not changes:
         return 0
-    titles = _titles(ctx)
+    titles = titles_of(ctx)
     by_id = {rollout.rollout: rollout for rollout in rollouts}
 
     def work(writer: Writer) -> int:
@@ -103,6 +103,21 @@ def mend_records(ctx: Context) -> int:
     return moved
 
 
+def _running(box: Box | None, subject: SubjectKind, rows: Sequence[tuple[Rollout, RolloutBox]]) -> str | None:
+    """Of this kind of subject, what is committed on a box, by what it said last."""
+    status = box.status if box is not None else None
+    match subject:
+        case "model":
+            return running_bundle(box)
+        case "program":
+            return (status.runtime.bundle or None) if status is not None and status.runtime is not None else None
+        case "configuration":
+            if status is None or status.config is None:
+                return None
+            in_force = status.config.in_force
+            return next((rollout.model for rollout, part in rows if part.mark == in_force), None)
+
+
 def went_back(box: Box | None, rollout: Rollout, part: RolloutBox) -> str | None:
     """Why a box that had committed a rollout's model does not run it any more, by what the box said since; else None.
 
@@ -110,9 +125,17 @@ def went_back(box: Box | None, rollout: Rollout, part: RolloutBox) -> str | None
     """
     if box is None or box.status is None or part.state != "committed" or (box.last_seen_ms or 0) <= part.updated_ms:
         return None
-    if running_bundle(box) == rollout.model or (why := box.status.refused.get(rollout.model)) is None:
-        return None
-    return f"It had committed it, and went back: {why}."
+    why = None
+    match rollout.subject:
+        case "model" if running_bundle(box) != rollout.model:
+            why = box.status.refused.get(rollout.model)
+        case "program" if box.status.runtime is not None and box.status.runtime.bundle != rollout.model:
+            why = box.status.runtime.refused.get(rollout.model)
+        case "configuration" if box.status.config is not None and part.mark is not None:
+            # Numbers count up: an older one in force is one that the box went back to.
+            older = box.status.config.in_force
+            why = f"version {older} of its configuration is in force again" if older < part.mark else None
+    return None if why is None else f"It had committed it, and went back: {why}."
 
 
 def _stop_after_all(ctx: Context, rollout: str, known: Mapping[str, Box]) -> None:
@@ -162,12 +185,8 @@ def running_bundle(box: Box | None) -> str | None:
     return next((slot.bundle for slot in slots if slot.active and slot.state == "COMMITTED"), None)
 
 
-def _titles(ctx: Context) -> dict[str, str]:
-    return {model.model: f"{model.name} {model.version}" for model in model_store.list_models(ctx.database)}
-
-
 def _title(titles: dict[str, str], rollout: Rollout) -> str:
-    return titles.get(rollout.model, f"{rollout.model[:12]} {rollout.version}")
+    return title(rollout.subject, rollout.model, rollout.version, titles)
 
 
 def _reason(ctx: Context, titles: dict[str, str], by: Rollout) -> str:

@@ -1,4 +1,4 @@
-"""After a box went back by itself: a bundle is offered to it again, held from it, or blacklisted for every box."""
+"""After a box went back by itself: what came is offered again, held from the box, or blacklisted for every box."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 from app.store import decisions as decision_store
 from app.store import rollouts as rollout_store
-from app.store.records import EVERY_BOX, Box, BundleDecision, Choice, Rollout
+from app.store.records import EVERY_BOX, Box, BundleDecision, Choice, Rollout, SubjectKind
 from app.store.writer import Writer
 from app.usecases import boxes, models
-from app.usecases.rollout_conflicts import running_bundle
 from app.usecases.rollout_progress import decide as plan_says
 from app.usecases.rollouts import ACTIVE, list_rollouts, must_be_free, must_be_offerable
+from app.usecases.subjects.finding import Named, find_named
 from cloud_sync.release.plan import FAILED, ON_BOX, OPEN
-from edge_runtime.contracts.errors import InputInvalid
+from edge_runtime.contracts.errors import BundleBlacklisted, InputInvalid
 
 if TYPE_CHECKING:
     from app.context import Context
@@ -29,6 +29,11 @@ WHY: dict[Choice, str] = {
     "hold": "held by hand",
     "blacklist": "blacklisted by hand",
 }
+_WAY_BACK: dict[SubjectKind, str] = {
+    "model": "`lineside boxes rollback {box} --reason WHY`",
+    "configuration": "`lineside boxes config {box} --roll-back`",
+    "program": "`lineside boxes update {box} --roll-back`",
+}
 
 
 def list_decisions(ctx: Context) -> list[BundleDecision]:
@@ -37,17 +42,21 @@ def list_decisions(ctx: Context) -> list[BundleDecision]:
 
 
 def who_runs(ctx: Context, model: str) -> list[Box]:
-    """Boxes on which a bundle answers, as far as this desktop knows: blacklisting it does not take it off them.
+    """Boxes on which a model answers or which run a program, as far as this desktop knows: blacklisting it does not
+    take it off them. Which boxes have a configuration, they alone can say.
 
-    :param model: beginning of the id, ``NAME@VERSION``, or the version.
+    :param model: as for :func:`app.usecases.subjects.finding.find_named`.
     """
-    record = models.get_model(ctx, model)
-    return [box for box in boxes.list_boxes(ctx) if runs(box, record.model)]
+    key = find_named(ctx, model).key
+    return [box for box in boxes.list_boxes(ctx) if runs(box, key)]
 
 
 def runs(box: Box, bundle: str) -> bool:
-    """Whether a bundle answers on a box, as it said last."""
-    return box.status is not None and any(slot.active and slot.bundle == bundle for slot in box.status.slots)
+    """Whether a model answers on a box or a program runs there, as it said last."""
+    if box.status is None:
+        return False
+    program = box.status.runtime.bundle if box.status.runtime is not None else ""
+    return program == bundle or any(slot.active and slot.bundle == bundle for slot in box.status.slots)
 
 
 def decide(ctx: Context, box: str, model: str, choice: Choice, reason: str | None = None) -> BundleDecision:
@@ -59,31 +68,30 @@ def decide(ctx: Context, box: str, model: str, choice: Choice, reason: str | Non
         without a word.
     :raises BundleBlacklisted: it is never offered again, so it is neither to be offered nor held.
     """
-    chosen, record = boxes.get_box(ctx, box), models.get_model(ctx, model)
+    chosen, named = boxes.get_box(ctx, box), find_named(ctx, model)
     if choice not in MEANS:
         raise InputInvalid(f"{choice!r} is no decision: offer-again, hold or blacklist.")
     if reason is not None and not reason.strip():
         raise InputInvalid("Say why, in a few words.")
     if choice != "blacklist":
-        must_be_offerable(ctx, record)
-    mine = [one for one in list_rollouts(ctx) if one.model == record.model]
+        _must_be_offerable(ctx, named)
+    mine = [one for one in list_rollouts(ctx) if one.model == named.key]
     row = next(((one, part) for one in mine for part in one.boxes if part.box == chosen.box), None)
-    if choice == "hold" and running_bundle(chosen) == record.model and (row is None or row[1].state not in FAILED):
+    if choice == "hold" and runs(chosen, named.key) and (row is None or row[1].state not in FAILED):
         raise InputInvalid(
-            f"{chosen.name} runs {record.name} {record.version}: there is nothing to hold from it.",
-            hint=f"To send it back first: `lineside boxes rollback {chosen.name} --reason WHY`.",
+            f"{chosen.name} runs {named.title}: there is nothing to hold from it.",
+            hint=f"To send it back first: {_WAY_BACK[named.subject].format(box=chosen.name)}.",
         )
     if row is not None and row[1].state in ON_BOX and choice != "blacklist":
-        raise InputInvalid(
-            f"{chosen.name} has {record.name} {record.version} on trial now.", hint="Wait for its end, or abort first."
-        )
+        raise InputInvalid(f"{chosen.name} has {named.title} on trial now.", hint="Wait for its end, or abort first.")
     if choice == "offer-again" and row is not None and row[1].state not in OPEN:
-        must_be_free(ctx, [chosen], but=row[0].rollout)
+        must_be_free(ctx, [chosen], named.subject, but=row[0].rollout)
 
     def work(writer: Writer) -> BundleDecision:
         decision = BundleDecision(
             box=EVERY_BOX if choice == "blacklist" else chosen.box,
-            bundle=record.model,
+            bundle=named.key,
+            subject=named.subject,
             choice=choice,
             reason=reason or WHY[choice],
             who=writer.who,
@@ -91,8 +99,8 @@ def decide(ctx: Context, box: str, model: str, choice: Choice, reason: str | Non
         )
         decision_store.put_decision(writer, decision)
         whom = "every box" if choice == "blacklist" else chosen.name
-        title = f"{record.name} {record.version}"
-        writer.activity(f"rollout.{choice}", record.model, f"{title} on {whom}: {decision.reason}.")
+        title = named.title
+        writer.activity(f"rollout.{choice}", named.key, f"{title} on {whom}: {decision.reason}.")
         if choice == "blacklist":
             for one in mine:
                 _abort(writer, one, f"{title} was blacklisted")
@@ -110,6 +118,14 @@ def decide(ctx: Context, box: str, model: str, choice: Choice, reason: str | Non
     if choice == "offer-again" and row is not None:
         _go_on(ctx, row[0].rollout)
     return decision
+
+
+def _must_be_offerable(ctx: Context, named: Named) -> None:
+    """:raises GateRefused, BundleBlacklisted: it may go to no box."""
+    if named.subject == "model":
+        must_be_offerable(ctx, models.get_model(ctx, named.key))
+    elif (decision := decision_store.blacklisted(ctx.database, named.key)) is not None:
+        raise BundleBlacklisted(f"{named.title} was blacklisted by {decision.who}: {decision.reason}")
 
 
 def _abort(writer: Writer, rollout: Rollout, reason: str) -> None:

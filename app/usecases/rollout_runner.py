@@ -6,7 +6,6 @@ import threading
 import time
 from collections.abc import Mapping
 from concurrent.futures import Future
-from contextlib import suppress
 from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -15,16 +14,18 @@ from app.fleet.failures import is_full_here
 from app.fleet.pacing import RateCap
 from app.store import boxes as box_store
 from app.store import rollouts as rollout_store
-from app.store.records import Box, Model, Rollout, RolloutBox, RolloutBoxState, RolloutState
+from app.store.records import Box, Rollout, RolloutBox, RolloutBoxState, RolloutState
 from app.store.writer import Writer
-from app.usecases import boxes, models
+from app.usecases import boxes
 from app.usecases.crew import Crew
 from app.usecases.progress import CancelToken, Progress, ProgressEvent, silent
 from app.usecases.rollout_conflicts import mend_records, running_bundle
 from app.usecases.rollout_progress import decide, is_away
 from app.usecases.rollout_visit import Visit
+from app.usecases.subjects.base import Subject
+from app.usecases.subjects.finding import find_subject, title_of
 from cloud_sync.release.plan import ON_BOX, OPEN, Decision
-from edge_runtime.contracts.errors import Cancelled, LinesideError, NotFound
+from edge_runtime.contracts.errors import Cancelled, LinesideError
 
 if TYPE_CHECKING:
     from app.context import Context
@@ -57,6 +58,9 @@ class Runner:
         self._busy: dict[str, Future[None]] = {}
         self._not_before: dict[str, float] = {}
         self._caps: dict[str, RateCap] = {}
+        self._subjects: dict[str, Subject] = {}
+        self._next: dict[str, str] = {}
+        """By box: the rollout that found it busy with another one's visit, and has the next turn."""
         self._silent: set[str] = set()
         """Boxes that were away when they were visited last."""
         self._news = threading.Event()
@@ -105,13 +109,13 @@ class Runner:
         if current.state == "running":
             current = self._conclude(current, decision)
         running = current.state == "running"
-        model = self._model_here(current)
+        subject = self._subject_of(current)
         # The more of them are on trial, the less often each is asked.
         pause_s = PAUSE_S * max(1.0, sum(part.state in ON_BOX for part in current.boxes) / AT_A_TIME)
         for part in current.boxes:
             offering = running and (part.box in decision.start or part.state == "sending")
             if offering or part.state in ON_BOX or (part.state == "sending" and current.state == "aborted"):
-                self._visit(current, part, known.get(part.box), model, offering=offering, pause_s=pause_s)
+                self._visit(current, part, known.get(part.box), subject, offering=offering, pause_s=pause_s)
             elif running and part.state == "committed" and part.box in known:
                 self._watch(known[part.box])
         self._raise_bug()
@@ -156,40 +160,46 @@ class Runner:
     def _conclude(self, current: Rollout, decision: Decision) -> Rollout:
         if not decision.finished and decision.stopped is None:
             return current
-        model = models.get_model(self._ctx, current.model)
+        title = title_of(self._ctx, current)
         committed = sum(part.state == "committed" for part in current.boxes)
-        words = decision.stopped or f"{model.name} {model.version} runs on boxes: {committed} of {len(current.boxes)}"
+        words = decision.stopped or f"{title} runs on boxes: {committed} of {len(current.boxes)}"
 
+        self._end(current, "done" if decision.stopped is None else "stopped", decision.stopped, words)
+        return rollout_store.get_rollout(self._ctx.database, current.rollout)
+
+    def _end(self, current: Rollout, to: RolloutState, reason: str | None, words: str) -> None:
         def work(writer: Writer) -> None:
-            to: RolloutState = "done" if decision.stopped is None else "stopped"
             moved = rollout_store.move_rollout(
-                writer,
-                current.rollout,
-                to,
-                out_of=["running"],
-                reason=decision.stopped,
-                finished_ms=writer.now_ms,
+                writer, current.rollout, to, out_of=["running"], reason=reason, finished_ms=writer.now_ms
             )
             if moved:
                 writer.activity(f"rollout.{to}", current.rollout, f"Rollout: {words}.")
 
         self._ctx.database.write(work)
-        return rollout_store.get_rollout(self._ctx.database, current.rollout)
 
-    def _model_here(self, rollout: Rollout) -> Model | None:
-        """What is to be sent; None until a sync has brought it to this desktop."""
-        with suppress(NotFound):
-            model = models.get_model(self._ctx, rollout.model)
-            if self._ctx.blobs.has(model.sha256):
-                return model
-        return None
+    def _subject_of(self, rollout: Rollout) -> Subject | None:
+        """What is to be brought; None until a sync has brought it to this desktop."""
+        subject = self._subjects.get(rollout.rollout)
+        if subject is not None:
+            return subject
+        try:
+            subject = find_subject(self._ctx, rollout)
+        except LinesideError as error:
+            if is_full_here(error):
+                raise
+            # Whoever can write to the object store could have put it there; other rollouts go on.
+            why = f"what it brings cannot be used: {error.message}"
+            self._end(rollout, "stopped", why, why)
+        if subject is not None and rollout.subject != "model":
+            self._subjects[rollout.rollout] = subject
+        return subject
 
     def _visit(
         self,
         rollout: Rollout,
         part: RolloutBox,
         box: Box | None,
-        model: Model | None,
+        subject: Subject | None,
         *,
         offering: bool,
         pause_s: float,
@@ -199,16 +209,16 @@ class Runner:
             return
         now, away = time.monotonic(), is_away(box)
         came_back = part.box in self._silent and not away
-        early = now < self._not_before.get(part.box, 0.0) and not came_back
-        if model is None or part.box in self._busy or early:
+        early = now < self._not_before.get(rollout.rollout + part.box, 0.0) and not came_back
+        if subject is None or early or not self._has_turn(rollout.rollout, part.box):
             return
-        self._not_before[part.box] = now + (AWAY_S if away else pause_s)
+        self._not_before[rollout.rollout + part.box] = now + (AWAY_S if away else pause_s)
         (self._silent.add if away else self._silent.discard)(part.box)
         visit = Visit(
             self._ctx,
             rollout,
             box,
-            model,
+            subject,
             offering=offering,
             caps=self._caps_of(rollout),
             progress=self._progress,
@@ -217,6 +227,13 @@ class Runner:
         future = (self._looking if away else self._working).submit(visit.run)
         self._busy[part.box] = future
         future.add_done_callback(lambda _future: self._news.set())
+
+    def _has_turn(self, rollout: str, box: str) -> bool:
+        """A box is visited for one rollout at a time; where two want it, by turns."""
+        if box in self._busy:
+            self._next.setdefault(box, rollout)
+            return False
+        return self._next.pop(box, rollout) == rollout
 
     def _watch(self, box: Box) -> None:
         """Ask a box that has committed how it does: it may have gone back since."""

@@ -12,15 +12,14 @@ from app.fleet.pacing import RateCap
 from app.store import boxes as box_store
 from app.store import decisions as decision_store
 from app.store import rollouts as rollout_store
-from app.store.records import Box, BundleDecision, Model, Rollout, RolloutBoxState, RolloutState
+from app.store.records import Box, BundleDecision, Rollout, RolloutBox, RolloutBoxState, RolloutState
 from app.usecases import boxes, roots
 from app.usecases.contact import begin_contact
-from app.usecases.deliveries import deliver_release
 from app.usecases.progress import CancelToken, Progress, ProgressEvent
-from cloud_sync.release.plan import OPEN
+from app.usecases.subjects.base import Found, Subject, tried_there
+from cloud_sync.release.plan import ON_BOX, OPEN
 from edge_runtime.contracts.errors import BoxBusy, BoxUnreachable, LinesideError
-from edge_runtime.contracts.status import BoxStatus, SlotStatus
-from edge_runtime.update.slots import CUT_DURING_INSTALLATION, IN_FLIGHT
+from edge_runtime.contracts.status import BoxStatus
 
 if TYPE_CHECKING:
     from app.context import Context
@@ -43,17 +42,20 @@ class Visit:
         ctx: Context,
         rollout: Rollout,
         box: Box,
-        model: Model,
+        subject: Subject,
         *,
         offering: bool,
         caps: Sequence[RateCap],
         progress: Progress,
         cancel: CancelToken,
     ) -> None:
-        self._ctx, self._rollout, self._box, self._model = ctx, rollout, box, model
+        self._ctx, self._rollout, self._box, self._subject = ctx, rollout, box, subject
         self._offering, self._caps, self._progress, self._cancel = offering, caps, progress, cancel
-        self._state: RolloutBoxState = "waiting"
-        self._since_ms = 0
+        self._part = RolloutBox(box=box.box, wave=0, state="waiting")
+
+    @property
+    def _state(self) -> RolloutBoxState:
+        return self._part.state
 
     def run(self) -> None:
         """:raises Cancelled: it was stopped; the row says how far it came.
@@ -64,7 +66,7 @@ class Visit:
         if part is None or part.state not in OPEN:
             return
         self._cancel.check()
-        self._state, self._since_ms = part.state, part.updated_ms
+        self._part = part
         try:
             with boxes.connect(self._ctx, self._box) as client:
                 begun = begin_contact(self._ctx, self._box.address)
@@ -88,70 +90,70 @@ class Visit:
             box_store.set_status(database, self._box.box, problem=error)
 
     def _act(self, client: BoxClient, status: BoxStatus) -> None:
+        found = self._subject.look(client, status, self._part)
         if self._now() == "aborted":
-            self._call_back(client, status)
+            self._call_back(client, found)
             return
-        slot = find_slot(status, self._model)
-        if slot is not None and self._heed(slot, status):
+        if found is not None and self._heed(found):
             return
-        if self._state in ("installing", "trial"):
-            cut = slot is not None and slot.reason == CUT_DURING_INSTALLATION
+        if self._state in ON_BOX:
+            cut = found is not None and found.step == "cut"
             # A row from the future was written by a clock that is ahead: how old it is cannot be told.
-            if cut or not 0 <= boxes.now_ms() - self._since_ms <= UNKNOWN_AFTER_MS:
+            if cut or not 0 <= boxes.now_ms() - self._part.updated_ms <= UNKNOWN_AFTER_MS:
                 self._move("waiting", CUT_OFF if cut else LOST)
             return
         if not self._offering:
             return
-        if on_trial := [other for other in status.slots if other.state in IN_FLIGHT]:
-            self._move("waiting", f"{on_trial[0].name} {on_trial[0].version} is on trial there.")
+        if busy := tried_there(status):
+            self._move("waiting", busy)
             return
-        if status.config is not None and status.config.trial is not None:
-            self._move("waiting", "A configuration is on trial there.")
-            return
-        if self._may_come(client, status, slot):
-            self._send(client)
+        decision = decision_store.decision_of(self._ctx.database, self._box.box, self._rollout.model)
+        if self._may_come(client, status, found, decision):
+            self._send(client, decision)
 
-    def _heed(self, slot: SlotStatus, status: BoxStatus) -> bool:
-        """Write down what the box says of this very bundle; False: it is as good as not there."""
-        match slot.state:
-            case "COMMITTED" if slot.active or self._state in ("installing", "trial"):
-                self._move("committed", None)
-            case "TRIAL":
-                self._move("trial", None)
-            case "REJECTED" if slot.reason == CUT_DURING_INSTALLATION:
-                # Nothing was found against the model: it gets its turn once more.
-                return False
-            case "REJECTED" | "ROLLED_BACK" if self._state in ("installing", "trial"):
-                self._move("failed" if slot.state == "REJECTED" else "rolled-back", slot.reason)
-            case "STAGED" | "VERIFIED" | "PROBED":
-                self._move("installing", None)
+    def _heed(self, found: Found) -> bool:
+        """Write down what the box says of this very subject; False: it is as good as not there."""
+        match found.step:
+            case "committed":
+                self._move("committed", None, found.mark)
+            case "kept" if self._state in ON_BOX:
+                self._move("committed", None, found.mark)
+            case "trial":
+                self._move("trial", None, found.mark)
+            case "installing":
+                self._move("installing", None, found.mark)
+            case "refused" | "returned" if self._state in ON_BOX:
+                self._move("failed" if found.step == "refused" else "rolled-back", found.reason)
             case _:
                 return False
         return True
 
-    def _may_come(self, client: BoxClient, status: BoxStatus, slot: SlotStatus | None) -> bool:
+    def _may_come(
+        self, client: BoxClient, status: BoxStatus, found: Found | None, decision: BundleDecision | None
+    ) -> bool:
         """Whether nothing of before stands against it; what a person decided to forget is forgotten on the box."""
-        decision = decision_store.decision_of(self._ctx.database, self._box.box, self._model.model)
         if decision is not None and decision.choice == "hold":
             self._move("held", decision.reason)
             return False
-        again = decision is not None and decision.choice == "offer-again"
-        if (why := status.refused.get(self._model.model)) is not None and not again:
+        again = _is_again(decision)
+        if (why := self._subject.stands_against(status, found)) is not None and not again:
             self._move("rolled-back", f"It was rolled back on this box before: {why}.")
             return False
-        if again or (slot is not None and slot.state in ("REJECTED", "ROLLED_BACK")):
-            client.forget(self._model.model)
-        if again and decision is not None:
-            _carried_out(self._ctx, decision)
+        if again or (found is not None and found.step in ("cut", "refused", "returned")):
+            self._subject.forget(client)
         return True
 
-    def _send(self, client: BoxClient) -> None:
+    def _send(self, client: BoxClient, decision: BundleDecision | None) -> None:
         if not self._move("sending", None):
             return
-        target = deliver_release(self._ctx, self._box, client, self._model, sent=self._sent, caps=self._caps)
+        begin = self._subject.bring(
+            self._box, client, self._part, again=_is_again(decision), sent=self._sent, caps=self._caps
+        )
         if self._now() == "running":
-            client.install(target)
-            self._move("installing", None)
+            mark = begin()
+            if decision is not None and _is_again(decision):
+                _carried_out(self._ctx, decision)
+            self._move("installing", None, mark)
 
     def _sent(self, done: int, total: int) -> None:
         self._cancel.check()
@@ -163,28 +165,28 @@ class Visit:
         """The rollout's state, which somebody may have changed meanwhile."""
         return rollout_store.state_of(self._ctx.database, self._rollout.rollout)
 
-    def _call_back(self, client: BoxClient, status: BoxStatus) -> None:
-        slot = find_slot(status, self._model)
-        if slot is not None and slot.state == "COMMITTED" and slot.active:
-            self._move("committed", None)
-        elif slot is None or slot.state not in IN_FLIGHT or client.withdraw(self._model.model, ABORTED):
+    def _call_back(self, client: BoxClient, found: Found | None) -> None:
+        step = found.step if found is not None else None
+        if step == "committed":
+            self._move("committed", None, found.mark if found else None)
+        elif step not in ("installing", "trial") or self._subject.withdraw(client, ABORTED):
             # One that is not on trial yet is asked for again, until it is.
             self._move("withdrawn", ABORTED)
 
     def _fail(self, error: LinesideError) -> None:
-        if self._state in ("installing", "trial") or self._now() == "aborted":
-            # It decides by itself; that this desktop is refused says nothing about the model.
+        if self._state in ON_BOX or self._now() == "aborted":
+            # It decides by itself; that this desktop is refused says nothing about what it tries.
             self._move(self._state, str(error))
         elif isinstance(error, BoxBusy):
-            # Nothing stands against the model: it gets its turn.
+            # Nothing stands against what is brought: it gets its turn.
             self._move("waiting", error.message)
         else:
             self._move("failed", str(error))
 
-    def _move(self, state: RolloutBoxState, reason: str | None) -> bool:
+    def _move(self, state: RolloutBoxState, reason: str | None, mark: int | None = None) -> bool:
         return self._ctx.database.write(
             lambda writer: rollout_store.move_box(
-                writer, self._rollout.rollout, self._box.box, state, reason, out_of=OPEN
+                writer, self._rollout.rollout, self._box.box, state, reason, out_of=OPEN, mark=mark
             )
         )
 
@@ -193,16 +195,8 @@ class _Halted(Exception):
     """The rollout was paused or aborted while bytes were on their way; what is there stays for later."""
 
 
-def find_slot(status: BoxStatus, model: Model) -> SlotStatus | None:
-    """The slot that holds a bundle."""
-    return next((slot for slot in status.slots if _holds(slot, model)), None)
-
-
-def _holds(slot: SlotStatus, model: Model) -> bool:
-    if slot.bundle is not None:
-        return slot.bundle == model.model
-    # Where the signatures themselves were refused, the box cannot know whose bundle it was, only what it was called.
-    return (slot.name, slot.version) == (model.name, model.version)
+def _is_again(decision: BundleDecision | None) -> bool:
+    return decision is not None and decision.choice == "offer-again"
 
 
 def _carried_out(ctx: Context, decision: BundleDecision) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from app.store import boxes as box_store
 from app.store.records import Rollout
 from app.usecases.rollout_progress import decide
+from app.usecases.subjects.finding import is_here
 
 if TYPE_CHECKING:
     from app.context import Context
@@ -24,14 +25,14 @@ class Outlook:
     rests_until_ms: int | None = None
     """The wave that is through rests until then."""
     bundle_missing: bool = False
-    """The bundle is not on this desktop: another one has to sync it first."""
+    """What it brings is not on this desktop: another one has to sync it first."""
 
     @property
     def words(self) -> str | None:
         """In English, for the command line."""
         said = []
         if self.bundle_missing:
-            said.append("the bundle is not on this desktop yet; sync")
+            said.append("what it brings is not on this desktop yet; sync")
         if self.away:
             what = "box that is" if len(self.away) == 1 else "boxes that are"
             said.append(f"waiting for {len(self.away)} {what} away: {_listed(self.away)}")
@@ -52,12 +53,11 @@ def outlook(ctx: Context, rollout: Rollout) -> Outlook:
     def names(ids: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(known[box].name if box in known else box[:12] for box in ids)
 
-    row = ctx.database.read_one("SELECT sha256 FROM models WHERE model = ?", (rollout.model,))
     return Outlook(
         away=names(decision.away),
         awaited=names(decision.awaited),
         rests_until_ms=decision.rests_until_ms,
-        bundle_missing=row is None or not ctx.blobs.has(row["sha256"]),
+        bundle_missing=not is_here(ctx, rollout),
     )
 
 

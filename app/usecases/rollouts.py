@@ -1,4 +1,4 @@
-"""Rollouts: a release on its staged way onto boxes, a canary first and then wave by wave."""
+"""Rollouts: a release, a configuration or a program on its way onto boxes, a canary first and then wave by wave."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 
 from app.store import decisions as decision_store
 from app.store import rollouts as rollout_store
-from app.store.records import Box, Model, Rollout, RolloutBox, RolloutState
+from app.store.records import Box, Model, Rollout, RolloutBox, RolloutState, SubjectKind
 from app.store.writer import Writer
 from app.usecases import boxes, models
 from app.usecases.deliveries import deliver_release
 from app.usecases.labels import choose_boxes
 from app.usecases.progress import CancelToken, Progress, ProgressEvent, silent
 from app.usecases.rollout_visit import ABORTED
+from app.usecases.subjects.finding import title_of
 from cloud_sync.release.plan import OPEN, Plan, assign_waves
 from edge_runtime.contracts.errors import BundleBlacklisted, GateRefused, InputInvalid, RolloutRefused
 
@@ -56,23 +57,24 @@ def start_rollout(ctx: Context, model: str, *, waves: Sequence[Sequence[str]], p
     record = models.get_model(ctx, model)
     must_be_offerable(ctx, record)
     chosen = boxes_of(ctx, waves)
-    must_be_free(ctx, [box for _wave, box in chosen])
+    must_be_free(ctx, [box for _wave, box in chosen], "model")
     rollout = Rollout(
         rollout=str(uuid.uuid4()),
         model=record.model,
         version=record.version,
         state="running",
         created_ms=boxes.now_ms(),
-        boxes=tuple(_first_row(ctx, record, box, wave) for wave, box in chosen),
+        boxes=tuple(first_row(ctx, record.model, box, wave) for wave, box in chosen),
         plan=plan or Plan(),
     )
+    return ctx.database.write(lambda writer: begin(writer, rollout, title_of(ctx, rollout), chosen))
+
+
+def begin(writer: Writer, rollout: Rollout, title: str, chosen: Sequence[tuple[int, Box]]) -> Rollout:
+    """Keep it, and say so in the activity."""
     names = ", ".join(box.name for _wave, box in chosen)
-
-    def work(writer: Writer) -> Rollout:
-        writer.activity("rollout.started", rollout.rollout, f"{record.name} {record.version} to {names}.")
-        return rollout_store.begin_rollout(writer, rollout)
-
-    return ctx.database.write(work)
+    writer.activity("rollout.started", rollout.rollout, f"{title} to {names}.")
+    return rollout_store.begin_rollout(writer, rollout)
 
 
 def boxes_of(ctx: Context, waves: Sequence[Sequence[str]]) -> list[tuple[int, Box]]:
@@ -104,7 +106,8 @@ def resume_rollout(ctx: Context, rollout: str) -> Rollout:
     current = get_rollout(ctx, rollout)
     if current.state in ("paused", "stopped"):
         waiting = {part.box for part in current.boxes if part.state in OPEN}
-        must_be_free(ctx, [box for box in boxes.list_boxes(ctx) if box.box in waiting], but=current.rollout)
+        wanted = [box for box in boxes.list_boxes(ctx) if box.box in waiting]
+        must_be_free(ctx, wanted, current.subject, but=current.rollout)
     if current.state == "stopped":
         from app.usecases.rollout_progress import decide
 
@@ -112,7 +115,7 @@ def resume_rollout(ctx: Context, rollout: str) -> Rollout:
         if why := decide(current, known).stopped:
             raise RolloutRefused(
                 f"This rollout stopped because {why}.",
-                hint="Decide about those boxes first: `lineside rollouts decide BOX MODEL offer-again`, or hold.",
+                hint="Decide about those boxes first: `lineside rollouts decide BOX SUBJECT offer-again`, or hold.",
             )
     return _change(ctx, rollout, "running", "paused", "stopped", what="resumed", reason=None)
 
@@ -179,12 +182,12 @@ def must_be_offerable(ctx: Context, record: Model) -> None:
         raise BundleBlacklisted(f"{record.name} {record.version} was blacklisted by {decision.who}: {decision.reason}")
 
 
-def must_be_free(ctx: Context, wanted: Sequence[Box], *, but: str | None = None) -> None:
-    """:raises InputInvalid: one of these boxes is part of a rollout that is under way.
+def must_be_free(ctx: Context, wanted: Sequence[Box], subject: SubjectKind, *, but: str | None = None) -> None:
+    """:raises InputInvalid: one of these boxes is part of a rollout that is under way, of the same kind of subject.
 
     :param but: this rollout does not count.
     """
-    busy = busy_boxes(ctx, but=but)
+    busy = busy_boxes(ctx, subject, but=but)
     for box in wanted:
         if box.box in busy:
             raise InputInvalid(
@@ -192,28 +195,33 @@ def must_be_free(ctx: Context, wanted: Sequence[Box], *, but: str | None = None)
             )
 
 
-def busy_boxes(ctx: Context, *, but: str | None = None) -> dict[str, Rollout]:
-    """Boxes that are part of a rollout that is under way, by id, and which that is.
+def busy_boxes(ctx: Context, subject: SubjectKind, *, but: str | None = None) -> dict[str, Rollout]:
+    """Boxes that are part of a rollout that is under way, of this kind of subject: by id, and which that is.
 
     :param but: this rollout does not count.
     """
     return {
         part.box: other
         for other in list_rollouts(ctx)
-        if other.state in ACTIVE and other.rollout != but
+        if other.state in ACTIVE and other.subject == subject and other.rollout != but
         for part in other.boxes
         if part.state in OPEN
     }
 
 
-def _first_row(ctx: Context, model: Model, box: Box, wave: int) -> RolloutBox:
-    decision = decision_store.decision_of(ctx.database, box.box, model.model)
+def first_row(ctx: Context, key: str, box: Box, wave: int, *, base: int | None = None) -> RolloutBox:
+    """How a box stands at the start: held, or waiting for its turn.
+
+    :param key: by which the subject is known; ``base``: see :class:`RolloutBox`.
+    """
+    decision = decision_store.decision_of(ctx.database, box.box, key)
     held = decision is not None and decision.choice == "hold"
     return RolloutBox(
         box=box.box,
         wave=wave,
         state="held" if held else "waiting",
         reason=decision.reason if decision is not None and held else None,
+        base=base,
     )
 
 
@@ -227,6 +235,7 @@ def _change(
     also: Callable[[Writer], None] | None = None,
 ) -> Rollout:
     current = get_rollout(ctx, rollout)
+    title = title_of(ctx, current)
     if reason is not None and not reason.strip():
         raise InputInvalid("Say why, in a few words.")
 
@@ -238,7 +247,7 @@ def _change(
         if moved:
             if also is not None:
                 also(writer)
-            said = f"Rollout of {current.version} {what}" + (f": {reason}." if reason else ".")
+            said = f"Rollout of {title} {what}" + (f": {reason}." if reason else ".")
             writer.activity(f"rollout.{what}", current.rollout, said)
         return moved
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from app.fleet.client import BoxClient
 from app.fleet.edge_bundle import EdgeBundle, find_edge_bundle, open_edge_bundle, usual_folders
+from app.fleet.pacing import Pace, RateCap
 from app.fleet.runtime_bundle import Piece, as_file, digest_of, facts_of, pieces
 from app.store import links as link_store
 from app.store.records import Box, LinkFigure
@@ -90,12 +91,12 @@ def plan_update(ctx: Context, name: str, *, path: Path | None = None, again: boo
     """
     box = boxes.get_box(ctx, name)
     with boxes.connect(ctx, box) as client:
-        status, there = _ask(ctx, box, client)
+        status, there = ask_program(ctx, box, client)
         bundle = _open(path, there)
         speed = measure_link(client.measure)
         link_store.put_link(ctx.database, LinkFigure(box=box.box, bytes_per_s=speed, at_ms=boxes.now_ms()))
-        lacks = _lacking(client, pieces(bundle, there))
-    return _plan(box, status, there, bundle, facts_of(bundle), lacks, again=again, speed=speed)
+        lacks = lacking(client, pieces(bundle, there))
+    return make_plan(box, status, there, bundle, facts_of(bundle), lacks, again=again, speed=speed)
 
 
 def update_box(
@@ -119,21 +120,26 @@ def update_box(
     """
     token, box = cancel or CancelToken(), boxes.get_box(ctx, name)
     with boxes.connect(ctx, box) as client:
-        status, there = _ask(ctx, box, client)
+        status, there = ask_program(ctx, box, client)
         bundle = _open(path, there)
         facts = facts_of(bundle)
-        lacks = _lacking(client, pieces(bundle, there))
-        plan = _plan(box, status, there, bundle, facts, lacks, again=again)
+        lacks = lacking(client, pieces(bundle, there))
+        plan = make_plan(box, status, there, bundle, facts, lacks, again=again)
         if plan.there:
             if there.status.unsigned:
-                _sign(ctx, box, client, bundle, facts, status)
+                sign_program(ctx, box, client, bundle, facts, status)
             return UpdateReport(
                 box=box.box, name=box.name, before=plan.running, version=plan.version, changed=False, sent=0
             )
         if plan.refusal:
             raise RuntimeRefused(f"{box.name}: {plan.refusal}")
-        target = _sign(ctx, box, client, bundle, facts, status)
-        sent = _bring(client, bundle, lacks, plan.bytes, box.name, progress, token)
+        target = sign_program(ctx, box, client, bundle, facts, status)
+
+        def told(done: int, size: int) -> None:
+            token.check()
+            progress(ProgressEvent(step="send", message=box.name, fraction=done / size if size else None))
+
+        sent = bring_pieces(client, bundle, lacks, plan.bytes, told)
         words = f"Asked {box.name} to try version {facts.version} of its program in place of {status.version}."
         ctx.database.write(lambda w: w.activity(ASKED, box.box, words, facts=wire.encode(plan)))
         client.install_runtime(RuntimeRequest(target=target, again=again))
@@ -162,7 +168,7 @@ def return_box(
     """
     token, box = cancel or CancelToken(), boxes.get_box(ctx, name)
     with boxes.connect(ctx, box) as client:
-        status, _there = _ask(ctx, box, client)
+        status, _there = ask_program(ctx, box, client)
         client.return_runtime()
         begun = time.monotonic()
         while time.monotonic() - begun < PATIENCE_S:
@@ -203,7 +209,11 @@ def _on_trial(runtime: RuntimeStatus) -> bool:
     return any(slot.state == "TRIAL" for slot in runtime.slots)
 
 
-def _ask(ctx: Context, box: Box, client: BoxClient) -> tuple[BoxStatus, RuntimeAnswer]:
+def ask_program(ctx: Context, box: Box, client: BoxClient) -> tuple[BoxStatus, RuntimeAnswer]:
+    """What a box says of its own program.
+
+    :raises RuntimeNoLauncher: it cannot change it.
+    """
     status = roots.ask_status(ctx, box, client)
     try:
         there = client.runtime()
@@ -218,7 +228,7 @@ def _open(path: Path | None, there: RuntimeAnswer) -> EdgeBundle:
     return open_edge_bundle(path or find_edge_bundle(there.arch, usual_folders()))
 
 
-def _lacking(client: BoxClient, wanted: Sequence[Piece]) -> list[tuple[Piece, int]]:
+def lacking(client: BoxClient, wanted: Sequence[Piece]) -> list[tuple[Piece, int]]:
     """What the box lacks, each with the bytes of it that are still to be sent."""
     found = []
     for piece in wanted:
@@ -228,7 +238,7 @@ def _lacking(client: BoxClient, wanted: Sequence[Piece]) -> list[tuple[Piece, in
     return found
 
 
-def _plan(
+def make_plan(
     box: Box,
     status: BoxStatus,
     there: RuntimeAnswer,
@@ -239,6 +249,7 @@ def _plan(
     again: bool,
     speed: float | None = None,
 ) -> UpdatePlan:
+    """What would become of a box, from what it said. Errors as :func:`plan_update`."""
     size, digest, runtime = sum(left for _piece, left in lacks), digest_of(bundle), there.status
     wheels = [file for file in bundle.files_for(there.python) if file.path.startswith("wheels/")]
     return UpdatePlan(
@@ -253,10 +264,18 @@ def _plan(
         bytes_per_s=speed,
         minutes=size / speed / 60 if speed else None,
         free_disk_bytes=there.free_bytes,
-        # Of the base the manifest is not known; it is the same where every wheel is.
-        there=runtime.bundle == digest or (not runtime.slot and {one.sha256 for one in wheels} <= set(there.wheels)),
+        there=runs(bundle, there),
         refusal=_refusal(facts, digest, runtime, again=again),
     )
+
+
+def runs(bundle: EdgeBundle, there: RuntimeAnswer) -> bool:
+    """Whether a box runs that very version. Of the base the manifest is not known; it is the same where every wheel is.
+
+    :raises EdgeInstallUnsuitable: there is nothing for it in the bundle.
+    """
+    wheels = {file.sha256 for file in bundle.files_for(there.python) if file.path.startswith("wheels/")}
+    return there.status.bundle == digest_of(bundle) or (not there.status.slot and wheels <= set(there.wheels))
 
 
 def _refusal(facts: RuntimeFacts, digest: str, runtime: RuntimeStatus, *, again: bool) -> str:
@@ -269,7 +288,10 @@ def _refusal(facts: RuntimeFacts, digest: str, runtime: RuntimeStatus, *, again:
     return ""
 
 
-def _sign(ctx: Context, box: Box, client: BoxClient, bundle: EdgeBundle, facts: RuntimeFacts, status: BoxStatus) -> str:
+def sign_program(
+    ctx: Context, box: Box, client: BoxClient, bundle: EdgeBundle, facts: RuntimeFacts, status: BoxStatus
+) -> str:
+    """Have the version's signatures on a box; returns the target's name."""
     with ctx.signing:
         repository = ctx.repository()
         target = repository.add_runtime(bundle.manifest_bytes, facts)
@@ -278,26 +300,27 @@ def _sign(ctx: Context, box: Box, client: BoxClient, bundle: EdgeBundle, facts: 
     return target
 
 
-def _bring(
+def bring_pieces(
     client: BoxClient,
     bundle: EdgeBundle,
     lacks: Sequence[tuple[Piece, int]],
     size: int,
-    name: str,
-    progress: Progress,
-    cancel: CancelToken,
+    sent: Callable[[int, int], None],
+    caps: Sequence[RateCap] = (),
 ) -> int:
+    """Send what a box lacks, each from where an earlier attempt stopped; returns how many bytes were sent.
+
+    :param sent: told bytes of ``size``, and ``size``; may raise to stop.
+    """
     done = 0
     for piece, left in lacks:
         before = done
 
-        def sent(here: int, whole: int, before: int = before, left: int = left) -> None:
-            cancel.check()
-            now = before + max(left - (whole - here), 0)
-            progress(ProgressEvent(step="send", message=name, fraction=now / size if size else None))
+        def told(here: int, whole: int, before: int = before, left: int = left) -> None:
+            sent(before + max(left - (whole - here), 0), size)
 
         with as_file(bundle, piece) as path:
-            done += client.deliver(path, piece.sha256, sent=sent)
+            done += client.deliver(path, piece.sha256, sent=told, pace=Pace(caps))
     return done
 
 
@@ -330,7 +353,7 @@ def _watch(
         with suppress(BoxUnreachable):
             status = client.status()
             away_s, answered = max(away_s, time.monotonic() - answered - LOOK_EVERY_S), time.monotonic()
-            slot = _slot_of(status.runtime, bundle)
+            slot = slot_of(status.runtime, bundle)
             if slot is not None and slot.state == "COMMITTED":
                 outcome.note(UPDATED, f"{box.name} runs version {version} of its program from now on.")
                 return round(max(away_s, 0.0), 2)
@@ -345,5 +368,5 @@ def _watch(
     raise RuntimeUndecided(f"{box.name} has not said for {PATIENCE_S:.0f} s how the trial of {version} ended.")
 
 
-def _slot_of(runtime: RuntimeStatus | None, bundle: str) -> SlotStatus | None:
+def slot_of(runtime: RuntimeStatus | None, bundle: str) -> SlotStatus | None:
     return next((slot for slot in runtime.slots if slot.bundle == bundle), None) if runtime else None

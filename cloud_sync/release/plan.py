@@ -161,7 +161,7 @@ def _gate_after(plan: Plan, wave: Sequence[BoxProgress], now_ms: int, *, canary:
     if away := tuple(box.box for box in wave if box.state in OPEN):
         return _Gate(awaited=away, blocked=True)
     if any(box.state in FAILED for box in wave):
-        return _Gate(stopped=f"no box of the wave took the model ({_told(wave)})")
+        return _Gate(stopped=f"no box of the wave took it ({_told(wave)})")
     # Whoever was in it was taken out of the rollout: there is nothing to learn from it.
     return _Gate()
 
@@ -169,9 +169,9 @@ def _gate_after(plan: Plan, wave: Sequence[BoxProgress], now_ms: int, *, canary:
 def _too_many(plan: Plan, boxes: Sequence[BoxProgress], waves: Sequence[int]) -> str | None:
     failed = [box for box in boxes if box.state in FAILED]
     if canary := [box for box in failed if box.wave == waves[0]]:
-        return f"the canary did not take the model ({_told(canary)})"
+        return f"the canary did not take it ({_told(canary)})"
     if len(failed) > plan.max_failures:
-        return f"{len(failed)} of {len(boxes)} boxes did not take the model ({_told(failed)})"
+        return f"{len(failed)} of {len(boxes)} boxes did not take it ({_told(failed)})"
     return None
 
 

@@ -878,6 +878,10 @@
         <translation>版本…</translation>
     </message>
     <message>
+        <source>On several boxes…</source>
+        <translation>用于多台边缘盒…</translation>
+    </message>
+    <message>
         <source>Configuration</source>
         <translation>配置</translation>
     </message>
@@ -1047,24 +1051,24 @@
         <translation>再次下发…</translation>
     </message>
     <message>
-        <source>The box forgets that it refused this bundle, and gets it once more when its turn comes.</source>
-        <translation>边缘盒不再记得曾拒绝此模型包，轮到它时会再收到一次。</translation>
-    </message>
-    <message>
         <source>Hold</source>
         <translation>保留不动</translation>
-    </message>
-    <message>
-        <source>This box keeps what it has and is left alone with this bundle, until it is offered again.</source>
-        <translation>此边缘盒保持现有模型，不再收到此模型包，直到再次下发为止。</translation>
     </message>
     <message>
         <source>Blacklist…</source>
         <translation>列入黑名单…</translation>
     </message>
     <message>
-        <source>No box of the site is ever offered this bundle again; its rollouts are aborted.</source>
-        <translation>本站点的任何边缘盒都不会再收到此模型包；它的部署全部中止。</translation>
+        <source>The box forgets that it refused this, and gets it once more when its turn comes.</source>
+        <translation>边缘盒不再记得曾拒绝过它，轮到它时会再收到一次。</translation>
+    </message>
+    <message>
+        <source>This box keeps what it has and is left alone with this, until it is offered again.</source>
+        <translation>此边缘盒保持现状，不再收到它，直到再次下发为止。</translation>
+    </message>
+    <message>
+        <source>No box of the site is ever offered this again; its rollouts are aborted.</source>
+        <translation>本站点的任何边缘盒都不会再收到它；它的部署全部中止。</translation>
     </message>
     <message>
         <source>{box}: held</source>
@@ -2943,8 +2947,16 @@
         <translation>中止此次部署？</translation>
     </message>
     <message>
+        <source>These boxes keep what they have. A trial that is under way comes to its own end, and boxes that have committed it keep it.</source>
+        <translation>这些边缘盒保持现状。正在进行的试运行会自行结束，已确认的边缘盒继续使用。</translation>
+    </message>
+    <message>
         <source>These boxes keep the model they have, or return to it if they have the new one on trial. Boxes that have committed it keep it.</source>
         <translation>这些边缘盒保持现有模型；正在试运行新模型的会退回。已确认新模型的边缘盒继续使用它。</translation>
+    </message>
+    <message>
+        <source>What it brings is not on this desktop yet: sync fetches it.</source>
+        <translation>此桌面还没有要部署的内容：同步后即可获得。</translation>
     </message>
     <message>
         <source>No box is waiting any more; those that have committed it keep it.</source>
@@ -2953,6 +2965,10 @@
     <message>
         <source>Abort rollout</source>
         <translation>中止部署</translation>
+    </message>
+    <message>
+        <source>Id</source>
+        <translation>标识</translation>
     </message>
     <message>
         <source>Rest between waves</source>
@@ -2973,10 +2989,6 @@
     <message>
         <source>Cap for all boxes together</source>
         <translation>所有设备合计带宽上限</translation>
-    </message>
-    <message>
-        <source>The bundle is not on this desktop yet: sync fetches it.</source>
-        <translation>此桌面还没有该模型包：同步后即可获得。</translation>
     </message>
     <message>
         <source>Waiting for boxes that are away: {n} ({names}). They get it when they are seen again.</source>
@@ -3002,8 +3014,8 @@
         <translation>部署</translation>
     </message>
     <message>
-        <source>Model</source>
-        <translation>模型</translation>
+        <source>What</source>
+        <translation>内容</translation>
     </message>
     <message>
         <source>State</source>
@@ -3063,6 +3075,10 @@
     <message>
         <source>The version before…</source>
         <translation>上一版本…</translation>
+    </message>
+    <message>
+        <source>On several boxes…</source>
+        <translation>用于多台边缘盒…</translation>
     </message>
     <message>
         <source>Its program</source>
@@ -3729,16 +3745,12 @@
         <translation>开始部署</translation>
     </message>
     <message>
-        <source>A wave begins once a box of the wave before has committed the model and none is at work any more. Boxes that are away get their turn when they are seen again.</source>
-        <translation>前一批至少有一台确认了模型且都已结束后，下一批才开始。不在线的边缘盒再次出现时轮到。</translation>
-    </message>
-    <message>
         <source>Start rollout…</source>
         <translation>开始部署…</translation>
     </message>
     <message>
-        <source>Released model</source>
-        <translation>已签发的模型</translation>
+        <source>A wave begins once a box of the wave before has committed it and none is at work any more. Boxes that are away get their turn when they are seen again.</source>
+        <translation>前一批至少有一台确认且都已结束后，下一批才开始。不在线的边缘盒再次出现时轮到。</translation>
     </message>
     <message>
         <source>Boxes</source>
@@ -3793,8 +3805,8 @@
         <translation>部署 {model}？</translation>
     </message>
     <message>
-        <source>Each box tries the model on its live line and goes back by itself if it does badly.</source>
-        <translation>每台边缘盒会在实际产线上试运行该模型，表现不佳则自行退回。</translation>
+        <source>Each box tries it on its live lines and goes back by itself if it does badly.</source>
+        <translation>每台边缘盒会在实际产线上试运行，表现不佳则自行退回。</translation>
     </message>
     <message>
         <source>{box}, wave {n}</source>
@@ -3839,10 +3851,6 @@
     <message>
         <source>Not this time</source>
         <translation>本次不部署</translation>
-    </message>
-    <message>
-        <source>No model is released yet. Release one on the page Models.</source>
-        <translation>还没有已签发的模型。请在“模型”页签发。</translation>
     </message>
     <message>
         <source>No box is enrolled yet. Add one on the page Boxes.</source>
@@ -4169,6 +4177,61 @@
     <message>
         <source>This is the desktop that you work on: afterwards it can do nothing at this site.</source>
         <translation>这是您正在使用的电脑：此后它在本站点将无法做任何事。</translation>
+    </message>
+</context>
+<context>
+    <name>SubjectFields</name>
+    <message>
+        <source>Edge bundle</source>
+        <translation>边缘安装包</translation>
+    </message>
+    <message>
+        <source>Model</source>
+        <translation>模型</translation>
+    </message>
+    <message>
+        <source>Configuration</source>
+        <translation>配置</translation>
+    </message>
+    <message>
+        <source>Program</source>
+        <translation>程序</translation>
+    </message>
+    <message>
+        <source>What is rolled out</source>
+        <translation>部署内容</translation>
+    </message>
+    <message>
+        <source>Released model</source>
+        <translation>已签发的模型</translation>
+    </message>
+    <message>
+        <source>Fields of edge.toml to set</source>
+        <translation>要设置的 edge.toml 字段</translation>
+    </message>
+    <message>
+        <source>Each box keeps all else that it has. A section [[pipeline]] names the box&apos;s own pipeline. No passwords: this comes to every desktop.</source>
+        <translation>每台边缘盒的其余设置保持不变。[[pipeline]] 一节按名称对应边缘盒自己的流水线。不要写密码：内容会同步到每个桌面。</translation>
+    </message>
+    <message>
+        <source>For boxes of the machine type that it was made for.</source>
+        <translation>仅适用于与其机器类型相同的边缘盒。</translation>
+    </message>
+    <message>
+        <source>No model is released yet. Release one on the page Models.</source>
+        <translation>还没有已签发的模型。请在“模型”页签发。</translation>
+    </message>
+    <message>
+        <source>Write the fields that are to be set.</source>
+        <translation>请写入要设置的字段。</translation>
+    </message>
+    <message>
+        <source>Choose an edge bundle.</source>
+        <translation>请选择边缘安装包。</translation>
+    </message>
+    <message>
+        <source>this change of the configuration</source>
+        <translation>此项配置更改</translation>
     </message>
 </context>
 <context>
@@ -6234,6 +6297,17 @@
     <message>
         <source>Would not take it</source>
         <translation>不会接受</translation>
+    </message>
+</context>
+<context>
+    <name>rollouts</name>
+    <message>
+        <source>Configuration {id}</source>
+        <translation>配置 {id}</translation>
+    </message>
+    <message>
+        <source>Program {version}</source>
+        <translation>程序 {version}</translation>
     </message>
 </context>
 <context>

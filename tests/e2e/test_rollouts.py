@@ -131,7 +131,7 @@ def test_after_a_rollback_it_is_offered_again_held_or_blacklisted(
     stopped = follow_rollout(plant.ctx, first.rollout)
     assert stopped.state == "stopped"
     assert "press-1 rolled back: too slow" in (stopped.reason or "")
-    with pytest.raises(RolloutRefused, match="the canary did not take the model"):
+    with pytest.raises(RolloutRefused, match="the canary did not take it"):
         rollouts.resume_rollout(plant.ctx, first.rollout)
 
     rollout_decisions.decide(plant.ctx, "press-1", "1.0.0", "offer-again", "the belt stood")

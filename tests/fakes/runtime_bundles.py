@@ -24,7 +24,7 @@ from tests.waiting import wait_until
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 CONFIG = (
-    named("line-2").replace("127.0.0.1:0", "127.0.0.1:{port}")
+    named("{name}").replace("127.0.0.1:0", "127.0.0.1:{port}")
     + """\
 keep_random = 1.0
 [update]
@@ -70,13 +70,14 @@ class LaunchedBox:
     :param healthy: for so many seconds a new version has to do well.
     """
 
-    def __init__(self, folder: Path, base: Path, root: bytes, *, healthy: float = 1.0) -> None:
+    def __init__(self, folder: Path, base: Path, root: bytes, *, healthy: float = 1.0, name: str = "line-2") -> None:
         self.home, self.frames, self.prefix = folder / "box", folder / "frames", folder / "prefix"
-        self.frames.mkdir()
+        self.frames.mkdir(parents=True)
         assert run_installer(base, self.prefix)["changed"]
         (self.prefix / "site-root.json").write_bytes(root)
         self.port = free_port()
-        create_home(self.home, name="line-2", config=CONFIG.format(frames=self.frames, healthy=healthy, port=self.port))
+        config = CONFIG.format(name=name, frames=self.frames, healthy=healthy, port=self.port)
+        create_home(self.home, name=name, config=config)
         self.process: subprocess.Popen[bytes] | None = None
         self.starts = 0
         self.environment: Mapping[str, str] = {}

@@ -174,7 +174,7 @@ def test_the_next_wave_waits_for_nothing_from_a_canary_that_crashes_after_its_co
         crash_again(plant, box)
         stopped = follow_rollout(plant.ctx, started.rollout)
     assert stopped.state == "stopped"
-    assert "the canary did not take the model (press-1 rolled back: It had committed it, and went back" in (
+    assert "the canary did not take it (press-1 rolled back: It had committed it, and went back" in (
         stopped.reason or ""
     )
     assert plant.states(started) == {"press-1": "rolled-back", "press-2": "waiting"}

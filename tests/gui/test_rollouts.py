@@ -87,7 +87,7 @@ def test_after_a_rollback_the_three_choices_are_there_and_do_what_they_say(full_
     running = next(one for one in rollouts.list_rollouts(full_bench.context) if one.state == "running")
     first, *others = running.boxes
     parts = (replace(first, state="rolled-back", reason="too slow"), *others)
-    page, rollout = shown(full_bench, boxes=parts, state="stopped", reason="the canary did not take the model")
+    page, rollout = shown(full_bench, boxes=parts, state="stopped", reason="the canary did not take it")
     panel = page.detail.decisions
     assert {choice for _box, choice in panel.buttons} == {"offer-again", "hold", "blacklist"}
     panel.buttons[first.box, "hold"].click()

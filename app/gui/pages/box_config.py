@@ -37,11 +37,13 @@ class ConfigPanel(QWidget):
         self._words = label("", "muted", wrap=True, selectable=True)
         self.edit = Button(self.tr("Configure…"), "settings", clicked=self.ask_to_edit)
         self.versions = Button(self.tr("Versions…"), "undo", clicked=self.ask_to_return)
+        self.roll_out = Button(self.tr("On several boxes…"), "rollouts", clicked=self._ask_to_roll_out)
         self.setLayout(
             column(
                 row(label(self.tr("Configuration"), "section"), 1, self._chip),
                 self._words,
                 row(self.edit, self.versions, 1),
+                row(self.roll_out, 1),
                 gap=12,
             )
         )
@@ -81,6 +83,9 @@ class ConfigPanel(QWidget):
         dialog.begun.connect(self._follow)
         dialog.open()
         return dialog
+
+    def _ask_to_roll_out(self) -> None:
+        self._page.session.open_requested.emit("rollouts", "start:configuration")
 
     def _follow(self, begun: Begun) -> None:
         context = self._page.context

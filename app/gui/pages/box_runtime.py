@@ -145,8 +145,17 @@ class RuntimePanel(QWidget):
         self._words = label("", "muted", wrap=True, selectable=True)
         self.bring = Button(self.tr("Another version…"), "send", clicked=self.ask)
         self.back = Button(self.tr("The version before…"), "undo", clicked=self.ask_back)
-        buttons = row(self.bring, self.back, 1)
-        self.setLayout(column(label(self.tr("Its program"), "section"), self._entries, self._words, buttons, gap=12))
+        self.roll_out = Button(self.tr("On several boxes…"), "rollouts", clicked=self._ask_to_roll_out)
+        self.setLayout(
+            column(
+                label(self.tr("Its program"), "section"),
+                self._entries,
+                self._words,
+                row(self.bring, self.back, 1),
+                row(self.roll_out, 1),
+                gap=12,
+            )
+        )
 
     def show_box(self, box: Box) -> None:
         self._box = box
@@ -184,6 +193,9 @@ class RuntimePanel(QWidget):
         dialog.wanted.connect(bring)
         dialog.open()
         return dialog
+
+    def _ask_to_roll_out(self) -> None:
+        self._page.session.open_requested.emit("rollouts", "start:program")
 
     def ask_back(self) -> Confirm | None:
         """Ask whether to go back to the version before, which the box keeps; None where none is picked, or has one."""

@@ -149,4 +149,4 @@ class ModelDetail(QWidget):
 
     def _roll_out(self) -> None:
         if self._model is not None:
-            self._page.session.open_requested.emit("rollouts", f"model:{self._model.model}")
+            self._page.session.open_requested.emit("rollouts", f"start:{self._model.model}")

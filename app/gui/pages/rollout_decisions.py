@@ -60,19 +60,19 @@ class DecisionPanel(QWidget):
                 "offer-again",
                 "undo",
                 self.tr("Offer again…"),
-                self.tr("The box forgets that it refused this bundle, and gets it once more when its turn comes."),
+                self.tr("The box forgets that it refused this, and gets it once more when its turn comes."),
             ),
             (
                 "hold",
                 "pause",
                 self.tr("Hold"),
-                self.tr("This box keeps what it has and is left alone with this bundle, until it is offered again."),
+                self.tr("This box keeps what it has and is left alone with this, until it is offered again."),
             ),
             (
                 "blacklist",
                 "stop",
                 self.tr("Blacklist…"),
-                self.tr("No box of the site is ever offered this bundle again; its rollouts are aborted."),
+                self.tr("No box of the site is ever offered this again; its rollouts are aborted."),
             ),
         ]
         rows: list[QWidget | QVBoxLayout] = []
@@ -98,7 +98,7 @@ class DecisionPanel(QWidget):
             names = self._page.runs.get(self._rollout.model, []) if self._rollout is not None else []
             if names:
                 sentence += " " + self.tr("These boxes run it and keep it, until they are sent back or get another:")
-            else:
+            elif self._rollout is None or self._rollout.subject != "configuration":
                 sentence += " " + self.tr("No box is known to run it.")
             primary = self.tr("Blacklist")
         else:

@@ -40,6 +40,7 @@ class RolloutDetail(QWidget):
         waiting.addWidget(self._waits, 1)
         self._waiting = QWidget()
         self._waiting.setLayout(waiting)
+        self._change = label("", "mono", wrap=True, selectable=True)
         self._facts = Facts()
         self.pause = Button(self.tr("Pause"), "pause", clicked=lambda: self._do(rollouts.pause_rollout))
         self.resume = Button(
@@ -57,6 +58,7 @@ class RolloutDetail(QWidget):
                 self._reason,
                 self._waiting,
                 self._facts,
+                self._change,
                 row(self.pause, self.resume, self.stop, 1),
                 gap=12,
             ),
@@ -68,6 +70,7 @@ class RolloutDetail(QWidget):
         """Show this rollout; None: nothing is picked."""
         if rollout is None or self._rollout is None or rollout.rollout != self._rollout.rollout:
             self._outlook = Outlook()
+            self._change.hide()
         self._rollout = rollout
         for section in self._sections:
             section.setVisible(rollout is not None)
@@ -90,11 +93,14 @@ class RolloutDetail(QWidget):
             [Undecided(part=part, name=self._name(part)) for part in rollout.boxes if part.state in UNDECIDED],
         )
 
-    def show_outlook(self, rollout: Rollout, outlook: Outlook) -> None:
-        """Say what it waits for, and which of its boxes are away."""
+    def show_outlook(self, rollout: Rollout, outlook: Outlook, change: str | None = None) -> None:
+        """Say what it waits for, which of its boxes are away, and what it changes where it is a configuration."""
         if self._rollout is None or self._rollout.rollout != rollout.rollout:
             return
         self._outlook = outlook
+        if change is not None:
+            self._change.setText(change)
+            self._change.show()
         words = self._words(outlook)
         self._waits.setText("\n".join(words))
         self._waiting.setVisible(bool(words))
@@ -123,10 +129,7 @@ class RolloutDetail(QWidget):
         names = [self._name(part) for part in rollout.boxes if part.state in OPEN]
         dialog = Confirm(
             self.tr("Abort this rollout?"),
-            self.tr(
-                "These boxes keep the model they have, or return to it if they have the new one on trial. "
-                "Boxes that have committed it keep it."
-            )
+            self._kept(rollout)
             if names
             else self.tr("No box is waiting any more; those that have committed it keep it."),
             names,
@@ -137,6 +140,17 @@ class RolloutDetail(QWidget):
         dialog.accepted.connect(lambda: self._do(rollouts.abort_rollout))
         dialog.open()
 
+    def _kept(self, rollout: Rollout) -> str:
+        if rollout.subject != "model":
+            return self.tr(
+                "These boxes keep what they have. A trial that is under way comes to its own end, and boxes that have "
+                "committed it keep it."
+            )
+        return self.tr(
+            "These boxes keep the model they have, or return to it if they have the new one on trial. "
+            "Boxes that have committed it keep it."
+        )
+
     def _do(self, change: Callable[..., Rollout]) -> None:
         if self._rollout is None:
             return
@@ -146,7 +160,10 @@ class RolloutDetail(QWidget):
     def _facts_of(self, rollout: Rollout) -> list[tuple[str, str]]:
         cap = rollout.plan.cap_bytes_per_s
         facts = [
-            (self.tr("Bundle"), formats.short(rollout.model, 24)),
+            (
+                self.tr("Id") if rollout.subject == "configuration" else self.tr("Bundle"),
+                formats.short(rollout.model, 24),
+            ),
             (self.tr("Started"), formats.clock(rollout.created_ms)),
             (self.tr("Started on"), self._page.desktop_names.get(rollout.replica, formats.short(rollout.replica))),
             (self.tr("Ended"), formats.clock(rollout.finished_ms)),
@@ -162,7 +179,7 @@ class RolloutDetail(QWidget):
     def _words(self, outlook: Outlook) -> list[str]:
         said = []
         if outlook.bundle_missing:
-            said.append(self.tr("The bundle is not on this desktop yet: sync fetches it."))
+            said.append(self.tr("What it brings is not on this desktop yet: sync fetches it."))
         if outlook.away:
             names = _listed(outlook.away)
             said.append(

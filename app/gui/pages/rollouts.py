@@ -12,6 +12,7 @@ from app.gui.pages import decisions
 from app.gui.pages.base import Command, Page, scrolled
 from app.gui.pages.measures import state_width
 from app.gui.pages.rollout_detail import RolloutDetail
+from app.gui.pages.rollout_subject import subject_words
 from app.gui.pages.start_rollout import StartRollout
 from app.gui.session import Session
 from app.gui.states import ROLLOUT_STATES, state
@@ -23,6 +24,7 @@ from app.usecases import boxes, models, rollout_decisions, rollouts
 from app.usecases.rollout_conflicts import desktop_name
 from app.usecases.rollout_progress import is_away
 from app.usecases.rollout_words import outlook
+from app.usecases.subjects.finding import change_of
 
 
 class RolloutsPage(Page):
@@ -41,7 +43,7 @@ class RolloutsPage(Page):
         """What the site's desktops are called, by replica."""
         self.model: PagedModel[Rollout] = PagedModel(
             (
-                Column[Rollout](title=self.tr("Model"), text=self.model_of, width=160, stretch=True),
+                Column[Rollout](title=self.tr("What"), text=self.model_of, width=160, stretch=True),
                 Column[Rollout](
                     title=self.tr("State"),
                     text=lambda one: state(one.state).word,
@@ -85,18 +87,18 @@ class RolloutsPage(Page):
     def reload(self) -> None:
         context = self.context
 
-        def names() -> tuple[list[Box], list[Model], dict[str, str]]:
-            replicas = {one.replica for one in rollouts.list_rollouts(context)}
-            desktops = {replica: desktop_name(context, replica) for replica in replicas}
-            return boxes.list_boxes(context), models.list_models(context), desktops
+        def names() -> tuple[list[Box], list[Model], list[Rollout], dict[str, str]]:
+            begun = rollouts.list_rollouts(context)
+            desktops = {replica: desktop_name(context, replica) for replica in {one.replica for one in begun}}
+            return boxes.list_boxes(context), models.list_models(context), begun, desktops
 
         self.query("names", names, lambda got: self._know(*got))
         self.model.reload()
 
     def pick(self, key: str) -> None:
-        """A rollout's id; ``model:ID`` starts a rollout of that model."""
-        if key.startswith("model:"):
-            self.start_rollout(key.removeprefix("model:"))
+        """A rollout's id; ``start:`` and a model's id, ``configuration`` or ``program`` starts one of that."""
+        if key.startswith("start:"):
+            self.start_rollout(key.removeprefix("start:"))
         else:
             self.table.pick(key)
 
@@ -125,12 +127,12 @@ class RolloutsPage(Page):
         )
 
     def title_of(self, bundle: str) -> str:
-        """Name and version of a model of the library; of another one the beginning of its id."""
+        """What people call a model of the library, or what was rolled out; of another one the beginning of its id."""
         return self.model_titles.get(bundle, formats.short(bundle))
 
     def model_of(self, rollout: Rollout) -> str:
-        """Name and version."""
-        return f"{self.model_names.get(rollout.model, '')} {rollout.version}".strip()
+        """What people call that which it brings."""
+        return subject_words(rollout, self.model_names)
 
     def _show(self, rollout: Rollout | None) -> None:
         self.detail.show_rollout(rollout)
@@ -138,19 +140,19 @@ class RolloutsPage(Page):
             context = self.context
             self.query(
                 "outlook",
-                lambda: outlook(context, rollout),
-                lambda found: self.detail.show_outlook(rollout, found),
+                lambda: (outlook(context, rollout), change_of(context, rollout)),
+                lambda found: self.detail.show_outlook(rollout, *found),
             )
 
-    def _know(self, known: list[Box], library: list[Model], desktops: dict[str, str]) -> None:
+    def _know(self, known: list[Box], library: list[Model], begun: list[Rollout], desktops: dict[str, str]) -> None:
         self.desktop_names = desktops
         self.box_names = {box.box: box.name for box in known}
         self.silent = frozenset(box.box for box in known if is_away(box))
-        self.runs = {
-            one.model: [box.name for box in known if rollout_decisions.runs(box, one.model)] for one in library
-        }
+        ids = {one.model for one in library} | {one.model for one in begun}
+        self.runs = {one: [box.name for box in known if rollout_decisions.runs(box, one)] for one in ids}
         self.model_names = {model.model: model.name for model in library}
-        self.model_titles = {model.model: f"{model.name} {model.version}" for model in library}
+        self.model_titles = {one.model: subject_words(one, self.model_names) for one in begun}
+        self.model_titles |= {model.model: f"{model.name} {model.version}" for model in library}
         self.table.viewport().update()
         self._show(self.table.record)
 

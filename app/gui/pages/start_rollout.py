@@ -1,4 +1,4 @@
-"""Starting a rollout: which model, which boxes, in which order, how fast; and what it would do, before it does it."""
+"""Starting a rollout: of what, to which boxes, in which order, how fast; and what it would do, before it does it."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QComboBox, QSpinBox, QVBoxLayout, QWidget
 from app.gui.dialogs import Confirm, FormDialog
 from app.gui.pages.entries import Entries
 from app.gui.pages.rehearsal_words import entry_of, total_words
+from app.gui.pages.rollout_subject import SubjectFields
 from app.gui.session import Session
 from app.gui.widgets import Button, IconLabel, Segments, clear, column, dropdown, figures, label, row
 from app.store.records import Box, Model, Rollout
@@ -34,7 +35,7 @@ class StartRollout(FormDialog):
         super().__init__(
             self.tr("Start a rollout"),
             self.tr(
-                "A wave begins once a box of the wave before has committed the model and none is at work any more. "
+                "A wave begins once a box of the wave before has committed it and none is at work any more. "
                 "Boxes that are away get their turn when they are seen again."
             ),
             self.tr("Start rollout…"),
@@ -42,8 +43,11 @@ class StartRollout(FormDialog):
         )
         self._session = session
         self._cancel = CancelToken()
-        self.model = dropdown()
-        self.add_field(self.tr("Released model"), self.model)
+        self.subject = SubjectFields()
+        self.model = self.subject.model
+        self.subject.chosen.connect(self._show_subject)
+        self.fields.addWidget(self.subject)
+        self._first = self.model
         self.waves: dict[str, QComboBox] = {}
         self._names: dict[str, str] = {}
         self._known: list[Box] = []
@@ -117,6 +121,9 @@ class StartRollout(FormDialog):
 
     def submit(self) -> None:
         """Ask once more, naming the boxes, then start."""
+        if lacking := self.subject.lacking:
+            self.complain(lacking)
+            return
         self._with_waves(self._confirm)
 
     def ask_to_rehearse(self) -> None:
@@ -146,8 +153,8 @@ class StartRollout(FormDialog):
 
     def _confirm(self, waves: list[list[str]]) -> None:
         confirm = Confirm(
-            self.tr("Roll out {model}?").format(model=self.model.currentText()),
-            self.tr("Each box tries the model on its live line and goes back by itself if it does badly."),
+            self.tr("Roll out {model}?").format(model=self.subject.words),
+            self.tr("Each box tries it on its live lines and goes back by itself if it does badly."),
             [
                 self.tr("{box}, wave {n}").format(box=self._names[box], n=number + 1)
                 for number, wave in enumerate(waves)
@@ -160,12 +167,8 @@ class StartRollout(FormDialog):
         confirm.open()
 
     def _start(self, waves: list[list[str]]) -> None:
-        context, model, plan = self._session.context, self.model.currentData(), self.plan
-        self.attempt(
-            self._session.tasks,
-            lambda: rollouts.start_rollout(context, model, waves=waves, plan=plan),
-            self._started,
-        )
+        context, start, plan = self._session.context, self.subject.starter(), self.plan
+        self.attempt(self._session.tasks, lambda: start(context, waves, plan), self._started)
 
     def _started(self, rollout: Rollout) -> None:
         self.started.emit(rollout.rollout)
@@ -197,6 +200,17 @@ class StartRollout(FormDialog):
         self.primary.setEnabled(ready)
         self.rehearse.setEnabled(ready)
 
+    def _show_subject(self) -> None:
+        """Of a model it can be said beforehand what it would do. What is still lacking is said once somebody asks."""
+        is_model = self.subject.value == "model"
+        for widget in (self.rehearse, *((self._total, self.found) if not is_model else ())):
+            widget.setVisible(is_model)
+        none_released = self.subject.lacking if is_model else ""
+        if self._known:
+            self.complain(none_released)
+        self._enable(bool(self._known) and not none_released)
+        self.fit()
+
     def _show_way(self) -> None:
         self._by_box.setVisible(self.way.value == "boxes")
         self._by_label.setVisible(self.way.value == "label")
@@ -214,11 +228,7 @@ class StartRollout(FormDialog):
         return column(line, gap=0)
 
     def _offer(self, library: list[Model], known: list[Box], labels: dict[str, int], chosen: str | None) -> None:
-        for model in library:
-            if model.state == "released":
-                self.model.addItem(f"{model.name} {model.version}", model.model)
-        if chosen is not None:
-            self.model.setCurrentIndex(max(self.model.findData(chosen), 0))
+        self.subject.offer(library, chosen)
         self._known = known
         self._names = {box.box: box.name for box in known}
         self.group.addItem(self.tr("All boxes ({n})").format(n=len(known)), None)
@@ -235,13 +245,9 @@ class StartRollout(FormDialog):
             combo.setCurrentIndex(0 if number == 0 else 1)
             self.waves[box.box] = combo
             self._rows.addWidget(_entry(box.name, combo))
-        self.fit()
-        if not self.model.count():
-            self.complain(self.tr("No model is released yet. Release one on the page Models."))
-        elif not known:
+        if not known:
             self.complain(self.tr("No box is enrolled yet. Add one on the page Boxes."))
-        else:
-            self._enable(True)
+        self._show_subject()
 
 
 def _entry(name: str, combo: QComboBox) -> QWidget:

@@ -1,4 +1,4 @@
-"""Signatures of this desktop's key, the one with which it talks to boxes, over what people carry about."""
+"""Signatures of this desktop's key, the one with which it talks to boxes, over what people carry about or roll out."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from cryptography.x509 import load_pem_x509_certificate
 from edge_runtime.contracts.errors import InputInvalid
 from edge_runtime.identity import Identity, fingerprint_of
 
-What = Literal["visit entry", "visit pack", "visit report", "stick"]
+What = Literal["visit entry", "visit pack", "visit report", "stick", "rollout"]
 """A signature over one of these is worth nothing for another."""
 
 

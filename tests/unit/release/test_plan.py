@@ -108,9 +108,7 @@ def test_a_box_that_comes_back_late_neither_closes_nor_delays_what_has_begun() -
 def test_a_failed_canary_stops_it_whatever_is_tolerated_and_says_why() -> None:
     canary = BoxProgress(box="f" * 64, name="line-2", wave=0, state="rolled-back", reason="95 % took up to 300 ms")
     decision = next_boxes(Plan(max_failures=5), [canary, *boxes((0, "committed"), (1, "waiting"))], NOW)
-    assert decision == Decision(
-        stopped="the canary did not take the model (line-2 rolled back: 95 % took up to 300 ms)"
-    )
+    assert decision == Decision(stopped="the canary did not take it (line-2 rolled back: 95 % took up to 300 ms)")
 
 
 def test_a_clock_that_is_ahead_somewhere_holds_no_wave_up() -> None:
@@ -123,15 +121,13 @@ def test_a_clock_that_is_ahead_somewhere_holds_no_wave_up() -> None:
 
 def test_more_failures_than_allowed_stop_it() -> None:
     rows = boxes((0, "committed"), (1, "failed"), (1, "committed"), (2, "waiting"))
-    assert (
-        next_boxes(Plan(), rows, NOW).stopped == "1 of 4 boxes did not take the model (box-1 failed: no reason given)"
-    )
+    assert next_boxes(Plan(), rows, NOW).stopped == "1 of 4 boxes did not take it (box-1 failed: no reason given)"
     assert next_boxes(Plan(max_failures=1), rows, NOW).start == ("box-3",)
 
 
 def test_a_wave_that_nobody_took_stops_it_even_where_failures_are_allowed() -> None:
     rows = boxes((0, "committed"), (1, "failed"), (1, "held"), (2, "waiting"))
-    assert "no box of the wave took the model" in (next_boxes(Plan(max_failures=3), rows, NOW).stopped or "")
+    assert "no box of the wave took it" in (next_boxes(Plan(max_failures=3), rows, NOW).stopped or "")
 
 
 PROGRESS = st.lists(

@@ -1,0 +1,108 @@
+"""From the row of a rollout to what it brings, and to what people call that."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from app.store import models as model_store
+from app.store import rollouts as rollout_store
+from app.store.records import Rollout, SubjectKind
+from app.usecases import models
+from app.usecases.subjects.base import Subject
+from app.usecases.subjects.sealing import require_sealed
+from edge_runtime.contracts.errors import InputInvalid, NotFound, ObjectCorrupt
+
+if TYPE_CHECKING:
+    from app.context import Context
+
+
+def find_subject(ctx: Context, rollout: Rollout) -> Subject | None:
+    """What is to be brought; None until a sync has brought it to this desktop.
+
+    :raises TrustRefused: nobody of the site has started it.
+    :raises EdgeBundleInvalid, InputInvalid: what came is not what it should be.
+    """
+    if not is_here(ctx, rollout):
+        return None
+    if rollout.subject != "model":
+        require_sealed(ctx, rollout)
+    with suppress(NotFound, ObjectCorrupt):
+        match rollout.subject:
+            case "model":
+                from app.usecases.subjects.model import ModelSubject
+
+                return ModelSubject(ctx, models.get_model(ctx, rollout.model))
+            case "configuration":
+                from app.usecases.subjects.configuration import ConfigurationSubject
+
+                return ConfigurationSubject.of(ctx.blobs.get(rollout.object or ""))
+            case "program":
+                from app.usecases.subjects.program import ProgramSubject
+
+                return ProgramSubject(ctx, ctx.blobs.checked(rollout.object or ""), rollout.model)
+    return None
+
+
+def is_here(ctx: Context, rollout: Rollout) -> bool:
+    """Whether the file with it is on this desktop."""
+    if rollout.subject != "model":
+        return rollout.object is not None and ctx.blobs.has(rollout.object)
+    row = ctx.database.read_one("SELECT sha256 FROM models WHERE model = ?", (rollout.model,))
+    return row is not None and ctx.blobs.has(row["sha256"])
+
+
+def change_of(ctx: Context, rollout: Rollout) -> str | None:
+    """The fields that a configuration's rollout sets, as they were written; None of others, or if they are not here."""
+    if rollout.subject != "configuration":
+        return None
+    with suppress(NotFound, ObjectCorrupt):
+        return ctx.blobs.get(rollout.object or "").decode("utf-8", "replace")
+    return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Named:
+    """The subject of rollouts that a person means."""
+
+    subject: SubjectKind
+    key: str
+    title: str
+
+
+def find_named(ctx: Context, words: str) -> Named:
+    """A model by the beginning of its id, ``NAME@VERSION`` or its version; a configuration or a program that was rolled
+    out by the beginning of its id, as rollouts show it, or its version.
+
+    :raises NotFound, InputInvalid: there is none, or more than one.
+    """
+    try:
+        model = models.get_model(ctx, words)
+    except NotFound:
+        others = {one.model: one for one in rollout_store.list_rollouts(ctx.database) if one.subject != "model"}
+        found = [one for key, one in others.items() if words and (key.startswith(words) or one.version == words)]
+        if len(found) > 1:
+            raise InputInvalid(f"More than one begins with {words[:80]!r}.") from None
+        if not found:
+            raise
+        one = found[0]
+        return Named(subject=one.subject, key=one.model, title=title_of(ctx, one))
+    return Named(subject="model", key=model.model, title=f"{model.name} {model.version}")
+
+
+def titles_of(ctx: Context) -> dict[str, str]:
+    """Name and version of each model in the library, by its id."""
+    return {model.model: f"{model.name} {model.version}" for model in model_store.list_models(ctx.database)}
+
+
+def title_of(ctx: Context, rollout: Rollout) -> str:
+    """What people call that which a rollout brings."""
+    return title(rollout.subject, rollout.model, rollout.version, titles_of(ctx))
+
+
+def title(subject: SubjectKind, key: str, version: str, models_by_id: dict[str, str]) -> str:
+    """As :func:`title_of`, from what is known."""
+    if subject == "model":
+        return models_by_id.get(key, f"{key[:12]} {version}")
+    return f"{subject} {version}"
