@@ -12,6 +12,8 @@ CONSTRAINTS := packaging/constraints.txt
 PYTHON := $(shell for p in python3.11 python3.12 python3.13 python3; do \
 	$$p -c 'import sys; raise SystemExit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c $(CONSTRAINTS)
+# Hundreds of processes are started: without bytecode each would compile all that it imports.
+PYTEST := env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest
 SYSTEM := packaging/linux/system-packages.sh
 
 QT_PACKAGES := libdbus-1-3 libegl1 libfontconfig1 libgl1 libglib2.0-0 libxcb-cursor0 libxcb-icccm4 libxcb-image0 \
@@ -39,7 +41,7 @@ setup: $(DONE)/dev ## Make the whole development environment in .venv
 .PHONY: test
 test: $(DONE)/dev ## Run every test (ARGS are passed to pytest)
 	@$(SYSTEM) "to run the tests" $(TEST_PACKAGES)
-	$(BIN)/python -m pytest -n auto --dist loadfile --max-worker-restart 0 $(ARGS)
+	$(PYTEST) -n auto --dist loadfile --no-loadscope-reorder --max-worker-restart 0 $(ARGS)
 
 .PHONY: lint
 lint: $(DONE)/dev ## Check style, types and the dependency rule
@@ -51,7 +53,7 @@ lint: $(DONE)/dev ## Check style, types and the dependency rule
 .PHONY: faults
 faults: $(DONE)/dev ## Every fault test in full: 200 rounds of SIGKILL, every step of an update; a quarter of an hour
 	@$(SYSTEM) "to run the tests" $(TEST_PACKAGES)
-	LINESIDE_FAULT_ROUNDS=200 $(BIN)/python -m pytest tests/faults --timeout 1800 -o faulthandler_timeout=4200 $(ARGS)
+	LINESIDE_FAULT_ROUNDS=200 $(PYTEST) tests/faults --timeout 1800 -o faulthandler_timeout=4200 $(ARGS)
 
 .PHONY: soak
 soak: $(DONE)/dev ## Twenty minutes at full load: memory must stay flat, and no descriptor may leak

@@ -2,21 +2,25 @@
 
 An upload is known by its name in the store, kept here before the first part goes; which parts stand the store itself
 says. A download is a file beside its place and a record of the parts that came. Either way the whole is checked against
-its sha256 at the end.
+its sha256, which a thread of its own finds meanwhile.
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
+from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from dataclasses import dataclass
+from io import FileIO
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Protocol
 
-from cloud_sync.objects.base import MAX_PARTS, PART_BYTES, ObjectStore, Pace, Part
+from cloud_sync.objects.base import BLOCK_BYTES, MAX_PARTS, PART_BYTES, ObjectStore, Pace, Part
 from cloud_sync.objects.files import fsync_folder, local_error, open_local
 from cloud_sync.pacing import Persist
 from cloud_sync.transfer import measure, object_key
@@ -52,7 +56,7 @@ class TransferLedger(Protocol):
     def came(self, sha256: str, size: int, part_bytes: int) -> frozenset[int]:
         """Numbers of the parts that came; a download of another size, or in other parts, is forgotten."""
 
-    def part_came(self, sha256: str, number: int) -> None: ...
+    def parts_came(self, sha256: str, numbers: Sequence[int]) -> None: ...
 
     def end_download(self, sha256: str) -> None: ...
 
@@ -168,23 +172,110 @@ def fetch_large(store: ObjectStore, ledger: TransferLedger, sha256: str, size: i
     part_bytes = part_bytes_of(size)
     came = _prepare(ledger, sha256, size, part_bytes, temporary)
 
-    def fetch(span: Span) -> None:
-        body = moving.persist(lambda: store.get_range(key, span.start, span.length, moving.pace))
-        try:
-            with temporary.open("r+b") as target:
-                target.seek(span.start)
-                target.write(body)
-        except OSError as error:
-            raise local_error(error, temporary) from error
-        ledger.part_came(sha256, span.number)
+    cut = spans(size, part_bytes)
+    with _Following(ledger, sha256, temporary, cut, came) as following:
 
-    _side_by_side(fetch, [span for span in spans(size, part_bytes) if span.number not in came], moving)
-    if measure(temporary)[0] != sha256:
+        def fetch(span: Span) -> None:
+            moving.persist(lambda: _receive(store, key, span, temporary, moving.pace))
+            following.add(span.number)
+
+        _side_by_side(fetch, [span for span in cut if span.number not in came], moving)
+        whole = following.digest()
+    if whole != sha256:
         temporary.unlink(missing_ok=True)
         ledger.end_download(sha256)
         raise ObjectCorrupt(f"The bytes of {sha256[:12]}… at {store.address} are not the ones of that digest.")
     _keep(temporary, path)
     ledger.end_download(sha256)
+
+
+def _receive(store: ObjectStore, key: str, span: Span, temporary: Path, pace: Pace) -> None:
+    """Block by block to their place in the file, while the processor's cache has them."""
+    try:
+        target = temporary.open("r+b", buffering=0)
+        target.seek(span.start)
+    except OSError as error:
+        raise local_error(error, temporary) from error
+
+    def write(block: bytes) -> None:
+        left = memoryview(block)
+        try:
+            while left:
+                left = left[target.write(left) :]
+        except OSError as error:  # of this disk, not of the store
+            raise local_error(error, temporary) from error
+
+    with target:
+        store.get_range(key, span.start, span.length, write, pace)
+
+
+class _Following:
+    """Reads a file from its beginning as its parts come, in whatever order: its digest is known when the last one is
+    there. Notes the parts that came, those together that came together.
+    """
+
+    def __init__(
+        self, ledger: TransferLedger, sha256: str, path: Path, cut: Sequence[Span], came: frozenset[int]
+    ) -> None:
+        self._ledger = ledger
+        self._sha256 = sha256
+        self._path = path
+        self._cut = cut
+        self._came = set(came)
+        self._arrived: SimpleQueue[int | None] = SimpleQueue()
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="digest")
+        self._digest = self._pool.submit(self._follow)
+
+    def __enter__(self) -> _Following:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._arrived.put(None)
+        self._pool.shutdown()
+
+    def add(self, number: int) -> None:
+        """A part is in the file.
+
+        :raises LinesideError: the file cannot be read, or nothing can be noted.
+        """
+        if self._digest.done():
+            self._digest.result()
+        self._arrived.put(number)
+
+    def digest(self) -> str:
+        """Of the whole file, once every part was added; ends the following."""
+        self._arrived.put(None)
+        return self._digest.result()
+
+    def _follow(self) -> str:
+        digest, left, more = hashlib.sha256(), deque(self._cut), True
+        try:
+            with self._path.open("rb", buffering=0) as source:
+                while True:
+                    while left and left[0].number in self._came:
+                        _digest_next(digest, source, left.popleft().length)
+                    if not more:
+                        return digest.hexdigest()
+                    more = self._note_arrived()
+        except OSError as error:
+            raise local_error(error, self._path) from error
+
+    def _note_arrived(self) -> bool:
+        """Waits for parts, and takes all that are there; False: there will be no more."""
+        numbers = [self._arrived.get()]
+        while not self._arrived.empty():
+            numbers.append(self._arrived.get())
+        if new := [number for number in numbers if number is not None]:
+            self._ledger.parts_came(self._sha256, new)
+            self._came.update(new)
+        return None not in numbers
+
+
+def _digest_next(digest: hashlib._Hash, source: FileIO, size: int) -> None:
+    buffer = memoryview(bytearray(min(size, BLOCK_BYTES)))
+    while size and (got := source.readinto(buffer[:size])):
+        digest.update(buffer[:got])
+        size -= got
 
 
 def _prepare(ledger: TransferLedger, sha256: str, size: int, part_bytes: int, temporary: Path) -> frozenset[int]:

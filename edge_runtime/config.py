@@ -15,15 +15,17 @@ from msgspec import Meta, Struct
 from edge_runtime.contracts import wire
 from edge_runtime.contracts.errors import ConfigInvalid, NotFound
 from edge_runtime.contracts.rows import Name, Share
+from edge_runtime.contracts.status import MAX_PIPELINES
 from edge_runtime.toml_lines import line_of, longest_key
 
 MAX_CONFIG_BYTES = 256 * 1024
 MAX_DOTS = 64
 """In one line, outside of strings: a parser's time grows with the square of a key's length."""
-MAX_PIPELINES = 256
 CONFIG_NAME = "edge.toml"
 DEFAULT_PORT = 7443
 """Where a box listens for desktops unless it is told otherwise."""
+DEFAULT_PAIRING_PORT = 7444
+"""Where it takes a one-time code unless it is told otherwise."""
 KEYS = "keys"
 """Folder of the box's identity, beside the configuration."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import faulthandler
 import os
+from collections import defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,10 @@ settings.register_profile("steady", deadline=None, derandomize=True)
 settings.load_profile("steady")
 
 _STDERR = pytest.StashKey[int]()
+_USUAL_S = {"e2e": 5.0, "faults": 5.0, "contract": 2.0, "gui": 1.0, "unit": 0.2}
+"""About what a test takes, by its folder."""
+_LONG_S = 20.0
+"""About what one takes that has a limit of its own."""
 
 
 @pytest.fixture(scope="session")
@@ -43,8 +48,23 @@ def first_desktop(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
-    """Half as many again as there are cores: tests wait for other processes and for time to pass, too."""
-    return max(1, cores() * 3 // 2)
+    """Five for two cores: with real boxes, which is most of the time, a worker keeps a quarter of a core busy.
+
+    Otherwise it waits for other processes, and for time to pass.
+    """
+    return max(1, cores() * 5 // 2)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Workers are given one file after the other. Those that take long come first: begun at the end, such a file keeps
+    one worker busy while the others have nothing left."""
+    if hasattr(config, "workerinput"):
+        takes_s = defaultdict[Path, float](float)
+        for item in items:
+            folder = item.nodeid.partition("tests/")[2].partition("/")[0]
+            takes_s[item.path] += _LONG_S if item.get_closest_marker("timeout") else _USUAL_S.get(folder, 1.0)
+        items.sort(key=lambda item: -takes_s[item.path])
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -59,7 +59,7 @@ def object_server(folder: Path) -> Iterator[ObjectServer]:
         finally:
             process.terminate()
             try:
-                process.wait(30)
+                process.wait(60)
             finally:
                 process.kill()
 

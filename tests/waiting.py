@@ -8,15 +8,21 @@ from pathlib import Path
 from typing import Literal, TypeVar
 
 T = TypeVar("T")
+_SPARE_S = 60.0
+"""What a machine that is busy with something else may take on top: a limit is there so that nothing hangs for ever."""
 
 
 def wait_until(probe: Callable[[], T | Literal[False] | None], timeout_s: float, what: str) -> T:
-    """Call ``probe`` until it gives something true, and return that; AssertionError naming ``what`` at the deadline."""
-    deadline = time.monotonic() + timeout_s
+    """Call ``probe`` until it gives something true, and return that; AssertionError naming ``what`` at the deadline.
+
+    :param timeout_s: what it takes at the very most on a machine that does nothing else.
+    """
+    limit_s = timeout_s + _SPARE_S
+    deadline = time.monotonic() + limit_s
     while True:
         if value := probe():
             return value
-        assert time.monotonic() < deadline, f"still waiting for {what} after {timeout_s} s"
+        assert time.monotonic() < deadline, f"still waiting for {what} after {limit_s:.0f} s"
         time.sleep(0.02)
 
 

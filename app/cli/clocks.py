@@ -32,11 +32,13 @@ def _clock(arguments: argparse.Namespace, session: Session) -> int:
         suspect = clocks.is_desktop_suspect(readings)
         silent = [one for one in readings if one.problem is not None and not arguments.box]
         wrong = [one for one in readings if arguments.box or (one.problem is None and one.matters)]
-        if not arguments.set or not wrong:
+        asked = [one for one in wrong if one.problem is None]
+        # Nobody can say yes to what is not known: of one that does not answer it is told, and that is all.
+        if not arguments.set or not wrong or not (asked or arguments.yes):
             _show(session, readings, suspect=suspect)
             return int(any(one.problem is not None for one in readings))
         if not arguments.yes:
-            _ask([one for one in wrong if one.problem is None], suspect=suspect)
+            ask(asked, suspect=suspect)
         changes: list[ClockChange] = []
         failed: list[dict[str, Any]] = [
             {"box": one.box, "name": one.name, "error": {"code": one.problem_code, "message": one.problem}}
@@ -85,8 +87,10 @@ def _verdict(one: ClockReading) -> str:
     return "wrong" if one.may_set else "wrong, and the box may not set it"
 
 
-def _ask(wrong: Sequence[ClockReading], *, suspect: bool) -> None:
-    """:raises Cancelled: no.
+def ask(wrong: Sequence[ClockReading], *, suspect: bool) -> None:
+    """Whether these clocks may be set.
+
+    :raises Cancelled: no.
     :raises InputInvalid: there is nobody to ask.
     """
     if not sys.stdin.isatty():
@@ -95,7 +99,12 @@ def _ask(wrong: Sequence[ClockReading], *, suspect: bool) -> None:
         print(f"{text.clean(one.name)} is {_off(one)}.", file=sys.stderr)
     if suspect:
         print("All are off by the same: is this desktop's clock right?", file=sys.stderr)
-    print("Set to this desktop's time? [y/N] ", end="", file=sys.stderr, flush=True)
+    print(
+        f"Set {', '.join(text.clean(one.name) for one in wrong)} to this desktop's time? [y/N] ",
+        end="",
+        file=sys.stderr,
+        flush=True,
+    )
     if sys.stdin.readline().strip().lower() not in ("y", "yes"):
         raise Cancelled("No clock was set.")
 

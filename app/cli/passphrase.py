@@ -1,4 +1,4 @@
-"""Asking for the root key's passphrase: on the terminal, unseen, or from a file."""
+"""Asking for a passphrase: on the terminal, unseen, or from a file."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from pathlib import Path
 from edge_runtime.contracts.errors import InputInvalid
 
 
-def new_passphrase(file: Path | None) -> str:
-    """One for a new key, asked for twice."""
+def new_passphrase(file: Path | None, of: str = "the new root key") -> str:
+    """One for something new, asked for twice."""
     if file is not None:
         return _first_line(file)
-    first = _ask("Passphrase of the new root key: ")
+    first = _ask(f"Passphrase of {of}: ")
     if _ask("Once more: ") != first:
         raise InputInvalid("The two passphrases differ.")
     return first
 
 
-def known_passphrase(file: Path | None) -> str:
-    """That of a key which is there."""
-    return _first_line(file) if file is not None else _ask("Passphrase of the root key: ")
+def known_passphrase(file: Path | None, of: str = "the root key") -> str:
+    """That of something which is there."""
+    return _first_line(file) if file is not None else _ask(f"Passphrase of {of}: ")
 
 
 def _first_line(file: Path) -> str:

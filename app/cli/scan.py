@@ -6,6 +6,8 @@ import argparse
 from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
+from msgspec import UNSET
+
 from app.cli import text
 from app.cli.commands import Topic
 from app.cli.session import Columns, Session
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 
 NAME_WIDTH = 40
 """Anybody may call himself what he likes."""
+NAMES_TOLD = 3
 
 
 def add_verb(topic: Topic) -> None:
@@ -76,6 +79,7 @@ def _scan(arguments: argparse.Namespace, session: Session) -> None:
                 "",
                 f"{text.clean(one.known_as)} was at {one.moved_from}, and is asked where it answers from now on.",
             ]
+    lines += [line for one in report.found for line in _other_names(one)]
     for message, hint in told:
         lines += ["", text.clean(message), f"  {text.clean(hint)}"]
     if request.explain:
@@ -102,7 +106,22 @@ def _key(one: Found) -> str:
 def _site(one: Found) -> str:
     if one.known_as:
         return "this one" if one.known_as == one.seen.name else f"this one, as {one.known_as}"
+    if one.seen.enrolled is UNSET:
+        return "not known"
     return "another desktop's" if one.seen.enrolled else "none yet"
+
+
+def _other_names(one: Found) -> list[str]:
+    others = [text.clean(text.cut(name, NAME_WIDTH)) for name in one.seen.announced_as if name != one.seen.name]
+    if not others:
+        return []
+    name = f"{text.clean(text.cut(one.seen.name, NAME_WIDTH))} ({text.short(one.seen.box)})"
+    more = f" and {len(others) - NAMES_TOLD} more" if len(others) > NAMES_TOLD else ""
+    return [
+        "",
+        f"{name} is announced under other names, too: {', '.join(others[:NAMES_TOLD])}{more}.",
+        "  It was renamed since its key was made, or somebody else announces it.",
+    ]
 
 
 def _how(one: Found) -> str:

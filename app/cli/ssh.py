@@ -19,7 +19,7 @@ from edge_runtime.contracts.text import counted
 if TYPE_CHECKING:
     from app.context import Context
     from app.fleet.ssh.address import SshTarget
-    from app.fleet.ssh.session import SignIn
+    from app.fleet.ssh.sign_in import SignIn
     from app.store.records import Box
     from app.usecases.enrolment import EnrolmentReport
     from app.usecases.release import ReleaseReport, Rows
@@ -240,7 +240,7 @@ def _host_key(ctx: Context, given: str | None, target: SshTarget) -> str:
 
 
 def _sign_in(arguments: argparse.Namespace, session: Session, target: SshTarget) -> SignIn:
-    from app.fleet.ssh.session import Secret, SignIn
+    from app.fleet.ssh.sign_in import Secret, SignIn
 
     typed: dict[Secret, str] = {}
     if arguments.key_passphrase_file:

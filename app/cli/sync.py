@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from app.cli import text
 from app.cli.commands import Topic, Topics
 from app.cli.session import Session
+from app.cli.stick import add_verbs
 from edge_runtime.contracts.errors import InputInvalid
 from edge_runtime.contracts.text import counted
 
@@ -51,6 +52,7 @@ def register(topics: Topics, everywhere: argparse.ArgumentParser) -> None:
     ):
         topic.verb(name, run, words).add_argument("conflict", help="the beginning of its id")
     topic.verb("verify", _verify, "look whether everything is where it should be, here and in the object store")
+    add_verbs(topic)
     rekey = topic.verb("rekey", _rekey, "go on as another desktop of the journal: this one's folder was copied")
     rekey.add_argument(
         "--ahead", action="store_true", help="this computer's clock was years ahead, and is right now: stamp anew"

@@ -50,6 +50,8 @@ from edge_runtime.http_answers import MAX_HEAD_BYTES, READ_BYTES, AnswerInvalid,
 from edge_runtime.identity import Identity, client_context
 
 T = TypeVar("T")
+MAX_STATUS_BYTES = 2 * 2**20
+"""Of what is asked again and again, and of every box at once."""
 MAX_BODY_BYTES = 16 * 2**20
 MAX_SAMPLE_BYTES = 32 * 2**20
 FORBIDDEN = 403
@@ -104,7 +106,8 @@ class BoxClient:
     def status(self, *, since: int | None = None, wait_s: float = 0.0) -> BoxStatus:
         """What the box says of itself; with ``since``, once its serial has passed that, or after ``wait_s``."""
         query = {} if since is None else {"since": str(since), "wait_s": str(wait_s)}
-        return self._ask("GET", "/v1/status", BoxStatus, query=query, timeout_s=ANSWER_TIMEOUT_S + wait_s)
+        timeout_s = ANSWER_TIMEOUT_S + wait_s
+        return self._ask("GET", "/v1/status", BoxStatus, query=query, timeout_s=timeout_s, limit=MAX_STATUS_BYTES)
 
     def page(self, stream: Stream, after: int, limit: int = 1000) -> SpoolPage:
         """Rows of a stream after a cursor; where the box's spool had to begin anew, from its beginning."""
@@ -342,9 +345,10 @@ class BoxClient:
         query: dict[str, str] | None = None,
         body: bytes | None = None,
         timeout_s: float = ANSWER_TIMEOUT_S,
+        limit: int = MAX_BODY_BYTES,
         bulk: bool = False,
     ) -> T:
-        answer = self._call(method, path, query=query, body=body, timeout_s=timeout_s, bulk=bulk)
+        answer = self._call(method, path, query=query, body=body, timeout_s=timeout_s, limit=limit, bulk=bulk)
         return wire.decode(answer, kind, what=f"answer of {self.address}")
 
     def _call(

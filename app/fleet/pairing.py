@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from types import TracebackType
 
 from app.fleet.client import split_address
-from edge_runtime.config import join_address
+from edge_runtime.config import DEFAULT_PAIRING_PORT, join_address
 from edge_runtime.contracts.errors import (
     BoxRefused,
     BoxUnreachable,
@@ -34,8 +34,6 @@ from edge_runtime.pairing.messages import (
     read_refusal,
 )
 
-PORT = 7444
-"""Where a box takes its code unless its edge.toml says otherwise."""
 CONNECT_S = 5.0
 HELLO_S = 5.0
 EXCHANGE_S = 40.0
@@ -62,10 +60,10 @@ def read_address(text: str) -> PairingAddress:
     bracketed = text.startswith("[") and text.endswith("]")
     without_port = bracketed or ("[" not in text and text.count(":") != 1)
     try:
-        whole = join_address(text[1:-1] if bracketed else text, PORT) if without_port else text
+        whole = join_address(text[1:-1] if bracketed else text, DEFAULT_PAIRING_PORT) if without_port else text
         return PairingAddress(*split_address(whole))
     except InputInvalid as error:
-        raise InputInvalid(f"{text!r} is not an address like 192.0.2.7 or 192.0.2.7:{PORT}.") from error
+        raise InputInvalid(f"{text!r} is not an address like 192.0.2.7 or 192.0.2.7:{DEFAULT_PAIRING_PORT}.") from error
 
 
 def ask_who(address: PairingAddress) -> BoxHello:

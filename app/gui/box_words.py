@@ -35,6 +35,7 @@ _KINDS: dict[str, tuple[str, Tone, str]] = {
     "spool.damaged": ("bad", "bad", QT_TRANSLATE_NOOP("boxes", "Spool damaged")),
     "spool.missing": ("bad", "bad", QT_TRANSLATE_NOOP("boxes", "Spool missing")),
     "inference.hangs": ("bad", "bad", QT_TRANSLATE_NOOP("boxes", "Hangs on a program's request")),
+    "inference.crashed": ("bad", "bad", QT_TRANSLATE_NOOP("boxes", "Crashed by a program's request")),
     "inference.not-listening": ("bad", "bad", QT_TRANSLATE_NOOP("boxes", "Answers no programs")),
     "management.not-listening": ("bad", "bad", QT_TRANSLATE_NOOP("boxes", "Cannot be managed")),
     "frame.given-up": ("warn", "warn", QT_TRANSLATE_NOOP("boxes", "Frame left out")),

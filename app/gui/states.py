@@ -117,6 +117,8 @@ _WORDS: dict[str, tuple[str, Tone, str]] = {
 STEPS: dict[str, str] = {
     "collect": QT_TRANSLATE_NOOP("steps", "Collecting"),
     "import": QT_TRANSLATE_NOOP("steps", "Importing"),
+    "export": QT_TRANSLATE_NOOP("steps", "Exporting"),
+    "changes": QT_TRANSLATE_NOOP("steps", "Exchanging changes"),
     "gate": QT_TRANSLATE_NOOP("steps", "Judging at the gate"),
     "pack": QT_TRANSLATE_NOOP("steps", "Packing"),
     "send": QT_TRANSLATE_NOOP("steps", "Sending"),

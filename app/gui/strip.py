@@ -11,7 +11,7 @@ from app.gui import formats
 from app.gui.session import Session
 from app.gui.states import with_strangers
 from app.gui.sync_words import sync_state
-from app.gui.widgets import Button, IconLabel, label, row
+from app.gui.widgets import Button, IconLabel, label, plain_tip, row
 from app.store.records import Box, SyncStatus
 from app.usecases import boxes, sync
 
@@ -43,7 +43,7 @@ class Banner(QFrame):
                 size=formats.size(status.pending_bytes),
             )
         )
-        self.setToolTip(status.problem or "")
+        self.setToolTip(plain_tip(status.problem or ""))
         self.setAccessibleName(self._text.text())
 
 

@@ -14,6 +14,7 @@ from app.gui import icons
 from app.gui.states import State
 from app.gui.tasks import Tasks
 from app.gui.theme import tokens
+from app.gui.widgets import plain_tip
 from app.store.records import Page
 
 T = TypeVar("T")
@@ -235,7 +236,7 @@ class PagedModel(QAbstractTableModel, Generic[T]):
         if role == ROW_ROLE:
             return record
         if role == Qt.ItemDataRole.ToolTipRole and shown.tip is not None:
-            return shown.tip(record)
+            return plain_tip(shown.tip(record))
         if shown.state is not None:
             state = shown.state(record)
             if role == Qt.ItemDataRole.DecorationRole:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Callable, Iterable, Sequence
 from typing import Literal, TypeVar
 
@@ -63,6 +64,11 @@ def label(text: str = "", role: str = "", *, wrap: bool = False, selectable: boo
     return made
 
 
+def plain_tip(text: str) -> str:
+    """A tip that shows just this text: Qt would take one that looks like markup for it."""
+    return f"<p style='white-space:pre-wrap'>{html.escape(text)}</p>" if "<" in text else text
+
+
 class OneLine(QLabel):
     """Plain text on one line, however long: where it has no room the middle is left out, and the tip has all of it."""
 
@@ -77,7 +83,7 @@ class OneLine(QLabel):
         super().resizeEvent(event)
         fits = self.fontMetrics().elidedText(self._whole, Qt.TextElideMode.ElideMiddle, self.width())
         self.setText(fits)
-        self.setToolTip("" if fits == self._whole else self._whole)
+        self.setToolTip("" if fits == self._whole else plain_tip(self._whole))
 
 
 def row(*items: Item, gap: int = GAP) -> QHBoxLayout:

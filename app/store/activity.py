@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from app.store.audit_chain import Noted
 from app.store.database import Database
+from app.store.garbled import is_garbled, plain, readable
 from app.store.lookup import check_limit, split_cursor
 from app.store.noting import CAME, read_noted
 from app.store.records import Activity, Page
@@ -36,11 +37,11 @@ class OwnChain:
 def page_activity(db: Database, *, cursor: str | None = None, limit: int = 100) -> Page[Activity]:
     """Entries, newest first."""
     (before,) = split_cursor(cursor, (int,)) if cursor else (2**62,)
-    rows = db.read(
+    rows = db.read_garbled(
         f"SELECT {COLUMNS} FROM activity WHERE seq < ? ORDER BY seq DESC LIMIT ?",  # noqa: S608 - names of ours
         (before, check_limit(limit) + 1),
     )
-    shown = tuple(Activity(**row) for row in rows[:limit])
+    shown = tuple(Activity(**plain(dict(row))) for row in rows[:limit])
     return Page(rows=shown, cursor=str(shown[-1].seq) if len(rows) > limit else None)
 
 
@@ -74,21 +75,24 @@ def read_chain(db: Database) -> OwnChain:
     came: list[dict[str, str]] = []
     renewed: set[str] = set()
     enrolled: set[str] = set()
-    while rows := db.read("SELECT * FROM activity WHERE seq > ? ORDER BY seq LIMIT ?", (seq, _STEP)):
+    while rows := db.read_garbled("SELECT * FROM activity WHERE seq > ? ORDER BY seq LIMIT ?", (seq, _STEP)):
         for row in rows:
             entry = dict(row)
             digest = entry.pop("digest")
-            if broken is None and (row["seq"] != seq + 1 or digest != chain_digest(previous, entry)):
+            if broken is None and (
+                row["seq"] != seq + 1 or is_garbled(dict(row)) or digest != chain_digest(previous, entry)
+            ):
                 broken = seq + 1
             previous, seq, entries = digest, row["seq"], entries + 1
+            entry["subject"], entry["facts"] = readable(entry["subject"]), readable(entry["facts"])
             if row["what"] == CAME:
                 came.append(entry)
             elif row["what"] == RENEWED:
-                renewed.add(row["subject"])
+                renewed.add(entry["subject"])
             elif row["what"] == ENROLLED:
-                enrolled.add(row["subject"])
+                enrolled.add(entry["subject"])
             elif row["what"] in (FORGOTTEN, RELEASED):
-                enrolled.discard(row["subject"])
+                enrolled.discard(entry["subject"])
     highest = db.read_one("SELECT seq FROM sqlite_sequence WHERE name = 'activity'")
     if broken is None and highest is not None and highest["seq"] != seq:
         broken = seq + 1
@@ -107,8 +111,8 @@ def read_chain(db: Database) -> OwnChain:
 
 def digest_at(db: Database, seq: int) -> str | None:
     """The digest of an entry; None where there is none of this number."""
-    row = db.read_one("SELECT digest FROM activity WHERE seq = ?", (seq,))
-    return str(row["digest"]) if row else None
+    rows = db.read_garbled("SELECT digest FROM activity WHERE seq = ?", (seq,))
+    return readable(rows[0]["digest"]) if rows else None
 
 
 def newest(db: Database) -> tuple[int, str] | None:

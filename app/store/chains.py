@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from app.store.audit_chain import ToldEnd
 from app.store.database import Database
+from app.store.garbled import is_garbled, plain, readable
 from app.store.writer import Writer
 from edge_runtime.contracts.audit_chain import ChainHead
 from edge_runtime.contracts.rows import AuditRow
@@ -44,15 +47,34 @@ def is_news(db: Database, box: str, told: ChainHead) -> bool:
 
 
 def known_chains(db: Database, box: str) -> list[ToldEnd]:
+    """What was told; what is no text is written out, and matches nothing."""
+    if "audit_chains" not in db.tables():
+        return []
     sql = "SELECT beginning, entry, digest, anchor, taken_back FROM audit_chains WHERE box = ? ORDER BY beginning"
-    return [ToldEnd(**row) for row in db.read(sql, (box,))]
+    return [ToldEnd(**plain(dict(row))) for row in db.read_garbled(sql, (box,))]
 
 
 def all_audits(db: Database, box: str) -> list[AuditRow]:
-    """Every audit of a box, in the order of its chain; those that were never sealed first."""
-    return [AuditRow(**row) for row in db.read("SELECT * FROM audits WHERE box = ? ORDER BY entry, boot, seq", (box,))]
+    """Every audit of a box, in the order of its chain; those that were never sealed first. None where somebody took
+    the table away: what was noted of them tells that they were here.
+    """
+    if "audits" not in db.tables():
+        return []
+    rows = db.read_garbled("SELECT * FROM audits WHERE box = ? ORDER BY entry, boot, seq", (box,))
+    return [_audit(dict(row)) for row in rows]
 
 
 def boxes_with_audits(db: Database) -> list[str]:
-    sql = "SELECT box FROM audits UNION SELECT box FROM audit_chains ORDER BY box"
-    return [row["box"] for row in db.read(sql)]
+    here = [table for table in ("audits", "audit_chains") if table in db.tables()]
+    if not here:
+        return []
+    sql = " UNION ".join(f"SELECT box FROM {table}" for table in here)  # noqa: S608 - names of ours
+    return sorted(readable(row["box"]) for row in db.read_garbled(sql))
+
+
+def _audit(row: dict[str, Any]) -> AuditRow:
+    """A row that is no text as one without a seal of its own: it is what it was in no case."""
+    if is_garbled(row):
+        shown = plain(row)
+        return AuditRow(**{**shown, "message": f"(not readable) {shown['message']}", "chain": ""})
+    return AuditRow(**row)

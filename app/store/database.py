@@ -18,6 +18,7 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, TypeVar
 
+from app.store.garbled import from_bytes
 from app.store.migrations import WAIT_FOR_OTHERS_S, bring_up_to_date, plain_errors
 from app.store.writer import Parameters, Writer
 
@@ -76,15 +77,13 @@ class Database:
     def read(self, sql: str, parameters: Parameters = ()) -> list[sqlite3.Row]:
         """All rows of a query, from any thread; sees the last commit.
 
-        :raises DatabaseDamaged: the file's pages cannot be read.
+        :raises DatabaseDamaged: the file's pages cannot be read, a table is gone, or what should be text is none.
         """
-        with plain_errors(self.path):
-            connection = self._reader()
-            try:
-                rows: list[sqlite3.Row] = connection.execute(sql, parameters).fetchall()
-            finally:
-                self._give_back(connection)
-            return rows
+        return self._read(sql, parameters, str)
+
+    def read_garbled(self, sql: str, parameters: Parameters = ()) -> list[sqlite3.Row]:
+        """As :meth:`read`, also where a column has bytes that are no text; see :mod:`app.store.garbled`."""
+        return self._read(sql, parameters, from_bytes)
 
     def read_one(self, sql: str, parameters: Parameters = ()) -> sqlite3.Row | None:
         """The first row of a query, or None; as :meth:`read`."""
@@ -146,6 +145,16 @@ class Database:
         self._thread.join()
         for reader in readers:
             reader.close()
+
+    def _read(self, sql: str, parameters: Parameters, text: Callable[[bytes], str]) -> list[sqlite3.Row]:
+        with plain_errors(self.path):
+            connection = self._reader()
+            connection.text_factory = text
+            try:
+                rows: list[sqlite3.Row] = connection.execute(sql, parameters).fetchall()
+            finally:
+                self._give_back(connection)
+            return rows
 
     def _on_writer(self, work: Callable[[], T]) -> T:
         if threading.current_thread() is self._thread:

@@ -25,10 +25,14 @@ from edge_runtime.contracts.rows import AuditRow
 SEALED_SEQ = "sealed-seq"
 SEALED_THROUGH = "sealed-through"
 PLANNED = "planned-segment"
+UNSENT = "unsent-segment"
+"""The first segment that was sealed for a stick and does not stand in the object store yet; nothing: all do."""
 FIRST_CHANGE = "first-change"
 """Number of the last change that is not of this desktop's present id."""
 COVERED = "snapshot-covered"
 """How many segments the newest snapshot that is known here covers."""
+ASKED_EVERYONE = "asked-everyone-ms"
+"""When every other desktop's journal was last asked for more, whatever was told of its end."""
 _LAST_SYNC = "last-sync-ms"
 _SYNC_PROBLEM = "sync-problem"
 _QUEUED = "sync-queued"
@@ -37,7 +41,7 @@ _MOVEMENT = "sync-movement"
 _MOVEMENT_AGE_MS = 15_000
 """What was told so long ago tells of a process that has ended."""
 _OF_THE_STORE = (
-    *(SEALED_SEQ, SEALED_THROUGH, PLANNED, FIRST_CHANGE, COVERED),
+    *(SEALED_SEQ, SEALED_THROUGH, PLANNED, FIRST_CHANGE, COVERED, ASKED_EVERYONE),
     *(_LAST_SYNC, _SYNC_PROBLEM, _QUEUED, _PROBLEMS),
 )
 
@@ -83,9 +87,10 @@ class StoreJournal:
 
         return self._db.write(work)
 
-    def mark_sealed(self, seq: int, through: int, digest: str) -> None:
-        """Segment ``seq``, of this digest, stands in the object store and ends with change ``through``; nothing where
-        it did before.
+    def mark_sealed(self, seq: int, through: int, digest: str, *, sent: bool = True) -> None:
+        """Segment ``seq``, of this digest, ends with change ``through``; nothing where it did before.
+
+        :param sent: it stands in the object store.
         """
 
         def work(writer: Writer) -> None:
@@ -94,7 +99,26 @@ class StoreJournal:
             writer.note(SEALED_SEQ, str(seq))
             writer.note(SEALED_THROUGH, str(through))
             writer.upsert("own_segments", {"seq": seq, "through": through, "digest": digest})
+            if not sent and writer.noted(UNSENT) is None:
+                writer.note(UNSENT, str(seq))
             writer.touch("sync", self.replica)
+
+        self._db.write(work)
+
+    def unsent(self) -> int | None:
+        """The first segment that was sealed and is still to go to the object store; None: all stand there."""
+        noted = note_of(self._db, UNSENT)
+        return int(noted) if noted else None
+
+    def mark_sent(self, seq: int) -> None:
+        """It and those before it stand in the object store."""
+
+        def work(writer: Writer) -> None:
+            noted = writer.noted(UNSENT)
+            if noted is not None and int(noted) <= seq:
+                last = seq >= int(writer.noted(SEALED_SEQ) or 0)
+                writer.note(UNSENT, None if last else str(seq + 1))
+                writer.touch("sync", self.replica)
 
         self._db.write(work)
 
@@ -109,6 +133,8 @@ class StoreJournal:
             writer.note(SEALED_SEQ, str(seq - 1))
             writer.note(SEALED_THROUGH, str(first or 0))
             writer.note(PLANNED, None)
+            if int(writer.noted(UNSENT) or 0) >= seq:
+                writer.note(UNSENT, None)
             writer.touch("sync", writer.replica)
 
         self._db.write(work)
@@ -156,6 +182,14 @@ class StoreJournal:
             writer.upsert("positions", {"replica": replica, "seq": seq})
 
         self._db.write(work)
+
+
+def sent_through(read: Read) -> tuple[int, int]:
+    """(number of the last segment that stands in the object store, number of the last change in it)."""
+    notes = {row["name"]: row["value"] for row in read("SELECT name, value FROM notes")}
+    if (unsent := notes.get(UNSENT)) is not None:
+        return int(unsent) - 1, _end_before(read, int(unsent)) or 0
+    return int(notes.get(SEALED_SEQ) or 0), int(notes.get(SEALED_THROUGH) or 0)
 
 
 def _end_before(read: Read, seq: int) -> int | None:
@@ -287,12 +321,20 @@ def _number(db: Database, name: str) -> int:
 
 
 def forget_store(db: Database) -> None:
-    """The site moves to another object store, which has nothing of this desktop: everything is to be sent again."""
+    """The site moves to another object store, which has nothing of this desktop: everything is to be sent again.
+
+    As the same segments where they are known whole: others may have them from a stick.
+    """
 
     def work(writer: Writer) -> None:
+        sealed = int(writer.noted(SEALED_SEQ) or 0)
+        (known,) = writer.execute("SELECT COUNT(*) FROM own_segments").fetchone()
+        same = sealed > 0 and known == sealed and not int(writer.noted(FIRST_CHANGE) or 0)
         for name in _OF_THE_STORE:
-            writer.note(name, None)
-        for table in ("own_segments", "positions", "uploads"):
+            if not (same and name in (SEALED_SEQ, SEALED_THROUGH, PLANNED)):
+                writer.note(name, None)
+        writer.note(UNSENT, "1" if same else None)
+        for table in ("positions", "uploads", *(() if same else ("own_segments",))):
             writer.execute(f"DELETE FROM {table}")  # noqa: S608 - names of ours
         writer.execute("UPDATE objects SET synced_ms = NULL WHERE present = 1")
         writer.touch("sync", db.replica)
@@ -347,7 +389,7 @@ def movement_of(db: Database) -> Movement | None:
 def status(db: Database, store: str | None) -> SyncStatus:
     """What waits and what is safe, from this database alone."""
     last_ms = note_of(db, _LAST_SYNC)
-    (changes,) = db.read("SELECT COUNT(*) AS n FROM changes WHERE id > ?", (_number(db, SEALED_THROUGH),))
+    (changes,) = db.read("SELECT COUNT(*) AS n FROM changes WHERE id > ?", (sent_through(db.read)[1],))
     files = waiting(db)
     to_go = [one for one in files if one.kind != "coming"]
     if changes["n"]:

@@ -18,13 +18,16 @@ WAIT_FOR_OTHERS_S = 30.0
 _INCREMENTAL = 2
 _MIGRATIONS_TABLE = "_sqlite_migrations"
 _BROKEN = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR})
+_DAMAGE = ("Could not decode to UTF-8", "no such table")
+"""What is said, without a code of its own, where somebody else changed the file: the schema is always up to date."""
 
 
 @contextmanager
 def plain_errors(path: Path) -> Iterator[None]:
     """Turn what SQLite says of a broken file or a full disk into errors for people; other errors pass.
 
-    :raises DatabaseDamaged: the file is not a database, cannot be read, or its pages contradict each other.
+    :raises DatabaseDamaged: the file is not a database, cannot be read, its pages contradict each other, or somebody
+        took a table away or put bytes where text was.
     :raises DiskFull: no room to write.
     """
     try:
@@ -33,7 +36,7 @@ def plain_errors(path: Path) -> Iterator[None]:
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF
         if code == sqlite3.SQLITE_FULL or (code in _BROKEN and lacks_room(error, path)):
             raise DiskFull(f"There is no room to write to {path.name}.") from error
-        if code in _BROKEN:
+        if code in _BROKEN or any(words in str(error) for words in _DAMAGE):
             raise DatabaseDamaged(f"{path} cannot be used: {error}.") from error
         raise
 

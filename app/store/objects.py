@@ -172,6 +172,28 @@ def mark_received(db: Database, *objects: str) -> None:
     db.write(work)
 
 
+def mark_here(db: Database, objects: Sequence[str]) -> None:
+    """Wanted files came from elsewhere than the object store, and lie, verified, in this desktop's blobs."""
+
+    def work(writer: Writer) -> None:
+        for sha256 in objects:
+            writer.execute("UPDATE objects SET present = 1 WHERE sha256 = ?", (sha256,))
+            writer.touch("objects", sha256)
+            if writer.execute("UPDATE samples SET presence = 1 WHERE sample = ?", (sha256,)).rowcount:
+                writer.touch("samples", sha256)
+
+    db.write(work)
+
+
+def by_rank(db: Database, *, present: bool) -> list[Stored]:
+    """Files that are here, or that are not, in the order in which they are to go: samples last."""
+    rows = db.read(
+        "SELECT sha256, size, kind FROM objects WHERE present = ? ORDER BY kind = 'sample', kind, size, sha256",
+        (int(present),),
+    )
+    return [Stored(*row) for row in rows]
+
+
 def known_objects(db: Database) -> tuple[int, int]:
     """(files, bytes) that are here and known to be in the object store."""
     (row,) = db.read(

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from app.store.database import REPLICA_NOTE, Database
-from app.store.journal import FIRST_CHANGE, PLANNED, SEALED_SEQ, SEALED_THROUGH
+from app.store.journal import FIRST_CHANGE, PLANNED, SEALED_SEQ, SEALED_THROUGH, UNSENT, sent_through
 from app.store.rows import Read, fact_change, keep_change, load_row, save_row, to_change
 from app.store.samples import standing_events
 from app.store.tables import TABLES, columns_of, select_sql
@@ -87,9 +87,10 @@ def rekey(db: Database, reason: Reason, *, shared: int | None = None) -> Rekeyed
 def _rekey(writer: Writer, reason: Reason, shared: int | None) -> Rekeyed:
     former, new = writer.replica, secrets.token_hex(32)
     limit = format_stamp(max(writer.now_ms, 0) + MAX_AHEAD_MS, 999_999) if reason == "ahead" else _NO_LIMIT
-    sealed_seq, sealed = int(writer.noted(SEALED_SEQ) or 0), int(writer.noted(SEALED_THROUGH) or 0)
+    # What went to sticks alone goes out again: the object store does not have it.
+    sealed_seq, sealed = sent_through(writer.read)
     void: list[str] = []
-    through = sealed if shared is None else shared
+    through = sealed if shared is None else min(shared, sealed) if writer.noted(UNSENT) else shared
     if reason == "ahead":
         through, void = _last_sane(writer, limit, through)
         latest = writer.execute("SELECT MAX(clock) FROM row_clocks WHERE clock <= ?", (limit,)).fetchone()[0]
@@ -121,6 +122,7 @@ def _rekey(writer: Writer, reason: Reason, shared: int | None) -> Rekeyed:
     writer.execute("UPDATE changes SET replica = ? WHERE replica IS NULL", (former,))
     writer.execute("DELETE FROM own_segments")
     writer.note(PLANNED, None)
+    writer.note(UNSENT, None)
     writer.note(SEALED_SEQ, None)
     writer.note(SEALED_THROUGH, str(through))
     writer.note(FIRST_CHANGE, str(through))

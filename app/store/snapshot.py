@@ -46,7 +46,6 @@ class StoreSnapshots:
                         " ON CONFLICT (replica) DO UPDATE SET seq = max(seq, excluded.seq)",
                         (replica, seq),
                     )
-            writer.note(COVERED, str(sum(positions.values())))
 
         self._db.write(work)
 

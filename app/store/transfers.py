@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from app.store.database import Database
 from app.store.writer import Writer
 
@@ -48,15 +50,18 @@ class StoreLedger:
 
         return self._db.write(work)
 
-    def part_came(self, sha256: str, number: int) -> None:
-        """It lies in the file beside the object's place."""
-        self._db.write(
-            lambda writer: writer.execute(
-                "INSERT OR IGNORE INTO download_parts (sha256, number)"
-                " SELECT sha256, ? FROM downloads WHERE sha256 = ?",
-                (number, sha256),
-            )
-        )
+    def parts_came(self, sha256: str, numbers: Sequence[int]) -> None:
+        """They lie in the file beside the object's place."""
+
+        def work(writer: Writer) -> None:
+            for number in numbers:
+                writer.execute(
+                    "INSERT OR IGNORE INTO download_parts (sha256, number)"
+                    " SELECT sha256, ? FROM downloads WHERE sha256 = ?",
+                    (number, sha256),
+                )
+
+        self._db.write(work)
 
     def end_download(self, sha256: str) -> None:
         """It is whole, or gone; nothing where none was begun."""

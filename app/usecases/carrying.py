@@ -16,6 +16,7 @@ from app.store.transfers import StoreLedger, old_downloads
 from app.usecases.progress import CancelToken, Progress, ProgressEvent
 from app.usecases.stored import fetch_files
 from app.usecases.traffic import Hold, hold_now
+from app.usecases.turns import alone
 from edge_runtime.contracts.errors import Cancelled, LinesideError, NotFound, ObjectCorrupt, StoreRefused
 
 if TYPE_CHECKING:
@@ -170,6 +171,12 @@ class Carrier:
         self._bucket.take(size)
         self._meter.add(size)
 
+    def wait(self) -> None:
+        """Called while another window or command of this desktop moves files."""
+        self._cancel.check()
+        self._between()
+        self._progress(ProgressEvent(step="objects", message="Another window or command of this desktop moves files"))
+
     def _idle(self) -> None:
         self._cancel.check()
         self._between()
@@ -218,12 +225,18 @@ class Meter:
 def carrying(
     ctx: Context, store: ObjectStore, progress: Progress, cancel: CancelToken, between: Callable[[], None]
 ) -> Iterator[Carrier]:
-    """A carrier; where files may not go any more, what is left of the block is passed by."""
+    """A carrier; where files may not go any more, what is left of the block is passed by.
+
+    One at a time of all windows and commands of this desktop: two would send the same files. What is to go is asked for
+    in the block.
+    """
     carrier = Carrier(ctx, store, progress, cancel, between)
     try:
-        yield carrier
+        with alone(ctx.places.home / "files.lock", carrier.wait):
+            try:
+                yield carrier
+            finally:
+                carrier.close()
     except Cancelled:
         if carrier.held is None or cancel.cancelled:
             raise
-    finally:
-        carrier.close()

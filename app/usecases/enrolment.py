@@ -19,7 +19,8 @@ from app.fleet.ssh.bundle import Load, load_for
 from app.fleet.ssh.machine import Machine, Probe, choose_python, meet, supervisor_source
 from app.fleet.ssh.notes import Note, say
 from app.fleet.ssh.preflight import Facts, Text, Wanted, is_installed, judge
-from app.fleet.ssh.session import SignIn, SshSession, open_session
+from app.fleet.ssh.session import SshSession, open_session
+from app.fleet.ssh.sign_in import SignIn
 from app.fleet.ssh.upload import Staged, look_at_staged, plan, upload
 from app.store import boxes as box_store
 from app.store.records import Box

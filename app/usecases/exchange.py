@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from app.store.database import Database
-from app.store.journal import StoreJournal
+from app.store.journal import ASKED_EVERYONE, StoreJournal, note_of
 from app.store.rekey import Rekeyed, clock_is_right, is_ahead, rekey
 from app.store.snapshot import StoreSnapshots
 from edge_runtime.contracts.errors import ReplicaCopied
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 SNAPSHOT_EVERY = 200
 """Segments of all desktops together."""
+ASK_EVERYONE_EVERY_MS = 24 * 3_600_000
+"""A store that has lost the word of a desktop's end delays what that one wrote by so much at most."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,12 +47,16 @@ def exchange(database: Database, store: ObjectStore, prefix: str) -> Exchanged:
         rekeyed = stamp_anew(database, store, prefix) if is_ahead(database) and clock_is_right(database) else None
         pushed, pulled = _once(database, store, prefix)
     except ReplicaCopied:
-        from cloud_sync.journal.replicate import shared_through
-
-        shared = shared_through(store, StoreJournal(database), prefix, database.now_ms())
-        rekeyed = rekey(database, "copied", shared=shared)
+        rekeyed = part_from_copy(database, store, prefix)
         pushed, pulled = _once(database, store, prefix)
     return Exchanged(pushed=pushed, pulled=pulled, rekeyed=rekeyed, ahead=is_ahead(database))
+
+
+def part_from_copy(database: Database, store: ObjectStore, prefix: str) -> Rekeyed:
+    """After :class:`ReplicaCopied`: go on under another id, with whatever does not stand in the store."""
+    from cloud_sync.journal.replicate import shared_through
+
+    return rekey(database, "copied", shared=shared_through(store, StoreJournal(database), prefix, database.now_ms()))
 
 
 def stamp_anew(database: Database, store: ObjectStore, prefix: str) -> Rekeyed:
@@ -68,12 +74,17 @@ def _once(database: Database, store: ObjectStore, prefix: str) -> tuple[PushRepo
     from cloud_sync.journal.replicate import pull, push
     from cloud_sync.journal.snapshot import take_snapshot
 
-    journal = StoreJournal(database)
+    journal, now_ms = StoreJournal(database), database.now_ms()
     pushed = push(store, journal, prefix)
     snapshots = StoreSnapshots(database)
-    if not journal.positions() and not snapshots.known_covered():
-        take_snapshot(store, snapshots, prefix, now_ms=database.now_ms)
-    return pushed, pull(store, journal, prefix, now_ms=database.now_ms)
+    new = not journal.positions() and not snapshots.known_covered()
+    if new and (taken := take_snapshot(store, snapshots, prefix, now_ms=database.now_ms)):
+        snapshots.note_covered(taken.covered)
+    everyone = not 0 <= now_ms - int(note_of(database, ASKED_EVERYONE) or 0) < ASK_EVERYONE_EVERY_MS
+    pulled = pull(store, journal, prefix, everyone=everyone, now_ms=database.now_ms)
+    if everyone:
+        database.write(lambda writer: writer.note(ASKED_EVERYONE, str(now_ms)))
+    return pushed, pulled
 
 
 def keep_snapshot(database: Database, store: ObjectStore, prefix: str, every: int = SNAPSHOT_EVERY) -> bool:

@@ -6,6 +6,8 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from msgspec import UNSET
+
 from app.fleet.client import split_address
 from app.store import boxes as box_store
 from app.store import sightings
@@ -207,7 +209,11 @@ def _ask_via(ctx: Context, name: str, request: ScanRequest, asked: Sequence[tupl
     reasons = [*answer.reasons, *(Reason(kind="via-too-old", subject=subject) for subject in unasked)]
     return replace(
         answer,
-        found=tuple(replace(seen, told_by=(box.name,), interfaces=()) for seen in answer.found),
+        found=tuple(
+            # An older box says that it trusts nobody where it does not know.
+            replace(seen, told_by=(box.name,), interfaces=(), enrolled=seen.enrolled if seen.announced else UNSET)
+            for seen in answer.found
+        ),
         reasons=tuple(replace(reason, facts={**reason.facts, "via": box.name}) for reason in reasons),
     )
 

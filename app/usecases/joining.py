@@ -55,9 +55,7 @@ def request_join(home: Path, file: Path, *, name: str | None = None) -> JoinRequ
     from cloud_sync.release.sign import load_signing_key, new_signing_key
 
     places = _new_places(home)
-    called = (name or desktop_name()).strip()
-    if not 1 <= len(called) <= MAX_NAME or not called.isprintable():
-        raise InputInvalid(f"A desktop's name has between 1 and {MAX_NAME} printable characters.")
+    called = _checked(name or desktop_name())
     with carried.writing(home):
         home.mkdir(parents=True, exist_ok=True, mode=0o700)
         identity = create_identity(places.keys, called)
@@ -141,11 +139,11 @@ def recover(
     from cloud_sync.release.sign import load_signing_key, new_signing_key
     from cloud_sync.release.site_roots import Desktop
 
+    called = _checked(name or desktop_name())
     places, handover = _new_places(home), _read_export(file)
     if handover.root_key is None:
         raise RootKeyWrong(f"There is no root key in {file.name}.")
     key = open_key(handover.root_key.encode(), passphrase, file.name)
-    called = (name or desktop_name()).strip()
     home.mkdir(parents=True, exist_ok=True, mode=0o700)
     draft = places.home / "repository.joining"
     try:
@@ -173,6 +171,14 @@ def recover(
         ctx.close()
         raise
     return ctx
+
+
+def _checked(name: str) -> str:
+    """A name that a desktop may have; :raises InputInvalid: this one may not."""
+    name = name.strip()
+    if not 1 <= len(name) <= MAX_NAME or not name.isprintable():
+        raise InputInvalid(f"A desktop's name has between 1 and {MAX_NAME} printable characters.")
+    return name
 
 
 def _ask_for_newer(handover: Handover, roots: SiteRoots, key: RootKey) -> SiteRoots:

@@ -13,7 +13,8 @@ from msgspec import Meta
 from app.fleet.ssh.address import SshTarget
 from app.fleet.ssh.machine import Machine, meet
 from app.fleet.ssh.preflight import Facts, Text, is_same_site
-from app.fleet.ssh.session import SignIn, open_session
+from app.fleet.ssh.session import open_session
+from app.fleet.ssh.sign_in import SignIn
 from app.store import boxes as box_store
 from app.store.activity import RELEASED
 from app.store.records import Box

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -128,21 +129,9 @@ def level_with_store(ctx: Context, store: ObjectStore, prefix: str) -> None:
     """As :func:`level`, with the object store of the site. What lies there is hostile until it follows from the root
     here; of two roots of one number the one that is there stays.
 
-    :raises TrustRefused: what is there does not follow.
+    :raises TrustRefused: what is there does not follow, or somebody who was struck off would come back.
     """
-    roots = ctx.roots()
-
-    def there(version: int) -> bytes:
-        try:
-            return store.get(_key(prefix, version), max_bytes=MAX_ROOT_BYTES)
-        except ObjectMissing as error:
-            raise NotFound(f"The object store has no root {version}.") from error
-
-    newer = take_over(roots, there, "the object store")
-    if newer.version > roots.version:
-        words = f"Took root {newer.version} over from the object store."
-        _note(ctx, "trust.root-adopted", newer.facts.digest, words)
-        return
+    roots, there = take_from_store(ctx, store, prefix), _roots_in(store, prefix)
     newest = next((v for v in range(roots.version, 0, -1) if store.head(_key(prefix, v)) is not None), 0)
     if 1 < newest < roots.version and _may_stand(roots, newest, body := there(newest)):
         # Another one of its number may have been made elsewhere, and it stays: what is put above it goes for all.
@@ -150,6 +139,31 @@ def level_with_store(ctx: Context, store: ObjectStore, prefix: str) -> None:
     for version in range(roots.version, newest, -1):
         with suppress(NotFound):
             store.put(_key(prefix, version), roots.body(version))
+
+
+def take_from_store(ctx: Context, store: ObjectStore, prefix: str) -> SiteRoots:
+    """The half of :func:`level_with_store` that only reads there; the roots here after it.
+
+    :raises TrustRefused: as there.
+    """
+    roots = ctx.roots()
+    newer = take_over(roots, _roots_in(store, prefix), "the object store")
+    if newer.version > roots.version:
+        words = f"Took root {newer.version} over from the object store."
+        _note(ctx, "trust.root-adopted", newer.facts.digest, words)
+    return newer
+
+
+def _roots_in(store: ObjectStore, prefix: str) -> Callable[[int], bytes]:
+    """Gives the roots that lie there by number; raises NotFound for one that does not."""
+
+    def there(version: int) -> bytes:
+        try:
+            return store.get(_key(prefix, version), max_bytes=MAX_ROOT_BYTES)
+        except ObjectMissing as error:
+            raise NotFound(f"The object store has no root {version}.") from error
+
+    return there
 
 
 def _may_stand(roots: SiteRoots, version: int, body: bytes) -> bool:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from app.store import objects as object_store
 from app.store.objects import Stored
 from app.store.transfers import StoreLedger
 from app.usecases.progress import CancelToken, Progress, ProgressEvent, silent
+from app.usecases.turns import alone
 from edge_runtime.contracts.errors import ObjectCorrupt, ObjectMissing
 
 if TYPE_CHECKING:
@@ -45,11 +47,18 @@ def fetch_files(
 
     def fetch(one: Stored) -> str | None:
         try:
+            place = ctx.blobs.reserve(one.sha256)
             if one.size > PART_BYTES:
-                fetch_large(store, ledger, one.sha256, one.size, ctx.blobs.reserve(one.sha256), how)
+                lock = place.with_name(f".{one.sha256}.lock")
+                with alone(lock, how.idle):
+                    # Else another window or command of this desktop has brought it just now.
+                    if not place.exists():
+                        fetch_large(store, ledger, one.sha256, one.size, place, how)
+                    with suppress(OSError):  # Windows does not let go of a file that is open
+                        lock.unlink()
             else:
                 how.pace(one.size)
-                how.persist(lambda: get_object_file(store, one.sha256, ctx.blobs.reserve(one.sha256)))
+                how.persist(lambda: get_object_file(store, one.sha256, place))
         except (ObjectMissing, ObjectCorrupt):
             # One file that the store has lost, or does not have yet, must not hold up the rest of the site.
             return None

@@ -2,15 +2,14 @@
 
 Each replica writes numbered segments under its own prefix and nowhere else; a segment that was written is never
 changed. So nothing depends on conditional writes, on the order of lists or on anybody's clock, and after a cut at any
-point the same call is simply made again.
+point the same call is simply made again. Whom to ask for more is told by :mod:`cloud_sync.journal.ends`.
 """
 
 from __future__ import annotations
 
 import hashlib
-import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -22,14 +21,13 @@ from cloud_sync.journal.changes import (
     encode_segment,
     refused,
 )
+from cloud_sync.journal.ends import REPLICA, mend_end, read_ends, tell_end
 from cloud_sync.objects.base import ObjectStore
 from edge_runtime.contracts.errors import InputInvalid, ObjectMissing, ReplicaCopied, SegmentRefused
 
 SEGMENT_CHANGES = 2000
 SEGMENT_BYTES = 4 * 2**20
 """A segment ends before it would hold more than this, unpacked; a single larger change has one to itself."""
-
-_REPLICA = re.compile(r"[A-Za-z0-9_-]{1,128}")
 
 Numbered = tuple[int, Change]
 
@@ -45,7 +43,7 @@ class LocalJournal(Protocol):
         """Changes made here that no segment holds for certain, oldest first, each with its ever-growing number."""
 
     def sealed_through(self) -> tuple[int, int]:
-        """(number of the last segment that stands in the store, number of the last change in it); (0, 0) at first."""
+        """(number of the last segment that was sealed, number of the last change in it); (0, 0) at first."""
 
     def plan_segment(self, seq: int, through: int) -> int:
         """Remember that segment ``seq`` ends with change ``through``, unless an end of it is remembered already;
@@ -55,11 +53,18 @@ class LocalJournal(Protocol):
         ``seq`` never has another content.
         """
 
-    def mark_sealed(self, seq: int, through: int, digest: str) -> None:
-        """Segment ``seq`` stands in the store and ends with change ``through``. Nothing where it was sealed already.
+    def mark_sealed(self, seq: int, through: int, digest: str, *, sent: bool = True) -> None:
+        """Segment ``seq`` ends with change ``through``, for ever. Nothing where it was sealed already.
 
         :param digest: sha256 of the segment.
+        :param sent: it stands in the site's store; else it was made for a stick, and is still to go there.
         """
+
+    def unsent(self) -> int | None:
+        """The first segment that was sealed and is still to go to the site's store; None: all stand there."""
+
+    def mark_sent(self, seq: int) -> None:
+        """It and those before it stand in the site's store."""
 
     def unseal(self, seq: int) -> None:
         """Something else stands where ``seq`` was sent: its changes, and those after it, are to be sent again."""
@@ -125,12 +130,14 @@ def push(store: ObjectStore, journal: LocalJournal, prefix: str) -> PushReport:
     :raises ReplicaCopied: under this replica's name stands what this database never wrote; nothing was overwritten.
     :raises StoreUnreachable: or another error of the store: what was marked stands, the rest waits.
     """
-    segments = changes = size = 0
+    segments, changes, size = _send_sealed(store, journal, prefix)
     while True:
         # In this order: another process may seal a segment at any time, and what is read later is never older.
         last_seq, last_number = journal.sealed_through()
         waiting = journal.unsealed(SEGMENT_CHANGES)
         if not waiting:
+            if segments:
+                tell_end(store, prefix, journal.replica, last_seq)
             return PushReport(segments=segments, changes=changes, bytes=size)
         if segments == 0:
             size += mend_sealed(store, journal, prefix, last_seq)
@@ -138,11 +145,8 @@ def push(store: ObjectStore, journal: LocalJournal, prefix: str) -> PushReport:
         key = segment_key(prefix, journal.replica, seq)
         standing = _standing(store, key, journal, seq)
         if standing is None:
-            through = journal.plan_segment(seq, waiting[_fitting(waiting) - 1][0])
-            # Planned by an earlier run, the segment may hold more than was asked for above.
-            rows = [row for row in journal.unsealed(max(through - last_number, 0)) if row[0] <= through]
+            rows, body = _planned(journal, seq, last_number, waiting)
             if rows:
-                body = encode_segment(journal.replica, seq, [change for _number, change in rows])
                 store.put(key, body)
                 size += len(body)
                 digest = hashlib.sha256(body).hexdigest()
@@ -154,11 +158,50 @@ def push(store: ObjectStore, journal: LocalJournal, prefix: str) -> PushReport:
             changes += len(rows)
 
 
+def _send_sealed(store: ObjectStore, journal: LocalJournal, prefix: str) -> tuple[int, int, int]:
+    """Segments that so far went to sticks alone, in their order: (segments, changes, bytes sent)."""
+    segments = changes = size = 0
+    while (seq := journal.unsent()) is not None:
+        digest, rows = journal.digest_of(seq), journal.sealed(seq)
+        if digest is not None and rows and not stands(store, journal, prefix, seq, digest):
+            body = encode_segment(journal.replica, seq, rows)
+            store.put(segment_key(prefix, journal.replica, seq), body)
+            size += len(body)
+        journal.mark_sent(seq)
+        segments, changes = segments + 1, changes + len(rows)
+    return segments, changes, size
+
+
+def seal(journal: LocalJournal) -> None:
+    """Make segments of every change made here without a store to send them to: whichever store or stick gets them, and
+    in whatever order, they are the same ones.
+    """
+    while True:
+        last_seq, last_number = journal.sealed_through()
+        waiting = journal.unsealed(SEGMENT_CHANGES)
+        if not waiting:
+            return
+        rows, body = _planned(journal, last_seq + 1, last_number, waiting)
+        if rows:  # else another process has sealed it meanwhile
+            journal.mark_sealed(last_seq + 1, rows[-1][0], hashlib.sha256(body).hexdigest(), sent=False)
+
+
+def _planned(
+    journal: LocalJournal, seq: int, last_number: int, waiting: Sequence[Numbered]
+) -> tuple[list[Numbered], bytes]:
+    """The changes of the next segment, and the segment; nothing where another process has sealed it just now."""
+    through = journal.plan_segment(seq, waiting[_fitting(waiting) - 1][0])
+    # Planned by an earlier run, the segment may hold more than was asked for.
+    rows = [row for row in journal.unsealed(max(through - last_number, 0)) if row[0] <= through]
+    return rows, encode_segment(journal.replica, seq, [change for _number, change in rows]) if rows else b""
+
+
 def pull(
     store: ObjectStore,
     journal: LocalJournal,
     prefix: str,
     *,
+    everyone: bool = False,
     now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
 ) -> PullReport:
     """Take over what every other replica has put into the store since the last time.
@@ -166,20 +209,53 @@ def pull(
     A segment that is refused holds up its own replica only, and is tried again next time.
 
     :param prefix: the site's folder in the store.
+    :param everyone: ask every replica, whatever is told of its end: to be done once in a while.
     :param now_ms: this computer's time, milliseconds since 1970.
     :raises ReplicaCopied: as :func:`check_own`.
     :raises StoreUnreachable: or another error of the store: what was taken over so far is kept.
     """
+    ends = read_ends(store, prefix)
+    told, sealed = ends.pop(journal.replica, set()), journal.sealed_through()[0]
+    if everyone or max(told, default=0) > sealed:
+        check_own(store, journal, prefix)
+    unsent = journal.unsent()
+    mend_end(store, prefix, journal.replica, sealed if unsent is None else unsent - 1, told)
+    return _take_over(
+        store,
+        journal,
+        prefix,
+        {replica: None if everyone or not of_it else max(of_it) for replica, of_it in ends.items()},
+        now_ms,
+    )
+
+
+def pull_from_stick(store: ObjectStore, journal: LocalJournal, prefix: str, *, now_ms: Callable[[], int]) -> PullReport:
+    """As :func:`pull`, where nobody tells an end, and nothing is written.
+
+    :raises ReplicaCopied: as :func:`check_own`.
+    :raises StoreUnreachable: or another error of the store: what was taken over so far is kept.
+    """
+    check_own(store, journal, prefix)
+    names = store.folders(f"{prefix}/journal")
+    others = {name: None for name in names if name != journal.replica and REPLICA.fullmatch(name)}
+    return _take_over(store, journal, prefix, others, now_ms)
+
+
+def _take_over(
+    store: ObjectStore,
+    journal: LocalJournal,
+    prefix: str,
+    ends: Mapping[str, int | None],
+    now_ms: Callable[[], int],
+) -> PullReport:
+    """:param ends: replica → its last segment, as far as is told; None: nobody told it."""
     segments = changes = size = 0
     problems = []
-    check_own(store, journal, prefix)
     positions = journal.positions()
-    own = journal.replica
-    others = [name for name in store.folders(f"{prefix}/journal") if name != own and _REPLICA.fullmatch(name)]
-    for replica in others:
+    for replica, end in ends.items():
         seq = positions.get(replica, 0) + 1
         try:
-            while (body := _fetch(store, prefix, replica, seq)) is not None:
+            while (end is None or seq <= end) and (body := _fetch(store, prefix, replica, seq)) is not None:
                 found = _opened(body, journal, replica, seq, now_ms())
                 _apply(journal, replica, seq, found)
                 segments, changes, size, seq = segments + 1, changes + len(found), size + len(body), seq + 1
@@ -202,9 +278,10 @@ def check_own(store: ObjectStore, journal: LocalJournal, prefix: str) -> None:
         raise _copied(store, seq)
 
 
-def seal_standing(store: ObjectStore, journal: LocalJournal, prefix: str) -> None:
+def seal_standing(store: ObjectStore, journal: LocalJournal, prefix: str, *, sent: bool = True) -> None:
     """Mark what was sent, and stands, before a cut kept anybody from noting it.
 
+    :param sent: this is the site's store, and no stick.
     :raises ReplicaCopied: something else stands there.
     """
     while journal.unsealed(1):
@@ -214,7 +291,7 @@ def seal_standing(store: ObjectStore, journal: LocalJournal, prefix: str) -> Non
             return
         rows, digest = standing
         if rows:
-            journal.mark_sealed(seq, rows[-1][0], digest)
+            journal.mark_sealed(seq, rows[-1][0], digest, sent=sent)
 
 
 def shared_through(store: ObjectStore, journal: LocalJournal, prefix: str, now_ms: int) -> int:
@@ -242,7 +319,7 @@ def mend_sealed(store: ObjectStore, journal: LocalJournal, prefix: str, seq: int
     :raises ReplicaCopied: another one stands there.
     """
     size = 0
-    while (digest := journal.digest_of(seq)) is not None and not _stands(store, journal, prefix, seq, digest):
+    while (digest := journal.digest_of(seq)) is not None and not stands(store, journal, prefix, seq, digest):
         changes = journal.sealed(seq)
         if not changes:
             break
@@ -261,7 +338,11 @@ def mend_every(store: ObjectStore, journal: LocalJournal, prefix: str) -> tuple[
     return looked, size
 
 
-def _stands(store: ObjectStore, journal: LocalJournal, prefix: str, seq: int, digest: str) -> bool:
+def stands(store: ObjectStore, journal: LocalJournal, prefix: str, seq: int, digest: str) -> bool:
+    """Whether a segment of this desktop is in the store as it was sealed.
+
+    :raises ReplicaCopied: another one stands there.
+    """
     try:
         packed = store.get(segment_key(prefix, journal.replica, seq), max_bytes=MAX_PACKED_BYTES)
         if hashlib.sha256(packed).hexdigest() == digest:

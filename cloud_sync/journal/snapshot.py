@@ -96,8 +96,8 @@ def write_snapshot(
     for lines in _chunked(encode_change(change, "") for change in journal.standing()):
         body = pack_lines(lines)
         chunk = Chunk(sha256=hashlib.sha256(body).hexdigest(), size=len(body), rows=len(lines))
-        if _chunk_key(folder, chunk.sha256) not in known:
-            store.put(_chunk_key(folder, chunk.sha256), body)
+        if chunk_key(folder, chunk.sha256) not in known:
+            store.put(chunk_key(folder, chunk.sha256), body)
         chunks.append(chunk)
     manifest = Manifest(format=1, positions=dict(positions), chunks=chunks)
     store.put(_manifest_key(folder, manifest.covered), wire.encode(manifest))
@@ -107,7 +107,7 @@ def write_snapshot(
 
 def newest_covered(store: ObjectStore, prefix: str) -> int:
     """How many segments went into the newest snapshot; 0 where there is none."""
-    found = _found(store, prefix)
+    found = found_snapshots(store, prefix)
     return found[0][0] if found else 0
 
 
@@ -119,23 +119,42 @@ def take_snapshot(
     Of one that proves unsound half-way the rows before that stay: each was checked. Its segments still count as not
     taken over.
     """
-    for covered, folder, key in _found(store, prefix):
+    for covered, folder, key in found_snapshots(store, prefix):
         try:
-            manifest = wire.decode(store.get(key, max_bytes=_MAX_MANIFEST_BYTES), Manifest, what="snapshot")
-            rows = size = 0
-            for chunk in manifest.chunks:
-                changes = _read(store, folder, chunk, now_ms())
-                journal.merge(changes)
-                rows, size = rows + len(changes), size + chunk.size
+            rows, size = merge_snapshot(store, journal, folder, read_manifest(store, key), now_ms)
         except (InputInvalid, ObjectMissing, SegmentRefused):
             continue
-        journal.covers(manifest.positions)
         return Taken(rows=rows, bytes=size, covered=covered)
     return None
 
 
-def _read(store: ObjectStore, folder: str, chunk: Chunk, now_ms: int) -> list[Change]:
-    body = store.get(_chunk_key(folder, chunk.sha256), max_bytes=chunk.size)
+def merge_snapshot(
+    store: ObjectStore, journal: SnapshotJournal, folder: str, manifest: Manifest, now_ms: Callable[[], int]
+) -> tuple[int, int]:
+    """Take one over: (rows, bytes). Its segments count as taken over when all of it was.
+
+    :raises InputInvalid, ObjectMissing, SegmentRefused: a chunk is not what it should be.
+    """
+    rows = size = 0
+    for chunk in manifest.chunks:
+        changes = read_chunk(store, folder, chunk, now_ms())
+        journal.merge(changes)
+        rows, size = rows + len(changes), size + chunk.size
+    journal.covers(manifest.positions)
+    return rows, size
+
+
+def read_manifest(store: ObjectStore, key: str) -> Manifest:
+    """:raises InputInvalid, ObjectMissing: it is not one."""
+    return wire.decode(store.get(key, max_bytes=_MAX_MANIFEST_BYTES), Manifest, what="snapshot")
+
+
+def read_chunk(store: ObjectStore, folder: str, chunk: Chunk, now_ms: int | None) -> list[Change]:
+    """A chunk's rows; ``now_ms`` None: their stamps are not judged.
+
+    :raises InputInvalid, ObjectMissing: it is not the one that it should be.
+    """
+    body = store.get(chunk_key(folder, chunk.sha256), max_bytes=chunk.size)
     if hashlib.sha256(body).hexdigest() != chunk.sha256:
         raise InputInvalid("A chunk of the snapshot is not the one that it should be.")
     lines = unpack_lines(body)
@@ -144,7 +163,7 @@ def _read(store: ObjectStore, folder: str, chunk: Chunk, now_ms: int) -> list[Ch
     return [decode_change(line, by="", now_ms=now_ms) for line in lines]
 
 
-def _found(store: ObjectStore, prefix: str) -> list[tuple[int, str, str]]:
+def found_snapshots(store: ObjectStore, prefix: str) -> list[tuple[int, str, str]]:
     """(segments covered, folder, key of the manifest) of every snapshot, the newest first."""
     found = []
     for replica in store.folders(f"{prefix}/snapshots"):
@@ -163,11 +182,11 @@ def _clear(store: ObjectStore, folder: str) -> None:
     wanted = set()
     for key in keys[-KEPT:]:
         try:
-            manifest = wire.decode(store.get(key, max_bytes=_MAX_MANIFEST_BYTES), Manifest, what="snapshot")
+            manifest = read_manifest(store, key)
         except (InputInvalid, ObjectMissing):
             store.delete(key)
             continue
-        wanted |= {_chunk_key(folder, chunk.sha256) for chunk in manifest.chunks}
+        wanted |= {chunk_key(folder, chunk.sha256) for chunk in manifest.chunks}
     for info in list(store.list(f"{folder}/chunks")):
         if info.key not in wanted:
             store.delete(info.key)
@@ -194,5 +213,6 @@ def _manifest_key(folder: str, covered: int) -> str:
     return f"{folder}/manifests/{covered:012d}.json"
 
 
-def _chunk_key(folder: str, sha256: str) -> str:
+def chunk_key(folder: str, sha256: str) -> str:
+    """Where a chunk of a desktop's snapshots lies."""
     return f"{folder}/chunks/{sha256}.jsonl.zst"

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NoReturn
 
-from cloud_sync.objects.base import MAX_GET_BYTES, ObjectInfo, Pace, Part
+from cloud_sync.objects.base import MAX_GET_BYTES, Children, ObjectInfo, Pace, Part, Write
 from edge_runtime.contracts.errors import StoreUnreachable
 
 
@@ -35,13 +35,16 @@ class AbsentStore:
     def list(self, prefix: str) -> Iterator[ObjectInfo]:
         self._refuse()
 
+    def children(self, prefix: str) -> Children:
+        self._refuse()
+
     def folders(self, prefix: str) -> tuple[str, ...]:
         self._refuse()
 
     def delete(self, key: str) -> None:
         self._refuse()
 
-    def get_range(self, key: str, start: int, length: int, pace: Pace) -> bytearray:
+    def get_range(self, key: str, start: int, length: int, write: Write, pace: Pace) -> None:
         self._refuse()
 
     def start_upload(self, key: str) -> str:

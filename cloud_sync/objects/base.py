@@ -23,6 +23,9 @@ Pace = Callable[[int], None]
 what it raises ends the work.
 """
 
+Write = Callable[[bytes], object]
+"""Given the blocks of a range as they come, each of at most :data:`BLOCK_BYTES`."""
+
 # The last character may not be a dot: FAT and NTFS drop it, and two keys would be one file on a stick.
 _SEGMENT = r"[A-Za-z0-9_](?:[A-Za-z0-9._=+@-]{0,198}[A-Za-z0-9_=+@-])?"
 _KEY = re.compile(rf"{_SEGMENT}(?:/{_SEGMENT})*")
@@ -38,6 +41,15 @@ class ObjectInfo:
     """By the store's clock, milliseconds since 1970."""
     etag: str | None = None
     """The store's own tag of this content, without quotes; None where it has none. Not a digest to rely on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Children:
+    """What lies directly under a folder."""
+
+    folders: tuple[str, ...]
+    objects: tuple[str, ...]
+    """Names, both sorted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,18 +120,22 @@ class ObjectStore(Protocol):
 
     def list(self, prefix: str) -> Iterator[ObjectInfo]:
         """Every object under a folder (``""``: all), in no promised order; keys that no put of ours could have made
-        are left out. ``a/b`` and ``a/b/`` mean the same and never match ``a/bc``.
+        are left out, and none comes twice. ``a/b`` and ``a/b/`` mean the same and never match ``a/bc``.
         """
 
+    def children(self, prefix: str) -> Children:
+        """Names of the folders and objects directly under a folder: what lies deeper is not visited."""
+
     def folders(self, prefix: str) -> tuple[str, ...]:
-        """Names of the folders directly under a folder, sorted: what lies deeper is not visited."""
+        """The folders of :meth:`children`."""
 
     def delete(self, key: str) -> None:
         """Nothing is under the key any more; not an error where nothing was."""
 
-    def get_range(self, key: str, start: int, length: int, pace: Pace) -> bytearray:
+    def get_range(self, key: str, start: int, length: int, write: Write, pace: Pace) -> None:
         """``length`` bytes from ``start`` on, no more and no fewer.
 
+        :param write: given block after block, in order; what it raises ends the work.
         :raises ObjectMissing: nothing under this key.
         """
 

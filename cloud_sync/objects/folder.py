@@ -17,9 +17,11 @@ from typing import IO
 from cloud_sync.objects.base import (
     BLOCK_BYTES,
     MAX_GET_BYTES,
+    Children,
     ObjectInfo,
     Pace,
     Part,
+    Write,
     check_key,
     check_prefix,
     is_key,
@@ -104,12 +106,17 @@ class FolderStore:
             start = self._locate(folder) if folder else self._root
             yield from self._walk(start, f"{folder}/" if folder else "")
 
-    def folders(self, prefix: str) -> tuple[str, ...]:
+    def children(self, prefix: str) -> Children:
         folder = check_prefix(prefix)
         with self._errors(folder or "list"):
             self._check_present()
-            start = self._locate(folder) if folder else self._root
-            return tuple(sorted(entry.name for entry in _entries(start) if _is_folder(entry)))
+            entries = _entries(self._locate(folder) if folder else self._root)
+            folders = sorted(entry.name for entry in entries if _is_folder(entry))
+            objects = sorted(entry.name for entry in entries if entry.is_file(follow_symlinks=False))
+        return Children(tuple(folders), tuple(objects))
+
+    def folders(self, prefix: str) -> tuple[str, ...]:
+        return self.children(prefix).folders
 
     def delete(self, key: str) -> None:
         with self._errors(key):
@@ -119,16 +126,16 @@ class FolderStore:
                 path.unlink(missing_ok=True)
                 fsync_folder(path.parent)
 
-    def get_range(self, key: str, start: int, length: int, pace: Pace) -> bytearray:
-        body = bytearray()
+    def get_range(self, key: str, start: int, length: int, write: Write, pace: Pace) -> None:
+        left = length
         with self._errors(key), self._opened(key) as source:
             source.seek(start)
-            while len(body) < length and (chunk := source.read(min(BLOCK_BYTES, length - len(body)))):
-                body += chunk
-                pace(len(chunk))
-        if len(body) < length:
+            while left and (block := source.read(min(BLOCK_BYTES, left))):
+                left -= len(block)
+                write(block)
+                pace(len(block))
+        if left:
             raise StoreUnreachable(f"{key} in {self._shown} ends before byte {start + length}.")
-        return body
 
     def start_upload(self, key: str) -> str:
         upload = secrets.token_hex(16)
@@ -248,6 +255,7 @@ class FolderStore:
             incoming.mkdir(exist_ok=True)
             with fresh_file(path, beside=incoming) as target:
                 fill(target)
+                _settle(target)
 
     def _make_folders(self, folder: Path) -> None:
         missing = []
@@ -308,6 +316,14 @@ class FolderStore:
             f"The folder {self._shown} does not answer: {reason}.",
             hint="Check that the stick is plugged in or the share is mounted; everything waits locally.",
         )
+
+
+def _settle(target: IO[bytes]) -> None:
+    """Whoever reads it back is to see what the stick has, not what the system remembers."""
+    target.flush()
+    os.fsync(target.fileno())
+    if hasattr(os, "posix_fadvise"):
+        os.posix_fadvise(target.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
 
 def _entries(folder: Path) -> list[os.DirEntry[str]]:

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
 from functools import cached_property
@@ -20,10 +20,12 @@ from obstore.store import S3Store as Bucket
 from cloud_sync.objects.base import (
     MAX_GET_BYTES,
     PART_BYTES,
+    Children,
     Credentials,
     ObjectInfo,
     Pace,
     Part,
+    Write,
     check_key,
     check_prefix,
     is_key,
@@ -153,16 +155,23 @@ class S3Store:
 
     def list(self, prefix: str) -> Iterator[ObjectInfo]:
         folder = check_prefix(prefix)
+        before = None
         with self._errors(folder or "list"):
             for page in obstore.list(self._control, f"{folder}/" if folder else None, chunk_size=1000):
-                yield from (_info(meta["path"], meta) for meta in page if is_key(meta["path"]))
+                for meta in page:
+                    # A server over a file system may name a key twice that was written by several at once.
+                    if is_key(meta["path"]) and meta["path"] != before:
+                        before = meta["path"]
+                        yield _info(before, meta)
 
-    def folders(self, prefix: str) -> tuple[str, ...]:
+    def children(self, prefix: str) -> Children:
         folder = check_prefix(prefix)
         with self._errors(folder or "list"):
             found = obstore.list_with_delimiter(self._control, f"{folder}/" if folder else None)
-        names = (path.rstrip("/").rsplit("/", 1)[-1] for path in found["common_prefixes"])
-        return tuple(sorted(name for name in names if is_key(name)))
+        return Children(_names(found["common_prefixes"]), _names(meta["path"] for meta in found["objects"]))
+
+    def folders(self, prefix: str) -> tuple[str, ...]:
+        return self.children(prefix).folders
 
     def delete(self, key: str) -> None:
         try:
@@ -175,8 +184,8 @@ class S3Store:
     def _parts(self) -> S3Parts:
         return S3Parts(self._at)
 
-    def get_range(self, key: str, start: int, length: int, pace: Pace) -> bytearray:
-        return self._parts.get_range(check_key(key), start, length, pace)
+    def get_range(self, key: str, start: int, length: int, write: Write, pace: Pace) -> None:
+        self._parts.get_range(check_key(key), start, length, write, pace)
 
     def start_upload(self, key: str) -> str:
         return self._parts.start_upload(check_key(key))
@@ -223,6 +232,11 @@ _RETRY: RetryConfig = {
     "retry_timeout": RETRY_TIMEOUT,
     "backoff": {"init_backoff": timedelta(milliseconds=200), "max_backoff": timedelta(seconds=1), "base": 2},
 }
+
+
+def _names(paths: Iterable[str]) -> tuple[str, ...]:
+    names = (path.rstrip("/").rsplit("/", 1)[-1] for path in paths)
+    return tuple(sorted({name for name in names if is_key(name)}))
 
 
 def _info(key: str, meta: ObjectMeta) -> ObjectInfo:

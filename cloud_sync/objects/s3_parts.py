@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from cloud_sync.objects.base import BLOCK_BYTES, Credentials, Pace, Part
+from cloud_sync.objects.base import BLOCK_BYTES, Credentials, Pace, Part, Write
 from cloud_sync.objects.s3_errors import code_of, no_answer, place, refusal
 from edge_runtime.contracts.errors import (
     LinesideError,
@@ -93,7 +93,7 @@ class S3Parts:
         """End the connections."""
         self._session.close()
 
-    def get_range(self, key: str, start: int, length: int, pace: Pace) -> bytearray:
+    def get_range(self, key: str, start: int, length: int, write: Write, pace: Pace) -> None:
         """See :meth:`ObjectStore.get_range`."""
         headers = {"Range": f"bytes={start}-{start + length - 1}", "Accept-Encoding": "identity"}
         raw = self._send("GET", key, headers=headers)
@@ -105,17 +105,17 @@ class S3Parts:
             whole = not span and start == 0 and raw.headers.get("Content-Length") == str(length)
             if not span.startswith(f"bytes {start}-{start + length - 1}/") and not whole:
                 raise StoreRefused(f"The object store {self._where} does not give parts of {key}.")
-            body = bytearray()
+            came = 0
             for block in self._blocks(raw):
-                body += block
-                if len(body) > length:
+                came += len(block)
+                if came > length:
                     raise StoreRefused(f"The object store {self._where} gave more of {key} than was asked for.")
+                write(block)
                 pace(len(block))
         finally:
             raw.raw.release_conn()
-        if len(body) < length:
-            raise StoreUnreachable(f"The object store {self._where} broke off {key} after {start + len(body)} bytes.")
-        return body
+        if came < length:
+            raise StoreUnreachable(f"The object store {self._where} broke off {key} after {start + came} bytes.")
 
     def start_upload(self, key: str) -> str:
         """See :meth:`ObjectStore.start_upload`."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Protocol, TypeVar, cast
 
+from edge_runtime.children import within
 from edge_runtime.contracts import wire
 from edge_runtime.contracts.errors import InputInvalid, LinesideError, ModelUnusable
 from edge_runtime.contracts.told import OF_A_BOX
@@ -147,17 +148,13 @@ class _Child:
     def ask(self, order: bytes, timeout_s: float) -> LoadFacts:
         """Whatever goes wrong is :attr:`LoadFacts.problem`."""
         stdin, stdout = cast(IO[bytes], self._process.stdin), cast(IO[bytes], self._process.stdout)
-        patience = threading.Timer(timeout_s, self._give_up)
-        patience.daemon = True
-        patience.start()
         try:
-            stdin.write(order + b"\n")
-            stdin.flush()
-            line = stdout.readline(MAX_ANSWER_BYTES)
+            with within(timeout_s, self._give_up):
+                stdin.write(order + b"\n")
+                stdin.flush()
+                line = stdout.readline(MAX_ANSWER_BYTES)
         except OSError:
             line = b""  # it is gone: how is asked below
-        finally:
-            patience.cancel()
         if line.endswith(b"\n"):
             try:
                 return wire.decode(line, LoadFacts, what="trial's answer")

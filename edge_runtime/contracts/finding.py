@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 
 from edge_runtime.contracts.rows import Count, Digest, Name
 
@@ -44,19 +44,21 @@ class FoundBox:
 
     box: Digest
     name: Annotated[str, Meta(max_length=200)]
-    """What it calls itself."""
+    """What it calls itself; of a proved one, as its key's certificate has it."""
     addresses: Annotated[tuple[Address, ...], Meta(min_length=1, max_length=64)]
     """``host:port``, the best first."""
     interfaces: Annotated[tuple[Words, ...], Meta(max_length=64)] = ()
     """Of the machine that looked: those on which it is a neighbour."""
     announced: bool = False
-    """It told the network of itself."""
+    """Somebody told the network of it, at an address where its key answers or nothing does."""
+    announced_as: Annotated[tuple[Annotated[str, Meta(max_length=200)], ...], Meta(max_length=16)] = ()
+    """Under which names. Others than ``name``: it was renamed since its key was made, or somebody else speaks."""
     proved: bool = False
     """Its key answered at the first address. Without that anybody may have announced it."""
-    enrolled: bool = False
-    """It says that it trusts a desktop already."""
+    enrolled: bool | UnsetType = UNSET
+    """It says that it trusts a desktop already. Left out: nobody says, or two say otherwise."""
     pair: Count = 0
-    """Port at which it says that it takes a one-time code; 0: it takes none."""
+    """Port at which it says that it takes a one-time code; 0: it takes none, or nobody says."""
     told_by: Annotated[tuple[Name, ...], Meta(max_length=64)] = ()
     """Names of the enrolled boxes that found it in their networks."""
 

@@ -9,6 +9,11 @@ from msgspec import Meta
 
 from edge_runtime.contracts.rows import Count, Digest, MaybeDigest, Moment, Name, Share
 
+MAX_PIPELINES = 256
+"""Of one box."""
+Words = Annotated[str, Meta(max_length=10_000)]
+"""Far more than a box of ours has to say, and no more than a desktop can show."""
+
 SlotState = Literal["EMPTY", "STAGED", "VERIFIED", "PROBED", "TRIAL", "COMMITTED", "REJECTED", "ROLLED_BACK"]
 PipelineState = Literal["waiting-for-model", "running", "no-input", "failing"]
 
@@ -83,19 +88,19 @@ class PipelineStatus:
     """One pipeline: source, model, counters since start."""
 
     name: Name
-    source: str
+    source: Words
     state: PipelineState
     frames: Count = 0
     errors: Count = 0
     kept: Count = 0
     frames_per_s: float = 0.0
     last_frame_ms: int | None = None
-    last_error: str | None = None
+    last_error: Words | None = None
     drift: bool = False
     """A drift alert stands for the model that runs now."""
     drift_reference: Share = 0.0
     """How much of the drift reference has been gathered, 0 to 1."""
-    stages_ms: dict[str, float] = field(default_factory=dict)
+    stages_ms: Annotated[dict[Name, float], Meta(max_length=64)] = field(default_factory=dict)
     """Where a frame's time goes: mean milliseconds by stage, in the order in which they happen."""
 
 
@@ -162,13 +167,13 @@ class BoxStatus:
     uptime_s: float
     serial: Count
     """Counts up with every change worth telling; pass it as ``since`` to wait for the next."""
-    pipelines: tuple[PipelineStatus, ...] = ()
-    slots: tuple[SlotStatus, ...] = ()
+    pipelines: Annotated[tuple[PipelineStatus, ...], Meta(max_length=MAX_PIPELINES)] = ()
+    slots: Annotated[tuple[SlotStatus, ...], Meta(max_length=16)] = ()
     shadow: ShadowStatus | None = None
-    inference: dict[str, str] = field(default_factory=dict)
+    inference: Annotated[dict[Name, Words], Meta(max_length=16)] = field(default_factory=dict)
     """Where programs get answers: ``host:port`` by ``http`` and ``grpc``."""
     spool: SpoolStatus = field(default_factory=SpoolStatus)
-    floors: dict[str, int] = field(default_factory=dict)
+    floors: Annotated[dict[str, int], Meta(max_length=10_000)] = field(default_factory=dict)
     """Lowest release of each model name that the box still accepts."""
     refused: Annotated[dict[Digest, str], Meta(max_length=256)] = field(default_factory=dict)
     """Bundles that were rolled back here and are not taken again until somebody lets them, with the reason."""

@@ -15,6 +15,8 @@ MAX_AT_ONE_ADDRESS = 16
 """Boxes that one machine may pretend to be."""
 MAX_OF_ONE_BOX = 64
 """Addresses at which one box may be said to be."""
+MAX_WORDS = 8
+"""Different announcements of one box at one address."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +33,9 @@ class Claims:
 
     def __init__(self, expected: Collection[str] = ()) -> None:
         self._expected = frozenset(expected)
-        self._claims: dict[tuple[str, str, int], Claim] = {}
+        self._claims: dict[Announcement, Claim] = {}
+        self._spare: dict[Announcement, Claim] = {}
+        self._words: Counter[tuple[str, str, int]] = Counter()
         self._at: Counter[tuple[str, int]] = Counter()
         self._of: Counter[str] = Counter()
         self._malformed = self._left_out = 0
@@ -52,7 +56,7 @@ class Claims:
         return frozenset(claim.announcement.box for claim in self._claims.values())
 
     def add(self, text: Mapping[str, str], addresses: Iterable[str], port: int) -> None:
-        """Note an announcement; the same one again changes nothing."""
+        """Note an announcement; the same again changes nothing, another one of the box stands beside it."""
         hosts = tuple(addresses)
         if not hosts or not port:
             self._malformed += 1
@@ -73,20 +77,42 @@ class Claims:
         except InputInvalid:
             self._malformed += 1
             return
-        key = (announcement.box, hosts[0], port)
-        if key not in self._claims:
-            place = (hosts[0], port)
-            crowded = len(self._claims) >= MAX_CLAIMS or self._at[place] >= MAX_AT_ONE_ADDRESS
-            if (crowded and announcement.box not in self._expected) or self._of[announcement.box] >= MAX_OF_ONE_BOX:
-                self._left_out += 1
-                return
-            self._at[place] += 1
-            self._of[announcement.box] += 1
-        self._claims[key] = Claim(announcement, hosts)
+        claim = Claim(announcement, hosts)
+        if announcement in self._claims or announcement in self._spare:
+            (self._claims if announcement in self._claims else self._spare)[announcement] = claim
+        elif self._has_room(announcement):
+            self._note(claim)
+        else:
+            self._left_out += 1
+            if len(self._claims) + len(self._spare) < MAX_CLAIMS:
+                self._spare[announcement] = claim
+
+    def _has_room(self, said: Announcement) -> bool:
+        here = self._words[said.box, said.host, said.port]
+        crowded = len(self._claims) >= MAX_CLAIMS or (not here and self._at[said.host, said.port] >= MAX_AT_ONE_ADDRESS)
+        if crowded and said.box not in self._expected:
+            return False
+        return here < MAX_WORDS if here else self._of[said.box] < MAX_OF_ONE_BOX
+
+    def _note(self, claim: Claim) -> None:
+        said = claim.announcement
+        if not self._words[said.box, said.host, said.port]:
+            self._at[said.host, said.port] += 1
+            self._of[said.box] += 1
+        self._words[said.box, said.host, said.port] += 1
+        if self._spare and len(self._claims) + len(self._spare) >= MAX_CLAIMS:
+            self._spare.popitem()
+        self._claims[claim.announcement] = claim
 
     def all(self) -> list[Claim]:
         """Every claim, those about expected boxes first, else in the order in which they were heard."""
         return sorted(self._claims.values(), key=lambda claim: claim.announcement.box not in self._expected)
+
+    def spare(self) -> list[Claim]:
+        """Some of those that were left out. They say nothing by themselves: one may be the rightful one of a box whose
+        key answers there, in whose name many others speak.
+        """
+        return list(self._spare.values())
 
 
 def _port(text: str) -> int:

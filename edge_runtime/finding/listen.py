@@ -35,6 +35,8 @@ class Heard:
     """What came in while listening."""
 
     claims: tuple[Claim, ...] = ()
+    spare: tuple[Claim, ...] = ()
+    """As :meth:`Claims.spare` tells."""
     malformed: int = 0
     left_out: int = 0
     """Announcements beyond what is read or kept: the network is flooded."""
@@ -95,6 +97,7 @@ class _Hearing:
             browser.cancel()
         return Heard(
             claims=tuple(self._claims.all()),
+            spare=tuple(self._claims.spare()),
             malformed=self._claims.malformed,
             left_out=self._claims.left_out + self._unresolved.left_out + (0 if done else self._names.qsize()),
             dropped=dropped(sockets),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 from edge_runtime.contracts.finding import FoundBox, Reason
 from edge_runtime.finding.interfaces import Interface, neighbours_of
@@ -90,7 +91,8 @@ def _of_the_network(evidence: Evidence) -> Iterator[Reason]:
 
 def _of_unheard(evidence: Evidence, deaf: set[str]) -> Iterator[Reason]:
     """Boxes that answered beside this machine and did not announce themselves, though it could have heard them."""
-    if evidence.heard.problem or evidence.listened_s < HEARD_S:
+    heard = evidence.heard
+    if heard.problem or evidence.listened_s < HEARD_S or heard.left_out or heard.dropped:
         return
     unheard = [
         found
@@ -105,14 +107,16 @@ def _of_names(found: Iterable[FoundBox]) -> Iterator[Reason]:
     by_name: dict[str, list[FoundBox]] = defaultdict(list)
     for one in found:
         if one.proved:
-            by_name[one.name.casefold()].append(one)
-    for namesakes in by_name.values():
-        if len(namesakes) > 1:
-            yield Reason(
-                kind="name-clash",
-                subject=namesakes[0].name,
-                facts={"count": str(len(namesakes)), "boxes": ", ".join(one.box[:12] for one in namesakes[:8])},
-            )
+            # One that was renamed since its key was made goes by what it announces.
+            for name in {name.casefold() for name in one.announced_as or (one.name,)}:
+                by_name[name].append(one)
+    clashes = {name: namesakes for name, namesakes in by_name.items() if len(namesakes) > 1}
+    for name, namesakes in islice(clashes.items(), MOST_TOLD):
+        yield Reason(
+            kind="name-clash",
+            subject=next(one for one in namesakes[0].announced_as or (namesakes[0].name,) if one.casefold() == name),
+            facts={"count": str(len(namesakes)), "boxes": ", ".join(one.box[:12] for one in namesakes[:8])},
+        )
 
 
 def _of_expected(evidence: Evidence, expected: Iterable[Expected]) -> Iterator[Reason]:

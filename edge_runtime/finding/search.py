@@ -4,18 +4,27 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Callable, Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from edge_runtime.config import DEFAULT_PORT, join_address
+from msgspec import UNSET
+
+from edge_runtime.config import DEFAULT_PAIRING_PORT, DEFAULT_PORT, join_address
 from edge_runtime.contracts.finding import FoundBox
+from edge_runtime.contracts.status import Announcement
+from edge_runtime.contracts.text import one_line
 from edge_runtime.finding.claims import Claim
+from edge_runtime.finding.doors import ask_doors
 from edge_runtime.finding.interfaces import Interface, distance, list_interfaces, neighbours_of
 from edge_runtime.finding.listen import Heard, listen
 from edge_runtime.finding.probe import Probed, probe_in_turn
 from edge_runtime.finding.schedule import Candidate, Place, Schedule
 from edge_runtime.finding.sweep import Sweep, plan_sweep
+from edge_runtime.identity import LONGEST_NAME
 
 ADDRESSES_OF_ONE = 4
+DOORS_OF_ONE = 8
+"""Ports at which one box may be said to take its code."""
+NAMES_OF_ONE = 16
 MOST_TOLD = 64
 """Addresses of one box: one key may answer at thousands."""
 _PREFIX = {4: 24, 6: 64}
@@ -70,26 +79,48 @@ def search(
     )
     probed = probe_in_turn(schedule, done=lambda count: done(count, max(count, schedule.total)))
     answers = {(one.host, one.port): one for one in probed}
-    found, false_claims = gather(heard.claims, answers, interfaces)
+    gathered = gather(heard.claims, answers, interfaces, heard.spare)
+    # Of whom different things are said is asked himself: who takes a code trusts nobody yet.
+    takes_code = ask_doors(gathered.doors)
     return Evidence(
         interfaces=interfaces,
         heard=heard,
         answers=answers,
-        found=found,
-        false_claims=false_claims,
+        found=tuple(
+            replace(one, pair=takes_code[one.box], enrolled=False) if one.box in takes_code else one
+            for one in gathered.found
+        ),
+        false_claims=gathered.false_claims,
         sweep=own,
         listened_s=seconds,
         not_asked=schedule.left,
     )
 
 
-def gather(
-    claims: Iterable[Claim], answers: dict[Place, Probed], interfaces: Iterable[Interface]
-) -> tuple[tuple[FoundBox, ...], int]:
-    """One entry a key, and how many announcements were shown to be false. Pure.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gathered:
+    """What claims and answers come to."""
 
-    Where a key answered, that is where the box is. An announcement adds what its key bears out; one that nothing
-    bears out and nothing contradicts stands as unproved.
+    found: tuple[FoundBox, ...]
+    false_claims: int
+    """Announcements that were shown to be false."""
+    doors: dict[str, tuple[Place, ...]]
+    """Of proved boxes of which different things are said: where they may take a code, what is likeliest first."""
+
+
+def gather(
+    claims: Iterable[Claim],
+    answers: dict[Place, Probed],
+    interfaces: Iterable[Interface],
+    spare: Iterable[Claim] = (),
+) -> Gathered:
+    """One entry a key. Pure.
+
+    Where a key answered, that is where the box is, and what its certificate says is its name: anybody on the network
+    can announce it under another one. An announcement adds what nothing contradicts; one that nothing bears out and
+    nothing contradicts stands as unproved.
+
+    :param spare: announcements that count only where the key of their box answers.
     """
     interfaces = tuple(interfaces)
     proved: dict[str, list[Place]] = {}
@@ -98,35 +129,62 @@ def gather(
         if answer.presented:
             proved.setdefault(answer.presented.fingerprint, []).append(place)
             names.setdefault(answer.presented.fingerprint, answer.presented.name)
-    told: dict[str, Claim] = {}
+    told: dict[str, list[Announcement]] = {}
     only_claimed: dict[str, list[Place]] = {}
     false_claims = 0
     for claim in claims:
         box, own = claim.announcement.box, _places(claim)
         if any(place in own for place in proved.get(box, ())):
-            told.setdefault(box, claim)
+            told.setdefault(box, []).append(claim.announcement)
         elif any(answers[place].presented for place in own if place in answers):
             false_claims += 1
         elif box not in proved:
-            told.setdefault(box, claim)
+            told.setdefault(box, []).append(claim.announcement)
             only_claimed.setdefault(box, []).extend(own)
+    for claim in spare:
+        box = claim.announcement.box
+        if any(place in _places(claim) for place in proved.get(box, ())):
+            told.setdefault(box, []).append(claim.announcement)
     found = []
+    doors = {}
     for box in sorted(proved.keys() | only_claimed.keys()):
         places = sorted(proved.get(box) or only_claimed[box], key=lambda place: distance(interfaces, place[0]))
-        announced = told[box].announcement if box in told else None
+        said = told.get(box, [])
+        announced_as = tuple(dict.fromkeys(one.name for one in said))
+        name = _name(names.get(box, ""), announced_as)
+        doubtful = box in proved and (
+            any(other != name for other in announced_as) or len({(one.enrolled, one.pair) for one in said}) > 1
+        )
+        if doubtful:
+            ports = [one.pair for one in said if one.pair and one.name == name]
+            ports += [DEFAULT_PAIRING_PORT, *(one.pair for one in said if one.pair)]
+            doors[box] = tuple((places[0][0], port) for port in dict.fromkeys(ports))[:DOORS_OF_ONE]
         found.append(
             FoundBox(
                 box=box,
-                name=announced.name if announced else names[box],
+                name=name,
+                announced_as=announced_as[:NAMES_OF_ONE],
                 addresses=tuple(dict.fromkeys(join_address(host, port) for host, port in places))[:MOST_TOLD],
                 interfaces=tuple(dict.fromkeys(name for host, _ in places for name in neighbours_of(interfaces, host))),
-                announced=announced is not None,
+                announced=bool(said),
                 proved=box in proved,
-                enrolled=announced.enrolled if announced else False,
-                pair=announced.pair if announced else 0,
+                enrolled=said[0].enrolled if len({one.enrolled for one in said}) == 1 else UNSET,
+                pair=said[0].pair if said and not doubtful else 0,
             )
         )
-    return tuple(sorted(found, key=lambda one: (not one.proved, one.name.casefold(), one.box))), false_claims
+    return Gathered(
+        found=tuple(sorted(found, key=lambda one: (not one.proved, one.name.casefold(), one.box))),
+        false_claims=false_claims,
+        doors=doors,
+    )
+
+
+def _name(proved: str, announced_as: tuple[str, ...]) -> str:
+    """What the certificate says; whole where it had to be cut there and an announcement has all of it."""
+    for name in announced_as:
+        if not proved or one_line(name)[:LONGEST_NAME] == proved:
+            return name
+    return proved
 
 
 def _places(claim: Claim) -> list[Place]:

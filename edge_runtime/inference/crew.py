@@ -77,6 +77,10 @@ class Crew:
             together = self._waited + self._worked
             return self._waited / together if together else 1.0
 
+    def commit_soon(self) -> None:
+        """Before the next frame is read."""
+        self._due = True
+
     def _work(self, number: int, stop: threading.Event) -> None:
         try:
             idle_since, next_roll_call = time.monotonic(), 0.0

@@ -1,4 +1,4 @@
-"""What a model's file declares of its inputs and outputs, where ONNX Runtime does not pass it on."""
+"""What a model's file declares of its inputs, outputs and operators, where ONNX Runtime does not pass it on."""
 
 from __future__ import annotations
 
@@ -6,8 +6,14 @@ from collections.abc import Iterator
 
 from edge_runtime.inference.protobuf import BYTES, read_key, skip_value
 
-_GRAPH = 7
+_GRAPH, _FUNCTION = 7, 25
 """Of a model."""
+_NODE, _FUNCTION_NODE = 1, 7
+"""Of a graph, and of a function."""
+_OPERATOR, _ATTRIBUTE = 4, 5
+"""Of a node."""
+_SUBGRAPHS = {6, 11}
+"""Of an attribute: a loop's body, or the branches of an If."""
 _INPUT, _OUTPUT = 11, 12
 """Of a graph."""
 _NAME, _TYPE = 1, 2
@@ -16,6 +22,9 @@ _TENSOR = 1
 """Of a type."""
 _SHAPE = 2
 """Of a tensor's type."""
+
+_DIE_OF_EMPTY = frozenset({b"LSTM", b"GRU", b"DynamicQuantizeLSTM"})
+"""Operators whose threads ONNX Runtime 1.28 ends the process for, where a batch or a sequence of theirs is empty."""
 
 
 def names_without_shape(model: bytes) -> set[str]:
@@ -33,6 +42,26 @@ def names_without_shape(model: bytes) -> set[str]:
                 texts = [model[begin:end] for begin, end in _inside(model, *port, {_NAME})]
                 names.update(text.decode("utf-8", "replace") for text in texts)
     return names
+
+
+def dies_of_empty(model: bytes) -> bool:
+    """Whether an operator is in it, in a loop's body or a function too, for which an empty tensor ends the process.
+
+    :raises ModelUnusable: the bytes cannot be followed to their end.
+    """
+    if model[4:8] == b"ORTM":
+        return any(len(name).to_bytes(4, "little") + name + b"\0" in model for name in _DIE_OF_EMPTY)
+    nodes = [node for graph in _inside(model, 0, len(model), {_GRAPH}) for node in _inside(model, *graph, {_NODE})]
+    functions = _inside(model, 0, len(model), {_FUNCTION})
+    nodes += [node for function in functions for node in _inside(model, *function, {_FUNCTION_NODE})]
+    while nodes:
+        node = nodes.pop()
+        if any(model[begin:end] in _DIE_OF_EMPTY for begin, end in _inside(model, *node, {_OPERATOR})):
+            return True
+        for attribute in _inside(model, *node, {_ATTRIBUTE}):
+            for graph in _inside(model, *attribute, _SUBGRAPHS):
+                nodes += _inside(model, *graph, {_NODE})
+    return False
 
 
 def _inside(model: bytes, at: int, end: int, fields: set[int]) -> Iterator[tuple[int, int]]:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from edge_runtime.contracts.errors import ModelUnusable
 from edge_runtime.contracts.manifest import InputSpec, OutputSpec
 from edge_runtime.inference.answers import Prediction, Tensor, decoder_for
+from edge_runtime.inference.declared import dies_of_empty
 from edge_runtime.inference.inputs import Prepared, reader_for
 from edge_runtime.inference.session import Tuning, open_model
 
@@ -27,6 +28,8 @@ class Engine:
         self.session = opened.session
         self.fallback = opened.fallback
         """Why the processor does the work of the provider that the tuning names; None where it need not."""
+        self.takes_empty = not dies_of_empty(model)
+        """False where a tensor without a value would end the process."""
         inputs = {i.name: i for i in self.session.get_inputs()}
         outputs = {o.name: o for o in self.session.get_outputs()}
         names = self._decoder.outputs

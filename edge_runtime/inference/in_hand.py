@@ -12,7 +12,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -46,9 +46,10 @@ class InHand:
 
     :param path: the line's file, whatever is in it; None where nothing is to be remembered.
     :param blame: false where it is known that something else brought about the last end.
+    :param clock: seconds by which it is told what hangs.
     """
 
-    def __init__(self, path: Path | None, *, blame: bool = True) -> None:
+    def __init__(self, path: Path | None, *, blame: bool = True, clock: Callable[[], float] = time.monotonic) -> None:
         self.interrupted = False
         """Something was in hand at the last end."""
         self._lock = threading.Lock()
@@ -57,7 +58,8 @@ class InHand:
         self._ends: dict[bytes, int] = {}
         self._fresh: set[bytes] = set()
         """Suspects of the last end that have not come again."""
-        self._careful_until = time.monotonic() + CAREFUL_S
+        self._clock = clock
+        self._careful_until = clock() + CAREFUL_S
         self._file: int | None = None
         if path is not None:
             self._open(path, blame)
@@ -65,7 +67,7 @@ class InHand:
     @property
     def careful(self) -> bool:
         """Of several frames that were in hand at the last end one is to blame: take them up one at a time."""
-        return len(self._fresh) > 1 and time.monotonic() < self._careful_until
+        return len(self._fresh) > 1 and self._clock() < self._careful_until
 
     def ends(self, key: bytes) -> int:
         """At how many unclean ends this frame was in hand; from :data:`GIVEN_UP_AFTER` on it is to be left out."""
@@ -81,7 +83,7 @@ class InHand:
             yield
             return
         place = self._free.pop()
-        self._held[place] = key, time.monotonic()
+        self._held[place] = key, self._clock()
         self._write(place, key + bytes([self.ends(key)]))
         try:
             yield
@@ -92,11 +94,14 @@ class InHand:
             if acquit:
                 self.acquit(key)
 
-    def stop(self) -> None:
-        """The box was told to stop and does not wait: what has only just been taken up is not to blame."""
-        now = time.monotonic()
+    def stop(self, hangs_after_s: float = HANGS_AFTER_S) -> None:
+        """The box is to stop and does not wait: what has only just been taken up is not to blame.
+
+        :param hangs_after_s: whatever was in hand for longer is.
+        """
+        now = self._clock()
         for place, (_, since) in list(self._held.items()):
-            if now - since < HANGS_AFTER_S:
+            if now - since < hangs_after_s:
                 self._write(place, _NOBODY)
 
     def close(self) -> None:

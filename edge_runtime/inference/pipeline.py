@@ -7,14 +7,15 @@ import hashlib
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Literal
 
 from edge_runtime.contracts.errors import FrameUnreadable, InputInvalid, ModelUnusable
 from edge_runtime.contracts.manifest import ImageInput
 from edge_runtime.contracts.rows import AlertRow, LossRow, ResultRow, RollupRow, SampleRow, ShadowRow
 from edge_runtime.contracts.status import PipelineStatus
-from edge_runtime.inference.answers import Prediction, Tensor
+from edge_runtime.inference.answers import Prediction
+from edge_runtime.inference.at_work import AtWork
 from edge_runtime.inference.counters import PipelineCounters
 from edge_runtime.inference.crew import Crew
 from edge_runtime.inference.drift import DriftMonitor
@@ -90,8 +91,7 @@ class Pipeline:
         self._watched: str | None = None
         self._refused = self._dropped = 0
         self._next_unlabelled = 0.0
-        self._runs: dict[int, tuple[str, float]] = {}
-        """By thread, whose model is at work and since when, by the clock."""
+        self.at_work = AtWork(clock)
         self.fresh = self._marks = 0
         """Frames that it took and answered, without those that were in hand or waited at a :meth:`mark`."""
 
@@ -106,9 +106,9 @@ class Pipeline:
             self._save_drift(last=True)
             self._in_hand.close()
 
-    def let_go(self) -> None:
-        """The process ends now, by order: frames that were only just taken up are not to blame for it."""
-        self._in_hand.stop()
+    def let_go(self, hangs_after_s: float) -> None:
+        """The process ends now: frames that were taken up later than so many seconds ago are not to blame for it."""
+        self._in_hand.stop(hangs_after_s)
 
     def mark(self) -> None:
         """What is in hand now says nothing of what is being tried."""
@@ -125,11 +125,6 @@ class Pipeline:
     def source_since(self) -> float | None:
         """Since when the source has not come back, by the clock; None where nobody waits for it."""
         return self._crew.source_since
-
-    def hanging(self, after_s: float) -> str | None:
-        """The bundle whose model has been at one frame for longer than this; None where none has."""
-        before = self._clock() - after_s
-        return next((bundle for bundle, since in self._runs.copy().values() if since < before), None)
 
     def status(self, *, every_s: float = 0.0) -> PipelineStatus:
         return self._counters.status(
@@ -210,7 +205,8 @@ class Pipeline:
     def _answer(self, frame: Frame, digest: str, model: LoadedModel, read_ns: int, begun: int) -> None:
         clock = time.perf_counter_ns
         started = clock()
-        prepared = model.engine.prepare(frame.data)
+        with self.at_work.decoding():
+            prepared = model.engine.prepare(frame.data)
         ready = clock()
         look = look_at(prepared.image) if prepared.image is not None else None
         looked = clock()
@@ -256,7 +252,8 @@ class Pipeline:
         """The answer, who gave it, and when the model was done: where one on trial fails, the one before it answers."""
         while True:
             try:
-                tensors = self._run(model, prepared)
+                with self.at_work.answering(model.bundle):
+                    tensors = model.engine.run(prepared)
                 inferred = time.perf_counter_ns()
                 return model.engine.read(tensors, prepared), model, inferred
             except Exception as error:
@@ -266,16 +263,9 @@ class Pipeline:
                     raise ModelUnusable(f"Model {model.bundle[:12]} failed on this frame: {error}") from error
                 _log.warning("model %s failed, %s answers: %s", model.bundle[:12], successor.bundle[:12], error)
                 if successor.engine.input_spec != model.engine.input_spec:
-                    prepared = successor.engine.prepare(frame.data)
+                    with self.at_work.decoding():
+                        prepared = successor.engine.prepare(frame.data)
                 model = successor
-
-    def _run(self, model: LoadedModel, prepared: Prepared) -> Sequence[Tensor]:
-        thread = threading.get_ident()
-        self._runs[thread] = model.bundle, self._clock()
-        try:
-            return model.engine.run(prepared)
-        finally:
-            del self._runs[thread]
 
     def _watch(self, seen: Answered, prepared: Prepared, look: Look | None, at_ms: int) -> None:
         """Count the answer, and see whether the frame is worth keeping and the line still what it was."""
@@ -329,7 +319,8 @@ class Pipeline:
     def _keep_unlabelled(self, frame: Frame, digest: str) -> None:
         # Of texts and signals nobody can tell without a model whether they are sound.
         if media_type(frame.data) != "application/x-npy" and not self._source.address.startswith("lines:"):
-            decode_image(frame.data, _ANY_IMAGE)
+            with self.at_work.decoding():
+                decode_image(frame.data, _ANY_IMAGE)
         now = time.monotonic()
         with self._lock:
             self._refused = 0
@@ -368,7 +359,8 @@ class Pipeline:
                 self._rollups.kept(model, time.monotonic(), row.at_ms)
 
     def _give_up(self, frame: Frame, model: LoadedModel | None, ends: int) -> None:
-        """Leave a frame out that hung or crashed the whole box."""
+        """Leave a frame out that hung or crashed the whole box; told once, whatever the next one does."""
+        self._crew.commit_soon()
         self._count_error(frame, model, GIVEN_UP)
         message = f"{frame.name} was left out: the box came to an unclean end with it in hand, {ends} times."
         self._counters.error(message)

@@ -83,6 +83,7 @@ class Shadow:
     :param patience_s: time for one frame, after which a model counts as hung. Its thread cannot be ended and is left
         to itself.
     :param in_hand: where it is written down, by :func:`shadow_key`, that a model has a frame in hand.
+    :param clock: by which it is told what hangs; :meth:`tick` has it read often enough.
     """
 
     def __init__(
@@ -91,11 +92,12 @@ class Shadow:
         dropped: Callable[[str, str], None],
         patience_s: float = PATIENCE_S,
         in_hand: InHand | None = None,
+        clock: AwakeClock | None = None,
     ) -> None:
         self._dropped, self._patience_s = dropped, patience_s
         self._in_hand = in_hand or InHand(None)
         self._lock = threading.Condition()
-        self._clock = AwakeClock()
+        self._clock = clock or AwakeClock()
         self._seat: _Seat | None = None
 
     def put(self, model: LoadedModel | None) -> None:

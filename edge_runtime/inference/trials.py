@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from edge_runtime.children import wait_for
 from edge_runtime.contracts import wire
 from edge_runtime.contracts.errors import InputInvalid
 from edge_runtime.contracts.rows import Count
@@ -72,7 +73,7 @@ def run_trial(order: TrialOrder, *, timeout_s: float) -> TrialFacts:
             env=child_environment(),
         )
         try:
-            code = child.wait(timeout_s)
+            code = wait_for(child, timeout_s)
         except subprocess.TimeoutExpired:
             return TrialFacts(problem=f"it did not end within {timeout_s:.0f} s")
         finally:

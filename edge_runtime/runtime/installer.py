@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -16,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from edge_runtime.children import wait_for
 from edge_runtime.contracts import wire
 from edge_runtime.contracts.enrolment_errors import EdgeInstallDoesNotStart
 from edge_runtime.contracts.errors import BundleTampered, DiskFull, InputInvalid, LinesideError, TrustRefused
@@ -303,21 +305,27 @@ class RuntimeInstaller:
         for it is in memory when it is started."""
         library = slot_folder(self._home, where) / slots.LIBRARY
         command = [sys.executable, "-ISB", "-c", TRY_OUT, str(library), str(base.library)]
-        try:
-            ended = subprocess.run(  # noqa: S603 - this very interpreter, no shell
+        # A file, not a pipe: whoever writes without end must not fill our memory.
+        with tempfile.TemporaryFile() as complaints:
+            child = subprocess.Popen(  # noqa: S603 - this very interpreter, no shell
                 command,
                 stdin=subprocess.DEVNULL,
-                capture_output=True,
-                timeout=TRY_OUT_S,
-                check=False,
+                stdout=subprocess.DEVNULL,
+                stderr=complaints,
                 cwd="/",
                 env={"PATH": os.defpath, "LANG": "C.UTF-8"},
             )
-        except subprocess.TimeoutExpired as error:
-            raise EdgeInstallDoesNotStart(f"It took longer than {TRY_OUT_S} s to load.") from error
-        if ended.returncode:
-            said = ended.stderr.decode(errors="replace").strip().splitlines() or [f"status {ended.returncode}"]
-            raise EdgeInstallDoesNotStart(f"Loading it failed: {said[-1][:500]}.")
+            try:
+                status = wait_for(child, TRY_OUT_S)
+            except subprocess.TimeoutExpired as error:
+                raise EdgeInstallDoesNotStart(f"It took longer than {TRY_OUT_S} s to load.") from error
+            finally:
+                child.kill()
+                child.wait()
+            complaints.seek(max(0, complaints.seek(0, os.SEEK_END) - 4096))
+            said = complaints.read(4096).decode(errors="replace").strip().splitlines()
+        if status:
+            raise EdgeInstallDoesNotStart(f"Loading it failed: {(said or [f'status {status}'])[-1][:500]}.")
 
     def commit(self, frames: int, errors: int) -> None:
         """The version on trial runs from now on.

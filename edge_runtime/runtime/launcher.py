@@ -23,7 +23,8 @@ from edge_runtime.runtime.base import Base
 from edge_runtime.runtime.lives import RETURNS_AFTER, ProgramLife, begin_life, note_life, read_life, return_from
 from edge_runtime.runtime.slot import check_slot
 from edge_runtime.runtime.trial import Begun, Handover, at_start
-from edge_runtime.service.crashes import last_trace, oom_kills
+from edge_runtime.service.crash_trace import last_trace
+from edge_runtime.service.crashes import oom_kills
 from edge_runtime.update.durable import write_durably
 from edge_runtime.update.slot_store import SlotStore
 from edge_runtime.update.slots import SlotName, SlotTable, discard_committed, revert
@@ -71,6 +72,11 @@ def boot_clock_s() -> float:
     return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
+def slept_s() -> float:
+    """Seconds for which the machine has slept since it started."""
+    return boot_clock_s() - time.clock_gettime(time.CLOCK_MONOTONIC)
+
+
 def kernel_boot() -> str:
     with suppress(OSError):
         return Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
@@ -87,6 +93,7 @@ def choose(home: Path, base: Base) -> tuple[SlotName | None, Launched]:
         begun=_read(home / FOLDER / TRIAL, Begun),
         kernel_boot=kernel_boot(),
         now_s=boot_clock_s(),
+        slept_s=slept_s(),
     )
     if opened.table.candidate is not None and table.candidate is None:
         said.append(_became(opened.table, table))
@@ -169,14 +176,16 @@ def note_trial(home: Path) -> None:
 
     :raises DiskFull, OSError: it could not be written.
     """
-    begun = Begun(kernel_boot=kernel_boot(), began_s=boot_clock_s(), limit_s=read_handover(home).limit_s)
+    limit_s = read_handover(home).limit_s
+    begun = Begun(kernel_boot=kernel_boot(), began_s=boot_clock_s(), limit_s=limit_s, slept_s=slept_s())
     write_durably(home / FOLDER / TRIAL, [wire.encode(begun)], mode=0o600)
 
 
 def become(home: Path, base: Base, slot: SlotName, launched: Launched) -> NoReturn:
     """Run a slot's version, whose files were checked, in this process, in which everything is closed.
 
-    Where it is on trial the kernel ends it once its time is up, unless it takes back the alarm.
+    Where it is on trial the kernel ends it once its time is up, unless it takes back the alarm; the kernel counts no
+    time in which the machine slept.
     """
     library = slot_folder(home, slot) / "lib"
     words = [sys.executable, "-ISB", "-c", START, str(base.program), str(library), str(base.library)]

@@ -15,6 +15,7 @@ from typing import Final, Literal
 from edge_runtime.contracts import wire
 from edge_runtime.contracts.errors import InputInvalid
 from edge_runtime.contracts.rows import Count, MaybeDigest
+from edge_runtime.service.crash_trace import Trace
 
 RETURNS_AFTER: Final = 3
 FORGIVEN_S: Final = 24 * 3600.0
@@ -43,11 +44,12 @@ class ProgramLife:
 
 
 def begin_life(
-    last: ProgramLife, *, bundle: str, kernel_boot: str, oom_kills: int | None, trace: str | None
+    last: ProgramLife, *, bundle: str, kernel_boot: str, oom_kills: int | None, trace: Trace | None
 ) -> tuple[ProgramLife, str]:
     """What is known when a version starts, and how it crashed the last time; nothing where it did not. Pure.
 
-    A power cut, or a kill by whomever, of a version that was up is no crash.
+    A power cut, or a kill by whomever, of a version that was up is no crash of its, nor is what a program beside the
+    lines brought about.
     """
     if last.bundle != bundle:
         return ProgramLife(bundle=bundle, kernel_boot=kernel_boot, oom_kills=oom_kills, state="begun"), ""
@@ -55,11 +57,13 @@ def begin_life(
     starved = same and None not in (oom_kills, last.oom_kills) and (oom_kills or 0) > (last.oom_kills or 0)
     why = ""
     if last.state == "begun" and same:
-        why = trace or "it ended before it was up"
+        why = trace.how if trace else "it ended before it was up"
     elif last.state == "failed":
         why = "it ended by an error"
     elif last.state == "up" and last.newest:
-        why = trace or ("Killed for want of memory" if starved else "")
+        why = trace.how if trace else "Killed for want of memory" if starved else ""
+    if trace is not None and trace.by_request:
+        why = ""
     life = replace(last, kernel_boot=kernel_boot, oom_kills=oom_kills, state="begun")
     return (replace(life, crashes=last.crashes + 1), why) if why else (life, "")
 

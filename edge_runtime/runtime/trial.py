@@ -65,10 +65,18 @@ class Begun:
     began_s: float
     """By the clock that goes on from the start of the machine."""
     limit_s: Count
+    slept_s: float | None = None
+    """Of that the machine had slept so much; None: whoever wrote this did not say."""
 
 
-def at_start(table: SlotTable, *, begun: Begun | None, kernel_boot: str, now_s: float) -> SlotTable:
-    """What stands once a start has found out what became of the process before it."""
+def at_start(
+    table: SlotTable, *, begun: Begun | None, kernel_boot: str, now_s: float, slept_s: float = 0.0
+) -> SlotTable:
+    """What stands once a start has found out what became of the process before it.
+
+    :param now_s: as :attr:`Begun.began_s`.
+    :param slept_s: of that the machine has slept so much, which is no time that a version on trial had.
+    """
     candidate = table.candidate
     if candidate is None:
         return table
@@ -76,7 +84,7 @@ def at_start(table: SlotTable, *, begun: Begun | None, kernel_boot: str, now_s: 
         return machine.reject(table, machine.CUT_DURING_INSTALLATION)
     if begun is None or begun.kernel_boot != kernel_boot:
         return machine.withdraw(table, POWER_CUT)
-    lasted = now_s - begun.began_s
+    lasted = now_s - begun.began_s - (0.0 if begun.slept_s is None else slept_s - begun.slept_s)
     if lasted >= begun.limit_s:
         return machine.roll_back(table, f"it was not found healthy within {begun.limit_s} s")
     return machine.roll_back(table, f"it ended by itself {lasted:.0f} s after its start")
@@ -87,6 +95,7 @@ class Look:
     """How the new version does at one moment."""
 
     at_s: float
+    """By a clock that stands still while the process does: nobody did well, or badly, in that time."""
     listening: bool
     """A TLS handshake with its own management listener came through."""
     desktops: Literal["none", "served", "failed"]
@@ -149,7 +158,11 @@ class Watch:
             self.well_since_s = None
         self.last = found or self.last
         # A little before the kernel ends it: then at least the reason is known.
-        return False if look.at_s - self.began_s >= self.limit_s - 5 else None
+        return False if self.left_s(look.at_s) <= 5 else None
+
+    def left_s(self, at_s: float) -> float:
+        """How much of its time is left."""
+        return self.began_s + self.limit_s - at_s
 
     def _silent(self, look: Look, slow: Mapping[str, float]) -> list[str]:
         found = []

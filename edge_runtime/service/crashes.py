@@ -27,6 +27,7 @@ from typing import Literal
 from edge_runtime.contracts import wire
 from edge_runtime.contracts.errors import InputInvalid
 from edge_runtime.contracts.rows import Count, Digest, MaybeDigest
+from edge_runtime.service.crash_trace import TRACE_BYTES, TRACE_NAME, Trace, read_trace
 
 RETURNS_AFTER = 3
 """Crashes in a row, after which the box leaves what changed last. A frame is given up after
@@ -36,12 +37,13 @@ FORGIVEN_S = 24 * 3600.0
 HUNG_STATUS = 70
 """The exit status of a box that ended itself because a model did not come back: no thread can be taken out of it."""
 HUNG = "The model did not come back from a frame"
+STARTS_ANEW = 4
+"""So often the box starts anew for frames that do not come back from being decoded: by then two are left out. Then the
+line is left standing: a source that gives nothing else would have it start for ever."""
 VMSTAT = Path("/proc/vmstat")
 NOTE_BYTES = 1024
 MODELS_KEPT = 3
 """Besides the one on the line: one to which the box may return, and those that failed their trial since."""
-TRACE_BYTES = 16 * 1024
-_TRACE = re.compile(rb"Fatal Python error: ([\x20-\x7e]{1,100})")
 _OOM_KILLS = re.compile(rb"^oom_kill (\d{1,18})$", re.MULTILINE)
 _log = logging.getLogger(__name__)
 
@@ -60,6 +62,8 @@ class Life:
     """On the line, or being loaded to go there."""
     crashes: Count = 0
     """In lives before this one, since the model, the configuration or the program changed last."""
+    undecoded: Count = 0
+    """Lives before this one that ended for a frame that did not come back from being decoded: no model had had it."""
     steady_s: float = 0.0
     """For how long it ran since the last of them."""
     hung: Digest | None = None
@@ -71,6 +75,9 @@ class Life:
     configuration was changed later."""
     program: MaybeDigest = ""
     """The version of the box's program; nothing: the base."""
+    barred: MaybeDigest = ""
+    """The model of which no program beside the lines gets an answer, as what one asked crashed the box; until the
+    model, the configuration or the box's program changes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,14 +90,15 @@ class Crash:
     """In words, such as ``Segmentation fault``."""
     count: int
     """How often it did so since something changed."""
-    suspect: Literal["model", "configuration", "none"] = "model"
-    """What changed last; ``none``: that was only after this crash, so nobody has to go."""
+    suspect: Literal["model", "configuration", "request", "none"] = "model"
+    """What changed last, or a ``request`` of a program beside the lines; ``none``: the last change was only after this
+    crash, so nobody has to go."""
 
 
 def begin_life(
     last: Life,
     *,
-    trace: str | None,
+    trace: Trace | None,
     kernel_boot: str,
     oom_kills: int | None,
     excused: bool,
@@ -99,7 +107,7 @@ def begin_life(
 ) -> tuple[Life, Crash | None]:
     """What the life that begins now knows, and the crash that ended the one before it. Pure.
 
-    :param trace: the signal of which the last life left a trace.
+    :param trace: what the last life left.
     :param excused: something that was on trial brought about the last end.
     :param configuration: the version in force now; see :func:`edge_runtime.configuring.versions.last_change`.
     :param program: the version of the box's program that runs now.
@@ -108,7 +116,7 @@ def begin_life(
         # One that answers no more, such as the one before a model on trial, is gone already.
         how = HUNG if last.hung == last.bundle else None
     else:
-        how = (trace or _out_of_memory(last, kernel_boot, oom_kills)) if last.running else None
+        how = (trace.how if trace else _out_of_memory(last, kernel_boot, oom_kills)) if last.running else None
     life = replace(
         last,
         running=True,
@@ -122,7 +130,9 @@ def begin_life(
     )
     same = last.configuration in (None, configuration) and last.program == program
     if not same:
-        life = replace(life, crashes=0, steady_s=0.0)
+        life = replace(life, crashes=0, steady_s=0.0, barred="")
+    if how is not None and trace is not None and trace.by_request and last.bundle is not None:
+        return replace(life, barred=last.bundle), Crash(last.bundle, how, life.crashes, "request")
     if how is None or excused or (last.bundle is None and last.configuration is None):
         return life, None
     came = life.since[last.bundle] if last.bundle is not None else None
@@ -170,14 +180,14 @@ class CrashWatch:
         :param excused, configuration, program: as :func:`begin_life`.
         """
         self._note, note = _open(self._home / "life.note", NOTE_BYTES)
-        self._trace, trace = _open(self._home / "crash.trace", TRACE_BYTES)
+        self._trace, trace = _open(self._home / TRACE_NAME, TRACE_BYTES)
         last = Life()
         with suppress(InputInvalid):
             last = wire.decode(note.rstrip(b"\0 "), Life, what="note of the last life")
-        found = _TRACE.search(trace)
+        found = read_trace(trace)
         self._life, crash = begin_life(
             last,
-            trace=found[1].decode() if found else None,
+            trace=found,
             kernel_boot=self._kernel_boot,
             oom_kills=oom_kills(self._vmstat),
             excused=excused,
@@ -212,17 +222,32 @@ class CrashWatch:
             if version != self._life.configuration:
                 self._change(replace(self._life, configuration=version))
 
+    def is_barred(self, bundle: str) -> bool:
+        """What a program asked of this model crashed the box: see :attr:`Life.barred`."""
+        return bundle == self._life.barred
+
     def hangs(self, bundle: str) -> None:
         """This model does not come back from a frame, and for that the process ends now."""
         with self._lock:
             self._life = replace(self._life, hung=bundle)
             self._write()
 
+    def starts_anew(self) -> bool:
+        """Whether this process may end for a frame that does not come back from being decoded; noted then."""
+        with self._lock:
+            life = self._life
+            if life.undecoded >= STARTS_ANEW:
+                return False
+            self._life = replace(life, undecoded=life.undecoded + 1, steady_s=0.0)
+            self._since_s = self._now_s()
+            # What is not noted would be done for ever.
+            return self._write()
+
     def tick(self) -> None:
         """Call now and then: what went well for long is forgiven."""
         with self._lock:
-            if self._life.crashes and self._steady_s() >= FORGIVEN_S:
-                self._life = replace(self._life, crashes=0)
+            if (self._life.crashes or self._life.undecoded) and self._steady_s() >= FORGIVEN_S:
+                self._life = replace(self._life, crashes=0, undecoded=0)
                 self._write()
 
     def close(self) -> None:
@@ -238,27 +263,21 @@ class CrashWatch:
             self._note = self._trace = None
 
     def _change(self, life: Life) -> None:
-        self._life, self._since_s = replace(life, crashes=0, steady_s=0.0), self._now_s()
+        self._life, self._since_s = replace(life, crashes=0, steady_s=0.0, barred=""), self._now_s()
         self._write()
 
     def _steady_s(self) -> float:
         return self._life.steady_s + self._now_s() - self._since_s
 
-    def _write(self) -> None:
+    def _write(self) -> bool:
         if self._note is None:
-            return
+            return False
         try:
             os.pwrite(self._note, wire.encode(self._life).ljust(NOTE_BYTES), 0)
         except OSError as error:
             _log.warning("what is on the line cannot be noted: %s", error)
-
-
-def last_trace(home: Path) -> str | None:
-    """The signal of which the last life left a trace, before :meth:`CrashWatch.begin` takes it."""
-    with suppress(OSError), (home / "crash.trace").open("rb") as file:
-        if found := _TRACE.search(file.read(TRACE_BYTES)):
-            return found[1].decode()
-    return None
+            return False
+        return True
 
 
 def _open(path: Path, size: int) -> tuple[int | None, bytes]:

@@ -3,32 +3,32 @@
 from __future__ import annotations
 
 import logging
-import sys
 import time
 import uuid
-from collections.abc import Callable, Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from edge_runtime.awake import AwakeClock
 from edge_runtime.config import KEYS
 from edge_runtime.contracts.errors import LinesideError
-from edge_runtime.contracts.rows import AlertRow
-from edge_runtime.contracts.status import Announcement, BoxStatus
+from edge_runtime.contracts.status import BoxStatus
 from edge_runtime.drills.box_time import BoxTime
-from edge_runtime.enrolment import address_file, forget_address, require_home, tell_address
+from edge_runtime.enrolment import require_home
 from edge_runtime.identity import Identity, load_identity
 from edge_runtime.inference.autotune import TUNING_NAME
 from edge_runtime.renewal import forget_others, former_ids
 from edge_runtime.runtime.launcher import end_life
-from edge_runtime.service.announce import Beacon
+from edge_runtime.service.alerts import Alerts
 from edge_runtime.service.api import BoxApi
 from edge_runtime.service.clock import ClockApi, keep_from_children, may_set_clock
 from edge_runtime.service.config_api import ConfigApi
 from edge_runtime.service.config_parts import Parts
 from edge_runtime.service.configuration import Configuration
-from edge_runtime.service.crashes import HUNG, HUNG_STATUS, CrashWatch
+from edge_runtime.service.crash_trace import last_trace
+from edge_runtime.service.crashes import CrashWatch
 from edge_runtime.service.drills import DrillKeeper
+from edge_runtime.service.house import House
 from edge_runtime.service.http import Routes
 from edge_runtime.service.inference import InferenceListeners
 from edge_runtime.service.installing import Installations
@@ -51,7 +51,7 @@ from edge_runtime.service.spool import Spool
 from edge_runtime.service.start_checks import check_home, check_lines
 from edge_runtime.service.trust import TrustStore
 from edge_runtime.service.turns import Turns
-from edge_runtime.service.watchdog import Pulse, Watchdog
+from edge_runtime.service.whereabouts import Whereabouts
 from edge_runtime.service.witness import Witness
 from edge_runtime.service.worker import Worker
 from edge_runtime.sources.push import PushBoard
@@ -63,8 +63,6 @@ from edge_runtime.update.shadow import ShadowSlot
 if TYPE_CHECKING:
     from prometheus_client.registry import Collector
 
-TICK_S = 0.2
-TELL_COUNTERS_EVERY_S = 1.0
 STOP_S = 0.5
 """How long each part gets to stop; all together stay under two seconds."""
 _log = logging.getLogger(__name__)
@@ -111,7 +109,6 @@ class Daemon:
         self._configuration = Configuration(home)
         config = self._configuration.current
         self._boot, self._started = uuid.uuid4().hex, time.monotonic()
-        self._exit_status = 0
         self._stopping = False
         self._serial, self._time = Serial(), BoxTime()
         self._trust = TrustStore(home)
@@ -130,18 +127,22 @@ class Daemon:
             limits=config.spool,
             now_ms=self._time,
         )
+        self._alerts = Alerts(self._spool, self._serial.bump)
         self._board = PushBoard(lambda count, size: self._spool.lose_frames(count, size, "push.dropped"))
+        self._crashes = CrashWatch(home, kernel_boot=self._machine.kernel_boot)
+        trace = last_trace(home)
+        blame = trace is None or not trace.by_request
         self._inference = InferenceListeners(
             config.inference,
             door=self._board,
             collectors=self._collectors,
-            alert=lambda kind, why: self._alert(kind, why, None, {}),
+            barred=self._crashes.is_barred,
+            alert=self._alerts.tell,
         )
-        self._crashes = CrashWatch(home, kernel_boot=self._machine.kernel_boot)
         self._models = ModelKeeper(
             self._installer,
             tunings=home / TUNING_NAME,
-            alert=self._alert,
+            alert=self._alerts.put,
             audit=self._spool.audit,
             changed=self._models_changed,
             on_line=self._crashes.on_line,
@@ -149,20 +150,23 @@ class Daemon:
         self._shadows = ShadowKeeper(
             ShadowSlot(home, inbox=self._inbox, installer=self._installer),
             load=self._models.load,
-            alert=self._alert,
+            alert=self._alerts.put,
             changed=self._serial.bump,
+            blame=blame,
         )
+        clock = AwakeClock()
         self._lines = LineUp(
             memory=home / "sources",
             models=self._models,
             sink=self._spool,
             seed=int(self._boot[:8], 16),
-            failed=lambda name, why: self._alert("pipeline.failing", f"{name}: {why}", None, {}),
+            failed=lambda name, why: self._alerts.tell("pipeline.failing", f"{name}: {why}"),
             changed=self._serial.bump,
             board=self._board,
             workers=self._models.workers,
             shadow=self._shadows.runner,
-            blame=not self._shadows.interrupted,
+            blame=blame and not self._shadows.interrupted,
+            clock=clock,
         )
         self._turns = Turns(
             {
@@ -172,7 +176,6 @@ class Daemon:
                 "program": lambda: self.runtime.under_way,
             }
         )
-        self._watchdog = Watchdog.of_this_process()
         self._slow = Worker("trials")
         installations = Installations(self._models, self._installer, turns=self._turns, worker=self._slow)
         api = BoxApi(
@@ -185,8 +188,15 @@ class Daemon:
             logs=ring,
             start_install=installations.start,
         )
-        self._beacon = Beacon()
-        self._management = ManagementDoor(self._listen, opened=self._listening, problem=self._not_listening)
+        self._whereabouts = Whereabouts(
+            home,
+            identity=lambda: self._identity,
+            config=lambda: self._configuration.current,
+            enrolled=lambda: bool(self._trust.pinned()),
+            pair=lambda: self._pairing.port,
+            alert=self._alerts.tell,
+        )
+        self._management = ManagementDoor(self._listen, opened=self._opened, problem=self._whereabouts.unreachable)
         self._pairing = PairingDoor(
             home,
             identity=lambda: self._identity,
@@ -195,7 +205,7 @@ class Daemon:
             trust=self._trust,
             spool=self._spool,
         )
-        clock = ClockApi(signed_s=self._signed_s, spool=self._spool, changed=self._serial.bump)
+        clock_api = ClockApi(signed_s=self._signed_s, spool=self._spool, changed=self._serial.bump)
         renewal = RenewalApi(
             home,
             home / KEYS,
@@ -229,7 +239,7 @@ class Daemon:
             spool=self._spool,
             turns=self._turns,
             crashes=self._crashes,
-            alert=lambda kind, message: self._alert(kind, message, None, {}),
+            alert=self._alerts.tell,
             changed=self._serial.bump,
             now_ms=self._time,
         )
@@ -242,14 +252,27 @@ class Daemon:
             address=lambda: self._management.address,
             identity=lambda: self._identity,
             spool=self._spool,
-            alert=self._alert,
+            alert=self._alerts.put,
             trial_seconds=lambda: self._configuration.current.update.trial_seconds,
             turns=self._turns,
             submit=self._slow.submit,
             others=lambda: (self._configuration.last_change, self._installer.slots()),
             orders=orders,
+            clock=clock,
         )
-        parts = (roots, api, configs, self._objects, clock, renewal, witness, self._drills, self.runtime)
+        self._house = House(
+            orders=orders,
+            lines=self._lines,
+            crashes=self._crashes,
+            changed=self._serial.bump,
+            ticks=(
+                *(self._models.tick, self._crashes.tick, self._inference.tick, self._drills.tick),
+                *(self._configuration.tick, self._management.tick, self._ledger.tick, self._pairing.tick),
+                *(self._objects.guests.tick, self._lines.tick, self._shadows.runner.tick, self.runtime.tick),
+                lambda: self._whereabouts.tell(self._management.address),
+            ),
+        )
+        parts = (roots, api, configs, self._objects, clock_api, renewal, witness, self._drills, self.runtime)
         self._routes = Routes([self.runtime.counted(route) for part in parts for route in part.routes().routes])
 
     def run(self) -> int:
@@ -269,14 +292,14 @@ class Daemon:
                     # Now: this life may be as short as the one before.
                     self._spool.flush()
                 self._shadows.start()
-                check_lines(self._configuration.found, self._alert)
+                check_lines(self._configuration.found, self._alerts.put)
                 self._lines.apply(self._configuration.current)
                 self._drills.recover()
                 self._spool.audit("box.started", f"lineside-edge {version('lineside')}")
                 self.runtime.start()
                 self._ledger.tick()
                 self._management.tick()
-                self._keep_house()
+                self._house.keep()
             finally:
                 self._stopping = True
                 self._crashes.close()
@@ -284,25 +307,24 @@ class Daemon:
                 self._drills.close()
                 if not self.runtime.leaving:
                     # The same process goes on as another version: for systemd nothing stops.
-                    self._watchdog.tell(Pulse(stopping=True), time.monotonic())
-                forget_address(self._home)
+                    self._house.tell_stopping()
+                self._whereabouts.ask_to_stop()
                 self._pairing.ask_to_stop()
                 self._management.ask_to_stop()
                 self._inference.ask_to_stop()
-                self._beacon.ask_to_stop()
                 self._objects.close()
                 self._serial.close()
-                self._lines.stop(STOP_S)
+                self._lines.stop(STOP_S, self._house.hangs_after_s)
                 self._shadows.close(STOP_S)
                 self._pairing.close(STOP_S)
                 self._management.close(STOP_S)
                 self._inference.close(STOP_S)
                 self._board.keep(())
-                self._beacon.close(STOP_S)
+                self._whereabouts.close(STOP_S)
         finally:
             self._spool.close()
             _log.info("stopped")
-        return self._exit_status
+        return self._house.exit_status
 
     def status(self) -> BoxStatus:
         # The serial first: what changes after it was read is told by the next one.
@@ -363,24 +385,14 @@ class Daemon:
             ended=self._listener_ended,
         )
 
-    def _listening(self, host: str, port: int) -> None:
+    def _opened(self, host: str, port: int) -> None:
         self._configuration.opened((host, port))
-        tell_address(self._home, host, port)
-        _log.info("box %s listens on %s port %d", self._identity.fingerprint[:12], host, port)
-        announce = self._configuration.current.management.announce
-        self._beacon.begin(self._announcement(host, port) if announce else None)
-
-    def _not_listening(self, error: LinesideError) -> None:
-        # The lines matter more than who looks after them; whoever started this by hand sees it at once.
-        sys.stderr.write(f"{error.message} It is tried again; the lines run meanwhile. {error.hint}\n")
-        _log.error("no desktop can reach the box: %s", error)
-        self._alert("management.not-listening", f"{error.message} {error.hint}", None, {})
+        self._whereabouts.begin(host, port)
 
     def _listener_ended(self) -> None:
         if not (self._stopping or self._management.reopening):
             # Without its listener nobody can reach the box: better to be started again.
-            self._exit_status = 1
-            self._orders.end.set()
+            self._house.end(1)
 
     def _models_changed(self) -> None:
         self._inference.show(self._models.current())
@@ -390,50 +402,3 @@ class Daemon:
         from edge_runtime.service.metrics import BoxCollector
 
         return (BoxCollector(self.status),)
-
-    def _alert(self, kind: str, message: str, model: str | None, facts: Mapping[str, float]) -> None:
-        stamp = self._spool.stamp("alerts")
-        self._spool.put_alert(AlertRow(**stamp, kind=kind, message=message, model=model, facts=dict(facts)))
-        self._serial.bump()
-
-    def _keep_house(self) -> None:
-        """Until told to stop: let time end a trial, tell what has changed."""
-        where = address_file(self._home)
-        ticks: tuple[Callable[[], object], ...] = (
-            *(self._models.tick, self._crashes.tick, self._inference.tick, self._drills.tick, self._configuration.tick),
-            *(self._management.tick, self._ledger.tick, self._pairing.tick, self._objects.guests.tick),
-            *(self._lines.tick, self._shadows.runner.tick, self.runtime.tick),
-        )
-        told: object = None
-        next_tell = 0.0
-        while not self._orders.end.wait(TICK_S):
-            for tick in ticks:
-                tick()
-            if address := self._management.address:
-                if not where.exists():
-                    tell_address(self._home, *address)
-                self._beacon.update(self._announcement(*address))
-            now = time.monotonic()
-            lines = self._lines.status()
-            self._watchdog.tell(self._watchdog.pulse(lines, self._lines.stalled), now)
-            if bundle := self._lines.hanging(self._watchdog.stalled_after_s):
-                # The thread that is in it cannot be ended. Under the watchdog this would end the same way, but then
-                # nobody would know whose fault it was.
-                _log.error("%s: %s; the box starts anew", bundle[:12], HUNG)
-                self._crashes.hangs(bundle)
-                self._exit_status = HUNG_STATUS
-                self._orders.end.set()
-            news = self._lines.changes(), tuple(line.state for line in lines)
-            if news != told and now >= next_tell:
-                told, next_tell = news, now + TELL_COUNTERS_EVERY_S
-                self._serial.bump()
-
-    def _announcement(self, host: str, port: int) -> Announcement:
-        return Announcement(
-            box=self._identity.fingerprint,
-            name=self._configuration.current.name,
-            host=host,
-            port=port,
-            enrolled=bool(self._trust.pinned()),
-            pair=self._pairing.port,
-        )

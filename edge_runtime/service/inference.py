@@ -29,6 +29,10 @@ _HANGS = (
     "{model} does not come back from what a program asked it, and holds one of the threads that answer programs. The "
     "lines go on. Where programs get no answers any more, start the box anew."
 )
+_BARRED = (
+    "what a program asked of it crashed the box; so that the lines are not stopped again, no program gets an answer "
+    "until another model or another configuration is in force"
+)
 _log = logging.getLogger(__name__)
 
 
@@ -40,6 +44,7 @@ class InferenceListeners:
 
     :param door: takes frames that are pushed to a pipeline.
     :param collectors: whose figures ``/metrics`` shows besides the models' own; asked at the first scrape.
+    :param barred: whether programs get no answers of this bundle's model, as one has crashed the box with it.
     :param alert: told by its kind, and once, why a listener cannot be opened or which model hangs.
     """
 
@@ -49,9 +54,11 @@ class InferenceListeners:
         *,
         door: Door,
         collectors: Callable[[], Sequence[Collector]],
+        barred: Callable[[str], bool],
         alert: Callable[[str, str], None],
     ) -> None:
         self._settings, self._door, self._collectors, self._alert = settings, door, collectors, alert
+        self._barred = barred
         self._shelf = ModelShelf(max_waiting=settings.max_queue, max_run_s=settings.max_run_s)
         self._open: dict[str, Listener] = {}
         self._missing = {kind: make for kind, listen, make in self._kinds() if listen}
@@ -60,6 +67,8 @@ class InferenceListeners:
         self._hanging: frozenset[str] = frozenset()
         self._showing = threading.Lock()
         self._shown: LoadedModel | None = None
+        self._is_shut = False
+        """Programs get no answers of what is shown."""
 
     @property
     def addresses(self) -> dict[str, str]:
@@ -67,8 +76,12 @@ class InferenceListeners:
         return {kind: join_address(*listener.address) for kind, listener in self._open.items()}
 
     def tick(self) -> None:
-        """Open what is not open yet, and look whether a model hangs. Call a few times a second."""
+        """Open what is not open yet, and look whether a model hangs or may answer again. Call a few times a second."""
         self._look_for_hangs()
+        if self._is_shut:
+            with self._showing:
+                if self._shown is not None and not self._barred(self._shown.bundle):
+                    self._put(self._shown)
         if not self._missing or time.monotonic() < self._next_try:
             return
         self._next_try = time.monotonic() + RETRY_S
@@ -115,13 +128,20 @@ class InferenceListeners:
                 return
             self._shown = model
             if model is not None:
-                self._shelf.pool.resize(model.engine.tuning.workers)
-                try:
-                    self._shelf.put(ServedModel(model.name, model.version, model.engine.session))
-                except LinesideError as error:
-                    self._shelf.fail(model.name, error.message)
+                self._put(model)
             if before is not None and (model is None or model.name != before.name):
                 self._shelf.remove(before.name)
+
+    def _put(self, model: LoadedModel) -> None:
+        self._is_shut = self._barred(model.bundle)
+        if self._is_shut:
+            self._shelf.fail(model.name, _BARRED)
+            return
+        self._shelf.pool.resize(model.engine.tuning.workers)
+        try:
+            self._shelf.put(_served(model))
+        except LinesideError as error:
+            self._shelf.fail(model.name, error.message)
 
     def ask_to_stop(self) -> None:
         """Take no more requests and answer those under way; :meth:`close` waits for it."""
@@ -149,3 +169,7 @@ class InferenceListeners:
 
     def _grpc(self) -> Listener:
         return open_grpc(self._shelf, self._settings)
+
+
+def _served(model: LoadedModel) -> ServedModel:
+    return ServedModel(model.name, model.version, model.engine.session, takes_empty=model.engine.takes_empty)

@@ -25,6 +25,13 @@ SOUND_AFTER_S = 60.0
 SOURCE_HANGS_S = 10.0
 """A source that has not come back for so long hangs: it is asked for a fifth of a second at a time."""
 SOURCE_HANGS = "Its source does not come back: the share, the disk or the device that it reads from hangs."
+FRAME_HANGS = (
+    "A frame of it does not come back from being decoded. The box starts anew; a frame that does so twice is left out."
+)
+FRAMES_HANG = (
+    "Its frames do not come back from being decoded, one after another: its source gives what it should not, or the "
+    "decoder is at fault. Nothing more is read until the box is started again."
+)
 WAITING_S = 0.1
 """How often a line that waits for another one's end looks whether it is to stop itself."""
 _HELD = "Its source is still held by what ran before the last change of the configuration."
@@ -79,6 +86,8 @@ class Line:
         self._fresh = 0
         """Those of attempts that are over."""
         self._budget = RestartBudget()
+        self._left_since: float | None = None
+        """Since when the frame has been decoded in which it was left standing."""
         self._since: float | None = None
         """Since when the source is being opened or closed."""
         self._ended: str | None = None
@@ -94,10 +103,10 @@ class Line:
         self._thread.join(timeout_s)
         return not self.alive
 
-    def let_go(self) -> None:
-        """The process ends now, whether or not the line has."""
+    def let_go(self, hangs_after_s: float) -> None:
+        """The process ends now, whether or not the line has; what has been in hand for longer than this hangs."""
         if (pipeline := self._pipeline) is not None:
-            pipeline.let_go()
+            pipeline.let_go(hangs_after_s)
 
     def mark(self) -> None:
         """What is in hand now says nothing of what is being tried."""
@@ -134,10 +143,30 @@ class Line:
 
     def hanging(self, after_s: float) -> str | None:
         """The bundle whose model has been at one frame for longer than this; None where none has."""
-        return None if (pipeline := self._pipeline) is None else pipeline.hanging(after_s)
+        return None if (pipeline := self._pipeline) is None else pipeline.at_work.hanging(after_s)
+
+    def undecoded(self, after_s: float) -> bool:
+        """A frame has been decoded for longer than this."""
+        since = self._decoding_since
+        return since is not None and self._clock() - since > after_s
+
+    def leave_standing(self) -> None:
+        """It hangs in a frame, and nobody does anything about that."""
+        self._left_since = self._decoding_since
+
+    @property
+    def left_standing(self) -> bool:
+        """It still hangs in the frame in which it was left standing."""
+        return self._left_since is not None and self._left_since == self._decoding_since
+
+    @property
+    def _decoding_since(self) -> float | None:
+        return None if (pipeline := self._pipeline) is None else pipeline.at_work.decoding_since
 
     def status(self, *, has_model: bool) -> PipelineStatus:
         shown = self._status(has_model)
+        if self.left_standing:
+            return replace(shown, state="failing", last_error=FRAMES_HANG)
         return replace(shown, state="no-input", last_error=SOURCE_HANGS) if self.source_hangs else shown
 
     def _status(self, has_model: bool) -> PipelineStatus:

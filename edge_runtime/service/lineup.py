@@ -22,11 +22,11 @@ from edge_runtime.inference.counters import PipelineCounters
 from edge_runtime.inference.drift import DriftMonitor
 from edge_runtime.inference.drift_memory import DriftFile
 from edge_runtime.inference.hard import KeepRules, SampleChooser
-from edge_runtime.inference.in_hand import InHand
+from edge_runtime.inference.in_hand import HANGS_AFTER_S, InHand
 from edge_runtime.inference.pipeline import Pipeline
 from edge_runtime.inference.ports import Models, Sink
 from edge_runtime.inference.shadow import Shadow
-from edge_runtime.service.lines import SOURCE_HANGS, Line
+from edge_runtime.service.lines import FRAME_HANGS, FRAMES_HANG, SOURCE_HANGS, Line
 from edge_runtime.sources import open_source, options_of
 from edge_runtime.sources.base import Source
 from edge_runtime.sources.places import place_of
@@ -48,6 +48,7 @@ class LineUp:
     :param workers: how many a line has whose configuration does not say.
     :param shadow: a second model that sees all lines, where there is one.
     :param blame: false where the frames that were in hand at the last end did not bring it about.
+    :param clock: by which signs of life are given; the lines read it all the time.
     """
 
     def __init__(
@@ -63,8 +64,9 @@ class LineUp:
         workers: Callable[[], int] = lambda: 1,
         shadow: Shadow | None = None,
         blame: bool = True,
+        clock: AwakeClock | None = None,
     ) -> None:
-        self._blame, self._clock = blame, AwakeClock()
+        self._blame, self._clock = blame, clock or AwakeClock()
         self._board, self._workers, self._shadow = board, workers, shadow
         self._memory, self._models, self._sink, self._seed = memory, models, sink, seed
         self._failed, self._changed = failed, changed
@@ -141,12 +143,15 @@ class LineUp:
                 self._succeed(line, self._successor(line))
             self._keep_pushed([line.config for line in self._lines])
 
-    def stop(self, timeout_s: float) -> None:
-        """Stop all lines for good; each finishes the frame it has in hand, if it does so in time."""
+    def stop(self, timeout_s: float, hangs_after_s: float = HANGS_AFTER_S) -> None:
+        """Stop all lines for good; each finishes the frame it has in hand, if it does so in time.
+
+        :param hangs_after_s: one that has been in hand for longer by then is to blame for an unclean end.
+        """
         with self._lock:
             self._stop((*self._lines, *self._older), timeout_s)
             for line in self._leaving:
-                line.let_go()
+                line.let_go(hangs_after_s)
             self._lines = self._older = ()
 
     def status(self) -> tuple[PipelineStatus, ...]:
@@ -158,17 +163,29 @@ class LineUp:
         """Call now and then: that a source hangs is told once, and again if it does so another time."""
         hanging = frozenset(line.config.name for line in (*self._lines, *self._older) if line.source_hangs)
         for name in sorted(hanging - self._hanging):
-            _log.error("%s: %s", name, SOURCE_HANGS)
-            stamp = self._sink.stamp("alerts")
-            self._sink.put_alert(AlertRow(**stamp, kind="source.hangs", message=SOURCE_HANGS, pipeline=name))
-            self._changed()
+            self._tell_hang(name, SOURCE_HANGS)
         self._hanging = hanging
 
     def stalled(self, after_s: float) -> tuple[str, ...]:
         """Names of the lines of which a worker has shown no sign of life for so many seconds; also of those that were
-        told to stop and do not. Whose source hangs is not among them."""
+        told to stop and do not. Whose source hangs is not among them, nor who was left standing."""
         now = self._clock()
-        return tuple(dict.fromkeys(line.config.name for line in self._alive() if now - line.last_beat > after_s))
+        silent = (line for line in self._alive() if now - line.last_beat > after_s and not line.left_standing)
+        return tuple(dict.fromkeys(line.config.name for line in silent))
+
+    def undecoded(self, after_s: float) -> bool:
+        """Whether a frame has been decoded for longer than this, on a line that was not left standing."""
+        return bool(self._undecoded(after_s))
+
+    def tell_undecoded(self, after_s: float, *, leave: bool) -> None:
+        """Tell of the lines of which a frame has been decoded for longer than this.
+
+        :param leave: leave them standing from now on. Otherwise this process ends.
+        """
+        for line in self._undecoded(after_s):
+            if leave:
+                line.leave_standing()
+            self._tell_hang(line.config.name, FRAMES_HANG if leave else FRAME_HANGS)
 
     def hanging(self, after_s: float) -> str | None:
         """The bundle whose model has been at one frame for longer than this; None where none has."""
@@ -196,6 +213,15 @@ class LineUp:
     def changes(self) -> int:
         """Another number when :meth:`status` shows other figures."""
         return sum(line.counters.changes for line in self._shown())
+
+    def _undecoded(self, after_s: float) -> list[Line]:
+        return [line for line in self._alive() if line.undecoded(after_s) and not line.left_standing]
+
+    def _tell_hang(self, name: str, words: str) -> None:
+        _log.error("%s: %s", name, words)
+        stamp = self._sink.stamp("alerts")
+        self._sink.put_alert(AlertRow(**stamp, kind="source.hangs", message=words, pipeline=name))
+        self._changed()
 
     def _alive(self) -> tuple[Line, ...]:
         """Those that were told to stop and have not ended among them."""
@@ -271,7 +297,7 @@ class LineUp:
                 workers=workers,
                 shadow=self._shadow,
                 drift_file=DriftFile(memory.with_suffix(".drift")),
-                in_hand=InHand(memory.with_suffix(".hand"), blame=self._blame),
+                in_hand=InHand(memory.with_suffix(".hand"), blame=self._blame, clock=self._clock),
                 clock=self._clock,
             )
 

@@ -81,7 +81,8 @@ class ModelKeeper:
         if (problem := self._installer.problem) is not None:
             self._alert("state.unreadable", problem, None, {})
             self._audit("state.unreadable", problem)
-        ended = f"the box crashed during the trial: {crash.how}" if crash else CUT_DURING_TRIAL
+        blamed = crash is not None and crash.suspect != "request"
+        ended = f"the box crashed during the trial: {crash.how}" if crash and blamed else CUT_DURING_TRIAL
         for damage in self._installer.recover(ended):
             self._alert("model.damaged", f"A committed model's file is damaged and was given up: {damage}", None, {})
         if crash is not None:
@@ -170,9 +171,18 @@ class ModelKeeper:
         return True
 
     def _heed(self, crash: Crash) -> None:
-        """Leave a model with which the process crashed again and again, before it is loaded once more."""
+        """Leave a model with which the process crashed again and again, before it is loaded once more; say of a
+        program's request that it was to blame."""
         slot = next((slot for slot in self._installer.slots() if slot.bundle and slot.bundle == crash.bundle), None)
         title = f"{slot.name} {slot.version}" if slot else (crash.bundle or "no model")[:12]
+        if crash.suspect == "request":
+            message = (
+                f"{crash.how} in what a program beside the lines asked of {title}. No program gets an answer of this "
+                "model any more, until another model or another configuration is in force."
+            )
+            self._alert("inference.crashed", message, crash.bundle, {})
+            self._audit("box.crashed", message)
+            return
         times = "once" if crash.count == 1 else f"{crash.count} times"
         self._audit("box.crashed", f"{crash.how}, with {title} on the line; so far {times}.")
         if crash.suspect != "model" or crash.count < RETURNS_AFTER:

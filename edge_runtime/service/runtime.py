@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import shutil
+import signal
 import socket
 import ssl
 import sys
@@ -15,6 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from edge_runtime.awake import AwakeClock
 from edge_runtime.configuring.trial import LineNow, live
 from edge_runtime.contracts import wire
 from edge_runtime.contracts.errors import BoxBusy, LinesideError
@@ -30,7 +32,6 @@ from edge_runtime.runtime.launcher import (
     Launched,
     become,
     begin_anew,
-    boot_clock_s,
     kernel_boot,
     note_trial,
     read_begun,
@@ -63,6 +64,7 @@ class RuntimeKeeper:
     :param orders: by which this process is to close everything; :meth:`follow` then makes another version of it.
     :param others: the version since which the configuration is what it is, and how the models are.
     :param submit: does something in another thread.
+    :param clock: by which a version on trial is judged.
     """
 
     def __init__(
@@ -82,7 +84,9 @@ class RuntimeKeeper:
         turns: Turns,
         submit: Callable[[Callable[[], None]], object],
         orders: Orders,
+        clock: AwakeClock,
     ) -> None:
+        self._clock = clock
         self._home, self._lines, self._address, self._identity = home, lines, address, identity
         self._spool, self._alert, self._submit, self._orders = spool, alert, submit, orders
         self._beside = others
@@ -92,17 +96,12 @@ class RuntimeKeeper:
         self._installer = RuntimeInstaller(home, base=base, launched=launched, inbox=inbox, signed=signed)
         self._watch: Watch | None = None
         if launched is not None and launched.on_trial:
-            begun = read_begun(home)
-            handover = read_handover(home)
-            self._watch = (
-                Watch(handover, begun.began_s, begun.limit_s)
-                if begun
-                else Watch(handover, boot_clock_s(), handover.limit_s)
-            )
+            begun, handover = read_begun(home), read_handover(home)
+            self._watch = Watch(handover, clock(), begun.limit_s if begun else handover.limit_s)
         self._next_look = 0.0
         self._looked: tuple[int, ...] | None = None
         self._going_back = False
-        self._life, self._since_s = home / FOLDER / LIFE, boot_clock_s()
+        self._life, self._since_s = home / FOLDER / LIFE, clock()
         self._unsigned: tuple[str, ...] = ()
         self._asked = self._served = 0
         self.leaving = False
@@ -144,7 +143,7 @@ class RuntimeKeeper:
 
     def tick(self) -> None:
         """Call a few times a second."""
-        now = time.monotonic()
+        now, _ = time.monotonic(), self._clock()
         if self.leaving or now < self._next_look:
             return
         self._next_look = now + LOOK_EVERY_S
@@ -249,7 +248,7 @@ class RuntimeKeeper:
             return
         if (now := beside(life, others)) != life:
             note_life(self._life, now)
-        elif life.crashes and boot_clock_s() - self._since_s >= FORGIVEN_S:
+        elif life.crashes and self._clock() - self._since_s >= FORGIVEN_S:
             note_life(self._life, replace(life, crashes=0))
 
     def _install(self, target: str, finish: Callable[[], None]) -> None:
@@ -303,9 +302,10 @@ class RuntimeKeeper:
         desktops: Literal["none", "served", "failed"] = (
             "none" if not self._asked else "served" if self._served else "failed"
         )
-        look = Look(at_s=boot_clock_s(), listening=self._answers(), desktops=desktops, lines=lines)
-        healthy = watch.see(look)
+        listening, now_s = self._answers(), self._clock()
+        healthy = watch.see(Look(at_s=now_s, listening=listening, desktops=desktops, lines=lines))
         if healthy is None:
+            _put_off_alarm(watch.left_s(now_s))
             return
         if not healthy:
             reason = "; ".join(watch.last)
@@ -350,6 +350,13 @@ class RuntimeKeeper:
         self._spool.audit(kind, words, who="box")
         self._alert(kind, words, None, {})
         _log.warning("%s", words)
+
+
+def _put_off_alarm(left_s: float) -> None:
+    """Where the process was stopped for a while, the kernel's alarm went on: that comes too early then."""
+    alarm_s, _ = signal.getitimer(signal.ITIMER_REAL)
+    if 0 < alarm_s < left_s - 1:
+        signal.setitimer(signal.ITIMER_REAL, left_s)
 
 
 def _written(path: Path) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
+from edge_runtime.awake import AwakeClock
 from edge_runtime.contracts.errors import LinesideError
 from edge_runtime.contracts.status import ShadowStatus
 from edge_runtime.inference.in_hand import GIVEN_UP_AFTER, InHand
@@ -21,6 +22,7 @@ class ShadowKeeper:
     """The box's shadow model, one for all lines.
 
     :param load: opens a bundle's model as the line's own are opened.
+    :param blame: false where it is known that something else brought about the last end.
     :param changed: called when :meth:`status` is not what it was.
     """
 
@@ -31,10 +33,12 @@ class ShadowKeeper:
         load: Callable[[Bundle], LoadedModel],
         alert: Alert,
         changed: Callable[[], None],
+        blame: bool = True,
     ) -> None:
         self._slot, self._load, self._alert, self._changed = slot, load, alert, changed
-        self._in_hand = InHand(slot.in_hand)
-        self.runner = Shadow(dropped=self._given_up, in_hand=self._in_hand)
+        clock = AwakeClock()
+        self._in_hand = InHand(slot.in_hand, blame=blame, clock=clock)
+        self.runner = Shadow(dropped=self._given_up, in_hand=self._in_hand, clock=clock)
 
     @property
     def interrupted(self) -> bool:

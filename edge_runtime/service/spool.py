@@ -347,6 +347,9 @@ class Spool:
                 closing = self._closing
             if self._write_everything():
                 self._healed()
+                if closing and len(self._waiting):
+                    # What came to light only then, such as that the file was taken away.
+                    self._write_everything()
             if closing:
                 if left := len(self._waiting):
                     _log.error("%d rows could not be written before the end", left)

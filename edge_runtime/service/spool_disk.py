@@ -9,17 +9,15 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Literal
 
 from edge_runtime.config import SpoolLimits
 from edge_runtime.contracts import wire
-from edge_runtime.contracts.audit_chain import ANEW, LOST, ChainHead, Ranges, lost_message
+from edge_runtime.contracts.audit_chain import LOST, ChainHead, Ranges, lost_message
 from edge_runtime.contracts.errors import BoxRefused, DiskFull, InputInvalid, LinesideError
 from edge_runtime.contracts.rows import STREAMS, AuditRow, LossRow, SampleRow, Stream
 from edge_runtime.service.spool_files import Ballast, Found, SampleFiles
 from edge_runtime.service.spool_limits import (
     CLASSES,
-    SAMPLE_CLASSES,
     Cut,
     SpoolClass,
     choose_cuts,
@@ -27,8 +25,9 @@ from edge_runtime.service.spool_limits import (
     resumed_age_ms,
 )
 from edge_runtime.service.spool_memory import Batch, Entry, Gone
+from edge_runtime.service.spool_opening import SpoolOpening
 from edge_runtime.service.spool_tables import Evicted, SpoolTables, readable
-from edge_runtime.update.durable import is_damage, lacks_room, put_aside, sync_folder
+from edge_runtime.update.durable import is_damage, lacks_room
 
 ENFORCE_EVERY_S = 10.0
 """How often age and free disk are looked at; bytes are at every commit."""
@@ -43,12 +42,9 @@ class SpoolDisk:
     """Opens when it is first used, and again after every failure.
 
     :param ledger: makes a loss a row of the ledger, with a key of its own.
-    :param lose: keeps a loss in memory until there is a ledger to write it to.
-    :param alert: tells a person, by kind and message.
     :param audit: makes an audit by kind and message, which is entered in the chain at once.
-    :param put_audit: keeps one in memory until it can be.
-    :param recovered: makes a row for a sample of which the file alone is left.
     :param monotonic: seconds; ages are measured by it.
+    :param lose, alert, put_audit, recovered: as for :class:`SpoolOpening`.
     """
 
     def __init__(
@@ -65,10 +61,22 @@ class SpoolDisk:
         put_audit: Callable[[AuditRow], None],
         recovered: Callable[[Found], SampleRow],
     ) -> None:
-        self._path, self._folder, self._files = home / "spool.db", home / "samples", files
-        self._now_ms, self._monotonic, self._ledger, self._lose = now_ms, monotonic, ledger, lose
-        self._alert, self._audit, self._put_audit, self._recovered = alert, audit, put_audit, recovered
+        self._path, self._files = home / "spool.db", files
+        self._now_ms, self._monotonic, self._ledger, self._lose, self._audit = now_ms, monotonic, ledger, lose, audit
         self._ballast = Ballast(home / "spool.ballast")
+        self._opening = SpoolOpening(
+            self._path,
+            files,
+            self._ballast,
+            # Made when a spool is opened for the first time.
+            had_one=(home / "samples").exists(),
+            now_ms=now_ms,
+            lose=lose,
+            alert=alert,
+            audit=audit,
+            put_audit=put_audit,
+            recovered=recovered,
+        )
         self._lock = threading.RLock()
         self._open_tables: SpoolTables | None = None
         self._served: dict[Stream, int] = {}
@@ -78,10 +86,6 @@ class SpoolDisk:
         self._opened_s = 0.0
         self._next_enforce_s = 0.0
         self._closed = False
-        self._lost: Literal["spool.damaged", "spool.missing"] | None = None
-        """What became of the spool before, until the one that takes its place is complete."""
-        # Made when a spool is opened for the first time.
-        self._had_one = self._folder.exists()
 
     def free_bytes(self) -> int | None:
         """What the disk has left; None where it does not say."""
@@ -109,7 +113,7 @@ class SpoolDisk:
         with self._lock, self._usable() as tables:
             if not (batch.rows or batch.losses or batch.sealed):
                 return
-            with _transaction(tables, durable=any(entry.stream == "audits" for entry in batch.rows)):
+            with tables.transaction(durable=any(entry.stream == "audits" for entry in batch.rows)):
                 try:
                     tables.insert(batch.rows, age_ms=self._age_ms())
                     self._enter_lost(tables, tables.take_holes(), "disk.full")
@@ -138,15 +142,16 @@ class SpoolDisk:
 
     def enforce(self, limits: SpoolLimits) -> None:
         """From time to time, or after :meth:`enforce_soon`: let go of what is too old, and leave the reserve alone. At
-        every call: where the file was taken away, all that was in it is written anew.
+        every call: where the file was taken away, all that was in it is written anew, once there is room beside the
+        reserve.
 
         :raises sqlite3.Error: the disk did not take it.
         """
         with self._lock, self._usable() as tables:
             # First of all: what is safe on a desktop is no loss.
             self._catch_up(tables)
-            if tables.astray:
-                tables = self._bring_back(tables)
+            if tables.astray and self._opening.bring_back(tables, spare_bytes=self._spare_bytes(limits)):
+                tables = self._open()
             if self._monotonic() < self._next_enforce_s:
                 return
             self._next_enforce_s = self._monotonic() + ENFORCE_EVERY_S
@@ -154,7 +159,7 @@ class SpoolDisk:
             left = self.free_bytes()
             # A disk that does not say what it has left is no reason to let anything go.
             free = limits.reserve_bytes if left is None else left + tables.free_bytes()
-            with _transaction(tables):
+            with tables.transaction():
                 for kind in reversed(CLASSES):
                     evicted = tables.expire(kind, oldest_age_ms(kind, limits, age_ms=age_ms))
                     self._let_go(tables, evicted, "limit.age")
@@ -224,7 +229,7 @@ class SpoolDisk:
         call."""
         with self._lock:
             try:
-                with _plain(self._path), self._usable() as tables, _transaction(tables):
+                with _plain(self._path), self._usable() as tables, tables.transaction():
                     return tables.acknowledge(stream, through)
             except BoxRefused:
                 raise
@@ -237,7 +242,7 @@ class SpoolDisk:
 
         :raises DiskFull: there is no room even for that.
         """
-        with self._lock, _plain(self._path), self._usable() as tables, _transaction(tables):
+        with self._lock, _plain(self._path), self._usable() as tables, tables.transaction():
             self._let_go(tables, tables.forget_sample(sample), "sample.damaged")
 
     def close(self) -> None:
@@ -246,15 +251,19 @@ class SpoolDisk:
             tables, self._open_tables = self._open_tables, None
             if tables is None:
                 return
-            with suppress(sqlite3.Error), _transaction(tables):
+            with suppress(sqlite3.Error), tables.transaction():
                 tables.set_clock(self._age_ms(), self._now_ms())
             tables.close()
+
+    def _spare_bytes(self, limits: SpoolLimits) -> int | None:
+        left = self.free_bytes()
+        return None if left is None else left - limits.reserve_bytes
 
     def _drop_rotten(self, tables: SpoolTables, stream: Stream, rotten: Iterable[int]) -> None:
         _log.error("rows of the stream %s cannot be read and are dropped", stream)
         now = self._now_ms()
         # Where the disk takes nothing they are passed over again the next time.
-        with suppress(sqlite3.OperationalError), _transaction(tables):
+        with suppress(sqlite3.OperationalError), tables.transaction():
             for rowid in rotten:
                 if stream == "samples":
                     self._let_go(tables, tables.forget_sample_row(rowid), "spool.damaged")
@@ -264,19 +273,6 @@ class SpoolDisk:
                     gone = Gone(stream, 1, 0, now, now)
                     self._let_go(tables, Evicted((), gone, entries=entries), "spool.damaged")
 
-    def _bring_back(self, tables: SpoolTables) -> SpoolTables:
-        copy = tables.copy()
-        # It is closed before there is another one at its place, of which it would remove the log.
-        self._open_tables = None
-        tables.close()
-        put_aside(self._path)
-        copy.replace(self._path)
-        sync_folder(self._path.parent)
-        self._alert(
-            "spool.missing", "The spool's file was taken away; what it held was written anew, and nothing is lost."
-        )
-        return self._open()
-
     def _age_ms(self) -> int:
         return self._age_base_ms + int((self._monotonic() - self._opened_s) * 1000)
 
@@ -284,7 +280,7 @@ class SpoolDisk:
         for stream, through in tuple(self._postponed.items()):
             more = True
             while more:
-                with _transaction(tables):
+                with tables.transaction():
                     more = tables.acknowledge(stream, through)
             del self._postponed[stream]
 
@@ -322,7 +318,8 @@ class SpoolDisk:
         except Exception as error:
             if not is_damage(error, self._path):
                 raise
-            self._put_aside(error)
+            tables, self._open_tables = self._open_tables, None
+            self._opening.put_aside(error, tables)
             if isinstance(error, sqlite3.Error):
                 raise
             damage = sqlite3.DatabaseError(f"the spool holds what no spool writes: {error!r}")
@@ -330,15 +327,8 @@ class SpoolDisk:
             raise damage from error
 
     def _open(self) -> SpoolTables:
-        try:
-            if why := self._why_unlike_before():
-                raise ValueError(why)
-            tables = self._begin()
-        except Exception as error:
-            if not is_damage(error, self._path):
-                raise
-            self._put_aside(error)
-            tables = self._begin()
+        self._open_tables = None
+        tables = self._opening.open(self._served)
         now_ms = self._now_ms()
         clock = tables.clock()
         self._age_base_ms = resumed_age_ms(clock[0], stopped_ms=clock[1], now_ms=now_ms) if clock else 0
@@ -347,70 +337,7 @@ class SpoolDisk:
         self._served = {stream: tables.last_cursor(stream) for stream in STREAMS}
         self._reconcile(tables)
         self._open_tables = tables
-        self._had_one = True
         return tables
-
-    def _why_unlike_before(self) -> str | None:
-        """SQLite makes a new database where there is no file, or one without a byte: a power cut, a disk that failed
-        or a person may have left it so."""
-        if self._lost or not (self._had_one or any(self._served.values())):
-            # Where it was told already, this is the new one, for which there was no room.
-            return None
-        try:
-            return None if self._path.stat().st_size else "it is an empty file, and was none before"
-        except FileNotFoundError:
-            return "it is not there, and was before"
-        except OSError:
-            return None
-
-    def _begin(self) -> SpoolTables:
-        """Open it; in one that takes another's place the samples that are whole have rows again."""
-        # All is read before there is a new file: a crash meanwhile is told of, and mended, as this one is.
-        found = self._files.intact() if self._lost else []
-        tables = self._connect()
-        rows = [self._recovered(each) for each in found]
-        kind = SAMPLE_CLASSES["recovered"]
-        try:
-            with _transaction(tables):
-                tables.insert(
-                    (Entry(0, "samples", kind, row.at_ms, wire.encode(row), row.sample, row.size) for row in rows),
-                    age_ms=0,
-                )
-        except BaseException:
-            tables.close()
-            raise
-        return tables
-
-    def _connect(self) -> SpoolTables:
-        # A spool that has to begin anew begins above all that one before it gave out, if the clock is right at all.
-        by_clock = min(max(self._now_ms(), 0) // 1000, 2**32) << 20
-        first = max(by_clock, *self._served.values()) if self._served else by_clock
-        try:
-            return SpoolTables(self._path, first=first)
-        except sqlite3.Error as error:
-            if lacks_room(error, self._path) and self._ballast.drop():
-                return SpoolTables(self._path, first=first)
-            raise
-
-    def _put_aside(self, error: Exception) -> None:
-        _log.error("the spool cannot be read and is put aside: %s", error)
-        self._lost = lost = "spool.damaged" if self._path.exists() else "spool.missing"
-        tables, self._open_tables = self._open_tables, None
-        if tables is not None:
-            with suppress(sqlite3.Error):
-                tables.close()
-        put_aside(self._path)
-        # Only now: where the file cannot even be put aside this comes again.
-        now = self._now_ms()
-        for stream in STREAMS:
-            # Samples are counted by their files. A count of 0 says that nobody knows how many there were.
-            known = tables.totals.rows[stream] if tables else None
-            if known != 0 and stream != "samples":
-                self._lose(Gone(stream, max(known or 0, 0), 0, now, now), lost)
-        self._put_audit(self._audit(ANEW, f"{lost}: the chain before this one went with its spool."))
-        message = f"The spool was {lost.partition('.')[2]} and has begun anew; what it held is in the loss ledger."
-        kept = f" The file is kept as {self._path.name}.damaged." if lost == "spool.damaged" else ""
-        self._alert(lost, f"{message}{kept} Samples that are whole were taken up again.")
 
     def _reconcile(self, tables: SpoolTables) -> None:
         """After a crash: files without a row go, and rows without a file."""
@@ -419,24 +346,13 @@ class SpoolDisk:
         except OSError as error:
             _log.error("the folder of samples cannot be used: %s", error)
             missing, orphans, size = set(), 0, 0
-        with suppress(sqlite3.OperationalError), _transaction(tables):
+        with suppress(sqlite3.OperationalError), tables.transaction():
             for sample in missing:
                 self._let_go(tables, tables.forget_sample(sample), "sample.damaged")
         if orphans:
             now = self._now_ms()
-            self._lose(Gone("samples", orphans, size, now, now), self._lost or "power.cut")
-        self._lost = None
-
-
-@contextmanager
-def _transaction(tables: SpoolTables, *, durable: bool = False) -> Iterator[None]:
-    tables.begin(durable=durable)
-    try:
-        yield
-        tables.commit()
-    except BaseException:
-        tables.roll_back()
-        raise
+            self._lose(Gone("samples", orphans, size, now, now), self._opening.lost or "power.cut")
+        self._opening.complete()
 
 
 @contextmanager

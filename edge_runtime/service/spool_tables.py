@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from edge_runtime.update.durable import open_database
 MOST_AT_ONCE = 20_000
 """Rows that one call removes at most, so that no transaction grows without bound."""
 WAL_BYTES = 4 * 2**20
-_VERSION = 2
+VERSION = 2
 _RANKS: Mapping[SpoolClass, int] = {"unlabelled_samples": 0, "random_samples": 1, "hard_samples": 2}
 _KIND_OF_RANK = {rank: kind for kind, rank in _RANKS.items()}
 _ROWS = "id INTEGER PRIMARY KEY AUTOINCREMENT, at_ms INT NOT NULL, body BLOB NOT NULL, age_ms INT NOT NULL DEFAULT 0"
@@ -55,7 +55,7 @@ _ONE = {
 }
 _DELETE_ONE = {stream: f"DELETE FROM {stream} WHERE id = ?" for stream in STREAMS}  # noqa: S608 - names of ours
 _DELETE = {stream: f"DELETE FROM {stream} WHERE id <= ?" for stream in STREAMS}  # noqa: S608 - names of ours
-_TOTAL = {
+COUNT = {
     stream: f"SELECT count(*), coalesce(sum(length(body)), 0) FROM {stream}"  # noqa: S608 - names of ours
     for stream in STREAMS
 }
@@ -111,7 +111,7 @@ class SpoolTables:
         self._chain = SpoolChain(self._database)
         try:
             self._open(first)
-            self.totals = self._before = self._count()
+            self.totals = self._count()
             # What is rotten shows here, before anything relies on it.
             self.clock(), self.samples(), self._chain.head()
         except BaseException:
@@ -124,7 +124,7 @@ class SpoolTables:
         names = {name for (name,) in self._database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
         if strange := {name for name in names if not name.startswith("sqlite_")} - {*STREAMS, "clock", "chain"}:
             raise ValueError(f"it has tables that no spool has: {', '.join(sorted(strange))[:200]}")
-        if self._number("PRAGMA user_version") == _VERSION:
+        if self._number("PRAGMA user_version") == VERSION:
             return
         self._database.execute("BEGIN IMMEDIATE")
         for stream in STREAMS:
@@ -137,14 +137,14 @@ class SpoolTables:
         fresh = [(stream, first) for stream in STREAMS if stream not in begun]
         self._database.executemany("INSERT INTO sqlite_sequence (name, seq) VALUES (?, ?)", fresh)
         self._chain.begin()
-        self._database.execute(f"PRAGMA user_version={_VERSION}")
+        self._database.execute(f"PRAGMA user_version={VERSION}")
         self._database.execute("COMMIT")
 
     def _count(self) -> Totals:
         totals = Totals()
         for stream in STREAMS:
             if stream != "samples":
-                totals.rows[stream], size = self._database.execute(_TOTAL[stream]).fetchone()
+                totals.rows[stream], size = self._database.execute(COUNT[stream]).fetchone()
                 if stream in _KIND_OF:
                     totals.size[_KIND_OF[stream]] = size
         for acked, rank, rows, size in self._database.execute(
@@ -169,34 +169,37 @@ class SpoolTables:
         """The file is not at its place any more, where the next start looks for it: it was removed or replaced."""
         return _file_at(self._path) != self._file
 
-    def copy(self) -> Path:
-        """Write all that is here into a file beside its place; outside of a transaction.
+    def file_bytes(self) -> int:
+        """What :meth:`copy` takes on the disk."""
+        return self._number("PRAGMA page_count") * self._number("PRAGMA page_size")
+
+    def copy(self, target: sqlite3.Connection) -> None:
+        """Write all that is here into an empty database, as one transaction; outside of one here.
 
         :raises sqlite3.Error: there is no room.
         """
-        copy = self._path.with_suffix(".copy")
-        copy.unlink(missing_ok=True)
-        with closing(sqlite3.connect(copy)) as target:
-            self._database.backup(target)
-        return copy
+        self._database.backup(target)
 
-    def begin(self, *, durable: bool = False) -> None:
-        """:param durable: the commit is on the disk, power cut or not, when it returns."""
+    @contextmanager
+    def transaction(self, *, durable: bool = False) -> Iterator[None]:
+        """All that is done within is done, or nothing, in the totals too.
+
+        :param durable: what was committed is on the disk, power cut or not.
+        """
         if durable != self._durable:
             self._database.execute(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
             self._durable = durable
-        self._before = Totals(dict(self.totals.rows), dict(self.totals.size))
+        before = Totals(dict(self.totals.rows), dict(self.totals.size))
         self._database.execute("BEGIN IMMEDIATE")
-
-    def commit(self) -> None:
-        self._database.execute("COMMIT")
-
-    def roll_back(self) -> None:
-        """Undo what was done since :meth:`begin`, in the totals too."""
-        if self._database.in_transaction:
-            self._database.execute("ROLLBACK")
-        self._open_losses.clear()
-        self.totals = self._before
+        try:
+            yield
+            self._database.execute("COMMIT")
+        except BaseException:
+            if self._database.in_transaction:
+                self._database.execute("ROLLBACK")
+            self._open_losses.clear()
+            self.totals = before
+            raise
 
     def shrink(self, most_bytes: int) -> None:
         """Give free pages back to the disk; outside of a transaction."""

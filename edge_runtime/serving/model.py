@@ -15,7 +15,7 @@ import numpy as np
 
 from edge_runtime.contracts.errors import InputInvalid, LinesideError, ModelUnusable
 from edge_runtime.inference.child_memory import is_lack_of_memory
-from edge_runtime.inference.declared import names_without_shape
+from edge_runtime.inference.declared import dies_of_empty, names_without_shape
 from edge_runtime.serving.messages import InferAnswer, InferRequest
 from edge_runtime.serving.runs import Run, RunEnded, Runs
 from edge_runtime.serving.statistics import ModelStatistics
@@ -48,6 +48,7 @@ class ServedModel:
     """A loaded model under the name and version by which clients ask for it; safe to call from several threads.
 
     :param without_shape: inputs and outputs of which the model's file does not say how many axes they have.
+    :param takes_empty: false where an input without a value would end the process: see :func:`dies_of_empty`.
     :param blank_run_s: what a run on a blank may take.
     :raises ModelUnusable: an input, or every output, is of a kind that the protocol cannot carry.
     """
@@ -59,6 +60,7 @@ class ServedModel:
         session: ort.InferenceSession,
         *,
         without_shape: Collection[str] = (),
+        takes_empty: bool = True,
         blank_run_s: float = BLANK_RUN_S,
     ) -> None:
         import onnxruntime as ort
@@ -66,6 +68,7 @@ class ServedModel:
         self.name, self.version, self.session = name, version, session
         self._title = f"{name} {version}"
         self._new_options = ort.RunOptions
+        self._takes_empty = takes_empty
         self.statistics = ModelStatistics()
         inputs = [_spec(node, without_shape) for node in session.get_inputs()]
         outputs = [_spec(node, without_shape) for node in session.get_outputs()]
@@ -133,13 +136,15 @@ class ServedModel:
 
         :param run: by which it can be ended; none: it takes as long as it likes.
 
-        :raises InputInvalid: an input is missing, or one or an output is unknown.
+        :raises InputInvalid: an input is missing, or empty where that cannot be, or one or an output is unknown.
         :raises LinesideError: the model failed on this input.
         :raises RunEnded: the run was ended.
         """
         inputs, wanted = request.inputs, request.outputs or self._all
         if request.outputs or inputs.keys() != self.inputs.keys():
             self._check(request, wanted)
+        if not self._takes_empty:
+            self._refuse_empty(inputs)
         options = self._new_options()
         options.log_severity_level = 4
         try:
@@ -202,6 +207,14 @@ class ServedModel:
                     raise InputInvalid(f"{self.name} has no output {name[:100]!r}; it has {', '.join(self.outputs)}.")
             if len(set(wanted)) != len(wanted):
                 raise InputInvalid("An output is asked for twice.")
+
+    def _refuse_empty(self, inputs: Mapping[str, Array]) -> None:
+        for name, array in inputs.items():
+            if not array.size:
+                raise InputInvalid(
+                    f"Input {name!r} came with shape {list(array.shape)}, which is empty; {self.name} has an LSTM or a "
+                    "GRU in it, in which the runtime ends the process for that."
+                )
 
     def _run(self, wanted: Sequence[str], feeds: Mapping[str, Array], options: ort.RunOptions) -> Sequence[Array]:
         arrays: Sequence[Array] = self.session.run(wanted, feeds, options)
@@ -267,7 +280,14 @@ def load_model(
     nodes = (*session.get_inputs(), *session.get_outputs(), *session.get_overridable_initializers())
     # The file is only asked what the runtime does not tell.
     without = set() if all(node.shape for node in nodes) else names_without_shape(model)
-    return ServedModel(name, version, session, without_shape=without, blank_run_s=blank_run_s)
+    return ServedModel(
+        name,
+        version,
+        session,
+        without_shape=without,
+        takes_empty=not dies_of_empty(model),
+        blank_run_s=blank_run_s,
+    )
 
 
 def _spec(node: Any, without_shape: Collection[str]) -> TensorSpec | None:

@@ -10,6 +10,7 @@ from itertools import count, islice
 from queue import SimpleQueue
 from typing import TypeVar
 
+from edge_runtime.awake import AwakeClock
 from edge_runtime.contracts.errors import BoxRefused
 from edge_runtime.serving.runs import Runs
 
@@ -24,9 +25,11 @@ class WorkerPool:
     :param max_run_s: what a model's run on a worker may take.
     """
 
-    def __init__(self, workers: int, max_waiting: int, *, max_run_s: float = 30.0) -> None:
+    def __init__(
+        self, workers: int, max_waiting: int, *, max_run_s: float = 30.0, clock: AwakeClock | None = None
+    ) -> None:
         self.workers, self._max_waiting = 0, max_waiting
-        self.runs = Runs(max_run_s)
+        self.runs = Runs(max_run_s, clock=clock)
         """Those on listeners' own threads too."""
         self._lock = threading.Lock()
         self._under_way = 0
@@ -106,7 +109,7 @@ class WorkerPool:
         one run; 0 while any worker, and every listener, is free."""
         since = list(self._busy_since.values())
         newest = max((begin for begin in since if begin is not None), default=0.0)
-        return max(self.runs.quick_for(), 0.0 if not since or None in since else time.monotonic() - newest)
+        return max(self.runs.quick_for(), 0.0 if not since or None in since else self.runs.clock() - newest)
 
     def close(self, timeout_s: float) -> bool:
         """Finish what was submitted, then end; False when that takes longer than this."""
@@ -122,13 +125,14 @@ class WorkerPool:
 
     def _run(self, number: int) -> None:
         while (work := self._queue.get()) is not None:
-            self._busy_since[number] = time.monotonic()
+            self._busy_since[number] = self.runs.begin_work(number)
             try:
                 work()
             except Exception:  # noqa: BLE001 - a piece of work that breaks its promise costs no worker
                 _log.exception("a piece of work failed without telling anybody")
             finally:
                 self._busy_since[number] = None
+                self.runs.end_work(number)
                 with self._lock:
                     self._under_way -= 1
             # Nothing of an answered request is held until the next one comes.

@@ -6,12 +6,16 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
+from edge_runtime.awake import AwakeClock
+
 if TYPE_CHECKING:
     import onnxruntime as ort
 
 QUICK_RUN_S = 20e-3
 """What a run on a listener's own thread may take: everybody else waits for it."""
 LOOK_EVERY_S = 10e-3
+UNSEEN_S = 0.1
+"""Counted between two looks: in more than that nobody could work."""
 LINGER_S = 1.0
 """How long the thread looks on after the last run. Waking it costs more than a small model's run."""
 
@@ -32,7 +36,7 @@ class Run:
         self.model = ""
         """Name and version; empty until it has started."""
         self.begun = 0.0
-        """``time.monotonic()``."""
+        """By the clock of all runs."""
         self.why = ""
         """Why it was ended; empty while nobody has."""
 
@@ -45,7 +49,7 @@ class Run:
         self._options, self.model = options, model
         if self.why:
             raise RunEnded(self.why)
-        self.begun = time.monotonic()
+        self.begun = self._runs.clock()
         self._runs.add(self)
 
     def stop(self) -> None:
@@ -69,9 +73,13 @@ class Runs:
     :param max_run_s: what a run may take of which nobody says otherwise.
     """
 
-    def __init__(self, max_run_s: float) -> None:
+    def __init__(self, max_run_s: float, *, clock: AwakeClock | None = None) -> None:
         self.max_run_s = max_run_s
+        self.clock = clock or AwakeClock(most_s=UNSEEN_S)
+        """Seconds; while anything is under way it is read often enough."""
         self._under_way: set[Run] = set()
+        self._work: set[int] = set()
+        """By number: what workers are at."""
         self._wake = threading.Event()
         self._is_asleep = self._is_closed = False
         self._thread = threading.Thread(target=self._watch, name="runs", daemon=True)
@@ -86,22 +94,29 @@ class Runs:
 
     def add(self, run: Run) -> None:
         self._under_way.add(run)
-        # In this order, as the thread says first that it sleeps and then looks once more.
-        if self._is_asleep:
-            self._wake.set()
+        self._look_on()
 
     def discard(self, run: Run) -> None:
         self._under_way.discard(run)
 
+    def begin_work(self, number: int) -> float:
+        """A worker is at something, be it a run or not, until :meth:`end_work`; since when, by the clock."""
+        self._work.add(number)
+        self._look_on()
+        return self.clock()
+
+    def end_work(self, number: int) -> None:
+        self._work.discard(number)
+
     def quick_for(self) -> float:
         """Seconds for which the oldest run on a listener's own thread has been under way; 0 where there is none."""
         oldest = min((run.begun for run in self._under_way.copy() if run.quick), default=None)
-        return 0.0 if oldest is None else time.monotonic() - oldest
+        return 0.0 if oldest is None else self.clock() - oldest
 
     def overdue(self, by_s: float) -> frozenset[str]:
         """Models, by name and version, of which a run goes on for so many seconds beyond its limit: one node of it does
         not come back."""
-        now = time.monotonic()
+        now = self.clock()
         return frozenset(run.model for run in self._under_way.copy() if now - run.begun > run.limit_s + by_s)
 
     def close(self) -> None:
@@ -110,23 +125,28 @@ class Runs:
         self._wake.set()
         self._thread.join()
 
+    def _look_on(self) -> None:
+        # After it was added, as the thread says first that it sleeps and then looks once more.
+        if self._is_asleep:
+            self._wake.set()
+
     def _watch(self) -> None:
-        last = time.monotonic()
+        last = self.clock()
         while not self._is_closed:
-            now = time.monotonic()
+            now = self.clock()
             # A copy in one step: others come and go meanwhile.
             under_way = self._under_way.copy()
             for run in under_way:
                 if not run.why and now - run.begun > run.limit_s:
                     run.end(f"it has not answered within {run.limit_s:g} s")
-            if under_way:
+            if under_way or self._work:
                 last = now
             if now - last < LINGER_S:
                 time.sleep(LOOK_EVERY_S)
                 continue
             self._is_asleep = True
-            if not self._under_way and not self._is_closed:
+            if not (self._under_way or self._work or self._is_closed):
                 self._wake.wait()
             self._wake.clear()
             self._is_asleep = False
-            last = time.monotonic()
+            last = self.clock()

@@ -25,6 +25,10 @@ UNFILLED_S = 10.0
 come, and no decoder can tell that from black."""
 RECHECK_S = 1.0
 """How often files that were seen before are looked at for new content under the old name."""
+LONGEST_PAUSE_S, LONGEST_RECHECK_S = 10.0, 300.0
+"""The longest pauses between two looks, and between two at files that were seen before, however long they take."""
+ANSWERS_S = 2.0
+"""What takes longer is no work: the share does not answer."""
 AWAY_S = 0.5
 """How long a call may be away, however many files there are to look at: it comes back, and the next one goes on."""
 UNFINISHED = (".part", ".tmp")
@@ -59,7 +63,8 @@ class _Ready(NamedTuple):
     """Since when nobody has written to it, as far as is known."""
     ctime_ns: int
     holds: bool = False
-    """It has lain there for long: nothing that comes after it is read before it, unless somebody writes to it."""
+    """It lay there for long at the first look: nothing that comes after it is read before it, unless somebody writes
+    to it."""
     due: float = 0.0
     """When it is to be read, by the monotonic clock."""
 
@@ -118,8 +123,8 @@ class FileWatch:
         self._ready: deque[_Ready] = deque()
         self._uncommitted: list[tuple[bytes, int, int]] = []
         self._folder_time = -1
-        self._next_scan = self._next_recheck = self._look_s = 0.0
-        self._scanned = False
+        self._next_scan = self._next_recheck = self._look_s = self._cost_s = 0.0
+        self._scanned = self._rechecks = False
         self._steps: Iterator[None] | None = None
         """What is left of the look that is under way."""
         self._trouble: str | None = None
@@ -176,12 +181,16 @@ class FileWatch:
 
     def _scan(self, now: float, until: float) -> None:
         """Look around, or go on with that; where it is not over by then, another call does."""
-        self._steps = steps = self._steps or self._look_around(now)
+        if self._steps is None:
+            self._cost_s = 0.0
+            self._steps = self._look_around(now)
         try:
-            for _ in steps:
-                if time.monotonic() > until:
+            for _ in self._steps:
+                if (now := self._counted(now)) > until:
                     return
-            self._trouble = None
+            self._counted(now)
+            self._trouble, self._scanned = None, True
+            self._next_pauses()
         except OSError as error:
             self._steps = None
             self._trouble = _unreadable(self._folder, error)
@@ -190,14 +199,31 @@ class FileWatch:
             self._waiting.clear()
             self._folder_time = -1
         self._steps = None
-        self._scanned = True
-        # However many files lie there, looking takes a tenth of a core at most.
-        self._next_scan = time.monotonic() + max(POLL_S, 10 * self._look_s)
+        self._next_scan = time.monotonic() + min(max(POLL_S, 10 * self._look_s), LONGEST_PAUSE_S)
+
+    def _counted(self, begun: float) -> float:
+        """Now; what was done since ``begun`` is part of what the look costs, where the share answered."""
+        now = time.monotonic()
+        if (took := now - begun) < ANSWERS_S:
+            self._cost_s += took
+        else:
+            # What it has missed meanwhile nobody knows until the look is over.
+            self._trouble = f"The folder {self._folder} did not answer for {took:.0f} s; it is being looked at again."
+        return now
+
+    def _next_pauses(self) -> None:
+        """However many files lie there, looking takes a tenth of a core at most."""
+        if self._rechecks:
+            # Names that are written again are rare where there are very many: a fiftieth of a core is enough.
+            pause_s = min(max(RECHECK_S, 50 * self._cost_s), LONGEST_RECHECK_S)
+            self._next_recheck = time.monotonic() + pause_s
+        else:
+            self._look_s = self._cost_s
 
     def _look_around(self, now: float) -> Iterator[None]:
         """Find what is new or finished, in short steps."""
         folder_time = self._folder.stat().st_mtime_ns
-        recheck = now >= self._next_recheck and not (self._once and self._scanned)
+        self._rechecks = recheck = now >= self._next_recheck and not (self._once and self._scanned)
         changed = folder_time != self._folder_time and not (self._once and self._scanned)
         ready: list[_Ready] = []
         if changed or recheck:
@@ -210,12 +236,6 @@ class FileWatch:
                 yield
         if self._ready and self._ready[0].due:
             self._look_at_holder(self._ready[0])
-        took = time.monotonic() - now
-        if recheck:
-            # Names that are written again are rare where there are very many: a fiftieth of a core is enough.
-            self._next_recheck = now + max(RECHECK_S, 50 * took)
-        else:
-            self._look_s = took
         if ready:
             self._ready = deque(sorted((*self._ready, *ready), key=self._key))
 
@@ -266,8 +286,9 @@ class FileWatch:
                 del refused[name]
             if self._whole is not None and found.st_mtime_ns < settled_ns:
                 # Its time proves nothing besides: some programs give it to a file before its content.
-                since = time.monotonic()
-                ready.append(_Ready(found.st_mtime_ns, name, look, since, found.st_ctime_ns, holds=True))
+                # What comes later with an old time holds up nobody: there is no end to how much of it may come.
+                holds, since = not self._scanned, time.monotonic()
+                ready.append(_Ready(found.st_mtime_ns, name, look, since, found.st_ctime_ns, holds))
             else:
                 waiting[name] = _Pending(look, time.monotonic(), self._first_wait_s())
 

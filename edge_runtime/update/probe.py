@@ -15,6 +15,7 @@ from typing import Annotated
 from msgspec import Meta
 
 import edge_runtime
+from edge_runtime.children import wait_for
 from edge_runtime.contracts import wire
 from edge_runtime.contracts.errors import InputInvalid
 from edge_runtime.contracts.manifest import BundleManifest
@@ -52,7 +53,8 @@ def probe(bundle_path: Path, *, timeout_s: float = 60.0, memory_bytes: int = DEF
 
     A model that crashes, loops, or asks for too much memory gives ``passed=False`` with the reason, in bounded time.
 
-    :param timeout_s: wall time after which the sandbox is killed; also its limit of processor time.
+    :param timeout_s: time after which the sandbox is killed, as far as this process ran; also its limit of processor
+        time.
     :param memory_bytes: address space that the model may take.
     :raises BundleInvalid, BundleTampered: the file is no bundle at all.
     """
@@ -157,7 +159,7 @@ def _run_child(bundle_path: Path, timeout_s: float, memory_bytes: int) -> ProbeF
                 start_new_session=True,
             )
             try:
-                code = child.wait(timeout_s)
+                code = wait_for(child, timeout_s)
             except subprocess.TimeoutExpired:
                 return ProbeFacts(problem=f"the model did not answer its frames within {timeout_s:g} s")
             finally:

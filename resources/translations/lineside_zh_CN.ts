@@ -1338,6 +1338,41 @@
     </message>
 </context>
 <context>
+    <name>ExportDialog</name>
+    <message>
+        <source>Export to a stick</source>
+        <translation>导出到 U 盘</translation>
+    </message>
+    <message>
+        <source>Everything that this desktop has of the site and the stick lacks, in a folder of its own. Every file is read back. Several desktops may add to one stick.</source>
+        <translation>写入此桌面端拥有而 U 盘上没有的全部站点内容，放在单独的文件夹中。每个文件都会读回核对。多个桌面端可以共用一个 U 盘。</translation>
+    </message>
+    <message>
+        <source>Export</source>
+        <translation>导出</translation>
+    </message>
+    <message>
+        <source>Passphrase</source>
+        <translation>口令</translation>
+    </message>
+    <message>
+        <source>Leave it empty for a stick that is not encrypted. It cannot be recovered.</source>
+        <translation>U 盘不加密时请留空。口令无法找回。</translation>
+    </message>
+    <message>
+        <source>Once more, for a new stick</source>
+        <translation>新 U 盘请再输入一次</translation>
+    </message>
+    <message>
+        <source>Leave the samples&apos; bytes here: they are the most</source>
+        <translation>不带样本文件：它们占用最多</translation>
+    </message>
+    <message>
+        <source>The two passphrases differ.</source>
+        <translation>两次输入的口令不同。</translation>
+    </message>
+</context>
+<context>
     <name>ExportRoot</name>
     <message>
         <source>Export the root key</source>
@@ -1462,12 +1497,20 @@
         <translation>仅有广播：该地址没有它的密钥应答。</translation>
     </message>
     <message>
+        <source>Announced under other names, too: {names}.</source>
+        <translation>还以其他名称广播：{names}。</translation>
+    </message>
+    <message>
         <source>Not enrolled yet: it takes its one-time code.</source>
         <translation>尚未登记：可用一次性配对码登记。</translation>
     </message>
     <message>
         <source>Trusts another desktop. Add it here only if it belongs to this site.</source>
         <translation>信任另一台桌面。仅当它属于本站点时才在此添加。</translation>
+    </message>
+    <message>
+        <source>Not on this desktop&apos;s list. Whether it belongs to another site is not known.</source>
+        <translation>不在本机的列表中。是否属于其他站点尚不清楚。</translation>
     </message>
     <message>
         <source>Not on this desktop&apos;s list.</source>
@@ -1570,6 +1613,29 @@
     <message>
         <source>For {seconds} seconds its software believes that it is a day earlier. What it sees meanwhile is dated so.</source>
         <translation>{seconds} 秒内它的软件以为时间早了一天。其间所见的内容会带上那个日期。</translation>
+    </message>
+</context>
+<context>
+    <name>ImportDialog</name>
+    <message>
+        <source>Import from a stick</source>
+        <translation>从 U 盘导入</translation>
+    </message>
+    <message>
+        <source>What other desktops of this site exported. Everything is checked before it is used; what is damaged is named and passed by.</source>
+        <translation>本站点其他桌面端导出的内容。一切在使用前都会检查；损坏的内容会被列出并跳过。</translation>
+    </message>
+    <message>
+        <source>Import</source>
+        <translation>导入</translation>
+    </message>
+    <message>
+        <source>Passphrase</source>
+        <translation>口令</translation>
+    </message>
+    <message>
+        <source>Only of a stick that is encrypted.</source>
+        <translation>仅用于已加密的 U 盘。</translation>
     </message>
 </context>
 <context>
@@ -3268,6 +3334,10 @@
         <translation>对象存储</translation>
     </message>
     <message>
+        <source>USB stick</source>
+        <translation>U 盘</translation>
+    </message>
+    <message>
         <source>Figures</source>
         <translation>统计数据</translation>
     </message>
@@ -3290,6 +3360,14 @@
     <message>
         <source>Sync now</source>
         <translation>立即同步</translation>
+    </message>
+    <message>
+        <source>Export to a stick…</source>
+        <translation>导出到 U 盘…</translation>
+    </message>
+    <message>
+        <source>Import from a stick…</source>
+        <translation>从 U 盘导入…</translation>
     </message>
     <message>
         <source>Write figures to the store</source>
@@ -3823,6 +3901,68 @@
     <message>
         <source>No boxes</source>
         <translation>没有边缘盒</translation>
+    </message>
+</context>
+<context>
+    <name>StickDialog</name>
+    <message>
+        <source>Stick, or a folder on it</source>
+        <translation>U 盘，或其上的文件夹</translation>
+    </message>
+    <message>
+        <source>Choose a folder first.</source>
+        <translation>请先选择文件夹。</translation>
+    </message>
+    <message>
+        <source>This stick is encrypted: type its passphrase.</source>
+        <translation>此 U 盘已加密：请输入其口令。</translation>
+    </message>
+    <message>
+        <source>This stick is not encrypted: leave the passphrase empty, or use another stick.</source>
+        <translation>此 U 盘未加密：请将口令留空，或换一个 U 盘。</translation>
+    </message>
+</context>
+<context>
+    <name>StickSettings</name>
+    <message>
+        <source>Export to a stick…</source>
+        <translation>导出到 U 盘…</translation>
+    </message>
+    <message>
+        <source>Import from a stick…</source>
+        <translation>从 U 盘导入…</translation>
+    </message>
+    <message>
+        <source>For desktops that have no network in common: the same changes and files as in the object store.</source>
+        <translation>用于没有共同网络的桌面端：与对象存储中相同的更改和文件。</translation>
+    </message>
+    <message>
+        <source>Export to a stick</source>
+        <translation>导出到 U 盘</translation>
+    </message>
+    <message>
+        <source>Import from a stick</source>
+        <translation>从 U 盘导入</translation>
+    </message>
+    <message>
+        <source>Exported to {folder}. Written and read back: {files} files, {size}. There already: {there}.</source>
+        <translation>已导出到 {folder}。已写入并读回核对：{files} 个文件，{size}。原已存在：{there}。</translation>
+    </message>
+    <message>
+        <source>Samples left here: {n}.</source>
+        <translation>留在此处的样本：{n}。</translation>
+    </message>
+    <message>
+        <source>Imported from {folder}. Changes: {changes}. Files: {files}, {size}.</source>
+        <translation>已从 {folder} 导入。更改：{changes}。文件：{files} 个，{size}。</translation>
+    </message>
+    <message>
+        <source>Files that are on no stick yet: {n}.</source>
+        <translation>尚未带来的文件：{n}。</translation>
+    </message>
+    <message>
+        <source>Passed by ({n}): {what}</source>
+        <translation>已跳过（{n}）：{what}</translation>
     </message>
 </context>
 <context>
@@ -4625,6 +4765,10 @@
         <translation>答复程序请求时卡住</translation>
     </message>
     <message>
+        <source>Crashed by a program&apos;s request</source>
+        <translation>因程序请求而崩溃</translation>
+    </message>
+    <message>
         <source>Answers no programs</source>
         <translation>推理接口未开启</translation>
     </message>
@@ -5147,6 +5291,66 @@
         <translation>密钥正在更改中</translation>
     </message>
     <message>
+        <source>Nothing was exported there</source>
+        <translation>那里没有导出过任何内容</translation>
+    </message>
+    <message>
+        <source>Choose the folder, or the stick, that `lineside sync export` was given; nothing was changed.</source>
+        <translation>请选择 `lineside sync export` 所用的文件夹或 U 盘；未作任何更改。</translation>
+    </message>
+    <message>
+        <source>This stick belongs to another site</source>
+        <translation>此 U 盘属于另一个站点</translation>
+    </message>
+    <message>
+        <source>Use another stick, or another folder on it; nothing was changed, here or there.</source>
+        <translation>请换一个 U 盘，或使用其上的另一个文件夹；此处和 U 盘上均未作任何更改。</translation>
+    </message>
+    <message>
+        <source>A newer version wrote this stick</source>
+        <translation>此 U 盘由更新的版本写入</translation>
+    </message>
+    <message>
+        <source>Bring this desktop up to date; nothing was changed.</source>
+        <translation>请更新此桌面端；未作任何更改。</translation>
+    </message>
+    <message>
+        <source>The stick is damaged</source>
+        <translation>U 盘已损坏</translation>
+    </message>
+    <message>
+        <source>Export once more, to another stick; nothing was changed here.</source>
+        <translation>请重新导出到另一个 U 盘；此处未作任何更改。</translation>
+    </message>
+    <message>
+        <source>No desktop of this site answers for this stick</source>
+        <translation>本站点没有任何桌面端为此 U 盘作保</translation>
+    </message>
+    <message>
+        <source>Export once more from a desktop that belongs to the site; nothing was taken over.</source>
+        <translation>请从属于本站点的桌面端重新导出；未接收任何内容。</translation>
+    </message>
+    <message>
+        <source>The passphrase does not open this stick</source>
+        <translation>该口令无法打开此 U 盘</translation>
+    </message>
+    <message>
+        <source>Type the passphrase again; it cannot be recovered. Nothing was changed.</source>
+        <translation>请重新输入口令；口令无法找回。未作任何更改。</translation>
+    </message>
+    <message>
+        <source>The stick has too little room</source>
+        <translation>U 盘空间不足</translation>
+    </message>
+    <message>
+        <source>Use a larger one, free some space on it, or leave the samples out. The changes are on it already.</source>
+        <translation>请换用更大的 U 盘、腾出一些空间，或不带样本。更改记录已写入 U 盘。</translation>
+    </message>
+    <message>
+        <source>An export or import is under way</source>
+        <translation>导出或导入正在进行</translation>
+    </message>
+    <message>
         <source>Wait until the other window or command has ended, then try again; nothing was changed by this one.</source>
         <translation>请等另一个窗口或命令结束后再试；这次没有更改任何内容。</translation>
     </message>
@@ -5317,6 +5521,14 @@
     <message>
         <source>It was not used. Sync again; if it stays, upload it again from the desktop that has it.</source>
         <translation>未使用该对象。请重新同步；若仍如此，请从拥有它的电脑重新上传。</translation>
+    </message>
+    <message>
+        <source>An encrypted file does not open</source>
+        <translation>加密文件无法打开</translation>
+    </message>
+    <message>
+        <source>It was changed or cut short, and nothing of it was used. Bring it there again.</source>
+        <translation>它被更改或截短，未使用其中任何内容。请重新放到那里。</translation>
     </message>
     <message>
         <source>The training burst failed</source>
@@ -6410,6 +6622,14 @@
     <message>
         <source>Importing</source>
         <translation>导入中</translation>
+    </message>
+    <message>
+        <source>Exporting</source>
+        <translation>正在导出</translation>
+    </message>
+    <message>
+        <source>Exchanging changes</source>
+        <translation>正在交换更改</translation>
     </message>
     <message>
         <source>Judging at the gate</source>

@@ -21,6 +21,7 @@ from tests.bench import (
     folder_pipeline,
     management,
     metrics,
+    no_op,
     serving,
     serving_grpc,
     startup,
@@ -45,6 +46,7 @@ MEASUREMENTS = (
     enrolment,
     catch_up,
     transfers,
+    no_op,
 )
 INTRODUCTION = """\
 # Performance

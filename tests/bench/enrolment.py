@@ -12,6 +12,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from app.usecases import sites
 from app.usecases.enrolment import Step
 from app.usecases.progress import ProgressEvent
 from tests.bench.measure import Figure, Goal, seconds
@@ -37,7 +38,8 @@ def _measure(folder: Path) -> list[Figure]:
     environment = {**os.environ, "PYTHONPATH": str(EDGE.parent)}
     subprocess.run(command, check=True, env=environment, capture_output=True)
     (bundle,) = dist.glob("*.zip")
-    with visit(folder, bundle) as bare:
+    sites.create_site(folder / "desktop", "Plant 3", "correct horse").close()
+    with visit(folder, bundle, folder / "desktop") as bare:
         began: dict[str, float] = {}
 
         def hook(event: ProgressEvent) -> None:

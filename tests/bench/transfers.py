@@ -33,6 +33,7 @@ from tests.fakes.hostile_store import hostile_store
 from tests.object_server import BUCKET, ObjectServer, object_server
 
 _MEMORY = re.compile(r"VmHWM:\s+(\d+) kB")
+_REPLICA = "a" * 64
 ROUNDS = 3
 LARGE_BYTES = 256 * 10**6
 SMALL_BYTES = 64 * 2**10
@@ -81,6 +82,8 @@ def _compared(
     for number in range(ROUNDS):
         for name, command in tools.items():
             prefix, target = f"{name}-{source.name}-{number}", folder / "target"
+            # A desktop has its database before it has anything to send.
+            Database.open(folder / f"{prefix}.db", replica=_REPLICA).close()
             for way, place in (("up", source), ("down", target)):
                 target.mkdir(exist_ok=True)
                 run = _run(command(way, place, prefix), environment)
@@ -186,7 +189,7 @@ def _run(command: list[str], environment: Mapping[str, str]) -> _Run:
 def move(way: str, folder: Path, prefix: str, endpoint: str) -> None:
     """As a sync does it, with a real database of its transfers beside the folder."""
     store = open_store(f"s3://{BUCKET}/{prefix}", endpoint_url=endpoint)
-    database = Database.open(folder.with_name(f"{prefix}.db"), replica="a" * 64)
+    database = Database.open(folder.with_name(f"{prefix}.db"), replica=_REPLICA)
     ledger, persist = StoreLedger(database), Persistence(time.sleep)
     moving = Moving(pace=at_once, persist=persist, idle=lambda: None)
     if way == "up":

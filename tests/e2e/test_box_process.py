@@ -194,7 +194,7 @@ def test_what_the_box_refuses(box: BoxProcess, site: FakeSite, desktop: Identity
         ("GET", f"/v1/samples/{'0' * 64}", None, 404),
         ("POST", "/v1/rollback", b'{"reason":"because"}', 404),
     ):
-        connection = http.client.HTTPSConnection("127.0.0.1", box.port, context=context, timeout=20)
+        connection = http.client.HTTPSConnection("127.0.0.1", box.port, context=context, timeout=60)
         connection.request(method, path, body)
         with connection.getresponse() as response:
             answer = json.loads(response.read())
@@ -236,7 +236,7 @@ def test_lines_run_while_the_port_for_desktops_is_taken_and_pushed_frames_are_ac
             assert process.stderr is not None
             assert f"cannot listen on 127.0.0.1 port {port}" in process.stderr.readline()
             accepted = 0
-            connection = http.client.HTTPConnection("127.0.0.1", inference, timeout=20)
+            connection = http.client.HTTPConnection("127.0.0.1", inference, timeout=60)
             with suppress(http.client.HTTPException, OSError):
                 while True:
                     connection.request("POST", "/v1/pipelines/door/frames", b"frame %d" % accepted)
@@ -248,7 +248,7 @@ def test_lines_run_while_the_port_for_desktops_is_taken_and_pushed_frames_are_ac
                         process.send_signal(signal.SIGTERM)
             connection.close()
             assert accepted >= 100
-            assert process.wait(10) == 0
+            assert process.wait(60) == 0
         finally:
             process.kill()
             process.communicate()
@@ -357,19 +357,19 @@ def test_an_open_long_poll_does_not_hold_up_the_end(box: BoxProcess, desktop: Id
         box.put_frame("frame.png", models.frame(1))
         wait_until(lambda: box.spooled(desktop, serial), 10, "the frame")
         assert box.stop() == 0
-        assert ended.wait(10)
+        assert ended.wait(60)
         thread.join()
 
 
 def test_plain_http_and_old_tls_get_nothing(box: BoxProcess, desktop: Identity) -> None:
-    plain = http.client.HTTPConnection("127.0.0.1", box.port, timeout=20)
+    plain = http.client.HTTPConnection("127.0.0.1", box.port, timeout=60)
     with pytest.raises((http.client.HTTPException, OSError)):
         plain.request("GET", "/v1/status")
         plain.getresponse()
     plain.close()
     context = client_context(desktop, box.facts["certificate"])
     context.minimum_version = context.maximum_version = ssl.TLSVersion.TLSv1_2
-    old = http.client.HTTPSConnection("127.0.0.1", box.port, context=context, timeout=20)
+    old = http.client.HTTPSConnection("127.0.0.1", box.port, context=context, timeout=60)
     with pytest.raises(OSError):
         old.request("GET", "/v1/status")
     old.close()

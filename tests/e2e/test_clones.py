@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -13,9 +14,9 @@ from typing import Any
 
 import pytest
 
-from app.context import Context
+from app.context import Context, open_context
 from app.store import spool as spool_store
-from app.usecases import activity, boxes, clones, finding, sites
+from app.usecases import activity, boxes, clones, finding
 from edge_runtime.config import CONFIG_NAME
 from edge_runtime.contracts.errors import AlreadyExists, BoxWrongKey
 from edge_runtime.enrolment import read_home
@@ -24,8 +25,8 @@ from tests.waiting import wait_until
 
 
 @pytest.fixture
-def site(tmp_path: Path) -> Iterator[Context]:
-    with sites.create_site(tmp_path / "desktop", "Plant", "correct horse") as ctx:
+def site(first_desktop: Path, tmp_path: Path) -> Iterator[Context]:
+    with open_context(Path(shutil.copytree(first_desktop, tmp_path / "desktop"))) as ctx:
         yield ctx
 
 

@@ -204,8 +204,10 @@ def test_a_box_takes_a_model_through_probe_and_trial(offline: Offline, tmp_path:
 
 
 @pytest.mark.skipif(not Path(SSHD).exists() or not shutil.which("sudo"), reason="needs openssh-server and sudo")
-def test_a_bare_machine_becomes_a_box_with_it_over_ssh_and_is_bare_again(built: Path, tmp_path: Path) -> None:
-    with visit(tmp_path, built) as bare:
+def test_a_bare_machine_becomes_a_box_with_it_over_ssh_and_is_bare_again(
+    built: Path, first_desktop: Path, tmp_path: Path
+) -> None:
+    with visit(tmp_path, built, first_desktop) as bare:
         before = bare.machine.written()
         report = bare.enrol()
         assert report.changed == ("upload", "user", "install", "service", "keys", "start")
@@ -225,7 +227,7 @@ def test_an_offline_box_is_made_and_runs(offline: Offline) -> None:
     try:
         wait_until((home / "run" / "address.json").exists, 30, "the box's address file")
         process.terminate()
-        assert process.wait(30) == 0
+        assert process.wait(60) == 0
     finally:
         process.kill()
         process.wait()

@@ -10,7 +10,8 @@ import pytest
 from app.fleet.ssh import machine
 from app.fleet.ssh.machine import meet
 from app.fleet.ssh.preflight import Facts
-from app.fleet.ssh.session import SignIn, open_session
+from app.fleet.ssh.session import open_session
+from app.fleet.ssh.sign_in import SignIn
 from app.usecases import boxes, clones, enrolment
 from app.usecases.progress import CancelToken
 from app.usecases.release import ReleaseStep, Rows
@@ -30,8 +31,8 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def bare(tmp_path: Path, bundle: Path) -> Iterator[Visit]:
-    with visit(tmp_path, bundle) as made:
+def bare(tmp_path: Path, bundle: Path, first_desktop: Path) -> Iterator[Visit]:
+    with visit(tmp_path, bundle, first_desktop) as made:
         yield made
 
 

@@ -19,7 +19,7 @@ import pytest
 from app.context import open_context
 from app.fleet.ssh import session
 from app.fleet.ssh.address import SshTarget
-from app.fleet.ssh.session import SignIn
+from app.fleet.ssh.sign_in import Secret, SignIn
 from app.store.ssh_access import access_of
 from app.usecases import activity, boxes, enrolment, introducing, joining, sites, trust
 from app.usecases.enrolment import Step
@@ -50,8 +50,8 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def bare(tmp_path: Path, bundle: Path) -> Iterator[Visit]:
-    with visit(tmp_path, bundle) as made:
+def bare(tmp_path: Path, bundle: Path, first_desktop: Path) -> Iterator[Visit]:
+    with visit(tmp_path, bundle, first_desktop) as made:
         yield made
 
 
@@ -239,7 +239,7 @@ def test_a_key_its_passphrase_and_an_agent(bare: Visit, tmp_path: Path, monkeypa
         bare.enrol(SignIn(key=key))
     asked: list[str] = []
 
-    def ask(what: session.Secret) -> str:
+    def ask(what: Secret) -> str:
         asked.append(what)
         return {"passphrase": "pass phrase", "sudo": PASSWORD}[what]
 

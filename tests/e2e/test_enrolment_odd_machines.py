@@ -12,7 +12,8 @@ import pytest
 
 from app.fleet.ssh.address import SshTarget
 from app.fleet.ssh.keys import load_key
-from app.fleet.ssh.session import Secret, SignIn, open_session
+from app.fleet.ssh.session import open_session
+from app.fleet.ssh.sign_in import Secret, SignIn
 from app.usecases import boxes, clocks
 from app.usecases.release import Rows
 from edge_runtime.contracts.enrolment_errors import EnrolmentUnsuitable, SshRefused, SshSudo, SshUnexpected
@@ -32,8 +33,8 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def bare(tmp_path: Path, bundle: Path) -> Iterator[Visit]:
-    with visit(tmp_path, bundle) as made:
+def bare(tmp_path: Path, bundle: Path, first_desktop: Path) -> Iterator[Visit]:
+    with visit(tmp_path, bundle, first_desktop) as made:
         yield made
 
 

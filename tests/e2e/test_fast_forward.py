@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import shutil
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -11,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from app.context import Context
+from app.context import Context, open_context
 from app.store import boxes as box_store
-from app.usecases import boxes, joining, models, rollout_runner, rollouts, sites, trust
+from app.usecases import boxes, joining, models, rollout_runner, rollouts, trust
 from cloud_sync.release.sign import ReleaseRepository
 from edge_runtime.contracts.errors import ClockDoubtful, SignedInFuture
 from edge_runtime.enrolment import read_address
@@ -34,8 +35,8 @@ def stack() -> Iterator[ExitStack]:
 
 
 @pytest.fixture
-def office(tmp_path: Path, stack: ExitStack) -> Context:
-    return stack.enter_context(sites.create_site(tmp_path / "office", "Test site", PASSPHRASE))
+def office(first_desktop: Path, tmp_path: Path, stack: ExitStack) -> Context:
+    return stack.enter_context(open_context(Path(shutil.copytree(first_desktop, tmp_path / "office"))))
 
 
 def started(tmp_path: Path, stack: ExitStack, name: str) -> RunningBox:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,14 +14,13 @@ from typing import Any
 import pytest
 
 from app.context import open_context
-from app.usecases import activity, boxes, sites
+from app.usecases import activity, boxes
 from edge_runtime.enrolment import address_file, create_home, read_home
 from tests.fakes.network import Machine, Network, needs_namespaces, network
 from tests.waiting import wait_until
 
 pytestmark = needs_namespaces
 EDGE = (sys.executable, "-m", "edge_runtime")
-PASSPHRASE = "correct horse"
 CONFIG = """\
 name = "{name}"
 [management]
@@ -78,9 +78,8 @@ def factory(tmp_path: Path) -> Iterator[Factory]:
 
 
 @pytest.fixture
-def site(tmp_path: Path) -> Path:
-    sites.create_site(tmp_path / "desktop", "Plant", PASSPHRASE).close()
-    return tmp_path / "desktop"
+def site(first_desktop: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(first_desktop, tmp_path / "desktop"))
 
 
 def scan(machine: Machine, home: Path, *arguments: str) -> dict[str, Any]:
@@ -216,6 +215,34 @@ def test_ten_thousand_hostile_announcements_neither_slow_nor_fool_it(factory: Fa
     } == {"line-1": (box.id, "10.77.0.2:7443", "line-1"), "line-2": (late.id, "10.78.0.2:7443", None)}
     assert {"unproved", "flooded"} <= kinds(report)
     assert len(report["reasons"]) < 100
+
+
+def test_whoever_announces_a_box_under_another_name_does_not_speak_for_it(factory: Factory, tmp_path: Path) -> None:
+    laptop, one, evil = (factory.net.machine(name) for name in ("laptop", "one", "evil"))
+    factory.net.cable([(laptop, "lan", ["10.77.0.1/16"]), (one, "up", ["10.77.0.2/16"])])
+    factory.net.cable([(laptop, "other", ["10.78.0.1/16"]), (evil, "up", ["10.78.0.2/16"])])
+    config = CONFIG.format(name="line-1", listen="[::]:7443").replace('pairing = ""', 'pairing = "[::]:7555"')
+    create_home(tmp_path / "imaged", name="line-1", config=config)
+    box = factory.box(one, "line-1", home=tmp_path / "imaged")
+    command = evil.command(
+        *(sys.executable, "-m", "tests.fakes.announcers"),
+        *("10.78.0.2", "60"),
+        *("--at", "10.77.0.2", "--forge", box.id),
+    )
+    with subprocess.Popen(command) as forger:
+        try:
+            report = scan(laptop, tmp_path / "nobody", "--seconds", "5", "--explain", "--address", "10.77.0.2")
+        finally:
+            forger.kill()
+    (seen,) = [found["seen"] for found in report["found"] if found["seen"]["proved"]]
+    assert (seen["box"], seen["name"], set(seen["announced_as"])) == (box.id, "line-1", {"line-1", "line-60"})
+    assert (seen["pair"], seen["enrolled"], seen["announced"]) == (7555, False, True)
+    assert "not-announced" not in kinds(report)
+    # Of one that is asked where nobody announces anything, nobody says whether it has a site.
+    assert (
+        "enrolled"
+        not in scan(laptop, tmp_path / "nobody", "--seconds", "0", "--address", "10.77.0.2")["found"][0]["seen"]
+    )
 
 
 def test_boxes_known_by_name_only_are_asked_again_all_of_them(factory: Factory, site: Path) -> None:

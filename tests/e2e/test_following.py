@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import queue
+import shutil
 import signal
 import socket
 import ssl
@@ -18,9 +19,10 @@ from types import SimpleNamespace
 
 import pytest
 
+from app.context import open_context
 from app.fleet import follower as module
 from app.fleet.follower import Followed, Follower, News
-from app.usecases import boxes, sites
+from app.usecases import boxes
 from app.usecases.following import Following
 from edge_runtime.contracts.errors import BoxRefused, BoxUnreachable, BoxWrongKey
 from edge_runtime.contracts.status import BoxStatus
@@ -32,21 +34,32 @@ from tests.fakes.running_box import RunningBox
 from tests.fakes.site import FakeSite
 from tests.waiting import wait_until
 
-PATIENCE_S = 30
+PATIENCE_S = 60
 
 
-@pytest.fixture
-def desktop(tmp_path: Path) -> Identity:
-    return create_identity(tmp_path / "desktop", "laptop")
+@pytest.fixture(scope="module")
+def desktop(tmp_path_factory: pytest.TempPathFactory) -> Identity:
+    return create_identity(tmp_path_factory.mktemp("keys") / "desktop", "laptop")
 
 
-@pytest.fixture
-def box(tmp_path: Path, desktop: Identity) -> Iterator[BoxProcess]:
-    made = make_box(tmp_path, desktop, FakeSite(tmp_path / "site"))
-    made.start()
-    yield made
-    if made.process:
-        made.stop()
+@contextmanager
+def running(folder: Path, desktop: Identity, site: FakeSite) -> Iterator[BoxProcess]:
+    made = make_box(folder, desktop, site)
+    try:
+        made.start()
+        yield made
+        if made.process:
+            made.stop()
+    finally:
+        made.end()
+
+
+@pytest.fixture(scope="module")
+def box(desktop: Identity, first_site: FakeSite, tmp_path_factory: pytest.TempPathFactory) -> Iterator[BoxProcess]:
+    """One that every test follows and none stops."""
+    folder = tmp_path_factory.mktemp("followed")
+    with running(folder, desktop, first_site.copy(folder / "site")) as made:
+        yield made
 
 
 def put(heard: queue.SimpleQueue[News], news: Sequence[News]) -> int:
@@ -110,9 +123,14 @@ def impostor(identity: Identity, trusted: str, reply: bytes) -> Iterator[int]:
 
 
 def test_a_box_is_asked_again_and_again_and_found_again_after_a_restart(
-    desktop: Identity, box: BoxProcess, monkeypatch: pytest.MonkeyPatch
+    desktop: Identity, first_site: FakeSite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "RETRY_S", 0.2)
+    with running(tmp_path, desktop, first_site.copy(tmp_path / "site")) as box:
+        follow_until_it_is_gone(desktop, box)
+
+
+def follow_until_it_is_gone(desktop: Identity, box: BoxProcess) -> None:
     there = Followed(box.facts["box"], f"127.0.0.1:{box.port}", box.facts["certificate"], desktop)
     nobody = Followed("0" * 64, "127.0.0.1:1", box.facts["certificate"], desktop)
     with following(there, nobody) as heard:
@@ -235,8 +253,8 @@ def test_an_error_of_the_caller_ends_it_and_is_told(desktop: Identity, box: BoxP
     follower.close()
 
 
-def test_the_command_tells_what_changes(tmp_path: Path) -> None:
-    with sites.create_site(tmp_path / "site-home", "Plant", "correct horse") as ctx:
+def test_the_command_tells_what_changes(first_desktop: Path, tmp_path: Path) -> None:
+    with open_context(Path(shutil.copytree(first_desktop, tmp_path / "site-home"))) as ctx:
         made = RunningBox(tmp_path, "line-7")
         made.start()
         box = boxes.enrol_local(ctx, made.home)
@@ -252,11 +270,11 @@ def test_the_command_tells_what_changes(tmp_path: Path) -> None:
                 assert line, "it ended"
         finally:
             process.send_signal(signal.SIGINT)
-        assert process.wait(30) == 0
+        assert process.wait(60) == 0
 
 
-def test_what_boxes_say_is_kept(tmp_path: Path) -> None:
-    with sites.create_site(tmp_path / "site-home", "Plant", "correct horse") as ctx:
+def test_what_boxes_say_is_kept(first_desktop: Path, tmp_path: Path) -> None:
+    with open_context(Path(shutil.copytree(first_desktop, tmp_path / "site-home"))) as ctx:
         frames = tmp_path / "frames"
         frames.mkdir()
         home = create_home(tmp_path / "box", name="line-2", config=CONFIG.format(frames=frames))

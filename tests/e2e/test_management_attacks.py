@@ -38,7 +38,7 @@ def box(desktop: Identity, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 
 def dial(box: BoxProcess, stack: ExitStack) -> socket.socket:
-    return stack.enter_context(socket.create_connection(("127.0.0.1", box.port), timeout=10))
+    return stack.enter_context(socket.create_connection(("127.0.0.1", box.port), timeout=60))
 
 
 def dial_as(box: BoxProcess, identity: Identity, stack: ExitStack) -> ssl.SSLSocket:
@@ -99,7 +99,7 @@ def test_a_long_poll_outlives_the_crowd(box: BoxProcess, desktop: Identity) -> N
         answer = stack.enter_context(ThreadPoolExecutor(1)).submit(waiting.recv, 12)
         for _ in range(CROWD):
             dial_as(box, desktop, stack)
-        assert answer.result(30) == b"HTTP/1.1 200"
+        assert answer.result(60) == b"HTTP/1.1 200"
 
 
 @pytest.mark.parametrize(

@@ -86,7 +86,7 @@ def hear(stream: socket.socket) -> Message:
 
 
 def connect(box: ImagedBox) -> socket.socket:
-    return socket.create_connection(("127.0.0.1", box.port), timeout=20)
+    return socket.create_connection(("127.0.0.1", box.port), timeout=60)
 
 
 @contextmanager
@@ -102,7 +102,7 @@ def in_between(box: ImagedBox, change: Between) -> Iterator[tuple[str, list[Mess
             except OSError:
                 return
             with desktop, connect(box) as onward:
-                desktop.settimeout(20)
+                desktop.settimeout(60)
                 said.clear()
                 ends = (desktop, onward)
                 try:
@@ -168,7 +168,7 @@ def test_on_a_terminal_the_box_shows_its_code(tmp_path: Path) -> None:
             assert box.code.encode() in shown
         finally:
             process.terminate()
-            assert process.wait(20) == 0
+            assert process.wait(60) == 0
             os.close(ours)
     assert box.code not in box.log
 
@@ -369,25 +369,25 @@ def test_one_who_falls_silent_in_a_try_is_given_up(site: Context, box: ImagedBox
     assert box.trusts() == {site.identity.fingerprint}
 
 
-@pytest.mark.parametrize(
-    "rubbish",
-    [
-        b"GET / HTTP/1.1\r\nHost: box\r\n\r\n",
-        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(32),
-        b"\x01\xff\xff\xff\xff",
-        b"\x03\x00\x10\x00\x00" + bytes(100),
-        b"\x01\x00\x00\x00\x0flineside pair 2",
-        b"\x02\x00\x00\x00\x21" + b"A" * 33,
-        bytes(5000),
-    ],
+RUBBISH = (
+    b"GET / HTTP/1.1\r\nHost: box\r\n\r\n",
+    b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(32),
+    b"\x01\xff\xff\xff\xff",
+    b"\x03\x00\x10\x00\x00" + bytes(100),
+    b"\x01\x00\x00\x00\x0flineside pair 2",
+    b"\x02\x00\x00\x00\x21" + b"A" * 33,
+    bytes(5000),
 )
-def test_rubbish_is_answered_with_silence(site: Context, box: ImagedBox, rubbish: bytes) -> None:
-    with connect(box) as stream:
-        stream.sendall(rubbish)
-        stream.settimeout(20)
-        with suppress(ConnectionResetError):
-            assert stream.recv(100) == b""
-    assert box.standing().tries == 0
+
+
+def test_rubbish_is_answered_with_silence(site: Context, box: ImagedBox) -> None:
+    for rubbish in RUBBISH:
+        with connect(box) as stream:
+            stream.sendall(rubbish)
+            stream.settimeout(60)
+            with suppress(ConnectionResetError):
+                assert stream.recv(100) == b"", rubbish
+        assert box.standing().tries == 0, rubbish
     assert pair(site, box).problem is None
     assert "Traceback" not in box.stop()
 

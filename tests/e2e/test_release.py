@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from app.fleet.ssh.hand.release import SCRATCH
-from app.fleet.ssh.session import SignIn
+from app.fleet.ssh.sign_in import SignIn
 from app.usecases import activity, boxes, sites
 from app.usecases.enrolment import Step
 from app.usecases.progress import CancelToken
@@ -31,8 +31,8 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def bare(tmp_path: Path, bundle: Path) -> Iterator[Visit]:
-    with visit(tmp_path, bundle) as made:
+def bare(tmp_path: Path, bundle: Path, first_desktop: Path) -> Iterator[Visit]:
+    with visit(tmp_path, bundle, first_desktop) as made:
         yield made
 
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from app.context import Context
+from app.context import Context, open_context
 from app.store.records import Model
-from app.usecases import boxes, deliveries, rollout_runner, rollouts, sites
+from app.usecases import boxes, deliveries, rollout_runner, rollouts
 from tests.fakes import weights
 from tests.fakes.deliveries import audits
 from tests.fakes.prepared_site import in_library
@@ -20,8 +21,8 @@ QUICK_TRIAL = "\n[update]\ntrial_seconds = 0.2\n"
 
 
 @pytest.fixture
-def site(tmp_path: Path) -> Iterator[Context]:
-    with sites.create_site(tmp_path / "desktop", "Test site", "correct horse") as ctx:
+def site(first_desktop: Path, tmp_path: Path) -> Iterator[Context]:
+    with open_context(Path(shutil.copytree(first_desktop, tmp_path / "desktop"))) as ctx:
         yield ctx
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -12,10 +13,10 @@ from pathlib import Path
 import pytest
 
 from app.__main__ import main
-from app.context import Context
+from app.context import Context, open_context
 from app.fleet.edge_bundle import open_edge_bundle
 from app.fleet.runtime_bundle import facts_of
-from app.usecases import boxes, runtime, sites, trust
+from app.usecases import boxes, runtime, trust
 from edge_runtime.contracts.runtime_errors import RuntimeUndecided
 from edge_runtime.identity import create_identity
 from edge_runtime.runtime.launcher import FOLDER
@@ -33,8 +34,8 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def ctx(tmp_path: Path) -> Iterator[Context]:
-    with sites.create_site(tmp_path / "site", "North plant", "correct horse") as context:
+def ctx(first_desktop: Path, tmp_path: Path) -> Iterator[Context]:
+    with open_context(Path(shutil.copytree(first_desktop, tmp_path / "site"))) as context:
         yield context
 
 

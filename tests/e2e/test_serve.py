@@ -58,6 +58,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "ratio": models.parsed(models.RATIO),
         "pick": models.parsed(models.PICK),
         "scaled": models.with_defaults(),
+        "lstm": models.recurrent("LSTM"),
         **{f"echo-{datatype}": models.echo(datatype) for datatype in DATATYPES},
     }.items():
         (folder / f"{name}.onnx").write_bytes(body)
@@ -189,7 +190,7 @@ def test_what_the_client_is_told(client: triton.InferenceServerClient) -> None:
     assert client.get_model_config("pair")["input"][0]["data_type"] == "TYPE_INT32"
     index = {each["name"]: each for each in client.get_model_repository_index()}
     assert index["parts"] == {"name": "parts", "version": "2.1.0", "state": "READY", "reason": ""}
-    assert len(index) == len(SAMPLES) + 5
+    assert len(index) == len(SAMPLES) + 6
     pixels = np.full((1, 1, 8, 8), 200, np.uint8)
     before = client.get_inference_statistics("parts")["model_stats"][0]
     scores = client.infer("parts", [tensor("frame", pixels, "UINT8")]).as_numpy("logits")
@@ -207,6 +208,7 @@ def test_what_the_client_is_told(client: triton.InferenceServerClient) -> None:
         ("pair", {side: np.zeros((1, 3), np.float32) for side in ("left", "right")}, (), "400", "INT32, not 'FP32'"),
         ("pair", {side: np.zeros((1, 3), np.int32) for side in ("left", "right")}, ("x",), "400", "no output 'x'"),
         ("pick", {"values": np.zeros(2, np.float32), "places": np.array([7])}, (), "[45]00", "this input"),
+        ("lstm", {"x": np.zeros((2, 0, 3), np.float32)}, (), "400", r"shape \[2, 0, 3\], which is empty"),
     ],
 )
 def test_what_is_wrong_is_said_and_the_server_goes_on(
@@ -370,7 +372,7 @@ def test_ending_answers_what_is_under_way(tmp_path: Path, number: int) -> None:
         assert answer.status == 200
         assert answer.body.endswith(body[-100:])
         assert client.ended()
-        assert server.process.wait(30) == 0
+        assert server.process.wait(60) == 0
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

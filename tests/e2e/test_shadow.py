@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from app.__main__ import main
-from app.context import Context
-from app.usecases import boxes, rollouts, sites
+from app.context import Context, open_context
+from app.usecases import boxes, rollouts
 from app.usecases.rollout_runner import follow_rollout
 from edge_runtime.contracts.errors import GateRefused
 from edge_runtime.contracts.status import ShadowStatus
@@ -34,8 +35,8 @@ trial_seconds = 0.2
 
 
 @pytest.fixture
-def site(tmp_path: Path) -> Iterator[Context]:
-    with sites.create_site(tmp_path / "desktop", "Test site", "correct horse") as ctx:
+def site(first_desktop: Path, tmp_path: Path) -> Iterator[Context]:
+    with open_context(Path(shutil.copytree(first_desktop, tmp_path / "desktop"))) as ctx:
         yield ctx
 
 
@@ -55,7 +56,7 @@ class Box:
     def stop(self) -> None:
         if self.process is not None:
             self.process.terminate()
-            assert self.process.wait(10) == 0
+            assert self.process.wait(60) == 0
             self.process = None
 
 

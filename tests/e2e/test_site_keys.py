@@ -134,7 +134,7 @@ def test_a_struck_off_desktop_is_refused_at_once_also_on_open_connections_and_fo
         assert problem(office) is None
         with pytest.raises(BoxRefused):
             open_before.status(since=serial)
-        waiter.join(30)
+        waiter.join(60)
         assert [error.code for error in ended] == ["box.refuses-desktop"]
     with pytest.raises(BoxRefused), BoxClient(enrolled.address, enrolled.certificate, lost.identity) as again:
         again.put_root(1, older)

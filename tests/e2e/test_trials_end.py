@@ -84,7 +84,7 @@ def test_a_model_that_never_answers_goes_with_the_bench(tmp_path: Path) -> None:
         child = wait_until(lambda: child_of(bench.pid, "trial_child"), 60, "the trial")
         try:
             bench.terminate()
-            bench.wait(30)
+            bench.wait(60)
             wait_until(lambda: is_gone(child), 30, "the trial to be gone")
         finally:
             end(child)
@@ -113,7 +113,7 @@ def test_it_ends_while_the_interpreter_is_locked() -> None:
         assert child.stdout
         assert child.stdout.readline() == b"ready\n"
         child.stdin.close()
-        assert child.wait(30) == -signal.SIGIO
+        assert child.wait(60) == -signal.SIGIO
 
 
 def test_who_is_alone_already_does_not_begin() -> None:

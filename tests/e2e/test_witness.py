@@ -15,7 +15,7 @@ from app.__main__ import main
 from app.context import Context, open_context
 from app.store import activity as activity_store
 from app.store.writer import Writer
-from app.usecases import activity, boxes, sites
+from app.usecases import activity, boxes
 from app.usecases.witnesses import tell_head
 from tests.fakes.running_box import RunningBox
 
@@ -29,8 +29,8 @@ def stack() -> Iterator[ExitStack]:
 
 
 @pytest.fixture
-def site(tmp_path: Path, stack: ExitStack) -> Context:
-    return stack.enter_context(sites.create_site(tmp_path / "office", "Test site", PASSPHRASE))
+def site(first_desktop: Path, tmp_path: Path, stack: ExitStack) -> Context:
+    return stack.enter_context(open_context(Path(shutil.copytree(first_desktop, tmp_path / "office"))))
 
 
 @pytest.fixture

@@ -15,8 +15,10 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from functools import cache
 from ipaddress import IPv4Address
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -73,6 +75,14 @@ Subsystem sftp /usr/lib/openssh/sftp-server
 """
 
 
+@cache
+def _rsa_key() -> Mapping[str, bytes]:
+    """The same for every machine: to find its primes takes long."""
+    with TemporaryDirectory() as folder:
+        subprocess.run(["ssh-keygen", "-q", "-t", "rsa", "-N", "", "-f", f"{folder}/rsa"], check=True)
+        return {path.name: path.read_bytes() for path in Path(folder).iterdir()}
+
+
 class BareMachine:
     """One that runs; :attr:`root` is the view of its files from outside.
 
@@ -112,8 +122,11 @@ class BareMachine:
         self.run("useradd", "--create-home", "--shell", "/bin/bash", USER)
         self.run("chpasswd", stdin=f"{USER}:{PASSWORD}\nroot:{PASSWORD}\n")
         self.sudoers(f"{USER} ALL=(ALL) ALL")
-        for kind in ("ed25519", "ecdsa", "rsa"):
+        for kind in ("ed25519", "ecdsa"):
             self.run("ssh-keygen", "-q", "-t", kind, "-N", "", "-f", f"/etc/ssh/lineside_{kind}")
+        for name, key in _rsa_key().items():
+            (self.root / f"etc/ssh/lineside_{name}").write_bytes(key)
+            (self.root / f"etc/ssh/lineside_{name}").chmod(0o600)
 
     def _find_init(self) -> int:
         """The first process of its process namespace, which the keeper's child is."""
@@ -188,7 +201,7 @@ class BareMachine:
         self.host.has("ip link set eth0 up")
 
         def answers() -> bool:
-            with suppress(OSError), socket.create_connection((self.address, 22), timeout=5):
+            with suppress(OSError), socket.create_connection((self.address, 22), timeout=60):
                 return True
             return False
 

@@ -71,7 +71,7 @@ class BoxProcess:
     def stop(self, how: signal.Signals = signal.SIGTERM) -> int:
         assert self.process is not None
         self.process.send_signal(how)
-        status = self.process.wait(10)
+        status = self.process.wait(60)
         self.process = None
         return status
 

@@ -83,7 +83,7 @@ class NetworkCamera:
             request.wfile.write(b"<html>no camera" * 1000)
             return
         if mode == "hang":
-            self._closing.wait(10)
+            self._closing.wait(60)
             return
         request.send_response(200)
         request.send_header("Content-Type", "multipart/x-mixed-replace; boundary=frame")

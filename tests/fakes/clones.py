@@ -48,7 +48,7 @@ class Machine:
     def stop(self) -> None:
         if self.process is not None:
             self.process.terminate()
-            assert self.process.wait(10) == 0
+            assert self.process.wait(60) == 0
             self.process = None
 
     def kill(self) -> None:

@@ -19,7 +19,7 @@ from edge_runtime.service.configuration import Configuration
 from edge_runtime.update.durable import write_durably
 from tests.fakes.power_cut import cut_the_power
 
-SOON_S = 4.0
+SOON_S = 8.0
 COMMITTING = ("the text", "TRIAL", "edge.toml", "IN FORCE")
 RETURNING = ("the text", "TRIAL", "RETURNED")
 

@@ -52,7 +52,7 @@ def some_boxes(folder: Path, desktop: Identity, site: FakeSite) -> Iterator[Boxe
         for box in boxes.made:
             if box.process is not None:
                 box.process.terminate()
-                box.process.wait(30)
+                box.process.wait(60)
 
 
 def two_versions(site: FakeSite, count: int = 2**20) -> tuple[Delivery, Delivery]:

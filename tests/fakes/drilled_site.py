@@ -63,4 +63,4 @@ def supervised(box: RunningBox) -> Iterator[subprocess.Popen[bytes]]:
         yield keeper
     finally:
         keeper.terminate()
-        keeper.wait(20)
+        keeper.wait(60)

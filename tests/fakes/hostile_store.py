@@ -41,6 +41,8 @@ class Request:
     path: str
     query: str
     size: int
+    span: str
+    """Of which bytes; empty: of all."""
 
 
 Rule = Callable[[Request], Fault | None]
@@ -57,10 +59,10 @@ class HostileStore:
     """Of bodies, as far as they came."""
     lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def take(self, method: str, target: str, size: int) -> Fault | None:
+    def take(self, method: str, target: str, size: int, span: str) -> Fault | None:
         with self.lock:
             parts = urlsplit(target)
-            request = Request(len(self.requests) + 1, method, parts.path, parts.query, size)
+            request = Request(len(self.requests) + 1, method, parts.path, parts.query, size, span)
             self.requests.append(request)
             return self.rule(request)
 
@@ -117,7 +119,7 @@ class _Handler(BaseHTTPRequestHandler):
             while len(body) < size and (block := self.rfile.read1(min(_BLOCK, size - len(body)))):
                 body += block
                 store.count(len(block))
-            fault = store.take(self.command, self.path, size)
+            fault = store.take(self.command, self.path, size, self.headers.get("Range", ""))
             if len(body) < size or (fault is not None and fault.kind == "drop"):
                 self._hang_up()
             elif fault is not None and fault.kind == "answer":

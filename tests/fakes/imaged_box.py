@@ -67,7 +67,7 @@ class ImagedBox:
     def is_shut(self) -> bool:
         """Nothing listens where it took its code."""
         try:
-            socket.create_connection(("127.0.0.1", self.port), timeout=20).close()
+            socket.create_connection(("127.0.0.1", self.port), timeout=60).close()
         except ConnectionRefusedError:
             return True
         return False
@@ -107,7 +107,7 @@ class ImagedBox:
         """What it wrote to stderr, once it has ended."""
         assert self.process is not None
         self.process.send_signal(how)
-        _out, err = self.process.communicate(timeout=20)
+        _out, err = self.process.communicate(timeout=60)
         assert self.process.returncode == (0 if how == signal.SIGTERM else -how)
         self.process = None
         return err

@@ -35,7 +35,7 @@ class PoorLink:
             except OSError:
                 return
             try:
-                far = socket.create_connection(self.to, timeout=10)
+                far = socket.create_connection(self.to, timeout=60)
             except OSError:
                 near.close()
                 continue
@@ -93,4 +93,4 @@ def poor_link(to: tuple[str, int], *, bytes_per_s: float, drops_every_s: float) 
             with suppress(OSError):
                 listener.shutdown(socket.SHUT_RDWR)
             for thread in threads:
-                thread.join(10)
+                thread.join(60)

@@ -51,12 +51,12 @@ class RunningBox:
         """Its power is cut."""
         if self.process is not None:
             self.process.kill()
-            self.process.wait(10)
+            self.process.wait(60)
             self.process = None
             address_file(self.home).unlink(missing_ok=True)
 
     def stop(self) -> None:
         if self.process is not None:
             self.process.terminate()
-            assert self.process.wait(10) == 0
+            assert self.process.wait(60) == 0
             self.process = None

@@ -116,7 +116,7 @@ class LaunchedBox:
         if self.process is not None:
             self.process.kill()
         if self._service is not None:
-            self._service.join(20)
+            self._service.join(60)
             assert not self._service.is_alive()
         address_file(self.home).unlink(missing_ok=True)
 

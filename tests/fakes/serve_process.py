@@ -39,7 +39,7 @@ class ServeProcess:
     def stop(self) -> int:
         """Ask it to end; its exit status."""
         self.process.terminate()
-        return self.process.wait(30)
+        return self.process.wait(60)
 
 
 @contextmanager
@@ -57,7 +57,7 @@ def serve(folder: Path, *arguments: str | Path) -> Iterator[ServeProcess]:
         try:
             assert process.stdout is not None
             line = process.stdout.readline()
-            assert line, f"it ended with {process.wait(30)}: {complaints.read_text()}"
+            assert line, f"it ended with {process.wait(60)}: {complaints.read_text()}"
             yield ServeProcess(json.loads(line), process, complaints)
         finally:
             if process.poll() is None:

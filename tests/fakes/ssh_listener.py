@@ -59,4 +59,4 @@ def ssh_listener(wants: Sequence[str]) -> Iterator[tuple[int, str, list[str]]]:
             thread.join()
             for transport in opened:
                 transport.close()
-                transport.join(10)
+                transport.join(60)

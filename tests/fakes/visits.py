@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -12,10 +13,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from app.context import Context
+from app.context import Context, open_context
 from app.fleet.ssh.address import SshTarget
-from app.fleet.ssh.session import SignIn
-from app.usecases import sites
+from app.fleet.ssh.sign_in import SignIn
 from app.usecases.enrolment import EnrolmentReport, enrol_over_ssh
 from app.usecases.progress import ProgressEvent
 from app.usecases.release import ReleaseReport, Rows, release_box
@@ -94,11 +94,14 @@ class Visit:
 
 
 @contextmanager
-def visit(folder: Path, bundle: Path, **options: int) -> Iterator[Visit]:
-    """With sshd running."""
+def visit(folder: Path, bundle: Path, desktop: Path, **options: int) -> Iterator[Visit]:
+    """With sshd running.
+
+    :param desktop: the home of one, to be copied.
+    """
     with (
         network() as net,
-        sites.create_site(folder / "site", "Plant 3", "correct horse") as ctx,
+        open_context(Path(shutil.copytree(desktop, folder / "site"))) as ctx,
         bare_machine(folder / "bare", net, **options) as machine,
     ):
         machine.serve()

@@ -233,7 +233,7 @@ def asker(address: str) -> Callable[[], object]:
 
     def ask() -> None:
         request = urllib.request.Request(f"http://{address}/v2/models/parts/infer", body, method="POST")
-        with urllib.request.urlopen(request, timeout=30) as answer:
+        with urllib.request.urlopen(request, timeout=60) as answer:
             assert answer.status == 200
 
     return ask
@@ -245,7 +245,7 @@ def grpc_asker(address: str) -> Iterator[Callable[[], object]]:
     picture = triton.InferInput("frame", [1, 1, 8, 8], "UINT8")
     picture.set_data_from_numpy(np.full((1, 1, 8, 8), 9, np.uint8))
     with triton.InferenceServerClient(address) as client:
-        yield lambda: client.infer("parts", [picture], client_timeout=30)
+        yield lambda: client.infer("parts", [picture], client_timeout=60)
 
 
 def say(line: str) -> None:

@@ -18,9 +18,9 @@ from typing import Any
 
 import pytest
 
-from app.context import Context
+from app.context import Context, open_context
 from app.store import spool as spool_store
-from app.usecases import activity, boxes, clocks, sites
+from app.usecases import activity, boxes, clocks
 from edge_runtime.contracts.errors import ClockForbidden, ClockRefused
 from edge_runtime.contracts.rows import AuditRow
 from tests.fakes import models
@@ -36,8 +36,8 @@ needs_root = pytest.mark.skipif(
 
 
 @pytest.fixture
-def site(tmp_path: Path) -> Iterator[Context]:
-    with sites.create_site(tmp_path / "desktop", "Plant", "correct horse") as ctx:
+def site(first_desktop: Path, tmp_path: Path) -> Iterator[Context]:
+    with open_context(Path(shutil.copytree(first_desktop, tmp_path / "desktop"))) as ctx:
         yield ctx
 
 
@@ -79,19 +79,19 @@ def cli(site: Context, *words: str, status: int = 0, environment: Mapping[str, s
 def test_a_box_in_1970_is_diagnosed_and_mended(site: Context, box: Machine, clock: Clock) -> None:
     (reading,) = cli(site)["clocks"]
     assert reading["matters"]
-    assert abs(reading["skew_ms"] / 1000 - clock.offset_s) < 1
-    assert 0 < reading["error_ms"] < 5000
+    assert reading["error_ms"] > 0
+    assert abs(reading["skew_ms"] - 1000 * clock.offset_s) < 1000 + reading["error_ms"]
     # A look changes nothing, and nobody is there to be asked.
     assert cli(site, "--set", status=1)["error"]["code"] == "input.invalid"
     assert clock.offset_s < -1_000_000_000
     refreshed = boxes.refresh(site)[0]
     assert refreshed.skew_ms is not None
-    assert abs(refreshed.skew_ms / 1000 - clock.offset_s) < 5
+    assert abs(refreshed.skew_ms / 1000 - clock.offset_s) < 60
 
     (change,) = cli(site, "--set", "--yes")["set"]
     assert abs(clock.offset_s) <= 1
     assert change["before"]["skew_ms"] < -1e12
-    assert abs(change["after"]["skew_ms"]) < 2500
+    assert abs(change["after"]["skew_ms"]) < 2500 + change["after"]["error_ms"]
     assert not clocks.read_clocks(site)[0].matters
     assert cli(site, "--set")["clocks"][0]["matters"] is False, "what is right is left alone"
 

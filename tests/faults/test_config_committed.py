@@ -17,7 +17,8 @@ from edge_runtime.contracts.errors import LinesideError
 from edge_runtime.contracts.rows import AlertRow, AuditRow, ResultRow
 from edge_runtime.contracts.status import BoxStatus
 from edge_runtime.identity import Identity
-from edge_runtime.service.crashes import NOTE_BYTES, RETURNS_AFTER, TRACE_BYTES, Life
+from edge_runtime.service.crash_trace import TRACE_BYTES
+from edge_runtime.service.crashes import NOTE_BYTES, RETURNS_AFTER, Life
 from tests.fakes import models
 from tests.fakes.box_process import CONFIG, BoxProcess, install, wait_for_slot
 from tests.fakes.drilled_site import running_line

@@ -82,7 +82,7 @@ def test_a_power_cut_while_it_is_made_costs_no_byte(
     wait_until(address.exists, 30, "the box's address file")
     with box.client(boxes.desktop) as client, pytest.raises(BoxUnreachable):
         send(client, versions, patches)
-    assert box.process.wait(30) == -signal.SIGKILL
+    assert box.process.wait(60) == -signal.SIGKILL
     address.unlink()
 
     box.start()

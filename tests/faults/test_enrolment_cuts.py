@@ -38,8 +38,8 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def bare(tmp_path: Path, bundle: Path) -> Iterator[Visit]:
-    with visit(tmp_path, bundle) as made:
+def bare(tmp_path: Path, bundle: Path, first_desktop: Path) -> Iterator[Visit]:
+    with visit(tmp_path, bundle, first_desktop) as made:
         yield made
 
 
@@ -115,16 +115,16 @@ def test_killed_anywhere_and_begun_again(bare: Visit, number: int) -> None:
     assert bare.run(*words)["changed"] == []
 
 
-def test_a_disk_without_room_is_said_first(tmp_path: Path, bundle: Path) -> None:
-    with visit(tmp_path, bundle, opt_bytes=16 * MIB) as bare:
+def test_a_disk_without_room_is_said_first(tmp_path: Path, bundle: Path, first_desktop: Path) -> None:
+    with visit(tmp_path, bundle, first_desktop, opt_bytes=16 * MIB) as bare:
         before = bare.machine.written()
         with pytest.raises(EnrolmentUnsuitable, match="too little room for the programs in /opt"):
             bare.enrol()
         assert bare.machine.changes(before) == {}
 
 
-def test_a_disk_that_fills_up_meanwhile(tmp_path: Path, bundle: Path) -> None:
-    with visit(tmp_path, bundle, opt_bytes=64 * MIB, home_bytes=32 * MIB) as bare:
+def test_a_disk_that_fills_up_meanwhile(tmp_path: Path, bundle: Path, first_desktop: Path) -> None:
+    with visit(tmp_path, bundle, first_desktop, opt_bytes=64 * MIB, home_bytes=32 * MIB) as bare:
         for step, folder in ((Step.UPLOAD, "home"), (Step.USER, "opt")):
             filler = bare.machine.root / folder / "filler"
 

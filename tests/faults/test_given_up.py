@@ -116,7 +116,7 @@ def test_a_frame_that_crashes_the_process_is_given_up_and_takes_none_along_that_
             (box.home / "run" / "address.json").unlink(missing_ok=True)
             box.run()
             assert box.process is not None
-            assert box.process.wait(30) < 0, "it crashed"
+            assert box.process.wait(60) < 0, "it crashed"
         start(box)
         with box.client(desktop) as client:
             check_account(client, box)
@@ -143,7 +143,7 @@ def test_a_shadow_that_crashes_the_process_is_given_up_and_costs_the_line_no_fra
         for name in glares[:2]:
             assert box.process is not None
             box.put_frame(name, GLARE)
-            assert box.process.wait(30) < 0, "it crashed"
+            assert box.process.wait(60) < 0, "it crashed"
             box.process = None
             (box.home / "run" / "address.json").unlink(missing_ok=True)
             box.run()

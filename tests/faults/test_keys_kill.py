@@ -33,7 +33,7 @@ def killed(home: Path, secret: Path, appears: Path, *command: str) -> int:
     process = started(home, secret, *command)
     wait_until(lambda: appears.exists() or process.poll() is not None, 60, f"{appears.name} or the end")
     process.send_signal(signal.SIGKILL)
-    return process.wait(10)
+    return process.wait(60)
 
 
 @pytest.mark.parametrize("verb", ["rotate-key", "rotate-root"])

@@ -97,6 +97,11 @@ class Laptops(RuleBasedStateMachine):
         self.site.sync(self.name(number))
         self.site.store.kill_at = None
 
+    @rule(writer=who, reader=who, call=st.integers(0, 12), after=st.booleans())
+    def meet_by_stick(self, writer: int, reader: int, call: int, after: bool) -> None:
+        self.site.stick.kill_at, self.site.stick.kill_after = call or None, after
+        self.site.meet_by_stick(self.name(writer), self.name(reader))
+
     @rule(number=who, clock=st.sampled_from(CLOCKS))
     def set_clock(self, number: int, clock: int) -> None:
         self.site.desktops[self.name(number)].offset_ms = clock
@@ -105,6 +110,10 @@ class Laptops(RuleBasedStateMachine):
     def lists_are_wrong(self, hidden: set[str], repeated: bool) -> None:
         self.site.store.hidden = frozenset(name * 64 for name in hidden)
         self.site.store.repeated = repeated
+
+    @rule(number=who)
+    def the_store_loses_ends(self, number: int) -> None:
+        self.site.store.lose_ends(self.site.desktops[self.name(number)].db.replica)
 
     @rule(number=who)
     def back_up(self, number: int) -> None:

@@ -67,7 +67,7 @@ def supervisor(box: BoxProcess, folder: Path) -> Iterator[None]:
         yield
     finally:
         process.terminate()
-        process.wait(30)
+        process.wait(60)
 
 
 def test_a_model_that_hangs_is_left_for_the_one_before_it_after_its_third_stall(
@@ -112,4 +112,4 @@ def test_under_systemd_the_box_ends_itself_before_the_watchdog_would(
         box.put_frame("glare.png", GLARE)
         assert hear(channel, b"STOPPING=1", 60)
         assert box.process is not None
-        assert box.process.wait(30) == HUNG_STATUS
+        assert box.process.wait(60) == HUNG_STATUS

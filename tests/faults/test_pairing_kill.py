@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,7 +15,7 @@ import pytest
 
 from app.context import Context, open_context
 from app.store.records import Box
-from app.usecases import boxes, pairing, sites
+from app.usecases import boxes, pairing
 from edge_runtime.contracts.errors import PairingInterrupted
 from tests.fakes.imaged_box import ROOT, ImagedBox, imaged_box
 from tests.fakes.pairing_power_cut import BOX_STEPS, DESKTOP_STEPS
@@ -22,8 +23,8 @@ from tests.waiting import wait_until
 
 
 @pytest.fixture
-def site(tmp_path: Path) -> Iterator[Context]:
-    with sites.create_site(tmp_path / "site", "Test site", "correct horse") as ctx:
+def site(first_desktop: Path, tmp_path: Path) -> Iterator[Context]:
+    with open_context(Path(shutil.copytree(first_desktop, tmp_path / "site"))) as ctx:
         yield ctx
 
 
@@ -46,7 +47,7 @@ def test_a_power_cut_of_the_box_ends_well(site: Context, tmp_path: Path, step: s
         with pytest.raises(PairingInterrupted):
             again(site, box.address, code)
         assert box.process is not None
-        assert box.process.wait(20) == -signal.SIGKILL
+        assert box.process.wait(60) == -signal.SIGKILL
         box.process.communicate()
         assert boxes.list_boxes(site) == []
 

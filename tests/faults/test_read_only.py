@@ -82,6 +82,6 @@ def test_two_boxes_do_not_share_a_read_only_home(box: SmallBox, disk: SmallDisk,
     second = SmallBox(box.home, box.frames, box.facts, own_port=box.own_port)
     second.run_in(disk)
     assert second.process is not None
-    assert second.process.wait(30) == 1
+    assert second.process.wait(60) == 1
     assert first.poll() is None
     assert box.stop() == 0

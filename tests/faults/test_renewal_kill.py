@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from app.context import Context
-from app.usecases import boxes, clones, sites
+from app.context import Context, open_context
+from app.usecases import boxes, clones
 from edge_runtime.contracts.errors import LinesideError
 from edge_runtime.enrolment import read_home
 from tests.fakes.clones import Machine, enrolled, make_machine
@@ -22,30 +24,50 @@ from tests.waiting import wait_until
 CUT = "tests.fakes.renewal_power_cut"
 
 
+@dataclass(frozen=True)
+class Prepared:
+    """A copy of an enrolled box, with a sample of its own, and the home of the desktop that knows the original."""
+
+    desktop: Path
+    copy: Machine
+
+
+@pytest.fixture(scope="module")
+def prepared(first_desktop: Path, tmp_path_factory: pytest.TempPathFactory) -> Prepared:
+    """Nothing of it runs; every test has its own of both."""
+    folder = tmp_path_factory.mktemp("renewal")
+    home = Path(shutil.copytree(first_desktop, folder / "desktop"))
+    machines = [make_machine(folder / "one", "line-1")]
+    try:
+        with open_context(home) as site:
+            machines[0].start()
+            enrolled(site, machines[0])
+            machines[0].stop()
+            machines.append(machines[0].copy(folder / "two"))
+            machines[1].start()
+            machines[1].see(1)
+            with boxes.connect(site, boxes.get_box(site, "line-1")) as client:
+                client._host, client._port = "127.0.0.1", int(machines[1].address.rpartition(":")[2])
+                wait_until(lambda: client.status().spool.samples == 1, 20, "the sample")
+            machines[1].stop()
+    finally:
+        for machine in machines:
+            machine.kill()
+    return Prepared(home, machines[1])
+
+
 @pytest.fixture
-def site(tmp_path: Path) -> Iterator[Context]:
-    with sites.create_site(tmp_path / "desktop", "Plant", "correct horse") as ctx:
+def site(prepared: Prepared, tmp_path: Path) -> Iterator[Context]:
+    with open_context(Path(shutil.copytree(prepared.desktop, tmp_path / "desktop"))) as ctx:
         yield ctx
 
 
 @pytest.fixture
-def copy(site: Context, tmp_path: Path) -> Iterator[Machine]:
-    """A copy of an enrolled box, with a sample of its own; not started. The original is off."""
-    original = make_machine(tmp_path / "one", "line-1")
-    original.start()
-    enrolled(site, original)
-    original.stop()
-    machine = original.copy(tmp_path / "two")
-    machine.start()
-    machine.see(1)
-    with boxes.connect(site, boxes.get_box(site, "line-1")) as client:
-        client._host, client._port = "127.0.0.1", int(machine.address.rpartition(":")[2])
-        wait_until(lambda: client.status().spool.samples == 1, 20, "the sample")
-    machine.stop()
+def copy(prepared: Prepared, tmp_path: Path) -> Iterator[Machine]:
+    machine = prepared.copy.copy(tmp_path / "two")
     try:
         yield machine
     finally:
-        original.kill()
         machine.kill()
 
 
@@ -67,7 +89,7 @@ def test_the_power_of_the_copy_goes(site: Context, copy: Machine, step: str) -> 
     assert copy.process is not None
     with pytest.raises(LinesideError):
         clones.renew(site, "line-1", copy.address, new_name="line-2")
-    assert copy.process.wait(20) == -signal.SIGKILL
+    assert copy.process.wait(60) == -signal.SIGKILL
     # It starts, as what it was or as what it is to be.
     now = read_home(copy.home).box
     assert (now == before) == (step not in ("current", "taken"))

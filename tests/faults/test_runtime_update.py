@@ -3,6 +3,7 @@ sound runs, by itself, and why can be read."""
 
 from __future__ import annotations
 
+import os
 import shutil
 import sqlite3
 import threading
@@ -98,6 +99,11 @@ def run(home):
     threading.Thread(target=crash, daemon=True).start()
     return _run(home)
 """
+MOMENTS = dict.fromkeys(("unpack", "after VERIFIED", "after TRIAL", "before COMMITTED"), "1.0.0")
+MOMENTS["after COMMITTED"] = "1.1.0"
+"""Where the power is cut, and the version that runs then."""
+if "LINESIDE_FAULT_ROUNDS" in os.environ:
+    MOMENTS |= dict.fromkeys(("before STAGED", "after STAGED", "after PROBED", "before TRIAL"), "1.0.0")
 DAEMON, MANAGEMENT = "edge_runtime/service/daemon.py", "edge_runtime/service/management.py"
 
 
@@ -188,20 +194,7 @@ def audited(ctx: Context, what: str) -> list[str]:
     return [row.message for row in boxes.page_audits(ctx, "line-2", limit=200).rows if row.kind == what]
 
 
-@pytest.mark.parametrize(
-    ("cut", "then"),
-    [
-        ("before STAGED", "1.0.0"),
-        ("after STAGED", "1.0.0"),
-        ("unpack", "1.0.0"),
-        ("after VERIFIED", "1.0.0"),
-        ("after PROBED", "1.0.0"),
-        ("before TRIAL", "1.0.0"),
-        ("after TRIAL", "1.0.0"),
-        ("before COMMITTED", "1.0.0"),
-        ("after COMMITTED", "1.1.0"),
-    ],
-)
+@pytest.mark.parametrize(("cut", "then"), MOMENTS.items(), ids=MOMENTS)
 def test_the_power_is_cut(ctx: Context, box: LaunchedBox, sound: Path, cut: str, then: str) -> None:
     (box.home / "cut").write_text(cut)
     with suppress(LinesideError):
@@ -345,9 +338,9 @@ def test_a_version_that_cannot_be_loaded_comes_nowhere_near_the_line(
 
 
 def test_a_line_that_delivered_and_does_not_any_more_brings_the_version_before_back(
-    tmp_path: Path, ctx: Context, box: LaunchedBox
+    tmp_path: Path, ctx: Context, hasty: Path
 ) -> None:
-    ended = threading.Event()
+    box, ended = LaunchedBox(tmp_path, hasty, ctx.repository().root_bytes), threading.Event()
 
     def frames() -> None:
         number = 0
@@ -358,6 +351,8 @@ def test_a_line_that_delivered_and_does_not_any_more_brings_the_version_before_b
     feeding = threading.Thread(target=frames)
     feeding.start()
     try:
+        box.start()
+        boxes.enrol_local(ctx, box.home)
         wait_until(lambda: (status := ask(ctx)) and status.pipelines[0].frames_per_s > 0, 60, "frames")
         blind = b"\n_apply = LineUp.apply\ndef _none(self, config):\n    import msgspec\n"
         blind += b"    _apply(self, msgspec.structs.replace(config, pipeline=()))\nLineUp.apply = _none\n"
@@ -368,6 +363,7 @@ def test_a_line_that_delivered_and_does_not_any_more_brings_the_version_before_b
     finally:
         ended.set()
         feeding.join()
+        box.stop()
 
 
 def test_an_older_version_is_refused_by_desktop_and_box(

@@ -134,7 +134,7 @@ def check_files(home: Path, scratch: Path) -> None:
         assert whole or path.name.startswith("."), f"{path.name} is torn"
 
 
-@pytest.mark.timeout(60 + 20 * ROUNDS)
+@pytest.mark.timeout(600 + 20 * ROUNDS)
 @pytest.mark.parametrize("config", [ROOMY, TIGHT], ids=["with room", "over the limit"])
 def test_a_box_that_is_killed_again_and_again_loses_nothing_that_it_does_not_tell_of(
     tmp_path: Path, committed: Committed, config: str

@@ -8,7 +8,10 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
+from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +23,8 @@ from app.store import objects as object_store
 from app.store.rekey import rekey
 from app.store.transfers import StoreLedger
 from app.usecases import samples, sites, sync
+from app.usecases.progress import CancelToken, ProgressEvent, silent
+from app.usecases.stored import fetch_files
 from cloud_sync.objects.base import PART_BYTES
 from cloud_sync.pacing import at_once, once
 from cloud_sync.resumable import Moving, fetch_large
@@ -29,6 +34,7 @@ from tests.fakes.hostile_store import Fault, HostileStore, Request, hostile_stor
 from tests.fakes.small_disk import SmallDisk, needed
 from tests.object_server import BUCKET, ObjectServer, object_server
 from tests.unit.app.rows import write_images
+from tests.waiting import wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
 ROUNDS = int(os.environ.get("LINESIDE_FAULT_ROUNDS", "6"))
@@ -265,6 +271,75 @@ def test_what_a_person_must_mend_is_said_once_and_asked_once(site: Site, status:
     site.hostile.reset(lambda _one: None)
     sync.sync_now(site.here)
     site.check()
+
+
+class HeldUp(CancelToken):
+    """Parts under it wait until they are let go."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.began = threading.Event()
+        self.let_go = threading.Event()
+        self.checks = 0
+
+    def check(self) -> None:
+        super().check()
+        self.checks += 1
+        if threading.current_thread().name.startswith("part"):
+            self.began.set()
+            assert self.let_go.wait(120)
+
+
+def twice(site: Site, method: str) -> list[str]:
+    """What was asked of files more than once."""
+    asked = Counter(
+        f"{one.path}?{one.query} {one.span}"
+        for one in site.hostile.requests
+        if one.method == method and "/objects/" in one.path
+    )
+    return [words for words, count in asked.items() if count > 1]
+
+
+def test_two_processes_of_one_desktop_send_each_file_once(site: Site) -> None:
+    """The second one begins when the first one's parts are on their way; these wait for it."""
+    first = HeldUp()
+
+    def told(event: ProgressEvent) -> None:
+        if event.step == "objects":
+            first.let_go.set()
+
+    with open_context(site.here.home) as beside, ThreadPoolExecutor(2) as pool:
+        one = pool.submit(sync.sync_now, site.here, cancel=first)
+        assert first.began.wait(60)
+        two = pool.submit(sync.sync_now, beside, progress=told)
+        two.add_done_callback(lambda _done: first.let_go.set())
+        assert (one.result().objects_sent, two.result().objects_sent) == (SMALL + 1, 0)
+    assert twice(site, "PUT") == []
+    site.check()
+
+
+def test_two_processes_of_one_desktop_fetch_a_large_file_once(site: Site) -> None:
+    sync.sync_now(site.here)
+    site.other.database.write(lambda writer: object_store.expect_object(writer, site.large, LARGE, "bundle"))
+    site.hostile.reset(lambda _one: None)
+    first, second = HeldUp(), HeldUp()
+    second.let_go.set()
+
+    def fetch(ctx: Context, cancel: CancelToken) -> int:
+        with ctx.open_store() as store:
+            return fetch_files(ctx, store, [site.large], silent, cancel)
+
+    with open_context(site.other.home) as beside, ThreadPoolExecutor(2) as pool:
+        one = pool.submit(fetch, site.other, first)
+        assert first.began.wait(60)
+        two = pool.submit(fetch, beside, second)
+        # Its second question is whether it may wait on for the first one, who has the file.
+        wait_until(lambda: second.checks > 1, 60, "the other one to wait")
+        first.let_go.set()
+        assert (one.result(), two.result()) == (1, 1)
+    assert twice(site, "GET") == []
+    assert hashlib.sha256(site.other.blobs.path(site.large).read_bytes()).hexdigest() == site.large
+    assert list(site.other.blobs.folder.rglob(".*")) == []
 
 
 def lineside(home: Path, *words: str) -> subprocess.Popen[bytes]:

@@ -57,8 +57,10 @@ def start_to_die(box: BoxProcess, step: int, moment: str) -> None:
 
 
 @pytest.mark.parametrize(("step", "moment"), CUTS, ids=[f"{moment} {STEPS[step - 1]}" for step, moment in CUTS])
-def test_the_line_goes_on_after_a_power_cut_in_an_update(tmp_path: Path, step: int, moment: str) -> None:
-    site, desktop = FakeSite(tmp_path / "site"), create_identity(tmp_path / "desktop", "laptop")
+def test_the_line_goes_on_after_a_power_cut_in_an_update(
+    first_site: FakeSite, tmp_path: Path, step: int, moment: str
+) -> None:
+    site, desktop = first_site.copy(tmp_path / "site"), create_identity(tmp_path / "desktop", "laptop")
     box = make_box(tmp_path, desktop, site)
     line = Line(box)
     running = site.release("1.0.0")
@@ -79,7 +81,7 @@ def test_the_line_goes_on_after_a_power_cut_in_an_update(tmp_path: Path, step: i
             if step == len(STEPS):
                 wait_for_slot(client, "1.0.1", "TRIAL")
             line.put(10)
-        assert box.process.wait(30) == -signal.SIGKILL
+        assert box.process.wait(60) == -signal.SIGKILL
         (box.home / "run" / "address.json").unlink()
 
         box.start()

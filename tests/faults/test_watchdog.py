@@ -58,4 +58,4 @@ def test_stopping_is_told(tmp_path: Path) -> None:
         assert box.process is not None
         box.process.terminate()
         assert hear(channel, b"STOPPING=1", 10)
-        assert box.process.wait(10) == 0
+        assert box.process.wait(60) == 0

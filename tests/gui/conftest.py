@@ -11,13 +11,14 @@ os.environ["QT_QPA_PLATFORM"] = f"offscreen:configfile={Path(__file__).with_name
 import gc
 import shutil
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 import pytest
-from PySide6.QtCore import QCoreApplication, QEvent, Qt, QTimer
+from PySide6.QtCore import QCoreApplication, QEvent, Qt, QTimer, SignalInstance
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
+from pytestqt.wait_signal import SignalBlocker
 
 from app.context import Context, open_context
 from app.gui.garbage import collect_what_is_due
@@ -37,6 +38,29 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.qt_log_level_fail("WARNING"))
             # What the platform without a screen cannot do.
             item.add_marker(pytest.mark.qt_log_ignore("This plugin does not support"))
+
+
+class PatientBot(QtBot):
+    """Waits longer than its five seconds where a test says nothing: a limit is there so that nothing hangs for ever."""
+
+    def waitUntil(self, callback: Callable[[], bool | None], *, timeout: int = 60_000) -> None:
+        super().waitUntil(callback, timeout=timeout)
+
+    def waitSignal(
+        self,
+        signal: SignalInstance,
+        *,
+        timeout: int = 60_000,
+        raising: bool | None = None,
+        check_params_cb: Callable[..., bool] | None = None,
+    ) -> SignalBlocker:
+        return super().waitSignal(signal, timeout=timeout, raising=raising, check_params_cb=check_params_cb)
+
+
+@pytest.fixture
+def qtbot(qapp: QApplication, request: pytest.FixtureRequest) -> QtBot:
+    """In the place of the plug-in's own."""
+    return PatientBot(request)
 
 
 @pytest.fixture(autouse=True)
@@ -72,7 +96,7 @@ def errors() -> list[BaseException]:
 def tasks(qapp: QApplication, errors: list[BaseException]) -> Iterator[Tasks]:
     pool = Tasks(errors.append)
     yield pool
-    assert pool.drain(20)
+    assert pool.drain(60)
 
 
 @pytest.fixture(scope="session")
@@ -160,7 +184,7 @@ class Bench:
             quiet = quiet + 1 if calm else 0
             return quiet >= 3
 
-        self.qtbot.waitUntil(is_quiet, timeout=20_000)
+        self.qtbot.waitUntil(is_quiet, timeout=60_000)
         QCoreApplication.sendPostedEvents(None, QEvent.Type.LayoutRequest.value)
 
     def go(self, page: str) -> None:

@@ -80,7 +80,7 @@ def test_who_answers_otherwise_than_it_should_is_not_called_silent(full_bench: B
     box_store.set_status(database, line_1.box, problem=BoxWrongKey("What answers has another key."))
     box_store.set_status(database, line_2.box, problem=BoxRefusesDesktop("It does not trust this desktop's key."))
     more = "0 of 3 answering; Another key: 1; Refuses us: 1"
-    full_bench.qtbot.waitUntil(lambda: page.subtitle.text() == more, timeout=20_000)
+    full_bench.qtbot.waitUntil(lambda: page.subtitle.text() == more, timeout=60_000)
     assert [box_state(box).word for box in page.model.rows] == [
         "Another key",
         "Refuses us",
@@ -88,7 +88,7 @@ def test_who_answers_otherwise_than_it_should_is_not_called_silent(full_bench: B
     ]
     assert full_bench.window.strip is not None
     strip = full_bench.window.strip.boxes
-    full_bench.qtbot.waitUntil(lambda: "Another key: 1" in strip.text(), timeout=20_000)
+    full_bench.qtbot.waitUntil(lambda: "Another key: 1" in strip.text(), timeout=60_000)
     assert_nothing_cut(full_bench.window)
     full_bench.window.resize(SMALLEST)
     full_bench.settle()
@@ -101,12 +101,12 @@ def test_burst_is_quoted_before_it_can_be_started(full_bench: Bench) -> None:
     assert isinstance(page, TrainingPage)
     dialog = page.start_burst()
     assert not dialog.primary.isEnabled()
-    full_bench.qtbot.waitUntil(lambda: dialog.primary.isEnabled() or bool(dialog.complaint), timeout=20_000)
+    full_bench.qtbot.waitUntil(lambda: dialog.primary.isEnabled() or bool(dialog.complaint), timeout=60_000)
     assert dialog.dataset.count() == 1
     if not dialog.complaint:
         dialog.minutes.setValue(30)
         assert not dialog.primary.isEnabled()
-        full_bench.qtbot.waitUntil(dialog.primary.isEnabled, timeout=20_000)
+        full_bench.qtbot.waitUntil(dialog.primary.isEnabled, timeout=60_000)
         assert dialog.request.minutes == 30
     dialog.reject()
 

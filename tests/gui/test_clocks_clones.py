@@ -267,7 +267,7 @@ def test_while_a_renewal_is_ended_nothing_else_is_begun_and_the_dialog_can_be_cl
 
     def renew(_ctx: Context, _name: str, where: str, *, new_name: str | None) -> Box:
         begun.append(where)
-        assert over.wait(30)
+        assert over.wait(60)
         half.clear()
         return box
 
@@ -283,7 +283,7 @@ def test_while_a_renewal_is_ended_nothing_else_is_begun_and_the_dialog_can_be_cl
     (offer,) = [button for button in dialog.findChildren(Button) if button.text() == "Go on"]
     try:
         offer.click()
-        bench.qtbot.waitUntil(lambda: bool(begun), timeout=20_000)
+        bench.qtbot.waitUntil(lambda: bool(begun), timeout=60_000)
         assert not offer.isEnabled()
         assert not dialog.ask_again.isEnabled()
         offer.click()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from PySide6.QtGui import QTextDocument
 from PySide6.QtWidgets import QLabel
 
 from app.fleet.reason_words import WORDS
@@ -57,6 +58,19 @@ def test_what_is_found_and_what_is_offered(found: FoundBoxes) -> None:
     assert (codes, taken) == (["[fe80::2%3]:7444"], ["10.0.0.4:7443"])
 
 
+def test_what_is_not_known_and_who_else_announces_it(found: FoundBoxes) -> None:
+    names = ("line-1", "EV\x1b[31mIL", *(f"other {number}" for number in range(9)))
+    one = FoundBox(box=A, name="line-1", announced_as=names, addresses=("10.0.0.2:7443",), proved=True, pair=7444)
+    other = FoundBox(box=B, name="line-2", addresses=("10.0.0.3:7443",), proved=True)
+    found._seen(ScanReport(found=(Found(seen=one), Found(seen=other))))
+    words = texts_of(found)
+    assert (
+        "Announced under other names, too: EV [31mIL, other 0, other 1. Not enrolled yet: it takes its one-time code."
+        in words
+    )
+    assert "Not on this desktop's list. Whether it belongs to another site is not known." in words
+
+
 def test_a_name_however_long_does_not_widen_the_list(found: FoundBoxes) -> None:
     one = Found(seen=FoundBox(box=A, name="W" * 200, addresses=("10.0.0.2:7443",), proved=True))
     found._seen(ScanReport(found=(one,)))
@@ -67,6 +81,19 @@ def test_a_name_however_long_does_not_widen_the_list(found: FoundBoxes) -> None:
     assert line.text().startswith("WW")
     assert line.text().endswith("10.0.0.2:7443")
     assert len(line.toolTip()) > 200
+    found.hide()
+
+
+def test_a_name_that_looks_like_markup_is_shown_as_it_is_written(found: FoundBoxes) -> None:
+    name = "<b>box</b><img src='http://10.0.0.66/seen'>" + "W" * 150
+    found._seen(ScanReport(found=(Found(seen=FoundBox(box=A, name=name, addresses=("10.0.0.2:7443",), proved=True)),)))
+    found.resize(420, 600)
+    found.show()
+    (line,) = found.findChildren(OneLine)
+    assert line.text().startswith("<b>")
+    shown = QTextDocument()
+    shown.setHtml(line.toolTip())
+    assert shown.toPlainText() == f"{name}  ·  10.0.0.2:7443"
     found.hide()
 
 

@@ -123,12 +123,12 @@ def test_work_that_nothing_stops_has_no_cancel_and_who_closes_it_is_told_of_the_
         assert not dialog.isVisible()
         dialog.may_end.set()
         if outcome is refuse:
-            qtbot.waitUntil(dialog.isVisible, timeout=30_000)
+            qtbot.waitUntil(dialog.isVisible, timeout=60_000)
             assert (dialog.complaint[:17], dialog.cancel.text()) == ("It cannot be so. ", "Cancel")
             dialog.cancel.click()
         else:
             made = dialog.done_with
-            qtbot.waitUntil(partial(made.__eq__, [True]), timeout=30_000)
+            qtbot.waitUntil(partial(made.__eq__, [True]), timeout=60_000)
     assert errors == []
 
 
@@ -190,7 +190,7 @@ def test_boxes_that_a_recovery_did_not_reach_are_told_and_introduced_later(
         recover.file.edit.setText(str(export))
         recover.passphrase.setText(PASSPHRASE)
         recover.primary.click()
-        qtbot.waitUntil(lambda: recover.left is not None, timeout=30_000)
+        qtbot.waitUntil(lambda: recover.left is not None, timeout=60_000)
         assert recover.left is not None
         assert "press-4" in recover.left.text()
         assert not made
@@ -209,7 +209,7 @@ def test_boxes_that_a_recovery_did_not_reach_are_told_and_introduced_later(
         box.start()
         box_store.set_status(bench.context.database, enrolled.box, address=read_address(box.home))
         submit(bench, introduce, PASSPHRASE)
-        qtbot.waitUntil(lambda: page.keys.known is not None and not page.keys.known.pending, timeout=30_000)
+        qtbot.waitUntil(lambda: page.keys.known is not None and not page.keys.known.pending, timeout=60_000)
         assert page.keys.introduce.isHidden()
         assert boxes.refresh(bench.context)[0].problem is None
         assert errors == []
@@ -296,6 +296,6 @@ def test_a_new_desktop_joins_and_another_recovers_from_the_first_page(
     recover.passphrase.setText(PASSPHRASE)
     recover.name.setText("third")
     recover.primary.click()
-    qtbot.waitUntil(lambda: bool(made), timeout=20_000)
+    qtbot.waitUntil(lambda: bool(made), timeout=60_000)
     with made.pop() as context:
         assert [row.name for row in trust.get_trust(context).desktops] == ["third"]

@@ -62,7 +62,7 @@ def box_home(tmp_path: Path) -> Iterator[Path]:
         yield home
     finally:
         process.send_signal(signal.SIGTERM)
-        process.wait(20)
+        process.wait(60)
 
 
 def test_no_site_shows_the_wizard(qtbot: QtBot, desktop: Desktop, tmp_path: Path) -> None:
@@ -86,9 +86,9 @@ def test_open_site_watches_its_boxes(
     dialog.way.choose("folder")
     dialog.folder.edit.setText(str(box_home))
     dialog.submit()
-    qtbot.waitUntil(lambda: page.model.rowCount() == 1, timeout=20_000)
-    qtbot.waitUntil(lambda: boxes.list_boxes(context)[0].status is not None, timeout=20_000)
-    qtbot.waitUntil(lambda: page.subtitle.text() == "1 of 1 answering", timeout=20_000)
+    qtbot.waitUntil(lambda: page.model.rowCount() == 1, timeout=60_000)
+    qtbot.waitUntil(lambda: boxes.list_boxes(context)[0].status is not None, timeout=60_000)
+    qtbot.waitUntil(lambda: page.subtitle.text() == "1 of 1 answering", timeout=60_000)
     assert page.detail.refresh.isVisible()
 
 
@@ -122,7 +122,7 @@ def test_language_change_leaves_nothing_of_the_old_window(
 
     def work(_progress: Progress, _cancel: CancelToken) -> None:
         going.set()
-        end.wait(20)
+        end.wait(60)
 
     job = desktop.tasks.run_command("Collect", work, owner=desktop)
     qtbot.waitUntil(going.is_set)
@@ -237,7 +237,7 @@ def test_watching_only_looks_while_the_demo_plays(qtbot: QtBot, tasks: Tasks, si
     watcher = Watcher(session, only_looking=True)
     try:
         watcher.start()
-        qtbot.waitUntil(lambda: boxes.get_box(site, box.box).last_seen_ms is not None, timeout=20_000)
+        qtbot.waitUntil(lambda: boxes.get_box(site, box.box).last_seen_ms is not None, timeout=60_000)
         assert {name for name, _since in watcher._not_before.items()} <= {"boxes", box.box}
     finally:
         watcher.stop()
@@ -256,7 +256,7 @@ def test_closing_does_not_wait_for_a_box_that_never_answers(
         def called() -> bool:
             return bool(select.select([mute], [], [], 0)[0])
 
-        qtbot.waitUntil(called, timeout=10_000)
+        qtbot.waitUntil(called, timeout=60_000)
         caller, _address = mute.accept()
         with caller:
             assert "follower" in {thread.name for thread in threading.enumerate()}

@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QLineEdit
 
 from app.fleet.ssh.address import SshTarget
 from app.fleet.ssh.notes import WORDS, Note
-from app.fleet.ssh.session import SignIn
+from app.fleet.ssh.sign_in import SignIn
 from app.gui.pages.add_box import AddBox
 from app.gui.pages.boxes import BoxesPage
 from app.gui.pages.ssh_jobs import ReleaseBox, Told, UpdateBox

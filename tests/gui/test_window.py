@@ -192,7 +192,7 @@ def test_tray_shows_and_cancels_a_job(full_bench: Bench, qtbot: QtBot) -> None:
     def work(progress: Progress, cancel: CancelToken) -> None:
         progress(ProgressEvent(step="collect", message="line-2", fraction=0.4))
         going.set()
-        cancel.wait(30)
+        cancel.wait(60)
 
     full_bench.tasks.run_command("Collect from line-2", work, owner=full_bench.window)
     tray = full_bench.window.tray
@@ -238,7 +238,7 @@ def test_pages_follow_what_another_program_writes(full_bench: Bench, qtbot: QtBo
     assert "packing-north" in [box.name for box in model.rows]
     with open_context(full_bench.context.home) as other:
         boxes.forget_box(other, "packing-north")
-    qtbot.waitUntil(lambda: [box.name for box in model.rows] == ["line-1", "line-2"], timeout=10_000)
+    qtbot.waitUntil(lambda: [box.name for box in model.rows] == ["line-1", "line-2"], timeout=60_000)
 
 
 def test_own_writes_are_no_news_from_elsewhere(site: Context) -> None:

@@ -41,7 +41,7 @@ def test_makes_a_site(qtbot: QtBot, light: Theme, english: Translations, tasks: 
     wizard.again.setText("a long passphrase")
     assert wizard.make.isEnabled()
     qtbot.keyClick(wizard.again, Qt.Key.Key_Return)
-    qtbot.waitUntil(lambda: wizard.step == 2, timeout=20_000)
+    qtbot.waitUntil(lambda: wizard.step == 2, timeout=60_000)
     made: list[Context] = []
     wizard.created.connect(made.append)
     qtbot.mouseClick(wizard.finish, Qt.MouseButton.LeftButton)

@@ -33,7 +33,7 @@ HEAVY = frozenset({"PySide6", "arro3", "boto3", "obstore", "onnx", "paramiko", "
 
 
 def error_classes(cls: type[LinesideError] = LinesideError) -> Iterator[type[LinesideError]]:
-    for name in ("enrolment_errors", "runtime_errors"):
+    for name in ("enrolment_errors", "runtime_errors", "stick_errors"):
         importlib.import_module(f"edge_runtime.contracts.{name}")
     yield cls
     for subclass in cls.__subclasses__():

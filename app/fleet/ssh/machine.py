@@ -14,7 +14,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
-from app.fleet.ssh.session import EXPIRED, Ask, SignIn, SshSession, expired
+from app.fleet.ssh.session import SshSession
+from app.fleet.ssh.sign_in import EXPIRED, Ask, SignIn, expired
 from edge_runtime.contracts import wire
 from edge_runtime.contracts.enrolment_errors import (
     EnrolmentRefused,

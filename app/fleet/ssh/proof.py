@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from app.fleet.ssh.address import SshTarget
 from app.fleet.ssh.keys import agent_keys, is_public, load_key
-from app.fleet.ssh.session import Check, SignIn, expired
+from app.fleet.ssh.sign_in import Check, SignIn, expired
 from edge_runtime.contracts.enrolment_errors import SshRefused
 from edge_runtime.contracts.text import one_line
 

@@ -11,13 +11,14 @@ import logging
 import select
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from app.fleet.ssh.address import SshTarget
+from app.fleet.ssh.proof import prove
+from app.fleet.ssh.sign_in import Check, SignIn
 from edge_runtime.contracts.enrolment_errors import (
     EnrolmentUnsuitable,
     SshCutOff,
@@ -36,8 +37,6 @@ SILENCE_MS = 20_000
 """What was sent and is not acknowledged for so long has met a dead link."""
 TICK_S = 0.2
 MAX_OUTPUT = 2**20
-EXPIRED = "password has expired"
-"""What a server says that lets somebody in only to choose a new one."""
 KEY_TYPES = (
     ("ssh-ed25519",),
     ("ecdsa-sha2-nistp256",),
@@ -45,28 +44,6 @@ KEY_TYPES = (
     ("ecdsa-sha2-nistp521",),
     ("rsa-sha2-512", "rsa-sha2-256"),
 )
-Secret = Literal["password", "passphrase", "sudo"]
-Ask = Callable[[Secret], str | None]
-"""Gives a secret that was not given before; None: there is nobody to ask."""
-Check = Callable[[], None]
-"""Raises Cancelled when somebody asked to stop."""
-
-
-def nobody(_what: Secret) -> str | None:
-    return None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SignIn:
-    """How a person proves who they are; a password is asked for only where nothing else is given or helps."""
-
-    password: str | None = field(default=None, repr=False)
-    key: Path | None = None
-    """A private key, or the public half of one that a running agent holds."""
-    agent: bool = True
-    """Try the keys of a running agent."""
-    sudo_password: str | None = field(default=None, repr=False)
-    ask: Ask = nobody
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,8 +187,6 @@ def open_session(target: SshTarget, expected: str, sign_in: SignIn, *, check: Ch
     """
     import paramiko
 
-    from app.fleet.ssh.proof import prove
-
     # Its own log would print whatever a hostile server says; what matters of it comes as an error.
     logging.getLogger("paramiko").setLevel(logging.CRITICAL)
     with ExitStack() as opened:
@@ -281,10 +256,3 @@ def _dial(target: SshTarget) -> socket.socket:
         if hasattr(socket, name):
             connection.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
     return connection
-
-
-def expired(target: SshTarget) -> SshRefused:
-    return SshRefused(
-        f"The password of {target.user} at {target.host} is right, and has expired.",
-        hint="Sign in there once by hand and choose a new one; nothing was changed there.",
-    )

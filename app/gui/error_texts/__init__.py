@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from PySide6.QtCore import QCoreApplication
 
-from app.gui.error_texts import boxes, cloud, general, machines, models, runtime, trust, visits
+from app.gui.error_texts import boxes, cloud, general, machines, models, runtime, sticks, trust, visits
 
 TEXTS: dict[str, tuple[str, str]] = {
     **general.TEXTS,
@@ -18,6 +18,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     **machines.TEXTS,
     **runtime.TEXTS,
     **visits.TEXTS,
+    **sticks.TEXTS,
 }
 """Title and hint by code."""
 

@@ -31,6 +31,10 @@ TEXTS: dict[str, tuple[str, str]] = {
             "errors", "It was not used. Sync again; if it stays, upload it again from the desktop that has it."
         ),
     ),
+    "store.sealed": (
+        QT_TRANSLATE_NOOP("errors", "An encrypted file does not open"),
+        QT_TRANSLATE_NOOP("errors", "It was changed or cut short, and nothing of it was used. Bring it there again."),
+    ),
     "burst.failed": (
         QT_TRANSLATE_NOOP("errors", "The training burst failed"),
         QT_TRANSLATE_NOOP(

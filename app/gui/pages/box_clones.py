@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QLineEdit, QVBoxLayout, QWidget
 
 from app.gui import formats
 from app.gui.dialogs import FormDialog, back_with, refusal
+from app.gui.pages.base import Page
 from app.gui.session import Session
 from app.gui.widgets import Button, Facts, IconLabel, card, clear, column, label, row
 from app.store.records import Box, Sighting
@@ -17,16 +16,13 @@ from app.usecases.clone_rules import Clone
 from app.usecases.clones import Begun
 from edge_runtime.contracts.errors import LinesideError
 
-if TYPE_CHECKING:
-    from app.gui.pages.boxes import BoxesPage
-
 SIDES_IN_A_ROW = 2
 
 
 class CloneNotice(QWidget):
     """Says on the page that some boxes were copied; hidden where none was."""
 
-    def __init__(self, page: BoxesPage) -> None:
+    def __init__(self, page: Page) -> None:
         super().__init__()
         self._page = page
         self._words = label("", wrap=True)

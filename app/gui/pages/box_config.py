@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Signal
 from PySide6.QtGui import QTextCursor
@@ -11,6 +10,7 @@ from PySide6.QtWidgets import QPlainTextEdit, QWidget
 
 from app.gui import formats
 from app.gui.dialogs import FormDialog, refusal
+from app.gui.pages.base import Page
 from app.gui.session import Session
 from app.gui.states import state
 from app.gui.widgets import Button, Chip, column, dropdown, label, row
@@ -21,9 +21,6 @@ from app.usecases.progress import CancelToken, Progress
 from edge_runtime.contracts.configuring import ConfigVersion
 from edge_runtime.contracts.errors import Cancelled, LinesideError
 
-if TYPE_CHECKING:
-    from app.gui.pages.boxes import BoxesPage
-
 WIDTH, HEIGHT = 760, 380
 """Of a text with room for an address of a camera, logical pixels."""
 _LINE = re.compile(r"line (\d{1,6})")
@@ -32,7 +29,7 @@ _LINE = re.compile(r"line (\d{1,6})")
 class ConfigPanel(QWidget):
     """Which version runs, and the ways to change it."""
 
-    def __init__(self, page: BoxesPage) -> None:
+    def __init__(self, page: Page) -> None:
         super().__init__()
         self._page = page
         self._box: Box | None = None

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QWidget
 
 from app.gui import formats
 from app.gui.dialogs import FormDialog
+from app.gui.pages.base import Page
 from app.gui.pages.entries import Entries, Entry, Line
 from app.gui.states import state
 from app.gui.widgets import Button, column, dropdown, label, row
@@ -18,9 +17,6 @@ from app.usecases.drills import DrillEntry, DrillProof
 from app.usecases.progress import CancelToken, Progress
 from edge_runtime.contracts.drill import USUAL_S, DrillKind
 from edge_runtime.contracts.errors import Cancelled
-
-if TYPE_CHECKING:
-    from app.gui.pages.boxes import BoxesPage
 
 SHOWN = 3
 
@@ -92,7 +88,7 @@ class HoldDrill(FormDialog):
 class DrillPanel(QWidget):
     """The last drills of a box."""
 
-    def __init__(self, page: BoxesPage) -> None:
+    def __init__(self, page: Page) -> None:
         super().__init__()
         self._page = page
         self._box: Box | None = None

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QLineEdit, QWidget
 
 from app.gui.dialogs import FormDialog
+from app.gui.pages.base import Page
 from app.gui.session import Session
 from app.gui.widgets import Button, IconLabel, label, row
 from app.store.records import Box
 from app.usecases.labels import label_box
-
-if TYPE_CHECKING:
-    from app.gui.pages.boxes import BoxesPage
-
 
 _COMMA = re.compile("[,\uff0c\u3001]")
 
@@ -24,7 +20,7 @@ _COMMA = re.compile("[,\uff0c\u3001]")
 class LabelPanel(QWidget):
     """What a box is labelled with, beside the button that changes it."""
 
-    def __init__(self, page: BoxesPage) -> None:
+    def __init__(self, page: Page) -> None:
         super().__init__()
         self._page = page
         self._box: Box | None = None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QCoreApplication, Signal
 from PySide6.QtWidgets import QWidget
@@ -11,6 +10,7 @@ from PySide6.QtWidgets import QWidget
 from app.gui import formats
 from app.gui.dialogs import Confirm, FormDialog, PathField
 from app.gui.i18n import QT_TRANSLATE_NOOP
+from app.gui.pages.base import Page
 from app.gui.pages.entries import Entries, Entry, Line
 from app.gui.session import Session
 from app.gui.states import State, state
@@ -21,9 +21,6 @@ from app.usecases.progress import CancelToken, Progress
 from app.usecases.runtime import UpdatePlan, UpdateReport
 from edge_runtime.contracts.errors import Cancelled
 from edge_runtime.contracts.status import RuntimeStatus, SlotStatus
-
-if TYPE_CHECKING:
-    from app.gui.pages.boxes import BoxesPage
 
 _RUNS = QT_TRANSLATE_NOOP("runtime", "Runs")
 _INSTALLED = QT_TRANSLATE_NOOP("runtime", "Installed on the machine")
@@ -140,7 +137,7 @@ class NewVersion(FormDialog):
 class RuntimePanel(QWidget):
     """The versions of a box's program."""
 
-    def __init__(self, page: BoxesPage) -> None:
+    def __init__(self, page: Page) -> None:
         super().__init__()
         self._page = page
         self._box: Box | None = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from msgspec import UNSET
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QLineEdit, QVBoxLayout, QWidget
 
@@ -17,9 +18,12 @@ from app.usecases.finding import Found, Looked, ScanReport, ScanRequest
 from edge_runtime.config import join_address
 from edge_runtime.contracts.errors import LinesideError
 from edge_runtime.contracts.finding import FoundBox, Reason
+from edge_runtime.contracts.text import one_line
 
 LISTEN_S = 2.0
 MOST_SHOWN = 40
+NAMES_TOLD, NAME_WIDTH = 3, 40
+"""Of those under which somebody announces one box."""
 
 
 class FoundBoxes(QWidget):
@@ -149,10 +153,16 @@ class FoundBoxes(QWidget):
             )
         elif not seen.proved:
             parts.append(self.tr("Only announced: its key does not answer there."))
+        others = [name for name in seen.announced_as if name != seen.name]
+        if others:
+            names = ", ".join(one_line(name)[:NAME_WIDTH] for name in others[:NAMES_TOLD])
+            parts.append(self.tr("Announced under other names, too: {names}.").format(names=names))
         if seen.pair:
             parts.append(self.tr("Not enrolled yet: it takes its one-time code."))
         elif seen.enrolled:
             parts.append(self.tr("Trusts another desktop. Add it here only if it belongs to this site."))
+        elif seen.enrolled is UNSET:
+            parts.append(self.tr("Not on this desktop's list. Whether it belongs to another site is not known."))
         else:
             parts.append(self.tr("Not on this desktop's list."))
         parts.extend(_whence(seen))

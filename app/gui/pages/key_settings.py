@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import time
 from functools import partial
-from typing import TYPE_CHECKING
 
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from app.gui import formats
 from app.gui.dialogs import Confirm
+from app.gui.pages.base import Page
 from app.gui.pages.key_dialogs import (
     AdmitDesktop,
     ExportRoot,
@@ -23,12 +23,9 @@ from app.gui.widgets import Button, Facts, IconLabel, clear, column, label, row
 from app.usecases import boxes, trust
 from app.usecases.trust import DesktopRow, Trust
 
-if TYPE_CHECKING:
-    from app.gui.pages.settings import SettingsPage
-
 
 class KeySettings(QWidget):
-    def __init__(self, page: SettingsPage) -> None:
+    def __init__(self, page: Page) -> None:
         super().__init__()
         self._page = page
         self.known: Trust | None = None

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING
 
 from PySide6.QtWidgets import QComboBox, QWidget
 
 from app.gui import formats
+from app.gui.pages.base import Page
 from app.gui.widgets import Button, Facts, column, dropdown, label, row
 from app.usecases.metrics import exporting, keeping, view
 from app.usecases.metrics.exporting import ExportReport
 from app.usecases.metrics.view import KindStatus, MetricsStatus
 from app.usecases.progress import CancelToken, Progress
-
-if TYPE_CHECKING:
-    from app.gui.pages.settings import SettingsPage
 
 CHOICES = (7, 30, 90, 365, 400, 1100, None)
 """Days to choose from; None: for ever."""
@@ -25,7 +22,7 @@ CHOICES = (7, 30, 90, 365, 400, 1100, None)
 class MetricsSettings(QWidget):
     """A choice is saved as soon as it is made."""
 
-    def __init__(self, page: SettingsPage) -> None:
+    def __init__(self, page: Page) -> None:
         super().__init__()
         self._page = page
         self._facts = Facts()

@@ -15,6 +15,7 @@ from app.gui import formats
 from app.gui.pages.base import Command, Page, scrolled
 from app.gui.pages.key_settings import KeySettings
 from app.gui.pages.metrics_settings import MetricsSettings
+from app.gui.pages.stick_settings import StickSettings
 from app.gui.pages.store_settings import StoreSettings
 from app.gui.pages.support_settings import SupportSettings
 from app.gui.pages.traffic_settings import TrafficSettings
@@ -49,6 +50,7 @@ class SettingsPage(Page):
         self.theme.choose(settings.theme)
         self.store = StoreSettings(self)
         self.traffic = TrafficSettings(self)
+        self.stick = StickSettings(self)
         self.metrics = MetricsSettings(self)
         self.training = TrainingSettings(self)
         self.keys = KeySettings(self)
@@ -65,6 +67,7 @@ class SettingsPage(Page):
                     row(label(self.tr("Theme")), 1, self.theme),
                 ),
                 _section(self.tr("Object store"), self.store, self.traffic),
+                _section(self.tr("USB stick"), self.stick),
                 _section(self.tr("Figures"), self.metrics),
                 _section(self.tr("Training"), self.training),
                 _section(self.tr("Desktops and keys"), self.keys),
@@ -89,6 +92,8 @@ class SettingsPage(Page):
         theme, language = self.context.settings.theme, self.context.settings.language
         offered = [
             Command(title=self.tr("Sync now"), icon="cloud-up", run=self.store.sync),
+            Command(title=self.tr("Export to a stick…"), icon="send", run=self.stick.ask_export),
+            Command(title=self.tr("Import from a stick…"), icon="collect", run=self.stick.ask_import),
             Command(title=self.tr("Write figures to the store"), icon="cloud-up", run=self.metrics.export),
             Command(title=self.tr("Admit a desktop"), icon="key", run=self.keys.ask_admit),
             Command(title=self.tr("Export the root key"), icon="key", run=self.keys.ask_export),

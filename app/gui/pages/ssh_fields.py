@@ -9,7 +9,7 @@ from PySide6.QtCore import QObject
 from PySide6.QtWidgets import QLineEdit, QWidget
 
 from app.fleet.ssh.address import SCHEME, SshTarget, is_target, read_fingerprint, read_target
-from app.fleet.ssh.session import Secret, SignIn
+from app.fleet.ssh.sign_in import Secret, SignIn
 from app.gui.dialogs import FormDialog, PathField
 from app.gui.session import Session
 from app.gui.widgets import Segments, column, row

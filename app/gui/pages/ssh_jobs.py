@@ -10,7 +10,7 @@ from PySide6.QtCore import QCoreApplication, Signal
 from PySide6.QtWidgets import QWidget
 
 from app.fleet.ssh.address import SshTarget
-from app.fleet.ssh.session import SignIn
+from app.fleet.ssh.sign_in import SignIn
 from app.gui.dialogs import FormDialog, PathField, refusal
 from app.gui.i18n import QT_TRANSLATE_NOOP
 from app.gui.pages.ssh_fields import SshFields

@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QLineEdit, QVBoxLayout, QWidget
 
 from app.gui import formats
 from app.gui.dialogs import refusal
+from app.gui.pages.base import Page
 from app.gui.sync_words import sync_state
 from app.gui.widgets import Button, Chip, Facts, IconLabel, clear, column, label, row
 from app.store.records import Movement, SyncStatus, Waiting
@@ -18,12 +19,11 @@ from app.usecases.progress import CancelToken, Progress
 from edge_runtime.contracts.errors import LinesideError, StoreUnreachable
 
 if TYPE_CHECKING:
-    from app.gui.pages.settings import SettingsPage
     from cloud_sync.objects import Credentials, StoreReport
 
 
 class StoreSettings(QWidget):
-    def __init__(self, page: SettingsPage) -> None:
+    def __init__(self, page: Page) -> None:
         super().__init__()
         self._page = page
         settings = page.context.settings

@@ -4,23 +4,20 @@ from __future__ import annotations
 
 import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from PySide6.QtWidgets import QCheckBox, QWidget
 
 from app.gui.dialogs import FormDialog, PathField
+from app.gui.pages.base import Page
 from app.gui.widgets import Button, column, label, row
 from app.usecases.progress import CancelToken, Progress
 from app.usecases.support import SupportBundle, write_bundle
-
-if TYPE_CHECKING:
-    from app.gui.pages.settings import SettingsPage
 
 
 class MakeBundle(FormDialog):
     """Where it is to lie, and whether names are in it."""
 
-    def __init__(self, page: SettingsPage, parent: QWidget) -> None:
+    def __init__(self, page: Page, parent: SupportSettings) -> None:
         super().__init__(
             self.tr("Make a support bundle"),
             self.tr(
@@ -30,7 +27,7 @@ class MakeBundle(FormDialog):
             self.tr("Make it"),
             parent,
         )
-        self._page = page
+        self._page, self._support = page, parent
         caption = self.tr("File")
         self.file = PathField(caption, new=True)
         today = datetime.datetime.now().astimezone().strftime("%Y-%m-%d-%H%M")
@@ -41,7 +38,7 @@ class MakeBundle(FormDialog):
         self.setMinimumWidth(620)
 
     def submit(self) -> None:
-        context, support = self._page.context, self._page.support
+        context, support = self._page.context, self._support
         path, hide = self.file.path, self.hide_names.isChecked()
         crash = self._page.session.tasks.last_error
         if not path:
@@ -62,7 +59,7 @@ class MakeBundle(FormDialog):
 class SupportSettings(QWidget):
     """A button, and where the last one lies."""
 
-    def __init__(self, page: SettingsPage) -> None:
+    def __init__(self, page: Page) -> None:
         super().__init__()
         self._page = page
         self.make = Button(self.tr("Make a support bundle…"), "shield", clicked=self.ask)

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 from PySide6.QtWidgets import QCheckBox, QComboBox, QWidget
 
 from app.gui import formats
+from app.gui.pages.base import Page
 from app.gui.widgets import column, dropdown, label, row
 from app.settings import Traffic
 from app.usecases.traffic import change_traffic
-
-if TYPE_CHECKING:
-    from app.gui.pages.settings import SettingsPage
 
 T = TypeVar("T")
 
@@ -24,7 +22,7 @@ HOURS = (None, "18:00-06:00", "20:00-06:00", "22:00-06:00", "12:00-13:00")
 class TrafficSettings(QWidget):
     """A choice is saved as soon as it is made, and counts for what is on its way."""
 
-    def __init__(self, page: SettingsPage) -> None:
+    def __init__(self, page: Page) -> None:
         super().__init__()
         self._page = page
         self.rate = dropdown(self.tr("Files, at most"))

@@ -5,21 +5,18 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from PySide6.QtWidgets import QWidget
 
 from app.gui.dialogs import PathField
+from app.gui.pages.base import Page
 from app.gui.widgets import column, label
-
-if TYPE_CHECKING:
-    from app.gui.pages.settings import SettingsPage
 
 
 class TrainingSettings(QWidget):
     """Saved as soon as the field is left, where it names a program."""
 
-    def __init__(self, page: SettingsPage) -> None:
+    def __init__(self, page: Page) -> None:
         super().__init__()
         self._page = page
         caption = self.tr("Python for training")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 from PySide6.QtCore import QUrl, Signal
 from PySide6.QtGui import QDesktopServices
@@ -13,7 +13,7 @@ from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from app.gui import formats
 from app.gui.i18n import resolve
-from app.gui.pages.base import scrolled
+from app.gui.pages.base import Page, scrolled
 from app.gui.pages.entries import Entries, Entry, Line
 from app.gui.pages.visit_dialogs import (
     BeginDialog,
@@ -38,9 +38,6 @@ from app.usecases.visits.verification import Proof
 from app.usecases.visits.view import report_view
 from app.usecases.visits.words import Language, need_words
 
-if TYPE_CHECKING:
-    from app.gui.pages.boxes import BoxesPage
-
 T = TypeVar("T")
 SHOWN_VISITS = 20
 
@@ -50,7 +47,7 @@ class VisitView(QWidget):
 
     left = Signal()
 
-    def __init__(self, page: BoxesPage) -> None:
+    def __init__(self, page: Page) -> None:
         super().__init__()
         self._page = page
         self._boxes: list[Box] = []

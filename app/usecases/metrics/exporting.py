@@ -8,8 +8,8 @@ key once.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -19,6 +19,7 @@ from app.store.journal import note_of
 from app.store.metric_rollups import Rolled
 from app.store.metric_rows import AT, Arrival, Exported
 from app.store.writer import Writer
+from app.usecases import turns
 from app.usecases.boxes import now_ms
 from app.usecases.progress import CancelToken, Progress, ProgressEvent, silent
 from cloud_sync.metrics import parquet
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
 
 EVERY_MS = 15 * 60_000
 """How long rows wait for others, so that a bucket is not filled with files of a minute."""
-WAIT_S = 1.0
 MOST_BYTES = 32 * 2**20
 """Of rows that are held in memory before they are written."""
 MOST_FILE_BYTES = 64 * 2**20
@@ -84,23 +84,9 @@ def export(
         return work.report
 
 
-@contextmanager
-def alone(ctx: Context, cancel: CancelToken) -> Iterator[None]:
+def alone(ctx: Context, cancel: CancelToken) -> AbstractContextManager[None]:
     """One at a time of all windows and commands of this desktop."""
-    from filelock import FileLock, Timeout
-
-    lock = FileLock(ctx.places.home / "metrics.lock")
-    while True:
-        cancel.check()
-        try:
-            lock.acquire(timeout=WAIT_S)
-            break
-        except Timeout:
-            continue
-    try:
-        yield
-    finally:
-        lock.release()
+    return turns.alone(ctx.places.home / "metrics.lock", cancel.check)
 
 
 def roll_up(ctx: Context, *, cancel: CancelToken) -> int:

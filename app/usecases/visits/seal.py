@@ -11,7 +11,7 @@ from cryptography.x509 import load_pem_x509_certificate
 from edge_runtime.contracts.errors import InputInvalid
 from edge_runtime.identity import Identity, fingerprint_of
 
-What = Literal["visit entry", "visit pack", "visit report"]
+What = Literal["visit entry", "visit pack", "visit report", "stick"]
 """A signature over one of these is worth nothing for another."""
 
 

@@ -12,6 +12,8 @@ from app.store import activity
 from app.store.activity import OwnChain
 from app.store.database import Database
 from app.store.writer import Writer
+from edge_runtime.contracts import wire
+from edge_runtime.contracts.errors import DatabaseDamaged
 
 COPIED = "at_ms, who, what, subject, message, digest, facts"
 
@@ -62,11 +64,36 @@ def test_an_empty_chain_is_intact(db: Database) -> None:
         (f"INSERT INTO activity SELECT 6, {COPIED} FROM activity WHERE seq = 5", 6),
         (f"INSERT INTO activity SELECT -1, {COPIED} FROM activity WHERE seq = 5", 1),
         ("UPDATE activity SET facts = '{}' WHERE seq = 4", 4),
+        *(
+            (f"UPDATE activity SET {column} = CAST(X'ED' AS TEXT) WHERE seq = 2", 2)
+            for column in ("who", "what", "subject", "message", "facts", "digest")
+        ),
     ],
 )
 def test_every_change_is_found(chained: Database, sql: str, entry: int) -> None:
     tamper(chained, sql)
-    assert activity.read_chain(chained).broken == entry
+    own = activity.read_chain(chained)
+    assert own.broken == entry
+    assert not any("\udced" in subject for subject in own.enrolled), "it can be printed"
+    for shown in activity.page_activity(chained).rows:
+        wire.encode(shown)
+
+
+def test_bytes_do_not_pass_for_the_text_that_is_shown_for_them(chained: Database) -> None:
+    chained.write(lambda writer: writer.activity("box.enrolled", "box-5", "said \\xed"))
+    assert activity.read_chain(chained).broken is None
+    tamper(chained, "UPDATE activity SET message = CAST(X'7361696420ED' AS TEXT) WHERE seq = 6")
+    assert activity.page_activity(chained).rows[0].message == "said \\xed"
+    assert activity.read_chain(chained).broken == 6
+
+
+def test_damage_that_is_no_chains_is_told_plainly(chained: Database) -> None:
+    tamper(chained, "UPDATE activity SET message = CAST(X'ED' AS TEXT) WHERE seq = 2")
+    with pytest.raises(DatabaseDamaged, match="Could not decode"):
+        chained.read("SELECT message FROM activity")
+    tamper(chained, "ALTER TABLE activity RENAME TO elsewhere")
+    with pytest.raises(DatabaseDamaged, match="no such table"):
+        activity.read_chain(chained)
 
 
 def test_the_chain_goes_on_after_its_end_was_cut_off_and_still_shows_it(chained: Database) -> None:

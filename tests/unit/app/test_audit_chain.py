@@ -256,6 +256,43 @@ def test_collected_chains_are_verified_and_the_box_and_entry_are_named(ctx: Cont
     assert (one.name, one.report.broken.entry, one.report.broken.kind) == ("line-2", 3, "changed")
 
 
+@pytest.mark.parametrize("column", ["boot", "kind", "who", "message", "previous", "chain"])
+def test_an_entry_whose_text_is_none_is_named_and_the_rest_is_judged(ctx: Context, line: Box, column: str) -> None:
+    rows, other = of(line, chain_of(8)), replace(line, box=digest("other"), name="line-3")
+    boxes.put_box(ctx.database, other)
+    spool.collect(ctx.database, "audits", rows, 8, line.box, chain=head(rows))
+    spool.collect(ctx.database, "audits", of(other, chain_of(4)), 4, other.box, chain=head(chain_of(4)))
+    tamper(ctx, f"UPDATE audits SET {column} = CAST(X'ED' AS TEXT) WHERE entry = 3 AND box = '{line.box}'")
+    verdict = activity.verify_activity(ctx)
+    wire.encode(verdict)
+    assert [
+        (one.name, one.report.broken and (one.report.broken.entry, one.report.broken.kind)) for one in verdict.boxes
+    ] == [
+        ("line-2", (3, "changed")),
+        ("line-3", None),
+    ]
+
+
+def test_bytes_in_a_row_without_a_seal_do_not_pass_for_the_text_that_is_shown_for_them(ctx: Context, line: Box) -> None:
+    row = replace(of(line, chain_of(1))[0], entry=0, previous="", chain="", message="said \\xed")
+    spool.collect(ctx.database, "audits", [row], 1, line.box)
+    assert activity.verify_activity(ctx).intact
+    tamper(ctx, "UPDATE audits SET message = CAST(X'7361696420ED' AS TEXT)")
+    assert not activity.verify_activity(ctx).intact
+
+
+@pytest.mark.parametrize("table", ["audits", "audit_chains"])
+def test_a_table_that_is_gone_is_told_as_what_was_in_it(ctx: Context, line: Box, table: str) -> None:
+    rows = of(line, chain_of(3))
+    spool.collect(ctx.database, "audits", rows, 3, line.box, chain=head(rows))
+    tamper(ctx, f"ALTER TABLE {table} RENAME TO elsewhere")
+    verdict = activity.verify_activity(ctx)
+    assert verdict.problem is None, "this desktop's own chain is judged as ever"
+    (one,) = verdict.boxes
+    assert one.report.broken is not None
+    assert one.report.broken.kind == ("removed" if table == "audits" else "told")
+
+
 @pytest.mark.parametrize(
     "sql", ["DELETE FROM audits WHERE entry = 8", "DELETE FROM audits", "DELETE FROM audits WHERE entry < 3"]
 )

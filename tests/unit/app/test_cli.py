@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import io
 import json
 import os
 import signal
@@ -14,11 +15,12 @@ from typing import Any
 import pytest
 
 from app.__main__ import main
-from app.cli import text
+from app.cli import clocks, text
 from app.context import open_context
 from app.store import boxes
 from app.store.records import Box
-from edge_runtime.contracts.errors import BoxRefusesDesktop, BoxUnreachable, BoxWrongKey
+from app.usecases.clocks import ClockReading
+from edge_runtime.contracts.errors import BoxRefusesDesktop, BoxUnreachable, BoxWrongKey, Cancelled
 from tests.unit.app.rows import write_images
 from tests.waiting import wait_until
 
@@ -234,6 +236,43 @@ def test_a_box_is_shown_without_its_control_characters(shell: Shell, box: Box) -
         assert words in shell.run("boxes", "list")[0]
     assert shell.json("boxes", "show", box.box[:12])["box"]["name"] == "line\x1b[31m 2"
     assert shell.json("boxes", "forget", box.box[:12]) == {"forgotten": box.box}
+
+
+def test_the_clock_of_a_box_that_does_not_answer_is_told_of_and_not_asked_about(shell: Shell, box: Box) -> None:
+    with open_context(shell.home) as ctx:
+        boxes.put_box(ctx.database, box)
+    person, terminal = os.openpty()
+    try:
+        os.write(person, b"n\n")
+        done = subprocess.run(
+            [sys.executable, "-m", "app", "boxes", "clock", "line-2", "--set"],
+            env=shell.environment,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            stdin=terminal,
+        )
+    finally:
+        os.close(person)
+        os.close(terminal)
+    assert done.returncode == 1
+    assert "not reachable" in done.stdout
+    assert done.stderr == ""
+
+
+def test_the_question_about_a_clock_names_the_box_and_how_far_it_is_off(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    monkeypatch.setattr(sys, "stdin", Terminal("n\n"))
+    wrong = ClockReading(box="a" * 64, name="line\x1b-2", skew_ms=-90_000.0, error_ms=1.0, matters=True)
+    with pytest.raises(Cancelled):
+        clocks.ask([wrong], suspect=False)
+    asked = capsys.readouterr().err
+    assert asked.startswith("line -2 is 90.0 s behind.\nSet line -2 to this desktop's time? [y/N]")
 
 
 def test_sync_says_what_waits(shell: Shell, tmp_path: Path) -> None:

@@ -67,12 +67,12 @@ def test_readers_see_the_last_commit_while_a_write_is_under_way(db: Database) ->
     def slow(writer: Writer) -> None:
         add_line(writer, 2, "not yet")
         written.set()
-        assert go_on.wait(30)
+        assert go_on.wait(60)
 
     thread = threading.Thread(target=db.write, args=(slow,))
     thread.start()
     try:
-        assert written.wait(30)
+        assert written.wait(60)
         assert burst_log(db) == ["committed"]
     finally:
         go_on.set()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -10,19 +11,19 @@ from typing import Any
 import pytest
 
 from app.__main__ import main
-from app.context import Context
+from app.context import Context, open_context
 from app.usecases import activity, joining, sites, trust
 from cloud_sync.release.handover import JoinRequest
 from cloud_sync.release.root_key import next_file
-from edge_runtime.contracts.errors import AlreadyExists, KeyFileUnwritable, LinesideError
+from edge_runtime.contracts.errors import AlreadyExists, InputInvalid, KeyFileUnwritable, LinesideError
 
 PASSPHRASE = "correct horse"
 Where = Callable[[Path], Path]
 
 
 @pytest.fixture
-def office(tmp_path: Path) -> Iterator[Context]:
-    with sites.create_site(tmp_path / "office", "Plant", PASSPHRASE) as ctx:
+def office(first_desktop: Path, tmp_path: Path) -> Iterator[Context]:
+    with open_context(Path(shutil.copytree(first_desktop, tmp_path / "office"))) as ctx:
         yield ctx
 
 
@@ -73,6 +74,16 @@ def test_where_the_request_or_the_export_cannot_be_written_it_is_said(
         joining.request_join(tmp_path / "third", file)
     with pytest.raises(KeyFileUnwritable):
         trust.export_root(office, file, root_key=office.places.root_key, passphrase=PASSPHRASE)
+
+
+@pytest.mark.parametrize("name", ["x" * 300, "lap\x1b[31mtop", "two\nlines", " "])
+def test_a_name_that_no_desktop_may_have_leaves_nothing_behind(office: Context, tmp_path: Path, name: str) -> None:
+    safe = trust.export_root(office, tmp_path / "safe", root_key=office.places.root_key, passphrase=PASSPHRASE)
+    with pytest.raises(InputInvalid, match="printable"):
+        joining.recover(tmp_path / "new", safe, passphrase=PASSPHRASE, name=name)
+    with pytest.raises(InputInvalid, match="printable"):
+        joining.request_join(tmp_path / "new", tmp_path / "r", name=name)
+    assert not (tmp_path / "new").exists()
 
 
 def test_a_home_that_cannot_be_made_is_told(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ from cryptography.x509.oid import NameOID
 from app.__main__ import main
 from app.cli import text
 from app.context import Context
-from app.fleet.client import BoxClient
+from app.fleet.client import MAX_STATUS_BYTES, BoxClient
 from app.store import sightings
 from app.store.records import Heard
 from app.usecases import activity, boxes, clocks, clones, finding
@@ -42,10 +42,10 @@ from edge_runtime.contracts.errors import (
     LinesideError,
     PassphraseWrong,
 )
-from edge_runtime.contracts.status import BoxStatus
+from edge_runtime.contracts.status import MAX_PIPELINES, BoxStatus
 from edge_runtime.contracts.told import OF_A_BOX, told_by_box
 from edge_runtime.identity import create_identity
-from tests.fakes.lying_box import lying_box
+from tests.fakes.lying_box import Answers, lying_box
 
 
 def now_ms() -> int:
@@ -80,6 +80,42 @@ def test_a_clock_that_does_not_stay_set_is_an_error_and_is_entered_as_it_was(ctx
     told = [(entry.what, entry.message) for entry in activity.page_activity(ctx).rows if "clock" in entry.what]
     assert [what for what, _message in told] == ["box.clock-not-kept", "box.clock-begun"]
     assert told[0][1].startswith("Tried to set the clock of stuck: it was -")
+
+
+def line(**changes: Any) -> dict[str, Any]:
+    return {"name": "camera", "source": "folder:/f", "state": "running", **changes}
+
+
+@pytest.mark.parametrize(
+    "far_too_much",
+    [
+        {"pipelines": [line()] * (MAX_PIPELINES + 1)},
+        {"pipelines": [line(last_error="x" * 20_000)]},
+        {"pipelines": [line(stages_ms={str(number): 1.0 for number in range(100)})]},
+        {"slots": [{"slot": "a", "state": "EMPTY"}] * 17},
+        {"floors": {str(number): 1 for number in range(10_001)}},
+        {"inference": {str(number): "x" for number in range(17)}},
+        {"nobody knows": "x" * MAX_STATUS_BYTES},
+    ],
+)
+def test_a_status_that_is_far_too_large_is_refused(ctx: Context, tmp_path: Path, far_too_much: dict[str, Any]) -> None:
+    told: dict[str, Any] = {}
+    answers: Answers = {"/v1/status": lambda: {**status(now_ms()), "box": box.box, **told}, "/v1/clock": dict}
+    with lying_box(ctx, tmp_path, "liar", answers) as box:
+        (liar,) = boxes.refresh(ctx)
+        assert (liar.problem, liar.status is None) == (None, False)
+        told.update(far_too_much)
+        (liar,) = boxes.refresh(ctx)
+    assert liar.problem is not None
+
+
+def test_the_most_that_a_box_may_say_is_taken() -> None:
+    lines = [line(name=f"camera-{number}", last_error="x" * 500) for number in range(MAX_PIPELINES)]
+    body = wire.encode(
+        {**status(now_ms()), "pipelines": lines, "refused": {f"{n:064x}": "x" * 500 for n in range(256)}}
+    )
+    assert len(body) < MAX_STATUS_BYTES / 4
+    assert len(wire.decode(body, BoxStatus).pipelines) == MAX_PIPELINES
 
 
 def cut_off() -> dict[str, Any]:
@@ -335,7 +371,7 @@ def stranger(folder: Path, name: str) -> Iterator[int]:
             yield server.getsockname()[1]
         finally:
             server.shutdown(socket.SHUT_RDWR)
-            thread.join(10)
+            thread.join(60)
 
 
 @pytest.mark.filterwarnings("ignore:Attribute's length")

@@ -192,10 +192,10 @@ def test_insisting_waits_for_the_store_and_ends_when_asked() -> None:
 
     thread = threading.Thread(target=insist)
     thread.start()
-    assert tried.wait(10)
+    assert tried.wait(60)
     stop.ask("deadline")
     stop.ask("asked")
-    thread.join(10)
+    thread.join(60)
     assert [str(stopped) for stopped in caught] == ["deadline"]
     assert stop.insist(lambda: 5) == 5
 

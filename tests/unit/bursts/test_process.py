@@ -104,7 +104,7 @@ def test_who_heeds_the_deadline_ends_by_itself() -> None:
         "import threading; heard = threading.Event()\n"
         "from cloud_sync.bursts.deadline import DeadlineTimer\n"
         "timer = DeadlineTimer(0, on_deadline=heard.set, on_overrun=lambda: None)\n"
-        "assert heard.wait(10); timer.disarm(); print(timer.left_s() < 0)"
+        "assert heard.wait(60); timer.disarm(); print(timer.left_s() < 0)"
     )
     ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False)
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, "True\n", "")

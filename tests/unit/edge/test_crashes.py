@@ -6,13 +6,24 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from edge_runtime.contracts import wire
-from edge_runtime.service.crashes import FORGIVEN_S, HUNG, NOTE_BYTES, TRACE_BYTES, Crash, CrashWatch, Life, begin_life
+from edge_runtime.service.crash_trace import TRACE_BYTES, Trace, last_trace, read_trace
+from edge_runtime.service.crashes import (
+    FORGIVEN_S,
+    HUNG,
+    NOTE_BYTES,
+    STARTS_ANEW,
+    Crash,
+    CrashWatch,
+    Life,
+    begin_life,
+)
 
 ONE, TWO = "1" * 64, "2" * 64
 BOOT = "b" * 64
@@ -34,7 +45,7 @@ else:
 
 def begin(
     last: Life,
-    trace: str | None = None,
+    trace: str | Trace | None = None,
     *,
     boot: str = BOOT,
     kills: int | None = 3,
@@ -44,7 +55,7 @@ def begin(
 ) -> tuple[Life, Crash | None]:
     return begin_life(
         last,
-        trace=trace,
+        trace=Trace(trace) if isinstance(trace, str) else trace,
         kernel_boot=boot,
         oom_kills=kills,
         excused=excused,
@@ -53,8 +64,117 @@ def begin(
     )
 
 
-def began(last: Life, trace: str | None = None, *, boot: str = BOOT, kills: int | None = 3) -> Crash | None:
+def began(last: Life, trace: str | Trace | None = None, *, boot: str = BOOT, kills: int | None = 3) -> Crash | None:
     return begin(last, trace, boot=boot, kills=kills)[1]
+
+
+BY_REQUEST = Trace("Aborted", by_request=True)
+
+
+def test_a_crash_in_a_request_counts_for_nothing_and_bars_the_model_to_programs() -> None:
+    life, crash = begin(LAST, BY_REQUEST)
+    assert crash == Crash(ONE, "Aborted", 1, "request")
+    assert life == replace(LAST, configuration=1, since={ONE: 1}, barred=ONE)
+    # Whatever else was on trial: it is this request all the same.
+    assert begin(LAST, BY_REQUEST, excused=True) == (life, crash)
+    # And after a kill, and a crash that was the model's own, it stays so.
+    assert begin(life, kills=3)[0].barred == ONE
+    assert begin(life, "Bus error")[0].barred == ONE
+    assert begin(life, configuration=2)[0].barred == ""
+    assert begin(life, program="3" * 64)[0].barred == ""
+    assert begin(replace(LAST, bundle=None), BY_REQUEST)[1] is None
+    assert begin(replace(LAST, running=False), BY_REQUEST)[1] is None, "it had been told to stop"
+
+
+def test_another_model_or_configuration_is_not_barred(tmp_path: Path) -> None:
+    def barred() -> CrashWatch:
+        note = wire.encode(replace(LAST, barred=ONE, configuration=1)).ljust(NOTE_BYTES)
+        (tmp_path / "life.note").write_bytes(note)
+        watch = CrashWatch(tmp_path, kernel_boot=BOOT)
+        watch.begin(excused=False, configuration=1, program="")
+        assert watch.is_barred(ONE)
+        assert not watch.is_barred(TWO)
+        return watch
+
+    changes: tuple[Callable[[CrashWatch], None], ...] = (
+        lambda watch: watch.on_line(TWO, True),
+        lambda watch: watch.configured(2),
+    )
+    for change in changes:
+        watch = barred()
+        watch.on_line(ONE, False)
+        watch.configured(1)
+        assert watch.is_barred(ONE)
+        change(watch)
+        assert not watch.is_barred(ONE)
+        watch.close()
+
+
+IN_A_REQUEST = b"""\
+  File "/lib/onnxruntime/capi/onnxruntime_inference_collection.py", line 287 in run
+  File "/lib/edge_runtime/serving/model.py", line 205 in _run
+  File "/lib/edge_runtime/serving/model.py", line 160 in infer
+"""
+WARMED_UP = IN_A_REQUEST + b'  File "/lib/edge_runtime/serving/model.py", line 250 in _measure\n'
+ON_A_LINE = b"""\
+  File "/lib/onnxruntime/capi/onnxruntime_inference_collection.py", line 287 in run
+  File "/lib/edge_runtime/inference/engine.py", line 57 in run
+"""
+AT_REST = b'  File "/lib/edge_runtime/serving/pool.py", line 126 in _run\n'
+
+
+@pytest.mark.parametrize(
+    ("crashed", "others", "by_request"),
+    [
+        (IN_A_REQUEST, [ON_A_LINE], True),
+        (ON_A_LINE, [IN_A_REQUEST], False),
+        (WARMED_UP, [], False),
+        (None, [IN_A_REQUEST, AT_REST], True),
+        (None, [IN_A_REQUEST, ON_A_LINE], False),
+        (None, [AT_REST], False),
+    ],
+    ids=["request", "line", "warm-up", "own thread", "own thread, both", "own thread, nobody"],
+)
+def test_who_was_in_the_runtime(crashed: bytes | None, others: list[bytes], by_request: bool) -> None:
+    """A thread of the runtime's own is not in the trace: then it was whoever was in there."""
+    stacks = [b"Thread 0x00007f11 (most recent call first):\n" + stack for stack in others]
+    if crashed is not None:
+        stacks.append(b"Current thread 0x00007f12 (most recent call first):\n" + crashed)
+    body = b"Fatal Python error: Aborted\n\n" + b"\n".join(stacks)
+    assert read_trace(body.ljust(TRACE_BYTES, b"\0")) == Trace("Aborted", by_request)
+
+
+DIES = """
+import sys, threading
+from pathlib import Path
+import numpy as np
+from edge_runtime.inference.session import Tuning, open_session
+from edge_runtime.service.crashes import CrashWatch
+from edge_runtime.serving.messages import InferRequest
+from edge_runtime.serving.model import ServedModel
+from tests.unit.serving.onnx_models import recurrent
+session = open_session(recurrent("LSTM"), Tuning(threads=int(sys.argv[3])))
+model = ServedModel("step", "1", session)
+CrashWatch(Path(sys.argv[1]), kernel_boot="").begin(excused=False, configuration=1, program="")
+empty = np.zeros((2, 0, 3), np.float32)
+asks = {
+    "request": lambda: model.infer(InferRequest({"x": empty})),
+    "line": lambda: session.run(None, {"x": empty}),
+}
+thread = threading.Thread(target=asks[sys.argv[2]])
+thread.start()
+thread.join()
+"""
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("who", ["request", "line"])
+def test_a_real_crash_says_whose_it_was(tmp_path: Path, who: str, threads: int) -> None:
+    process = subprocess.run(
+        [sys.executable, "-c", DIES, str(tmp_path), who, str(threads)], capture_output=True, timeout=120, check=False
+    )
+    assert process.returncode == -signal.SIGABRT, process.stderr
+    assert last_trace(tmp_path) == Trace("Aborted", by_request=who == "request")
 
 
 def test_a_crash_counts_for_what_was_on_the_line() -> None:
@@ -214,3 +334,37 @@ def test_what_went_well_for_a_day_is_forgiven_also_over_several_lives(tmp_path: 
         return wire.decode((tmp_path / "life.note").read_bytes()[:NOTE_BYTES].rstrip(), Life).crashes
 
     assert [life(FORGIVEN_S / 2), life(FORGIVEN_S / 2 - 1), life(2)] == [2, 2, 0]
+
+
+def test_for_frames_that_are_never_decoded_the_box_starts_anew_a_few_times_and_no_model_is_to_blame(
+    tmp_path: Path,
+) -> None:
+    now = [0.0]
+
+    def life() -> CrashWatch:
+        watch = CrashWatch(tmp_path, kernel_boot=BOOT, now_s=lambda: now[0])
+        assert watch.begin(excused=False, configuration=1, program="") is None
+        watch.on_line(ONE, False)
+        return watch
+
+    for rounds in range(2):
+        for _ in range(STARTS_ANEW):
+            watch = life()
+            now[0] += 100.0
+            assert watch.starts_anew(), rounds
+            watch.close()
+        watch = life()
+        assert not watch.starts_anew()
+        now[0] += FORGIVEN_S - 1
+        watch.tick()
+        assert not watch.starts_anew()
+        now[0] += 1
+        watch.tick()
+        watch.close()
+
+
+def test_what_cannot_be_noted_is_not_done(tmp_path: Path) -> None:
+    watch = CrashWatch(tmp_path / "nowhere", kernel_boot=BOOT)
+    assert watch.begin(excused=False, configuration=1, program="") is None
+    assert not watch.starts_anew()
+    watch.close()

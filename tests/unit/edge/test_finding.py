@@ -15,18 +15,19 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import UNSET
 
 from edge_runtime.contracts.errors import InputInvalid
 from edge_runtime.contracts.finding import FoundBox
 from edge_runtime.contracts.status import Announcement
-from edge_runtime.finding.claims import MAX_AT_ONE_ADDRESS, MAX_CLAIMS, MAX_OF_ONE_BOX, Claim, Claims
+from edge_runtime.finding.claims import MAX_AT_ONE_ADDRESS, MAX_CLAIMS, MAX_OF_ONE_BOX, MAX_WORDS, Claim, Claims
 from edge_runtime.finding.interfaces import Interface, list_interfaces, neighbours_of
 from edge_runtime.finding.listen import Heard
 from edge_runtime.finding.probe import Outcome, Probed, addresses_of, probe
 from edge_runtime.finding.reasons import Expected, reasons_of
 from edge_runtime.finding.reception import dropped, make_room
 from edge_runtime.finding.schedule import Place
-from edge_runtime.finding.search import Evidence, gather
+from edge_runtime.finding.search import Evidence, Gathered, gather
 from edge_runtime.finding.sweep import MOST_SWEPT, Sweep, plan_sweep
 from edge_runtime.identity import Presented, create_identity, server_context
 
@@ -40,18 +41,24 @@ def text(box: str = A, name: str = "line-1", **more: str) -> dict[str, str]:
     return {"box": box, "name": name, **more}
 
 
-def claim(box: str, host: str, port: int = 7443, enrolled: bool = False) -> Claim:
-    announced = Announcement(box=box, name=f"box {box[:1]}", host=host, port=port, enrolled=enrolled)
+def claim(box: str, host: str, name: str = "", *, enrolled: bool = False, pair: int = 0) -> Claim:
+    announced = Announcement(box=box, name=name or f"box {box[:1]}", host=host, port=7443, enrolled=enrolled, pair=pair)
     return Claim(announced, (host,))
 
 
 def answer(host: str, outcome: Outcome = "box", box: str = A, port: int = 7443) -> Probed:
-    presented = Presented(box, f"key {box[:1]}", "pem") if outcome == "box" else None
+    presented = Presented(box, f"box {box[:1]}", "pem") if outcome == "box" else None
     return Probed(host=host, port=port, outcome=outcome, presented=presented)
 
 
+def weighed(claims: list[Claim], answers: list[Probed], spare: tuple[Claim, ...] = ()) -> Gathered:
+    return gather(claims, {(one.host, one.port): one for one in answers}, (LAN, VPN, LOOPBACK), spare)
+
+
 def told(claims: list[Claim], answers: list[Probed]) -> tuple[tuple[FoundBox, ...], int]:
-    return gather(claims, {(one.host, one.port): one for one in answers}, (LAN, VPN, LOOPBACK))
+    gathered = weighed(claims, answers)
+    assert gathered.doors == {}, "of nobody two different things are said"
+    return gathered.found, gathered.false_claims
 
 
 # What is kept of announcements
@@ -89,12 +96,29 @@ def test_one_machine_can_pretend_to_be_few_boxes_and_one_box_to_be_at_few_places
     assert len(claims.all()) == MAX_OF_ONE_BOX
 
 
-def test_the_last_word_of_a_box_at_its_place_stands() -> None:
+def test_who_else_speaks_for_a_box_does_not_silence_it() -> None:
     claims = Claims()
     claims.add(text(pair="7444"), ["10.0.0.9"], 7443)
-    claims.add(text(name="renamed", enrolled="1", pair="70000"), ["10.0.0.9"], 7443)
-    (only,) = claims.all()
-    assert (only.announcement.name, only.announcement.enrolled, only.announcement.pair) == ("renamed", True, 0)
+    claims.add(text(name="other", enrolled="1", pair="70000"), ["10.0.0.9"], 7443)
+    claims.add(text(pair="7444"), ["10.0.0.9"], 7443)
+    said = [(one.announcement.name, one.announcement.enrolled, one.announcement.pair) for one in claims.all()]
+    assert said == [("line-1", False, 7444), ("other", True, 0)]
+    for number in range(100):
+        claims.add(text(name=f"other {number}"), ["10.0.0.9"], 7443)
+    assert len(claims.all()) == MAX_WORDS
+
+
+def test_a_crowd_at_the_address_of_a_box_leaves_its_own_word_aside_and_does_not_lose_it() -> None:
+    claims = Claims()
+    for number in range(MAX_AT_ONE_ADDRESS):
+        claims.add(text(f"{number:064x}"), ["10.0.0.9"], 7443)
+    for _ in range(2):
+        claims.add(text(A, "box a", pair="7555"), ["10.0.0.9"], 7443)
+    assert (len(claims.all()), claims.left_out) == (MAX_AT_ONE_ADDRESS, 1)
+    gathered = weighed(claims.all(), [answer("10.0.0.9")], tuple(claims.spare()))
+    assert [(one.box, one.announced, one.pair) for one in gathered.found] == [(A, True, 7555)]
+    silent = weighed(claims.all(), [answer("10.0.0.9", "silent")], tuple(claims.spare()))
+    assert A not in [one.box for one in silent.found]
 
 
 # Whose word counts
@@ -104,7 +128,7 @@ def test_a_key_that_answers_is_a_box_whether_announced_or_not() -> None:
     found, false_claims = told([claim(A, "10.0.0.2", enrolled=True)], [answer("10.0.0.2"), answer("10.0.0.3", box=B)])
     assert [(one.box, one.name, one.announced, one.proved, one.enrolled) for one in found] == [
         (A, "box a", True, True, True),
-        (B, "key b", False, True, False),
+        (B, "box b", False, True, UNSET),
     ]
     assert found[0].interfaces == ("lan",)
     assert false_claims == 0
@@ -128,6 +152,26 @@ def test_what_nothing_bears_out_stands_last_as_unproved() -> None:
         (A, True, ("[fe80::1%3]:7443",)),
         (B, False, ("10.0.0.2:7443",)),
     ]
+
+
+def test_the_key_says_what_a_box_is_called_and_other_names_are_told() -> None:
+    forged = claim(A, "10.0.0.2", "EVIL", enrolled=True, pair=9)
+    for claims in ([claim(A, "10.0.0.2", pair=7555), forged], [forged, claim(A, "10.0.0.2", pair=7555)], [forged]):
+        gathered = weighed(claims, [answer("10.0.0.2")])
+        (one,) = gathered.found
+        assert (one.name, one.pair) == ("box a", 0)
+        assert "EVIL" in one.announced_as
+        assert one.enrolled is (True if claims == [forged] else UNSET)
+        # Its own port before what others say.
+        ports = [7444, 9] if claims == [forged] else [7555, 7444, 9]
+        assert gathered.doors == {A: tuple(("10.0.0.2", port) for port in ports)}
+
+
+def test_a_name_that_its_certificate_had_to_cut_is_shown_whole() -> None:
+    long = "w" * 100
+    cut = Probed(host="10.0.0.2", port=7443, outcome="box", presented=Presented(A, long[:64], "pem"))
+    gathered = weighed([claim(A, "10.0.0.2", long)], [cut])
+    assert ([one.name for one in gathered.found], gathered.doors) == ([long], {})
 
 
 # Why one is missing
@@ -185,6 +229,13 @@ def test_what_is_wrong_on_the_network() -> None:
     ]
 
 
+def test_one_that_was_renamed_goes_by_what_it_announces() -> None:
+    first = FoundBox(box=A, name="line-1", addresses=("10.0.0.2:7443",), announced_as=("line-1",), proved=True)
+    renamed = replace(first, box=B, announced_as=("line-2",))
+    assert kinds(evidence(found=(first, first))) == ["name-clash"]
+    assert kinds(evidence(found=(first, renamed))) == []
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux counts what a socket had no room for")
 def test_what_finds_no_room_is_counted_and_told() -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as deaf, socket.socket(type=socket.SOCK_DGRAM) as sender:
@@ -217,6 +268,8 @@ def test_who_answers_and_was_not_heard() -> None:
     assert kinds(evidence(found=(quiet,))) == ["not-announced"]
     assert kinds(evidence(found=(quiet,), listened_s=0.5)) == [], "it had no time to"
     assert kinds(evidence(found=(quiet,)), hears=False) == ["multicast-blocked"], "it could not be heard"
+    for crowd in (Heard(left_out=1), Heard(dropped=1)):
+        assert "not-announced" not in kinds(evidence(found=(quiet,), heard=crowd)), "its own word may be among those"
     far = replace(quiet, interfaces=())
     assert kinds(evidence(found=(far,))) == [], "announcements do not cross routers"
 
@@ -332,7 +385,7 @@ def listener(context: ssl.SSLContext | None, reply: bytes = b"") -> Iterator[int
             yield server.getsockname()[1]
         finally:
             server.shutdown(socket.SHUT_RDWR)
-            thread.join(10)
+            thread.join(60)
 
 
 def test_who_answers(tmp_path: Path) -> None:

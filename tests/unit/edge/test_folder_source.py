@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import time
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -167,6 +168,126 @@ def test_a_folder_that_is_slow_shows_signs_of_life(
     calls = [frame.name if (frame := source.read(0.0)) else None for _ in range(60)]
     assert calls.count(None) >= 20, "after each look"
     assert [name for name in calls if name] == [f"{i:02}.jpg" for i in range(20)]
+
+
+class Clock:
+    """In the place of :mod:`time`: nothing takes time but what says so."""
+
+    def __init__(self) -> None:
+        self.now_s = 1000.0
+
+    def monotonic(self) -> float:
+        return self.now_s
+
+    def sleep(self, seconds: float) -> None:
+        self.now_s += seconds
+
+    time_ns = staticmethod(time.time_ns)
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(watch, "time", clock)
+    return clock
+
+
+class SlowShare:
+    """Each look at a file takes so long."""
+
+    def __init__(self, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.takes_s = 0.0
+        look = watch._look
+
+        def slowly(found: os.stat_result) -> int:
+            clock.now_s += self.takes_s
+            return look(found)
+
+        monkeypatch.setattr(watch, "_look", slowly)
+
+
+def named(source: Source, name: str) -> bool:
+    frame = source.read(0.1)
+    return frame is not None and frame.name == name
+
+
+def test_after_a_share_has_hung_what_came_meanwhile_is_found_as_ever(
+    source: FolderSource, folder: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    share = SlowShare(clock, monkeypatch)
+    for i in range(3):
+        put(folder, f"{i}.jpg", at_s=1000 + i)
+    take(source, 3)
+    share.takes_s = 100.0
+    put(folder, "late.jpg")
+    found: list[str] = []
+    told: set[str | None] = set()
+    while not found and clock.now_s < 100_000:
+        found += [frame.name for frame in [source.read(0.1)] if frame]
+        told.add(source.problem)
+    share.takes_s = 0.0
+    back_s = clock.now_s
+    assert found == ["late.jpg"]
+    assert f"The folder {folder} did not answer for 100 s; it is being looked at again." in told
+    put(folder, "after.jpg")
+    wait_until(lambda: named(source, "after.jpg"), 10, "the next frame")
+    assert clock.now_s - back_s < 5.0
+    wait_until(lambda: source.read(0.1) is None and source.problem is None, 10, "a look to come through")
+
+
+def test_a_share_that_was_slow_is_soon_looked_at_again(
+    source: FolderSource, folder: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A look that took long says nothing of the next one."""
+    share = SlowShare(clock, monkeypatch)
+    share.takes_s = watch.ANSWERS_S / 2
+    for i in range(50):
+        put(folder, f"{i:02}.jpg", at_s=1000 + i)
+    take(source, 50)
+    # Once more over all of them, which is what takes long.
+    before_s = clock.now_s
+    while clock.now_s < before_s + 2 * watch.LONGEST_RECHECK_S:
+        assert source.read(0.1) is None
+    share.takes_s = 0.0
+    for name, within_s, again in (
+        ("new.jpg", watch.LONGEST_PAUSE_S, False),
+        ("00.jpg", watch.LONGEST_RECHECK_S, True),
+    ):
+        begun_s = clock.now_s
+        put(folder, name, JPEG + b"again" if again else JPEG)
+        while not named(source, name):
+            assert clock.now_s - begun_s <= within_s + 5.0, name
+
+
+def test_files_that_came_later_hold_up_nobody(source: FolderSource, folder: Path, clock: Clock) -> None:
+    """A backfill that keeps the files' old times, for as long as it lasts: one comes whenever the last one is due."""
+    put(folder, "first.jpg", at_s=500)
+    take(source, 1)
+    names: list[str] = []
+    for i in range(10):
+        put(folder, f"{i}.bmp", b"BM without an end", at_s=1000 + i)
+        put(folder, f"{i}.jpg", at_s=2000 + i)
+        until_s = clock.now_s + 0.9 * watch.PATIENCE_S
+        while clock.now_s < until_s:
+            names += [frame.name for frame in [source.read(0.1)] if frame]
+    assert [name for name in names if name.endswith(".jpg")] == [f"{i}.jpg" for i in range(10)], "each in its turn"
+    names += [frame.name for frame in take(source, 20 - len(names))]
+    assert [name for name in names if name.endswith(".bmp")] == [f"{i}.bmp" for i in range(10)]
+
+
+def test_what_lay_there_when_a_share_came_back_at_last_comes_in_order(tmp_path: Path, clock: Clock) -> None:
+    """The first look is the first one that comes through."""
+    folder = tmp_path / "away"
+    source = FolderSource(str(folder), tmp_path / "memory.db", SourceOptions())
+    assert source.read(0.1) is None
+    assert source.problem is not None
+    other = tmp_path / "other"
+    other.mkdir()
+    put(other, "0.bmp", b"BM without an end", at_s=1000)
+    put(other, "1.jpg", at_s=1001)
+    other.rename(folder)
+    assert [frame.name for frame in take(source, 2)] == ["0.bmp", "1.jpg"]
+    source.close()
 
 
 def test_a_picture_that_ends_in_black_comes_in_the_end(

@@ -31,7 +31,7 @@ from edge_runtime.identity import (
 def echo_server(context: ssl.SSLContext) -> Iterator[tuple[str, int]]:
     """Answers one connection after another with the four bytes it sends."""
     listener = socket.create_server(("127.0.0.1", 0))
-    listener.settimeout(10)
+    listener.settimeout(60)
 
     def serve() -> None:
         while True:
@@ -39,7 +39,7 @@ def echo_server(context: ssl.SSLContext) -> Iterator[tuple[str, int]]:
                 raw, _ = listener.accept()
             except OSError:
                 return
-            raw.settimeout(10)
+            raw.settimeout(60)
             try:
                 with context.wrap_socket(raw, server_side=True) as connection:
                     connection.sendall(connection.recv(4))
@@ -57,7 +57,7 @@ def echo_server(context: ssl.SSLContext) -> Iterator[tuple[str, int]]:
 
 
 def exchange(address: tuple[str, int], context: ssl.SSLContext) -> bytes:
-    with socket.create_connection(address, timeout=10) as raw, context.wrap_socket(raw) as connection:
+    with socket.create_connection(address, timeout=60) as raw, context.wrap_socket(raw) as connection:
         connection.sendall(b"ping")
         return connection.recv(4)
 
@@ -119,7 +119,7 @@ def test_a_damaged_key_is_named(tmp_path: Path) -> None:
 def test_the_pinned_pair_talks_over_tls_1_3(box: Identity, desktop: Identity) -> None:
     with echo_server(server_context(box, [desktop.certificate_pem])) as address:
         context = client_context(desktop, box.certificate_pem)
-        with socket.create_connection(address, timeout=10) as raw, context.wrap_socket(raw) as connection:
+        with socket.create_connection(address, timeout=60) as raw, context.wrap_socket(raw) as connection:
             require_peer(connection, box.certificate_pem)
             with pytest.raises(BoxWrongKey):
                 require_peer(connection, desktop.certificate_pem)

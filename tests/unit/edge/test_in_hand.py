@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from edge_runtime.awake import AwakeClock
 from edge_runtime.inference import in_hand as module
 from edge_runtime.inference.in_hand import GIVEN_UP_AFTER, PLACES, InHand, frame_key
 
@@ -78,18 +79,44 @@ def test_suspects_that_never_come_are_not_waited_for_for_ever(tmp_path: Path, mo
     after.close()
 
 
-def test_an_orderly_stop_blames_only_what_hangs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_orderly_stop_blames_only_what_hangs(tmp_path: Path) -> None:
     path = tmp_path / "line.hand"
     for patience, expected in ((10.0, 0), (0.0, 1)):
-        monkeypatch.setattr(module, "HANGS_AFTER_S", patience)
         life = InHand(path)
         holding = life.holding(key("slow"))
         holding.__enter__()
-        life.stop()
+        life.stop(patience)
         life.close()
         after = InHand(path)
         assert after.ends(key("slow")) == expected
         after.close()
+
+
+def test_time_in_which_the_box_stood_still_makes_no_frame_one_that_hangs(tmp_path: Path) -> None:
+    path, now_s = tmp_path / "line.hand", 1000.0
+    clock = AwakeClock(lambda: now_s)
+    life = InHand(path, clock=clock)
+    holding = life.holding(key("well"))
+    holding.__enter__()
+    now_s += 3600.0
+    life.stop()
+    life.close()
+    after = InHand(path)
+    assert after.ends(key("well")) == 0
+    after.close()
+
+
+def test_nor_does_it_have_suspects_taken_up_side_by_side(tmp_path: Path) -> None:
+    path, now_s = tmp_path / "line.hand", 1000.0
+    life = InHand(path)
+    held = [life.holding(key(name)) for name in ("one", "two")]
+    for holding in held:
+        holding.__enter__()
+    life.close()
+    after = InHand(path, clock=AwakeClock(lambda: now_s))
+    now_s += 3600.0
+    assert after.careful
+    after.close()
 
 
 @pytest.mark.parametrize("content", [b"", b"x", os.urandom(200), b"\xff" * 100_000])

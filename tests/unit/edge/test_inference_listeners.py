@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import tritonclient.grpc
 import tritonclient.http as triton
+from tritonclient.utils import InferenceServerException
 
 from edge_runtime.config import Inference, split_address
 from edge_runtime.inference.engine import Engine
@@ -32,10 +33,12 @@ class Told:
 
     def __init__(self, http: str, grpc: str, max_run_s: float = 30.0) -> None:
         self.problems: list[tuple[str, str]] = []
+        self.barred: set[str] = set()
         self.listeners = InferenceListeners(
             Inference(http=http, grpc=grpc, max_run_s=max_run_s),
             door=PushBoard(),
             collectors=list,
+            barred=self.barred.__contains__,
             alert=lambda kind, why: self.problems.append((kind, why)),
         )
 
@@ -75,6 +78,23 @@ def test_as_many_requests_at_a_time_as_the_model_was_tuned_for(told: Told) -> No
         told.listeners.show(loaded(workers))
         assert pool.workers == workers
         assert pool.run(lambda: 7) == 7
+
+
+def test_a_model_that_a_request_crashed_answers_no_program_until_it_may_again(told: Told) -> None:
+    told.barred.add("bundle")
+    told.listeners.show(loaded(1))
+    said = "bright' is failed: what a program asked of it crashed the box"
+    for kind, library, status in (("http", triton, "503"), ("grpc", tritonclient.grpc, "StatusCode.UNAVAILABLE")):
+        with library.InferenceServerClient(told.listeners.addresses[kind]) as client:
+            with pytest.raises(InferenceServerException, match=said) as refused:
+                ask(client, library)
+            assert refused.value.status() == status
+            assert not client.is_server_ready()
+    told.barred.clear()
+    told.listeners.tick()
+    for kind, library in (("http", triton), ("grpc", tritonclient.grpc)):
+        with library.InferenceServerClient(told.listeners.addresses[kind]) as client:
+            ask(client, library)
 
 
 def test_an_update_loses_no_figures(told: Told) -> None:

@@ -90,7 +90,7 @@ def test_a_line_that_fails_is_started_again_and_keeps_its_figures(spool: Spool) 
     assert "the camera is away" in (status.last_error or "")
     assert failures == [], "this many are not worth a person's time"
     line.ask_to_stop()
-    assert line.join(5)
+    assert line.join(60)
     assert attempts[-1].closed
 
 
@@ -113,7 +113,7 @@ def test_a_line_whose_budget_is_spent_says_so_once_and_goes_on_trying(
     (told,) = failures
     assert f"{BUDGET} times" in told
     line.ask_to_stop()
-    assert line.join(5)
+    assert line.join(60)
 
 
 def test_a_source_at_its_end_ends_the_line_in_peace(spool: Spool) -> None:
@@ -122,7 +122,7 @@ def test_a_source_at_its_end_ends_the_line_in_peace(spool: Spool) -> None:
     source.finished = True
     failures: list[str] = []
     line = start_line(spool, lambda: source, failures.append)
-    assert line.join(10)
+    assert line.join(60)
     status = line.status(has_model=True)
     assert (status.frames, status.state, status.last_error) == (1, "no-input", "Its source is at its end.")
     assert (failures, source.closed) == ([], True)
@@ -156,7 +156,7 @@ class Stuck(ListSource):
 
     def read(self, timeout_s: float) -> Frame | None:
         self.entered.set()
-        self.gate.wait(20)
+        self.gate.wait(60)
         return None
 
 
@@ -164,14 +164,13 @@ class Stuck(ListSource):
 def test_a_source_that_hangs_is_told_of_once_and_is_no_stall(
     spool: Spool, memory: Path, monkeypatch: pytest.MonkeyPatch, where: str
 ) -> None:
-    monkeypatch.setattr(lines_module, "SOURCE_HANGS_S", 0.6)
     stuck = Stuck()
 
     def open_one(address: str, *_: object) -> Source:
         if address == "list:well":
             return ListSource()
         if where == "open":
-            stuck.gate.wait(20)
+            stuck.gate.wait(60)
             return ListSource()
         return stuck
 
@@ -188,11 +187,13 @@ def test_a_source_that_hangs_is_told_of_once_and_is_no_stall(
 
     try:
         assert told() == []
+        monkeypatch.setattr(lines_module, "SOURCE_HANGS_S", 2.0)
         wait_until(lambda: lines.status()[0].last_error == lines_module.SOURCE_HANGS, 20, "the status")
         assert lines.status()[0].state == "no-input"
         assert lines.status()[1].last_error is None
         assert told() == told() == [("source.hangs", "stuck")]
-        assert lines.stalled(0.5) == (), "the watchdog is for what a restart can mend"
+        # It would be for as long as the source hangs; the other line is back at once, however busy the machine is.
+        wait_until(lambda: not lines.stalled(0.5), 20, "no stall: the watchdog is for what a restart can mend")
         stuck.gate.set()
         wait_until(lambda: lines.status()[0].last_error is None, 20, "its recovery")
     finally:
@@ -206,7 +207,7 @@ def test_a_line_that_is_stuck_in_a_frame_is_named_and_the_others_are_not(
     gate, put_result = threading.Event(), spool.put_result
 
     def put_late(row: ResultRow) -> None:
-        gate.wait(20)
+        gate.wait(60)
         put_result(row)
 
     monkeypatch.setattr(spool, "put_result", put_late)
@@ -311,7 +312,7 @@ def test_a_line_that_does_not_end_stays_known_and_keeps_its_source_to_itself(
     try:
         lines.apply(EdgeConfig(name="box", pipeline=(line,)))
         wait_until(lambda: len(sources) == 1, 10, "the first one to be opened")
-        assert stuck.entered.wait(10)
+        assert stuck.entered.wait(60)
         lines.apply(EdgeConfig(name="box"))
         lines.apply(EdgeConfig(name="box", pipeline=(line,)))
         assert "still held" in (lines.status()[0].last_error or "")

@@ -106,13 +106,11 @@ def test_what_nobody_takes_is_dropped_and_counted_and_the_newest_comes(camera: N
 
 
 def test_the_pace_is_kept_down(camera: NetworkCamera) -> None:
-    source = stream(camera.url, fps=10.0)
-    frame_of(source)
     begun = time.monotonic()
-    for _ in range(4):
-        frame_of(source)
+    source = stream(camera.url, fps=10.0)
+    wait_until(lambda: int(frame_of(source).name.rpartition("-")[2]) > 6, 10, "seven pictures")
     # At 100 pictures a second without it; no bound above, for the machine may be slow.
-    assert time.monotonic() - begun > 0.25
+    assert time.monotonic() - begun > 0.5
     source.close()
 
 
@@ -142,21 +140,25 @@ def test_a_server_that_stops_and_starts_again_at_the_same_place() -> None:
         source.close()
 
 
-def test_a_stream_that_hangs_is_told_of_holds_up_nobody_and_goes_on(camera: NetworkCamera) -> None:
+def test_a_stream_that_hangs_is_told_of_holds_up_nobody_and_goes_on(
+    camera: NetworkCamera, monkeypatch: pytest.MonkeyPatch
+) -> None:
     source = stream(camera.url)
     frame_of(source)
     camera.mode = "hang"
     assert "no picture for" in problem_of(source, "has sent no picture")
     wait_until(lambda: camera.visits > 1, 10, "the time-out and another attempt")
-    begun = time.monotonic()
-    assert source.read(0.05) is None
-    assert time.monotonic() - begun < 1
+    # From now on it hangs for longer than anything here may take.
+    for name in ("OPEN_TIMEOUT_S", "READ_TIMEOUT_S"):
+        monkeypatch.setattr(capture, name, 120.0)
     camera.mode = "live"
     frame_of(source)
     camera.mode = "hang"
+    wait_until(lambda: source.read(0.05) is None, 10, "the last picture to be taken")
     begun = time.monotonic()
+    assert source.read(0.05) is None
     source.close()
-    assert time.monotonic() - begun < 2
+    assert time.monotonic() - begun < 60
 
 
 def test_a_frozen_picture_is_told_of_until_it_moves(camera: NetworkCamera) -> None:
@@ -333,11 +335,11 @@ def test_a_camera_that_is_not_there_is_looked_for_again_and_stopping_is_prompt(
 ) -> None:
     source = open_source("camera:/dev/video77", Path("unused"), SourceOptions())
     assert problem_of(source, "unplugged").startswith("There is no /dev/video77")
-    monkeypatch.setattr(live, "LONGEST_PAUSE_S", 60.0)
-    monkeypatch.setattr(live, "FIRST_PAUSE_S", 60.0)
+    monkeypatch.setattr(live, "LONGEST_PAUSE_S", 240.0)
+    monkeypatch.setattr(live, "FIRST_PAUSE_S", 240.0)
     begun = time.monotonic()
     source.close()
-    assert time.monotonic() - begun < 5
+    assert time.monotonic() - begun < 60
 
 
 QUIET = """

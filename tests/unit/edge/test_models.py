@@ -24,8 +24,8 @@ from tests.fakes.site import FakeBox, FakeSite
 
 
 @pytest.fixture
-def box(tmp_path: Path) -> FakeBox:
-    site = FakeSite(tmp_path / "site")
+def box(tmp_path: Path, first_site: FakeSite) -> FakeBox:
+    site = first_site.copy(tmp_path / "site")
     box = FakeBox(tmp_path / "box", site)
     box.commit(site.release("1.0.0"))
     return box
@@ -120,7 +120,7 @@ def test_a_tuning_is_taken_up_while_frames_are_answered(box: FakeBox, monkeypatc
     finally:
         stop.set()
         for thread in threads:
-            thread.join(10)
+            thread.join(60)
     assert (failures, told.alerts) == ([], [])
     assert answered
     assert told.changes >= 4

@@ -285,7 +285,7 @@ def test_a_model_is_tried_with_as_many_frames_at_a_time_as_it_will_be_given(
     together, infer = threading.Barrier(3), Engine.infer
 
     def infer_together(engine: Engine, prepared: Prepared) -> Prediction:
-        together.wait(30)
+        together.wait(60)
         return infer(engine, prepared)
 
     monkeypatch.setattr(Engine, "infer", infer_together)
@@ -351,7 +351,7 @@ def test_answers_are_kept_where_the_disk_is_full_at_the_end(frames: Path, model:
         wait_until(lambda: answered() == 4, 30, "the frames")
         (out / "results.jsonl").symlink_to("/dev/full")
         process.send_signal(signal.SIGINT)
-        said = process.communicate(timeout=20)[1]
+        said = process.communicate(timeout=60)[1]
     finally:
         process.kill()
         process.communicate()
@@ -413,7 +413,7 @@ def test_a_frame_that_hangs_is_given_up_at_the_second_signal(
         assert process.stderr is not None
         assert "a second Ctrl+C" in process.stderr.readline()
         process.send_signal(signal.SIGINT)
-        said = process.communicate(timeout=20)
+        said = process.communicate(timeout=60)
     finally:
         process.kill()
         process.communicate()
@@ -434,7 +434,7 @@ def test_a_model_that_hangs_while_it_is_loaded_is_ended_by_ctrl_c(frames: Path, 
         children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
         [child] = wait_until(lambda: children.read_text().split(), 30, "the process in which it is tried")
         process.send_signal(signal.SIGINT)
-        assert process.wait(20) == -signal.SIGINT
+        assert process.wait(60) == -signal.SIGINT
         wait_until(lambda: is_gone(int(child)), 30, "that process to be gone")
     finally:
         process.kill()

@@ -9,22 +9,24 @@ import pytest
 
 from edge_runtime.runtime.launcher import FOLDER, LIFE, choose
 from edge_runtime.runtime.lives import NOTE_BYTES, ProgramLife, begin_life, beside, note_life, read_life, return_from
+from edge_runtime.service.crash_trace import Trace
 from tests.unit.edge.test_runtime_slot import BUILT, Rig, rig
 
 __all__ = ["rig"]
 
 BUNDLE = "a" * 64
+BUS = Trace("Bus error")
 LAST = ProgramLife(bundle=BUNDLE, kernel_boot="boot", oom_kills=3, crashes=1, state="up", others="1 model")
 
 
-def crashed(last: ProgramLife, *, kernel_boot: str = "boot", oom_kills: int = 3, trace: str | None = None) -> str:
+def crashed(last: ProgramLife, *, kernel_boot: str = "boot", oom_kills: int = 3, trace: Trace | None = None) -> str:
     life, how = begin_life(last, bundle=BUNDLE, kernel_boot=kernel_boot, oom_kills=oom_kills, trace=trace)
     assert (life.crashes, life.state) == (last.crashes + bool(how), "begun")
     return how
 
 
 def test_a_crash_counts() -> None:
-    assert crashed(LAST, trace="Bus error") == "Bus error"
+    assert crashed(LAST, trace=BUS) == "Bus error"
     assert crashed(LAST, oom_kills=4) == "Killed for want of memory"
     assert crashed(replace(LAST, state="failed")) == "it ended by an error"
     assert crashed(replace(LAST, state="begun")) == "it ended before it was up"
@@ -45,9 +47,14 @@ def test_what_is_no_crash(last: ProgramLife, kernel_boot: str) -> None:
     assert crashed(last, kernel_boot=kernel_boot) == ""
 
 
+def test_what_a_program_beside_the_lines_brought_about_is_no_crash_of_a_version() -> None:
+    for last in (LAST, replace(LAST, state="begun")):
+        assert crashed(last, trace=Trace("Aborted", by_request=True)) == ""
+
+
 def test_what_changed_last_is_suspected() -> None:
     older = replace(LAST, newest=False)
-    assert crashed(older, trace="Bus error") == ""
+    assert crashed(older, trace=BUS) == ""
     assert crashed(older, oom_kills=4) == ""
     assert crashed(replace(older, state="begun")) == "it ended before it was up"
 
@@ -59,7 +66,7 @@ def test_what_changed_last_is_suspected() -> None:
 )
 def test_a_version_is_no_newer_for_coming_back(newest: bool, before: str, is_newest: bool) -> None:
     left = replace(LAST, newest=newest, others_before=before)
-    begun, _how = begin_life(left, bundle="b" * 64, kernel_boot="boot", oom_kills=3, trace="Bus error")
+    begun, _how = begin_life(left, bundle="b" * 64, kernel_boot="boot", oom_kills=3, trace=BUS)
     life = return_from(left, begun)
     assert (life.bundle, life.crashes, life.newest, life.others) == ("b" * 64, 0, is_newest, before)
 
@@ -72,7 +79,7 @@ def test_a_version_is_the_newest_again_once_what_came_later_has_gone_back() -> N
 
 
 def test_another_version_begins_anew() -> None:
-    life, how = begin_life(LAST, bundle="", kernel_boot="boot", oom_kills=3, trace="Bus error")
+    life, how = begin_life(LAST, bundle="", kernel_boot="boot", oom_kills=3, trace=BUS)
     assert (life.crashes, how) == (0, "")
 
 

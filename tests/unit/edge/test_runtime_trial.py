@@ -157,3 +157,15 @@ def test_it_gives_way_before_the_kernel_ends_it() -> None:
     assert watch.see(look(10.0 + GRACE_S - 6, line=None)) is None
     assert watch.see(look(10.0 + GRACE_S - 5, line=None)) is False
     assert "delivers nothing" in watch.last[0]
+
+
+def test_time_in_which_the_machine_slept_is_not_held_against_a_trial() -> None:
+    begun = replace(BEGUN, slept_s=50.0)
+    found = at_start(TRIAL, begun=begun, kernel_boot="boot-1", now_s=103.0 + 3600, slept_s=50.0 + 3600)
+    assert found.a.reason == "it ended by itself 3 s after its start"
+    longer = at_start(TRIAL, begun=begun, kernel_boot="boot-1", now_s=300.0 + 3600, slept_s=50.0 + 3600)
+    assert longer.a.reason == "it was not found healthy within 105 s"
+    # Written by a version that did not say how long the machine had slept.
+    assert at_start(TRIAL, begun=BEGUN, kernel_boot="boot-1", now_s=103.0, slept_s=9000.0).a.reason == (
+        "it ended by itself 3 s after its start"
+    )

@@ -129,15 +129,15 @@ def test_queries_are_checked() -> None:
 
 def test_slow_work_waits_its_turn_and_not_without_end() -> None:
     worker, go_on = Worker("test"), threading.Event()
-    first = worker.submit(lambda: go_on.wait(10))
+    first = worker.submit(lambda: go_on.wait(60))
     futures = [worker.submit(partial(int, i)) for i in range(MAX_QUEUED - 1)]
     with pytest.raises(BoxRefused, match="busy"):
         futures.extend(worker.submit(partial(int, i)) for i in range(MAX_QUEUED - 1, MAX_QUEUED + 2))
     go_on.set()
-    assert first.result(10)
-    assert [future.result(10) for future in futures] == list(range(len(futures)))
+    assert first.result(60)
+    assert [future.result(60) for future in futures] == list(range(len(futures)))
     with pytest.raises(ZeroDivisionError):
-        worker.submit(lambda: 1 // 0).result(10)
+        worker.submit(lambda: 1 // 0).result(60)
 
 
 def test_an_announcement_fits_into_txt_items() -> None:
@@ -161,7 +161,7 @@ class Told(logging.StreamHandler):
 told = threading.Event()
 logging.getLogger().addHandler(Told())
 announcer = Announcer(Announcement(box="ab" * 32, name="x", host="192.0.2.1", port=1))
-told.wait(20)
+told.wait(60)
 announcer.ask_to_stop()
 announcer.close(20)
 """

@@ -43,7 +43,7 @@ class Gate(Engine):
 
     def predict(self, data: bytes) -> Prediction:
         self.entered.set()
-        assert self.open.wait(20)
+        assert self.open.wait(60)
         return self._engine.predict(data)
 
 
@@ -100,7 +100,7 @@ def test_a_shadow_that_is_slow_holds_up_nothing(spool: Spool) -> None:
     shadow.put(LoadedModel(SHADOW, gate))
     bench = Bench(spool, Answering(loaded(models.brightness_model())), NOTHING, shadow=shadow)
     bench.run(*[models.frame(100)] * 40)
-    assert gate.entered.wait(10)
+    assert gate.entered.wait(60)
     assert len(bench.rows("results")) == 40, "the line went on while the shadow thought about its first frame"
     gate.open.set()
     idle(shadow)
@@ -147,7 +147,7 @@ def test_a_shadow_that_hangs_is_given_up_and_its_successor_sees_frames() -> None
     told: list[SecondOpinion] = []
     shadow.put(LoadedModel(SHADOW, gate))
     shadow.offer(answered(), 1.0, told.append)
-    assert gate.entered.wait(10)
+    assert gate.entered.wait(60)
 
     def noticed() -> bool:
         shadow.tick()
@@ -172,7 +172,7 @@ def test_a_successor_need_not_wait_for_the_frame_in_hand() -> None:
     told: list[SecondOpinion] = []
     shadow.put(LoadedModel(SHADOW, gate))
     shadow.offer(answered(), 1.0, told.append)
-    assert gate.entered.wait(10)
+    assert gate.entered.wait(60)
     shadow.put(loaded(models.brightness_model(), "5b" * 32))
     shadow.offer(answered(), 1.0, told.append)
     wait_until(lambda: bool(told), 10, "the successor's opinion")

@@ -13,7 +13,7 @@ needs_ipv6 = pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="needs I
 
 
 def came_from(listener: socket.socket, host: str) -> str:
-    with socket.create_connection((host, listener.getsockname()[1]), timeout=10):
+    with socket.create_connection((host, listener.getsockname()[1]), timeout=60):
         accepted, address = listener.accept()
         accepted.close()
         return peer_host(address)

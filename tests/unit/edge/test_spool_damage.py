@@ -5,8 +5,12 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
+import os
 import shutil
+import signal
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -18,9 +22,12 @@ from edge_runtime.service import spool as spool_module
 from edge_runtime.service.spool import Spool
 from edge_runtime.service.spool_files import why_lost
 from edge_runtime.service.spool_memory import Gone
+from tests.unit.edge.cut_copy import RESULTS
 from tests.unit.edge.rows import Reason, alert, loss, open_spool, result, sample
 from tests.waiting import wait_until
 
+ROOT = Path(__file__).parents[3]
+killed = pytest.mark.skipif(os.name == "nt", reason="a box runs on Linux")
 UNCOUNTED = [stream for stream in STREAMS if stream != "samples"]
 """What a file that nobody can read held is not known; samples are counted by their files."""
 
@@ -176,6 +183,57 @@ def test_a_spool_that_is_taken_away_while_it_is_used_loses_nothing(tmp_path: Pat
     if how == "other":
         with closing(sqlite3.connect(tmp_path / "spool.db.damaged")) as kept:
             assert kept.execute("SELECT name FROM sqlite_master").fetchall() == [("other",)]
+    spool.close()
+
+
+def crash_in_the_copy(home: Path, when: str) -> None:
+    command = [sys.executable, "-m", "tests.unit.edge.cut_copy", str(home), when]
+    assert subprocess.run(command, cwd=ROOT, check=False, timeout=120).returncode == -signal.SIGKILL
+    assert (home / "spool.copy").exists()
+    assert not (home / "spool.db").exists()
+
+
+def copies(home: Path) -> list[str]:
+    return sorted(path.name for path in home.glob("spool.copy*"))
+
+
+@killed
+def test_a_copy_that_was_whole_when_the_box_was_killed_is_taken_up(tmp_path: Path) -> None:
+    crash_in_the_copy(tmp_path, "after")
+    for boot in ("second", "third"):
+        spool = open_spool(tmp_path, boot=boot)
+        assert spool.flush()
+        assert sequence(spool, "results") == list(range(RESULTS))
+        assert (len(sequence(spool, "samples")), len(sequence(spool, "audits"))) == (1, 1)
+        assert (losses(spool), alerts(spool), copies(tmp_path)) == ([], ["spool.missing"], [])
+        spool.close()
+
+
+@killed
+def test_a_copy_that_was_not_whole_goes_and_what_it_should_have_held_is_in_the_ledger(tmp_path: Path) -> None:
+    crash_in_the_copy(tmp_path, "within")
+    spool = open_spool(tmp_path, boot="second")
+    told = [(stream, 0, "spool.missing") for stream in UNCOUNTED]
+    wait_until(lambda: sorted(losses(spool)) == sorted(told), 10, "the ledger")
+    assert (alerts(spool), copies(tmp_path)) == (["spool.missing"], [])
+    assert len(sequence(spool, "samples")) == 1, "the sample itself is whole"
+    spool.close()
+
+
+@killed
+def test_a_copy_whose_place_somebody_else_has_taken_is_kept_and_what_it_held_is_counted(tmp_path: Path) -> None:
+    crash_in_the_copy(tmp_path, "after")
+    other = open_spool(tmp_path / "other", boot="other")
+    other.put_result(result(other))
+    other.close()
+    for path in tmp_path.glob("spool.db-*"):
+        path.unlink()
+    shutil.copy(tmp_path / "other" / "spool.db", tmp_path / "spool.db")
+    spool = open_spool(tmp_path, boot="second")
+    told = [("results", RESULTS, "spool.missing"), ("audits", 1, "spool.missing"), ("samples", 1, "power.cut")]
+    wait_until(lambda: sorted(losses(spool)) == sorted(told), 10, "the ledger")
+    assert (alerts(spool), copies(tmp_path)) == (["spool.missing"], ["spool.copy.damaged"])
+    assert len(sequence(spool, "results")) == 1
     spool.close()
 
 

@@ -115,6 +115,46 @@ length (string[n] text) => (bfloat16[n] number) {
 """Nothing that it says can be carried, as text goes in."""
 
 
+def recurrent(operator: str, where: str = "graph") -> bytes:
+    """``hidden`` of an LSTM, a GRU or an RNN over ``x``, of a sequence, a batch and three values.
+
+    :param where: it stands in the ``graph``, in a ``loop``'s body or in a ``function``.
+    """
+    gates = {"LSTM": 4, "GRU": 3, "RNN": 1, "DynamicQuantizeLSTM": 4}[operator]
+    domain, inputs = "", ["x", "w", "r"]
+    weights: dict[str, np.ndarray] = {
+        "w": np.ones((1, 2 * gates, 3), np.float32),
+        "r": np.ones((1, 2 * gates, 2), np.float32),
+    }
+    if operator == "DynamicQuantizeLSTM":
+        domain, inputs = "com.microsoft", [*inputs, "", "", "", "", "", "scale", "zero", "scale", "zero"]
+        weights = {name: each.swapaxes(1, 2).astype(np.int8) for name, each in weights.items()}
+        weights |= {"scale": np.ones(1, np.float32), "zero": np.zeros(1, np.int8)}
+    opsets = [helper.make_opsetid("", 21), helper.make_opsetid("com.microsoft", 1), helper.make_opsetid("own", 1)]
+    node, functions = helper.make_node(operator, inputs, ["hidden"], domain=domain, hidden_size=2), []
+    made = [helper.make_empty_tensor_value_info("hidden")]
+    if where == "loop":
+        scalars = [helper.make_tensor_value_info(name, TensorProto.BOOL, []) for name in ("on", "go")]
+        turn = helper.make_tensor_value_info("turn", TensorProto.INT64, [])
+        body = helper.make_graph(
+            [node, helper.make_node("Identity", ["go"], ["on"])], "body", [turn, scalars[1]], [scalars[0], *made]
+        )
+        node = helper.make_node("Loop", ["once", ""], ["every"], body=body)
+        made, weights["once"] = [helper.make_empty_tensor_value_info("every")], np.array(1)
+    elif where == "function":
+        functions = [helper.make_function("own", "Step", inputs, ["hidden"], [node], opsets[:1])]
+        node = helper.make_node("Step", inputs, ["hidden"], domain="own")
+    graph = helper.make_graph(
+        [node],
+        "recurrent",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["s", "b", 3])],
+        made,
+        [onnx.numpy_helper.from_array(np.asarray(each), name) for name, each in weights.items()],
+    )
+    model = helper.make_model(graph, opset_imports=opsets, ir_version=10, functions=functions)
+    return bytes(model.SerializeToString())
+
+
 def parsed(text: str) -> bytes:
     """The model that this text describes."""
     return bytes(onnx.parser.parse_model(text).SerializeToString())
@@ -240,7 +280,7 @@ class HeldSession:
         with self._lock:
             self.inside += 1
             self.threads.append(threading.current_thread().name)
-        assert self.gate.wait(30)
+        assert self.gate.wait(60)
         with self._lock:
             self.inside -= 1
         return [np.array(feeds["x"]) for _ in names]

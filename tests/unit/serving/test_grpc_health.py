@@ -60,7 +60,7 @@ def asked(shelf: ModelShelf, token_file: str = "") -> Iterator[Ask]:
             def ask(service: str = "", token: str = "") -> int:
                 request = found["grpc.health.v1.HealthCheckRequest"](service=service)
                 metadata = [("authorization", f"Bearer {token}")] if token else None
-                return int(check(request, metadata=metadata, timeout=20).status)
+                return int(check(request, metadata=metadata, timeout=60).status)
 
             yield ask
     finally:
@@ -112,7 +112,7 @@ def test_what_is_no_question_is_refused(shelf: ModelShelf) -> None:
             check = channel.unary_unary("/grpc.health.v1.Health/Check")
             for body in (b"\xff", b"\n" + bytes(100_000)):
                 with pytest.raises(grpc.RpcError) as refused:
-                    check(body, timeout=20)
+                    check(body, timeout=60)
                 assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
     finally:
         server.ask_to_stop()

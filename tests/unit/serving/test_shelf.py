@@ -47,7 +47,7 @@ def test_a_full_queue_says_so_at_once_and_recovers(pool: WorkerPool) -> None:
     done: list[int] = []
 
     def finish(number: int) -> None:
-        gate.wait(30)
+        gate.wait(60)
         done.append(number)
 
     for number in range(5):
@@ -101,10 +101,10 @@ def test_work_that_fails_leaves_nothing_to_the_collector(pool: WorkerPool) -> No
 def test_stuck_is_when_all_workers_are(pool: WorkerPool) -> None:
     gate = threading.Event()
     assert pool.stuck_for() == 0.0
-    pool.submit(lambda: gate.wait(30))
+    pool.submit(lambda: gate.wait(60))
     wait_until(lambda: not pool.idle, 10, "one worker to be busy")
     assert pool.stuck_for() == 0.0
-    pool.submit(lambda: gate.wait(30))
+    pool.submit(lambda: gate.wait(60))
     wait_until(lambda: pool.stuck_for() > 0.01, 10, "both workers to be stuck")
     gate.set()
     wait_until(lambda: pool.idle and pool.stuck_for() == 0.0, 10, "both to be free again")
@@ -112,7 +112,7 @@ def test_stuck_is_when_all_workers_are(pool: WorkerPool) -> None:
 
 def test_closing_finishes_what_was_submitted_and_waits_no_longer_than_asked() -> None:
     pool, gate, done = WorkerPool(1, max_waiting=3), threading.Event(), threading.Event()
-    pool.submit(lambda: gate.wait(30))
+    pool.submit(lambda: gate.wait(60))
     pool.submit(done.set)
     assert not pool.close(0.01)
     gate.set()
@@ -130,7 +130,7 @@ def at_a_time(pool: WorkerPool) -> int:
     def work() -> None:
         with lock:
             inside[0] += 1
-        gate.wait(30)
+        gate.wait(60)
 
     for _ in range(pool.workers + 3):
         pool.submit(work)
@@ -153,7 +153,7 @@ def test_the_number_of_workers_can_change(pool: WorkerPool) -> None:
         assert (at_a_time(pool), pool.workers, pool.waiting) == (workers, workers, 0)
     gate = threading.Event()
     for workers in (2, 1, 2, 3):
-        pool.submit(lambda: gate.wait(30))
+        pool.submit(lambda: gate.wait(60))
         pool.resize(workers)
     gate.set()
     wait_until(lambda: pool.idle, 10, "what was submitted before and after the change")
@@ -203,7 +203,7 @@ def test_not_ready_while_no_worker_comes_back(monkeypatch: pytest.MonkeyPatch) -
     shelf, gate = ModelShelf(workers=1, max_run_s=0.02), threading.Event()
     shelf.put(load_model("m", "1", models.always(1)))
     assert shelf.ready()
-    shelf.pool.submit(lambda: gate.wait(30))
+    shelf.pool.submit(lambda: gate.wait(60))
     wait_until(lambda: not shelf.ready(), 10, "the shelf to notice")
     gate.set()
     wait_until(shelf.ready, 10, "the shelf to recover")

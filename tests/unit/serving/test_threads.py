@@ -23,13 +23,13 @@ def test_as_many_threads_as_are_needed_and_no_more(most: int, number: int) -> No
 
     def work(value: int) -> int:
         names.add(threading.current_thread().name)
-        assert gate.wait(10)
+        assert gate.wait(60)
         return value
 
     futures = [threads.submit(work, value) for value in range(number)]
     wait_until(lambda: len(names) == min(most, number), 10, "the threads to begin")
     gate.set()
-    assert [future.result(10) for future in futures] == list(range(number))
+    assert [future.result(60) for future in futures] == list(range(number))
     assert len(names) == min(most, number)
 
 
@@ -37,11 +37,11 @@ def test_an_idle_thread_is_used_again_and_errors_are_handed_over() -> None:
     threads = DaemonThreads(4, "test")
     names = set()
     for _ in range(10):
-        names.add(threads.submit(lambda: threading.current_thread().name).result(10))
+        names.add(threads.submit(lambda: threading.current_thread().name).result(60))
         wait_until(lambda: threads._unclaimed == 1, 10, "the thread to be idle again")
     assert names == {"test-1"}
     with pytest.raises(ZeroDivisionError):
-        threads.submit(lambda: 1 / 0).result(10)
+        threads.submit(lambda: 1 / 0).result(60)
     assert threading.main_thread().daemon is False
     assert all(thread.daemon for thread in threading.enumerate() if thread.name.startswith("test-"))
 
@@ -80,8 +80,8 @@ def test_the_clock_goes_on_when_one_who_looks_fails(caplog: pytest.LogCaptureFix
     clock.start()
     try:
         for _ in range(2):
-            assert turns.acquire(timeout=10)
+            assert turns.acquire(timeout=60)
     finally:
         clock.close()
-        clock._thread.join(10)
+        clock._thread.join(60)
     assert "ZeroDivisionError" in caplog.text

@@ -60,11 +60,11 @@ def test_it_is_alone_and_takes_the_box_with_it(tmp_path: Path, program: Path) ->
     began = tmp_path / "began"
     process = start(tmp_path, program)
     wait_until(began.exists, 30, "the box")
-    assert start(tmp_path, program).wait(30) == 0
+    assert start(tmp_path, program).wait(60) == 0
     assert len(began.read_text().splitlines()) == 1
     box = int(began.read_text().split()[0])
     process.send_signal(signal.SIGTERM)
-    assert process.wait(30) == 0
+    assert process.wait(60) == 0
     with pytest.raises(ProcessLookupError):
         os.kill(box, 0)
 

@@ -13,11 +13,15 @@ from typing import Any
 
 from app.store import boxes, conflicts, labels, samples
 from app.store.database import Database
+from app.store.journal import StoreJournal
 from app.store.records import Box
+from app.store.stick import StickJournal, StickSnapshots, said
 from app.store.tables import TABLES
-from app.usecases.exchange import Exchanged, exchange, keep_snapshot, stamp_anew
+from app.usecases.exchange import Exchanged, exchange, keep_snapshot, part_from_copy, stamp_anew
+from cloud_sync.journal.carried import put_journal, take_journal
+from cloud_sync.objects.base import Children
 from cloud_sync.objects.folder import FolderStore
-from edge_runtime.contracts.errors import LinesideError
+from edge_runtime.contracts.errors import LinesideError, ReplicaCopied
 
 PREFIX = f"sites/{'5' * 64}"
 NOW_MS = 1_800_000_000_000
@@ -34,9 +38,10 @@ class PoorStore(FolderStore):
     kill_at: int | None = None
     kill_after = False
     hidden: frozenset[str] = frozenset()
-    """Folders that lists do not have yet."""
+    """Folders that lists do not have yet, nor their ends."""
     repeated = False
     calls = 0
+    root: Path
 
     def put(self, key: str, data: bytes) -> None:
         self._before()
@@ -49,10 +54,19 @@ class PoorStore(FolderStore):
         self._after()
         return body
 
-    def folders(self, prefix: str) -> tuple[str, ...]:
+    def children(self, prefix: str) -> Children:
         self._before()
-        found = [name for name in super().folders(prefix) if name not in self.hidden]
+        found = super().children(prefix)
         self._after()
+        return Children(self._seen(found.folders), self._seen(found.objects))
+
+    def lose_ends(self, replica: str) -> None:
+        """What was acknowledged of how far this desktop's journal goes is gone."""
+        for path in self.root.rglob(f"journal/{replica}.*"):
+            path.unlink()
+
+    def _seen(self, names: tuple[str, ...]) -> tuple[str, ...]:
+        found = [name for name in names if name.partition(".")[0] not in self.hidden]
         return tuple(reversed(found * 2)) if self.repeated else tuple(found)
 
     def _before(self) -> None:
@@ -123,6 +137,8 @@ class Site:
 
     def __post_init__(self) -> None:
         self.store = PoorStore(self.folder / "store")
+        self.store.root = self.folder / "store"
+        self.stick = PoorStore(self.folder / "stick")
 
     def add(self, name: str) -> Desktop:
         """A new laptop."""
@@ -244,6 +260,28 @@ class Site:
             self._woke(name)
         return done
 
+    def meet_by_stick(self, writer: str, reader: str) -> None:
+        """What the one has goes onto the stick, and from there to the other one."""
+        for name, work in ((writer, self._to_stick), (reader, self._from_stick)):
+            db = self.desktops[name].db
+            try:
+                try:
+                    work(db)
+                except ReplicaCopied:
+                    self.told[name] += 1
+                    part_from_copy(db, self.stick, PREFIX)
+                    work(db)
+            except Killed:
+                self.desktops[name].restart()
+            finally:
+                self.stick.kill_at, self.stick.calls = None, 0
+
+    def _to_stick(self, db: Database) -> None:
+        put_journal(self.stick, StoreJournal(db), StickSnapshots(db), PREFIX)
+
+    def _from_stick(self, db: Database) -> None:
+        take_journal(self.stick, StickJournal(db), StickSnapshots(db), PREFIX, digest=said, now_ms=db.now_ms)
+
     def _woke(self, name: str) -> None:
         self.store.kill_at, self.store.calls = None, 0
 
@@ -254,14 +292,17 @@ class Site:
         self.store.hidden, self.store.repeated, self.store.kill_at = frozenset(), False, None
         for desktop in self.desktops.values():
             desktop.offset_ms = 0
-        for _round in range(12):
+        quiet = 0
+        for _round in range(16):
             done = [self.sync(name) for name in self.desktops]
             moved = sum(one.pushed.changes + one.pulled.changes for one in done if one is not None)
             for desktop, one in zip(self.desktops.values(), done, strict=True):
                 if one is not None and one.ahead:  # whoever is told so looks at the clock, finds it right, and says so
                     stamp_anew(desktop.db, self.store, PREFIX)
                     moved += 1
-            if not moved:
+            # Where the store had lost how far a journal goes, its writer tells it again in the first quiet round.
+            quiet = 0 if moved else quiet + 1
+            if quiet == 2:
                 break
         else:
             raise AssertionError("desktops never agree")

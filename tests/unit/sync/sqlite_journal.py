@@ -20,8 +20,9 @@ CREATE TABLE IF NOT EXISTS rows (tbl TEXT, key TEXT, body TEXT, clock TEXT, repl
 CREATE TABLE IF NOT EXISTS outbox (id INTEGER PRIMARY KEY AUTOINCREMENT, tbl TEXT, key TEXT, body TEXT, clock TEXT);
 CREATE TABLE IF NOT EXISTS positions (replica TEXT PRIMARY KEY, seq INTEGER);
 CREATE TABLE IF NOT EXISTS state (one INTEGER PRIMARY KEY CHECK (one = 1), clock TEXT, seq INTEGER, through INTEGER,
-    planned_seq INTEGER, planned_through INTEGER);
-INSERT OR IGNORE INTO state VALUES (1, '000000000000000.000000', 0, 0, 0, 0);
+    planned_seq INTEGER, planned_through INTEGER, unsent INTEGER);
+INSERT OR IGNORE INTO state VALUES (1, '000000000000000.000000', 0, 0, 0, 0, NULL);
+CREATE TABLE IF NOT EXISTS own (seq INTEGER PRIMARY KEY, through INTEGER, digest TEXT);
 """
 
 
@@ -68,7 +69,10 @@ class SqliteJournal:
         """Begin with another store."""
         with self._transaction():
             self._connection.execute("DELETE FROM positions")
-            self._connection.execute("UPDATE state SET seq = 0, through = 0, planned_seq = 0, planned_through = 0")
+            self._connection.execute("DELETE FROM own")
+            self._connection.execute(
+                "UPDATE state SET seq = 0, through = 0, planned_seq = 0, planned_through = 0, unsent = NULL"
+            )
 
     def close(self) -> None:
         self._connection.close()
@@ -101,17 +105,36 @@ class SqliteJournal:
             self._connection.execute("UPDATE state SET planned_seq = ?, planned_through = ?", (seq, through))
             return through
 
-    def mark_sealed(self, seq: int, through: int, digest: str) -> None:
-        self._connection.execute("UPDATE state SET seq = ?, through = ? WHERE seq < ?", (seq, through, seq))
+    def mark_sealed(self, seq: int, through: int, digest: str, *, sent: bool = True) -> None:
+        with self._transaction():
+            if self._connection.execute(
+                "UPDATE state SET seq = ?, through = ? WHERE seq < ?", (seq, through, seq)
+            ).rowcount:
+                self._connection.execute("INSERT INTO own VALUES (?, ?, ?)", (seq, through, digest))
+                if not sent:
+                    self._connection.execute("UPDATE state SET unsent = coalesce(unsent, ?)", (seq,))
+
+    def unsent(self) -> int | None:
+        (found,) = self._connection.execute("SELECT unsent FROM state").fetchone()
+        return None if found is None else int(found)
+
+    def mark_sent(self, seq: int) -> None:
+        self._connection.execute("UPDATE state SET unsent = iif(?1 >= seq, NULL, ?1 + 1) WHERE unsent <= ?1", (seq,))
 
     def unseal(self, seq: int) -> None:
-        raise AssertionError("it noted no digests")
+        raise AssertionError("nobody else wrote under this desktop's id")
 
     def sealed(self, seq: int) -> list[Change]:
-        raise AssertionError("it noted no digests")
+        found = self._connection.execute(
+            "SELECT tbl, key, body, clock FROM outbox JOIN own ON own.seq = ?1 AND id <= through"
+            " WHERE id > coalesce((SELECT through FROM own WHERE seq = ?1 - 1), 0) ORDER BY id",
+            (seq,),
+        )
+        return [Change(table, key, json.loads(body), clock, self.replica) for table, key, body, clock in found]
 
     def digest_of(self, seq: int) -> str | None:
-        return None
+        found = self._connection.execute("SELECT digest FROM own WHERE seq = ?", (seq,)).fetchone()
+        return found[0] if found else None
 
     def void(self) -> frozenset[str]:
         return frozenset()

@@ -15,9 +15,9 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from cloud_sync.journal.changes import Change
+from cloud_sync.journal.changes import Change, encode_segment
 from cloud_sync.journal.clock import MAX_AHEAD_MS
-from cloud_sync.journal.replicate import SEGMENT_CHANGES, PullReport, pull, push, segment_key
+from cloud_sync.journal.replicate import SEGMENT_CHANGES, PullReport, pull, push, seal, segment_key
 from cloud_sync.objects.folder import FolderStore
 from edge_runtime.contracts.errors import ReplicaCopied, StoreUnreachable
 from tests.unit.sync.faulty_store import Cut, FaultyStore
@@ -41,6 +41,7 @@ class Desktops(RuleBasedStateMachine):
         self.stack = ExitStack()
         self.folder = Path(self.stack.enter_context(tempfile.TemporaryDirectory()))
         self.store = FaultyStore(self.folder / "store")
+        self.stick = FolderStore(self.folder / "stick")
         self.journals = {name: self.open(name) for name in REPLICAS}
         self.clocks = dict.fromkeys(REPLICAS, NOW_MS)
         self.written: list[Change] = []
@@ -94,6 +95,18 @@ class Desktops(RuleBasedStateMachine):
     def pull(self, name: str) -> None:
         assert pull_now(self.store, self.journals[name]).problems == ()
 
+    @rule(writer=st.sampled_from(REPLICAS), reader=st.sampled_from(REPLICAS))
+    def meet_by_stick(self, writer: str, reader: str) -> None:
+        """Without the store: what the one has sealed, the other takes over."""
+        journal = self.journals[writer]
+        seal(journal)
+        for seq in range(1, journal.sealed_through()[0] + 1):
+            body = encode_segment(writer, seq, journal.sealed(seq))
+            standing = self.stick.head(segment_key(PREFIX, writer, seq))
+            assert standing is None or self.stick.get(standing.key) == body, "a segment has two contents"
+            self.stick.put(segment_key(PREFIX, writer, seq), body)
+        assert pull_now(self.stick, self.journals[reader]).problems == ()
+
     @rule(name=st.sampled_from(REPLICAS))
     def take_over_everything_again(self, name: str) -> None:
         self.journals[name].forget_positions()
@@ -107,6 +120,17 @@ class Desktops(RuleBasedStateMachine):
             path = data.draw(st.sampled_from(found))
             self.hidden[path] = path.read_bytes()
             path.unlink()
+
+    @rule(name=st.sampled_from(REPLICAS))
+    def the_store_loses_ends(self, name: str) -> None:
+        for path in (self.folder / "store").rglob(f"journal/{name}.*"):
+            path.unlink()
+
+    @rule(late=st.booleans())
+    def lists_come_late(self, late: bool) -> None:
+        self.store.listed = None
+        if late:
+            self.store.listed = self.store.children(f"{PREFIX}/journal")
 
     @rule()
     def missing_segments_are_back(self) -> None:
@@ -125,8 +149,10 @@ class Desktops(RuleBasedStateMachine):
         with self.stack:
             self.missing_segments_are_back()
             self.store.land()
+            self.store.listed = None
             for journal in self.journals.values():
                 push(self.store, journal, PREFIX)
+                pull_now(self.store, journal)  # whose end was lost tells it again
             expected = fold(self.written, FACTS)
             for journal in self.journals.values():
                 assert pull_now(self.store, journal).problems == ()
@@ -174,11 +200,14 @@ def test_many_changes_travel_in_several_segments(store: FaultyStore, journals: d
         write(journals["a"], f"k{number}")
     report = push(store, journals["a"], PREFIX)
     assert (report.segments, report.changes) == (2, SEGMENT_CHANGES + 1)
-    assert report.bytes == sum(info.size for info in store.list(""))
+    assert report.bytes == sum(info.size for info in store.list(f"{PREFIX}/journal/a"))
     taken = pull_now(store, journals["b"])
     assert (taken.segments, taken.changes, taken.bytes) == (2, SEGMENT_CHANGES + 1, report.bytes)
     assert journals["b"].rows() == journals["a"].rows()
-    assert {info.key for info in store.list("")} == {segment_key(PREFIX, "a", 1), segment_key(PREFIX, "a", 2)}
+    assert {info.key for info in store.list(f"{PREFIX}/journal/a")} == {
+        segment_key(PREFIX, "a", 1),
+        segment_key(PREFIX, "a", 2),
+    }
 
 
 def test_large_changes_end_a_segment_early(store: FaultyStore, journals: dict[str, SqliteJournal]) -> None:
@@ -198,16 +227,16 @@ def test_a_cut_segment_is_sent_again_as_it_was(
     store.cut = cut
     with pytest.raises(StoreUnreachable):
         push(store, journals["a"], PREFIX)
-    sent = {info.key: store.get(info.key) for info in store.list("")}
+    sent = {info.key: store.get(info.key) for info in store.list(f"{PREFIX}/journal/a")}
     assert bool(sent) == (cut == "after-put")
     write(journals["a"], "second")
     push(store, journals["a"], PREFIX)
     pull_now(store, journals["b"])
-    before = {info.key: store.get(info.key) for info in store.list("")}
+    before = {info.key: store.get(info.key) for info in store.list(f"{PREFIX}/journal/a")}
     assert set(before) == {segment_key(PREFIX, "a", 1), segment_key(PREFIX, "a", 2)}
     assert sent.items() <= before.items()
     store.land()
-    assert {info.key: store.get(info.key) for info in store.list("")} == before
+    assert {info.key: store.get(info.key) for info in store.list(f"{PREFIX}/journal/a")} == before
     assert journals["b"].rows() == journals["a"].rows()
 
 

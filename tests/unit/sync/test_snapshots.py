@@ -161,3 +161,23 @@ def test_a_desktop_that_has_rows_of_its_own_keeps_them(year: Site) -> None:
     exchange(year.desktops["a"].db, year.store, PREFIX)
     assert samples.get_sample(year.desktops["a"].db, "c" * 64).size == 3
     assert len(samples.page_samples(db).rows) == 2
+
+
+def test_a_desktop_put_back_from_a_backup_needs_segments_that_a_snapshot_covers(
+    site: Site, request: pytest.FixtureRequest
+) -> None:
+    """What it wrote before the backup, and sent after it, stands in one of them: else it would use its number again."""
+    site.add("a")
+    site.add("b")
+    request.addfinalizer(site.close)
+    site.label("a", "a" * 64)
+    backup = site.folder / "a.backup"
+    site.desktops["a"].back_up(backup)
+    site.sync("a")
+    site.sync("b")
+    keep_snapshot(site.desktops["b"].db, site.store, PREFIX, every=1)
+    site.restore("a", backup)
+    site.label("a", "b" * 64)
+    site.sync("a")
+    site.sync("b")
+    site.check(site.settle())

@@ -1,0 +1,1 @@
+"""Exporting a site to a stick, and importing it from one."""
