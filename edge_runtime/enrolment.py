@@ -140,9 +140,12 @@ def read_address(home: Path) -> str:
 def trust_desktop(home: Path, *, desktop_pem: str, roots: Sequence[bytes]) -> str:
     """Trust a desktop and its site's releases; returns the desktop's fingerprint. Again: nothing happens.
 
-    :param roots: the site's newest root metadata, and before it those in between that a box of this site may lack, the
-        oldest first: where the root key was replaced meanwhile, each leads to the next.
-    :raises TrustRefused: the box belongs to another site already, or the root lists its desktops and this is none.
+    A box that has as new a root, or a newer one, and by that knows the desktop keeps its own: should they have been
+    made apart, the desktop says so when it calls the box.
+
+    :param roots: the site's newest root metadata, and before it those that lead to it, the oldest first.
+    :raises TrustRefused: the box belongs to another site already, or the root lists its desktops and this is none; or
+        somebody would come back whom a root of the box has struck off.
     :raises InputInvalid: no certificate, or no root metadata.
     :raises NotFound: there is no box in this folder.
     """
@@ -150,7 +153,8 @@ def trust_desktop(home: Path, *, desktop_pem: str, roots: Sequence[bytes]) -> st
     from edge_runtime.update.roots import read_root
 
     read_home(home)
-    listed, fingerprint = read_root(roots[-1]).desktops, fingerprint_of(desktop_pem)
+    newest, fingerprint = read_root(roots[-1]), fingerprint_of(desktop_pem)
+    listed = newest.desktops
     if listed is not None and fingerprint not in listed:
         raise TrustRefused(
             f"The root that was brought does not list the desktop {fingerprint[:12]}.",
@@ -158,10 +162,6 @@ def trust_desktop(home: Path, *, desktop_pem: str, roots: Sequence[bytes]) -> st
         )
     store = TrustStore(home)
     # The root first: it is what may be refused.
-    known = store.version
-    for body in roots[:-1]:
-        # A box without a site begins with the newest one.
-        if 0 < known < read_root(body).version:
-            store.set_root(body)
-    store.set_root(roots[-1])
+    if newest.version > store.version or fingerprint not in store.pinned():
+        store.set_root(roots[-1], before=roots[:-1])
     return store.add_desktop(desktop_pem)

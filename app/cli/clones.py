@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 _MARKS = {"key": "one box's key", "machine": "one machine-id", "host-key": "one SSH host key"}
 _SAME_MACHINE = (
-    "  Each has a key of its own. Give the copy a machine-id and SSH host keys of its own, too: on it, as root,\n"
-    "  rm /etc/machine-id /etc/ssh/ssh_host_*; systemd-machine-id-setup; ssh-keygen -A; reboot"
+    "  Each has a key of its own. Give the copy a machine-id and SSH host keys of its own, too: on it, as root,",
+    "  rm /etc/machine-id /etc/ssh/ssh_host_*; systemd-machine-id-setup; ssh-keygen -A; reboot",
 )
 
 
@@ -84,7 +84,7 @@ def _side_by_side(clone: Clone, names: Mapping[str, str]) -> list[str]:
         [[name, *(read(side) for side in clone.sides)] for name, read in facts.items()],
     )
     if "key" not in clone.marks:
-        return [head, *table, _SAME_MACHINE]
+        return [head, *table, *_SAME_MACHINE]
     box = text.clean(names.get(clone.sides[0].box, clone.sides[0].box))
     return [head, *table, f"  To make the copy another box: lineside boxes renew {box} --address ADDRESS --name NAME"]
 

@@ -25,6 +25,7 @@ from app.cli import (
     site,
     support,
     sync,
+    text,
     visit,
 )
 from app.cli.display import has_display
@@ -91,7 +92,9 @@ def run(argv: Sequence[str], windows: Windows) -> int:
         _print_error(missing.to_dict(), as_json=as_json)
         return FAILED
     except Exception as error:  # noqa: BLE001 - the last resort: a fault of ours is reported like any other error
-        traceback.print_exc()
+        # What is quoted in it may come from a box.
+        for line in traceback.format_exc().splitlines():
+            print(text.printable(line), file=sys.stderr)
         _print_error(LinesideError(f"{type(error).__name__}: {error}").to_dict(), as_json=as_json)
         return FAILED
     return status or 0
@@ -106,7 +109,9 @@ def _print_error(body: dict[str, str], *, as_json: bool) -> None:
 
         print(wire.encode({"error": body}).decode(), flush=True)
     else:
-        print(f"{body['title']}: {body['message']}\n  {body['hint']}\n  [{body['code']}]", file=sys.stderr)
+        # The words of a box among them: they command no terminal, and forge no other line.
+        for line in (f"{body['title']}: {body['message']}", f"  {body['hint']}", f"  [{body['code']}]"):
+            print(text.printable(line), file=sys.stderr)
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -32,6 +32,7 @@ def add_keys(topic: Topic) -> None:
     join.add_argument("--site-number", metavar="NUMBER", help="what the desktop shows that wrote it (default: ask)")
     strike = topic.verb("strike-off", _strike_off, "let a lost desktop do nothing any more")
     strike.add_argument("desktop", metavar="DESKTOP", help="name, or the beginning of its fingerprint")
+    strike.add_argument("--yes", action="store_true", help="do not ask, where it is this desktop")
     rotate = topic.verb("rotate-key", _rotate_key, "give this desktop new keys")
     root = topic.verb("rotate-root", _rotate_root, "replace the root key, in its file")
     root.add_argument("--new-passphrase-file", type=Path, metavar="FILE", help="passphrase of the new key")
@@ -93,6 +94,8 @@ def _answer(session: Session, known: Trust, **more: Any) -> None:
     if known.desktops:
         lines = text.table(list(_ROWS), [[read(row) for read in _ROWS.values()] for row in known.desktops])
     lines.append(f"Root {known.root} is in force. The site's number is {known.site_number}.")
+    if known.desktops and not known.listed_here:
+        lines.append("This desktop is struck off: boxes refuse it. Have it admitted again by another one.")
     if known.pending:
         lines.append(f"Boxes that have not heard of it yet: {text.clean(', '.join(known.pending))}")
     if known.root_key and known.root_key_replaced:
@@ -189,9 +192,27 @@ def _strike_off(arguments: argparse.Namespace, session: Session) -> None:
     from app.usecases import trust
 
     with session.open() as ctx:
-        trust.strike_off(ctx, arguments.desktop, **_key(arguments, ctx))
+        chosen = trust.find_desktop(ctx, arguments.desktop)
+        if chosen.here and not arguments.yes:
+            _ask_before_own(chosen.name)
+        trust.strike_off(ctx, chosen.fingerprint, **_key(arguments, ctx))
         _tell_boxes(ctx)
         _answer(session, trust.get_trust(ctx))
+
+
+def _ask_before_own(name: str) -> None:
+    """:raises Cancelled: no.
+    :raises InputInvalid: there is nobody to ask.
+    """
+    means = (
+        f"{text.clean(name)} is this desktop. Struck off, it can do nothing at this site any more, and only another "
+        "desktop can admit it again."
+    )
+    if not sys.stdin.isatty():
+        raise InputInvalid(means, hint="Say so beforehand: --yes.")
+    print(f"{means}\nStrike it off? [y/N] ", end="", file=sys.stderr, flush=True)
+    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+        raise Cancelled("Nobody was struck off.")
 
 
 def _rotate_key(arguments: argparse.Namespace, session: Session) -> None:

@@ -58,10 +58,12 @@ class Session:
     def say(self, line: str) -> None:
         """Something for a person to read on the way; a program gets the answer alone."""
         if not self.as_json:
-            print(line, flush=True)
+            print(text.printable(line), flush=True)
 
     def answer(self, body: Mapping[str, Any], lines: Sequence[str]) -> None:
-        """The command's answer: ``body`` as JSON, or ``lines``."""
+        """The command's answer: ``body`` as JSON, or ``lines``; what stands in them may come from another machine, and
+        commands no terminal.
+        """
         self.end_line()
         if self.as_json:
             from edge_runtime.contracts import wire
@@ -69,7 +71,7 @@ class Session:
             print(wire.encode(body).decode(), flush=True)
         else:
             for line in lines:
-                print(line, flush=True)
+                print(text.printable(line), flush=True)
 
     def rows(self, key: str, records: Sequence[T], columns: Columns[T], *, empty: str, **more: Any) -> None:
         """A list: ``{key: [...], **more}``, or a table with these columns, or the sentence ``empty``."""

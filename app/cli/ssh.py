@@ -50,6 +50,12 @@ def add_sign_in(parser: argparse.ArgumentParser) -> None:
         "agent); with --password-file as well where the machine wants both",
     )
     parser.add_argument(
+        "--key-passphrase-file",
+        type=Path,
+        metavar="FILE",
+        help="read what opens the key of --key from the first line of FILE; it is sent to nobody",
+    )
+    parser.add_argument(
         "--sudo-password-file", type=Path, metavar="FILE", help="read sudo's password from FILE (default: the same)"
     )
 
@@ -171,7 +177,7 @@ def _release(arguments: argparse.Namespace, session: Session) -> None:
             if not _at_terminal() or session.as_json:
                 raise
             choices = ["collect", "discard"] if known else ["discard"]
-            answer = _ask(f"{waiting.message}\nWhat with that? [{'/'.join(choices)}/stop] ").strip().lower()
+            answer = _ask(f"{text.clean(waiting.message)}\nWhat with that? [{'/'.join(choices)}/stop] ").strip().lower()
             if answer not in choices:
                 raise
             report = once(release.Rows(answer))
@@ -237,6 +243,8 @@ def _sign_in(arguments: argparse.Namespace, session: Session, target: SshTarget)
     from app.fleet.ssh.sign_in import Secret, SignIn
 
     typed: dict[Secret, str] = {}
+    if arguments.key_passphrase_file:
+        typed["passphrase"] = _first_line(arguments.key_passphrase_file)
 
     def ask(what: Secret) -> str | None:
         """Once for each: the same command may sign in twice."""

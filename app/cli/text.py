@@ -56,6 +56,11 @@ def clean(value: object) -> str:
     return NONE if value is None or value == "" else one_line(str(value))
 
 
+def printable(line: str) -> str:
+    """As it may go to a terminal: a tab is a tab, and every other control character a space."""
+    return "\t".join(map(one_line, line.split("\t")))
+
+
 def cut(value: str, most: int) -> str:
     """What is longer than ``most`` characters ends with an ellipsis."""
     return value if len(value) <= most else value[: most - 1] + "…"

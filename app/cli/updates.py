@@ -130,7 +130,7 @@ def _outcome(one: UpdateReport) -> str:
 
 
 def _reasons(failed: Sequence[Failure]) -> list[str]:
-    return [f"{box.name}: {error}\n{error.hint}\n[{error.code}]" for box, error in failed]
+    return [line for box, error in failed for line in (f"{box.name}: {error}", error.hint, f"[{error.code}]")]
 
 
 def _told(failed: Sequence[Failure]) -> list[dict[str, object]]:

@@ -20,6 +20,7 @@ from edge_runtime.contracts.errors import (
     InputInvalid,
     LinesideError,
 )
+from edge_runtime.contracts.told import told_by_box
 from edge_runtime.http_answers import AnswerInvalid
 
 _log = logging.getLogger(__name__)
@@ -63,9 +64,7 @@ def refusal(address: str, status: int, body: bytes) -> LinesideError:
         envelope = wire.decode(body, _ErrorEnvelope)
     except InputInvalid:
         return BoxRefused(f"The box at {address} answered with status {status}.")
-    error = LinesideError.from_dict(envelope.error)
-    # Here it is told from this desktop's own disk.
-    return BoxDiskFull(error.message) if isinstance(error, DiskFull) else error
+    return told_by_box(envelope.error, f"The box at {address}")
 
 
 def as_problem(error: Exception, address: str) -> LinesideError:

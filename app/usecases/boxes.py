@@ -23,9 +23,10 @@ from app.usecases.contact import begin_contact
 from app.usecases.crew import side_by_side
 from app.usecases.progress import CancelToken, Progress, ProgressEvent, silent
 from app.usecases.witnesses import tell_head
-from edge_runtime.contracts.errors import AlreadyExists, BoxWrongKey, LinesideError, NotFound
+from edge_runtime.contracts.errors import AlreadyExists, BoxWrongKey, LinesideError, NotFound, TrustRefused
 from edge_runtime.contracts.rows import STREAMS, AlertRow, AuditRow, LossRow, RollupRow, ShadowRow
 from edge_runtime.identity import fingerprint_of
+from edge_runtime.update.roots import to_be_brought
 
 if TYPE_CHECKING:
     from app.context import Context
@@ -70,7 +71,7 @@ def enrol_local(ctx: Context, box_home: Path, *, address: str | None = None) -> 
     where = address or read_address(box_home)
     split_address(where)
     require_free_name(ctx, found.box, found.name)
-    trust_desktop(box_home, desktop_pem=ctx.identity.certificate_pem, roots=ctx.roots().chain())
+    trust_desktop(box_home, desktop_pem=ctx.identity.certificate_pem, roots=to_be_brought(ctx.roots().chain()))
     return enter_box(ctx, box=found.box, name=found.name, address=where, certificate=found.certificate_pem)
 
 
@@ -137,6 +138,15 @@ def refresh(ctx: Context, name: str | None = None) -> list[Box]:
         pass
     roots.forget_former_keys(ctx)
     return _chosen(ctx, name)
+
+
+def require_levelled(ctx: Context, box: Box) -> None:
+    """:raises TrustRefused: the roots of a box and of this desktop did not fit at the last contact, and do not now:
+    nothing can be done with that box.
+    """
+    if box.problem_code == TrustRefused.code:
+        with connect(ctx, box) as client:
+            roots.ask_status(ctx, box, client)
 
 
 def _ask(ctx: Context, box: Box) -> None:

@@ -18,14 +18,14 @@ from app.fleet.ssh.address import SshTarget
 from app.fleet.ssh.bundle import Load, load_for
 from app.fleet.ssh.machine import Machine, Probe, choose_python, meet, supervisor_source
 from app.fleet.ssh.notes import Note, say
-from app.fleet.ssh.preflight import Facts, Text, Wanted, is_installed, judge, lacked_roots
+from app.fleet.ssh.preflight import Facts, Text, Wanted, is_installed, judge
 from app.fleet.ssh.session import SshSession, open_session
 from app.fleet.ssh.sign_in import SignIn
 from app.fleet.ssh.upload import Staged, look_at_staged, plan, upload
 from app.store import boxes as box_store
 from app.store.records import Box
 from app.store.ssh_access import SshAccess, known_host_keys, put_access
-from app.usecases.boxes import enter_box, now_ms, refresh, require_free_name
+from app.usecases.boxes import enter_box, now_ms, refresh, require_free_name, require_levelled
 from app.usecases.one_at_a_time import alone_with
 from app.usecases.progress import CancelToken, Progress, ProgressEvent, silent
 from edge_runtime.config import join_address
@@ -40,6 +40,7 @@ from edge_runtime.contracts.rows import Digest, Name
 from edge_runtime.contracts.text import one_line
 from edge_runtime.enrolment import require_box_name
 from edge_runtime.identity import fingerprint_of
+from edge_runtime.update.roots import to_be_brought
 
 if TYPE_CHECKING:
     from app.context import Context
@@ -215,6 +216,8 @@ class _Enrolment:
         box = self._confirm(machine, keys, load.bundle.manifest.version)
         warnings = tuple(map(say, notes))
         self._record(box, warnings)
+        # It is on the list, where the root key can join what was made apart; but it can not be used like this.
+        require_levelled(self.ctx, box)
         return EnrolmentReport(
             box=box,
             changed=tuple(self.changed),
@@ -329,7 +332,8 @@ class _Enrolment:
 
     def _keys(self, machine: Machine, facts: Facts, wanted: Wanted) -> _Exchanged:
         name = self.name or (facts.home.name if facts.home and facts.home.name else "") or facts.hostname
-        roots = lacked_roots(facts.home.root if facts.home else None, wanted.roots)
+        # Those that it has, too: by them it sees whether its own newest one was known where ours was made.
+        roots = [root.decode(errors="replace") for root in to_be_brought(self.ctx.roots().chain())]
         desktop = self.ctx.identity.certificate_pem
         keys: _Exchanged = self._do(machine, Step.KEYS, "exchange", _Exchanged, name=name, desktop=desktop, roots=roots)
         if fingerprint_of(keys.certificate) != keys.box:

@@ -12,7 +12,7 @@ from app.store import boxes as box_store
 from app.store.records import Box
 from app.usecases import roots, trust
 from app.usecases.crew import side_by_side
-from app.usecases.parted import who_returns
+from app.usecases.parted import chain_of
 from edge_runtime.contracts.errors import (
     BoxRefused,
     InputInvalid,
@@ -22,6 +22,7 @@ from edge_runtime.contracts.errors import (
     RootKeyWrong,
     TrustRefused,
 )
+from edge_runtime.update.parted import Chain, who_returns
 from edge_runtime.update.roots import RootFacts, is_signed_by, read_root
 
 if TYPE_CHECKING:
@@ -138,9 +139,11 @@ def _settle(ctx: Context, box: Box, client: BoxClient, there: int, theirs: bytes
         raise TrustRefused(f"What it has as root {there} is not signed with this root key.")
     # First: what it has in the place of ours decides nothing before it is known to be the site's.
     goes_on = newer and _has(client, own.version, own.newest)
-    returning = who_returns(own, client.root, facts)
+    there_too = Chain(facts, client.root)
+    returning = who_returns(chain_of(own), there_too)
     listed_there = ctx.identity.fingerprint in (facts.desktops or {})
-    if newer and not returning and (goes_on or listed_there):
+    leads_there = newer and all(there_too.get(version) is not None for version in range(own.version + 1, there))
+    if leads_there and not returning and (goes_on or listed_there):
         # Made after this desktop's newest one, with the root key: it counts, whomever it strikes off.
         roots.level(ctx, box, client, there, facts.digest)
     elif there >= own.version or returning:

@@ -25,6 +25,7 @@ from edge_runtime.contracts.rows import Count, Digest, Name
 from edge_runtime.pairing.code import read_code
 from edge_runtime.pairing.messages import BoxFacts, BoxHello, DesktopFacts
 from edge_runtime.update.durable import write_durably
+from edge_runtime.update.roots import to_be_brought
 
 if TYPE_CHECKING:
     from app.context import Context
@@ -59,7 +60,8 @@ def pair_box(ctx: Context, address: str, code: Callable[[BoxHello], str]) -> Box
             return box
         raise
     require_free_name(ctx, hello.box, hello.name)
-    desktop = DesktopFacts(certificate=ctx.identity.certificate_pem, root=ctx.repository().root_bytes)
+    *before, root = to_be_brought(ctx.roots().chain())
+    desktop = DesktopFacts(certificate=ctx.identity.certificate_pem, root=root, before=tuple(before))
     try:
         pair(
             where,

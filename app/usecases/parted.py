@@ -3,48 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from edge_runtime.contracts.errors import NotFound, TrustRefused
-from edge_runtime.update.roots import RootFacts, read_root
+from edge_runtime.update.parted import Chain, who_returns
+from edge_runtime.update.roots import follow
 
 if TYPE_CHECKING:
     from cloud_sync.release.site_roots import SiteRoots
 
-Bodies = Callable[[int], bytes]
-"""The roots of a box or of the object store, by number; raises NotFound for one that is not there."""
+
+def chain_of(roots: SiteRoots) -> Chain:
+    """This desktop's own."""
+    return Chain(roots.facts, roots.body)
 
 
-def who_returns(own: SiteRoots, there: Bodies, newest: RootFacts) -> dict[str, str]:
-    """Whom the newer one of two newest roots lists although the older one had struck them off beside it: name by
-    fingerprint. Empty where one follows the other, or nobody can tell whether it does.
+def require_none_returns(own: SiteRoots, there: Chain, name: str) -> None:
+    """Before the roots of either side take the place of the other's.
 
-    :param there: the roots of the other side.
-    :param newest: of those.
+    :param name: of the box, or whatever has the other roots.
+    :raises TrustRefused: somebody would come back, or nobody can tell.
     """
-    older, newer = (newest, own.facts) if newest.version < own.version else (own.facts, newest)
-    try:
-        followed = own.body(older.version) == there(older.version)
-    except NotFound:
-        # A box that was enrolled later, whose first root is above this desktop's.
-        return {}
-    if followed or older.desktops is None:
-        return {}
-    known = _last_in_common(own, there, older.version - 1)
-    return {
-        fingerprint: desktop.name
-        for fingerprint, desktop in (newer.desktops or {}).items()
-        # Where they parted before anything that both still have, whoever is not listed counts as struck off.
-        if fingerprint not in older.desktops and (known is None or fingerprint in known)
-    }
-
-
-def require_none_returns(own: SiteRoots, there: Bodies, newest: RootFacts, name: str) -> None:
-    """:raises TrustRefused: as :func:`who_returns`. ``name``: of the box, or whatever has the other roots."""
-    if returning := who_returns(own, there, newest):
+    if returning := who_returns(chain_of(own), there):
         names = ", ".join(sorted(returning.values()))
-        older, newer = f"root {newest.version} of {name}", f"root {own.version} of this desktop"
-        if newest.version >= own.version:
+        older, newer = f"root {there.newest.version} of {name}", f"root {own.version} of this desktop"
+        if there.newest.version >= own.version:
             older, newer = newer, older
         raise TrustRefused(
             f"Two people changed the keys apart: {older} had struck off {names}, and {newer} does not know of that.",
@@ -53,14 +37,34 @@ def require_none_returns(own: SiteRoots, there: Bodies, newest: RootFacts, name:
         )
 
 
-def _last_in_common(own: SiteRoots, there: Bodies, version: int) -> dict[str, object] | None:
-    """Whom the last root lists that both sides have, from this number down; None: there is none, or it lists nobody."""
-    for number in range(version, 0, -1):
-        try:
-            body = there(number)
-            if own.body(number) == body:
-                desktops = read_root(body).desktops
-                return None if desktops is None else dict(desktops)
-        except NotFound:
-            return None
-    return None
+def take_over(own: SiteRoots, there: Callable[[int], bytes], name: str, *, until: int | None = None) -> SiteRoots:
+    """Go on to the roots that follow this desktop's newest one on the other side, as far as they reach. Each is checked
+    before the first is written.
+
+    :param there: the roots of the other side, by number; raises NotFound for one that is not there.
+    :param until: to this number, and no further.
+    :raises TrustRefused: one does not follow, or is not there; or somebody would come back whom a root here has struck
+        off.
+    """
+    bodies: dict[int, bytes] = {}
+    trusted, version = own.newest, own.version
+    with suppress(NotFound):
+        while version != until:
+            version += 1
+            body = there(version)
+            newest = follow(trusted, body)
+            bodies[version] = trusted = body
+    if until is not None and until not in bodies:
+        raise TrustRefused(
+            f"{name} has root {until} and cannot show root {version}, which lies between that and root {own.version}, "
+            "the newest one of this desktop: it was enrolled with later ones alone.",
+            hint="Bring this desktop the roots in between: refresh another box that has them, sync with the object "
+            "store, or open a pack of a desktop that has them (`lineside visit open`). Whoever has the root key can "
+            f"also join the two with `lineside site introduce {name}`.",
+        )
+    if bodies:
+        # What was looked at, should the other side say something else the second time.
+        require_none_returns(own, Chain(newest, lambda number: bodies.get(number) or there(number)), name)
+    for body in bodies.values():
+        own = own.adopt(body)
+    return own

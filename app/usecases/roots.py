@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -11,10 +12,11 @@ from app.fleet.client import BoxClient
 from app.store import boxes as box_store
 from app.store.records import Box
 from app.usecases import signatures
-from app.usecases.parted import require_none_returns
+from app.usecases.parted import require_none_returns, take_over
 from edge_runtime.contracts.errors import BoxRefused, BoxWrongKey, InputInvalid, NotFound, ObjectMissing, TrustRefused
 from edge_runtime.contracts.status import BoxStatus
 from edge_runtime.identity import Identity, load_identity
+from edge_runtime.update.parted import Chain
 from edge_runtime.update.roots import MAX_ROOT_BYTES, RootFacts, follow, read_root
 
 if TYPE_CHECKING:
@@ -44,18 +46,16 @@ def level(ctx: Context, box: Box, client: BoxClient, there: int, digest: str) ->
                 "either side stays out.",
             )
         return here
-    with suppress(NotFound):
-        require_none_returns(roots, client.root, read_root(client.root(there)), box.name)
-    for version in range(there + 1, here + 1):
-        client.put_root(version, roots.body(version))
     if there < here:
+        require_none_returns(roots, Chain(read_root(client.root(there)), client.root), box.name)
+        for version in range(there + 1, here + 1):
+            client.put_root(version, roots.body(version))
         _note(ctx, "trust.root-delivered", box.box, f"Brought root {here} to {box.name}.")
         return here
     words = f"Took root {there} over from {box.name}."
     if _other_root(client, here, roots.newest):
         words += f" It takes the place of another root {here}, which was made here: make that change again."
-    for version in range(here + 1, there + 1):
-        roots = roots.adopt(client.root(version))
+    take_over(roots, client.root, box.name, until=there)
     _note(ctx, "trust.root-adopted", box.box, words)
     return there
 
@@ -129,12 +129,14 @@ def level_with_store(ctx: Context, store: ObjectStore, prefix: str) -> None:
     """As :func:`level`, with the object store of the site. What lies there is hostile until it follows from the root
     here; of two roots of one number the one that is there stays.
 
-    :raises TrustRefused: what is there does not follow.
+    :raises TrustRefused: what is there does not follow, or somebody who was struck off would come back.
     """
-    roots = take_from_store(ctx, store, prefix)
-    for version in range(roots.version, 0, -1):
-        if store.head(_key(prefix, version)) is not None:
-            break
+    roots, there = take_from_store(ctx, store, prefix), _roots_in(store, prefix)
+    newest = next((v for v in range(roots.version, 0, -1) if store.head(_key(prefix, v)) is not None), 0)
+    if 1 < newest < roots.version and _may_stand(roots, newest, body := there(newest)):
+        # Another one of its number may have been made elsewhere, and it stays: what is put above it goes for all.
+        require_none_returns(roots, Chain(read_root(body), there), "the object store")
+    for version in range(roots.version, newest, -1):
         with suppress(NotFound):
             store.put(_key(prefix, version), roots.body(version))
 
@@ -142,37 +144,35 @@ def level_with_store(ctx: Context, store: ObjectStore, prefix: str) -> None:
 def take_from_store(ctx: Context, store: ObjectStore, prefix: str) -> SiteRoots:
     """The half of :func:`level_with_store` that only reads there; the roots here after it.
 
-    :raises TrustRefused: what is there does not follow.
+    :raises TrustRefused: as there.
     """
     roots = ctx.roots()
-    bodies = _newer(store, prefix, roots)
-    if bodies:
-
-        def there(version: int) -> bytes:
-            return bodies.get(version) or store.get(_key(prefix, version), max_bytes=MAX_ROOT_BYTES)
-
-        require_none_returns(roots, there, read_root(bodies[max(bodies)]), "the object store")
-        for body in bodies.values():
-            roots = roots.adopt(body)
-        words = f"Took root {roots.version} over from the object store."
-        _note(ctx, "trust.root-adopted", roots.facts.digest, words)
-    return roots
+    newer = take_over(roots, _roots_in(store, prefix), "the object store")
+    if newer.version > roots.version:
+        words = f"Took root {newer.version} over from the object store."
+        _note(ctx, "trust.root-adopted", newer.facts.digest, words)
+    return newer
 
 
-def _newer(store: ObjectStore, prefix: str, roots: SiteRoots) -> dict[int, bytes]:
-    """By number, what follows the newest root here, checked one after the other.
+def _roots_in(store: ObjectStore, prefix: str) -> Callable[[int], bytes]:
+    """Gives the roots that lie there by number; raises NotFound for one that does not."""
 
-    :raises TrustRefused: something there does not follow.
-    """
-    found: dict[int, bytes] = {}
-    trusted, version = roots.newest, roots.version
-    with suppress(ObjectMissing):
-        while True:
-            version += 1
-            body = store.get(_key(prefix, version), max_bytes=MAX_ROOT_BYTES)
-            follow(trusted, body)
-            found[version] = trusted = body
-    return found
+    def there(version: int) -> bytes:
+        try:
+            return store.get(_key(prefix, version), max_bytes=MAX_ROOT_BYTES)
+        except ObjectMissing as error:
+            raise NotFound(f"The object store has no root {version}.") from error
+
+    return there
+
+
+def _may_stand(roots: SiteRoots, version: int, body: bytes) -> bool:
+    """Whether a root of the site's may be this one; whatever else lies in its place decides nothing."""
+    try:
+        follow(roots.body(version - 1), body)
+    except (TrustRefused, InputInvalid, NotFound):
+        return False
+    return True
 
 
 def _key(prefix: str, version: int) -> str:

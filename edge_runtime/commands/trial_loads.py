@@ -13,6 +13,7 @@ from typing import IO, Protocol, TypeVar, cast
 from edge_runtime.children import within
 from edge_runtime.contracts import wire
 from edge_runtime.contracts.errors import InputInvalid, LinesideError, ModelUnusable
+from edge_runtime.contracts.told import OF_A_BOX
 from edge_runtime.inference.trials import MAX_ANSWER_BYTES, child_environment, how_it_ended
 from edge_runtime.model_files import ModelFile, read_model_file
 from edge_runtime.processes import python_command
@@ -99,7 +100,7 @@ class TrialLoads:
             # Others were tried in it before, and one of them may be to blame.
             facts = self._ask(_Child(), order, timeout_s)
         if facts.error is not None:
-            raise LinesideError.from_dict(facts.error)
+            raise LinesideError.from_dict(facts.error, among=OF_A_BOX)
         if facts.problem:
             raise ModelUnusable(
                 f"{Path(what.path).name} was tried in a process of its own first, and {facts.problem}.", hint=_HINT

@@ -27,7 +27,7 @@ def add_parser(commands: Parsers) -> None:
         required=True,
         nargs="+",
         metavar="FILE",
-        help="the site's root metadata, root.json; before it those in between that the box lacks, the oldest first",
+        help="the site's root metadata, root.json; before it those that lead to it, the oldest first",
     )
     parser.add_argument("--home", type=Path, required=True, help="the box's folder")
     parser.add_argument("--json", action="store_true", help="print JSON")

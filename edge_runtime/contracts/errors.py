@@ -8,6 +8,7 @@ them as JSON: none of the three words its own.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 
@@ -32,19 +33,18 @@ class LinesideError(Exception):
         return {"code": self.code, "title": self.title, "message": self.message, "hint": self.hint}
 
     @staticmethod
-    def from_dict(body: dict[str, Any]) -> LinesideError:
-        """Rebuild an error that another program sent; an unknown code becomes a plain LinesideError."""
+    def from_dict(body: dict[str, Any], *, among: Sequence[type[LinesideError]]) -> LinesideError:
+        """Rebuild an error that another program sent.
+
+        :param among: what kinds it may name; any other becomes a plain LinesideError.
+        """
         code = str(body.get("code", ""))
-        cls = next((known for known in _all_subclasses(LinesideError) if known.code == code), LinesideError)
+        cls = next((known for known in among if known.code == code), LinesideError)
         message = str(body.get("message", "no message was given"))[:2000]
         return cls(message, hint=str(body["hint"])[:2000] if body.get("hint") else None)
 
     def __str__(self) -> str:
         return f"{self.title}: {self.message}"
-
-
-def _all_subclasses(cls: type[LinesideError]) -> list[type[LinesideError]]:
-    return [cls, *(leaf for sub in cls.__subclasses__() for leaf in _all_subclasses(sub))]
 
 
 class InputInvalid(LinesideError):

@@ -18,6 +18,7 @@ from spake2.ed25519_basic import NotOnCurve
 
 from edge_runtime.contracts import wire
 from edge_runtime.contracts.errors import InputInvalid, LinesideError
+from edge_runtime.contracts.told import told_by_box
 from edge_runtime.identity import fingerprint_of
 from edge_runtime.pairing.messages import (
     GREETING,
@@ -210,7 +211,7 @@ class DesktopSide(_Side):
         """Why the box does not trust this desktop after all, after message 8; None: it does."""
         self._begin(5)
         error = _read(self._from_box.open(verdict), Verdict).error
-        return LinesideError.from_dict(error) if error else None
+        return told_by_box(error, self._hello.name) if error else None
 
 
 def _finish(spake: Any, key: Message) -> bytes:

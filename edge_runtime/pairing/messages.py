@@ -31,7 +31,7 @@ class Kind(IntEnum):
 MOST_BYTES = {
     Kind.HELLO: 1024,
     Kind.KEY: 33,
-    # The root metadata in base64, a certificate, the seal.
+    # The root metadata in base64, altogether no more than one root may have; a certificate, the seal.
     Kind.SEALED: MAX_ROOT_BYTES * 4 // 3 + 2 * MAX_CERTIFICATE_BYTES,
     Kind.REFUSED: 256,
 }
@@ -95,6 +95,8 @@ class DesktopFacts:
     """PEM."""
     root: bytes
     """The site's root metadata."""
+    before: tuple[bytes, ...] = ()
+    """Those that lead to it, the oldest first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -111,7 +111,8 @@ class PairingDoor:
                 "The box has come to trust a desktop meanwhile.", hint="Let that desktop's site admit this one."
             )
         try:
-            who = trust_desktop(self._home, desktop_pem=desktop.certificate, roots=[desktop.root])
+            roots = (*desktop.before, desktop.root)
+            who = trust_desktop(self._home, desktop_pem=desktop.certificate, roots=roots)
         except OSError as error:
             raise BoxRefused(
                 f"The box could not write down whom it trusts: {error.strerror}.",

@@ -55,7 +55,7 @@ class RootLedger:
         before = self._facts(self._told)
         for version in range(self._told + 1, newest + 1):
             if (now := self._facts(version)) is not None:
-                self._audit("trust.root-accepted", _what_changed(before, now), who=who)
+                self._audit("trust.root-accepted", _what_changed(before, now, newest=version == newest), who=who)
                 before = now
         self._told = newest
         if self._flush():
@@ -76,11 +76,12 @@ class RootLedger:
         return 0
 
 
-def _what_changed(before: RootFacts | None, now: RootFacts) -> str:
+def _what_changed(before: RootFacts | None, now: RootFacts, *, newest: bool) -> str:
     old, new = (before.desktops if before else None) or {}, now.desktops or {}
     admitted = [_called(new, fingerprint) for fingerprint in new if fingerprint not in old]
     struck_off = [_called(old, fingerprint) for fingerprint in old if fingerprint not in new]
-    words = [f"Root {now.version} is in force."]
+    # Several may have come at once, of which only the newest ever counted.
+    words = [f"Root {now.version} {'is in force' if newest else 'was accepted'}."]
     if admitted:
         words.append(f"Admitted: {', '.join(admitted)}.")
     if struck_off:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from edge_runtime.contracts.errors import InputInvalid, LinesideError, NotFound, TrustRefused
 from edge_runtime.identity import MAX_CERTIFICATE_BYTES, certificate_der, fingerprint_of
 from edge_runtime.update.durable import make_folder, write_durably
+from edge_runtime.update.parted import Chain, who_returns
 from edge_runtime.update.root_store import RootStore
 from edge_runtime.update.roots import RootFacts, check_root, follow, read_root, same_site
 
@@ -40,6 +42,44 @@ class _Seen:
     roots: dict[int, bytes]
     facts: RootFacts | None
     admitted: Admitted
+
+
+def _chain(roots: dict[int, bytes]) -> Chain:
+    def body(version: int) -> bytes:
+        if version not in roots:
+            raise NotFound(f"There is no root {version}.")
+        return roots[version]
+
+    return Chain(read_root(roots[max(roots)]), body)
+
+
+def _followed(bodies: Sequence[bytes]) -> dict[int, bytes]:
+    """By number, roots of which each follows from the one before it.
+
+    :raises InputInvalid, TrustRefused: one does not.
+    """
+    found: dict[int, bytes] = {}
+    trusted: bytes | None = None
+    for body in bodies:
+        facts = check_root(body) if trusted is None else follow(trusted, body)
+        found[facts.version] = trusted = body
+    return found
+
+
+def _lacked(version: int, trusted: bytes, bodies: Sequence[bytes]) -> dict[int, bytes]:
+    """By number, those of one site's roots that come after this one, the oldest first.
+
+    :raises InputInvalid, TrustRefused: one is no root, or that it is of the same site cannot be seen.
+    """
+    found: dict[int, bytes] = {}
+    for body in bodies:
+        facts = check_root(body)
+        if facts.version > version:
+            if not same_site(trusted, body):
+                raise _unrelated(facts.version, version)
+            found[facts.version] = trusted = body
+            version = facts.version
+    return found
 
 
 def _unrelated(brought: int, here: int) -> TrustRefused:
@@ -126,7 +166,7 @@ class TrustStore:
                 self._same(facts, body, seen)
                 return None
             follow(seen.roots[seen.facts.version], body)
-            self._keep(facts, body)
+            self._keep({facts.version: body})
             return facts
 
     def add_desktop(self, certificate_pem: str) -> str:
@@ -147,27 +187,39 @@ class TrustStore:
         write_durably(self._desktops / f"{fingerprint}.pem", [certificate_pem.encode("ascii")])
         return fingerprint
 
-    def set_root(self, body: bytes) -> None:
+    def set_root(self, body: bytes, before: Sequence[bytes] = ()) -> None:
         """Belong to the site of this root, which comes over a trusted way; a newer root of the same site takes the
         place of the one here, whatever lies between the two.
 
+        :param before: the site's roots that lead to it, the oldest first. A box without a site keeps them as well, at
+            once: desktops that know only an older one go on from that, and none of them is ever in force alone. Where
+            the root key was replaced since the box's own root, it needs those in between.
         :raises InputInvalid: not root metadata that is signed as it says itself.
-        :raises TrustRefused: the box trusts another site's root already, or that it is the same one cannot be seen.
+        :raises TrustRefused: the box trusts another site's root already, or that it is the same one cannot be seen; or
+            somebody would come back whom a root of this box had struck off without that one knowing.
         """
         with self._lock:
             facts, seen = check_root(body), self._look()
-            if seen.facts is not None:
-                if not same_site(seen.roots[seen.facts.version], body):
-                    older = facts.version <= seen.facts.version
-                    if older and any(same_site(root, body) for root in seen.roots.values()):
-                        # Of before the root key was replaced.
-                        self._same(facts, body, seen)
-                        return
+            if seen.facts is None:
+                self._keep(_followed([*before, body]))
+                return
+            if facts.version <= seen.facts.version:
+                # Also one of before the root key was replaced.
+                if not any(same_site(root, body) for root in seen.roots.values()):
                     raise _unrelated(facts.version, seen.facts.version)
-                if facts.version <= seen.facts.version:
-                    self._same(facts, body, seen)
-                    return
-            self._keep(facts, body)
+                self._same(facts, body, seen)
+                return
+            lacked = _lacked(seen.facts.version, seen.roots[seen.facts.version], [*before, body])
+            brought = {read_root(each).version: each for each in before} | lacked
+            if returning := who_returns(_chain(seen.roots), _chain(brought)):
+                names = ", ".join(sorted(returning.values()))
+                raise TrustRefused(
+                    f"Two people changed the keys apart: root {seen.facts.version} of this box had struck off {names}, "
+                    f"and root {facts.version}, which was brought, does not know of that.",
+                    hint=f"Strike off {names} on the desktop that brought it, too, and do it again. Nothing was "
+                    "changed on the box.",
+                )
+            self._keep(lacked)
 
     def _same(self, facts: RootFacts, body: bytes, seen: _Seen) -> None:
         if seen.roots.get(facts.version, body) != body:
@@ -177,10 +229,10 @@ class TrustStore:
                 "from a desktop that it trusts), then make your change again.",
             )
 
-    def _keep(self, facts: RootFacts, body: bytes) -> None:
-        self._store.add(facts.version, body)
+    def _keep(self, roots: dict[int, bytes]) -> None:
+        self._store.add(roots)
         self._seen = None
-        _log.info("root %d of the site is in force", facts.version)
+        _log.info("root %d of the site is in force", max(roots))
 
     def _look(self) -> _Seen:
         with self._lock:

@@ -47,19 +47,19 @@ class RootStore:
         self._mend(known, rows, files)
         return known
 
-    def add(self, version: int, body: bytes) -> None:
-        """Keep a root that was checked; it is on the disk when this returns, and there is no way back.
+    def add(self, roots: dict[int, bytes]) -> None:
+        """Keep roots that were checked, all or none; they are on the disk when this returns, and there is no way back.
 
-        :raises DiskFull: no room; the root before it still counts.
+        :raises DiskFull: no room; the root before them still counts.
         :raises DatabaseDamaged: the database cannot be written.
         """
         try:
-            self._write_rows({version: body})
+            self._write_rows(roots)
         except (sqlite3.Error, OSError) as error:
             if about_room(error, self._path):
                 raise DiskFull("The site's new root cannot be kept: no space left on the box.") from error
             raise DatabaseDamaged(f"{self._path.name} cannot be written: {error}.") from error
-        self._write_files({version: body})
+        self._write_files(roots)
 
     def _mend(self, known: dict[int, bytes], rows: dict[int, bytes], files: dict[int, bytes]) -> None:
         try:

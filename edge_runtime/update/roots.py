@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from tuf.api.metadata import Metadata, Root
 
 MAX_ROOT_BYTES = 2**20
+MOST_BROUGHT = 256
 MAX_DESKTOPS = 64
 RELEASE_ROLES = ("targets", "snapshot", "timestamp")
 FIELD = "lineside"
@@ -96,6 +98,20 @@ def read_root(body: bytes) -> RootFacts:
         root_certificate=facts.root_certificate,
         signers=signers,
     )
+
+
+def to_be_brought(chain: Sequence[bytes]) -> list[bytes]:
+    """The last of a site's roots, the newest one at the end, as a box is brought them: all of them, but at most
+    :data:`MOST_BROUGHT`, and together no more than one root may have.
+    """
+    found: list[bytes] = []
+    room = MAX_ROOT_BYTES
+    for body in reversed(chain[-MOST_BROUGHT:]):
+        room -= len(body)
+        if found and room < 0:
+            break
+        found.append(body)
+    return found[::-1]
 
 
 def check_root(body: bytes) -> RootFacts:

@@ -10,7 +10,7 @@ import subprocess
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from app.fleet.ssh import session
 from app.fleet.ssh.address import SshTarget
 from app.fleet.ssh.sign_in import Secret, SignIn
 from app.store.ssh_access import access_of
-from app.usecases import activity, boxes, enrolment, joining, sites, trust
+from app.usecases import activity, boxes, enrolment, introducing, joining, sites, trust
 from app.usecases.enrolment import Step
 from app.usecases.progress import ProgressEvent
 from edge_runtime.contracts.enrolment_errors import (
@@ -33,10 +33,11 @@ from edge_runtime.contracts.enrolment_errors import (
     SshUnexpected,
     SshUnreachable,
 )
-from edge_runtime.contracts.errors import AlreadyExists, InputInvalid
+from edge_runtime.contracts.errors import AlreadyExists, InputInvalid, TrustRefused
 from edge_runtime.identity import create_identity
 from tests.fakes.bare_machine import PASSWORD, USER, needed
 from tests.fakes.light_bundles import light_bundle
+from tests.fakes.prepared_site import PASSPHRASE, admitted
 from tests.fakes.visits import NAME, Visit, at, visit
 
 pytestmark = needed
@@ -342,6 +343,25 @@ def test_a_desktop_that_came_after_the_root_key_was_replaced_brings_the_box_all_
         assert again.enrol().changed == ("keys",)
         box = boxes.refresh(late, NAME)[0]
         assert (box.problem, box.status and box.status.root) == (None, 4)
+
+
+def test_desktops_that_changed_the_keys_apart_are_told_so_at_the_end(bare: Visit, tmp_path: Path) -> None:
+    office = bare.ctx
+    secret: dict[str, Any] = {"root_key": office.places.root_key, "passphrase": PASSPHRASE}
+    with ExitStack() as stack:
+        admitted(office, tmp_path, stack, "lost")
+        second = admitted(office, tmp_path, stack)
+        trust.strike_off(second, "lost", **secret)
+        for _time in range(2):
+            trust.rotate_key(office, **secret)
+        bare.enrol()
+        again = Visit(second, bare.machine, bare.bundle, tmp_path)
+        with pytest.raises(TrustRefused, match="struck off lost"):
+            again.enrol()
+        assert "lost" not in [row.name for row in trust.get_trust(second).desktops]
+        # It is on the list, so that what the error says can be done.
+        assert introducing.introduce_all(second, [NAME], told=lambda _box, _why: None, **secret) == {}
+        assert boxes.refresh(second, NAME)[0].problem is None
 
 
 def test_another_build_replaces_the_one_before_and_runs(bare: Visit, tmp_path: Path) -> None:

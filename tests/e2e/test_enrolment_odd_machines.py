@@ -166,11 +166,11 @@ def test_a_server_that_wants_two_proofs_gets_both_or_it_is_said_what_it_wants(ba
 @pytest.mark.parametrize("kind", ["rsa", "ecdsa"])
 def test_keys_of_every_form_open(tmp_path: Path, kind: str, form: str, passphrase: str) -> None:
     path = new_key(tmp_path / "id", "-m", form, kind=kind, passphrase=passphrase)
-    (key,) = load_key(path, [lambda: "wrong", lambda: None, lambda: passphrase])
+    (key,) = load_key(path, lambda: passphrase)
     assert key.get_base64() == Path(f"{path}.pub").read_text().split()[1]
     if passphrase:
         with pytest.raises(InputInvalid, match="passphrase"):
-            load_key(path, [lambda: "wrong", lambda: None])
+            load_key(path, lambda: "wrong")
 
 
 def test_keys_of_every_form_sign_in_and_what_is_none_is_named(bare: Visit, tmp_path: Path) -> None:

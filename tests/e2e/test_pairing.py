@@ -18,8 +18,9 @@ from pathlib import Path
 import pytest
 
 from app.context import Context, open_context
+from app.fleet.client import BoxClient
 from app.store.records import Box
-from app.usecases import boxes, pairing, sites
+from app.usecases import boxes, pairing, sites, trust
 from edge_runtime.contracts.errors import (
     AlreadyExists,
     InputInvalid,
@@ -121,6 +122,14 @@ def in_between(box: ImagedBox, change: Between) -> Iterator[tuple[str, list[Mess
         listener.shutdown(socket.SHUT_RDWR)
         listener.close()
         thread.join()
+
+
+def test_a_paired_box_can_show_every_root_of_the_site(site: Context, box: ImagedBox) -> None:
+    for _time in range(2):
+        trust.rotate_key(site, root_key=site.places.root_key, passphrase="correct horse")
+    paired = pair(site, box)
+    with BoxClient(paired.address, paired.certificate, site.identity) as client:
+        assert [client.root(version) for version in (1, 2, 3)] == site.roots().chain()
 
 
 def test_the_command_pairs_and_the_code_is_gone(site: Context, box: ImagedBox, tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from app.usecases import boxes
 from edge_runtime.identity import create_identity, server_context
 
 Answers = Mapping[str, Callable[[], Any]]
-"""By path, without its query."""
+"""By path, without its query; one with an ``error`` is a refusal."""
 
 
 @dataclass(frozen=True)
@@ -36,8 +36,9 @@ def lying_box(ctx: Context, folder: Path, name: str, answers: Answers) -> Iterat
 
         def do_GET(self) -> None:
             self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            body = json.dumps(answers[self.path.partition("?")[0]]()).encode()
-            self.send_response(200)
+            said = answers[self.path.partition("?")[0]]()
+            body = json.dumps(said).encode()
+            self.send_response(409 if "error" in said else 200)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,16 +29,16 @@ def is_public(path: Path) -> bool:
     return not path.name.endswith(CERTIFICATE) and _read(path).startswith(_PUBLIC)
 
 
-def load_key(path: Path, passphrases: Iterable[Callable[[], str | None]]) -> Sequence[paramiko.PKey]:
+def load_key(path: Path, passphrase: Callable[[], str | None]) -> Sequence[paramiko.PKey]:
     """The private key in a file, and before it the same with its certificate, where one lies beside it.
 
     :param path: of the key, or of its certificate ``…-cert.pub``.
-    :param passphrases: each gives one to try, or None; asked only where one is needed.
+    :param passphrase: gives it, or None; asked only where one is needed.
     :raises InputInvalid: why it cannot be used.
     """
     if path.name.endswith(CERTIFICATE):
         path = path.with_name(path.name.removesuffix(CERTIFICATE))
-    private = _open(path, _read(path), passphrases)
+    private = _open(path, _read(path), passphrase)
     certificate = path.with_name(path.name + CERTIFICATE)
     plain = _as_paramiko(path, private)
     if not certificate.exists():
@@ -82,7 +83,7 @@ def _read(path: Path) -> bytes:
         raise InputInvalid(f"The key in {path} cannot be read: {error.strerror or type(error).__name__}.") from error
 
 
-def _open(path: Path, body: bytes, passphrases: Iterable[Callable[[], str | None]]) -> PrivateKeyTypes:
+def _open(path: Path, body: bytes, passphrase: Callable[[], str | None]) -> PrivateKeyTypes:
     if body.startswith(b"PuTTY-"):
         raise InputInvalid(
             f"The key in {path} is in PuTTY's own form.",
@@ -92,16 +93,16 @@ def _open(path: Path, body: bytes, passphrases: Iterable[Callable[[], str | None
         return _load(path, body, None)
     except TypeError:
         # It has a passphrase.
-        for passphrase in (secret() for secret in passphrases):
-            if passphrase is None:
-                continue
-            try:
-                return _load(path, body, passphrase.encode())
-            except ValueError:
-                continue
+        if (given := passphrase()) is not None:
+            with suppress(ValueError):
+                return _load(path, body, given.encode())
     except ValueError as error:
         raise _unknown(path) from error
-    raise InputInvalid(f"The key in {path} needs its passphrase, or another one.")
+    raise InputInvalid(
+        f"The key in {path} needs its passphrase, or another one.",
+        hint="Type it where it is asked for, or give `--key-passphrase-file`; a password is another thing, and goes to "
+        "the machine.",
+    )
 
 
 def _load(path: Path, body: bytes, passphrase: bytes | None) -> PrivateKeyTypes:

@@ -17,11 +17,20 @@ from typing import Any, TypeVar
 from app.fleet.ssh.session import SshSession
 from app.fleet.ssh.sign_in import EXPIRED, Ask, SignIn, expired
 from edge_runtime.contracts import wire
-from edge_runtime.contracts.enrolment_errors import EnrolmentUnsuitable, SshSudo, SshUnexpected
-from edge_runtime.contracts.errors import InputInvalid, LinesideError
+from edge_runtime.contracts.enrolment_errors import (
+    EnrolmentRefused,
+    EnrolmentUnsuitable,
+    SshBusy,
+    SshSudo,
+    SshUnexpected,
+)
+from edge_runtime.contracts.errors import AlreadyExists, InputInvalid, LinesideError
 from edge_runtime.contracts.text import one_line
+from edge_runtime.contracts.told import OF_A_BOX
 
 T = TypeVar("T")
+OF_A_MACHINE = (*OF_A_BOX, AlreadyExists, EnrolmentRefused, EnrolmentUnsuitable, SshBusy)
+"""The errors that a machine may name: its own, and those of the box's program there."""
 OLDEST_PYTHON = (3, 11)
 HAND_MODULES = ("common", "home", "look", "release", "enrol", "main")
 """Each after those that it imports."""
@@ -234,7 +243,7 @@ class _Failed:
 def _named(told: _Error, host: str) -> LinesideError:
     """The error that a machine names: what kinds there are is not for it to say, and its words are no orders."""
     message, hint = (one_line(text)[:MAX_MESSAGE] for text in (told.message, told.hint))
-    error = LinesideError.from_dict({"code": told.code, "message": message, "hint": hint})
+    error = LinesideError.from_dict({"code": told.code, "message": message, "hint": hint}, among=OF_A_MACHINE)
     if type(error) is LinesideError:
         return SshUnexpected(f"{host} names an error that is not known here: {message[:200]}")
     return error

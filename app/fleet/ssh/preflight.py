@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
@@ -165,16 +165,6 @@ def is_same_site(theirs: str, ours: Iterable[str]) -> bool:
     keys = _root_keys(theirs, signers=True)
     known = set().union(*map(_root_keys, ours))
     return not keys or not known or bool(keys & known)
-
-
-def lacked_roots(theirs: str | None, ours: Sequence[str]) -> Sequence[str]:
-    """Those of this site's roots that a box with this one lacks, at least the newest."""
-    try:
-        version: Any = json.loads(theirs or "")["signed"]["version"]
-        there = [number for number, root in enumerate(ours) if json.loads(root)["signed"]["version"] <= version]
-    except (ValueError, KeyError, TypeError, RecursionError):
-        return ours[-1:]
-    return ours[len(there) :] or ours[-1:]
 
 
 def _root_keys(root: str, *, signers: bool = False) -> set[str]:

@@ -109,10 +109,7 @@ class _Proof:
 
         sign_in = self._sign_in
         if sign_in.key is not None and not is_public(sign_in.key):
-            return load_key(
-                sign_in.key,
-                [lambda: sign_in.password, lambda: sign_in.ask("passphrase")],
-            )
+            return load_key(sign_in.key, lambda: sign_in.ask("passphrase"))
         if not sign_in.agent:
             return ()
         agent = paramiko.Agent()

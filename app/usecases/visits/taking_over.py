@@ -13,6 +13,7 @@ from app.fleet import edge_bundle
 from app.fleet.digests import CHUNK_BYTES
 from app.store import models as model_store
 from app.store.records import Model
+from app.usecases.parted import take_over
 from app.usecases.progress import CancelToken, Progress, ProgressEvent, silent
 from app.usecases.visits.packfile import Pack, PackFile, must_be_of_desktop, must_be_of_site, read_pack
 from edge_runtime.contracts.errors import (
@@ -23,7 +24,7 @@ from edge_runtime.contracts.errors import (
 )
 from edge_runtime.update.bundle import read_bundle
 from edge_runtime.update.durable import sync_folder, write_durably
-from edge_runtime.update.roots import MAX_ROOT_BYTES
+from edge_runtime.update.roots import MAX_ROOT_BYTES, read_root
 
 if TYPE_CHECKING:
     from app.context import Context
@@ -95,12 +96,16 @@ def _adopt_roots(ctx: Context, pack: Pack) -> None:
     for file in pack.of_kind("root"):
         if matched := _ROOT_NAME.fullmatch(file.name):
             numbered[int(matched[1])] = file
-    roots = ctx.roots()
-    while (following := numbered.get(roots.version + 1)) is not None:
-        newer = roots.adopt(pack.read(following, MAX_ROOT_BYTES))
-        if newer.version == roots.version:
-            raise PackInvalid(f"What the pack has as {following.name} is an older root.")
-        roots = newer
+
+    def there(version: int) -> bytes:
+        if version not in numbered:
+            raise NotFound(f"The pack has no root {version}.")
+        body = pack.read(numbered[version], MAX_ROOT_BYTES)
+        if read_root(body).version != version:
+            raise PackInvalid(f"What the pack has as {numbered[version].name} is another root.")
+        return body
+
+    take_over(ctx.roots(), there, "the pack")
 
 
 def _check_all(pack: Pack, progress: Progress, cancel: CancelToken) -> None:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -28,6 +31,33 @@ def run(capsys: pytest.CaptureFixture[str]) -> Run:
         return json.loads(said.out)
 
     return once
+
+
+def test_a_desktop_strikes_itself_off_only_if_told_that_it_does(home: Path, tmp_path: Path, run: Run) -> None:
+    secret, second = tmp_path / "passphrase", tmp_path / "second"
+    secret.write_text(f"{PASSPHRASE}\n")
+    opened = ("--passphrase-file", secret)
+    (office,) = run(home, "desktops")["desktops"]
+    run(second, "request-join", tmp_path / "r.request", "--name", "second")
+    run(home, "admit", tmp_path / "r.request", *opened)
+    assert run(home, "strike-off", office["name"], *opened) == "input.invalid"
+
+    def at_terminal(answer: str) -> tuple[int, str]:
+        ours, theirs = os.openpty()
+        os.write(ours, answer.encode())
+        command = [sys.executable, "-m", "app", "--home", home, "site", "strike-off", office["name"], *opened]
+        ended = subprocess.run(command, stdin=theirs, capture_output=True, text=True, timeout=120, check=False)
+        os.close(ours)
+        os.close(theirs)
+        return ended.returncode, ended.stdout + ended.stderr
+
+    status, said = at_terminal("\n")
+    assert (status, "is this desktop" in said, "Nobody was struck off" in said) == (130, True, True)
+    assert run(home, "desktops")["listed_here"] is True
+    status, said = at_terminal("yes\n")
+    assert (status, "This desktop is struck off" in said) == (0, True)
+    struck = run(home, "desktops")
+    assert ([row["name"] for row in struck["desktops"]], struck["listed_here"]) == (["second"], False)
 
 
 def test_the_whole_life_of_a_sites_keys(home: Path, tmp_path: Path, run: Run) -> None:
@@ -58,7 +88,7 @@ def test_the_whole_life_of_a_sites_keys(home: Path, tmp_path: Path, run: Run) ->
     key = ("--root-key", home / "root" / "root.key.pem")
     assert run(second, "desktops")["root_key"] is None
     assert run(second, "strike-off", office["name"], *key, *opened)["root"] == 3
-    assert run(second, "strike-off", "second", *key, *opened) == "input.invalid", "the last one"
+    assert run(second, "strike-off", "second", "--yes", *key, *opened) == "input.invalid", "the last one"
     rotated = run(second, "rotate-key", *key, *opened)
     assert [row["here"] for row in rotated["desktops"]] == [True]
     assert rotated["desktops"][0]["fingerprint"] != request["fingerprint"]

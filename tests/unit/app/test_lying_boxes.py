@@ -30,8 +30,20 @@ from app.store.records import Heard
 from app.usecases import activity, boxes, clocks, clones, finding
 from app.usecases.crew import side_by_side
 from edge_runtime.contracts import wire
-from edge_runtime.contracts.errors import BoxUnreachable, ClockNotKept, InputInvalid
+from edge_runtime.contracts.errors import (
+    BoxDiskFull,
+    BoxRefused,
+    BoxUnreachable,
+    BoxWrongKey,
+    Cancelled,
+    ClockNotKept,
+    DiskFull,
+    InputInvalid,
+    LinesideError,
+    PassphraseWrong,
+)
 from edge_runtime.contracts.status import MAX_PIPELINES, BoxStatus
+from edge_runtime.contracts.told import OF_A_BOX, told_by_box
 from edge_runtime.identity import create_identity
 from tests.fakes.lying_box import Answers, lying_box
 
@@ -190,6 +202,59 @@ def test_what_nobody_foresaw_with_one_box_is_that_ones_trouble(
         assert boxes.collect(ctx).unreachable[:1] == ("odd",)
         clones.look_for_clones(ctx)
     assert {one.exc_info[0] for one in caplog.records if one.exc_info} == {RecursionError}
+
+
+@pytest.mark.parametrize("error", [Cancelled, DiskFull, BoxWrongKey, PassphraseWrong, LinesideError])
+def test_what_is_not_for_a_box_to_say_stops_nothing(
+    ctx: Context, tmp_path: Path, capsys: pytest.CaptureFixture[str], error: type[LinesideError]
+) -> None:
+    said: dict[str, Any] = {}
+    refusal = {"error": {"code": error.code, "message": "I say so."}}
+    right = {"/v1/status": lambda: said, "/v1/witness": dict}
+    with (
+        lying_box(ctx, tmp_path, "liar", {"/v1/status": lambda: refusal}),
+        lying_box(ctx, tmp_path, "right", right) as other,
+    ):
+        said.update({**status(now_ms()), "box": other.box})
+        known = {box.name: box for box in boxes.refresh(ctx)}
+        assert known["right"].problem is None
+        expected = BoxDiskFull if error is DiskFull else BoxRefused
+        assert known["liar"].problem_code == expected.code
+        assert "I say so." in (known["liar"].problem or "")
+        assert boxes.collect(ctx).unreachable[:1] == ("liar",)
+        assert main(["boxes", "collect", "liar", "--home", str(ctx.home), "--json"]) == 1
+        assert json.loads(capsys.readouterr().out)["error"]["code"] == expected.code
+
+
+def test_a_box_names_only_errors_of_its_own() -> None:
+    for error in OF_A_BOX:
+        told = told_by_box({"code": error.code, "message": "why", "hint": "what to do"}, "The box")
+        assert type(told) is (BoxDiskFull if error is DiskFull else error)
+        assert told.message == "why"
+    for code in ("task.cancelled", "trust.passphrase", "box.unreachable", "database.damaged", "of tomorrow", ""):
+        told = told_by_box({"code": code, "message": "why"}, "The box")
+        assert type(told) is BoxRefused
+        assert (code or "no code") in told.message
+
+
+def test_the_words_of_a_box_command_no_terminal(
+    ctx: Context, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = {"message": "Gone.\x1b[2J\r\nEverything is well.\x9b31m", "hint": "\x1b]0;owned\x07Do it.\nTyped for you."}
+    with lying_box(ctx, tmp_path, "liar", {"/v1/status": lambda: {"error": {"code": "box.refused", **words}}}):
+        for command, status in (("collect", 1), ("show", 0)):
+            assert main(["boxes", command, "liar", "--home", str(ctx.home)]) == status
+            shown = "".join(capsys.readouterr())
+            assert "Everything is well." in shown
+            assert not {character for character in shown if not character.isprintable()} - {"\n"}
+            assert not [line for line in shown.splitlines() if line.startswith(("Everything", "Typed"))]
+
+        def fault(*_arguments: object, **_named: object) -> None:
+            raise RecursionError(words["message"])
+
+        monkeypatch.setattr(boxes, "refresh", fault)
+        assert main(["boxes", "refresh", "--home", str(ctx.home)]) == 1
+        assert "\x1b" not in "".join(capsys.readouterr())
 
 
 def test_what_fails_ends_none_of_those_beside_it() -> None:

@@ -16,11 +16,12 @@ from securesystemslib.signer import CryptoSigner
 
 from cloud_sync.release.root_key import RootKey, new_root_key
 from cloud_sync.release.site_roots import Desktop, expiry, make_root
-from edge_runtime.contracts.errors import InputInvalid, LinesideError, TrustRefused
+from edge_runtime.contracts.errors import InputInvalid, LinesideError, NotFound, TrustRefused
 from edge_runtime.identity import create_identity
 from edge_runtime.service.root_ledger import RootLedger
 from edge_runtime.service.trust import TrustStore
-from edge_runtime.update.roots import read_root
+from edge_runtime.update.parted import Chain, who_returns
+from edge_runtime.update.roots import MAX_ROOT_BYTES, read_root, to_be_brought
 
 Desktops = dict[str, Desktop]
 
@@ -235,3 +236,71 @@ def test_a_root_is_told_of_once_and_again_where_its_audit_may_be_lost(
     assert told[2:] == [("Root 3", "office")]
     ledger().tick()
     assert told[3:] == [("Root 3", "box")], "the power may have gone before that audit was on the disk"
+
+
+def test_a_box_without_a_site_keeps_the_roots_that_lead_to_its_own(
+    key: RootKey, desktops: Desktops, tmp_path: Path
+) -> None:
+    newer = new_root_key()
+    chain = [
+        root(1, of(desktops, "office", "lost"), key),
+        root(2, of(desktops, "office"), key, newer),
+        root(3, of(desktops, "office", "new"), newer),
+    ]
+    for bad in ([chain[0]], [chain[1], chain[0]], [root(2, of(desktops, "office"), newer)], [b"{}", chain[1]]):
+        other = TrustStore(tmp_path / "other")
+        with pytest.raises(LinesideError):
+            other.set_root(chain[2], before=[*bad, root(2, of(desktops, "lost"), new_root_key())])
+        assert other.version == 0
+    fresh = TrustStore(tmp_path / "fresh")
+    fresh.set_root(chain[2], before=chain[:2])
+    for store in (fresh, TrustStore(tmp_path / "fresh")):
+        assert [store.root(version) for version in (1, 2, 3)] == chain
+        assert names(store, desktops) == {"office", "new"}
+
+
+def test_what_is_brought_by_hand_brings_nobody_back(trust: TrustStore, key: RootKey, desktops: Desktops) -> None:
+    first = trust.root(1)
+    trust.accept(root(2, of(desktops, "office"), key))
+    apart = [root(2, of(desktops, "office", "lost", "new"), key), root(3, of(desktops, "office", "lost"), key)]
+    for before in ([first, apart[0]], [apart[0]], []):
+        with pytest.raises(TrustRefused, match="struck off lost"):
+            trust.set_root(apart[1], before=before)
+        assert trust.version == 2
+    # Somebody admitted the same laptop again, knowing of that.
+    trust.set_root(apart[1], before=[first, trust.root(2)])
+    assert names(trust, desktops) == {"office", "lost"}
+
+
+def test_who_was_struck_off_after_two_sides_had_parted_stays_out(key: RootKey, desktops: Desktops) -> None:
+    """Both had admitted the same laptop, and one struck it off again."""
+    one = [root(number, of(desktops, *listed), key) for number, listed in ONE_SIDE.items()]
+    other = [one[0], *(root(number, of(desktops, *listed), key) for number, listed in OTHER_SIDE.items())]
+    for there in (other, other[2:]):
+        assert list(who_returns(chain(one), chain(there)).values()) == ["new"]
+        assert list(who_returns(chain(there), chain(one)).values()) == ["new"]
+    # Whose roots are not all there may have struck off anybody who is not listed.
+    assert list(who_returns(chain(one[2:]), chain(other)).values()) == ["new"]
+
+
+ONE_SIDE = {1: ["office"], 2: ["office", "new"], 3: ["office"]}
+OTHER_SIDE = {2: ["office"], 3: ["office", "new"], 4: ["office", "new"]}
+
+
+def chain(bodies: list[bytes]) -> Chain:
+    roots = {read_root(body).version: body for body in bodies}
+
+    def body(version: int) -> bytes:
+        if version not in roots:
+            raise NotFound("not there")
+        return roots[version]
+
+    return Chain(read_root(bodies[-1]), body)
+
+
+def test_a_chain_is_brought_as_far_as_it_has_room() -> None:
+    assert to_be_brought([b"1", b"2"]) == [b"1", b"2"]
+    assert to_be_brought([b"%d" % number for number in range(300)])[0] == b"44"
+    long = bytes(MAX_ROOT_BYTES // 2)
+    assert to_be_brought([b"1", long, long]) == [long, long]
+    assert to_be_brought([b"1", bytes(MAX_ROOT_BYTES)]) == [bytes(MAX_ROOT_BYTES)]

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from app.fleet.ssh.machine import OF_A_MACHINE
 from edge_runtime.contracts.errors import LinesideError
 from tests.fakes.edge_bundles import (
     INTERPRETER,
@@ -222,5 +223,5 @@ def test_for_people_it_says_so_in_words(bundle: Path, tmp_path: Path) -> None:
 
 def test_its_errors_are_those_that_the_desktop_knows() -> None:
     for code, (title, hint) in module("install").CODES.items():
-        known = LinesideError.from_dict({"code": code})
+        known = LinesideError.from_dict({"code": code}, among=OF_A_MACHINE)
         assert (known.code, known.title, known.default_hint) == (code, title, hint)

@@ -24,7 +24,7 @@ def test_a_pipe_or_a_folder_is_refused_at_once(tmp_path: Path) -> None:
             with pytest.raises(InputInvalid, match="not a plain file"):
                 is_public(path)
             with pytest.raises(InputInvalid, match="not a plain file"):
-                load_key(path, ())
+                load_key(path, lambda: None)
     finally:
         os.close(reading)
         os.close(writing)
@@ -37,5 +37,5 @@ def test_a_key_may_lie_behind_a_link(tmp_path: Path) -> None:
     key.write_bytes(Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption()))
     (tmp_path / "link").symlink_to(key)
     assert not is_public(tmp_path / "link")
-    (loaded,) = load_key(tmp_path / "link", ())
+    (loaded,) = load_key(tmp_path / "link", lambda: None)
     assert loaded.can_sign()

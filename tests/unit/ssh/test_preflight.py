@@ -19,7 +19,6 @@ from app.fleet.ssh.preflight import (
     clock_note,
     is_same_site,
     judge,
-    lacked_roots,
 )
 from edge_runtime.contracts.enrolment_errors import EnrolmentUnsuitable, SshUnexpected
 
@@ -158,13 +157,6 @@ def test_a_site_is_known_by_a_root_key_that_was_replaced() -> None:
         assert is_same_site(root(key), ours)
     assert not is_same_site(root("d"), ours)
     assert is_same_site(root("d", version=4, signers=("c", "d")), ours), "replaced once more, unknown here as yet"
-
-
-def test_a_box_is_brought_all_the_roots_that_it_lacks() -> None:
-    ours = [root("a", version=number) for number in (1, 2, 3)]
-    assert lacked_roots(ours[0], ours) == ours[1:]
-    for known in (ours[2], root("a", version=9), None, "nonsense", '{"signed": {"version": "x"}}'):
-        assert lacked_roots(known, ours) == ours[2:]
 
 
 def test_the_clock_of_a_machine_that_is_right_is_no_topic() -> None:
