@@ -38,7 +38,10 @@ class MetricsSettings(QWidget):
             ("bucket_minutes", self.tr("Minutes in the store")),
         ):
             self.choices[name] = self._choice(name, caption, getattr(rules, name))
-            lines.addLayout(row(label(caption, wrap=True), 1, self.choices[name]))
+            line = row()
+            line.addWidget(label(caption, wrap=True), 1)
+            line.addWidget(self.choices[name])
+            lines.addLayout(line)
         self.setLayout(
             column(
                 self._facts,
