@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -183,3 +185,32 @@ def test_conflicts_are_told_in_words(ctx: Context, other: Context, store: Path, 
     conflicts.take_other(ctx, one.conflict)
     assert conflicts.list_conflicts(ctx) == []
     assert sample_store.get_sample(ctx.database, sample).label == "chip"
+
+
+def test_a_sync_that_finds_nothing_walks_through_no_list_of_files(
+    ctx: Context, store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As many files as a site has, none of them is looked at but those whose turn it is."""
+    sync.setup_store(ctx, str(store))
+    asked: list[str] = []
+    read, write = ctx.database.read, Writer.read
+
+    def noted(sql: str, *rest: Any) -> Any:
+        asked.append(sql)
+        return read(sql, *rest)
+
+    def noted_of_writer(writer: Writer, sql: str, *rest: Any) -> Any:
+        asked.append(sql)
+        return write(writer, sql, *rest)
+
+    monkeypatch.setattr(ctx.database, "read", noted)
+    monkeypatch.setattr(Writer, "read", noted_of_writer)
+    sync.sync_now(ctx)
+    monkeypatch.undo()
+    of_files = [sql for sql in asked if "FROM objects" in sql]
+    assert len(of_files) >= 4
+    for sql in of_files:
+        plan = [str(row["detail"]) for row in ctx.database.read(f"EXPLAIN QUERY PLAN {sql}", ("",) * sql.count("?"))]
+        for line in plan:
+            if " objects" in line:
+                assert re.search(r"INDEX objects_|\(sha256=\?\)", line), (sql, plan)
