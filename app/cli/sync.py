@@ -37,7 +37,7 @@ def register(topics: Topics, everywhere: argparse.ArgumentParser) -> None:
     )
     policy = topic.verb("policy", _policy, "what an access key has to be allowed: a policy for Amazon's IAM, as JSON")
     policy.add_argument("--bucket", metavar="s3://BUCKET/PREFIX", help="default: the object store that is set up")
-    policy.add_argument("--endpoint-url", metavar="URL", help="of an S3 server that is not Amazon's")
+    policy.add_argument("--endpoint-url", metavar="URL", help="of --bucket, where it is not Amazon's usual one")
     topic.verb("now", _now, "send what is new here, fetch what is new there")
     limits = topic.verb("limits", _limits, "when files go, and how fast; without options: what was chosen")
     limits.add_argument("--rate", metavar="KB", help=f"kilobytes a second for files, both ways together, or '{NONE}'")
