@@ -35,6 +35,9 @@ def register(topics: Topics, everywhere: argparse.ArgumentParser) -> None:
         action="store_true",
         help="ask for an access key and keep it in the system's keyring (default: the usual AWS variables or profile)",
     )
+    policy = topic.verb("policy", _policy, "what an access key has to be allowed: a policy for Amazon's IAM, as JSON")
+    policy.add_argument("--bucket", metavar="s3://BUCKET/PREFIX", help="default: the object store that is set up")
+    policy.add_argument("--endpoint-url", metavar="URL", help="of --bucket, where it is not Amazon's usual one")
     topic.verb("now", _now, "send what is new here, fetch what is new there")
     limits = topic.verb("limits", _limits, "when files go, and how fast; without options: what was chosen")
     limits.add_argument("--rate", metavar="KB", help=f"kilobytes a second for files, both ways together, or '{NONE}'")
@@ -79,6 +82,19 @@ def _ask() -> Credentials:
         raise InputInvalid("There is no terminal to ask for credentials.", hint="Use the usual AWS variables.")
     key = input("Access key id: ").strip()
     return Credentials(access_key_id=key, secret_access_key=getpass.getpass("Secret access key: ").strip())
+
+
+def _policy(arguments: argparse.Namespace, session: Session) -> None:
+    import json
+
+    from app.usecases.store_access import policy_for, site_policy
+
+    if arguments.bucket is None:
+        with session.open() as ctx:
+            found = site_policy(ctx)
+    else:
+        found = policy_for(arguments.bucket, endpoint_url=arguments.endpoint_url)
+    session.answer({"policy": found}, json.dumps(found, indent=2).splitlines())
 
 
 def _now(_arguments: argparse.Namespace, session: Session) -> None:

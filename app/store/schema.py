@@ -387,6 +387,22 @@ def _subjects(database: sqlite_utils.Database) -> None:
         database.execute(statement)
 
 
+_FILES_BY_TURNS = (
+    # A sync asks for each of these, whatever there is beside: samples in the object store alone are the most.
+    "DROP INDEX objects_to_fetch",
+    "CREATE INDEX objects_to_come ON objects (sha256) WHERE present = 0 AND kind <> 'sample'",
+    """CREATE INDEX objects_always_checked ON objects (sha256)
+        WHERE present = 1 AND synced_ms IS NOT NULL AND kind IN ('bundle', 'dataset')""",
+    """CREATE INDEX objects_checked_by_turns ON objects (sha256)
+        WHERE present = 1 AND synced_ms IS NOT NULL AND kind NOT IN ('bundle', 'dataset')""",
+)
+
+
+def _files_by_turns(database: sqlite_utils.Database) -> None:
+    for statement in _FILES_BY_TURNS:
+        database.execute(statement)
+
+
 STEPS = (
     Step("0001_foundation", _foundation),
     Step("0002_more_streams", _more_streams),
@@ -401,4 +417,5 @@ STEPS = (
     Step("0011_dots", _dots),
     Step("0012_transfers", _transfers),
     Step("0013_subjects", _subjects),
+    Step("0014_files_by_turns", _files_by_turns),
 )

@@ -29,6 +29,7 @@ Write = Callable[[bytes], object]
 # The last character may not be a dot: FAT and NTFS drop it, and two keys would be one file on a stick.
 _SEGMENT = r"[A-Za-z0-9_](?:[A-Za-z0-9._=+@-]{0,198}[A-Za-z0-9_=+@-])?"
 _KEY = re.compile(rf"{_SEGMENT}(?:/{_SEGMENT})*")
+_BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,61}[A-Za-z0-9]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -195,6 +196,13 @@ def check_prefix(prefix: str) -> str:
     :raises InputInvalid: as :func:`check_key`.
     """
     return check_key(prefix.removesuffix("/")) if prefix else ""
+
+
+def check_bucket(bucket: str) -> str:
+    """:raises InputInvalid: not the name of a bucket."""
+    if not _BUCKET.fullmatch(bucket):
+        raise InputInvalid(f"{bucket[:80]!r} is not the name of a bucket.")
+    return bucket
 
 
 def too_large(key: str, max_bytes: int) -> InputInvalid:

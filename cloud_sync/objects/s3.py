@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
@@ -26,6 +25,7 @@ from cloud_sync.objects.base import (
     Pace,
     Part,
     Write,
+    check_bucket,
     check_key,
     check_prefix,
     is_key,
@@ -55,8 +55,6 @@ PARTS_IN_FLIGHT = 4
 SMALL_BYTES = 64 * 2**10
 CHUNK_BYTES = 4 * 2**20
 
-_BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,61}[A-Za-z0-9]")
-
 
 class S3Store:
     """Objects under a prefix of a bucket.
@@ -75,10 +73,8 @@ class S3Store:
         endpoint_url: str | None = None,
         region: str = "us-east-1",
     ) -> None:
-        if not _BUCKET.fullmatch(bucket):
-            raise InputInvalid(f"{bucket[:80]!r} is not the name of a bucket.")
         self._prefix = check_prefix(prefix)
-        self.address = f"s3://{bucket}/{self._prefix}".rstrip("/")
+        self.address = f"s3://{check_bucket(bucket)}/{self._prefix}".rstrip("/")
         self.endpoint_url = _checked_endpoint(endpoint_url)
         self._bucket = bucket
 

@@ -3378,6 +3378,10 @@
         <translation>立即同步</translation>
     </message>
     <message>
+        <source>Copy the access policy</source>
+        <translation>复制访问策略</translation>
+    </message>
+    <message>
         <source>Export to a stick…</source>
         <translation>导出到 U 盘…</translation>
     </message>
@@ -4040,6 +4044,10 @@
         <translation>无</translation>
     </message>
     <message>
+        <source>Copy the access policy</source>
+        <translation>复制访问策略</translation>
+    </message>
+    <message>
         <source>On the way</source>
         <translation>正在传输</translation>
     </message>
@@ -4142,6 +4150,14 @@
     <message>
         <source>Give an address first: a bucket or a folder.</source>
         <translation>请先填写地址：存储桶或文件夹。</translation>
+    </message>
+    <message>
+        <source>Only a bucket has an access policy: give its address, s3://bucket/prefix.</source>
+        <translation>只有存储桶才有访问策略：请填写其地址 s3://bucket/prefix。</translation>
+    </message>
+    <message>
+        <source>Copied: what the access key has to be allowed, as a policy for Amazon&apos;s IAM.</source>
+        <translation>已复制：访问密钥所需的权限，格式为 Amazon IAM 策略。</translation>
     </message>
     <message>
         <source>Sync</source>

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
+from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QLabel
 
 from app.gui.pages.settings import SettingsPage
@@ -11,6 +13,7 @@ from app.settings import Traffic, load_settings
 from app.store.journal import note_movement
 from app.store.records import Movement
 from app.usecases import samples, sync
+from cloud_sync.objects.policy import access_policy
 from tests.gui.conftest import Bench
 from tests.unit.app.rows import write_images
 
@@ -54,6 +57,28 @@ def test_limits_are_chosen_and_what_waits_is_told_with_its_reason(
     bench.settle()
     assert said(page, "Waiting") == "nothing"
     assert errors == []
+
+
+def test_the_access_policy_is_copied_for_a_bucket_alone(bench: Bench) -> None:
+    bench.go("settings")
+    page = bench.window.pages["settings"]
+    assert isinstance(page, SettingsPage)
+    clipboard = QGuiApplication.clipboard()
+    clipboard.setText("before")
+    for address, complaint in (
+        ("", "Only a bucket"),
+        ("/mnt/nas", "Only a bucket"),
+        ("s3://b*d/x", "name of a bucket"),
+    ):
+        page.store.address.setText(address)
+        page.store.policy.click()
+        assert complaint in page.store.said[-1]
+        assert clipboard.text() == "before"
+    page.store.address.setText("s3://plant/north")
+    page.store.policy.click()
+    assert "Copied" in page.store.said[-1]
+    assert json.loads(clipboard.text()) == access_policy("s3://plant/north")
+    assert "Copy the access policy" in [command.title for command in page.commands()]
 
 
 def test_what_waits_for_one_reason_says_it_once(bench: Bench, tmp_path: Path) -> None:

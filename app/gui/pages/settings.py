@@ -92,6 +92,7 @@ class SettingsPage(Page):
         theme, language = self.context.settings.theme, self.context.settings.language
         offered = [
             Command(title=self.tr("Sync now"), icon="cloud-up", run=self.store.sync),
+            Command(title=self.tr("Copy the access policy"), icon="copy", run=self.store.copy_policy),
             Command(title=self.tr("Export to a stick…"), icon="send", run=self.stick.ask_export),
             Command(title=self.tr("Import from a stick…"), icon="collect", run=self.stick.ask_import),
             Command(title=self.tr("Write figures to the store"), icon="cloud-up", run=self.metrics.export),

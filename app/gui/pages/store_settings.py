@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QLineEdit, QVBoxLayout, QWidget
 
 from app.gui import formats
@@ -16,6 +18,7 @@ from app.gui.widgets import Button, Chip, Facts, IconLabel, clear, column, label
 from app.store.records import Movement, SyncStatus, Waiting
 from app.usecases import sync
 from app.usecases.progress import CancelToken, Progress
+from app.usecases.store_access import policy_for
 from edge_runtime.contracts.errors import LinesideError, StoreUnreachable
 
 if TYPE_CHECKING:
@@ -34,6 +37,7 @@ class StoreSettings(QWidget):
         self.secret.setEchoMode(QLineEdit.EchoMode.Password)
         self.save = Button(self.tr("Test and save"), "database", kind="primary", clicked=self.test_and_save)
         self.sync_button = Button(self.tr("Sync now"), "cloud-up", clicked=self.sync)
+        self.policy = Button(self.tr("Copy the access policy"), "copy", clicked=self.copy_policy)
         self._chip = Chip()
         self._facts = Facts()
         self._checks: QVBoxLayout = column(gap=4)
@@ -58,7 +62,7 @@ class StoreSettings(QWidget):
                 self._facts,
                 fields,
                 self._checks,
-                row(self.save, self.sync_button, 1),
+                row(self.save, self.sync_button, self.policy, 1),
                 gap=16,
             )
         )
@@ -165,6 +169,24 @@ class StoreSettings(QWidget):
         if bool(key) != bool(secret):
             return self.tr("Give both the access key id and the secret access key, or neither.")
         return ""
+
+    def copy_policy(self) -> None:
+        """For the bucket in the field, which need not be set up yet: its key may still have to be allowed."""
+        address, endpoint = self.address.text().strip(), self.endpoint.text().strip() or None
+        clear(self._checks)
+        self.said = []
+        if not address.startswith("s3://"):
+            self._say(
+                ok=False, text=self.tr("Only a bucket has an access policy: give its address, s3://bucket/prefix.")
+            )
+            return
+        try:
+            policy = policy_for(address, endpoint_url=endpoint)
+        except LinesideError as error:
+            self._say(ok=False, text=refusal(error))
+            return
+        QGuiApplication.clipboard().setText(json.dumps(policy, indent=2))
+        self._say(ok=True, text=self.tr("Copied: what the access key has to be allowed, as a policy for Amazon's IAM."))
 
     def sync(self) -> None:
         """As a job of the tray."""

@@ -284,6 +284,19 @@ def test_sync_says_what_waits(shell: Shell, tmp_path: Path) -> None:
     assert "sync setup" in error["hint"]
 
 
+def test_the_access_policy_is_json_of_its_own(shell: Shell, tmp_path: Path) -> None:
+    error = shell.json("sync", "policy", status=1)["error"]
+    assert "no object store yet" in error["message"]
+    assert "--bucket" in error["hint"]
+    shell.run("sync", "setup", str(tmp_path / "store"))
+    error = shell.json("sync", "policy", status=1)["error"]
+    assert "Only a bucket has an access policy" in error["message"]
+    policy = shell.json("sync", "policy", "--bucket", "s3://plant/north")["policy"]
+    assert {one["Sid"] for one in policy["Statement"]} == {"Objects", "List", "Uploads"}
+    printed, _said = shell.run("sync", "policy", "--bucket", "s3://plant/north")
+    assert json.loads(printed) == policy
+
+
 def test_ctrl_c_stops_an_import_and_keeps_what_it_has(shell: Shell, tmp_path: Path) -> None:
     write_images(tmp_path / "images", {"cat": 120})
     with subprocess.Popen(

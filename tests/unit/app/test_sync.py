@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from app.context import Context, open_context
 from app.store import objects as object_store
 from app.store import samples as sample_store
+from app.store.journal import ASKED_EVERYONE, note_of
 from app.store.rekey import rekey
 from app.store.writer import Writer
 from app.usecases import conflicts, datasets, samples, sync
+from app.usecases.stick.exporting import export_to
+from app.usecases.stick.importing import import_from
+from cloud_sync.journal.ends import read_ends
 from cloud_sync.objects import folder as folder_store
+from cloud_sync.objects import open_store
 from cloud_sync.transfer import object_key
 from edge_runtime.contracts.errors import NotFound, StoreUnreachable
 from tests.unit.app.rows import digest, write_images
@@ -183,3 +190,80 @@ def test_conflicts_are_told_in_words(ctx: Context, other: Context, store: Path, 
     conflicts.take_other(ctx, one.conflict)
     assert conflicts.list_conflicts(ctx) == []
     assert sample_store.get_sample(ctx.database, sample).label == "chip"
+
+
+def test_what_came_by_stick_is_told_of_at_once(
+    ctx: Context, other: Context, home: Path, store: Path, tmp_path: Path
+) -> None:
+    """Not when everybody is asked, once a day: it goes on as the own journal of whoever took it over, and what was
+    sealed for a stick goes to the store with its end.
+    """
+    stick = tmp_path / "stick"
+    stick.mkdir()
+    with open_context(Path(shutil.copytree(home, tmp_path / "reader"))) as reader:
+        rekey(reader.database, "asked")
+        desktops = (ctx, other, reader)
+        write_images(tmp_path / "early", {"chip": 1})
+        samples.import_folder(ctx, tmp_path / "early")
+        for context in desktops * 2:
+            sync.setup_store(context, str(store))
+            sync.sync_now(context)
+        before = _ends(store, ctx)
+        asked = note_of(reader.database, ASKED_EVERYONE)
+        assert asked
+        first = images(ctx, tmp_path)
+        export_to(ctx, stick)
+        import_from(other, stick)
+        sync.sync_now(other)
+        sync.sync_now(reader)
+        assert sorted(one.sample for one in samples.page_samples(reader, limit=500).rows) == sorted(first)
+        assert _ends(store, ctx)[ctx.database.replica] == before[ctx.database.replica]
+        samples.label_samples(ctx, {first[0]: "other"})
+        export_to(ctx, stick)
+        sync.sync_now(ctx)
+        sync.sync_now(reader)
+        assert samples.get_sample(reader, first[0]).label == "other"
+        assert note_of(reader.database, ASKED_EVERYONE) == asked, "no answer of the daily question"
+        names = {one.database.replica for one in desktops}
+    ends = _ends(store, ctx)
+    assert ends.keys() == names
+    for replica, told in ends.items():
+        standing = (store / "sites" / ctx.site.site / "journal" / replica).iterdir()
+        assert max(told) == max(int(path.name.split(".")[0]) for path in standing)
+
+
+def _ends(store: Path, ctx: Context) -> dict[str, set[int]]:
+    opened = open_store(str(store))
+    try:
+        return read_ends(opened, f"sites/{ctx.site.site}")
+    finally:
+        opened.close()
+
+
+def test_a_sync_that_finds_nothing_walks_through_no_list_of_files(
+    ctx: Context, store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As many files as a site has, none of them is looked at but those whose turn it is."""
+    sync.setup_store(ctx, str(store))
+    asked: list[str] = []
+    read, write = ctx.database.read, Writer.read
+
+    def noted(sql: str, *rest: Any) -> Any:
+        asked.append(sql)
+        return read(sql, *rest)
+
+    def noted_of_writer(writer: Writer, sql: str, *rest: Any) -> Any:
+        asked.append(sql)
+        return write(writer, sql, *rest)
+
+    monkeypatch.setattr(ctx.database, "read", noted)
+    monkeypatch.setattr(Writer, "read", noted_of_writer)
+    sync.sync_now(ctx)
+    monkeypatch.undo()
+    of_files = [sql for sql in asked if "FROM objects" in sql]
+    assert len(of_files) >= 4
+    for sql in of_files:
+        plan = [str(row["detail"]) for row in ctx.database.read(f"EXPLAIN QUERY PLAN {sql}", ("",) * sql.count("?"))]
+        for line in plan:
+            if " objects" in line:
+                assert re.search(r"INDEX objects_|\(sha256=\?\)", line), (sql, plan)
