@@ -6333,6 +6333,10 @@
         <translation>运行中</translation>
     </message>
     <message>
+        <source>Not judged in its trial, for their frames come too seldom: {lines}</source>
+        <translation>试运行中未能评判的产线（帧来得太少）：{lines}</translation>
+    </message>
+    <message>
         <source>Installed on the machine</source>
         <translation>机器上安装的</translation>
     </message>

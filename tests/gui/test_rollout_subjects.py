@@ -22,8 +22,10 @@ from app.store import rollouts as rollout_store
 from app.store.records import Rollout, SubjectKind
 from app.usecases import boxes, rollouts
 from app.usecases.rehearsal import BoxRehearsal, Refusal, RefusalKind
+from edge_runtime.contracts.status import RuntimeStatus, SlotStatus, TrialReport
 from tests.fakes.runtime_bundles import runtime_bundle
 from tests.gui.conftest import Bench
+from tests.gui.filling import NOW_MS
 from tests.gui.test_details import chips, label_with
 
 CHANGE = "[update]\ntrial_seconds = 30.0\n"
@@ -168,6 +170,24 @@ def test_each_reason_that_a_rehearsal_can_find_has_its_word() -> None:
             refusals=(Refusal(kind=kind, words="So."),),
         )
         assert [line.text for line in entry_of(found).lines][-1] == "So."
+
+
+def test_lines_that_the_trial_of_a_program_could_not_judge_stand_beside_the_box(full_bench: Bench) -> None:
+    program = rolled_out(full_bench, "program", version="1.2.0")
+    first, *_others = program.boxes
+    status = box_store.get_box(full_bench.context.database, first.box).status
+    assert status is not None
+    trial = TrialReport(frames=40, errors=0, latency_ms_p95=0.0, unjudged=("hourly",))
+    slot = SlotStatus(slot="a", state="COMMITTED", version="1.2.0", bundle=program.model, active=True, trial=trial)
+    runtime = RuntimeStatus(base="1.0.0", slot="a", bundle=program.model, slots=(slot,))
+    box_store.set_status(
+        full_bench.context.database, first.box, status=replace(status, runtime=runtime), seen_ms=NOW_MS
+    )
+    full_bench.go("rollouts")
+    page = page_of(full_bench)
+    page.table.pick(program.rollout)
+    full_bench.settle()
+    assert label_with(page.detail, "for their frames come too seldom: hourly").isVisible()
 
 
 def decisions_in(page: RolloutsPage, bench: Bench) -> DecisionsDialog:
