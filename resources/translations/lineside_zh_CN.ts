@@ -6267,11 +6267,11 @@
         <translation>在边缘盒确认模型之前，断电、中止或试运行不佳都会恢复现有模型。确认之后，那里会拒绝比它更旧的版本。</translation>
     </message>
     <message>
-        <source>Until a box commits it, a cut or a bad trial brings back the configuration that it has now; a trial that is under way comes to its own end. Afterwards the box&apos;s own panel goes back to an older version.</source>
+        <source>Until a box commits it, a cut or a bad trial brings back the configuration that it has now; a trial that is under way comes to its own end. Afterwards an older version is taken back in the box&apos;s own panel.</source>
         <translation>在边缘盒确认之前，断电或试运行不佳都会恢复它现有的配置；正在进行的试运行会自行结束。确认之后，可在该边缘盒自己的面板中退回到较早的版本。</translation>
     </message>
     <message>
-        <source>Until a box commits it, a cut or a bad trial brings back the program that it runs now; a trial that is under way comes to its own end. Afterwards the box&apos;s own panel goes back to the version before.</source>
+        <source>Until a box commits it, a cut or a bad trial brings back the program that it runs now; a trial that is under way comes to its own end. Afterwards the version before is taken back in the box&apos;s own panel.</source>
         <translation>在边缘盒确认之前，断电或试运行不佳都会恢复它现在运行的程序；正在进行的试运行会自行结束。确认之后，可在该边缘盒自己的面板中退回到上一个版本。</translation>
     </message>
     <message>

@@ -41,12 +41,12 @@ _POINTS: dict[SubjectKind, str] = {
     "configuration": QT_TRANSLATE_NOOP(
         "rehearsal",
         "Until a box commits it, a cut or a bad trial brings back the configuration that it has now; a trial that is "
-        "under way comes to its own end. Afterwards the box's own panel goes back to an older version.",
+        "under way comes to its own end. Afterwards an older version is taken back in the box's own panel.",
     ),
     "program": QT_TRANSLATE_NOOP(
         "rehearsal",
         "Until a box commits it, a cut or a bad trial brings back the program that it runs now; a trial that is under "
-        "way comes to its own end. Afterwards the box's own panel goes back to the version before.",
+        "way comes to its own end. Afterwards the version before is taken back in the box's own panel.",
     ),
 }
 _SENDS = QT_TRANSLATE_NOOP("rehearsal", "{size} to send, {minutes} min ({rate}, {measured})")
