@@ -82,7 +82,8 @@ _CONFLICTS: Columns[Conflict] = {
 def _answer(session: Session, ctx: Context, rollout: Rollout) -> None:
     from app.usecases import boxes
     from app.usecases.rollout_conflicts import desktop_name
-    from app.usecases.rollout_words import outlook
+    from app.usecases.rollout_words import outlook, unjudged_on
+    from app.usecases.runtime import unjudged_words
     from app.usecases.subjects.finding import change_of, title_of
 
     known = {box.box: box for box in boxes.list_boxes(ctx)}
@@ -106,6 +107,8 @@ def _answer(session: Session, ctx: Context, rollout: Rollout) -> None:
     change = change_of(ctx, rollout)
     lines += ["", *("  " + text.clean(line) for line in change.splitlines()), ""] if change is not None else []
     away = set(seen.away)
+    found = {part.box: unjudged_on(rollout, known.get(part.box)) for part in rollout.boxes}
+    unjudged = {box: names for box, names in found.items() if names}
     lines += text.table(
         ("WAVE", "BOX", "STATE", "REASON"),
         [
@@ -113,12 +116,12 @@ def _answer(session: Session, ctx: Context, rollout: Rollout) -> None:
                 part.wave,
                 name := known[part.box].name if part.box in known else text.short(part.box),
                 f"{part.state}, away" if name in away else part.state,
-                part.reason,
+                part.reason or (f"lines {unjudged_words(found[part.box])}" if found[part.box] else None),
             )
             for part in rollout.boxes
         ],
     )
-    session.answer({"rollout": rollout, "outlook": seen, "change": change}, lines)
+    session.answer({"rollout": rollout, "outlook": seen, "change": change, "unjudged": unjudged}, lines)
 
 
 def _list(_arguments: argparse.Namespace, session: Session) -> None:

@@ -59,6 +59,8 @@ class Runner:
         self._not_before: dict[str, float] = {}
         self._caps: dict[str, RateCap] = {}
         self._subjects: dict[str, Subject] = {}
+        self._root = ""
+        """The digest of the site's root under which those were found."""
         self._next: dict[str, str] = {}
         """By box: the rollout that found it busy with another one's visit, and has the next turn."""
         self._silent: set[str] = set()
@@ -179,6 +181,10 @@ class Runner:
 
     def _subject_of(self, rollout: Rollout) -> Subject | None:
         """What is to be brought; None until a sync has brought it to this desktop."""
+        if (root := self._ctx.roots().facts.digest) != self._root:
+            # Whoever started one of them may count no more.
+            self._subjects.clear()
+            self._root = root
         subject = self._subjects.get(rollout.rollout)
         if subject is not None:
             return subject

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from app.store import boxes as box_store
-from app.store.records import Rollout
+from app.store.records import Box, Rollout
 from app.usecases.rollout_progress import decide
+from app.usecases.runtime import unjudged_in
 from app.usecases.subjects.finding import is_here
 
 if TYPE_CHECKING:
@@ -59,6 +60,13 @@ def outlook(ctx: Context, rollout: Rollout) -> Outlook:
         rests_until_ms=decision.rests_until_ms,
         bundle_missing=not is_here(ctx, rollout),
     )
+
+
+def unjudged_on(rollout: Rollout, box: Box | None) -> tuple[str, ...]:
+    """Lines of a box that the trial of a program could not judge, as the box said last; nothing while it has it not."""
+    if rollout.subject != "program" or box is None or box.status is None:
+        return ()
+    return unjudged_in(box.status.runtime, rollout.model)
 
 
 def _listed(names: tuple[str, ...], most: int = 5) -> str:

@@ -48,6 +48,8 @@ class TrialReport:
     errors: Count
     latency_ms_p95: float
     baseline_latency_ms_p95: float | None = None
+    unjudged: Annotated[tuple[Name, ...], Meta(max_length=MAX_PIPELINES)] = ()
+    """Lines that were at work whose frames come too seldom to tell how they do; of the box's own program alone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

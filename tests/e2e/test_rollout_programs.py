@@ -22,6 +22,10 @@ from tests.fakes.runtime_bundles import LaunchedBox, runtime_bundle
 from tests.waiting import wait_until
 
 BUILT = 1_800_000_000
+HAS_A_LINE_THAT_IS_TOO_SLOW = b"""
+def handed_over(paces, healthy_s):
+    return Handover(healthy_s=healthy_s, unjudged=("hourly",))
+"""
 ENDS_IN_ITS_TRIAL = b"""
 _run = run
 def run(home):
@@ -137,3 +141,26 @@ def test_a_program_that_the_canary_returns_from_stops_and_is_decided_about(
     assert (done.state, status_of(ctx, "line-2").version) == ("done", "1.2.0")
     again = follow_rollout(ctx, rollout_starts.start_program(ctx, sound, waves=[["line-2"]]).rollout)
     assert (again.state, states(ctx, again.rollout)) == ("done", {"line-2": "committed"})
+
+
+def test_a_line_that_the_trial_could_not_judge_is_named(
+    tmp_path: Path, ctx: Context, stack: ExitStack, capsys: pytest.CaptureFixture[str]
+) -> None:
+    slow = {"edge_runtime/runtime/trial.py": HAS_A_LINE_THAT_IS_TOO_SLOW}
+    base = runtime_bundle(tmp_path / "base", "1.0.0", built=BUILT, changes=slow)
+    for name in ("line-2", "line-3"):
+        launched(stack, ctx, tmp_path, base, name)
+    new = runtime_bundle(tmp_path / "new", "1.1.0", built=BUILT + 100)
+    started = rollout_starts.start_program(ctx, new, waves=[["line-2"]])
+    assert follow_rollout(ctx, started.rollout).state == "done"
+    home = ["--home", str(ctx.home)]
+    words = "not judged in its trial, for their frames come too seldom: hourly"
+    assert main(["rollouts", "show", started.rollout, *home]) == 0
+    assert words in capsys.readouterr().out
+    assert main(["rollouts", "show", started.rollout, *home, "--json"]) == 0
+    box = boxes.get_box(ctx, "line-2").box
+    assert json.loads(capsys.readouterr().out)["unjudged"] == {box: ["hourly"]}
+    assert main(["boxes", "update", "line-3", "--bundle", str(new), *home]) == 0
+    assert words in capsys.readouterr().out
+    assert main(["boxes", "show", "line-3", *home]) == 0
+    assert words in capsys.readouterr().out

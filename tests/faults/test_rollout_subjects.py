@@ -12,9 +12,10 @@ import pytest
 from app.context import open_context
 from app.store import rollouts as rollout_store
 from app.store.objects import add_object
-from app.usecases import box_config, boxes, rollout_starts, rollouts
+from app.usecases import box_config, boxes, rollout_starts, rollouts, trust
 from app.usecases.rollout_conflicts import list_conflicts, mend_records
-from app.usecases.rollout_runner import follow_rollout
+from app.usecases.rollout_runner import Runner, follow_rollout
+from cloud_sync.release.plan import Plan
 from tests.fakes.rolling_site import RollingSite, rolling_site
 from tests.faults.test_rollouts import EVERY_MOMENT, follow
 
@@ -91,3 +92,22 @@ def test_a_rollout_that_only_the_object_store_knows_of_goes_nowhere(plant: Rolli
         assert stopped.state == "stopped"
         assert "No desktop that the site lists has started this rollout" in (stopped.reason or "")
     assert "thin" not in in_force(plant, "press-1")
+
+
+def test_whoever_is_struck_off_has_his_rollout_stopped_where_it_is_under_way(plant: RollingSite) -> None:
+    for name in ("press-1", "press-2"):
+        plant.add_box(name)
+    second = plant.second_desktop()
+    plan = Plan(pause_minutes=60)
+    started = rollout_starts.start_configuration(second, CHANGE.format(3), waves=[["press-1"], ["press-2"]], plan=plan)
+    plant.exchange(second)
+    with Runner(plant.ctx) as runner:
+        while plant.states(started)["press-1"] != "committed":
+            assert runner.step(started.rollout).state == "running"
+            runner.settle()
+        trust.strike_off(plant.ctx, "night shift", root_key=plant.ctx.places.root_key, passphrase="correct horse")
+        runner.step(started.rollout)
+    stopped = rollouts.get_rollout(plant.ctx, started.rollout)
+    assert stopped.state == "stopped"
+    assert "No desktop that the site lists has started this rollout" in (stopped.reason or "")
+    assert plant.states(started) == {"press-1": "committed", "press-2": "waiting"}
