@@ -70,6 +70,12 @@ class Named:
     key: str
     title: str
 
+    @property
+    def words(self) -> str:
+        """Its kind, what it is called and the beginning of its id: nobody takes it for another one."""
+        called = self.title if self.title.startswith(f"{self.subject} ") else f"{self.subject} {self.title}"
+        return f"{called} (id {self.key[:12]})"
+
 
 def find_named(ctx: Context, words: str) -> Named:
     """A model by the beginning of its id, ``NAME@VERSION`` or its version; a configuration or a program that was rolled
@@ -77,18 +83,25 @@ def find_named(ctx: Context, words: str) -> Named:
 
     :raises NotFound, InputInvalid: there is none, or more than one.
     """
+    others = {one.model: one for one in rollout_store.list_rollouts(ctx.database) if one.subject != "model"}
+    found = [
+        Named(subject=one.subject, key=key, title=title_of(ctx, one))
+        for key, one in others.items()
+        if words and (key.startswith(words) or one.version == words)
+    ]
     try:
         model = models.get_model(ctx, words)
     except NotFound:
-        others = {one.model: one for one in rollout_store.list_rollouts(ctx.database) if one.subject != "model"}
-        found = [one for key, one in others.items() if words and (key.startswith(words) or one.version == words)]
-        if len(found) > 1:
-            raise InputInvalid(f"More than one begins with {words[:80]!r}.") from None
         if not found:
             raise
-        one = found[0]
-        return Named(subject=one.subject, key=one.model, title=title_of(ctx, one))
-    return Named(subject="model", key=model.model, title=f"{model.name} {model.version}")
+    else:
+        found.append(Named(subject="model", key=model.model, title=f"{model.name} {model.version}"))
+    if len(found) > 1:
+        raise InputInvalid(
+            f"{words[:80]!r} is more than one thing: {'; '.join(one.words for one in found)}.",
+            hint="Name it by the beginning of its id, or a model as NAME@VERSION.",
+        )
+    return found[0]
 
 
 def titles_of(ctx: Context) -> dict[str, str]:
