@@ -11,7 +11,7 @@ from app.store import rollouts as rollout_store
 from app.store.records import Rollout, SubjectKind
 from app.usecases import models
 from app.usecases.subjects.base import Subject
-from app.usecases.subjects.sealing import require_sealed
+from app.usecases.subjects.sealing import SealedSubject, require_sealed
 from edge_runtime.contracts.errors import InputInvalid, NotFound, ObjectCorrupt
 
 if TYPE_CHECKING:
@@ -26,23 +26,24 @@ def find_subject(ctx: Context, rollout: Rollout) -> Subject | None:
     """
     if not is_here(ctx, rollout):
         return None
-    if rollout.subject != "model":
-        require_sealed(ctx, rollout)
     with suppress(NotFound, ObjectCorrupt):
-        match rollout.subject:
-            case "model":
-                from app.usecases.subjects.model import ModelSubject
+        if rollout.subject == "model":
+            from app.usecases.subjects.model import ModelSubject
 
-                return ModelSubject(ctx, models.get_model(ctx, rollout.model))
-            case "configuration":
-                from app.usecases.subjects.configuration import ConfigurationSubject
-
-                return ConfigurationSubject.of(ctx.blobs.get(rollout.object or ""))
-            case "program":
-                from app.usecases.subjects.program import ProgramSubject
-
-                return ProgramSubject(ctx, ctx.blobs.checked(rollout.object or ""), rollout.model)
+            return ModelSubject(ctx, models.get_model(ctx, rollout.model))
+        require_sealed(ctx, rollout)
+        return SealedSubject(ctx, rollout.rollout, _bare_subject(ctx, rollout))
     return None
+
+
+def _bare_subject(ctx: Context, rollout: Rollout) -> Subject:
+    if rollout.subject == "configuration":
+        from app.usecases.subjects.configuration import ConfigurationSubject
+
+        return ConfigurationSubject.of(ctx.blobs.get(rollout.object or ""))
+    from app.usecases.subjects.program import ProgramSubject
+
+    return ProgramSubject(ctx, ctx.blobs.checked(rollout.object or ""), rollout.model)
 
 
 def is_here(ctx: Context, rollout: Rollout) -> bool:
