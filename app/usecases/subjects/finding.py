@@ -48,10 +48,21 @@ def _bare_subject(ctx: Context, rollout: Rollout) -> Subject:
 
 def is_here(ctx: Context, rollout: Rollout) -> bool:
     """Whether the file with it is on this desktop."""
+    file = _file_of(ctx, rollout)
+    return file is not None and ctx.blobs.has(file)
+
+
+def is_damaged(ctx: Context, rollout: Rollout) -> bool:
+    """Whether the file with it was found damaged on this desktop, and has not come again."""
+    file = _file_of(ctx, rollout)
+    return file is not None and ctx.blobs.lacks_damaged(file)
+
+
+def _file_of(ctx: Context, rollout: Rollout) -> str | None:
     if rollout.subject != "model":
-        return rollout.object is not None and ctx.blobs.has(rollout.object)
+        return rollout.object
     row = ctx.database.read_one("SELECT sha256 FROM models WHERE model = ?", (rollout.model,))
-    return row is not None and ctx.blobs.has(row["sha256"])
+    return row["sha256"] if row is not None else None
 
 
 def change_of(ctx: Context, rollout: Rollout) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 from collections.abc import Iterator
 from dataclasses import replace
@@ -14,7 +15,9 @@ from app.context import Context, open_context
 from app.store import boxes as box_store
 from app.store import decisions, rollouts
 from app.store.records import Box
-from app.usecases.subjects.finding import find_named
+from app.usecases.rollout_words import outlook
+from app.usecases.subjects.finding import find_named, find_subject
+from app.usecases.subjects.sealing import sealed
 from edge_runtime.contracts.errors import InputInvalid, NotFound
 from tests.fakes.prepared_site import release
 from tests.unit.app.rows import digest
@@ -63,3 +66,18 @@ def test_the_question_before_a_blacklist_says_what_it_is_about(
     assert f"program 1.1.0 (id {PROGRAM.model[:12]})" in capsys.readouterr().err
     with pytest.raises(NotFound):
         find_named(ctx, "1.2.0")
+
+
+def test_a_damaged_file_is_told_from_one_that_has_not_come_yet(ctx: Context) -> None:
+    body = b"[drift]\nthin = 3\n"
+    missing = replace(PROGRAM, subject="configuration", object=hashlib.sha256(body).hexdigest(), size=len(body))
+    rollouts.put_rollout(ctx.database, missing)
+    assert (outlook(ctx, missing).bundle_missing, outlook(ctx, missing).bundle_damaged) == (True, False)
+    path = ctx.blobs.path(ctx.blobs.put(body))
+    path.write_bytes(body.replace(b"3", b"7"))
+    started = sealed(ctx, missing)
+    assert find_subject(ctx, started) is None
+    assert "was damaged on this desktop" in (outlook(ctx, started).words or "")
+    ctx.blobs.put(body)
+    assert outlook(ctx, started).words is None
+    assert find_subject(ctx, started) is not None
