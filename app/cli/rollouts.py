@@ -207,7 +207,7 @@ def _conflicts(_arguments: argparse.Namespace, session: Session) -> None:
 
 
 def _decide(arguments: argparse.Namespace, session: Session) -> None:
-    from app.usecases.rollout_decisions import MEANS, decide, who_runs
+    from app.usecases.rollout_decisions import decide, meaning, who_runs
     from app.usecases.subjects.finding import find_named
 
     with session.open() as ctx:
@@ -217,7 +217,7 @@ def _decide(arguments: argparse.Namespace, session: Session) -> None:
         if arguments.choice == "blacklist" and not arguments.yes:
             _ask_before_blacklist(text.clean(named.words), names)
         decision = decide(ctx, arguments.box, named.key, arguments.choice, arguments.reason)
-        lines = [f"{decision.choice}, {text.clean(named.words)}: {MEANS[decision.choice]}"]
+        lines = [f"{decision.choice}, {text.clean(named.words)}: {meaning(decision.choice, named.subject)}"]
         if running:
             lines.append(f"It runs on {names}, and goes on until each is sent back, or another is rolled out.")
         session.answer({"decision": decision, "runs_on": [box.box for box in running]}, lines)

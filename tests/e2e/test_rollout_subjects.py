@@ -138,6 +138,28 @@ def test_what_is_tried_on_a_box_is_waited_for_and_each_kind_has_one_rollout(plan
     assert plant.states(model) == {"press-1": "withdrawn"}
 
 
+def test_what_a_box_has_is_named_before_it_is_blacklisted_and_stays_blacklisted_in_other_words(
+    plant: RollingSite, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plant.add_box("press-1")
+    started = rollout_starts.start_configuration(plant.ctx, CHANGE, waves=[["press-1"]])
+    assert follow_rollout(plant.ctx, started.rollout).state == "done"
+    with pytest.raises(InputInvalid, match="press-1 runs configuration") as refused:
+        rollout_decisions.decide(plant.ctx, "press-1", started.model, "hold")
+    assert "boxes config press-1 --roll-back" in refused.value.hint
+    decide = ["rollouts", "decide", "press-1", started.model[:12], "blacklist", "--home", str(plant.ctx.home)]
+    capsys.readouterr()
+    assert main(decide) != 0
+    assert "It runs on press-1" in capsys.readouterr().err
+    assert main([*decide, "--yes"]) == 0
+    said = capsys.readouterr().out
+    assert "It runs on press-1" in said
+    assert "`lineside boxes config BOX --roll-back`" in said
+    with pytest.raises(BundleBlacklisted) as never:
+        rollout_starts.start_configuration(plant.ctx, f"# quiet\n\n{CHANGE.rstrip()}", waves=[["press-1"]])
+    assert "model" not in never.value.hint
+
+
 @pytest.mark.parametrize(
     ("change", "error"),
     [

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.fleet.config_change import holds, merged, require_change, with_change
+from app.fleet.config_change import holds, key_of, merged, require_change, with_change
 from app.store import decisions, migrations, objects, rollouts
 from app.store.database import Database
 from app.store.journal import take_over
@@ -156,6 +156,14 @@ def test_a_change_leaves_all_else_as_it_stands() -> None:
 def test_a_change_that_is_for_no_box(change: str, words: str) -> None:
     with pytest.raises((ConfigInvalid, InputInvalid), match=words):
         require_change(change)
+
+
+def test_a_change_is_known_by_its_fields() -> None:
+    change = "[[pipeline]]\nname = 'a'\nfps = 1\n[[pipeline]]\nname = 'b'\n[update]\ntrial_frames = 8\nslots = 2\n"
+    same = "# why\nupdate = {slots = 2, trial_frames = 8}\npipeline = [{name = 'b'}, {fps = 1, name = 'a'}]"
+    assert key_of(same) == key_of(change)
+    others = [change.replace("8", "9"), change.replace("'a'", "'c'"), change.replace("1", "1.0"), "[update]\nslots = 2"]
+    assert len({key_of(one) for one in (change, *others)}) == 5
 
 
 def test_a_change_of_a_pipeline_that_is_not_there() -> None:
