@@ -15,6 +15,7 @@ from typing import Any
 from edge_runtime.config import CONFIG_NAME, parse_config, require_parseable
 from edge_runtime.configuring.hidden import hide
 from edge_runtime.contracts.errors import ConfigInvalid, InputInvalid
+from edge_runtime.toml_lines import texts
 
 Body = dict[str, Any]
 
@@ -46,6 +47,16 @@ def require_change(change: str) -> None:
     lines = [f"[[pipeline]]\nname = {_name_of(one)!r}\nsource = 'folder:/{number}'" for number, one in _lines_of(body)]
     # The least that a box may have, so that what is wrong is said before anybody is asked.
     with_change("\n".join(["name = 'box'", *lines]) + "\n", change)
+
+
+def without_comments(change: str) -> str:
+    """The change as it travels: a box gets no comment of it, and in prose nobody can tell a password."""
+    kept, done = list[str](), 0
+    for found in texts(change):
+        if change[found.start] == "#":
+            kept.append(change[done : found.start].rstrip(" \t"))
+            done = found.end
+    return "".join([*kept, change[done:]]).strip() + "\n"
 
 
 def key_of(change: str) -> str:

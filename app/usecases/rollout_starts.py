@@ -12,7 +12,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from app.fleet.config_change import key_of, require_change
+from app.fleet.config_change import key_of, require_change, without_comments
 from app.fleet.edge_bundle import MANIFEST_NAME, EdgeBundle, open_edge_bundle
 from app.fleet.runtime_bundle import digest_of, facts_of
 from app.store.objects import add_object
@@ -46,7 +46,7 @@ def start_configuration(
     :raises InputInvalid: no boxes, or one that is named twice or is part of another such rollout that is under way.
     """
     require_change(change)
-    body = change.encode()
+    body = without_comments(change).encode()
     digest, key = hashlib.sha256(body).hexdigest(), key_of(change)
     chosen = _chosen(ctx, "configuration", key, waves)
     for _asked in side_by_side(lambda one: boxes.refresh(ctx, one[1].box), chosen, "configurations"):
