@@ -6,6 +6,7 @@ A change is a text of the same form as ``edge.toml`` with only the fields in it 
 
 from __future__ import annotations
 
+import hashlib
 import tomllib
 from collections.abc import Mapping, MutableMapping
 from copy import deepcopy
@@ -14,6 +15,7 @@ from typing import Any
 from edge_runtime.config import CONFIG_NAME, parse_config, require_parseable
 from edge_runtime.configuring.hidden import hide
 from edge_runtime.contracts.errors import ConfigInvalid, InputInvalid
+from edge_runtime.toml_lines import texts
 
 Body = dict[str, Any]
 
@@ -45,6 +47,31 @@ def require_change(change: str) -> None:
     lines = [f"[[pipeline]]\nname = {_name_of(one)!r}\nsource = 'folder:/{number}'" for number, one in _lines_of(body)]
     # The least that a box may have, so that what is wrong is said before anybody is asked.
     with_change("\n".join(["name = 'box'", *lines]) + "\n", change)
+
+
+def without_comments(change: str) -> str:
+    """The change as it travels: a box gets no comment of it, and in prose nobody can tell a password."""
+    kept, done = list[str](), 0
+    for found in texts(change):
+        if change[found.start] == "#":
+            kept.append(change[done : found.start].rstrip(" \t"))
+            done = found.end
+    return "".join([*kept, change[done:]]).strip() + "\n"
+
+
+def key_of(change: str) -> str:
+    """By which a change is known: the sha256 of its fields, whatever the text around them is and in whichever order."""
+    return hashlib.sha256(repr(_in_order(_body(change))).encode()).hexdigest()
+
+
+def _in_order(value: Any) -> Any:
+    if isinstance(value, dict):
+        return [(key, _in_order(one)) for key, one in sorted(value.items())]
+    if isinstance(value, list):
+        ordered = [_in_order(one) for one in value]
+        # Sections [[pipeline]] are told apart by their names alone.
+        return sorted(ordered, key=repr) if all(isinstance(one, dict) for one in value) else ordered
+    return value
 
 
 def with_change(text: str, change: str) -> str:

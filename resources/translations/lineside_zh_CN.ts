@@ -2959,6 +2959,10 @@
         <translation>这些边缘盒保持现有模型；正在试运行新模型的会退回。已确认新模型的边缘盒继续使用它。</translation>
     </message>
     <message>
+        <source>The file with what it brings was damaged on this desktop: sync fetches it again.</source>
+        <translation>此桌面上要部署的内容的文件已损坏：同步后会重新获取。</translation>
+    </message>
+    <message>
         <source>What it brings is not on this desktop yet: sync fetches it.</source>
         <translation>此桌面还没有要部署的内容：同步后即可获得。</translation>
     </message>

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -12,11 +15,14 @@ import pytest
 
 from app.__main__ import main
 from app.context import Context, open_context
+from app.store import boxes as box_store
+from app.store.records import Box
 from app.usecases import boxes, rollout_decisions, rollout_starts, rollouts, sync
 from app.usecases.rollout_runner import Runner, follow_rollout
 from app.usecases.subject_rehearsal import rehearse_program
 from edge_runtime.contracts.errors import InputInvalid
 from edge_runtime.contracts.status import BoxStatus
+from edge_runtime.identity import create_identity
 from tests.fakes.prepared_site import admitted
 from tests.fakes.runtime_bundles import LaunchedBox, runtime_bundle
 from tests.waiting import wait_until
@@ -113,6 +119,48 @@ def test_another_desktop_goes_on_with_a_program_for_a_box_that_was_away(
     assert follow_rollout(second, name).state == "done"
     assert states(second, name) == {"line-2": "committed", "line-3": "committed"}
     assert status_of(second, "line-3").version == "1.1.0"
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from app import context
+from app.usecases import rollout_starts
+real, opened = rollout_starts.open_edge_bundle, []
+def cut(path):
+    opened.append(path)
+    if len(opened) == 2:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return real(path)
+rollout_starts.open_edge_bundle = cut
+with context.open_context(Path(sys.argv[1])) as ctx:
+    rollout_starts.start_program(ctx, Path(sys.argv[2]), waves=[["line-2"]])
+"""
+
+
+def test_a_start_that_was_killed_leaves_nothing_once_another_one_was_made(
+    tmp_path: Path, ctx: Context, base: Path
+) -> None:
+    keys = create_identity(tmp_path / "box", "line-2")
+    box_store.put_box(
+        ctx.database,
+        Box(
+            box=keys.fingerprint,
+            name="line-2",
+            address="127.0.0.1:1",
+            certificate=keys.certificate_pem,
+            enrolled_ms=1,
+        ),
+    )
+    ended = subprocess.run([sys.executable, "-c", KILLED, str(ctx.home), str(base)], check=False, timeout=120)
+    assert ended.returncode == -signal.SIGKILL
+    folder = ctx.blobs.folder
+    assert [path.name for path in folder.glob(".program-*/*")] == ["bundle.zip"]
+    assert rollouts.list_rollouts(ctx) == []
+    started = rollout_starts.start_program(ctx, base, waves=[["line-2"]])
+    assert started.object is not None
+    assert ctx.blobs.checked(started.object).stat().st_size == started.size
+    assert list(folder.glob(".program-*")) == []
 
 
 def test_a_program_that_the_canary_returns_from_stops_and_is_decided_about(

@@ -180,7 +180,9 @@ class RolloutDetail(QWidget):
 
     def _words(self, outlook: Outlook) -> list[str]:
         said = []
-        if outlook.bundle_missing:
+        if outlook.bundle_damaged:
+            said.append(self.tr("The file with what it brings was damaged on this desktop: sync fetches it again."))
+        elif outlook.bundle_missing:
             said.append(self.tr("What it brings is not on this desktop yet: sync fetches it."))
         if outlook.away:
             names = _listed(outlook.away)

@@ -151,7 +151,7 @@ class RolloutsPage(Page):
         self.box_names = {box.box: box.name for box in known}
         self.silent = frozenset(box.box for box in known if is_away(box))
         ids = {one.model for one in library} | {one.model for one in begun}
-        self.runs = {one: [box.name for box in known if rollout_decisions.runs(box, one)] for one in ids}
+        self.runs = {one: [box.name for box in known if rollout_decisions.runs(box, one, begun)] for one in ids}
         self.model_names = {model.model: model.name for model in library}
         self.model_titles = {one.model: subject_words(one, self.model_names) for one in begun}
         self.model_titles |= {model.model: f"{model.name} {model.version}" for model in library}
