@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -29,8 +28,17 @@ class Known:
     conflicts: tuple[Conflict, ...]
     boxes: tuple[Box, ...]
     models: tuple[Model, ...]
-    others: tuple[Rollout, ...]
-    """One of each configuration and program that was rolled out, the newest first."""
+    begun: tuple[Rollout, ...]
+    """Every rollout, the newest first."""
+
+    @property
+    def others(self) -> tuple[Rollout, ...]:
+        """One of each configuration and program that was rolled out, the newest first."""
+        found: dict[str, Rollout] = {}
+        for one in self.begun:
+            if one.subject != "model":
+                found.setdefault(one.model, one)
+        return tuple(found.values())
 
 
 def look(ctx: Context) -> Known:
@@ -40,16 +48,8 @@ def look(ctx: Context) -> Known:
         tuple(list_conflicts(ctx)),
         tuple(boxes.list_boxes(ctx)),
         tuple(model for model in models.list_models(ctx) if model.state == "released"),
-        _others(rollouts.list_rollouts(ctx)),
+        tuple(rollouts.list_rollouts(ctx)),
     )
-
-
-def _others(newest_first: Sequence[Rollout]) -> tuple[Rollout, ...]:
-    found: dict[str, Rollout] = {}
-    for one in newest_first:
-        if one.subject != "model":
-            found.setdefault(one.model, one)
-    return tuple(found.values())
 
 
 class DecisionsDialog(FormDialog):
@@ -103,12 +103,11 @@ class DecisionsDialog(FormDialog):
             self._decide(choice)
             return
         key = self.subject.currentData()
-        running = [box.name for box in self._known.boxes if rollout_decisions.runs(box, key)]
+        running = [box.name for box in self._known.boxes if rollout_decisions.runs(box, key, self._known.begun)]
         said = [self.tr("No box of the site is ever offered it again. This cannot be taken back.")]
         if running:
             said.append(self.tr("These boxes run it and keep it:"))
-        elif not any(one.model == key and one.subject == "configuration" for one in self._known.others):
-            # Which boxes have a configuration they alone can say.
+        else:
             said.append(self.tr("No box is known to run it."))
         dialog = Confirm(
             self.tr("Blacklist {model}?").format(model=self.subject.currentText()),
