@@ -106,7 +106,8 @@ def test_a_status_that_is_far_too_large_is_refused(ctx: Context, tmp_path: Path,
         assert (liar.problem, liar.status is None) == (None, False)
         told.update(far_too_much)
         (liar,) = boxes.refresh(ctx)
-    assert liar.problem is not None
+    # What the box answers is no value of the user's that could be corrected.
+    assert liar.problem_code == BoxRefused.code
 
 
 def test_the_most_that_a_box_may_say_is_taken() -> None:
@@ -331,7 +332,7 @@ def test_neighbours_without_an_address_or_with_endless_names_are_refused_whole(c
         )
         for wrong in wrongs:
             said[:] = [good, {**good, **wrong}]
-            with pytest.raises(InputInvalid):
+            with pytest.raises(BoxRefused):
                 finding.scan(ctx, request)
 
 
