@@ -240,11 +240,11 @@ def test_what_is_wrong_on_the_network() -> None:
     ]
 
 
-def test_one_that_was_renamed_goes_by_what_it_announces() -> None:
+def test_only_names_that_boxes_have_clash_whatever_is_announced() -> None:
     first = FoundBox(box=A, name="line-1", addresses=("10.0.0.2:7443",), announced_as=("line-1",), proved=True)
-    renamed = replace(first, box=B, announced_as=("line-2",))
-    assert kinds(evidence(found=(first, first))) == ["name-clash"]
-    assert kinds(evidence(found=(first, renamed))) == []
+    second = replace(first, box=B, name="line-2", announced_as=("line-2", "line-1"))
+    assert kinds(evidence(found=(first, second))) == []
+    assert kinds(evidence(found=(first, replace(second, name="Line-1", announced_as=("line-2",))))) == ["name-clash"]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux counts what a socket had no room for")
