@@ -82,6 +82,23 @@ def test_a_clock_that_does_not_stay_set_is_an_error_and_is_entered_as_it_was(ctx
     assert told[0][1].startswith("Tried to set the clock of stuck: it was -")
 
 
+def test_clocks_are_read_side_by_side(ctx: Context, tmp_path: Path) -> None:
+    together = threading.Barrier(3)
+
+    def clock() -> dict[str, Any]:
+        # Asked one after the other, nobody would ever be answered.
+        together.wait(timeout=8)
+        return {"at_ms": now_ms(), "may_set": True}
+
+    with (
+        lying_box(ctx, tmp_path, "one", {"/v1/clock": clock}),
+        lying_box(ctx, tmp_path, "two", {"/v1/clock": clock}),
+        lying_box(ctx, tmp_path, "three", {"/v1/clock": clock}),
+    ):
+        readings = clocks.read_clocks(ctx)
+    assert [(one.name, one.problem) for one in readings] == [("one", None), ("three", None), ("two", None)]
+
+
 def line(**changes: Any) -> dict[str, Any]:
     return {"name": "camera", "source": "folder:/f", "state": "running", **changes}
 
