@@ -37,6 +37,7 @@ from edge_runtime.contracts.errors import (
     BoxWrongKey,
     Cancelled,
     ClockNotKept,
+    DatabaseDamaged,
     DiskFull,
     InputInvalid,
     LinesideError,
@@ -253,6 +254,14 @@ def test_a_box_names_only_errors_of_its_own() -> None:
         told = told_by_box({"code": code, "message": "why"}, "The box")
         assert type(told) is BoxRefused
         assert (code or "no code") in told.message
+        told = told_by_box({"code": code, "message": "why", "hint": "Turn it off and on."}, "The box")
+        assert (type(told), told.hint) == (BoxRefused, "Turn it off and on.")
+
+
+def test_a_damaged_database_of_a_box_is_not_this_desktops() -> None:
+    told = told_by_box(DatabaseDamaged("trust.db cannot be read.").to_dict(), "The box")
+    assert (type(told), told.hint) == (BoxRefused, "Look at the disk and the log of that box.")
+    assert "trust.db cannot be read." in told.message
 
 
 def test_the_words_of_a_box_command_no_terminal(
