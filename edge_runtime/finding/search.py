@@ -70,14 +70,15 @@ def search(
     interfaces = tuple(list_interfaces())
     wanted = frozenset(expected)
     own = plan_sweep(interfaces, DEFAULT_PORT) if sweep else Sweep()
-    schedule = Schedule(
-        [*places, *own.places],
+    announced, aside = (
         [
             _candidate(claim, interfaces, expected=claim.announcement.box in wanted)
-            for claim in heard.claims
+            for claim in claims
             if about is None or claim.announcement.box in about
-        ],
+        ]
+        for claims in (heard.claims, heard.spare)
     )
+    schedule = Schedule([*places, *own.places], announced, aside=aside)
     probed = probe_in_turn(schedule, done=lambda count: done(count, max(count, schedule.total)))
     answers = {(one.host, one.port): one for one in probed}
     gathered = gather(heard.claims, answers, interfaces, heard.spare)
