@@ -11,7 +11,8 @@ from edge_runtime.contracts.rows import Count, Digest, MaybeDigest, Moment, Name
 
 MAX_PIPELINES = 256
 """Of one box."""
-Words = Annotated[str, Meta(max_length=10_000)]
+MAX_WORDS = 10_000
+Words = Annotated[str, Meta(max_length=MAX_WORDS)]
 """Far more than a box of ours has to say, and no more than a desktop can show."""
 
 SlotState = Literal["EMPTY", "STAGED", "VERIFIED", "PROBED", "TRIAL", "COMMITTED", "REJECTED", "ROLLED_BACK"]

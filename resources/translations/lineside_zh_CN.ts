@@ -3981,6 +3981,18 @@
         <translation>尚未带来的文件：{n}。</translation>
     </message>
     <message>
+        <source>The site&apos;s keys changed.</source>
+        <translation>站点的密钥已更改。</translation>
+    </message>
+    <message>
+        <source>Admitted: {names}.</source>
+        <translation>已准入：{names}。</translation>
+    </message>
+    <message>
+        <source>Struck off: {names}.</source>
+        <translation>已除名：{names}。</translation>
+    </message>
+    <message>
         <source>Passed by ({n}): {what}</source>
         <translation>已跳过（{n}）：{what}</translation>
     </message>
