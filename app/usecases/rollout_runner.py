@@ -314,7 +314,7 @@ def follow_rollout(
 
 
 def _under_way(rollout: Rollout) -> bool:
-    waited = {*ON_BOX, "sending"} if rollout.state in CALLED_OFF else ON_BOX
+    waited = {*ON_BOX, "sending"} if rollout.state == "aborted" else ON_BOX
     return any(part.state in waited for part in rollout.boxes)
 
 

@@ -76,7 +76,7 @@ class Visit:
                 try:
                     self._act(client, status)
                 except _Halted:
-                    return
+                    self._step_back()
                 except BoxUnreachable:
                     raise
                 except LinesideError as error:
@@ -103,8 +103,7 @@ class Visit:
                 self._move("waiting", CUT_OFF if cut else LOST)
             return
         if not self._offering:
-            if self._state == "sending" and self._now() == "stopped":
-                self._move("waiting", None)
+            self._step_back()
             return
         if busy := tried_there(status):
             self._move("waiting", busy)
@@ -168,17 +167,24 @@ class Visit:
         begin = self._subject.bring(
             self._box, client, self._part, again=offered is not None, sent=self._sent, caps=self._caps
         )
-        if self._now() == "running":
+        if self._now() != "running":
+            raise _Halted
+        if offered is not None:
+            # Before the box is asked: whoever goes on after this desktop's death must not try it once more.
+            self._decide(replace(offered, choice="offered"))
+        try:
+            mark = begin()
+        except BoxBusy:
             if offered is not None:
-                # Before the box is asked: whoever goes on after this desktop's death must not try it once more.
-                self._decide(replace(offered, choice="offered"))
-            try:
-                mark = begin()
-            except BoxBusy:
-                if offered is not None:
-                    self._decide(replace(offered, choice="offer-again"))
-                raise
-            self._move("installing", None, mark)
+                self._decide(replace(offered, choice="offer-again"))
+            raise
+        self._move("installing", None, mark)
+
+    def _step_back(self) -> None:
+        """Of a rollout that has stopped nothing is on its way any more."""
+        part = rollout_store.part_of(self._ctx.database, self._rollout.rollout, self._box.box)
+        if part is not None and part.state == "sending" and self._now() == "stopped":
+            self._move("waiting", None)
 
     def _decide(self, decision: BundleDecision) -> None:
         self._ctx.database.write(lambda writer: decision_store.put_decision(writer, decision))
@@ -220,4 +226,4 @@ class Visit:
 
 
 class _Halted(Exception):
-    """The rollout was paused or aborted while bytes were on their way; what is there stays for later."""
+    """The rollout was paused, aborted or stopped while bytes were on their way; what is there stays for later."""
