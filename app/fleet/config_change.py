@@ -102,11 +102,36 @@ def with_change(text: str, change: str) -> str:
 
 def holds(text: str, change: str) -> bool:
     """Whether a configuration has every field as the change sets it."""
+    return makes(text, change, text)
+
+
+def makes(text: str, change: str, result: str) -> bool:
+    """Whether a configuration with the change in it is the same as another one, comments and order aside."""
     try:
-        body = _body(text)
-        return merged(body, _body(change)) == body
+        return merged(_body(text), _body(change)) == _body(result)
     except ConfigInvalid:
         return False
+
+
+def agree(one: str, other: str) -> bool:
+    """Whether a configuration can hold both changes: no field is set by both of them to different values."""
+    try:
+        return _agree(_body(one), _body(other))
+    except ConfigInvalid:
+        return False
+
+
+def _agree(one: Body, other: Body) -> bool:
+    if "pipeline" in one and "pipeline" in other:
+        lines, others = ({_name_of(line): line for _number, line in _lines_of(body)} for body in (one, other))
+        if not all(_agree(lines[name], others[name]) for name in lines.keys() & others.keys()):
+            return False
+    return all(
+        _agree(one[key], other[key])
+        if isinstance(one[key], dict) and isinstance(other[key], dict)
+        else one[key] == other[key]
+        for key in (one.keys() & other.keys()) - {"pipeline"}
+    )
 
 
 def merged(body: Mapping[str, Any], change: Mapping[str, Any]) -> Body:

@@ -134,6 +134,14 @@ class ConfigStatus:
     trial: Count | None = None
     waiting: Count | None = None
     """Edited on the box: it counts from the next start."""
+    text: Count | None = None
+    """The version that brought the text in force: an older one where somebody went back to it, or where nothing but the
+    box's name was changed since. None: a box of before, which does not say."""
+
+    @property
+    def brought_by(self) -> int:
+        """The version that brought what is in force, as far as the box says."""
+        return self.in_force if self.text is None else self.text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.fleet.config_change import holds, key_of, merged, require_change, with_change, without_comments
+from app.fleet.config_change import agree, holds, key_of, merged, require_change, with_change, without_comments
 from app.store import decisions, migrations, objects, rollouts
 from app.store.database import Database
 from app.store.journal import take_over
@@ -186,6 +186,22 @@ def test_a_change_of_a_pipeline_that_is_not_there() -> None:
     with pytest.raises(ConfigInvalid, match="no pipeline called 'oven'"):
         with_change(TEXT, "[[pipeline]]\nname = 'oven'\nfps = 1\n")
     assert not holds(TEXT, "[[pipeline]]\nname = 'oven'\nfps = 1\n")
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "both"),
+    [
+        ("[drift]\nthin = 3", "[drift]\nwindow = 40", True),
+        ("[drift]\nthin = 3", "drift.thin = 3", True),
+        ("[drift]\nthin = 3", "[drift]\nthin = 5", False),
+        ("[[pipeline]]\nname = 'a'\nfps = 1", "[[pipeline]]\nname = 'b'\nfps = 2", True),
+        ("[[pipeline]]\nname = 'a'\nfps = 1", "[[pipeline]]\nname = 'a'\nkeep_random = 0.1", True),
+        ("[[pipeline]]\nname = 'a'\nfps = 1", "[[pipeline]]\nname = 'a'\nfps = 2", False),
+        ("[drift]\nthin = 3", "drift = 3", False),
+    ],
+)
+def test_which_changes_a_box_can_have_both(one: str, other: str, both: bool) -> None:
+    assert (agree(one, other), agree(other, one)) == (both, both)
 
 
 FIELDS = st.dictionaries(
