@@ -40,16 +40,6 @@ def edge_toml(plant: RollingSite, name: str) -> str:
     return (plant.boxes[name].home / "edge.toml").read_text()
 
 
-def at_work(plant: RollingSite, name: str) -> None:
-    """Frames arrive there, so that a configuration by which none does is worse."""
-
-    def frames() -> int:
-        status = boxes.refresh(plant.ctx, name)[0].status
-        return status.pipelines[0].frames if status is not None else 0
-
-    wait_until(lambda: frames() >= 5, 60, "the line to be at work")
-
-
 def crash(plant: RollingSite, name: str) -> None:
     """The box has crashed for the last time that it takes, and starts."""
     box = plant.boxes[name]
@@ -135,7 +125,7 @@ def test_a_box_that_was_being_sent_to_when_the_rollout_stopped_waits(plant: Roll
 def test_what_was_returned_with_other_fields_stands_against_none_of_its_own(plant: RollingSite) -> None:
     first = plant.add_box("press-1", more=f"{QUICK}[drift]\nthin = 5\n")
     with running_line(first.frames):
-        at_work(plant, "press-1")
+        plant.wait_for_frames("press-1")
         # One that fails has the field as it was for long, and as it is to become.
         for thin in (5, 3):
             text = edge_toml(plant, "press-1").replace("thin = 5", f"thin = {thin}")
@@ -178,7 +168,7 @@ def test_one_more_try_is_one_where_the_desktop_dies(plant: RollingSite, moment: 
         return sum(one.state == "returned" for one in versions)
 
     with running_line(first.frames):
-        at_work(plant, "press-1")
+        plant.wait_for_frames("press-1")
         started = rollout_starts.start_configuration(plant.ctx, BAD, waves=[["press-1"]])
         assert follow_rollout(plant.ctx, started.rollout).state == "stopped"
         rollout_decisions.decide(plant.ctx, "press-1", started.model[:12], "offer-again")

@@ -88,6 +88,7 @@ def test_a_configuration_that_the_canary_returns_from_stops_and_is_decided_about
     before = edge_toml(plant, "press-1")
     bad = "[[pipeline]]\nname = 'camera'\nsource = 'folder:/nowhere/at/all'\n"
     with running_line(first.frames):
+        plant.wait_for_frames("press-1")
         started = rollout_starts.start_configuration(plant.ctx, bad, waves=[["press-1"], ["press-2"]])
         stopped = follow_rollout(plant.ctx, started.rollout)
         assert stopped.state == "stopped"

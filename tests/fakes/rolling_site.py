@@ -16,6 +16,7 @@ from app.usecases.rollout_runner import follow_rollout
 from tests.fakes import models
 from tests.fakes.prepared_site import admitted, in_library
 from tests.fakes.running_box import RunningBox
+from tests.waiting import wait_until
 
 QUICK = "[update]\ntrial_seconds = 0.3\n"
 SLOW = "[update]\ntrial_seconds = 3600.0\n"
@@ -82,6 +83,15 @@ class RollingSite:
         names = {box.box: box.name for box in boxes.list_boxes(desktop)}
         found = rollouts.get_rollout(desktop, rollout.rollout)
         return {names[part.box]: part.state for part in found.boxes}
+
+    def wait_for_frames(self, name: str) -> None:
+        """Until a box's line is at work, so that a configuration by which no frame comes is worse."""
+
+        def frames() -> int:
+            status = boxes.refresh(self.ctx, name)[0].status
+            return status.pipelines[0].frames if status is not None else 0
+
+        wait_until(lambda: frames() >= 5, 60, "the line to be at work")
 
     def runs(self, name: str) -> str | None:
         """Version of the model that answers on a box and is committed there."""
