@@ -12,7 +12,7 @@ from app.fleet.client import BoxClient
 from app.store import boxes as box_store
 from app.store.records import Box
 from app.usecases import signatures
-from app.usecases.parted import require_none_returns, take_over
+from app.usecases.parted import Newer, newer_there, require_none_returns
 from edge_runtime.contracts.errors import BoxRefused, BoxWrongKey, InputInvalid, NotFound, ObjectMissing, TrustRefused
 from edge_runtime.contracts.status import BoxStatus
 from edge_runtime.identity import Identity, load_identity
@@ -55,7 +55,7 @@ def level(ctx: Context, box: Box, client: BoxClient, there: int, digest: str) ->
     words = f"Took root {there} over from {box.name}."
     if _other_root(client, here, roots.newest):
         words += f" It takes the place of another root {here}, which was made here: make that change again."
-    take_over(roots, client.root, box.name, until=there)
+    newer_there(roots, client.root, box.name, until=there).adopt()
     _note(ctx, "trust.root-adopted", box.box, words)
     return there
 
@@ -131,7 +131,7 @@ def level_with_store(ctx: Context, store: ObjectStore, prefix: str) -> None:
 
     :raises TrustRefused: what is there does not follow, or somebody who was struck off would come back.
     """
-    roots, there = take_from_store(ctx, store, prefix), _roots_in(store, prefix)
+    roots, there = adopt_from_store(ctx, newer_in_store(ctx, store, prefix)), _roots_in(store, prefix)
     newest = next((v for v in range(roots.version, 0, -1) if store.head(_key(prefix, v)) is not None), 0)
     if 1 < newest < roots.version and _may_stand(roots, newest, body := there(newest)):
         # Another one of its number may have been made elsewhere, and it stays: what is put above it goes for all.
@@ -141,17 +141,21 @@ def level_with_store(ctx: Context, store: ObjectStore, prefix: str) -> None:
             store.put(_key(prefix, version), roots.body(version))
 
 
-def take_from_store(ctx: Context, store: ObjectStore, prefix: str) -> SiteRoots:
-    """The half of :func:`level_with_store` that only reads there; the roots here after it.
+def newer_in_store(ctx: Context, store: ObjectStore, prefix: str) -> Newer:
+    """What :func:`level_with_store` would take over from there; nothing is written.
 
     :raises TrustRefused: as there.
     """
-    roots = ctx.roots()
-    newer = take_over(roots, _roots_in(store, prefix), "the object store")
-    if newer.version > roots.version:
-        words = f"Took root {newer.version} over from the object store."
-        _note(ctx, "trust.root-adopted", newer.facts.digest, words)
-    return newer
+    return newer_there(ctx.roots(), _roots_in(store, prefix), "the object store")
+
+
+def adopt_from_store(ctx: Context, newer: Newer) -> SiteRoots:
+    """Take it over; the roots here afterwards."""
+    roots = newer.adopt()
+    if newer.bodies:
+        words = f"Took root {roots.version} over from the object store."
+        _note(ctx, "trust.root-adopted", roots.facts.digest, words)
+    return roots
 
 
 def _roots_in(store: ObjectStore, prefix: str) -> Callable[[int], bytes]:

@@ -44,13 +44,13 @@ class _Seen:
     admitted: Admitted
 
 
-def _chain(roots: dict[int, bytes]) -> Chain:
+def _chain(roots: dict[int, bytes], *, believed: bool = False) -> Chain:
     def body(version: int) -> bytes:
         if version not in roots:
             raise NotFound(f"There is no root {version}.")
         return roots[version]
 
-    return Chain(read_root(roots[max(roots)]), body)
+    return Chain(read_root(roots[max(roots)]), body, believed)
 
 
 def _followed(bodies: Sequence[bytes]) -> dict[int, bytes]:
@@ -211,7 +211,7 @@ class TrustStore:
                 return
             lacked = _lacked(seen.facts.version, seen.roots[seen.facts.version], [*before, body])
             brought = {read_root(each).version: each for each in before} | lacked
-            if returning := who_returns(_chain(seen.roots), _chain(brought)):
+            if returning := who_returns(_chain(seen.roots), _chain(brought, believed=True)):
                 names = ", ".join(sorted(returning.values()))
                 raise TrustRefused(
                     f"Two people changed the keys apart: root {seen.facts.version} of this box had struck off {names}, "

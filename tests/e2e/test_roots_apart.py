@@ -14,8 +14,10 @@ from app.context import Context, open_context
 from app.fleet.client import BoxClient
 from app.store.records import Box
 from app.usecases import boxes, introducing, sync, trust
+from app.usecases.stick import exporting, importing
 from app.usecases.visits import packing, taking_over
 from edge_runtime.contracts.errors import BoxRefused, TrustRefused
+from edge_runtime.contracts.stick_errors import StickUnsigned
 from edge_runtime.enrolment import read_address, read_home, trust_desktop
 from tests.fakes.prepared_site import PASSPHRASE, admitted
 from tests.fakes.running_box import RunningBox
@@ -44,6 +46,19 @@ class Apart:
         for desktop, lost, box in zip(self.desktops, self.lost, NAMES, strict=True):
             self.strike_off(desktop, lost)
             assert self.problem(desktop, box) is None
+
+    def part_by_two(self) -> Context:
+        """Strike a desktop off on one that is returned; another one makes two roots beside that, which list it still,
+        and it has the first side's root and the second one of the other side.
+        """
+        office, second, _third = self.desktops
+        self.strike_off(office, "lost")
+        for name in ("sold", "stolen"):
+            self.strike_off(second, name)
+        lost = self.lost["lost"]
+        for side, version in ((office, office.roots().version), (second, second.roots().version)):
+            lost.roots().adopt(side.roots().body(version))
+        return office
 
     def introduce(self, desktop: Context, *names: str) -> dict[str, str]:
         return introducing.introduce_all(
@@ -264,6 +279,63 @@ def test_an_object_store_in_which_both_write_brings_nobody_back(boxless: Apart, 
     for desktop in (office, second, third):
         sync.sync_now(desktop)
         assert boxless.listed(desktop) == []
+
+
+def test_a_root_beside_the_one_that_struck_somebody_off_brings_nobody_back(pair: Apart, tmp_path: Path) -> None:
+    """It bears the next number and the signature of the root key, and was made after another one."""
+    office, second, _third = pair.desktops
+    sync.setup_store(office, str(tmp_path / "store"))
+    first = office.roots().version + 1
+    pair.part_by_two()
+    sync.sync_now(office)
+    assert pair.problem(office, "one") is None
+    assert pair.problem(second, "two") is None
+    assert (pair.lets_in("one"), pair.lets_in("two")) == (["sold", "stolen"], ["lost"])
+    # What the lost one can read, there and from the box that still answers it.
+    box = boxes.get_box(second, "two")
+    with BoxClient(box.address, box.certificate, pair.lost["lost"].identity) as client:
+        beside, body = client.root(first), client.root(first + 1)
+    folder = next((tmp_path / "store").rglob("roots"))
+    (folder / f"{first + 1}.root.json").write_bytes(body)
+    for _again in range(2):
+        with pytest.raises(TrustRefused, match="struck off lost"):
+            sync.sync_now(office)
+    # Nor with the one between in the place of this desktop's.
+    (folder / f"{first}.root.json").write_bytes(beside)
+    with pytest.raises(TrustRefused, match="struck off lost"):
+        sync.sync_now(office)
+    assert pair.problem(office, "one") is None
+    assert pair.listed(office) == ["sold", "stolen"]
+    assert pair.lets_in("one") == ["sold", "stolen"]
+
+
+def test_a_pack_of_a_desktop_that_was_struck_off_does_not_bring_it_back(boxless: Apart, tmp_path: Path) -> None:
+    office, lost = boxless.part_by_two(), boxless.lost["lost"]
+    packing.pack_visit(lost, tmp_path / "pack")
+    with pytest.raises(TrustRefused, match="struck off lost"):
+        taking_over.open_pack(office, tmp_path / "pack")
+    assert boxless.listed(office) == ["sold", "stolen"]
+
+
+def test_a_stick_of_a_desktop_that_was_struck_off_does_not_bring_it_back(boxless: Apart, tmp_path: Path) -> None:
+    office, lost = boxless.part_by_two(), boxless.lost["lost"]
+    exporting.export_to(lost, tmp_path)
+    with pytest.raises(StickUnsigned):
+        importing.import_from(office, tmp_path)
+    assert boxless.listed(office) == ["sold", "stolen"]
+
+
+def test_pack_and_stick_of_a_desktop_that_joined_meanwhile_are_taken(boxless: Apart, tmp_path: Path) -> None:
+    office, second, third = boxless.desktops
+    with ExitStack() as stack:
+        boxless.strike_off(office, "lost")
+        fourth = admitted(office, tmp_path, stack, "fourth")
+        packing.pack_visit(fourth, tmp_path / "pack")
+        (tmp_path / "stick").mkdir()
+        exporting.export_to(fourth, tmp_path / "stick")
+    taking_over.open_pack(second, tmp_path / "pack")
+    assert importing.import_from(third, tmp_path / "stick").problems == ()
+    assert second.roots().newest == third.roots().newest == office.roots().newest
 
 
 @pytest.mark.parametrize("whole", [True, False])
