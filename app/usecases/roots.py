@@ -48,8 +48,7 @@ def level(ctx: Context, box: Box, client: BoxClient, there: int, digest: str) ->
         return here
     if there < here:
         require_none_returns(roots, Chain(read_root(client.root(there)), client.root), box.name)
-        for version in range(there + 1, here + 1):
-            client.put_root(version, roots.body(version))
+        _bring(client, roots, there)
         _note(ctx, "trust.root-delivered", box.box, f"Brought root {here} to {box.name}.")
         return here
     words = f"Took root {there} over from {box.name}."
@@ -58,6 +57,24 @@ def level(ctx: Context, box: Box, client: BoxClient, there: int, digest: str) ->
     newer_there(roots, client.root, box.name, until=there).adopt()
     _note(ctx, "trust.root-adopted", box.box, words)
     return there
+
+
+def _bring(client: BoxClient, roots: SiteRoots, there: int) -> None:
+    """All roots after this one. The box takes none that brings somebody back, and waits for one that does not: of this
+    desktop's that need be the newest alone.
+
+    :raises TrustRefused: it took no newer one; why it did not take the first.
+    """
+    refused: TrustRefused | None = None
+    for version in range(there + 1, roots.version + 1):
+        try:
+            client.put_root(version, roots.body(version))
+        except TrustRefused as error:
+            refused = refused or error
+        else:
+            refused = None
+    if refused is not None:
+        raise refused
 
 
 def ask_status(ctx: Context, box: Box, client: BoxClient) -> BoxStatus:

@@ -309,6 +309,26 @@ def test_a_root_beside_the_one_that_struck_somebody_off_brings_nobody_back(pair:
     assert pair.lets_in("one") == ["sold", "stolen"]
 
 
+def test_a_box_takes_nobody_back_whoever_brings_the_root(pair: Apart) -> None:
+    office, second, _third = pair.desktops
+    pair.part_by_two()
+    assert pair.problem(office, "one") is None
+    box = boxes.get_box(office, "one")
+    # Of a desktop that the box knows, and that does not ask what its root would undo.
+    with (
+        BoxClient(box.address, box.certificate, second.identity) as client,
+        pytest.raises(TrustRefused, match="struck off lost"),
+    ):
+        client.put_root(second.roots().version, second.roots().newest)
+    assert pair.lets_in("one") == ["sold", "stolen"]
+    # Once it has struck off the same one, its roots of before, which list that one, are no hindrance.
+    pair.strike_off(second, "lost")
+    assert pair.problem(second, "one") is None
+    assert pair.lets_in("one") == []
+    with BoxClient(box.address, box.certificate, second.identity) as client:
+        assert client.root(second.roots().version) == second.roots().newest
+
+
 def test_a_pack_of_a_desktop_that_was_struck_off_does_not_bring_it_back(boxless: Apart, tmp_path: Path) -> None:
     office, lost = boxless.part_by_two(), boxless.lost["lost"]
     packing.pack_visit(lost, tmp_path / "pack")

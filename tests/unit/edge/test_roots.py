@@ -278,6 +278,51 @@ def test_what_is_brought_by_hand_brings_nobody_back(trust: TrustStore, key: Root
     assert names(trust, desktops) == {"office", "lost"}
 
 
+def test_a_box_takes_nobody_back_with_a_root_that_was_made_apart(
+    trust: TrustStore, key: RootKey, desktops: Desktops, tmp_path: Path
+) -> None:
+    begin = [trust.root(1)]
+    here = linked(begin, key, desktops, "office", "office new")
+    trust.accept(here[1])
+    apart = linked(begin, key, desktops, "office lost new", "office lost", "office lost new", "office new")
+    # The next number, signed by the root key, and of another branch.
+    for _again in range(2):
+        with pytest.raises(TrustRefused, match="struck off lost"):
+            trust.accept(apart[2])
+    with pytest.raises(TrustRefused, match="struck off lost"):
+        trust.accept(apart[3])
+    for store in (trust, TrustStore(tmp_path)):
+        assert names(store, desktops) == {"office"}
+    # One that brings nobody back is taken with those that lie between, of which none counts.
+    assert trust.accept(apart[4]) == read_root(apart[4])
+    assert [trust.root(version) for version in (3, 4, 5)] == apart[2:]
+    assert names(trust, desktops) == {"office", "new"}
+
+
+def test_what_waits_at_a_box_follows_from_the_root_that_is_in_force(
+    trust: TrustStore, key: RootKey, desktops: Desktops
+) -> None:
+    begin = [trust.root(1)]
+    here = linked(begin, key, desktops, "office", "office new")
+    trust.accept(here[1])
+    apart = linked(begin, key, desktops, "office lost new", "office lost", "office new")
+    with pytest.raises(TrustRefused, match="struck off lost"):
+        trust.accept(apart[2])
+    trust.accept(here[2])
+    # It is another root 3 now.
+    trust.accept(apart[3])
+    assert (trust.root(3), trust.root(4)) == (here[2], apart[3])
+    # Whoever has the root key may take somebody back.
+    back = root(5, of(desktops, "office", "lost"), key)
+    with pytest.raises(TrustRefused, match="struck off lost"):
+        trust.accept(back)
+    trust.accept(back, root_key=True)
+    assert names(trust, desktops) == {"office", "lost"}
+    # And whoever made one knowing that they were.
+    trust.accept(linked([*apart, back], key, desktops, "office")[-1])
+    assert names(trust, desktops) == {"office"}
+
+
 def test_who_was_struck_off_after_two_sides_had_parted_stays_out(key: RootKey, desktops: Desktops) -> None:
     """Both had admitted the same laptop, and one struck it off again."""
     one = [root(number, of(desktops, *listed), key) for number, listed in ONE_SIDE.items()]
