@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -40,11 +40,7 @@ def level(ctx: Context, box: Box, client: BoxClient, there: int, digest: str) ->
         return there
     if there == here:
         if digest not in ("", roots.facts.digest):
-            raise TrustRefused(
-                f"{box.name} has another root {here} than this desktop: two people changed the keys at once.",
-                hint="Join the two with `lineside site introduce BOX` and the root key: whoever was struck off on "
-                "either side stays out.",
-            )
+            raise _two_at_once(box.name, here)
         return here
     if there < here:
         require_none_returns(roots, Chain(read_root(client.root(there)), client.root), box.name)
@@ -146,16 +142,40 @@ def level_with_store(ctx: Context, store: ObjectStore, prefix: str) -> None:
     """As :func:`level`, with the object store of the site. What lies there is hostile until it follows from the root
     here; of two roots of one number the one that is there stays.
 
-    :raises TrustRefused: what is there does not follow, or somebody who was struck off would come back.
+    :raises TrustRefused: what is there does not follow, or somebody who was struck off would come back; or another root
+        of the newest number is there.
     """
     roots, there = adopt_from_store(ctx, newer_in_store(ctx, store, prefix)), _roots_in(store, prefix)
-    newest = next((v for v in range(roots.version, 0, -1) if store.head(_key(prefix, v)) is not None), 0)
-    if 1 < newest < roots.version and _may_stand(roots, newest, body := there(newest)):
-        # Another one of its number may have been made elsewhere, and it stays: what is put above it goes for all.
-        require_none_returns(roots, Chain(read_root(body), there), "the object store")
-    for version in range(roots.version, newest, -1):
+    names = set(store.children(_folder(prefix)).objects)
+    lacking = [version for version in range(1, roots.version + 1) if _name(version) not in names]
+    _require_one_branch(roots, there, lacking)
+    # The lowest first: whatever cuts this short, there is no root above one that is missing.
+    for version in lacking:
         with suppress(NotFound):
             store.put(_key(prefix, version), roots.body(version))
+
+
+def _require_one_branch(roots: SiteRoots, there: Callable[[int], bytes], lacking: Sequence[int]) -> None:
+    """Before roots are put to those that are in the object store: whether one of these was made elsewhere.
+
+    :param lacking: the numbers that are not there, in order. Below the first of them nothing is between two roots.
+    :raises TrustRefused: somebody would come back, or it is another one of the newest number.
+    """
+    for version in sorted(set(range(1, roots.version + 1)) - set(lacking), reverse=True):
+        try:
+            body = there(version)
+        except (NotFound, InputInvalid):
+            continue
+        if body != roots.body(version):
+            if not _may_stand(roots, version, body):
+                continue
+            if version == roots.version:
+                raise _two_at_once("The object store", version)
+            # It stays: what is put above it goes for all.
+            require_none_returns(roots, Chain(read_root(body), there), "the object store")
+            return
+        if not lacking or version < lacking[0]:
+            return
 
 
 def newer_in_store(ctx: Context, store: ObjectStore, prefix: str) -> Newer:
@@ -196,8 +216,24 @@ def _may_stand(roots: SiteRoots, version: int, body: bytes) -> bool:
     return True
 
 
+def _two_at_once(name: str, version: int) -> TrustRefused:
+    return TrustRefused(
+        f"{name} has another root {version} than this desktop: two people changed the keys at once.",
+        hint="Join the two with `lineside site introduce BOX` and the root key, with a box that has the other one: "
+        "whoever was struck off on either side stays out.",
+    )
+
+
+def _folder(prefix: str) -> str:
+    return f"{prefix}/roots"
+
+
+def _name(version: int) -> str:
+    return f"{version}.root.json"
+
+
 def _key(prefix: str, version: int) -> str:
-    return f"{prefix}/roots/{version}.root.json"
+    return f"{_folder(prefix)}/{_name(version)}"
 
 
 def _note(ctx: Context, kind: str, subject: str, words: str) -> None:
