@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
+from app.context import Context
 from app.fleet.client import BoxClient
 from app.usecases import boxes, sync, trust
 from app.usecases.stick import exporting, importing
 from app.usecases.visits import packing, taking_over
+from cloud_sync.release.site_roots import expiry, make_root
 from edge_runtime.contracts.errors import LinesideError, TrustRefused
 from edge_runtime.contracts.stick_errors import StickUnsigned
 from tests.fakes.prepared_site import PASSPHRASE, admitted
@@ -179,3 +182,34 @@ def test_another_root_of_ones_own_number_in_the_object_store_is_told_of(boxless:
     # What no root key signed is not another root of the site's.
     (next((tmp_path / "store").rglob("roots")) / f"{second.roots().version}.root.json").write_bytes(b"{}")
     sync.sync_now(second)
+
+
+def earlier_release(desktop: Context, pair: Apart, without: str) -> None:
+    """The next root as earlier releases made it: it does not name the one before it."""
+    roots = desktop.roots()
+    key = trust.unlock_root(desktop, pair.root_key, PASSPHRASE)
+    certificate = roots.certificate_of(key.keyid)
+    assert certificate is not None
+    left = {fingerprint: each for fingerprint, each in roots.desktops().items() if each.name != without}
+    expires = expiry(int(time.time()) + 60)
+    roots.adopt(make_root(roots.version + 1, left, [key], certificate=certificate, expires=expires, before=None))
+
+
+def test_roots_of_earlier_releases_are_taken_where_nobody_comes_back(pair: Apart, tmp_path: Path) -> None:
+    office, second, third = pair.desktops
+    for desktop in pair.desktops:
+        sync.setup_store(desktop, str(tmp_path / "store"))
+    earlier_release(office, pair, "lost")
+    earlier_release(office, pair, "sold")
+    assert pair.problem(office, "one") is None
+    sync.sync_now(office)
+    sync.sync_now(second)
+    assert pair.problem(third, "one") is None
+    assert pair.listed(second) == pair.listed(third) == ["stolen"]
+    assert pair.lets_in("one") == ["stolen"]
+    # And what goes on from them.
+    pair.strike_off(second, "stolen")
+    assert pair.problem(second, "one") is None
+    assert pair.problem(office, "one") is None
+    assert pair.listed(office) == []
+    assert pair.lets_in("one") == []
