@@ -15,7 +15,7 @@ from msgspec import Meta, Struct
 from edge_runtime.contracts import wire
 from edge_runtime.contracts.errors import ConfigInvalid, NotFound
 from edge_runtime.contracts.rows import Name, Share
-from edge_runtime.contracts.status import MAX_PIPELINES
+from edge_runtime.contracts.status import MAX_PIPELINES, MAX_WORDS
 from edge_runtime.toml_lines import line_of, longest_key
 
 MAX_CONFIG_BYTES = 256 * 1024
@@ -207,7 +207,7 @@ class PipelineConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """One line: where its frames come from and which of them are kept."""
 
     name: Annotated[str, Meta(pattern=_PIPELINE_NAME)]
-    source: Annotated[str, Meta(pattern=_SOURCE)]
+    source: Annotated[str, Meta(pattern=_SOURCE, max_length=MAX_WORDS)]
     """``kind:location``; the kinds are those registered as ``lineside.sources``."""
     keep_random: Share = 0.05
     keep_margin: Share = 0.5
@@ -403,6 +403,8 @@ def _explain(text: str, complaint: str, positions: Sequence[int]) -> ConfigInval
     if field == "pipeline" and "of length <=" in problem:
         field = f"pipeline[{MAX_PIPELINES}]"
         problem = f"a box has at most {MAX_PIPELINES} pipelines, and this is one more"
+    elif field.endswith("source") and "of length <=" in problem:
+        problem = f"a source has at most {MAX_WORDS} characters"
     elif unknown := re.search(r"unknown field `([^`]*)`", problem):
         field = f"{field}.{unknown[1]}".removeprefix(".")
         problem = "there is no such field"

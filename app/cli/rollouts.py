@@ -82,7 +82,8 @@ _CONFLICTS: Columns[Conflict] = {
 def _answer(session: Session, ctx: Context, rollout: Rollout) -> None:
     from app.usecases import boxes
     from app.usecases.rollout_conflicts import desktop_name
-    from app.usecases.rollout_words import outlook
+    from app.usecases.rollout_words import outlook, unjudged_on
+    from app.usecases.runtime import unjudged_words
     from app.usecases.subjects.finding import change_of, title_of
 
     known = {box.box: box for box in boxes.list_boxes(ctx)}
@@ -106,6 +107,8 @@ def _answer(session: Session, ctx: Context, rollout: Rollout) -> None:
     change = change_of(ctx, rollout)
     lines += ["", *("  " + text.clean(line) for line in change.splitlines()), ""] if change is not None else []
     away = set(seen.away)
+    found = {part.box: unjudged_on(rollout, known.get(part.box)) for part in rollout.boxes}
+    unjudged = {box: names for box, names in found.items() if names}
     lines += text.table(
         ("WAVE", "BOX", "STATE", "REASON"),
         [
@@ -113,12 +116,12 @@ def _answer(session: Session, ctx: Context, rollout: Rollout) -> None:
                 part.wave,
                 name := known[part.box].name if part.box in known else text.short(part.box),
                 f"{part.state}, away" if name in away else part.state,
-                part.reason,
+                part.reason or (f"lines {unjudged_words(found[part.box])}" if found[part.box] else None),
             )
             for part in rollout.boxes
         ],
     )
-    session.answer({"rollout": rollout, "outlook": seen, "change": change}, lines)
+    session.answer({"rollout": rollout, "outlook": seen, "change": change, "unjudged": unjudged}, lines)
 
 
 def _list(_arguments: argparse.Namespace, session: Session) -> None:
@@ -207,31 +210,33 @@ def _conflicts(_arguments: argparse.Namespace, session: Session) -> None:
 
 
 def _decide(arguments: argparse.Namespace, session: Session) -> None:
-    from app.usecases.rollout_decisions import MEANS, decide, who_runs
+    from app.usecases.rollout_decisions import decide, meaning, who_runs
+    from app.usecases.subjects.finding import find_named
 
     with session.open() as ctx:
-        running = who_runs(ctx, arguments.model) if arguments.choice == "blacklist" else []
+        named = find_named(ctx, arguments.model)
+        running = who_runs(ctx, named.key) if arguments.choice == "blacklist" else []
         names = ", ".join(text.clean(box.name) for box in running)
         if arguments.choice == "blacklist" and not arguments.yes:
-            _ask_before_blacklist(names)
-        decision = decide(ctx, arguments.box, arguments.model, arguments.choice, arguments.reason)
-        lines = [f"{decision.choice}: {MEANS[decision.choice]}"]
+            _ask_before_blacklist(text.clean(named.words), names)
+        decision = decide(ctx, arguments.box, named.key, arguments.choice, arguments.reason)
+        lines = [f"{decision.choice}, {text.clean(named.words)}: {meaning(decision.choice, named.subject)}"]
         if running:
             lines.append(f"It runs on {names}, and goes on until each is sent back, or another is rolled out.")
         session.answer({"decision": decision, "runs_on": [box.box for box in running]}, lines)
 
 
-def _ask_before_blacklist(names: str) -> None:
+def _ask_before_blacklist(what: str, names: str) -> None:
     """:raises Cancelled: no.
     :raises InputInvalid: there is nobody to ask.
     """
     there = f"It runs on {names}, which keep it until they are sent back." if names else "No box is known to run it."
     if not sys.stdin.isatty():
         raise InputInvalid(
-            f"A blacklist cannot be taken back, and there is no terminal to ask at. {there}",
+            f"A blacklist of {what} cannot be taken back, and there is no terminal to ask at. {there}",
             hint="Say so beforehand: --yes.",
         )
-    print(f"No box of the site is ever offered it again. This cannot be taken back. {there}", file=sys.stderr)
+    print(f"No box of the site is ever offered {what} again. This cannot be taken back. {there}", file=sys.stderr)
     print("Blacklist it? [y/N] ", end="", file=sys.stderr, flush=True)
     if sys.stdin.readline().strip().lower() not in ("y", "yes"):
         raise Cancelled("Nothing was blacklisted.")

@@ -14,6 +14,7 @@ from app.cli.session import Session
 if TYPE_CHECKING:
     from app.context import Context
     from app.usecases.stick.exporting import Damage
+    from app.usecases.stick.importing import ImportReport
 
 
 def add_verbs(topic: Topic) -> None:
@@ -72,6 +73,7 @@ def _import(arguments: argparse.Namespace, session: Session) -> None:
                 "rows of snapshots": lambda r: r.rows,
                 "files": lambda r: f"{r.files} ({text.size(r.bytes)})",
                 "files on no stick yet": lambda r: r.missing,
+                "keys": _keys,
                 "passed by": lambda r: _problems(r.problems),
             },
         )
@@ -88,6 +90,15 @@ def _passphrase(ctx: Context, arguments: argparse.Namespace, *, encrypt: bool) -
     if encrypt or arguments.passphrase_file is not None:
         return new_passphrase(arguments.passphrase_file, "the new stick")
     return None
+
+
+def _keys(report: ImportReport) -> str:
+    if not report.root:
+        return "unchanged"
+    words = [f"root {report.root} taken over"]
+    words += [f"admitted: {', '.join(report.admitted)}"] if report.admitted else []
+    words += [f"struck off: {', '.join(report.struck_off)}"] if report.struck_off else []
+    return "; ".join(words)
 
 
 def _problems(problems: Sequence[Damage]) -> str:

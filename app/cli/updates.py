@@ -126,7 +126,10 @@ def _table(plans: Sequence[UpdatePlan]) -> list[str]:
 def _outcome(one: UpdateReport) -> str:
     if not one.changed:
         return f"{one.name}: runs {one.version} already; nothing was sent."
-    return f"{one.name}: {one.before} -> {one.version}, {text.size(one.sent)} sent, away for {one.away_s:.1f} s."
+    from app.usecases.runtime import unjudged_words
+
+    told = f" Lines {unjudged_words(one.unjudged)}." if one.unjudged else ""
+    return f"{one.name}: {one.before} -> {one.version}, {text.size(one.sent)} sent, away for {one.away_s:.1f} s.{told}"
 
 
 def _reasons(failed: Sequence[Failure]) -> list[str]:

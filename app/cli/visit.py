@@ -141,6 +141,7 @@ def _open(arguments: argparse.Namespace, session: Session) -> None:
             f"packed by {text.clean(taken.desktop_name)} ({text.short(taken.desktop)}) {text.moment(taken.made_ms)}",
             f"models: {', '.join(map(text.clean, taken.models)) or 'none'}",
             f"edge bundles: {', '.join(map(text.clean, taken.edge)) or 'none'}",
+            f"files of rollouts: {', '.join(taken.rollouts) or 'none'}",
             f"roots taken over: {taken.roots}",
         ]
         session.answer({"pack": taken}, lines)

@@ -19,7 +19,7 @@ from typing import Literal, TypeVar
 from urllib.parse import quote, urlencode
 
 from app.fleet.deadline import Deadline, TimedSocket, dial
-from app.fleet.failures import no_answer, no_box, refusal, wrong_key
+from app.fleet.failures import no_answer, no_box, reading_answer, refusal, wrong_key
 from app.fleet.pacing import Pace
 from app.fleet.pages import SpoolPage, read_page
 from edge_runtime.contracts import wire
@@ -112,7 +112,8 @@ class BoxClient:
     def page(self, stream: Stream, after: int, limit: int = 1000) -> SpoolPage:
         """Rows of a stream after a cursor; where the box's spool had to begin anew, from its beginning."""
         body = self._call("GET", f"/v1/spool/{stream}", query={"after": str(after), "limit": str(limit)}, bulk=True)
-        page = read_page(stream, body, what=f"{stream} page of {self.address}")
+        with reading_answer(self.address):
+            page = read_page(stream, body, what=f"{stream} page of {self.address}")
         if page.more and (not page.rows or page.cursor == after):
             raise BoxRefused(f"The box at {self.address} sent a page of {stream} that leads nowhere.")
         return page
@@ -349,7 +350,8 @@ class BoxClient:
         bulk: bool = False,
     ) -> T:
         answer = self._call(method, path, query=query, body=body, timeout_s=timeout_s, limit=limit, bulk=bulk)
-        return wire.decode(answer, kind, what=f"answer of {self.address}")
+        with reading_answer(self.address):
+            return wire.decode(answer, kind, what=f"answer of {self.address}")
 
     def _call(
         self,

@@ -6,6 +6,7 @@ A change is a text of the same form as ``edge.toml`` with only the fields in it 
 
 from __future__ import annotations
 
+import hashlib
 import tomllib
 from collections.abc import Mapping, MutableMapping
 from copy import deepcopy
@@ -14,6 +15,7 @@ from typing import Any
 from edge_runtime.config import CONFIG_NAME, parse_config, require_parseable
 from edge_runtime.configuring.hidden import hide
 from edge_runtime.contracts.errors import ConfigInvalid, InputInvalid
+from edge_runtime.toml_lines import texts
 
 Body = dict[str, Any]
 
@@ -47,6 +49,31 @@ def require_change(change: str) -> None:
     with_change("\n".join(["name = 'box'", *lines]) + "\n", change)
 
 
+def without_comments(change: str) -> str:
+    """The change as it travels: a box gets no comment of it, and in prose nobody can tell a password."""
+    kept, done = list[str](), 0
+    for found in texts(change):
+        if change[found.start] == "#":
+            kept.append(change[done : found.start].rstrip(" \t"))
+            done = found.end
+    return "".join([*kept, change[done:]]).strip() + "\n"
+
+
+def key_of(change: str) -> str:
+    """By which a change is known: the sha256 of its fields, whatever the text around them is and in whichever order."""
+    return hashlib.sha256(repr(_in_order(_body(change))).encode()).hexdigest()
+
+
+def _in_order(value: Any) -> Any:
+    if isinstance(value, dict):
+        return [(key, _in_order(one)) for key, one in sorted(value.items())]
+    if isinstance(value, list):
+        ordered = [_in_order(one) for one in value]
+        # Sections [[pipeline]] are told apart by their names alone.
+        return sorted(ordered, key=repr) if all(isinstance(one, dict) for one in value) else ordered
+    return value
+
+
 def with_change(text: str, change: str) -> str:
     """A box's configuration with the change in it; everything else, comments too, stands as it did.
 
@@ -75,11 +102,36 @@ def with_change(text: str, change: str) -> str:
 
 def holds(text: str, change: str) -> bool:
     """Whether a configuration has every field as the change sets it."""
+    return makes(text, change, text)
+
+
+def makes(text: str, change: str, result: str) -> bool:
+    """Whether a configuration with the change in it is the same as another one, comments and order aside."""
     try:
-        body = _body(text)
-        return merged(body, _body(change)) == body
+        return merged(_body(text), _body(change)) == _body(result)
     except ConfigInvalid:
         return False
+
+
+def agree(one: str, other: str) -> bool:
+    """Whether a configuration can hold both changes: no field is set by both of them to different values."""
+    try:
+        return _agree(_body(one), _body(other))
+    except ConfigInvalid:
+        return False
+
+
+def _agree(one: Body, other: Body) -> bool:
+    if "pipeline" in one and "pipeline" in other:
+        lines, others = ({_name_of(line): line for _number, line in _lines_of(body)} for body in (one, other))
+        if not all(_agree(lines[name], others[name]) for name in lines.keys() & others.keys()):
+            return False
+    return all(
+        _agree(one[key], other[key])
+        if isinstance(one[key], dict) and isinstance(other[key], dict)
+        else one[key] == other[key]
+        for key in (one.keys() & other.keys()) - {"pipeline"}
+    )
 
 
 def merged(body: Mapping[str, Any], change: Mapping[str, Any]) -> Body:

@@ -40,6 +40,21 @@ def no_box(address: str, error: AnswerInvalid) -> BoxRefused:
     return BoxRefused(f"What answers at {address} does not speak like a box: {error}.")
 
 
+@contextmanager
+def reading_answer(address: str) -> Iterator[None]:
+    """Around the reading of an answer.
+
+    :raises BoxRefused: it does not hold what it should: no value of the user's is at fault.
+    """
+    try:
+        yield
+    except InputInvalid as error:
+        raise BoxRefused(
+            f"The box at {address} answered what cannot be read. {error.message}",
+            hint="Look at that box's version, configuration and log.",
+        ) from error
+
+
 def no_answer(address: str, error: Exception, *, heard: bool = False) -> LinesideError:
     """A connection that failed or ended.
 

@@ -18,7 +18,7 @@ from functools import partial
 
 from app.fleet.client import MAX_BODY_BYTES, split_address
 from app.fleet.clock import RoundTrip
-from app.fleet.failures import as_problem, no_answer, no_box, refusal, wrong_key
+from app.fleet.failures import as_problem, no_answer, no_box, reading_answer, refusal, wrong_key
 from edge_runtime.contracts import wire
 from edge_runtime.contracts.errors import BoxUnreachable, LinesideError
 from edge_runtime.contracts.status import BoxStatus
@@ -207,7 +207,8 @@ async def _ask(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, addre
         raise no_box(address, error) from error
     if answer.status >= 400:
         raise refusal(address, answer.status, bytes(answer.body))
-    return wire.decode(bytes(answer.body), BoxStatus, what=f"answer of {address}")
+    with reading_answer(address):
+        return wire.decode(bytes(answer.body), BoxStatus, what=f"answer of {address}")
 
 
 def _new_loop() -> asyncio.AbstractEventLoop:

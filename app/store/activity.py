@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from app.store.audit_chain import Noted
 from app.store.database import Database
@@ -17,6 +18,7 @@ RENEWED = "box.renewed"
 ENROLLED, FORGOTTEN, RELEASED = "box.enrolled", "box.forgotten", "box.released"
 _STEP = 1000
 COLUMNS = "seq, at_ms, who, what, subject, message, digest"
+_CHAIN = f"SELECT {COLUMNS}, facts FROM activity WHERE seq > ? ORDER BY seq LIMIT ?"  # noqa: S608 - names of ours
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,8 +43,13 @@ def page_activity(db: Database, *, cursor: str | None = None, limit: int = 100) 
         f"SELECT {COLUMNS} FROM activity WHERE seq < ? ORDER BY seq DESC LIMIT ?",  # noqa: S608 - names of ours
         (before, check_limit(limit) + 1),
     )
-    shown = tuple(Activity(**plain(dict(row))) for row in rows[:limit])
+    shown = tuple(_entry(dict(row)) for row in rows[:limit])
     return Page(rows=shown, cursor=str(shown[-1].seq) if len(rows) > limit else None)
+
+
+def _entry(row: dict[str, Any]) -> Activity:
+    """Where somebody took the types of the columns away, a moment may be none: then it is told as the first of all."""
+    return Activity(**{**plain(row), "at_ms": row["at_ms"] if isinstance(row["at_ms"], int) else 0})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +82,7 @@ def read_chain(db: Database) -> OwnChain:
     came: list[dict[str, str]] = []
     renewed: set[str] = set()
     enrolled: set[str] = set()
-    while rows := db.read_garbled("SELECT * FROM activity WHERE seq > ? ORDER BY seq LIMIT ?", (seq, _STEP)):
+    while rows := db.read_garbled(_CHAIN, (seq, _STEP)):
         for row in rows:
             entry = dict(row)
             digest = entry.pop("digest")

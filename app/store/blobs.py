@@ -39,6 +39,10 @@ class Blobs:
     def has(self, sha256: str) -> bool:
         return self.path(sha256).is_file()
 
+    def lacks_damaged(self, sha256: str) -> bool:
+        """Whether it is not here because its file was found damaged and set aside."""
+        return not self.has(sha256) and self._set_aside(sha256).is_file()
+
     def put(self, content: bytes) -> str:
         """Store bytes durably and return their sha256; storing them again costs nothing.
 
@@ -90,10 +94,12 @@ class Blobs:
                 hint="Collect from the box or sync with the object store, then try again.",
             ) from error
         if hashlib.sha256(content).hexdigest() != sha256:
-            path = self.path(sha256)
-            path.replace(path.with_name(f".{sha256}.damaged"))
+            self.path(sha256).replace(self._set_aside(sha256))
             raise ObjectCorrupt(
                 f"The file of object {sha256[:12]} on this desktop is damaged.",
                 hint="It was set aside. Sync to fetch it again from the object store, then try again.",
             )
         return content
+
+    def _set_aside(self, sha256: str) -> Path:
+        return self.path(sha256).with_name(f".{sha256}.damaged")

@@ -19,7 +19,7 @@ SUSPICIOUS = (BoxWrongKey.code, BoxRefusesDesktop.code)
 """Somebody answers for a box, and not as it should."""
 ENTERED_EVERY_MS = 3_600_000
 _SELECT = """SELECT b.box, b.name, COALESCE(s.address, b.address) AS address, b.certificate, b.enrolled_ms,
-    s.last_seen_ms, s.problem, s.problem_code, s.status, s.skew_ms, s.skew_error_ms,
+    s.last_seen_ms, s.problem, s.problem_code, CAST(s.status AS BLOB) AS status, s.skew_ms, s.skew_error_ms,
     (SELECT json_group_array(label)
         FROM (SELECT l.label FROM box_labels l WHERE l.box = b.box ORDER BY l.label)) AS labels
     FROM boxes b LEFT JOIN box_status s USING (box)"""
@@ -203,11 +203,11 @@ def _box(row: sqlite3.Row) -> Box:
     )
 
 
-def _status(text: str | None) -> BoxStatus | None:
-    if text is None:
+def _status(kept: bytes | None) -> BoxStatus | None:
+    if kept is None:
         return None
     try:
-        return wire.decode(text, BoxStatus, what="box status")
+        return wire.decode(kept, BoxStatus, what="box status")
     except InputInvalid:
-        # Kept by another version of this program; the next contact brings one that can be read.
+        # Kept by another version of this program, or no text any more; the next contact brings one that can be read.
         return None

@@ -60,7 +60,9 @@ def all_audits(db: Database, box: str) -> list[AuditRow]:
     """
     if "audits" not in db.tables():
         return []
-    rows = db.read_garbled("SELECT * FROM audits WHERE box = ? ORDER BY entry, boot, seq", (box,))
+    sql = """SELECT box, boot, seq, at_ms, kind, who, message, entry, previous, chain FROM audits WHERE box = ?
+        ORDER BY entry, boot, seq"""
+    rows = db.read_garbled(sql, (box,))
     return [_audit(dict(row)) for row in rows]
 
 

@@ -18,8 +18,16 @@ WAIT_FOR_OTHERS_S = 30.0
 _INCREMENTAL = 2
 _MIGRATIONS_TABLE = "_sqlite_migrations"
 _BROKEN = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR})
-_DAMAGE = ("Could not decode to UTF-8", "no such table")
-"""What is said, without a code of its own, where somebody else changed the file: the schema is always up to date."""
+_DAMAGE = (
+    "Could not decode to UTF-8",
+    "no such table",
+    "no such column",
+    "has no column named",
+    "already exists",
+    "duplicate column name",
+)
+"""What is said, without a code of its own, where somebody else changed the file: the schema is always up to date, and
+no step is applied to one that has it."""
 
 
 @contextmanager
@@ -27,7 +35,7 @@ def plain_errors(path: Path) -> Iterator[None]:
     """Turn what SQLite says of a broken file or a full disk into errors for people; other errors pass.
 
     :raises DatabaseDamaged: the file is not a database, cannot be read, its pages contradict each other, or somebody
-        took a table away or put bytes where text was.
+        took a table, a column or the list of applied steps away, or put bytes where text was.
     :raises DiskFull: no room to write.
     """
     try:

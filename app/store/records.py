@@ -221,6 +221,8 @@ class RolloutBox:
     """Of a configuration: the box's number of the version that was in force there at the start, as far as is known."""
     mark: Count | None = None
     """Of a configuration: the box's number of the version that it tried."""
+    signature: Signature | None = None
+    """Of the desktop that started it, over what this box gets, in which wave and by which plan; of a model none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

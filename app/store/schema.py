@@ -403,6 +403,17 @@ def _files_by_turns(database: sqlite_utils.Database) -> None:
         database.execute(statement)
 
 
+_PROMISES = (
+    # Of the desktop that started the rollout, over what this box gets, in which wave and by which plan.
+    "ALTER TABLE rollout_boxes ADD COLUMN signature TEXT",
+)
+
+
+def _promises(database: sqlite_utils.Database) -> None:
+    for statement in _PROMISES:
+        database.execute(statement)
+
+
 STEPS = (
     Step("0001_foundation", _foundation),
     Step("0002_more_streams", _more_streams),
@@ -418,4 +429,5 @@ STEPS = (
     Step("0012_transfers", _transfers),
     Step("0013_subjects", _subjects),
     Step("0014_files_by_turns", _files_by_turns),
+    Step("0015_promises", _promises),
 )

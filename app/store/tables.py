@@ -43,7 +43,7 @@ _ROLLOUT = (
     *("model", "version", "state", "created_ms", "finished_ms", "reason", "plan", "replica", "stamp"),
     *("subject", "object", "size", "signature"),
 )
-_ROLLOUT_BOX = ("wave", "state", "reason", "updated_ms", "base", "mark")
+_ROLLOUT_BOX = ("wave", "state", "reason", "updated_ms", "base", "mark", "signature")
 
 
 TABLES: Mapping[str, Table] = {

@@ -13,6 +13,7 @@ from app.fleet.failures import problems_of
 from app.store import boxes as box_store
 from app.store.records import Box
 from app.usecases.boxes import connect, get_box, refresh
+from app.usecases.crew import side_by_side
 from cloud_sync.release.signing_time import SKEW_S, day
 from edge_runtime.build_time import build_time_s
 from edge_runtime.contracts.clock import BoxClock
@@ -74,7 +75,9 @@ def read_clocks(ctx: Context, name: str | None = None) -> list[ClockReading]:
     :raises NotFound: there is no such box.
     """
     chosen = [get_box(ctx, name)] if name else box_store.list_boxes(ctx.database)
-    return [_read(ctx, box) for box in chosen]
+    # One that does not answer keeps the others waiting for nothing.
+    read = {box.box: reading for box, reading in side_by_side(lambda box: _read(ctx, box), chosen, "clocks")}
+    return [read[box.box] for box in chosen]
 
 
 def is_desktop_suspect(readings: Sequence[ClockReading]) -> bool:

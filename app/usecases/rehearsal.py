@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from app.fleet.client import BoxClient
 from app.fleet.delivery import Needed, Way
@@ -42,11 +42,26 @@ POINT_OF_NO_RETURN = (
 )
 
 
+RefusalKind = Literal[
+    "not-released",
+    "blacklist",
+    "hold",
+    "floor",
+    "rolled-back",
+    "on-trial",
+    "runtime",
+    "disk",
+    "other-rollout",
+    "unsuitable",
+    "clock",
+]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refusal:
     """Something that would keep the box from taking it; ``kind`` is stable, the words are for people."""
 
-    kind: str
+    kind: RefusalKind
     words: str
 
 

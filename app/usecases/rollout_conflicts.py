@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from app.fleet.config_change import agree
 from app.store import boxes as box_store
 from app.store import rollouts as rollout_store
 from app.store.records import Box, Rollout, RolloutBox, SubjectKind
 from app.store.rekey import own_ids
 from app.store.writer import Writer
 from app.usecases.rollout_progress import decide
-from app.usecases.subjects.finding import title, titles_of
+from app.usecases.subjects.finding import change_of, title, titles_of
 from cloud_sync.journal.clock import format_stamp
 from cloud_sync.release.claims import Claim, Verdict, settle
 from cloud_sync.release.plan import OPEN
@@ -68,14 +69,19 @@ def mend_records(ctx: Context) -> int:
     for rollout in rollouts:
         for part in rollout.boxes:
             by_box[part.box, rollout.subject].append((rollout, part))
+    mixed = Counter(box for box, _subject in by_box)
     known = {box.box: box for box in box_store.list_boxes(ctx.database)}
     changes: list[tuple[Rollout, RolloutBox, Verdict]] = []
     for (box, subject), rows in by_box.items():
         running = _running(known.get(box), subject, rows)
-        verdicts = settle([_claim(*row) for row in rows], running) if len(rows) > 1 else {}
+        beside = _beside(ctx, [rollout for rollout, _part in rows]) if subject == "configuration" else {}
+        claims = [_claim(*row, beside.get(row[0].model, frozenset())) for row in rows]
+        verdicts = settle(claims, running) if len(rows) > 1 else {}
         for rollout, part in rows:
             if rollout.rollout in verdicts:
                 changes.append((rollout, part, verdicts[rollout.rollout]))
+            elif mixed[box] > 1 and (mine := _not_overtaken(known.get(box), rollout, part, claims)):
+                changes.append((rollout, part, mine))
             elif why := went_back(known.get(box), rollout, part):
                 changes.append((rollout, part, Verdict("rolled-back", why=why)))
             elif rollout.state == "done" and part.state in OPEN and rollout.model == running:
@@ -92,6 +98,10 @@ def mend_records(ctx: Context) -> int:
             reason = _reason(ctx, titles, by_id[verdict.by]) if verdict.by else verdict.why
             if rollout_store.move_box(writer, rollout.rollout, part.box, verdict.state, reason, out_of=[part.state]):
                 moved += 1
+                if verdict.state == "waiting":
+                    rollout_store.move_rollout(
+                        writer, rollout.rollout, "running", out_of=["done"], reason=None, finished_ms=None
+                    )
                 if verdict.state in ("overtaken", "rolled-back"):
                     name = known[part.box].name if part.box in known else part.box[:12]
                     writer.activity(f"rollout.{verdict.state}", rollout.rollout, f"{name}: {reason}")
@@ -101,6 +111,17 @@ def mend_records(ctx: Context) -> int:
     for one in {rollout.rollout for rollout, _, verdict in changes if verdict.state == "rolled-back"}:
         _stop_after_all(ctx, one, known)
     return moved
+
+
+def heeded(box: Box) -> tuple[object, ...]:
+    """All of what a box said last that :func:`mend_records` goes by: while it is equal, and the rows are, so is the
+    record.
+    """
+    status = box.status
+    if status is None:
+        return ()
+    program = (status.runtime.bundle, status.runtime.refused) if status.runtime is not None else ()
+    return running_bundle(box), status.refused, program, status.config
 
 
 def _running(box: Box | None, subject: SubjectKind, rows: Sequence[tuple[Rollout, RolloutBox]]) -> str | None:
@@ -114,8 +135,8 @@ def _running(box: Box | None, subject: SubjectKind, rows: Sequence[tuple[Rollout
         case "configuration":
             if status is None or status.config is None:
                 return None
-            in_force = status.config.in_force
-            return next((rollout.model for rollout, part in rows if part.mark == in_force), None)
+            brought = status.config.brought_by
+            return next((rollout.model for rollout, part in rows if part.mark == brought), None)
 
 
 def went_back(box: Box | None, rollout: Rollout, part: RolloutBox) -> str | None:
@@ -133,7 +154,7 @@ def went_back(box: Box | None, rollout: Rollout, part: RolloutBox) -> str | None
             why = box.status.runtime.refused.get(rollout.model)
         case "configuration" if box.status.config is not None and part.mark is not None:
             # Numbers count up: an older one in force is one that the box went back to.
-            older = box.status.config.in_force
+            older = box.status.config.brought_by
             why = f"version {older} of its configuration is in force again" if older < part.mark else None
     return None if why is None else f"It had committed it, and went back: {why}."
 
@@ -167,7 +188,46 @@ def desktop_name(ctx: Context, replica: str) -> str:
     return f"{listed[former].name} ({replica[:6]})" if former else replica[:12] or "another desktop"
 
 
-def _claim(rollout: Rollout, part: RolloutBox) -> Claim:
+def _beside(ctx: Context, rollouts: Sequence[Rollout]) -> dict[str, frozenset[str]]:
+    """By configuration: the others that set no field otherwise. One of which the file is not here contradicts none."""
+    changes = {one.model: change_of(ctx, one) for one in rollouts}
+    if len(changes) < 2:
+        return {}
+    return {
+        one: frozenset(
+            other
+            for other, its in changes.items()
+            if other != one and (change is None or its is None or agree(change, its))
+        )
+        for one, change in changes.items()
+    }
+
+
+def _not_overtaken(box: Box | None, rollout: Rollout, part: RolloutBox, claims: Sequence[Claim]) -> Verdict | None:
+    """What a row is to say where nobody can have taken the box from its rollout. A desktop of before knows of no kinds
+    of rollouts, and lets a model overtake a configuration.
+    """
+    if part.state != "overtaken":
+        return None
+    mine = next(claim for claim in claims if claim.rollout == rollout.rollout)
+    rivals = [other for other in claims if other.bundle != mine.bundle and other.replica != mine.replica]
+    if all(other.bundle in mine.beside for other in rivals) and _has(box, rollout, part):
+        return Verdict("committed")
+    if not rivals and rollout.state in ("running", "paused", "done"):
+        # The box is asked before anything is brought.
+        return Verdict("waiting")
+    return None
+
+
+def _has(box: Box | None, rollout: Rollout, part: RolloutBox) -> bool:
+    """Whether a box has what a rollout brought, by what it said last."""
+    if rollout.subject == "configuration":
+        config = box.status.config if box is not None and box.status is not None else None
+        return config is not None and part.mark is not None and part.mark <= config.brought_by
+    return _running(box, rollout.subject, ()) == rollout.model
+
+
+def _claim(rollout: Rollout, part: RolloutBox, beside: frozenset[str]) -> Claim:
     ended = format_stamp(rollout.finished_ms, 0) if rollout.state in ENDED and rollout.finished_ms else None
     return Claim(
         rollout=rollout.rollout,
@@ -176,6 +236,7 @@ def _claim(rollout: Rollout, part: RolloutBox) -> Claim:
         stamp=rollout.stamp,
         ended=ended,
         state=part.state,
+        beside=beside,
     )
 
 

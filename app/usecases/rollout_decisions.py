@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from app.store import decisions as decision_store
@@ -10,19 +11,19 @@ from app.store.records import EVERY_BOX, Box, BundleDecision, Choice, Rollout, S
 from app.store.writer import Writer
 from app.usecases import boxes, models
 from app.usecases.rollout_progress import decide as plan_says
-from app.usecases.rollouts import ACTIVE, list_rollouts, must_be_free, must_be_offerable
+from app.usecases.rollouts import ACTIVE, list_rollouts, must_be_free, must_be_offerable, must_not_be_blacklisted
 from app.usecases.subjects.finding import Named, find_named
 from cloud_sync.release.plan import FAILED, ON_BOX, OPEN
-from edge_runtime.contracts.errors import BundleBlacklisted, InputInvalid
+from edge_runtime.contracts.errors import InputInvalid
 
 if TYPE_CHECKING:
     from app.context import Context
 
-MEANS: dict[Choice, str] = {
+_MEANS: dict[Choice, str] = {
     "offer-again": "The box forgets that it refused this bundle, and gets it once more when its turn comes.",
     "hold": "This box keeps what it has and is left alone with this bundle, until it is offered again.",
     "blacklist": "No box of the site is ever offered this bundle again; its rollouts are aborted. Boxes that run it go"
-    " on with it until they are sent back (`lineside boxes rollback BOX`) or get another.",
+    " on with it until they are sent back ({back}) or get another.",
 }
 WHY: dict[Choice, str] = {
     "offer-again": "to be tried again",
@@ -36,27 +37,50 @@ _WAY_BACK: dict[SubjectKind, str] = {
 }
 
 
+def meaning(choice: Choice, subject: SubjectKind) -> str:
+    """What a decision does, in English, for the command line."""
+    return _MEANS[choice].format(back=_WAY_BACK[subject].format(box="BOX"))
+
+
 def list_decisions(ctx: Context) -> list[BundleDecision]:
     """What people decided about bundles and boxes, newest first."""
     return decision_store.list_decisions(ctx.database)
 
 
 def who_runs(ctx: Context, model: str) -> list[Box]:
-    """Boxes on which a model answers or which run a program, as far as this desktop knows: blacklisting it does not
-    take it off them. Which boxes have a configuration, they alone can say.
+    """Boxes on which a model answers, which run a program or have a configuration, as far as this desktop knows:
+    blacklisting it does not take it off them.
 
     :param model: as for :func:`app.usecases.subjects.finding.find_named`.
     """
-    key = find_named(ctx, model).key
-    return [box for box in boxes.list_boxes(ctx) if runs(box, key)]
+    key, begun = find_named(ctx, model).key, list_rollouts(ctx)
+    return [box for box in boxes.list_boxes(ctx) if runs(box, key, begun)]
 
 
-def runs(box: Box, bundle: str) -> bool:
-    """Whether a model answers on a box or a program runs there, as it said last."""
+def runs(box: Box, bundle: str, begun: Iterable[Rollout] = ()) -> bool:
+    """Whether a model answers on a box or a program runs there, as it said last; or whether a configuration was the
+    last one that was rolled out there and is not taken back, whatever was set by hand since.
+
+    :param begun: rollouts, by which alone a configuration is known.
+    """
     if box.status is None:
         return False
+    if box.status.config is not None and bundle in _last_configurations(box.box, box.status.config.in_force, begun):
+        return True
     program = box.status.runtime.bundle if box.status.runtime is not None else ""
     return program == bundle or any(slot.active and slot.bundle == bundle for slot in box.status.slots)
+
+
+def _last_configurations(box: str, in_force: int, begun: Iterable[Rollout]) -> set[str]:
+    tried = {
+        (part.mark, one.model)
+        for one in begun
+        if one.subject == "configuration"
+        for part in one.boxes
+        if part.box == box and part.state == "committed" and part.mark is not None and part.mark <= in_force
+    }
+    newest = max((mark for mark, _key in tried), default=0)
+    return {key for mark, key in tried if mark == newest}
 
 
 def decide(ctx: Context, box: str, model: str, choice: Choice, reason: str | None = None) -> BundleDecision:
@@ -69,15 +93,16 @@ def decide(ctx: Context, box: str, model: str, choice: Choice, reason: str | Non
     :raises BundleBlacklisted: it is never offered again, so it is neither to be offered nor held.
     """
     chosen, named = boxes.get_box(ctx, box), find_named(ctx, model)
-    if choice not in MEANS:
+    if choice not in _MEANS:
         raise InputInvalid(f"{choice!r} is no decision: offer-again, hold or blacklist.")
     if reason is not None and not reason.strip():
         raise InputInvalid("Say why, in a few words.")
     if choice != "blacklist":
         _must_be_offerable(ctx, named)
-    mine = [one for one in list_rollouts(ctx) if one.model == named.key]
+    begun = list_rollouts(ctx)
+    mine = [one for one in begun if one.model == named.key]
     row = next(((one, part) for one in mine for part in one.boxes if part.box == chosen.box), None)
-    if choice == "hold" and runs(chosen, named.key) and (row is None or row[1].state not in FAILED):
+    if choice == "hold" and runs(chosen, named.key, begun) and (row is None or row[1].state not in FAILED):
         raise InputInvalid(
             f"{chosen.name} runs {named.title}: there is nothing to hold from it.",
             hint=f"To send it back first: {_WAY_BACK[named.subject].format(box=chosen.name)}.",
@@ -124,8 +149,8 @@ def _must_be_offerable(ctx: Context, named: Named) -> None:
     """:raises GateRefused, BundleBlacklisted: it may go to no box."""
     if named.subject == "model":
         must_be_offerable(ctx, models.get_model(ctx, named.key))
-    elif (decision := decision_store.blacklisted(ctx.database, named.key)) is not None:
-        raise BundleBlacklisted(f"{named.title} was blacklisted by {decision.who}: {decision.reason}")
+    else:
+        must_not_be_blacklisted(ctx, named.subject, named.key, named.title)
 
 
 def _abort(writer: Writer, rollout: Rollout, reason: str) -> None:

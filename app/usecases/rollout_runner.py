@@ -19,7 +19,7 @@ from app.store.writer import Writer
 from app.usecases import boxes
 from app.usecases.crew import Crew
 from app.usecases.progress import CancelToken, Progress, ProgressEvent, silent
-from app.usecases.rollout_conflicts import mend_records, running_bundle
+from app.usecases.rollout_conflicts import heeded, mend_records
 from app.usecases.rollout_progress import decide, is_away
 from app.usecases.rollout_visit import Visit
 from app.usecases.subjects.base import Subject
@@ -43,6 +43,8 @@ MEND_S = 2.0
 """How often the rows of all rollouts are looked through for what contradicts each other, or the boxes."""
 GOES_ON = frozenset({"running", "paused", "stopped", "aborted"})
 """States in which boxes may still be on trial."""
+CALLED_OFF = frozenset({"stopped", "aborted"})
+"""States in which a box that was sent to is asked whether it has it in hand."""
 
 
 class Runner:
@@ -59,6 +61,8 @@ class Runner:
         self._not_before: dict[str, float] = {}
         self._caps: dict[str, RateCap] = {}
         self._subjects: dict[str, Subject] = {}
+        self._root = ""
+        """The digest of the site's root under which those were found."""
         self._next: dict[str, str] = {}
         """By box: the rollout that found it busy with another one's visit, and has the next turn."""
         self._silent: set[str] = set()
@@ -68,8 +72,8 @@ class Runner:
         self._seen: dict[tuple[str, str], tuple[RolloutBoxState, int]] = {}
         """The state of each box of each rollout, and when it was first seen here, by this desktop's clock."""
         self._mend_not_before = 0.0
-        self._mended: tuple[tuple[int, ...], dict[str, str | None]] | None = None
-        """The rows and what boxes ran when the records were mended last."""
+        self._mended: tuple[tuple[int, ...], dict[str, tuple[object, ...]]] | None = None
+        """The rows and what boxes said when the records were mended last."""
 
     def __enter__(self) -> Runner:
         return self
@@ -114,7 +118,7 @@ class Runner:
         pause_s = PAUSE_S * max(1.0, sum(part.state in ON_BOX for part in current.boxes) / AT_A_TIME)
         for part in current.boxes:
             offering = running and (part.box in decision.start or part.state == "sending")
-            if offering or part.state in ON_BOX or (part.state == "sending" and current.state == "aborted"):
+            if offering or part.state in ON_BOX or (part.state == "sending" and current.state in CALLED_OFF):
                 self._visit(current, part, known.get(part.box), subject, offering=offering, pause_s=pause_s)
             elif running and part.state == "committed" and part.box in known:
                 self._watch(known[part.box])
@@ -150,8 +154,7 @@ class Runner:
         now = time.monotonic()
         if now < self._mend_not_before:
             return
-        running = {box: running_bundle(one) for box, one in known.items()}
-        seen = rollout_store.edition(self._ctx.database), running
+        seen = rollout_store.edition(self._ctx.database), {box: heeded(one) for box, one in known.items()}
         if seen != self._mended:
             mend_records(self._ctx)
             self._mended = seen
@@ -160,6 +163,9 @@ class Runner:
     def _conclude(self, current: Rollout, decision: Decision) -> Rollout:
         if not decision.finished and decision.stopped is None:
             return current
+        if mend_records(self._ctx):
+            # No rollout ends by rows that are not true.
+            return rollout_store.get_rollout(self._ctx.database, current.rollout)
         title = title_of(self._ctx, current)
         committed = sum(part.state == "committed" for part in current.boxes)
         words = decision.stopped or f"{title} runs on boxes: {committed} of {len(current.boxes)}"
@@ -179,6 +185,10 @@ class Runner:
 
     def _subject_of(self, rollout: Rollout) -> Subject | None:
         """What is to be brought; None until a sync has brought it to this desktop."""
+        if (root := self._ctx.roots().facts.digest) != self._root:
+            # Whoever started one of them may count no more.
+            self._subjects.clear()
+            self._root = root
         subject = self._subjects.get(rollout.rollout)
         if subject is not None:
             return subject

@@ -3,30 +3,34 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
+import sqlite3
 import uuid
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from app.fleet.config_change import require_change
+from app.fleet.config_change import key_of, require_change, without_comments
 from app.fleet.edge_bundle import MANIFEST_NAME, EdgeBundle, open_edge_bundle
 from app.fleet.runtime_bundle import digest_of, facts_of
-from app.store import decisions as decision_store
 from app.store.objects import add_object
 from app.store.records import Box, Rollout, SubjectKind
 from app.store.writer import Writer
 from app.usecases import boxes
 from app.usecases.crew import side_by_side
-from app.usecases.rollouts import begin, boxes_of, first_row, must_be_free
+from app.usecases.rollouts import begin, boxes_of, first_row, must_be_free, must_not_be_blacklisted
 from app.usecases.subjects.finding import title_of
 from app.usecases.subjects.sealing import sealed
 from cloud_sync.release.plan import Plan
-from edge_runtime.contracts.errors import BundleBlacklisted
+from edge_runtime.contracts.errors import InputInvalid
 
 if TYPE_CHECKING:
     from app.context import Context
+
+LOCK_S = 60.0
+"""How long a start waits for another one of a program on this desktop: it reads and writes some hundred megabytes."""
 
 
 def start_configuration(
@@ -42,15 +46,15 @@ def start_configuration(
     :raises InputInvalid: no boxes, or one that is named twice or is part of another such rollout that is under way.
     """
     require_change(change)
-    body = change.encode()
-    digest = hashlib.sha256(body).hexdigest()
-    chosen = _chosen(ctx, "configuration", digest, waves)
+    body = without_comments(change).encode()
+    digest, key = hashlib.sha256(body).hexdigest(), key_of(change)
+    chosen = _chosen(ctx, "configuration", key, waves)
     for _asked in side_by_side(lambda one: boxes.refresh(ctx, one[1].box), chosen, "configurations"):
         pass
     known = {box.box: box for box in boxes.list_boxes(ctx)}
     ctx.blobs.put(body)
     bases = {box.box: _in_force(known.get(box.box, box)) for _wave, box in chosen}
-    return _start(ctx, "configuration", digest, digest[:12], (digest, len(body)), chosen, plan, bases)
+    return _start(ctx, "configuration", key, key[:12], (digest, len(body)), chosen, plan, bases)
 
 
 def start_program(ctx: Context, path: Path, *, waves: Sequence[Sequence[str]], plan: Plan | None = None) -> Rollout:
@@ -68,8 +72,7 @@ def start_program(ctx: Context, path: Path, *, waves: Sequence[Sequence[str]], p
 
 
 def _chosen(ctx: Context, subject: SubjectKind, key: str, waves: Sequence[Sequence[str]]) -> list[tuple[int, Box]]:
-    if (decision := decision_store.blacklisted(ctx.database, key)) is not None:
-        raise BundleBlacklisted(f"This {subject} was blacklisted by {decision.who}: {decision.reason}")
+    must_not_be_blacklisted(ctx, subject, key, f"This {subject}")
     chosen = boxes_of(ctx, waves)
     must_be_free(ctx, [box for _wave, box in chosen], subject)
     return chosen
@@ -114,9 +117,8 @@ def _kept(ctx: Context, bundle: EdgeBundle) -> tuple[str, int]:
     """The bundle as one file among this desktop's: its sha256 and size. The same bundle is the same file, however it
     lay there.
     """
-    ctx.blobs.folder.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(prefix=".program-", dir=ctx.blobs.folder) as scratch:
-        path = Path(scratch) / "bundle.zip"
+    with _scratch(ctx.blobs.folder) as scratch:
+        path = scratch / "bundle.zip"
         with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
             archive.writestr(zipfile.ZipInfo(MANIFEST_NAME), bundle.manifest_bytes)
             for file in bundle.manifest.files:
@@ -133,3 +135,28 @@ def _kept(ctx: Context, bundle: EdgeBundle) -> tuple[str, int]:
         size = path.stat().st_size
         ctx.blobs.put_file(path, sha256)
     return sha256, size
+
+
+@contextmanager
+def _scratch(folder: Path) -> Iterator[Path]:
+    """An empty folder beside the files of this desktop, for one start at a time: what is there already was left by one
+    that was cut off.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    # SQLite's lock on a file is the one that is the same on every system, and ends with the process.
+    with closing(sqlite3.connect(folder / ".programs.lock", timeout=LOCK_S, isolation_level=None)) as lock:
+        try:
+            lock.execute("BEGIN EXCLUSIVE")
+        except sqlite3.OperationalError as error:
+            raise InputInvalid(
+                "Another window or command of this desktop is starting a rollout of a program.",
+                hint="Wait for its end.",
+            ) from error
+        for left in folder.glob(".program-*"):
+            shutil.rmtree(left)
+        scratch = folder / ".program-new"
+        scratch.mkdir()
+        try:
+            yield scratch
+        finally:
+            shutil.rmtree(scratch)

@@ -76,7 +76,7 @@ class Visit:
                 try:
                     self._act(client, status)
                 except _Halted:
-                    return
+                    self._step_back()
                 except BoxUnreachable:
                     raise
                 except LinesideError as error:
@@ -103,13 +103,25 @@ class Visit:
                 self._move("waiting", CUT_OFF if cut else LOST)
             return
         if not self._offering:
+            self._step_back()
             return
         if busy := tried_there(status):
             self._move("waiting", busy)
             return
         decision = decision_store.decision_of(self._ctx.database, self._box.box, self._rollout.model)
-        if self._may_come(client, status, found, decision):
-            self._send(client, decision)
+        again = decision is not None and (decision.choice == "offer-again" or self._is_to_come(decision, found))
+        if self._may_come(client, status, found, decision, again=again):
+            self._send(client, decision if again else None, found)
+
+    def _is_to_come(self, decision: BundleDecision, found: Found | None) -> bool:
+        """Whether the one more try was noted, and the box shows nothing newer than what stood against it then."""
+        return (
+            decision.choice == "offered"
+            and self._state == "sending"
+            and found is not None
+            and found.mark is not None
+            and found.mark == self._part.mark
+        )
 
     def _heed(self, found: Found) -> bool:
         """Write down what the box says of this very subject; False: it is as good as not there."""
@@ -129,13 +141,18 @@ class Visit:
         return True
 
     def _may_come(
-        self, client: BoxClient, status: BoxStatus, found: Found | None, decision: BundleDecision | None
+        self,
+        client: BoxClient,
+        status: BoxStatus,
+        found: Found | None,
+        decision: BundleDecision | None,
+        *,
+        again: bool,
     ) -> bool:
         """Whether nothing of before stands against it; what a person decided to forget is forgotten on the box."""
         if decision is not None and decision.choice == "hold":
             self._move("held", decision.reason)
             return False
-        again = _is_again(decision)
         if (why := self._subject.stands_against(status, found)) is not None and not again:
             self._move("rolled-back", f"It was rolled back on this box before: {why}.")
             return False
@@ -143,17 +160,34 @@ class Visit:
             self._subject.forget(client)
         return True
 
-    def _send(self, client: BoxClient, decision: BundleDecision | None) -> None:
-        if not self._move("sending", None):
+    def _send(self, client: BoxClient, offered: BundleDecision | None, found: Found | None) -> None:
+        """:param offered: the decision by which it is to be tried once more."""
+        if not self._move("sending", None, found.mark if found is not None else None):
             return
         begin = self._subject.bring(
-            self._box, client, self._part, again=_is_again(decision), sent=self._sent, caps=self._caps
+            self._box, client, self._part, again=offered is not None, sent=self._sent, caps=self._caps
         )
-        if self._now() == "running":
+        if self._now() != "running":
+            raise _Halted
+        if offered is not None:
+            # Before the box is asked: whoever goes on after this desktop's death must not try it once more.
+            self._decide(replace(offered, choice="offered"))
+        try:
             mark = begin()
-            if decision is not None and _is_again(decision):
-                _carried_out(self._ctx, decision)
-            self._move("installing", None, mark)
+        except BoxBusy:
+            if offered is not None:
+                self._decide(replace(offered, choice="offer-again"))
+            raise
+        self._move("installing", None, mark)
+
+    def _step_back(self) -> None:
+        """Of a rollout that has stopped nothing is on its way any more."""
+        part = rollout_store.part_of(self._ctx.database, self._rollout.rollout, self._box.box)
+        if part is not None and part.state == "sending" and self._now() == "stopped":
+            self._move("waiting", None)
+
+    def _decide(self, decision: BundleDecision) -> None:
+        self._ctx.database.write(lambda writer: decision_store.put_decision(writer, decision))
 
     def _sent(self, done: int, total: int) -> None:
         self._cancel.check()
@@ -192,12 +226,4 @@ class Visit:
 
 
 class _Halted(Exception):
-    """The rollout was paused or aborted while bytes were on their way; what is there stays for later."""
-
-
-def _is_again(decision: BundleDecision | None) -> bool:
-    return decision is not None and decision.choice == "offer-again"
-
-
-def _carried_out(ctx: Context, decision: BundleDecision) -> None:
-    ctx.database.write(lambda writer: decision_store.put_decision(writer, replace(decision, choice="offered")))
+    """The rollout was paused, aborted or stopped while bytes were on their way; what is there stays for later."""

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from app.store import boxes as box_store
-from app.store.records import Rollout
+from app.store.records import Box, Rollout
 from app.usecases.rollout_progress import decide
-from app.usecases.subjects.finding import is_here
+from app.usecases.runtime import unjudged_in
+from app.usecases.subjects.finding import is_damaged, is_here
 
 if TYPE_CHECKING:
     from app.context import Context
@@ -26,12 +27,19 @@ class Outlook:
     """The wave that is through rests until then."""
     bundle_missing: bool = False
     """What it brings is not on this desktop: another one has to sync it first."""
+    bundle_damaged: bool = False
+    """It is missing because its file was damaged here."""
 
     @property
     def words(self) -> str | None:
         """In English, for the command line."""
         said = []
-        if self.bundle_missing:
+        if self.bundle_damaged:
+            said.append(
+                "the file with what it brings was damaged on this desktop; sync to fetch it again, and where no object "
+                "store has it, abort this rollout and start another one"
+            )
+        elif self.bundle_missing:
             said.append("what it brings is not on this desktop yet; sync")
         if self.away:
             what = "box that is" if len(self.away) == 1 else "boxes that are"
@@ -58,7 +66,15 @@ def outlook(ctx: Context, rollout: Rollout) -> Outlook:
         awaited=names(decision.awaited),
         rests_until_ms=decision.rests_until_ms,
         bundle_missing=not is_here(ctx, rollout),
+        bundle_damaged=is_damaged(ctx, rollout),
     )
+
+
+def unjudged_on(rollout: Rollout, box: Box | None) -> tuple[str, ...]:
+    """Lines of a box that the trial of a program could not judge, as the box said last; nothing while it has it not."""
+    if rollout.subject != "program" or box is None or box.status is None:
+        return ()
+    return unjudged_in(box.status.runtime, rollout.model)
 
 
 def _listed(names: tuple[str, ...], most: int = 5) -> str:

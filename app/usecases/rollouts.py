@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from app.context import Context
 
 ACTIVE: frozenset[RolloutState] = frozenset({"running", "paused"})
+_INSTEAD: dict[SubjectKind, str] = {
+    "configuration": "Roll out other values.",
+    "program": "Roll out another version.",
+}
 
 
 def list_rollouts(ctx: Context) -> list[Rollout]:
@@ -178,8 +182,15 @@ def must_be_offerable(ctx: Context, record: Model) -> None:
     if record.state != "released":
         hint = "Release it first: `lineside models release MODEL`." if record.state == "gated" else None
         raise GateRefused(f"{record.name} {record.version} is {record.state}, not released.", hint=hint)
-    if (decision := decision_store.blacklisted(ctx.database, record.model)) is not None:
-        raise BundleBlacklisted(f"{record.name} {record.version} was blacklisted by {decision.who}: {decision.reason}")
+    must_not_be_blacklisted(ctx, "model", record.model, f"{record.name} {record.version}")
+
+
+def must_not_be_blacklisted(ctx: Context, subject: SubjectKind, key: str, title: str) -> None:
+    """:raises BundleBlacklisted: somebody decided that no box of the site gets it."""
+    if (decision := decision_store.blacklisted(ctx.database, key)) is not None:
+        raise BundleBlacklisted(
+            f"{title} was blacklisted by {decision.who}: {decision.reason}", hint=_INSTEAD.get(subject)
+        )
 
 
 def must_be_free(ctx: Context, wanted: Sequence[Box], subject: SubjectKind, *, but: str | None = None) -> None:

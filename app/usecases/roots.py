@@ -6,6 +6,7 @@ import hashlib
 import shutil
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from app.fleet.client import BoxClient
@@ -85,7 +86,15 @@ def ask_status(ctx: Context, box: Box, client: BoxClient) -> BoxStatus:
         raise BoxWrongKey(f"{box.name} ({box.box[:12]}) says that it is the box {status.box[:12]}.")
     rooted = level(ctx, box, client, status.root, status.root_digest) != status.root
     if rooted:
-        status = client.status()
+        try:
+            status = client.status()
+        except BoxRefused:
+            own = ctx.roots()
+            if ctx.identity.fingerprint in own.desktops():
+                raise
+            # The root that it has just taken struck this desktop off: that the box has heard of it is the last that is
+            # known of it here.
+            return replace(status, root=own.version, root_digest=own.facts.digest)
     if rooted or (status.runtime and status.runtime.unsigned):
         signatures.renew(ctx, box, client, status, rooted=rooted)
     return status

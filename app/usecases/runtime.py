@@ -79,6 +79,8 @@ class UpdateReport:
     """Bytes."""
     away_s: float = 0.0
     """How long the box did not answer this desktop."""
+    unjudged: tuple[str, ...] = ()
+    """Lines that the trial could not judge, for their frames come too seldom."""
 
 
 def plan_update(ctx: Context, name: str, *, path: Path | None = None, again: bool = False) -> UpdatePlan:
@@ -143,7 +145,7 @@ def update_box(
         words = f"Asked {box.name} to try version {facts.version} of its program in place of {status.version}."
         ctx.database.write(lambda w: w.activity(ASKED, box.box, words, facts=wire.encode(plan)))
         client.install_runtime(RuntimeRequest(target=target, again=again))
-        away_s = _watch(client, box, plan.bundle, progress, token, _Outcome(ctx, box, plan))
+        away_s, unjudged = _watch(client, box, plan.bundle, progress, token, _Outcome(ctx, box, plan))
     with suppress(LinesideError):
         boxes.refresh(ctx, box.box)
     return UpdateReport(
@@ -154,6 +156,7 @@ def update_box(
         changed=True,
         sent=sent,
         away_s=away_s,
+        unjudged=unjudged,
     )
 
 
@@ -197,12 +200,25 @@ def program_words(status: BoxStatus | None) -> str:
     words = [f"{status.version}{' (on trial)' if _on_trial(runtime) else ''}"]
     if runtime.slot and runtime.base != status.version:
         words.append(f"{runtime.base} is installed on the machine")
+    if unjudged := unjudged_in(runtime, runtime.bundle):
+        words.append(unjudged_words(unjudged))
     if runtime.unsigned:
         words.append("whoever signed it counts no more, so it is not started again: update it once more")
     words += [f"{slot.version} {slot.state}: {slot.reason}" for slot in runtime.slots if slot.reason]
     if runtime.problem:
         words.append(f"takes no versions over the network: {runtime.problem}")
     return "; ".join(words)
+
+
+def unjudged_in(runtime: RuntimeStatus | None, bundle: str) -> tuple[str, ...]:
+    """The lines that the trial of a version could not judge; nothing where the box does not say, or did not keep it."""
+    slot = slot_of(runtime, bundle)
+    return slot.trial.unjudged if slot is not None and slot.state == "COMMITTED" and slot.trial is not None else ()
+
+
+def unjudged_words(lines: Sequence[str]) -> str:
+    """That in English."""
+    return f"not judged in its trial, for their frames come too seldom: {', '.join(lines)}"
 
 
 def _on_trial(runtime: RuntimeStatus) -> bool:
@@ -339,8 +355,9 @@ class _Outcome:
 
 def _watch(
     client: BoxClient, box: Box, bundle: str, progress: Progress, cancel: CancelToken, outcome: _Outcome
-) -> float:
-    """Until the trial has ended well; for how long the box did not answer meanwhile.
+) -> tuple[float, tuple[str, ...]]:
+    """Until the trial has ended well; for how many seconds the box did not answer meanwhile, and which lines were not
+    judged.
 
     :raises RuntimeRolledBack: it ended otherwise.
     :raises RuntimeUndecided: it does not end.
@@ -355,8 +372,10 @@ def _watch(
             away_s, answered = max(away_s, time.monotonic() - answered - LOOK_EVERY_S), time.monotonic()
             slot = slot_of(status.runtime, bundle)
             if slot is not None and slot.state == "COMMITTED":
-                outcome.note(UPDATED, f"{box.name} runs version {version} of its program from now on.")
-                return round(max(away_s, 0.0), 2)
+                unjudged = unjudged_in(status.runtime, bundle)
+                told = f"; {unjudged_words(unjudged)}" if unjudged else ""
+                outcome.note(UPDATED, f"{box.name} runs version {version} of its program from now on{told}.")
+                return round(max(away_s, 0.0), 2), unjudged
             if slot is not None and slot.state in ("REJECTED", "ROLLED_BACK"):
                 why = slot.reason or "it does not say why"
                 words = f"{box.name} runs version {status.version}; {version} was given up: {why}."

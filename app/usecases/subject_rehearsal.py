@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from app.fleet.config_change import require_change
+from app.fleet.config_change import key_of, require_change
 from app.fleet.delivery import Needed
 from app.fleet.edge_bundle import open_edge_bundle
 from app.fleet.runtime_bundle import digest_of
@@ -69,7 +68,7 @@ def rehearse_configuration(
     """
     require_change(change)
     body = change.encode()
-    key = hashlib.sha256(body).hexdigest()
+    key = key_of(change)
     piece = _Piece(
         kind="configuration",
         subject=ConfigurationSubject(change),

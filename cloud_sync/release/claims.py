@@ -21,6 +21,8 @@ class Claim:
     ended: str | None
     """Stamp from which on the rollout was at an end; None: it goes on."""
     state: BoxState
+    beside: frozenset[str] = frozenset()
+    """Bundles that take nothing away from this one: a box may have both."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +56,7 @@ def settle(claims: Sequence[Claim], running: str | None) -> dict[str, Verdict]:
         first = stands([claim, *rivals])
         if claim.bundle == running:
             wanted = Verdict("committed")
-        elif claim.state == "committed" and holder is not None:
+        elif claim.state == "committed" and holder is not None and holder.bundle not in claim.beside:
             # The box went on to another one, whatever the order in which they were started.
             wanted = Verdict("overtaken", holder.rollout)
         elif first is not claim and claim.state in OPEN and claim.state not in ON_BOX:

@@ -106,6 +106,7 @@ def status(history: ConfigHistory) -> ConfigStatus | None:
         in_force=in_force.number,
         trial=trial.number if trial else None,
         waiting=waiting.number if waiting else None,
+        text=_brought_by(history),
     )
 
 
@@ -118,6 +119,14 @@ def last_change(history: ConfigHistory) -> int:
         return now.number
     older = (one for one in _counted(history) if one.number < now.number)
     return next((one.number for one in older if one.origin != "renamed"), now.number)
+
+
+def _brought_by(history: ConfigHistory) -> int:
+    """The number of the version that first had what is in force, where somebody went back to it since."""
+    number = last_change(history)
+    while (one := history.version(number)) is not None and one.of is not None and one.of < number:
+        number = one.of
+    return number
 
 
 def earlier(history: ConfigHistory) -> tuple[ConfigVersion, ...]:

@@ -11,7 +11,8 @@ from edge_runtime.contracts.rows import Count, Digest, MaybeDigest, Moment, Name
 
 MAX_PIPELINES = 256
 """Of one box."""
-Words = Annotated[str, Meta(max_length=10_000)]
+MAX_WORDS = 10_000
+Words = Annotated[str, Meta(max_length=MAX_WORDS)]
 """Far more than a box of ours has to say, and no more than a desktop can show."""
 
 SlotState = Literal["EMPTY", "STAGED", "VERIFIED", "PROBED", "TRIAL", "COMMITTED", "REJECTED", "ROLLED_BACK"]
@@ -48,6 +49,8 @@ class TrialReport:
     errors: Count
     latency_ms_p95: float
     baseline_latency_ms_p95: float | None = None
+    unjudged: Annotated[tuple[Name, ...], Meta(max_length=MAX_PIPELINES)] = ()
+    """Lines that were at work whose frames come too seldom to tell how they do; of the box's own program alone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,6 +134,14 @@ class ConfigStatus:
     trial: Count | None = None
     waiting: Count | None = None
     """Edited on the box: it counts from the next start."""
+    text: Count | None = None
+    """The version that brought the text in force: an older one where somebody went back to it, or where nothing but the
+    box's name was changed since. None: a box of before, which does not say."""
+
+    @property
+    def brought_by(self) -> int:
+        """The version that brought what is in force, as far as the box says."""
+        return self.in_force if self.text is None else self.text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

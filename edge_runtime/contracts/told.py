@@ -24,6 +24,7 @@ from edge_runtime.contracts.errors import (
     ClockForbidden,
     ClockRefused,
     ConfigInvalid,
+    DatabaseDamaged,
     DiskFull,
     DrillRefused,
     FrameUnreadable,
@@ -75,7 +76,7 @@ OF_A_BOX = (
 
 def told_by_box(body: dict[str, Any], box: str) -> LinesideError:
     """The error that a box names. Its full disk is a :class:`BoxDiskFull`; whatever it may not name, or is not known
-    here, is a :class:`BoxRefused` with its code.
+    here, is a :class:`BoxRefused` with its code and hint.
 
     :param box: what to call it.
     """
@@ -84,5 +85,10 @@ def told_by_box(body: dict[str, Any], box: str) -> LinesideError:
         return BoxDiskFull(error.message)
     if type(error) is LinesideError:
         code = str(body.get("code", ""))[:64] or "no code"
-        return BoxRefused(f"{box} refused it ({code}): {error.message}")
+        hint = error.hint if body.get("hint") else None
+        if code == DatabaseDamaged.code:
+            # The usual hint is about a site's folder: none of this desktop's is at fault.
+            hint = hint if hint != DatabaseDamaged.default_hint else "Look at the disk and the log of that box."
+            return BoxRefused(f"{box} cannot use a database of its own ({code}): {error.message}", hint=hint)
+        return BoxRefused(f"{box} refused it ({code}): {error.message}", hint=hint)
     return error

@@ -107,14 +107,12 @@ def _of_names(found: Iterable[FoundBox]) -> Iterator[Reason]:
     by_name: dict[str, list[FoundBox]] = defaultdict(list)
     for one in found:
         if one.proved:
-            # One that was renamed since its key was made goes by what it announces.
-            for name in {name.casefold() for name in one.announced_as or (one.name,)}:
-                by_name[name].append(one)
-    clashes = {name: namesakes for name, namesakes in by_name.items() if len(namesakes) > 1}
-    for name, namesakes in islice(clashes.items(), MOST_TOLD):
+            # As its certificate calls it: anybody may announce it under the name of another one.
+            by_name[one.name.casefold()].append(one)
+    for namesakes in islice((those for those in by_name.values() if len(those) > 1), MOST_TOLD):
         yield Reason(
             kind="name-clash",
-            subject=next(one for one in namesakes[0].announced_as or (namesakes[0].name,) if one.casefold() == name),
+            subject=namesakes[0].name,
             facts={"count": str(len(namesakes)), "boxes": ", ".join(one.box[:12] for one in namesakes[:8])},
         )
 

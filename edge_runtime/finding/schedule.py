@@ -45,6 +45,8 @@ class Schedule:
     """Gives out the addresses one by one, and is told what came of each.
 
     :param named: asked in any case.
+    :param aside: asked when all others were: of whom so much was said that there was no room for it. The true address
+        of a box may be among them.
     """
 
     def __init__(
@@ -52,11 +54,14 @@ class Schedule:
         named: Iterable[Place],
         candidates: Iterable[Candidate] = (),
         *,
+        aside: Iterable[Candidate] = (),
         most: int = MOST_PROBED,
         vain_s: float = VAIN_S,
     ) -> None:
         self._named = deque(dict.fromkeys(named))
-        self._waiting = deque((candidate, 0) for candidate in in_order(candidates))
+        last = in_order(aside)
+        self._aside = frozenset(last)
+        self._waiting = deque((candidate, 0) for candidate in (*in_order(candidates), *last))
         self._most, self._vain_s = most, vain_s
         self._answered: dict[Place, bool] = {}
         self._asking: dict[Place, list[tuple[Candidate, int]]] = {}
@@ -113,8 +118,9 @@ class Schedule:
 
     @property
     def left(self) -> int:
-        """Announced boxes that were asked nowhere."""
-        return sum(not any(place in self._answered for place in one.places) for one, _at in self._waiting)
+        """Announced boxes that were asked nowhere, without those that had been set aside."""
+        waiting = (one for one, _at in self._waiting if one not in self._aside)
+        return sum(not any(place in self._answered for place in one.places) for one in waiting)
 
     @property
     def _is_enough(self) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, replace
+from itertools import zip_longest
 
 from msgspec import UNSET
 
@@ -12,7 +13,7 @@ from edge_runtime.config import DEFAULT_PAIRING_PORT, DEFAULT_PORT, join_address
 from edge_runtime.contracts.finding import FoundBox
 from edge_runtime.contracts.status import Announcement
 from edge_runtime.contracts.text import one_line
-from edge_runtime.finding.claims import Claim
+from edge_runtime.finding.claims import MAX_WORDS, Claim
 from edge_runtime.finding.doors import ask_doors
 from edge_runtime.finding.interfaces import Interface, distance, list_interfaces, neighbours_of
 from edge_runtime.finding.listen import Heard, listen
@@ -22,7 +23,7 @@ from edge_runtime.finding.sweep import Sweep, plan_sweep
 from edge_runtime.identity import LONGEST_NAME
 
 ADDRESSES_OF_ONE = 4
-DOORS_OF_ONE = 8
+DOORS_OF_ONE = 2 * MAX_WORDS
 """Ports at which one box may be said to take its code."""
 NAMES_OF_ONE = 16
 MOST_TOLD = 64
@@ -69,14 +70,15 @@ def search(
     interfaces = tuple(list_interfaces())
     wanted = frozenset(expected)
     own = plan_sweep(interfaces, DEFAULT_PORT) if sweep else Sweep()
-    schedule = Schedule(
-        [*places, *own.places],
+    announced, aside = (
         [
             _candidate(claim, interfaces, expected=claim.announcement.box in wanted)
-            for claim in heard.claims
+            for claim in claims
             if about is None or claim.announcement.box in about
-        ],
+        ]
+        for claims in (heard.claims, heard.spare)
     )
+    schedule = Schedule([*places, *own.places], announced, aside=aside)
     probed = probe_in_turn(schedule, done=lambda count: done(count, max(count, schedule.total)))
     answers = {(one.host, one.port): one for one in probed}
     gathered = gather(heard.claims, answers, interfaces, heard.spare)
@@ -141,24 +143,23 @@ def gather(
         elif box not in proved:
             told.setdefault(box, []).append(claim.announcement)
             only_claimed.setdefault(box, []).extend(own)
+    aside: dict[str, list[Announcement]] = {}
     for claim in spare:
         box = claim.announcement.box
         if any(place in _places(claim) for place in proved.get(box, ())):
-            told.setdefault(box, []).append(claim.announcement)
+            aside.setdefault(box, []).append(claim.announcement)
     found = []
     doors = {}
     for box in sorted(proved.keys() | only_claimed.keys()):
         places = sorted(proved.get(box) or only_claimed[box], key=lambda place: distance(interfaces, place[0]))
-        said = told.get(box, [])
+        said = [*told.get(box, []), *aside.get(box, [])]
         announced_as = tuple(dict.fromkeys(one.name for one in said))
         name = _name(names.get(box, ""), announced_as)
         doubtful = box in proved and (
             any(other != name for other in announced_as) or len({(one.enrolled, one.pair) for one in said}) > 1
         )
         if doubtful:
-            ports = [one.pair for one in said if one.pair and one.name == name]
-            ports += [DEFAULT_PAIRING_PORT, *(one.pair for one in said if one.pair)]
-            doors[box] = tuple((places[0][0], port) for port in dict.fromkeys(ports))[:DOORS_OF_ONE]
+            doors[box] = tuple((places[0][0], port) for port in _ports(name, told.get(box, []), aside.get(box, [])))
         found.append(
             FoundBox(
                 box=box,
@@ -185,6 +186,18 @@ def _name(proved: str, announced_as: tuple[str, ...]) -> str:
         if not proved or one_line(name)[:LONGEST_NAME] == proved:
             return name
     return proved
+
+
+def _ports(name: str, told: list[Announcement], aside: list[Announcement]) -> list[int]:
+    """Where a box that is called ``name`` may take its code, what is likeliest first. However many speak in its name,
+    the usual port is among them, and what was set aside takes turns with what was heard first: its own word may be in
+    either.
+    """
+    own, own_aside = ([one.pair for one in said if one.name == name] for said in (told, aside))
+    ports = [*own[:1], DEFAULT_PAIRING_PORT]
+    ports += [port for pair in zip_longest(own, own_aside, fillvalue=0) for port in pair]
+    ports += [one.pair for one in (*told, *aside)]
+    return [port for port in dict.fromkeys(ports) if port][:DOORS_OF_ONE]
 
 
 def _places(claim: Claim) -> list[Place]:

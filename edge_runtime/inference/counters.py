@@ -16,6 +16,8 @@ from edge_runtime.drills.machine import LineSeen
 
 RATE_WINDOW_S = 5.0
 SILENCE_S = 5.0
+LONGEST_ERROR = 500
+"""Characters of what is told of an error; what is said of a source may hold its whole address."""
 MISSED = 3
 """On a slow line both are as long as so many of its frames take to come."""
 STAGES = ("read", "decode", "preprocess", "infer", "postprocess", "spool", "watch")
@@ -87,13 +89,13 @@ class PipelineCounters:
         """A frame came that could not be dealt with."""
         with self._lock:
             self._errors += 1
-            self._last_error = message[:500]
+            self._last_error = message[:LONGEST_ERROR]
             self._arrived()
 
     def failure(self, message: str) -> None:
         """The pipeline itself failed."""
         with self._lock:
-            self._last_error = self.last_failure = message[:500]
+            self._last_error = self.last_failure = message[:LONGEST_ERROR]
             self.changes += 1
 
     def kept(self) -> None:
@@ -177,6 +179,7 @@ class PipelineCounters:
             now, pace_s = self._clock(), self._pace_s()
             # Where the source knows better, how its frames came before is no reason to go on hoping.
             patience_s = max(SILENCE_S, MISSED * every_s, 0.0 if problem else MISSED * pace_s)
+            last_error = stopped or problem or self._last_error
             state: PipelineState = "running" if has_model else "waiting-for-model"
             if failing:
                 state = "failing"
@@ -191,7 +194,7 @@ class PipelineCounters:
                 kept=self._kept,
                 frames_per_s=round(self._rate(now, max(every_s, pace_s)), 4),
                 last_frame_ms=self._last_frame_ms,
-                last_error=stopped or problem or self._last_error,
+                last_error=last_error[:LONGEST_ERROR] if last_error else None,
                 drift=drift,
                 drift_reference=min(1.0, drift_reference),
                 stages_ms=stages_ms,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Literal
 
 from edge_runtime.inference.protobuf import BYTES, read_key, skip_value
 
@@ -23,8 +24,13 @@ _TENSOR = 1
 _SHAPE = 2
 """Of a tensor's type."""
 
-_DIE_OF_EMPTY = frozenset({b"LSTM", b"GRU", b"DynamicQuantizeLSTM"})
+Empty = Literal["taken", "a past", "refused"]
+"""Which tensors without a value a model may be given: any, only what it had seen before, or none."""
+_DIE_OF_EMPTY = frozenset({b"LSTM", b"GRU", b"DynamicQuantizeLSTM", b"AttnLSTM"})
 """Operators whose threads ONNX Runtime 1.28 ends the process for, where a batch or a sequence of theirs is empty."""
+_DIVIDE_BY_SIZES = frozenset({b"MultiHeadAttention", b"GroupQueryAttention", b"QAttention"})
+"""Operators that divide by a batch or a sequence and end the process where that is empty. Their past, of four axes, has
+nothing in it at first."""
 
 
 def names_without_shape(model: bytes) -> set[str]:
@@ -44,24 +50,34 @@ def names_without_shape(model: bytes) -> set[str]:
     return names
 
 
-def dies_of_empty(model: bytes) -> bool:
-    """Whether an operator is in it, in a loop's body or a function too, for which an empty tensor ends the process.
+def empty_inputs(model: bytes) -> Empty:
+    """What becomes of an empty tensor: whether an operator is in it, in a loop's body or a function too, for which that
+    ends the process.
 
     :raises ModelUnusable: the bytes cannot be followed to their end.
     """
     if model[4:8] == b"ORTM":
-        return any(len(name).to_bytes(4, "little") + name + b"\0" in model for name in _DIE_OF_EMPTY)
+        known = _DIE_OF_EMPTY | _DIVIDE_BY_SIZES
+        found = {name for name in known if len(name).to_bytes(4, "little") + name + b"\0" in model}
+    else:
+        found = _operators(model)
+    if not found.isdisjoint(_DIE_OF_EMPTY):
+        return "refused"
+    return "taken" if found.isdisjoint(_DIVIDE_BY_SIZES) else "a past"
+
+
+def _operators(model: bytes) -> set[bytes]:
     nodes = [node for graph in _inside(model, 0, len(model), {_GRAPH}) for node in _inside(model, *graph, {_NODE})]
     functions = _inside(model, 0, len(model), {_FUNCTION})
     nodes += [node for function in functions for node in _inside(model, *function, {_FUNCTION_NODE})]
+    found: set[bytes] = set()
     while nodes:
         node = nodes.pop()
-        if any(model[begin:end] in _DIE_OF_EMPTY for begin, end in _inside(model, *node, {_OPERATOR})):
-            return True
+        found.update(model[begin:end] for begin, end in _inside(model, *node, {_OPERATOR}))
         for attribute in _inside(model, *node, {_ATTRIBUTE}):
             for graph in _inside(model, *attribute, _SUBGRAPHS):
                 nodes += _inside(model, *graph, {_NODE})
-    return False
+    return found
 
 
 def _inside(model: bytes, at: int, end: int, fields: set[int]) -> Iterator[tuple[int, int]]:

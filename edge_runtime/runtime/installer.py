@@ -327,13 +327,15 @@ class RuntimeInstaller:
         if status:
             raise EdgeInstallDoesNotStart(f"Loading it failed: {(said or [f'status {status}'])[-1][:500]}.")
 
-    def commit(self, frames: int, errors: int) -> None:
+    def commit(self, frames: int, errors: int, unjudged: tuple[str, ...] = ()) -> None:
         """The version on trial runs from now on.
 
+        :param unjudged: lines of which nothing could be told.
         :raises LinesideError: it could not be written; the trial goes on.
         """
         with self._lock:
-            self._save(machine.commit(self._table, TrialReport(frames=frames, errors=errors, latency_ms_p95=0.0)))
+            report = TrialReport(frames=frames, errors=errors, latency_ms_p95=0.0, unjudged=unjudged)
+            self._save(machine.commit(self._table, report))
         # Only now: until it was written the kernel's alarm is what brings the version before back.
         signal.alarm(0)
 

@@ -6,7 +6,7 @@ which the kernel keeps the number, and a model that did not come back, for which
 known by the system's start since then, and any other SIGKILL comes from a person, or from a watchdog that does not know
 who hangs: neither says anything about a model.
 
-Both files are made once, overwritten in place and never synced, as those of
+The files are made once, overwritten in place and never synced, as those of
 :mod:`edge_runtime.inference.in_hand`: what the kernel was given outlives the process, also where the disk is full.
 """
 
@@ -27,7 +27,8 @@ from typing import Literal
 from edge_runtime.contracts import wire
 from edge_runtime.contracts.errors import InputInvalid
 from edge_runtime.contracts.rows import Count, Digest, MaybeDigest
-from edge_runtime.service.crash_trace import TRACE_BYTES, TRACE_NAME, Trace, read_trace
+from edge_runtime.inference.in_runtime import PLACES, InRuntime
+from edge_runtime.service.crash_trace import RUNS_NAME, TRACE_BYTES, TRACE_NAME, Trace, last_trace
 
 RETURNS_AFTER = 3
 """Crashes in a row, after which the box leaves what changed last. A frame is given up after
@@ -170,6 +171,8 @@ class CrashWatch:
         self._since_s = now_s()
         self._note: int | None = None
         self._trace: int | None = None
+        self.in_runtime = InRuntime()
+        """To be told of every run in this process: see :mod:`edge_runtime.service.crash_trace`."""
         self._lock = threading.Lock()
 
     def begin(self, *, excused: bool, configuration: int, program: str) -> Crash | None:
@@ -179,12 +182,12 @@ class CrashWatch:
 
         :param excused, configuration, program: as :func:`begin_life`.
         """
+        found = last_trace(self._home)
         self._note, note = _open(self._home / "life.note", NOTE_BYTES)
         self._trace, trace = _open(self._home / TRACE_NAME, TRACE_BYTES)
         last = Life()
         with suppress(InputInvalid):
             last = wire.decode(note.rstrip(b"\0 "), Life, what="note of the last life")
-        found = read_trace(trace)
         self._life, crash = begin_life(
             last,
             trace=found,
@@ -200,7 +203,11 @@ class CrashWatch:
         if self._trace is not None:
             with suppress(OSError):
                 os.pwrite(self._trace, b"\0" * TRACE_BYTES, 0)
-            faulthandler.enable(self._trace, all_threads=True)
+                os.ftruncate(self._trace, TRACE_BYTES)
+            # Of the other threads' stacks, which go on changing, it might crash itself, and never come to the one that
+            # matters.
+            faulthandler.enable(self._trace, all_threads=False)
+            self._keep_runs()
         return crash
 
     def on_line(self, bundle: str, new: bool) -> None:
@@ -261,6 +268,12 @@ class CrashWatch:
                 if file is not None:
                     os.close(file)
             self._note = self._trace = None
+
+    def _keep_runs(self) -> None:
+        file, _ = _open(self._home / RUNS_NAME, PLACES)
+        if file is not None:
+            self.in_runtime.keep_in(file)
+            os.close(file)
 
     def _change(self, life: Life) -> None:
         self._life, self._since_s = replace(life, crashes=0, steady_s=0.0, barred=""), self._now_s()

@@ -146,6 +146,7 @@ class Daemon:
             audit=self._spool.audit,
             changed=self._models_changed,
             on_line=self._crashes.on_line,
+            in_runtime=self._crashes.in_runtime,
         )
         self._shadows = ShadowKeeper(
             ShadowSlot(home, inbox=self._inbox, installer=self._installer),

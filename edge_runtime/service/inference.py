@@ -172,4 +172,5 @@ class InferenceListeners:
 
 
 def _served(model: LoadedModel) -> ServedModel:
-    return ServedModel(model.name, model.version, model.engine.session, takes_empty=model.engine.takes_empty)
+    engine = model.engine
+    return ServedModel(model.name, model.version, engine.session, empty=engine.empty, in_runtime=engine.in_runtime)

@@ -18,6 +18,7 @@ from edge_runtime.contracts.status import SlotState, TrialReport
 from edge_runtime.inference.allocator import give_back_freed_memory
 from edge_runtime.inference.autotune import TuningStore
 from edge_runtime.inference.engine import Engine
+from edge_runtime.inference.in_runtime import InRuntime
 from edge_runtime.inference.ports import LoadedModel
 from edge_runtime.service.crashes import RETURNS_AFTER, Crash
 from edge_runtime.update.bundle import Bundle
@@ -49,6 +50,7 @@ class ModelKeeper:
     :param audit: notes (kind, message) of what the box decided by itself.
     :param changed: called when the slots or the answering model are not what they were.
     :param on_line: told the bundle that is about to be loaded for the line, and whether for its trial.
+    :param in_runtime: told of every run.
     """
 
     def __init__(
@@ -60,9 +62,10 @@ class ModelKeeper:
         audit: Callable[[str, str], None],
         changed: Callable[[], None],
         on_line: Callable[[str, bool], None],
+        in_runtime: InRuntime,
     ) -> None:
         self._installer, self._alert, self._audit, self._changed = installer, alert, audit, changed
-        self._on_line = on_line
+        self._on_line, self._in_runtime = on_line, in_runtime
         self._tuning_file, self._tunings = tunings, TuningStore(tunings)
         self._tuned: tuple[int, int] | None = None
         self._next_look, self._clock = 0.0, AwakeClock()
@@ -104,7 +107,7 @@ class ModelKeeper:
         """
         manifest = bundle.manifest
         tuning, outdated = self._tunings.look_up(bundle.model)
-        engine = Engine(bundle.model, manifest.input, manifest.output, tuning=tuning)
+        engine = Engine(bundle.model, manifest.input, manifest.output, tuning=tuning, in_runtime=self._in_runtime)
         if why := outdated or engine.fallback:
             _log.warning("%s %s does not run as it was tuned: %s", manifest.name, manifest.version, why)
             self._alert("model.fallback", why, bundle.id, {})

@@ -316,7 +316,9 @@ class RuntimeKeeper:
             return
         try:
             self._installer.commit(
-                sum(line.frames for line in lines.values()), sum(line.errors for line in lines.values())
+                sum(line.frames for line in lines.values()),
+                sum(line.errors for line in lines.values()),
+                watch.handover.unjudged,
             )
         except LinesideError as error:
             # Until the time is up it is tried again; then the version before comes back.

@@ -15,7 +15,8 @@ import numpy as np
 
 from edge_runtime.contracts.errors import InputInvalid, LinesideError, ModelUnusable
 from edge_runtime.inference.child_memory import is_lack_of_memory
-from edge_runtime.inference.declared import dies_of_empty, names_without_shape
+from edge_runtime.inference.declared import Empty, empty_inputs, names_without_shape
+from edge_runtime.inference.in_runtime import OWN, REQUEST, InRuntime
 from edge_runtime.serving.messages import InferAnswer, InferRequest
 from edge_runtime.serving.runs import Run, RunEnded, Runs
 from edge_runtime.serving.statistics import ModelStatistics
@@ -48,8 +49,9 @@ class ServedModel:
     """A loaded model under the name and version by which clients ask for it; safe to call from several threads.
 
     :param without_shape: inputs and outputs of which the model's file does not say how many axes they have.
-    :param takes_empty: false where an input without a value would end the process: see :func:`dies_of_empty`.
+    :param empty: which inputs without a value would end the process: see :func:`empty_inputs`.
     :param blank_run_s: what a run on a blank may take.
+    :param in_runtime: told of every run.
     :raises ModelUnusable: an input, or every output, is of a kind that the protocol cannot carry.
     """
 
@@ -60,15 +62,17 @@ class ServedModel:
         session: ort.InferenceSession,
         *,
         without_shape: Collection[str] = (),
-        takes_empty: bool = True,
+        empty: Empty = "taken",
         blank_run_s: float = BLANK_RUN_S,
+        in_runtime: InRuntime | None = None,
     ) -> None:
         import onnxruntime as ort
 
+        self._in_runtime, self._whose = in_runtime or InRuntime(), OWN
         self.name, self.version, self.session = name, version, session
         self._title = f"{name} {version}"
         self._new_options = ort.RunOptions
-        self._takes_empty = takes_empty
+        self._empty = empty
         self.statistics = ModelStatistics()
         inputs = [_spec(node, without_shape) for node in session.get_inputs()]
         outputs = [_spec(node, without_shape) for node in session.get_outputs()]
@@ -107,6 +111,7 @@ class ServedModel:
         """The smallest input, where the model is known to take it and to give no large answer to it."""
         self._strikes = 0.0
         self._measure(blank_run_s)
+        self._whose = REQUEST
 
     def expected_s(self, request: InferRequest) -> float:
         """About how long this will take: a blank's time, more for a larger input. Infinite where nobody knows."""
@@ -143,7 +148,7 @@ class ServedModel:
         inputs, wanted = request.inputs, request.outputs or self._all
         if request.outputs or inputs.keys() != self.inputs.keys():
             self._check(request, wanted)
-        if not self._takes_empty:
+        if self._empty != "taken":
             self._refuse_empty(inputs)
         options = self._new_options()
         options.log_severity_level = 4
@@ -210,14 +215,19 @@ class ServedModel:
 
     def _refuse_empty(self, inputs: Mapping[str, Array]) -> None:
         for name, array in inputs.items():
-            if not array.size:
-                raise InputInvalid(
-                    f"Input {name!r} came with shape {list(array.shape)}, which is empty; {self.name} has an LSTM or a "
-                    "GRU in it, in which the runtime ends the process for that."
-                )
+            if array.size or (self._empty == "a past" and array.ndim == 4 and array.shape[0]):
+                continue
+            raise InputInvalid(
+                f"Input {name!r} came with shape {list(array.shape)}, which is empty; {self.name} has an operator in "
+                "it in which the runtime ends the process for that."
+            )
 
     def _run(self, wanted: Sequence[str], feeds: Mapping[str, Array], options: ort.RunOptions) -> Sequence[Array]:
-        arrays: Sequence[Array] = self.session.run(wanted, feeds, options)
+        place = self._in_runtime.enter(self._whose)
+        try:
+            arrays: Sequence[Array] = self.session.run(wanted, feeds, options)
+        finally:
+            self._in_runtime.leave(place)
         return arrays
 
     def _run_bf16(self, wanted: Sequence[str], feeds: Mapping[str, Array], options: ort.RunOptions) -> Sequence[Array]:
@@ -231,7 +241,11 @@ class ServedModel:
             return self._run(wanted, given, options)
         for name in feeds.keys() - self._bf16_inputs:
             given[name] = ort.OrtValue.ortvalue_from_numpy(feeds[name])
-        answers = self.session.run_with_ort_values(list(wanted), given, options)
+        place = self._in_runtime.enter(self._whose)
+        try:
+            answers = self.session.run_with_ort_values(list(wanted), given, options)
+        finally:
+            self._in_runtime.leave(place)
         return [
             _bits(value) if name in self._bf16_outputs else value.numpy()
             for name, value in zip(wanted, answers, strict=True)
@@ -285,7 +299,7 @@ def load_model(
         version,
         session,
         without_shape=without,
-        takes_empty=not dies_of_empty(model),
+        empty=empty_inputs(model),
         blank_run_s=blank_run_s,
     )
 

@@ -1118,10 +1118,6 @@
         <translation>决定</translation>
     </message>
     <message>
-        <source>A bundle can be held from one box, or kept from every box, before it was ever offered there.</source>
-        <translation>即使模型包还从未下发，也可以让某台边缘盒保留不动，或对所有边缘盒列入黑名单。</translation>
-    </message>
-    <message>
         <source>Decide</source>
         <translation>决定</translation>
     </message>
@@ -1154,10 +1150,6 @@
         <translation>对全部列入黑名单</translation>
     </message>
     <message>
-        <source>Model</source>
-        <translation>模型</translation>
-    </message>
-    <message>
         <source>Box</source>
         <translation>边缘盒</translation>
     </message>
@@ -1172,6 +1164,18 @@
     <message>
         <source>No box of the site is ever offered it again. This cannot be taken back.</source>
         <translation>本站点的任何边缘盒都不会再收到它。此操作无法撤回。</translation>
+    </message>
+    <message>
+        <source>A model, configuration or program can be held from one box, or kept from every box, also before it was ever offered there.</source>
+        <translation>模型、配置或程序可以对单个边缘盒保留不动，也可以对所有边缘盒禁用，即使从未在那里提供过。</translation>
+    </message>
+    <message>
+        <source>What</source>
+        <translation>内容</translation>
+    </message>
+    <message>
+        <source>Released models, and configurations and programs from their first rollout on.</source>
+        <translation>已发布的模型，以及自首次部署起的配置和程序。</translation>
     </message>
     <message>
         <source>These boxes run it and keep it:</source>
@@ -2955,6 +2959,10 @@
         <translation>这些边缘盒保持现有模型；正在试运行新模型的会退回。已确认新模型的边缘盒继续使用它。</translation>
     </message>
     <message>
+        <source>The file with what it brings was damaged on this desktop: sync fetches it again.</source>
+        <translation>此桌面上要部署的内容的文件已损坏：同步后会重新获取。</translation>
+    </message>
+    <message>
         <source>What it brings is not on this desktop yet: sync fetches it.</source>
         <translation>此桌面还没有要部署的内容：同步后即可获得。</translation>
     </message>
@@ -3971,6 +3979,18 @@
     <message>
         <source>Files that are on no stick yet: {n}.</source>
         <translation>尚未带来的文件：{n}。</translation>
+    </message>
+    <message>
+        <source>The site&apos;s keys changed.</source>
+        <translation>站点的密钥已更改。</translation>
+    </message>
+    <message>
+        <source>Admitted: {names}.</source>
+        <translation>已准入：{names}。</translation>
+    </message>
+    <message>
+        <source>Struck off: {names}.</source>
+        <translation>已除名：{names}。</translation>
     </message>
     <message>
         <source>Passed by ({n}): {what}</source>
@@ -6227,8 +6247,8 @@
         <translation>曾在此退回</translation>
     </message>
     <message>
-        <source>Another model is on trial there</source>
-        <translation>那里正在试运行另一个模型</translation>
+        <source>Something else is on trial there</source>
+        <translation>那里正在试运行别的内容</translation>
     </message>
     <message>
         <source>Its runtime is too old</source>
@@ -6241,6 +6261,10 @@
     <message>
         <source>Part of another rollout</source>
         <translation>属于另一次部署</translation>
+    </message>
+    <message>
+        <source>Not for this box</source>
+        <translation>不适用于此边缘盒</translation>
     </message>
     <message>
         <source>Its clock is past the end of the signatures</source>
@@ -6275,6 +6299,14 @@
         <translation>在边缘盒确认模型之前，断电、中止或试运行不佳都会恢复现有模型。确认之后，那里会拒绝比它更旧的版本。</translation>
     </message>
     <message>
+        <source>Until a box commits it, a cut or a bad trial brings back the configuration that it has now; a trial that is under way comes to its own end. Afterwards an older version is taken back in the box&apos;s own panel.</source>
+        <translation>在边缘盒确认之前，断电或试运行不佳都会恢复它现有的配置；正在进行的试运行会自行结束。确认之后，可在该边缘盒自己的面板中退回到较早的版本。</translation>
+    </message>
+    <message>
+        <source>Until a box commits it, a cut or a bad trial brings back the program that it runs now; a trial that is under way comes to its own end. Afterwards the version before is taken back in the box&apos;s own panel.</source>
+        <translation>在边缘盒确认之前，断电或试运行不佳都会恢复它现在运行的程序；正在进行的试运行会自行结束。确认之后，可在该边缘盒自己的面板中退回到上一个版本。</translation>
+    </message>
+    <message>
         <source>{size} to send, {minutes} min ({rate}, {measured})</source>
         <translation>发送 {size}，{minutes} 分钟（{rate}，{measured}）</translation>
     </message>
@@ -6283,8 +6315,8 @@
         <translation>发送 {size}；所需时间尚不清楚</translation>
     </message>
     <message>
-        <source>It has the bundle: nothing to send</source>
-        <translation>已有此模型包：无需发送</translation>
+        <source>It has all of it: nothing to send</source>
+        <translation>它已全部具备：无需发送</translation>
     </message>
     <message>
         <source>A neighbour hands it over: nothing to send from here</source>
@@ -6331,6 +6363,10 @@
     <message>
         <source>Runs</source>
         <translation>运行中</translation>
+    </message>
+    <message>
+        <source>Not judged in its trial, for their frames come too seldom: {lines}</source>
+        <translation>试运行中未能评判的产线（帧来得太少）：{lines}</translation>
     </message>
     <message>
         <source>Installed on the machine</source>

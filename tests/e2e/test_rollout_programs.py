@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -12,16 +15,23 @@ import pytest
 
 from app.__main__ import main
 from app.context import Context, open_context
+from app.store import boxes as box_store
+from app.store.records import Box
 from app.usecases import boxes, rollout_decisions, rollout_starts, rollouts, sync
 from app.usecases.rollout_runner import Runner, follow_rollout
 from app.usecases.subject_rehearsal import rehearse_program
 from edge_runtime.contracts.errors import InputInvalid
 from edge_runtime.contracts.status import BoxStatus
+from edge_runtime.identity import create_identity
 from tests.fakes.prepared_site import admitted
 from tests.fakes.runtime_bundles import LaunchedBox, runtime_bundle
 from tests.waiting import wait_until
 
 BUILT = 1_800_000_000
+HAS_A_LINE_THAT_IS_TOO_SLOW = b"""
+def handed_over(paces, healthy_s):
+    return Handover(healthy_s=healthy_s, unjudged=("hourly",))
+"""
 ENDS_IN_ITS_TRIAL = b"""
 _run = run
 def run(home):
@@ -111,6 +121,48 @@ def test_another_desktop_goes_on_with_a_program_for_a_box_that_was_away(
     assert status_of(second, "line-3").version == "1.1.0"
 
 
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from app import context
+from app.usecases import rollout_starts
+real, opened = rollout_starts.open_edge_bundle, []
+def cut(path):
+    opened.append(path)
+    if len(opened) == 2:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return real(path)
+rollout_starts.open_edge_bundle = cut
+with context.open_context(Path(sys.argv[1])) as ctx:
+    rollout_starts.start_program(ctx, Path(sys.argv[2]), waves=[["line-2"]])
+"""
+
+
+def test_a_start_that_was_killed_leaves_nothing_once_another_one_was_made(
+    tmp_path: Path, ctx: Context, base: Path
+) -> None:
+    keys = create_identity(tmp_path / "box", "line-2")
+    box_store.put_box(
+        ctx.database,
+        Box(
+            box=keys.fingerprint,
+            name="line-2",
+            address="127.0.0.1:1",
+            certificate=keys.certificate_pem,
+            enrolled_ms=1,
+        ),
+    )
+    ended = subprocess.run([sys.executable, "-c", KILLED, str(ctx.home), str(base)], check=False, timeout=120)
+    assert ended.returncode == -signal.SIGKILL
+    folder = ctx.blobs.folder
+    assert [path.name for path in folder.glob(".program-*/*")] == ["bundle.zip"]
+    assert rollouts.list_rollouts(ctx) == []
+    started = rollout_starts.start_program(ctx, base, waves=[["line-2"]])
+    assert started.object is not None
+    assert ctx.blobs.checked(started.object).stat().st_size == started.size
+    assert list(folder.glob(".program-*")) == []
+
+
 def test_a_program_that_the_canary_returns_from_stops_and_is_decided_about(
     tmp_path: Path, ctx: Context, stack: ExitStack, base: Path
 ) -> None:
@@ -137,3 +189,26 @@ def test_a_program_that_the_canary_returns_from_stops_and_is_decided_about(
     assert (done.state, status_of(ctx, "line-2").version) == ("done", "1.2.0")
     again = follow_rollout(ctx, rollout_starts.start_program(ctx, sound, waves=[["line-2"]]).rollout)
     assert (again.state, states(ctx, again.rollout)) == ("done", {"line-2": "committed"})
+
+
+def test_a_line_that_the_trial_could_not_judge_is_named(
+    tmp_path: Path, ctx: Context, stack: ExitStack, capsys: pytest.CaptureFixture[str]
+) -> None:
+    slow = {"edge_runtime/runtime/trial.py": HAS_A_LINE_THAT_IS_TOO_SLOW}
+    base = runtime_bundle(tmp_path / "base", "1.0.0", built=BUILT, changes=slow)
+    for name in ("line-2", "line-3"):
+        launched(stack, ctx, tmp_path, base, name)
+    new = runtime_bundle(tmp_path / "new", "1.1.0", built=BUILT + 100)
+    started = rollout_starts.start_program(ctx, new, waves=[["line-2"]])
+    assert follow_rollout(ctx, started.rollout).state == "done"
+    home = ["--home", str(ctx.home)]
+    words = "not judged in its trial, for their frames come too seldom: hourly"
+    assert main(["rollouts", "show", started.rollout, *home]) == 0
+    assert words in capsys.readouterr().out
+    assert main(["rollouts", "show", started.rollout, *home, "--json"]) == 0
+    box = boxes.get_box(ctx, "line-2").box
+    assert json.loads(capsys.readouterr().out)["unjudged"] == {box: ["hourly"]}
+    assert main(["boxes", "update", "line-3", "--bundle", str(new), *home]) == 0
+    assert words in capsys.readouterr().out
+    assert main(["boxes", "show", "line-3", *home]) == 0
+    assert words in capsys.readouterr().out

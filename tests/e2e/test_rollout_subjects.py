@@ -12,6 +12,9 @@ from app.__main__ import main
 from app.fleet.config_change import with_change
 from app.usecases import box_config, boxes, rollout_decisions, rollout_starts, rollouts
 from app.usecases.rollout_runner import Runner, follow_rollout
+from app.usecases.subjects.finding import change_of
+from app.usecases.visits import recording
+from app.usecases.visits.view import box_table
 from edge_runtime.contracts.errors import BundleBlacklisted, ConfigInvalid, InputInvalid
 from tests.fakes.drilled_site import running_line
 from tests.fakes.rolling_site import QUICK, SLOW, RollingSite, rolling_site
@@ -39,12 +42,13 @@ def test_a_configuration_goes_to_a_canary_and_then_to_the_others(
     plant.boxes["press-3"].kill()
     boxes.refresh(plant.ctx)
     there = ["--home", str(plant.ctx.home), "--json"]
-    (tmp_path / "change.toml").write_text(CHANGE)
+    (tmp_path / "change.toml").write_text(f"# the camera's password is hunter2\n{CHANGE}")
     start = ["rollouts", "start", "--configuration", str(tmp_path / "change.toml"), "--to", "label:press"]
     assert main([*start, "--waves", "50%,100%", *there]) == 0
     started = json.loads(capsys.readouterr().out)["rollout"]
     assert (started["subject"], [one["wave"] for one in started["boxes"]]) == ("configuration", [0, 1, 2])
     rollout = rollouts.get_rollout(plant.ctx, started["rollout"])
+    assert change_of(plant.ctx, rollout) == CHANGE
     with Runner(plant.ctx) as runner:
         wait_until(
             lambda: (
@@ -68,6 +72,7 @@ def test_a_configuration_goes_to_a_canary_and_then_to_the_others(
         now = edge_toml(plant, name)
         assert "keep_random = 0.25" in now
         assert box_config.read_config(plant.ctx, name).in_state("in-force") is not None
+        assert "hunter2" not in now
         # What the change does not name is each box's own.
         assert set(was.splitlines()) - set(now.splitlines()) <= {"keep_random = 1.0"}
     # Boxes that have it are not asked to try it again.
@@ -136,6 +141,38 @@ def test_what_is_tried_on_a_box_is_waited_for_and_each_kind_has_one_rollout(plan
         rollouts.abort_rollout(plant.ctx, model.rollout)
         wait_until(lambda: reason() is None and plant.states(configuration) == {"press-1": "committed"}, 60, "its turn")
     assert plant.states(model) == {"press-1": "withdrawn"}
+
+
+def test_what_a_box_has_is_named_before_it_is_blacklisted_and_stays_blacklisted_in_other_words(
+    plant: RollingSite, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plant.add_box("press-1")
+    started = rollout_starts.start_configuration(plant.ctx, CHANGE, waves=[["press-1"]])
+    assert follow_rollout(plant.ctx, started.rollout).state == "done"
+    with pytest.raises(InputInvalid, match="press-1 runs configuration") as refused:
+        rollout_decisions.decide(plant.ctx, "press-1", started.model, "hold")
+    assert "boxes config press-1 --roll-back" in refused.value.hint
+    decide = ["rollouts", "decide", "press-1", started.model[:12], "blacklist", "--home", str(plant.ctx.home)]
+    capsys.readouterr()
+    assert main(decide) != 0
+    assert "It runs on press-1" in capsys.readouterr().err
+    assert main([*decide, "--yes"]) == 0
+    said = capsys.readouterr().out
+    assert "It runs on press-1" in said
+    assert "`lineside boxes config BOX --roll-back`" in said
+    with pytest.raises(BundleBlacklisted) as never:
+        rollout_starts.start_configuration(plant.ctx, f"# quiet\n\n{CHANGE.rstrip()}", waves=[["press-1"]])
+    assert "model" not in never.value.hint
+
+
+def test_a_visit_tells_which_configuration_it_found_and_left(plant: RollingSite) -> None:
+    plant.add_box("press-1")
+    recording.begin_visit(plant.ctx, title="Spring service")
+    started = rollout_starts.start_configuration(plant.ctx, CHANGE, waves=[["press-1"]])
+    assert follow_rollout(plant.ctx, started.rollout).state == "done"
+    visit = recording.end_visit(plant.ctx)
+    (row,) = [one for one in box_table("en", visit, started.boxes[0].box) if one.label.startswith("Configuration")]
+    assert (row.before, row.after, row.changed) == ("1", "2", True)
 
 
 @pytest.mark.parametrize(

@@ -326,6 +326,22 @@ def test_a_recovery_with_an_older_export_reaches_boxes_that_were_off(
         client.status()
 
 
+def test_a_box_that_took_the_root_which_strikes_this_desktop_off_has_heard_of_it(
+    office: Context, box: RunningBox, tmp_path: Path, stack: ExitStack
+) -> None:
+    boxes.enrol_local(office, box.home)
+    second = admitted(office, tmp_path, stack)
+    assert (problem(office), problem(second)) == (None, None)
+    own = next(row for row in trust.get_trust(office).desktops if row.here)
+    trust.strike_off(office, own.fingerprint, root_key=office.places.root_key, passphrase=PASSPHRASE)
+    assert trust.get_trust(office).pending == ("press-4",)
+    assert problem(office) is None
+    assert trust.get_trust(office).pending == ()
+    assert "does not trust" in (problem(office) or ""), "from now on"
+    assert trust.get_trust(office).pending == ()
+    assert problem(second) is None
+
+
 def test_roots_made_beside_each_other_are_joined_with_the_root_key_and_nobody_struck_off_comes_back(
     office: Context, box: RunningBox, tmp_path: Path, stack: ExitStack
 ) -> None:

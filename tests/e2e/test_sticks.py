@@ -100,7 +100,9 @@ def test_a_desktop_that_was_struck_off_brings_nothing(apart: Apart, tmp_path: Pa
     # The second one has not heard of it yet, and takes what a desktop that it knows has brought.
     assert apart.run("second", "import", stick)["imported"]["files"] == 3
     apart.run("office", "export", other)
-    assert apart.run("second", "import", other)["imported"]["problems"] == []
+    told = apart.run("second", "import", other)["imported"]
+    assert (told["problems"], told["root"] > 1, told["admitted"], told["struck_off"]) == ([], True, [], ["third"])
+    assert apart.run("second", "import", other)["imported"]["root"] == 0
     assert apart.run("second", "import", stick)["error"]["code"] == "stick.unsigned"
     assert apart.labels("office") == {}
 

@@ -123,7 +123,7 @@ def test_any_model_is_held_from_any_box_or_blacklisted_for_all_and_both_are_list
     dialog = decisions_of(page, full_bench)
     assert label_with(dialog, "Nothing was decided yet.").isVisible()
     assert label_with(dialog, "No two desktops contradict each other.").isVisible()
-    dialog.model.setCurrentIndex(dialog.model.findData(OLD_MODEL))
+    dialog.subject.setCurrentIndex(dialog.subject.findData(OLD_MODEL))
     dialog.box.setCurrentIndex(dialog.box.findData(box.box))
     dialog.reason.setText("the lens is another one")
     dialog.submit()
@@ -135,7 +135,7 @@ def test_any_model_is_held_from_any_box_or_blacklisted_for_all_and_both_are_list
     dialog = decisions_of(page, full_bench)
     assert label_with(dialog, "the lens is another one").isVisible()
     dialog.choice.choose("blacklist")
-    dialog.model.setCurrentIndex(dialog.model.findData(OLD_MODEL))
+    dialog.subject.setCurrentIndex(dialog.subject.findData(OLD_MODEL))
     dialog.submit()
     (question,) = [one for one in dialog.findChildren(Confirm) if one.isVisible()]
     running = [box for box in boxes.list_boxes(full_bench.context) if rollout_decisions.runs(box, OLD_MODEL)]

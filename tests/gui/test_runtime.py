@@ -12,7 +12,7 @@ from app.gui.pages.boxes import BoxesPage
 from app.store import boxes as box_store
 from app.store.records import Box
 from app.usecases.runtime import UpdatePlan
-from edge_runtime.contracts.status import RuntimeStatus, SlotStatus
+from edge_runtime.contracts.status import RuntimeStatus, SlotStatus, TrialReport
 from tests.gui.conftest import Bench
 from tests.gui.filling import NOW_MS, add_box
 
@@ -56,6 +56,13 @@ def test_what_became_of_a_version_can_be_read(bench: Bench, box: Box) -> None:
     assert "0.2.0" in said
     assert reason in said
     assert "over SSH" not in said
+
+
+def test_lines_that_no_trial_can_judge_are_named(bench: Bench, box: Box) -> None:
+    trial = TrialReport(frames=40, errors=0, latency_ms_p95=0.0, unjudged=("hourly", "daily"))
+    slots = (SlotStatus(slot="a", state="COMMITTED", version="0.1.0", bundle="a" * 64, active=True, trial=trial),)
+    panel = show(bench, box, RuntimeStatus(base="0.0.9", slot="a", bundle="a" * 64, slots=slots)).detail.runtime
+    assert "Not judged in its trial, for their frames come too seldom: hourly, daily" in words_in(panel)
 
 
 def test_one_may_go_back_where_there_is_a_version_before(bench: Bench, box: Box) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from PySide6.QtCore import QCoreApplication, Signal
@@ -23,6 +24,7 @@ from edge_runtime.contracts.errors import Cancelled
 from edge_runtime.contracts.status import RuntimeStatus, SlotStatus
 
 _RUNS = QT_TRANSLATE_NOOP("runtime", "Runs")
+_UNJUDGED = QT_TRANSLATE_NOOP("runtime", "Not judged in its trial, for their frames come too seldom: {lines}")
 _INSTALLED = QT_TRANSLATE_NOOP("runtime", "Installed on the machine")
 
 
@@ -232,7 +234,8 @@ class RuntimePanel(QWidget):
 
 def _entries(version: str, found: RuntimeStatus | None) -> list[Entry]:
     """What runs first; of the slots those that say something else."""
-    running = Entry(key="running", title=version, chip=State("ok", "ok", _say(_RUNS)))
+    lines = tuple(Line(text=text) for text in unjudged_lines(runtime.unjudged_in(found, found.bundle) if found else ()))
+    running = Entry(key="running", title=version, lines=lines, chip=State("ok", "ok", _say(_RUNS)))
     if found is None:
         return [running]
     entries = [running]
@@ -240,6 +243,11 @@ def _entries(version: str, found: RuntimeStatus | None) -> list[Entry]:
         chip = State("database", "idle", _say(_INSTALLED))
         entries.append(Entry(key="base", title=found.base, chip=chip))
     return entries + [_slot(slot) for slot in found.slots if slot.state not in ("EMPTY", "COMMITTED")]
+
+
+def unjudged_lines(names: Sequence[str]) -> list[str]:
+    """Which lines a trial could not judge, in one line; none where it judged them all."""
+    return [_say(_UNJUDGED).format(lines=", ".join(names))] if names else []
 
 
 def _slot(slot: SlotStatus) -> Entry:

@@ -11,8 +11,8 @@ from app.gui import formats
 from app.gui.dialogs import Confirm, FormDialog
 from app.gui.pages.entries import Entries, Entry, Line
 from app.gui.widgets import Segments, dropdown, label
-from app.store.records import EVERY_BOX, Box, BundleDecision, Choice, Model
-from app.usecases import boxes, models, rollout_decisions
+from app.store.records import EVERY_BOX, Box, BundleDecision, Choice, Model, Rollout
+from app.usecases import boxes, models, rollout_decisions, rollouts
 from app.usecases.rollout_conflicts import Conflict, list_conflicts
 
 if TYPE_CHECKING:
@@ -28,6 +28,17 @@ class Known:
     conflicts: tuple[Conflict, ...]
     boxes: tuple[Box, ...]
     models: tuple[Model, ...]
+    begun: tuple[Rollout, ...]
+    """Every rollout, the newest first."""
+
+    @property
+    def others(self) -> tuple[Rollout, ...]:
+        """One of each configuration and program that was rolled out, the newest first."""
+        found: dict[str, Rollout] = {}
+        for one in self.begun:
+            if one.subject != "model":
+                found.setdefault(one.model, one)
+        return tuple(found.values())
 
 
 def look(ctx: Context) -> Known:
@@ -37,6 +48,7 @@ def look(ctx: Context) -> Known:
         tuple(list_conflicts(ctx)),
         tuple(boxes.list_boxes(ctx)),
         tuple(model for model in models.list_models(ctx) if model.state == "released"),
+        tuple(rollouts.list_rollouts(ctx)),
     )
 
 
@@ -46,7 +58,10 @@ class DecisionsDialog(FormDialog):
     def __init__(self, page: RolloutsPage, known: Known) -> None:
         super().__init__(
             self.tr("Decisions"),
-            self.tr("A bundle can be held from one box, or kept from every box, before it was ever offered there."),
+            self.tr(
+                "A model, configuration or program can be held from one box, or kept from every box, also before it "
+                "was ever offered there."
+            ),
             self.tr("Decide"),
             page,
         )
@@ -60,33 +75,43 @@ class DecisionsDialog(FormDialog):
         for heading, shown in parts:
             self.fields.addWidget(label(heading, "section"))
             self.fields.addWidget(shown)
-        self.model, self.box = dropdown(), dropdown()
+        self.subject, self.box = dropdown(), dropdown()
         for model in known.models:
-            self.model.addItem(f"{model.name} {model.version}", model.model)
+            self.subject.addItem(f"{model.name} {model.version}", model.model)
+        for other in known.others:
+            self.subject.addItem(page.model_of(other), other.model)
         for box in known.boxes:
             self.box.addItem(box.name, box.box)
         self.choice = Segments(
             self.tr("Decision"), ((self.tr("Hold from the box"), "hold"), (self.tr("Blacklist for all"), "blacklist"))
         )
         self.reason = QLineEdit()
-        self.add_field(self.tr("Model"), self.model)
+        self.add_field(
+            self.tr("What"),
+            self.subject,
+            self.tr("Released models, and configurations and programs from their first rollout on."),
+        )
         self.add_field(self.tr("Decision"), self.choice, beside=QWidget())
         self._whom = self.add_field(self.tr("Box"), self.box)
         self.add_field(self.tr("Why"), self.reason)
         self.choice.chosen.connect(lambda choice: self.box.setEnabled(choice == "hold"))
-        self.primary.setEnabled(bool(known.models and known.boxes))
+        self.primary.setEnabled(bool(self.subject.count() and known.boxes))
 
     def submit(self) -> None:
         choice: Choice = "blacklist" if self.choice.value == "blacklist" else "hold"
         if choice == "hold":
             self._decide(choice)
             return
-        running = [box.name for box in self._known.boxes if rollout_decisions.runs(box, self.model.currentData())]
+        key = self.subject.currentData()
+        running = [box.name for box in self._known.boxes if rollout_decisions.runs(box, key, self._known.begun)]
+        said = [self.tr("No box of the site is ever offered it again. This cannot be taken back.")]
+        if running:
+            said.append(self.tr("These boxes run it and keep it:"))
+        else:
+            said.append(self.tr("No box is known to run it."))
         dialog = Confirm(
-            self.tr("Blacklist {model}?").format(model=self.model.currentText()),
-            self.tr("No box of the site is ever offered it again. This cannot be taken back.")
-            + " "
-            + (self.tr("These boxes run it and keep it:") if running else self.tr("No box is known to run it.")),
+            self.tr("Blacklist {model}?").format(model=self.subject.currentText()),
+            " ".join(said),
             running,
             self.tr("Blacklist"),
             self,
@@ -96,7 +121,7 @@ class DecisionsDialog(FormDialog):
         dialog.open()
 
     def _decide(self, choice: Choice) -> None:
-        context, box, model = self._page.context, self.box.currentData(), self.model.currentData()
+        context, box, model = self._page.context, self.box.currentData(), self.subject.currentData()
         reason = self.reason.text().strip() or None
         self._page.session.tasks.run_query(
             lambda: rollout_decisions.decide(context, box, model, choice, reason),

@@ -9,13 +9,14 @@ from PySide6.QtWidgets import QLabel, QProgressBar, QVBoxLayout, QWidget
 
 from app.gui import formats
 from app.gui.dialogs import Confirm
+from app.gui.pages.box_runtime import unjudged_lines
 from app.gui.pages.entries import Entries, Entry, Line
 from app.gui.pages.rollout_decisions import DecisionPanel, Undecided
 from app.gui.states import state
 from app.gui.widgets import Button, Chip, Facts, IconLabel, card, clear, column, label, row
 from app.store.records import Rollout, RolloutBox
 from app.usecases import rollouts
-from app.usecases.rollout_words import Outlook
+from app.usecases.rollout_words import Outlook, unjudged_on
 from cloud_sync.release.plan import ON_BOX, OPEN
 
 if TYPE_CHECKING:
@@ -105,7 +106,8 @@ class RolloutDetail(QWidget):
         self._waits.setText("\n".join(words))
         self._waiting.setVisible(bool(words))
         for wave, shown in self._parts.items():
-            shown.show_boxes([(part, self._part(part)) for part in rollout.boxes if part.wave == wave])
+            parts = [part for part in rollout.boxes if part.wave == wave]
+            shown.show_boxes([(part, self._part(part, self._unjudged(rollout, part))) for part in parts])
 
     def _build_waves(self, rollout: Rollout | None) -> None:
         """One card a wave; made anew only for another rollout, so that a selected reason stays selected."""
@@ -178,7 +180,9 @@ class RolloutDetail(QWidget):
 
     def _words(self, outlook: Outlook) -> list[str]:
         said = []
-        if outlook.bundle_missing:
+        if outlook.bundle_damaged:
+            said.append(self.tr("The file with what it brings was damaged on this desktop: sync fetches it again."))
+        elif outlook.bundle_missing:
             said.append(self.tr("What it brings is not on this desktop yet: sync fetches it."))
         if outlook.away:
             names = _listed(outlook.away)
@@ -197,13 +201,17 @@ class RolloutDetail(QWidget):
             )
         return said
 
+    def _unjudged(self, rollout: Rollout, part: RolloutBox) -> tuple[str, ...]:
+        return unjudged_on(rollout, self._page.boxes.get(part.box))
+
     def _name(self, part: RolloutBox) -> str:
         return self._page.box_names.get(part.box, formats.short(part.box))
 
-    def _part(self, part: RolloutBox) -> Entry:
+    def _part(self, part: RolloutBox, unjudged: tuple[str, ...]) -> Entry:
         lines = [formats.clock(part.updated_ms)] if part.updated_ms else []
         if part.reason:
             lines.append(part.reason)
+        lines += unjudged_lines(unjudged)
         silent = part.box in self._page.silent
         if silent and part.state in ON_BOX:
             lines.append(self.tr("It has not answered since."))

@@ -12,7 +12,9 @@ from PySide6.QtWidgets import QPlainTextEdit, QWidget
 from app.gui.dialogs import PathField
 from app.gui.widgets import Segments, column, dropdown, label
 from app.store.records import Model, Rollout, SubjectKind
-from app.usecases import rollout_starts, rollouts
+from app.usecases import rehearsal, rollout_starts, rollouts, subject_rehearsal
+from app.usecases.progress import CancelToken
+from app.usecases.rehearsal import Rehearsal
 from cloud_sync.release.plan import Plan
 
 if TYPE_CHECKING:
@@ -21,7 +23,9 @@ if TYPE_CHECKING:
 KINDS: tuple[SubjectKind, ...] = ("model", "configuration", "program")
 HEIGHT = 150
 """Of a text of a few lines, logical pixels."""
-Start = Callable[["Context", Sequence[Sequence[str]], Plan], Rollout]
+Waves = Sequence[Sequence[str]]
+Start = Callable[["Context", Waves, Plan], Rollout]
+Rehearse = Callable[["Context", Waves, Plan, CancelToken], Rehearsal]
 
 
 def subject_words(rollout: Rollout, models: dict[str, str]) -> str:
@@ -39,7 +43,7 @@ def subject_words(rollout: Rollout, models: dict[str, str]) -> str:
 
 
 class SubjectFields(QWidget):
-    """A model, fields of the configuration, or an edge bundle. ``chosen`` comes with another kind."""
+    """A model, fields of the configuration, or an edge bundle. ``chosen`` comes with whatever is another one."""
 
     chosen = Signal()
 
@@ -83,6 +87,8 @@ class SubjectFields(QWidget):
             group.setLayout(column(label(caption), control, below, gap=4))
             self._groups[kind] = group
         self.setLayout(column(self.kind, *self._groups.values(), gap=12))
+        for changed in (self.model.currentIndexChanged, self.change.textChanged, self.program.edit.textChanged):
+            changed.connect(lambda *_: self.chosen.emit())
         self._show()
 
     @property
@@ -138,6 +144,23 @@ class SubjectFields(QWidget):
             case "program":
                 return lambda context, waves, plan: rollout_starts.start_program(
                     context, Path(path).expanduser(), waves=waves, plan=plan
+                )
+
+    def rehearser(self) -> Rehearse:
+        """As :meth:`starter`, for what it would do."""
+        model, change, path = self.model.currentData(), self.change.toPlainText(), self.program.path
+        match self.value:
+            case "model":
+                return lambda context, waves, plan, cancel: rehearsal.rehearse(
+                    context, model, waves=waves, plan=plan, cancel=cancel
+                )
+            case "configuration":
+                return lambda context, waves, plan, cancel: subject_rehearsal.rehearse_configuration(
+                    context, change, waves=waves, plan=plan, cancel=cancel
+                )
+            case "program":
+                return lambda context, waves, plan, cancel: subject_rehearsal.rehearse_program(
+                    context, Path(path).expanduser(), waves=waves, plan=plan, cancel=cancel
                 )
 
     def _show(self) -> None:

@@ -32,6 +32,7 @@ class RolloutsPage(Page):
 
     def __init__(self, session: Session) -> None:
         super().__init__(session, self.tr("Rollouts"))
+        self.boxes: dict[str, Box] = {}
         self.box_names: dict[str, str] = {}
         self.model_names: dict[str, str] = {}
         self.silent: frozenset[str] = frozenset()
@@ -146,10 +147,11 @@ class RolloutsPage(Page):
 
     def _know(self, known: list[Box], library: list[Model], begun: list[Rollout], desktops: dict[str, str]) -> None:
         self.desktop_names = desktops
+        self.boxes = {box.box: box for box in known}
         self.box_names = {box.box: box.name for box in known}
         self.silent = frozenset(box.box for box in known if is_away(box))
         ids = {one.model for one in library} | {one.model for one in begun}
-        self.runs = {one: [box.name for box in known if rollout_decisions.runs(box, one)] for one in ids}
+        self.runs = {one: [box.name for box in known if rollout_decisions.runs(box, one, begun)] for one in ids}
         self.model_names = {model.model: model.name for model in library}
         self.model_titles = {one.model: subject_words(one, self.model_names) for one in begun}
         self.model_titles |= {model.model: f"{model.name} {model.version}" for model in library}

@@ -14,11 +14,11 @@ from app.gui.pages.rehearsal_words import entry_of, total_words
 from app.gui.pages.rollout_subject import SubjectFields
 from app.gui.session import Session
 from app.gui.widgets import Button, IconLabel, Segments, clear, column, dropdown, figures, label, row
-from app.store.records import Box, Model, Rollout
+from app.store.records import Box, Model, Rollout, SubjectKind
 from app.usecases import boxes, models, rollouts
 from app.usecases.labels import GROUP, list_labels
 from app.usecases.progress import CancelToken
-from app.usecases.rehearsal import Rehearsal, rehearse
+from app.usecases.rehearsal import Rehearsal
 from cloud_sync.release.plan import MAX_PAUSE_MINUTES, Plan
 
 WAVES = 3
@@ -51,6 +51,8 @@ class StartRollout(FormDialog):
         self.waves: dict[str, QComboBox] = {}
         self._names: dict[str, str] = {}
         self._known: list[Box] = []
+        self._asked = 0
+        """Rehearsals that were asked for, or are of something else by now."""
         self.way = Segments(
             self.tr("Boxes"), ((self.tr("Box by box"), "boxes"), (self.tr("By label, in shares"), "label"))
         )
@@ -128,6 +130,9 @@ class StartRollout(FormDialog):
 
     def ask_to_rehearse(self) -> None:
         """Ask every box, and show what it would need."""
+        if lacking := self.subject.lacking:
+            self.complain(lacking)
+            return
         self._with_waves(self._rehearse)
 
     def _with_waves(self, then: Callable[[list[list[str]]], object]) -> None:
@@ -175,17 +180,21 @@ class StartRollout(FormDialog):
         self.accept()
 
     def _rehearse(self, waves: list[list[str]]) -> None:
-        context, model, plan, cancel = self._session.context, self.model.currentData(), self.plan, self._cancel
+        context, rehearse, plan, cancel = self._session.context, self.subject.rehearser(), self.plan, self._cancel
         self.rehearse.setEnabled(False)
         self._total.setText(self.tr("Asking the boxes…"))
         self._total.show()
+        self._asked += 1
+        asked, kind = self._asked, self.subject.value
         self.attempt(
-            self._session.tasks, lambda: rehearse(context, model, waves=waves, plan=plan, cancel=cancel), self._show
+            self._session.tasks,
+            lambda: rehearse(context, waves, plan, cancel),
+            lambda found: self._show(found, kind) if asked == self._asked else None,
         )
 
-    def _show(self, found: Rehearsal) -> None:
+    def _show(self, found: Rehearsal, kind: SubjectKind) -> None:
         self.rehearse.setEnabled(True)
-        self._total.setText(total_words(found))
+        self._total.setText(total_words(found, kind))
         self.found.show_entries([entry_of(box) for box in found.boxes])
         self.found.show()
         self.fit()
@@ -201,11 +210,11 @@ class StartRollout(FormDialog):
         self.rehearse.setEnabled(ready)
 
     def _show_subject(self) -> None:
-        """Of a model it can be said beforehand what it would do. What is still lacking is said once somebody asks."""
-        is_model = self.subject.value == "model"
-        for widget in (self.rehearse, *((self._total, self.found) if not is_model else ())):
-            widget.setVisible(is_model)
-        none_released = self.subject.lacking if is_model else ""
+        """What was found out is of something else. What is still lacking is said once somebody asks."""
+        self._asked += 1
+        self._total.hide()
+        self.found.hide()
+        none_released = self.subject.lacking if self.subject.value == "model" else ""
         if self._known:
             self.complain(none_released)
         self._enable(bool(self._known) and not none_released)

@@ -202,6 +202,12 @@ class StickSettings(QWidget):
         )
         if report.missing:
             words += " " + self.tr("Files that are on no stick yet: {n}.").format(n=formats.count(report.missing))
+        if report.root:
+            words += " " + self.tr("The site's keys changed.")
+        if report.admitted:
+            words += " " + self.tr("Admitted: {names}.").format(names=", ".join(report.admitted))
+        if report.struck_off:
+            words += " " + self.tr("Struck off: {names}.").format(names=", ".join(report.struck_off))
         return words + self._problems(report.problems)
 
     def _problems(self, problems: Sequence[Damage]) -> str:

@@ -311,7 +311,8 @@ class VisitView(QWidget):
             lambda progress, cancel: taking_over.open_pack(context, folder, progress=progress, cancel=cancel),
             lambda taken: self._say(
                 self.tr("Taken over from {desktop}: {names}.").format(
-                    desktop=taken.desktop_name, names=", ".join([*taken.models, *taken.edge]) or formats.NONE
+                    desktop=taken.desktop_name,
+                    names=", ".join([*taken.models, *taken.edge, *taken.rollouts]) or formats.NONE,
                 )
             ),
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,6 +30,7 @@ from edge_runtime.contracts.text import counted
 if TYPE_CHECKING:
     from app.context import Context
     from cloud_sync.journal.carried import Taken
+    from cloud_sync.release.site_roots import SiteRoots
     from cloud_sync.stick.pieces import StickFiles
 
 SPARE_BYTES = 64 * 2**20
@@ -51,6 +52,12 @@ class ImportReport:
     """Files that are spoken of, and are neither here nor on the stick."""
     problems: tuple[Damage, ...]
     """What was passed by."""
+    root: int = 0
+    """The newest of the site's roots that were taken over; 0: none was."""
+    admitted: tuple[str, ...] = ()
+    """Desktops that may act at this site from now on, by those roots."""
+    struck_off: tuple[str, ...] = ()
+    """Desktops that may not any more."""
 
 
 def import_from(
@@ -70,11 +77,25 @@ def import_from(
     """
     token = cancel or CancelToken()
     with alone(ctx), opened(ctx, folder, new=False, passphrase=passphrase) as stick:
-        report = _Import(ctx, stick, progress, token).run()
+        before = ctx.roots()
+        report = _with_keys(_Import(ctx, stick, progress, token).run(), before, ctx.roots())
         words = f"Imported from a stick: {counted(report.files, 'file', 'files')}, {report.bytes / 1e6:.1f} MB; "
         words += f"passed by: {len(report.problems)}."
         ctx.database.write(lambda writer: writer.activity("sync.imported", str(folder), words))
         return report
+
+
+def _with_keys(report: ImportReport, before: SiteRoots, after: SiteRoots) -> ImportReport:
+    """What became of the keys, for people."""
+    if after.version == before.version:
+        return report
+    old, new = before.desktops(), after.desktops()
+    return replace(
+        report,
+        root=after.version,
+        admitted=tuple(sorted(one.name for key, one in new.items() if key not in old)),
+        struck_off=tuple(sorted(one.name for key, one in old.items() if key not in new)),
+    )
 
 
 class _Import:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from app.fleet.config_change import holds, require_change, with_change
+from app.fleet.config_change import holds, makes, require_change, with_change
 from app.fleet.delivery import Needed
 from app.store.records import Box, RolloutBox
 from app.usecases.box_config import BoxConfig, read_from, require_base
@@ -32,7 +32,8 @@ _STEPS: dict[ConfigState, Step] = {
 
 class ConfigurationSubject:
     """See :class:`app.usecases.subjects.base.Subject`. What a box has is told by its text: it has every field as the
-    change sets it, or not, whoever set it.
+    change sets it, or not, whoever set it. What a box returned from stands against a change only where that would make
+    the same configuration of what is in force now.
     """
 
     def __init__(self, change: str) -> None:
@@ -59,7 +60,10 @@ class ConfigurationSubject:
         if version.state == "returned" and version.reason == CUT_DURING_TRIAL:
             # Nobody can tell a power cut from a configuration that brings the box down: a person decides.
             return Found(step="returned", reason=version.reason, mark=version.number)
-        return Found(step=_STEPS[version.state], reason=version.reason or None, mark=version.number)
+        mark, said = version.number, status.config
+        if said is not None and said.in_force == mark:
+            mark = said.brought_by
+        return Found(step=_STEPS[version.state], reason=version.reason or None, mark=mark)
 
     def stands_against(self, status: BoxStatus, found: Found | None) -> str | None:
         if found is None or found.step != "returned":
@@ -112,9 +116,13 @@ class ConfigurationSubject:
         marked = history.version(part.mark) if part.mark is not None else None
         if marked is not None and (marked.state in ("trial", "in-force") or part.state in ON_BOX):
             return marked
-        live = (history.in_state("trial"), history.in_state("in-force"))
-        returned = (one for one in reversed(history.versions) if one.state == "returned")
-        for version in (*live, *returned):
+        in_force = history.in_state("in-force")
+        for version in (history.in_state("trial"), in_force):
             if version is not None and holds(client.config(version.number).toml, self._change):
                 return version
-        return None
+        if in_force is None:
+            return None
+        now = client.config(in_force.number).toml
+        returned = (one for one in reversed(history.versions) if one.state == "returned")
+        # A text that has these fields and others besides may have been returned for the others.
+        return next((one for one in returned if makes(now, self._change, client.config(one.number).toml)), None)

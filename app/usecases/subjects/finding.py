@@ -11,7 +11,7 @@ from app.store import rollouts as rollout_store
 from app.store.records import Rollout, SubjectKind
 from app.usecases import models
 from app.usecases.subjects.base import Subject
-from app.usecases.subjects.sealing import require_sealed
+from app.usecases.subjects.sealing import SealedSubject, require_sealed
 from edge_runtime.contracts.errors import InputInvalid, NotFound, ObjectCorrupt
 
 if TYPE_CHECKING:
@@ -26,31 +26,43 @@ def find_subject(ctx: Context, rollout: Rollout) -> Subject | None:
     """
     if not is_here(ctx, rollout):
         return None
-    if rollout.subject != "model":
-        require_sealed(ctx, rollout)
     with suppress(NotFound, ObjectCorrupt):
-        match rollout.subject:
-            case "model":
-                from app.usecases.subjects.model import ModelSubject
+        if rollout.subject == "model":
+            from app.usecases.subjects.model import ModelSubject
 
-                return ModelSubject(ctx, models.get_model(ctx, rollout.model))
-            case "configuration":
-                from app.usecases.subjects.configuration import ConfigurationSubject
-
-                return ConfigurationSubject.of(ctx.blobs.get(rollout.object or ""))
-            case "program":
-                from app.usecases.subjects.program import ProgramSubject
-
-                return ProgramSubject(ctx, ctx.blobs.checked(rollout.object or ""), rollout.model)
+            return ModelSubject(ctx, models.get_model(ctx, rollout.model))
+        require_sealed(ctx, rollout)
+        return SealedSubject(ctx, rollout.rollout, _bare_subject(ctx, rollout))
     return None
+
+
+def _bare_subject(ctx: Context, rollout: Rollout) -> Subject:
+    if rollout.subject == "configuration":
+        from app.usecases.subjects.configuration import ConfigurationSubject
+
+        return ConfigurationSubject.of(ctx.blobs.get(rollout.object or ""))
+    from app.usecases.subjects.program import ProgramSubject
+
+    return ProgramSubject(ctx, ctx.blobs.checked(rollout.object or ""), rollout.model)
 
 
 def is_here(ctx: Context, rollout: Rollout) -> bool:
     """Whether the file with it is on this desktop."""
+    file = _file_of(ctx, rollout)
+    return file is not None and ctx.blobs.has(file)
+
+
+def is_damaged(ctx: Context, rollout: Rollout) -> bool:
+    """Whether the file with it was found damaged on this desktop, and has not come again."""
+    file = _file_of(ctx, rollout)
+    return file is not None and ctx.blobs.lacks_damaged(file)
+
+
+def _file_of(ctx: Context, rollout: Rollout) -> str | None:
     if rollout.subject != "model":
-        return rollout.object is not None and ctx.blobs.has(rollout.object)
+        return rollout.object
     row = ctx.database.read_one("SELECT sha256 FROM models WHERE model = ?", (rollout.model,))
-    return row is not None and ctx.blobs.has(row["sha256"])
+    return row["sha256"] if row is not None else None
 
 
 def change_of(ctx: Context, rollout: Rollout) -> str | None:
@@ -70,6 +82,12 @@ class Named:
     key: str
     title: str
 
+    @property
+    def words(self) -> str:
+        """Its kind, what it is called and the beginning of its id: nobody takes it for another one."""
+        called = self.title if self.title.startswith(f"{self.subject} ") else f"{self.subject} {self.title}"
+        return f"{called} (id {self.key[:12]})"
+
 
 def find_named(ctx: Context, words: str) -> Named:
     """A model by the beginning of its id, ``NAME@VERSION`` or its version; a configuration or a program that was rolled
@@ -77,18 +95,25 @@ def find_named(ctx: Context, words: str) -> Named:
 
     :raises NotFound, InputInvalid: there is none, or more than one.
     """
+    others = {one.model: one for one in rollout_store.list_rollouts(ctx.database) if one.subject != "model"}
+    found = [
+        Named(subject=one.subject, key=key, title=title_of(ctx, one))
+        for key, one in others.items()
+        if words and (key.startswith(words) or one.version == words)
+    ]
     try:
         model = models.get_model(ctx, words)
     except NotFound:
-        others = {one.model: one for one in rollout_store.list_rollouts(ctx.database) if one.subject != "model"}
-        found = [one for key, one in others.items() if words and (key.startswith(words) or one.version == words)]
-        if len(found) > 1:
-            raise InputInvalid(f"More than one begins with {words[:80]!r}.") from None
         if not found:
             raise
-        one = found[0]
-        return Named(subject=one.subject, key=one.model, title=title_of(ctx, one))
-    return Named(subject="model", key=model.model, title=f"{model.name} {model.version}")
+    else:
+        found.append(Named(subject="model", key=model.model, title=f"{model.name} {model.version}"))
+    if len(found) > 1:
+        raise InputInvalid(
+            f"{words[:80]!r} is more than one thing: {'; '.join(one.words for one in found)}.",
+            hint="Name it by the beginning of its id, or a model as NAME@VERSION.",
+        )
+    return found[0]
 
 
 def titles_of(ctx: Context) -> dict[str, str]:

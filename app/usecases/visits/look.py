@@ -106,6 +106,7 @@ def snapshot_of(box: Box, status: BoxStatus, heard: Heard, head: ChainHead | Non
         waiting={stream: int(spool[stream]) for stream in STREAMS},
         disk_free_bytes=status.spool.disk_free_bytes,
         spool_problem=_short(status.spool.problem or ""),
+        config=status.config.in_force if status.config is not None else 0,
         root=status.root,
         status_sha256=hashlib.sha256(wire.encode(status)).hexdigest(),
         chain_beginning=head.beginning if head else "",

@@ -30,7 +30,7 @@ MAX_LIST_BYTES = 16 * 2**20
 MAX_FILES = 4000
 MAX_FILE_BYTES = 4 * 2**30
 
-PackKind = Literal["bundle", "root", "metadata", "edge", "plan"]
+PackKind = Literal["bundle", "root", "metadata", "edge", "plan", "rollout"]
 FileName = Annotated[
     str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]{0,199}(?:/[A-Za-z0-9][A-Za-z0-9_.+-]{0,199}){0,2}\Z")
 ]

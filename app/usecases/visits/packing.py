@@ -156,6 +156,10 @@ def _contents(ctx: Context, plan: VisitPlan) -> tuple[list[_Source], PackList]:
                 kind="bundle", name=f"{model.name}-{model.version}.bundle", sha256=model.sha256, size=model.size
             )
             sources[model.sha256] = _Source(file, partial(open_plain, ctx.blobs.checked(model.sha256)))
+        elif item.kind == "rollout" and item.here:
+            sha256 = item.key.removeprefix("rollout:")
+            kept = PackFile(kind="rollout", name=f"rollout-{sha256[:12]}", sha256=sha256, size=item.bytes)
+            sources[sha256] = _Source(kept, partial(open_plain, ctx.blobs.checked(sha256)))
         elif item.kind == "edge" and item.here:
             for source in _edge_sources(item.key.removeprefix("edge:")):
                 sources.setdefault(source.file.sha256, source)

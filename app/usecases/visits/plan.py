@@ -16,9 +16,10 @@ from edge_runtime.contracts.text import one_line
 
 NeedKind = Literal[
     "never-seen", "stranger", "unseen", "no-answer", "copies", "root", "clock", "decision", "blacklisted", "model",
-    "no-model", "runtime", "line", "drift", "disk", "spool", "losses", "rows",
+    "no-model", "configuration", "program", "runtime", "line", "drift", "disk", "spool", "losses", "rows",
 ]  # fmt: skip
 """Most pressing first: without an answer nothing else can be done."""
+ItemKind = Literal["bundle", "edge", "rollout"]
 NEED_KINDS: tuple[NeedKind, ...] = get_args(NeedKind)
 UNSEEN_MS = 7 * 86_400_000
 """A box that has not answered for so long is told of."""
@@ -27,6 +28,7 @@ LOW_DISK_BYTES = 512 * 2**20
 ANY_ARCH = ""
 MAX_REASON = 500
 _OPEN_PARTS = frozenset({"waiting", "sending", "installing", "trial"})
+_ON_BOX = frozenset({"installing", "trial"})
 _REFUSED = frozenset({"REJECTED", "ROLLED_BACK"})
 
 
@@ -61,8 +63,9 @@ class Item:
     """Something to carry, once for all boxes that need it."""
 
     key: str
-    """``bundle:`` and the sha256 of the bundle's file, or ``edge:`` and an architecture."""
-    kind: Literal["bundle", "edge"]
+    """``bundle:`` and the sha256 of the bundle's file, ``edge:`` and an architecture, or ``rollout:`` and the sha256 of
+    the file with a configuration or a program that is rolled out."""
+    kind: ItemKind
     name: str
     bytes: int
     here: bool
@@ -122,7 +125,7 @@ class Known:
     lost: Mapping[str, Lost] = field(default_factory=dict)
     """By box."""
     here: frozenset[str] = frozenset()
-    """sha256 of the bundle files that lie on this desktop."""
+    """sha256 of the files of models and rollouts that lie on this desktop."""
     edge: Mapping[str, EdgeStock] = field(default_factory=dict)
     """By architecture."""
     blacklisted: Mapping[str, str] = field(default_factory=dict)
@@ -172,7 +175,7 @@ def _urgency(plan: BoxPlan) -> int:
 
 
 def _needs(known: Known, box: Box) -> tuple[Need, ...]:
-    needs = [*_contact(known, box), *_copies(known, box), *_models(known, box)]
+    needs = [*_contact(known, box), *_copies(known, box), *_models(known, box), *_other_rollouts(known, box)]
     if box.status is not None:
         needs += _status_needs(known, box, box.status)
     if lost := known.lost.get(box.box):
@@ -268,6 +271,22 @@ def _models(known: Known, box: Box) -> Iterable[Need]:
         yield Need(kind="no-model")
 
 
+def _other_rollouts(known: Known, box: Box) -> Iterable[Need]:
+    """Configurations and programs that are on their way to the box."""
+    for rollout in sorted(known.rollouts, key=lambda one: one.created_ms):
+        if rollout.subject == "model" or rollout.finished_ms is not None or rollout.model in known.blacklisted:
+            continue
+        for part in rollout.boxes:
+            if part.box == box.box and part.state in _OPEN_PARTS:
+                there = part.state in _ON_BOX
+                yield Need(
+                    kind=rollout.subject,
+                    facts={"version": rollout.version, "there": int(there)},
+                    bytes=0 if there else rollout.size or 0,
+                    carry="" if there else f"rollout:{rollout.object}",
+                )
+
+
 def _wanted(known: Known, box: Box, slots: Sequence[SlotStatus]) -> list[tuple[Model, str]]:
     """What is on its way to the box, else the newest release of each name that it runs."""
     by_id = {
@@ -297,12 +316,16 @@ def _items(known: Known, planned: Iterable[BoxPlan]) -> tuple[Item, ...]:
             if need.carry:
                 needed_by.setdefault(need.carry, []).append(plan.box)
     models = {f"bundle:{model.sha256}": model for model in known.models}
+    rollouts = {f"rollout:{rollout.object}": rollout for rollout in known.rollouts}
     items = []
     for key, boxes in sorted(needed_by.items()):
-        kind, _, what = key.partition(":")
-        if kind == "bundle":
-            model = models[key]
-            name, size, here = f"{model.name} {model.version}", model.size, what in known.here
+        _, _, what = key.partition(":")
+        kind: ItemKind = "edge"
+        if model := models.get(key):
+            kind, name, size, here = "bundle", f"{model.name} {model.version}", model.size, what in known.here
+        elif rollout := rollouts.get(key):
+            name, size, here = f"{rollout.subject} {rollout.version}", rollout.size or 0, what in known.here
+            kind = "rollout"
         else:
             stock = known.edge.get(what)
             name = stock.name if stock else f"lineside-edge-{known.runtime}-{what or '?'}"
@@ -310,7 +333,7 @@ def _items(known: Known, planned: Iterable[BoxPlan]) -> tuple[Item, ...]:
         items.append(
             Item(
                 key=key,
-                kind="bundle" if kind == "bundle" else "edge",
+                kind=kind,
                 name=name,
                 bytes=size,
                 here=here,

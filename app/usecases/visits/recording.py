@@ -41,6 +41,8 @@ def plan_visit(ctx: Context, names: Sequence[str] = ()) -> VisitPlan:
     chosen = _chosen(ctx, names)
     library = models.list_models(ctx)
     decided = decision_store.list_decisions(ctx.database)
+    begun = rollouts.list_rollouts(ctx)
+    files = {model.sha256 for model in library} | {one.object for one in begun if one.object is not None}
     since = _last_visits(ctx)
     lost = {
         box.box: Lost(rows=found[0], newest_ms=found[1])
@@ -56,10 +58,10 @@ def plan_visit(ctx: Context, names: Sequence[str] = ()) -> VisitPlan:
             runtime=version("lineside"),
             boxes=chosen,
             models=library,
-            rollouts=rollouts.list_rollouts(ctx),
+            rollouts=begun,
             clones=clones.known_clones(ctx),
             lost=lost,
-            here=frozenset(model.sha256 for model in library if ctx.blobs.has(model.sha256)),
+            here=frozenset(file for file in files if ctx.blobs.has(file)),
             edge=edge_stock(),
             blacklisted={one.bundle: one.reason for one in decided if one.choice == "blacklist"},
             names={box.box: box.name for box in known},

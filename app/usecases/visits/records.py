@@ -62,6 +62,8 @@ class Snapshot:
     """Rows that no desktop has yet, by stream."""
     disk_free_bytes: Count = 0
     spool_problem: str = ""
+    config: Count = 0
+    """The box's number of the configuration in force; 0: it does not say."""
     root: Count = 0
     status_sha256: MaybeDigest = ""
     """Of the whole answer, as canonical JSON."""

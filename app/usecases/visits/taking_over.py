@@ -47,6 +47,8 @@ class OpenedPack:
     models: tuple[str, ...]
     """Names and versions, those that were here before among them."""
     edge: tuple[str, ...]
+    rollouts: tuple[str, ...]
+    """The files of rollouts of a configuration or a program, by the beginning of their sha256."""
     roots: int
     """So many newer roots were taken over."""
 
@@ -75,11 +77,16 @@ def open_pack(
     for file, model in bundles:
         token.check()
         _take_model(ctx, pack, file, model)
+    for file in pack.of_kind("rollout"):
+        token.check()
+        # Rows alone say for which boxes it is, and those come with a sync.
+        _take_file(ctx, pack, file)
     for name, files in edge.items():
         token.check()
         _take_edge(pack, name, files)
     names = tuple(f"{model.name} {model.version}" for _file, model in bundles)
-    words = f"Took over a pack of {pack.listed.desktop_name}: {', '.join([*names, *edge]) or 'nothing new'}."
+    brought = tuple(file.name for file in pack.of_kind("rollout"))
+    words = f"Took over a pack of {pack.listed.desktop_name}: {', '.join([*names, *edge, *brought]) or 'nothing new'}."
     ctx.database.write(lambda writer: writer.activity("visit.pack-opened", pack.digest, words))
     return OpenedPack(
         digest=pack.digest,
@@ -88,6 +95,7 @@ def open_pack(
         made_ms=pack.listed.made_ms,
         models=names,
         edge=tuple(edge),
+        rollouts=brought,
         roots=len(newer.bodies),
     )
 
@@ -148,13 +156,17 @@ def _checked_models(ctx: Context, pack: Pack) -> list[tuple[PackFile, Model]]:
     return bundles
 
 
-def _take_model(ctx: Context, pack: Pack, file: PackFile, model: Model) -> None:
+def _take_file(ctx: Context, pack: Pack, file: PackFile) -> None:
     if not ctx.blobs.has(file.sha256):
         with TemporaryDirectory(dir=ctx.home, prefix=".pack-") as scratch:
             copy = Path(scratch) / file.sha256
             _copy(pack, file, copy)
             # Checked once more: the stick may be another one by now.
             ctx.blobs.put_file(copy, file.sha256)
+
+
+def _take_model(ctx: Context, pack: Pack, file: PackFile, model: Model) -> None:
+    _take_file(ctx, pack, file)
     try:
         model = model_store.get_model(ctx.database, model.model)
     except NotFound:

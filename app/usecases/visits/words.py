@@ -48,7 +48,7 @@ def need_words(language: Language, need: Need) -> str:
             facts[name] = span(language, float(value))
         elif name in ("why", "state") or (name == "arch" and not value):
             facts[name] = state_word(language, str(value))
-        elif name == "there" and need.kind == "model":
+        elif name == "there" and need.kind in ("model", "configuration", "program"):
             facts[name] = _words()["facts"]["there"][language] if value else ""
         else:
             facts[name] = one_line(str(value))

@@ -11,6 +11,7 @@ import pytest
 from app.store import activity
 from app.store.activity import OwnChain
 from app.store.database import Database
+from app.store.migrations import bring_up_to_date
 from app.store.writer import Writer
 from edge_runtime.contracts import wire
 from edge_runtime.contracts.errors import DatabaseDamaged
@@ -94,6 +95,28 @@ def test_damage_that_is_no_chains_is_told_plainly(chained: Database) -> None:
     tamper(chained, "ALTER TABLE activity RENAME TO elsewhere")
     with pytest.raises(DatabaseDamaged, match="no such table"):
         activity.read_chain(chained)
+
+
+@pytest.mark.parametrize(
+    ("sql", "why"),
+    [
+        ("ALTER TABLE activity RENAME COLUMN who TO whom", "no such column"),
+        ("DELETE FROM _sqlite_migrations", "already exists"),
+    ],
+)
+def test_a_schema_that_somebody_changed_is_damage(chained: Database, sql: str, why: str) -> None:
+    tamper(chained, sql)
+    with pytest.raises(DatabaseDamaged, match=why):
+        bring_up_to_date(chained.path)
+        activity.read_chain(chained)
+
+
+def test_a_moment_that_is_none_hides_no_entry(chained: Database) -> None:
+    tamper(chained, "ALTER TABLE activity RENAME TO sound")
+    tamper(chained, "CREATE TABLE activity AS SELECT * FROM sound")
+    tamper(chained, "UPDATE activity SET at_ms = 'noon' WHERE seq = 2")
+    shown = activity.page_activity(chained).rows
+    assert [(one.seq, one.at_ms == 0) for one in shown] == [(5, False), (4, False), (3, False), (2, True), (1, False)]
 
 
 def test_the_chain_goes_on_after_its_end_was_cut_off_and_still_shows_it(chained: Database) -> None:

@@ -139,7 +139,9 @@ def test_a_forgotten_box_is_gone_and_its_status_too(db: Database, box: Box) -> N
     assert db.read("SELECT * FROM box_status") == []
 
 
-def test_a_status_of_another_version_is_passed_by(db: Database, box: Box) -> None:
+@pytest.mark.parametrize("kept", ["'{\"old\": 1}'", "CAST(X'ED' AS TEXT)"])
+def test_a_status_of_another_version_or_that_is_no_text_is_passed_by(db: Database, box: Box, kept: str) -> None:
     boxes.put_box(db, box)
-    db.write(lambda writer: writer.execute("UPDATE box_status SET status = '{\"old\": 1}'"))
+    db.write(lambda writer: writer.execute(f"UPDATE box_status SET status = {kept}"))
     assert boxes.get_box(db, box.name).status is None
+    assert [one.status for one in boxes.list_boxes(db)] == [None]

@@ -37,6 +37,7 @@ from edge_runtime.contracts.errors import (
     BoxWrongKey,
     Cancelled,
     ClockNotKept,
+    DatabaseDamaged,
     DiskFull,
     InputInvalid,
     LinesideError,
@@ -82,6 +83,23 @@ def test_a_clock_that_does_not_stay_set_is_an_error_and_is_entered_as_it_was(ctx
     assert told[0][1].startswith("Tried to set the clock of stuck: it was -")
 
 
+def test_clocks_are_read_side_by_side(ctx: Context, tmp_path: Path) -> None:
+    together = threading.Barrier(3)
+
+    def clock() -> dict[str, Any]:
+        # Asked one after the other, nobody would ever be answered.
+        together.wait(timeout=8)
+        return {"at_ms": now_ms(), "may_set": True}
+
+    with (
+        lying_box(ctx, tmp_path, "one", {"/v1/clock": clock}),
+        lying_box(ctx, tmp_path, "two", {"/v1/clock": clock}),
+        lying_box(ctx, tmp_path, "three", {"/v1/clock": clock}),
+    ):
+        readings = clocks.read_clocks(ctx)
+    assert [(one.name, one.problem) for one in readings] == [("one", None), ("three", None), ("two", None)]
+
+
 def line(**changes: Any) -> dict[str, Any]:
     return {"name": "camera", "source": "folder:/f", "state": "running", **changes}
 
@@ -106,7 +124,8 @@ def test_a_status_that_is_far_too_large_is_refused(ctx: Context, tmp_path: Path,
         assert (liar.problem, liar.status is None) == (None, False)
         told.update(far_too_much)
         (liar,) = boxes.refresh(ctx)
-    assert liar.problem is not None
+    # What the box answers is no value of the user's that could be corrected.
+    assert liar.problem_code == BoxRefused.code
 
 
 def test_the_most_that_a_box_may_say_is_taken() -> None:
@@ -235,6 +254,14 @@ def test_a_box_names_only_errors_of_its_own() -> None:
         told = told_by_box({"code": code, "message": "why"}, "The box")
         assert type(told) is BoxRefused
         assert (code or "no code") in told.message
+        told = told_by_box({"code": code, "message": "why", "hint": "Turn it off and on."}, "The box")
+        assert (type(told), told.hint) == (BoxRefused, "Turn it off and on.")
+
+
+def test_a_damaged_database_of_a_box_is_not_this_desktops() -> None:
+    told = told_by_box(DatabaseDamaged("trust.db cannot be read.").to_dict(), "The box")
+    assert (type(told), told.hint) == (BoxRefused, "Look at the disk and the log of that box.")
+    assert "trust.db cannot be read." in told.message
 
 
 def test_the_words_of_a_box_command_no_terminal(
@@ -331,7 +358,7 @@ def test_neighbours_without_an_address_or_with_endless_names_are_refused_whole(c
         )
         for wrong in wrongs:
             said[:] = [good, {**good, **wrong}]
-            with pytest.raises(InputInvalid):
+            with pytest.raises(BoxRefused):
                 finding.scan(ctx, request)
 
 

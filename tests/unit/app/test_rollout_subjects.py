@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import sqlite3
+import tomllib
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.fleet.config_change import holds, merged, require_change, with_change
+from app.fleet.config_change import agree, holds, key_of, merged, require_change, with_change, without_comments
 from app.store import decisions, migrations, objects, rollouts
 from app.store.database import Database
 from app.store.journal import take_over
@@ -158,10 +159,49 @@ def test_a_change_that_is_for_no_box(change: str, words: str) -> None:
         require_change(change)
 
 
+def test_a_change_is_known_by_its_fields() -> None:
+    change = "[[pipeline]]\nname = 'a'\nfps = 1\n[[pipeline]]\nname = 'b'\n[update]\ntrial_frames = 8\nslots = 2\n"
+    same = "# why\nupdate = {slots = 2, trial_frames = 8}\npipeline = [{name = 'b'}, {fps = 1, name = 'a'}]"
+    assert key_of(same) == key_of(change)
+    others = [change.replace("8", "9"), change.replace("'a'", "'c'"), change.replace("1", "1.0"), "[update]\nslots = 2"]
+    assert len({key_of(one) for one in (change, *others)}) == 5
+
+
+@pytest.mark.parametrize(
+    ("change", "kept"),
+    [
+        ("# the password is hunter2\n[drift] # hunter2\nthin = 3\n", "[drift]\nthin = 3\n"),
+        ("name = 'a # b'\n", "name = 'a # b'\n"),
+        ('x = """one  \n\n# no comment\n"""# hunter2', 'x = """one  \n\n# no comment\n"""\n'),
+        ("a = 1\r\n# hunter2\r\nb = 2", "a = 1\r\n\nb = 2\n"),
+    ],
+)
+def test_a_change_travels_without_its_comments(change: str, kept: str) -> None:
+    assert without_comments(change) == kept
+    assert tomllib.loads(kept) == tomllib.loads(change)
+    assert key_of(kept) == key_of(change)
+
+
 def test_a_change_of_a_pipeline_that_is_not_there() -> None:
     with pytest.raises(ConfigInvalid, match="no pipeline called 'oven'"):
         with_change(TEXT, "[[pipeline]]\nname = 'oven'\nfps = 1\n")
     assert not holds(TEXT, "[[pipeline]]\nname = 'oven'\nfps = 1\n")
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "both"),
+    [
+        ("[drift]\nthin = 3", "[drift]\nwindow = 40", True),
+        ("[drift]\nthin = 3", "drift.thin = 3", True),
+        ("[drift]\nthin = 3", "[drift]\nthin = 5", False),
+        ("[[pipeline]]\nname = 'a'\nfps = 1", "[[pipeline]]\nname = 'b'\nfps = 2", True),
+        ("[[pipeline]]\nname = 'a'\nfps = 1", "[[pipeline]]\nname = 'a'\nkeep_random = 0.1", True),
+        ("[[pipeline]]\nname = 'a'\nfps = 1", "[[pipeline]]\nname = 'a'\nfps = 2", False),
+        ("[drift]\nthin = 3", "drift = 3", False),
+    ],
+)
+def test_which_changes_a_box_can_have_both(one: str, other: str, both: bool) -> None:
+    assert (agree(one, other), agree(other, one)) == (both, both)
 
 
 FIELDS = st.dictionaries(

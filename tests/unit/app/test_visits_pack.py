@@ -17,7 +17,7 @@ from app.secrets import Secrets
 from app.store import boxes as box_store
 from app.store import models as model_store
 from app.store.records import Box, Model
-from app.usecases import boxes, rollouts, trust
+from app.usecases import boxes, rollout_starts, rollouts, trust
 from app.usecases.progress import CancelToken
 from app.usecases.visits import packing, taking_over
 from app.usecases.visits.packfile import FILES_NAME, LIST_NAME, PackList, read_pack, seal_list
@@ -373,3 +373,17 @@ def test_the_list_says_what_is_in_it(ctx: Context, model: Model, stick: Path) ->
     )
     (plan,) = pack.of_kind("plan")
     assert wire.decode(pack.read(plan, plan.size), dict, what="plan")["site_name"] == "North plant"
+
+
+def test_the_file_of_a_configuration_that_waits_for_a_box_is_carried(
+    ctx: Context, model: Model, stick: Path, tmp_path: Path, stack: ExitStack
+) -> None:
+    started = rollout_starts.start_configuration(ctx, "[drift]\nthin = 3\n", waves=[["line-2"]])
+    assert started.object is not None
+    second = admitted(ctx, tmp_path, stack)
+    packing.pack_visit(ctx, stick)
+    (file,) = read_pack(stick).of_kind("rollout")
+    assert (file.sha256, file.size) == (started.object, started.size)
+    for _ in range(2):
+        assert taking_over.open_pack(second, stick).rollouts == (f"rollout-{started.object[:12]}",)
+        assert second.blobs.get(started.object) == ctx.blobs.get(started.object)

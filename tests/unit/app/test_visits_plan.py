@@ -229,6 +229,38 @@ def test_the_newest_release_of_the_name_that_runs_is_brought_once_for_all_boxes(
     assert plan.bytes == 1000
 
 
+def test_a_configuration_and_a_program_that_wait_for_a_box_are_carried() -> None:
+    (one,) = make_plan(known(box())).boxes
+    part = RolloutBox(box=one.box, wave=0, state="waiting")
+    configuration = Rollout(
+        rollout="c",
+        model=digest("fields"),
+        version="abc",
+        state="running",
+        created_ms=1,
+        boxes=(part,),
+        subject="configuration",
+        object=digest("text"),
+        size=40,
+    )
+    program = replace(configuration, rollout="p", subject="program", version="1.5.0", object=digest("zip"), size=900)
+    here = {"here": frozenset({digest("text")}), "models": [model(1)]}
+    plan = make_plan(known(box(), rollouts=[configuration, program], **here))
+    found = needs(plan)
+    assert (found["configuration"].bytes, found["program"].bytes) == (40, 900)
+    assert need_words("en", found["configuration"]) == "Configuration abc is to come (a rollout brings it)."
+    assert {item.name: (item.kind, item.bytes, item.here) for item in plan.items} == {
+        "configuration abc": ("rollout", 40, True),
+        "program 1.5.0": ("rollout", 900, False),
+    }
+    there = replace(configuration, boxes=(replace(part, state="trial"),))
+    plan = make_plan(known(box(), rollouts=[there], **here))
+    assert (needs(plan)["configuration"].bytes, plan.items) == (0, ())
+    for ended in (replace(configuration, finished_ms=5), replace(configuration, boxes=(replace(part, state="held"),))):
+        assert make_plan(known(box(), rollouts=[ended], **here)).boxes[0].needs == ()
+    assert make_plan(known(box(), rollouts=[program], blacklisted={program.model: "no"}, **here)).items == ()
+
+
 def test_a_rollout_goes_before_the_newest_release_and_a_finished_one_does_not() -> None:
     part = RolloutBox(box=digest("line-1"), wave=0, state="waiting")
     rollout = Rollout(rollout="r", model=model(2).model, version="1.2.0", state="running", created_ms=1, boxes=(part,))

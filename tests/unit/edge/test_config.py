@@ -15,7 +15,10 @@ from edge_runtime.config import (
     parse_config,
     split_address,
 )
+from edge_runtime.contracts import wire
 from edge_runtime.contracts.errors import ConfigInvalid, NotFound
+from edge_runtime.contracts.status import MAX_WORDS, PipelineStatus
+from edge_runtime.inference.counters import PipelineCounters
 from edge_runtime.service.spool_limits import CLASSES
 
 TWO_LINES = """\
@@ -34,6 +37,14 @@ def test_the_template_says_the_defaults() -> None:
     assert config == parse_config('name = "line-2"')
     assert config.management.address == ("::", 7443)
     assert parse_config('name = "x"\nmanagement.listen = "0.0.0.0:7443"').management.address == ("0.0.0.0", 7443)
+
+
+def test_a_source_is_no_longer_than_a_status_may_tell() -> None:
+    long = TWO_LINES.replace("folder:/b", "folder:/" + "b" * (MAX_WORDS - 8))
+    source = parse_config(long).pipeline[1].source
+    wire.decode(wire.encode(PipelineCounters().status("b", source, has_model=False)), PipelineStatus)
+    with pytest.raises(ConfigInvalid, match=r"line 7, pipeline\[1\].source: a source has at most 10000 characters"):
+        parse_config(long.replace("/bb", "/bbb"))
 
 
 def test_pipelines_are_read_in_order() -> None:

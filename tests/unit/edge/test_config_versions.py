@@ -23,6 +23,7 @@ def added(
     text: str = "",
     origin: ConfigOrigin = "sent",
     size: int = 100,
+    of: int | None = None,
 ) -> ConfigHistory:
     return versions.add(
         history,
@@ -33,6 +34,7 @@ def added(
         who="box",
         origin=origin,
         state=state,
+        of=of,
     )
 
 
@@ -152,3 +154,23 @@ def test_whatever_happens_one_counts_and_no_more_is_kept_than_may_be() -> None:
         assert sum(one.bytes for one in history.versions) <= versions.MAX_KEPT_BYTES
         numbers = [one.number for one in history.versions]
         assert numbers == sorted(set(numbers))
+
+
+def test_a_box_says_which_version_brought_what_is_in_force() -> None:
+    """Somebody who goes back to a version makes a new one of it, and so does a new name."""
+
+    def told(history: ConfigHistory) -> tuple[int, int]:
+        status = versions.status(history)
+        assert status is not None
+        return status.in_force, status.brought_by
+
+    changed = versions.commit(TRIED)
+    assert (told(FIRST), told(changed)) == ((1, 1), (2, 2))
+    renamed = added(changed, 3, "in-force", origin="renamed")
+    assert told(renamed) == (3, 2)
+    back = added(renamed, 4, "in-force", text="1", origin="returned-to", of=1)
+    assert told(back) == (4, 1)
+    assert told(added(back, 5, "in-force", text="1 again", origin="renamed")) == (5, 1)
+    forth = added(added(back, 5, "in-force"), 6, "in-force", text="1", origin="returned-to", of=4)
+    assert told(forth) == (6, 1)
+    assert told(versions.leave(changed, 1, "it crashed")) == (1, 1)

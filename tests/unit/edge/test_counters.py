@@ -6,8 +6,9 @@ from collections.abc import Iterable
 
 import pytest
 
+from edge_runtime.contracts import wire
 from edge_runtime.contracts.status import PipelineState, PipelineStatus
-from edge_runtime.inference.counters import SILENCE_S, PipelineCounters
+from edge_runtime.inference.counters import LONGEST_ERROR, SILENCE_S, PipelineCounters
 
 
 class Bench:
@@ -84,3 +85,10 @@ def test_a_long_pause_does_not_make_a_fast_line_slow() -> None:
     bench.frames(5000 + number / 10 for number in range(60))
     assert bench.status(5006.0).frames_per_s == pytest.approx(10, rel=0.2)
     assert bench.status(5006.0 + SILENCE_S).state == "no-input"
+
+
+def test_what_is_amiss_is_told_in_few_words_however_long_the_address_in_it() -> None:
+    counters, words = PipelineCounters(), "x" * 20_000
+    for problem, stopped in ((words, None), (None, words)):
+        told = counters.status("camera", "folder:/f", has_model=True, problem=problem, stopped=stopped)
+        assert wire.decode(wire.encode(told), PipelineStatus).last_error == "x" * LONGEST_ERROR

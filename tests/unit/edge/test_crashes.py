@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from edge_runtime.contracts import wire
-from edge_runtime.service.crash_trace import TRACE_BYTES, Trace, last_trace, read_trace
+from edge_runtime.inference.in_runtime import OWN, PLACES, REQUEST, InRuntime, only_requests
+from edge_runtime.service.crash_trace import RUNS_NAME, TRACE_BYTES, Trace, last_trace, read_trace
 from edge_runtime.service.crashes import (
     FORGIVEN_S,
     HUNG,
@@ -120,47 +122,52 @@ ON_A_LINE = b"""\
   File "/lib/onnxruntime/capi/onnxruntime_inference_collection.py", line 287 in run
   File "/lib/edge_runtime/inference/engine.py", line 57 in run
 """
-AT_REST = b'  File "/lib/edge_runtime/serving/pool.py", line 126 in _run\n'
 
 
 @pytest.mark.parametrize(
-    ("crashed", "others", "by_request"),
+    ("crashed", "runs", "by_request"),
     [
-        (IN_A_REQUEST, [ON_A_LINE], True),
-        (ON_A_LINE, [IN_A_REQUEST], False),
+        (IN_A_REQUEST, [OWN], True),
+        (ON_A_LINE, [REQUEST], False),
         (WARMED_UP, [], False),
-        (None, [IN_A_REQUEST, AT_REST], True),
-        (None, [IN_A_REQUEST, ON_A_LINE], False),
-        (None, [AT_REST], False),
+        (None, [REQUEST, REQUEST], True),
+        (None, [REQUEST, OWN], False),
+        (None, [OWN], False),
+        (None, [], False),
     ],
-    ids=["request", "line", "warm-up", "own thread", "own thread, both", "own thread, nobody"],
+    ids=["request", "line", "warm-up", "own, requests", "own, both", "own, line", "own, nobody"],
 )
-def test_who_was_in_the_runtime(crashed: bytes | None, others: list[bytes], by_request: bool) -> None:
-    """A thread of the runtime's own is not in the trace: then it was whoever was in there."""
-    stacks = [b"Thread 0x00007f11 (most recent call first):\n" + stack for stack in others]
-    if crashed is not None:
-        stacks.append(b"Current thread 0x00007f12 (most recent call first):\n" + crashed)
-    body = b"Fatal Python error: Aborted\n\n" + b"\n".join(stacks)
-    assert read_trace(body.ljust(TRACE_BYTES, b"\0")) == Trace("Aborted", by_request)
+def test_who_was_in_the_runtime(crashed: bytes | None, runs: list[int], by_request: bool) -> None:
+    """A thread of the runtime's own has no stack in the trace: then it was whoever was in there."""
+    stack = b"Stack (most recent call first):\n" + crashed if crashed else b""
+    body = b"Fatal Python error: Aborted\n\n" + stack
+    assert read_trace(body.ljust(TRACE_BYTES, b"\0"), bytes(runs)) == Trace("Aborted", by_request)
 
 
 DIES = """
 import sys, threading
 from pathlib import Path
 import numpy as np
+from edge_runtime.inference.in_runtime import OWN
 from edge_runtime.inference.session import Tuning, open_session
 from edge_runtime.service.crashes import CrashWatch
 from edge_runtime.serving.messages import InferRequest
 from edge_runtime.serving.model import ServedModel
 from tests.unit.serving.onnx_models import recurrent
 session = open_session(recurrent("LSTM"), Tuning(threads=int(sys.argv[3])))
-model = ServedModel("step", "1", session)
-CrashWatch(Path(sys.argv[1]), kernel_boot="").begin(excused=False, configuration=1, program="")
+watch = CrashWatch(Path(sys.argv[1]), kernel_boot="")
+watch.begin(excused=False, configuration=1, program="")
+model = ServedModel("step", "1", session, in_runtime=watch.in_runtime)
 empty = np.zeros((2, 0, 3), np.float32)
 asks = {
     "request": lambda: model.infer(InferRequest({"x": empty})),
     "line": lambda: session.run(None, {"x": empty}),
 }
+if sys.argv[2] == "line":
+    watch.in_runtime.enter(OWN)
+# As many lines as a large box has, each with its threads.
+for _ in range(150):
+    threading.Thread(target=threading.Event().wait, daemon=True).start()
 thread = threading.Thread(target=asks[sys.argv[2]])
 thread.start()
 thread.join()
@@ -175,6 +182,48 @@ def test_a_real_crash_says_whose_it_was(tmp_path: Path, who: str, threads: int) 
     )
     assert process.returncode == -signal.SIGABRT, process.stderr
     assert last_trace(tmp_path) == Trace("Aborted", by_request=who == "request")
+    assert (tmp_path / "crash.trace").read_bytes().count(b"most recent call first") <= 1, "nobody else's stack"
+
+
+def test_a_run_is_noted_for_as_long_as_it_lasts(tmp_path: Path) -> None:
+    path = tmp_path / RUNS_NAME
+    path.write_bytes(bytes([REQUEST]) * PLACES)
+    runs = InRuntime()
+    with path.open("r+b") as file:
+        runs.keep_in(file.fileno())
+    assert not path.read_bytes().strip(b"\0"), "nothing is left of the last life"
+    one, other = runs.enter(REQUEST), runs.enter(REQUEST)
+    line = runs.enter(OWN)
+    assert sorted(path.read_bytes().replace(b"\0", b"")) == [REQUEST, REQUEST, OWN]
+    assert not only_requests(path.read_bytes())
+    runs.leave(line)
+    runs.leave(one)
+    assert only_requests(path.read_bytes())
+    runs.leave(other)
+    assert path.read_bytes() == bytes(PLACES)
+
+
+def test_many_threads_have_a_place_each() -> None:
+    runs = InRuntime()
+    ready = threading.Barrier(8)
+
+    def work() -> None:
+        ready.wait()
+        for _ in range(2000):
+            runs.leave(runs.enter(REQUEST))
+
+    threads = [threading.Thread(target=work) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len({runs.enter(OWN) for _ in range(PLACES)}) == PLACES
+
+
+def test_a_longer_trace_is_cut_at_the_next_start(tmp_path: Path) -> None:
+    (tmp_path / "crash.trace").write_bytes(b"Fatal Python error: Aborted\n".ljust(10 * TRACE_BYTES, b"x"))
+    live(tmp_path, ONE, "close")
+    assert (tmp_path / "crash.trace").read_bytes() == bytes(TRACE_BYTES)
 
 
 def test_a_crash_counts_for_what_was_on_the_line() -> None:
@@ -297,25 +346,27 @@ def test_lives_that_end_one_way_or_the_other(tmp_path: Path) -> None:
 
 
 def test_a_full_disk_does_not_hide_a_crash(tmp_path: Path) -> None:
-    """Nothing grows after the first start: both files keep the room that they took then."""
+    """Nothing grows after the first start: the files keep the room that they took then."""
     live(tmp_path, ONE, "close")
-    sizes = [(tmp_path / name).stat() for name in ("life.note", "crash.trace")]
-    assert [found.st_size for found in sizes] == [NOTE_BYTES, TRACE_BYTES]
+    names = "life.note", "crash.trace", RUNS_NAME
+    sizes = [(tmp_path / name).stat() for name in names]
+    assert [found.st_size for found in sizes] == [NOTE_BYTES, TRACE_BYTES, PLACES]
     assert all(found.st_blocks * 512 >= found.st_size for found in sizes), "no holes"
     live(tmp_path, ONE, number(signal.SIGSEGV))
-    assert [(tmp_path / name).stat().st_size for name in ("life.note", "crash.trace")] == [NOTE_BYTES, TRACE_BYTES]
+    assert [(tmp_path / name).stat().st_size for name in names] == [NOTE_BYTES, TRACE_BYTES, PLACES]
 
 
 @pytest.mark.parametrize("body", [b"", b"x" * 2000, b"{", b'{"crashes": -1}', b"\0" * NOTE_BYTES, os.urandom(600)])
 def test_whatever_is_in_the_files_the_box_starts(tmp_path: Path, body: bytes) -> None:
     (tmp_path / "life.note").write_bytes(body)
     (tmp_path / "crash.trace").write_bytes(body)
+    (tmp_path / RUNS_NAME).write_bytes(body)
     assert live(tmp_path, ONE, "close") == ("none", 0)
     assert wire.decode((tmp_path / "life.note").read_bytes()[:NOTE_BYTES].rstrip(), Life).bundle == ONE
 
 
 def test_where_nothing_can_be_written_the_box_starts(tmp_path: Path) -> None:
-    for name in ("life.note", "crash.trace"):
+    for name in ("life.note", "crash.trace", RUNS_NAME):
         (tmp_path / name).mkdir()
     assert live(tmp_path, ONE, "close") == ("none", 0)
 

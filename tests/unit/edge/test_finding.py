@@ -167,6 +167,17 @@ def test_the_key_says_what_a_box_is_called_and_other_names_are_told() -> None:
         assert gathered.doors == {A: tuple(("10.0.0.2", port) for port in ports)}
 
 
+@pytest.mark.parametrize("pair", [7444, 7555])
+def test_many_who_speak_for_a_box_do_not_hide_where_it_takes_its_code(pair: int) -> None:
+    claims = Claims()
+    for number in range(MAX_WORDS):
+        claims.add(text(name="box a", pair=str(9000 + number)), ["10.0.0.2"], 7443)
+    # By now its own word is one too many.
+    claims.add(text(name="box a", pair=str(pair)), ["10.0.0.2"], 7443)
+    doors = weighed(claims.all(), [answer("10.0.0.2")], tuple(claims.spare())).doors
+    assert {("10.0.0.2", 7444), ("10.0.0.2", pair)} <= set(doors[A])
+
+
 def test_a_name_that_its_certificate_had_to_cut_is_shown_whole() -> None:
     long = "w" * 100
     cut = Probed(host="10.0.0.2", port=7443, outcome="box", presented=Presented(A, long[:64], "pem"))
@@ -229,11 +240,11 @@ def test_what_is_wrong_on_the_network() -> None:
     ]
 
 
-def test_one_that_was_renamed_goes_by_what_it_announces() -> None:
+def test_only_names_that_boxes_have_clash_whatever_is_announced() -> None:
     first = FoundBox(box=A, name="line-1", addresses=("10.0.0.2:7443",), announced_as=("line-1",), proved=True)
-    renamed = replace(first, box=B, announced_as=("line-2",))
-    assert kinds(evidence(found=(first, first))) == ["name-clash"]
-    assert kinds(evidence(found=(first, renamed))) == []
+    second = replace(first, box=B, name="line-2", announced_as=("line-2", "line-1"))
+    assert kinds(evidence(found=(first, second))) == []
+    assert kinds(evidence(found=(first, replace(second, name="Line-1", announced_as=("line-2",))))) == ["name-clash"]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux counts what a socket had no room for")

@@ -12,6 +12,7 @@ from edge_runtime.awake import MOST_S, AwakeClock
 from edge_runtime.contracts import wire
 from edge_runtime.contracts.errors import DatabaseDamaged, DiskFull, LinesideError, ModelUnusable
 from edge_runtime.inference.autotune import TUNING_NAME
+from edge_runtime.inference.in_runtime import InRuntime
 from edge_runtime.inference.ports import LoadedModel
 from edge_runtime.inference.session import cores
 from edge_runtime.service import models as models_module
@@ -48,6 +49,7 @@ class Keeper:
             audit=self._note,
             changed=self._change,
             on_line=lambda bundle, new: self.on_line.append((bundle, new)),
+            in_runtime=InRuntime(),
         )
         self.keeper.start()
 

@@ -209,6 +209,16 @@ def test_bytecode_and_ways_out_of_the_folder_are_refused_in_wheels(rig: Rig) -> 
             read_wheel(made, made.name)
 
 
+def test_lines_that_were_not_judged_are_told_of_also_after_the_next_start(rig: Rig) -> None:
+    installer = rig.install(rig.bring())
+    installer.begin_trial()
+    installer.commit(1, 0, ("hourly",))
+    for one in (installer, rig.installer()):
+        (slot,) = [slot for slot in one.status().slots if slot.state == "COMMITTED"]
+        assert slot.trial is not None
+        assert slot.trial.unjudged == ("hourly",)
+
+
 def test_whatever_lies_there_the_launcher_answers(rig: Rig) -> None:
     installer = rig.install(rig.bring())
     installer.begin_trial()

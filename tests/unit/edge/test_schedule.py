@@ -157,3 +157,13 @@ def test_the_silent_are_asked_once_more_when_all_others_were_and_that_has_an_end
         again += schedule.patient
         schedule.tell(place, answered=False, took_s=1.5, silent=True)
     assert 40 <= again <= 45
+
+
+def test_what_was_set_aside_is_asked_last_and_not_counted_as_left() -> None:
+    foreign = [candidate((f"10.78.4.{number}", 7443), lane="") for number in range(64)]
+    true = candidate(("10.77.1.2", 7443))
+    schedule = Schedule([], foreign, aside=[true])
+    assert run(schedule, {("10.77.1.2", 7443)}, took_s=0.0)[64] == ("10.77.1.2", 7443)
+    cut = Schedule([], foreign, aside=[true], most=60)
+    run(cut, set(), took_s=0.0)
+    assert cut.left == 4

@@ -43,6 +43,11 @@ def test_what_was_committed_first_and_replaced_by_the_other_is_overtaken() -> No
     assert settle([replace(EARLY, state="committed"), LATE], "a") == {}
 
 
+def test_what_a_box_can_have_beside_each_other_stays_committed() -> None:
+    both = [replace(EARLY, state="committed", beside=frozenset("b")), replace(LATE, state="committed")]
+    assert settle(both, "b") == {}
+
+
 def test_rollouts_after_each_other_or_of_one_desktop_are_no_conflict() -> None:
     assert settle([replace(EARLY, ended="15"), replace(LATE, stamp="16")], None) == {}
     assert settle([replace(EARLY, replica="desk-2"), LATE], None) == {}

@@ -120,7 +120,7 @@ def recurrent(operator: str, where: str = "graph") -> bytes:
 
     :param where: it stands in the ``graph``, in a ``loop``'s body or in a ``function``.
     """
-    gates = {"LSTM": 4, "GRU": 3, "RNN": 1, "DynamicQuantizeLSTM": 4}[operator]
+    gates = {"LSTM": 4, "GRU": 3, "RNN": 1, "DynamicQuantizeLSTM": 4, "AttnLSTM": 4}[operator]
     domain, inputs = "", ["x", "w", "r"]
     weights: dict[str, np.ndarray] = {
         "w": np.ones((1, 2 * gates, 3), np.float32),
@@ -130,6 +130,12 @@ def recurrent(operator: str, where: str = "graph") -> bytes:
         domain, inputs = "com.microsoft", [*inputs, "", "", "", "", "", "scale", "zero", "scale", "zero"]
         weights = {name: each.swapaxes(1, 2).astype(np.int8) for name, each in weights.items()}
         weights |= {"scale": np.ones(1, np.float32), "zero": np.zeros(1, np.int8)}
+    elif operator == "AttnLSTM":
+        # It attends to a memory of two steps of two values, of which it makes three more that go in.
+        domain, inputs = "com.microsoft", [*inputs, "", "", "", "", "", "query", "key", "v", "memory", "", "layer"]
+        weights["w"] = np.ones((1, 8, 6), np.float32)
+        shapes = {"query": (1, 2, 2), "key": (1, 2, 2), "v": (1, 2), "memory": (1, 2, 2), "layer": (1, 4, 3)}
+        weights |= {name: np.ones(shape, np.float32) for name, shape in shapes.items()}
     opsets = [helper.make_opsetid("", 21), helper.make_opsetid("com.microsoft", 1), helper.make_opsetid("own", 1)]
     node, functions = helper.make_node(operator, inputs, ["hidden"], domain=domain, hidden_size=2), []
     made = [helper.make_empty_tensor_value_info("hidden")]
@@ -153,6 +159,34 @@ def recurrent(operator: str, where: str = "graph") -> bytes:
     )
     model = helper.make_model(graph, opset_imports=opsets, ir_version=10, functions=functions)
     return bytes(model.SerializeToString())
+
+
+def attention(operator: str) -> bytes:
+    """``read`` of an operator of ONNX Runtime's own, of two heads of 16 values."""
+    taken: dict[str, tuple[int, list[str | int | None]]]
+    taken = {name: (TensorProto.FLOAT, ["batch", "sequence", 32]) for name in ("q", "k", "v")}
+    past: dict[str, tuple[int, list[str | int | None]]]
+    past = {name: (TensorProto.FLOAT, ["batch", 2, "past", 16]) for name in ("keys", "values")}
+    given: dict[str, np.ndarray] = {}
+    names = [*taken, *(("", "", "") if operator == "MultiHeadAttention" else ()), *past]
+    heads: dict[str, Any] = {"num_heads": 2}
+    if operator == "GroupQueryAttention":
+        past["lengths"] = (TensorProto.INT32, ["batch"])
+        names += ["lengths", "total"]
+        given, heads["kv_num_heads"] = {"total": np.array(2, np.int32)}, 2
+    elif operator == "QAttention":
+        taken, past = {"x": (TensorProto.UINT8, ["batch", "sequence", 32])}, {}
+        given = {"w": np.ones((32, 96), np.uint8), "bias": np.ones(96, np.float32), "scale": np.array(1, np.float32)}
+        names = ["x", "w", "bias", "scale", "scale"]
+    graph = helper.make_graph(
+        [helper.make_node(operator, names, ["read", *(["a", "b"] if past else [])], domain="com.microsoft", **heads)],
+        "attention",
+        [helper.make_tensor_value_info(name, *each) for name, each in {**taken, **past}.items()],
+        [helper.make_empty_tensor_value_info("read")],
+        [onnx.numpy_helper.from_array(each, name) for name, each in given.items()],
+    )
+    opsets = [helper.make_opsetid("", 21), helper.make_opsetid("com.microsoft", 1)]
+    return bytes(helper.make_model(graph, opset_imports=opsets, ir_version=10).SerializeToString())
 
 
 def parsed(text: str) -> bytes:

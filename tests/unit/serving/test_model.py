@@ -13,7 +13,7 @@ import pytest
 from onnx import TensorProto
 
 from edge_runtime.contracts.errors import InputInvalid, LinesideError, ModelUnusable
-from edge_runtime.inference.declared import dies_of_empty
+from edge_runtime.inference.declared import empty_inputs
 from edge_runtime.serving import metadata
 from edge_runtime.serving import model as served
 from edge_runtime.serving.messages import InferRequest
@@ -224,18 +224,45 @@ def test_a_model_that_cannot_run_on_a_blank_is_served_by_workers() -> None:
 
 @pytest.mark.parametrize(
     ("operator", "where"),
-    [("LSTM", "graph"), ("GRU", "graph"), ("DynamicQuantizeLSTM", "graph"), ("LSTM", "loop"), ("GRU", "function")],
+    [
+        ("LSTM", "graph"),
+        ("GRU", "graph"),
+        ("DynamicQuantizeLSTM", "graph"),
+        ("AttnLSTM", "graph"),
+        ("LSTM", "loop"),
+        ("GRU", "function"),
+    ],
 )
 def test_empty_input_is_refused_where_the_runtime_would_end_the_process(operator: str, where: str) -> None:
     weights = models.recurrent(operator, where)
     # Asked first: without the refusal there would be nobody left to say so.
-    assert dies_of_empty(weights)
+    assert empty_inputs(weights) == "refused"
     model = load_model("step", "1", weights)
     for shape in ((2, 0, 3), (0, 1, 3)):
-        with pytest.raises(InputInvalid, match=r"Input 'x' came with shape \[.*, which is empty; step has an LSTM"):
+        with pytest.raises(InputInvalid, match=r"Input 'x' came with shape \[.*, which is empty; step has an operator"):
             model.infer(InferRequest({"x": np.zeros(shape, np.float32)}))
     [(_, array)] = model.infer(InferRequest({"x": np.zeros((2, 1, 3), np.float32)})).outputs
     assert array.size
+
+
+@pytest.mark.parametrize("operator", ["MultiHeadAttention", "GroupQueryAttention", "QAttention"])
+def test_attention_takes_an_empty_past_and_nothing_else_that_is_empty(operator: str) -> None:
+    weights = models.attention(operator)
+    assert empty_inputs(weights) == "a past"
+    model = load_model("reader", "1", weights)
+
+    def feeds(batch: int, sequence: int) -> dict[str, Any]:
+        sizes = {"batch": batch, "sequence": sequence, "past": 0}
+        types = {"FP32": np.float32, "UINT8": np.uint8, "INT32": np.int32}
+        return {
+            name: np.ones([sizes.get(str(size), size) for size in spec.shape], types[spec.datatype.name])
+            for name, spec in model.inputs.items()
+        }
+
+    for batch, sequence in ((0, 2), (1, 0)):
+        with pytest.raises(InputInvalid, match=r"which is empty; reader has an operator"):
+            model.infer(InferRequest(feeds(batch, sequence)))
+    assert model.infer(InferRequest(feeds(1, 2))).outputs[0][1].shape == (1, 2, 32)
 
 
 def test_other_models_answer_empty_input_as_the_runtime_does() -> None:
