@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from edge_runtime.contracts.errors import NotFound, TrustRefused
 from edge_runtime.update.parted import Chain, who_returns
-from edge_runtime.update.roots import follow
+from edge_runtime.update.roots import RootFacts, follow
 
 if TYPE_CHECKING:
     from cloud_sync.release.site_roots import SiteRoots
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 def chain_of(roots: SiteRoots) -> Chain:
     """This desktop's own."""
-    return Chain(roots.facts, roots.body)
+    return Chain(roots.facts, roots.body, believed=True)
 
 
 def require_none_returns(own: SiteRoots, there: Chain, name: str) -> None:
@@ -37,9 +38,25 @@ def require_none_returns(own: SiteRoots, there: Chain, name: str) -> None:
         )
 
 
-def take_over(own: SiteRoots, there: Callable[[int], bytes], name: str, *, until: int | None = None) -> SiteRoots:
-    """Go on to the roots that follow this desktop's newest one on the other side, as far as they reach. Each is checked
-    before the first is written.
+@dataclass(frozen=True, slots=True)
+class Newer:
+    """Roots of the other side that may take the place of this desktop's newest one. Nothing of them is written yet."""
+
+    own: SiteRoots
+    bodies: tuple[bytes, ...]
+    newest: RootFacts
+    """The last of them; this desktop's own where there is none."""
+
+    def adopt(self) -> SiteRoots:
+        """The roots here afterwards."""
+        own = self.own
+        for body in self.bodies:
+            own = own.adopt(body)
+        return own
+
+
+def newer_there(own: SiteRoots, there: Callable[[int], bytes], name: str, *, until: int | None = None) -> Newer:
+    """The roots that follow this desktop's newest one on the other side, as far as they reach, each of them checked.
 
     :param there: the roots of the other side, by number; raises NotFound for one that is not there.
     :param until: to this number, and no further.
@@ -47,7 +64,7 @@ def take_over(own: SiteRoots, there: Callable[[int], bytes], name: str, *, until
         off.
     """
     bodies: dict[int, bytes] = {}
-    trusted, version = own.newest, own.version
+    trusted, version, newest = own.newest, own.version, own.facts
     with suppress(NotFound):
         while version != until:
             version += 1
@@ -65,6 +82,4 @@ def take_over(own: SiteRoots, there: Callable[[int], bytes], name: str, *, until
     if bodies:
         # What was looked at, should the other side say something else the second time.
         require_none_returns(own, Chain(newest, lambda number: bodies.get(number) or there(number)), name)
-    for body in bodies.values():
-        own = own.adopt(body)
-    return own
+    return Newer(own, tuple(bodies.values()), newest)

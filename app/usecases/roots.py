@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -13,7 +13,7 @@ from app.fleet.client import BoxClient
 from app.store import boxes as box_store
 from app.store.records import Box
 from app.usecases import signatures
-from app.usecases.parted import require_none_returns, take_over
+from app.usecases.parted import Newer, newer_there, require_none_returns
 from edge_runtime.contracts.errors import BoxRefused, BoxWrongKey, InputInvalid, NotFound, ObjectMissing, TrustRefused
 from edge_runtime.contracts.status import BoxStatus
 from edge_runtime.identity import Identity, load_identity
@@ -41,24 +41,37 @@ def level(ctx: Context, box: Box, client: BoxClient, there: int, digest: str) ->
         return there
     if there == here:
         if digest not in ("", roots.facts.digest):
-            raise TrustRefused(
-                f"{box.name} has another root {here} than this desktop: two people changed the keys at once.",
-                hint="Join the two with `lineside site introduce BOX` and the root key: whoever was struck off on "
-                "either side stays out.",
-            )
+            raise _two_at_once(box.name, here)
         return here
     if there < here:
         require_none_returns(roots, Chain(read_root(client.root(there)), client.root), box.name)
-        for version in range(there + 1, here + 1):
-            client.put_root(version, roots.body(version))
+        _bring(client, roots, there)
         _note(ctx, "trust.root-delivered", box.box, f"Brought root {here} to {box.name}.")
         return here
     words = f"Took root {there} over from {box.name}."
     if _other_root(client, here, roots.newest):
         words += f" It takes the place of another root {here}, which was made here: make that change again."
-    take_over(roots, client.root, box.name, until=there)
+    newer_there(roots, client.root, box.name, until=there).adopt()
     _note(ctx, "trust.root-adopted", box.box, words)
     return there
+
+
+def _bring(client: BoxClient, roots: SiteRoots, there: int) -> None:
+    """All roots after this one. The box takes none that brings somebody back, and waits for one that does not: of this
+    desktop's that need be the newest alone.
+
+    :raises TrustRefused: it took no newer one; why it did not take the first.
+    """
+    refused: TrustRefused | None = None
+    for version in range(there + 1, roots.version + 1):
+        try:
+            client.put_root(version, roots.body(version))
+        except TrustRefused as error:
+            refused = refused or error
+        else:
+            refused = None
+    if refused is not None:
+        raise refused
 
 
 def ask_status(ctx: Context, box: Box, client: BoxClient) -> BoxStatus:
@@ -138,29 +151,57 @@ def level_with_store(ctx: Context, store: ObjectStore, prefix: str) -> None:
     """As :func:`level`, with the object store of the site. What lies there is hostile until it follows from the root
     here; of two roots of one number the one that is there stays.
 
-    :raises TrustRefused: what is there does not follow, or somebody who was struck off would come back.
+    :raises TrustRefused: what is there does not follow, or somebody who was struck off would come back; or another root
+        of the newest number is there.
     """
-    roots, there = take_from_store(ctx, store, prefix), _roots_in(store, prefix)
-    newest = next((v for v in range(roots.version, 0, -1) if store.head(_key(prefix, v)) is not None), 0)
-    if 1 < newest < roots.version and _may_stand(roots, newest, body := there(newest)):
-        # Another one of its number may have been made elsewhere, and it stays: what is put above it goes for all.
-        require_none_returns(roots, Chain(read_root(body), there), "the object store")
-    for version in range(roots.version, newest, -1):
+    roots, there = adopt_from_store(ctx, newer_in_store(ctx, store, prefix)), _roots_in(store, prefix)
+    names = set(store.children(_folder(prefix)).objects)
+    lacking = [version for version in range(1, roots.version + 1) if _name(version) not in names]
+    _require_one_branch(roots, there, lacking)
+    # The lowest first: whatever cuts this short, there is no root above one that is missing.
+    for version in lacking:
         with suppress(NotFound):
             store.put(_key(prefix, version), roots.body(version))
 
 
-def take_from_store(ctx: Context, store: ObjectStore, prefix: str) -> SiteRoots:
-    """The half of :func:`level_with_store` that only reads there; the roots here after it.
+def _require_one_branch(roots: SiteRoots, there: Callable[[int], bytes], lacking: Sequence[int]) -> None:
+    """Before roots are put to those that are in the object store: whether one of these was made elsewhere.
+
+    :param lacking: the numbers that are not there, in order. Below the first of them nothing is between two roots.
+    :raises TrustRefused: somebody would come back, or it is another one of the newest number.
+    """
+    for version in sorted(set(range(1, roots.version + 1)) - set(lacking), reverse=True):
+        try:
+            body = there(version)
+        except (NotFound, InputInvalid):
+            continue
+        if body != roots.body(version):
+            if not _may_stand(roots, version, body):
+                continue
+            if version == roots.version:
+                raise _two_at_once("The object store", version)
+            # It stays: what is put above it goes for all.
+            require_none_returns(roots, Chain(read_root(body), there), "the object store")
+            return
+        if not lacking or version < lacking[0]:
+            return
+
+
+def newer_in_store(ctx: Context, store: ObjectStore, prefix: str) -> Newer:
+    """What :func:`level_with_store` would take over from there; nothing is written.
 
     :raises TrustRefused: as there.
     """
-    roots = ctx.roots()
-    newer = take_over(roots, _roots_in(store, prefix), "the object store")
-    if newer.version > roots.version:
-        words = f"Took root {newer.version} over from the object store."
-        _note(ctx, "trust.root-adopted", newer.facts.digest, words)
-    return newer
+    return newer_there(ctx.roots(), _roots_in(store, prefix), "the object store")
+
+
+def adopt_from_store(ctx: Context, newer: Newer) -> SiteRoots:
+    """Take it over; the roots here afterwards."""
+    roots = newer.adopt()
+    if newer.bodies:
+        words = f"Took root {roots.version} over from the object store."
+        _note(ctx, "trust.root-adopted", roots.facts.digest, words)
+    return roots
 
 
 def _roots_in(store: ObjectStore, prefix: str) -> Callable[[int], bytes]:
@@ -184,8 +225,24 @@ def _may_stand(roots: SiteRoots, version: int, body: bytes) -> bool:
     return True
 
 
+def _two_at_once(name: str, version: int) -> TrustRefused:
+    return TrustRefused(
+        f"{name} has another root {version} than this desktop: two people changed the keys at once.",
+        hint="Join the two with `lineside site introduce BOX` and the root key, with a box that has the other one: "
+        "whoever was struck off on either side stays out.",
+    )
+
+
+def _folder(prefix: str) -> str:
+    return f"{prefix}/roots"
+
+
+def _name(version: int) -> str:
+    return f"{version}.root.json"
+
+
 def _key(prefix: str, version: int) -> str:
-    return f"{prefix}/roots/{version}.root.json"
+    return f"{_folder(prefix)}/{_name(version)}"
 
 
 def _note(ctx: Context, kind: str, subject: str, words: str) -> None:

@@ -95,7 +95,9 @@ class ReleaseRepository:
         write_durably(root_key_path, [sealed], mode=0o600)
         desktops = {fingerprint_of(desktop[1]): Desktop(*desktop, signer.public_key)} if desktop else {}
         if desktops:
-            signed_root = make_root(1, desktops, [root_key], certificate=root_key.certificate(), expires=expiry(now_s))
+            signed_root = make_root(
+                1, desktops, [root_key], certificate=root_key.certificate(), expires=expiry(now_s), before=None
+            )
         else:
             signed_root = _unlisted(root_key, signer, now_s)
         root = Metadata[Root].from_bytes(signed_root).signed

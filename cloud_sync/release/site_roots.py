@@ -143,7 +143,16 @@ class SiteRoots:
         else:
             signers, certificate = [key, new_key], new_key.certificate()
         expires = max(expiry(now_s), _root(self.newest).expires)
-        return self.adopt(make_root(self.version + 1, desktops, signers, certificate=certificate, expires=expires))
+        return self.adopt(
+            make_root(
+                self.version + 1,
+                desktops,
+                signers,
+                certificate=certificate,
+                expires=expires,
+                before=self.facts.digest,
+            )
+        )
 
     def _put(self, version: int, body: bytes) -> None:
         """A root that is there once is never replaced, whoever writes at the same time."""
@@ -164,10 +173,12 @@ def make_root(
     *,
     certificate: str,
     expires: datetime.datetime,
+    before: str | None,
 ) -> bytes:
     """A signed root. The last of ``signers`` is the key that it names as its own; ``certificate`` is that one's.
 
     :param expires: never before the root that it follows: what was signed under that one counts as a box's time.
+    :param before: sha256 of the root that it follows; None: it is the first one.
     """
     own = signers[-1]
     listed = {
@@ -178,7 +189,7 @@ def make_root(
         version=version,
         expires=expires,
         consistent_snapshot=True,
-        unrecognized_fields={FIELD: encode_field(listed, certificate)},
+        unrecognized_fields={FIELD: encode_field(listed, certificate, before)},
     )
     root.add_key(own.signer.public_key, Root.type)
     for desktop in desktops.values():

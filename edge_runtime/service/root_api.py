@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from edge_runtime.contracts.status import RootStatus
 from edge_runtime.service.http import Request, Response, Routes, answer
+from edge_runtime.service.management import ROOT_KEY
 from edge_runtime.service.root_ledger import RootLedger
 from edge_runtime.service.trust import TrustStore
 from edge_runtime.update.roots import MAX_ROOT_BYTES
@@ -14,7 +15,8 @@ _VERSION = r"(?P<version>[1-9]\d{0,11})"
 
 
 class RootApi:
-    """Reads roots and takes newer ones. The signatures decide: who brings a root does not matter.
+    """Reads roots and takes newer ones. The signatures decide, and after which root each was made; who brings
+    one matters only where somebody comes back with it: the holder of the root key may.
 
     :param changed: called when there is news for whoever waits.
     """
@@ -38,7 +40,7 @@ class RootApi:
         return Response(200, self._trust.root(int(request.parts["version"])))
 
     def _put_root(self, request: Request) -> Response:
-        if self._ledger.accept(request.body, who=request.peer):
+        if self._ledger.accept(request.body, who=request.peer, root_key=request.peer == ROOT_KEY):
             # Whoever was struck off and waits for news must be sent away, too.
             self._changed()
         return answer(RootStatus(newest=self._trust.version))

@@ -35,11 +35,11 @@ class RootLedger:
         self._lock = threading.Lock()
         self._told = self._read()
 
-    def accept(self, body: bytes, *, who: str) -> bool:
+    def accept(self, body: bytes, *, who: str, root_key: bool = False) -> bool:
         """:meth:`TrustStore.accept`, told of as done by ``who``; False where the root was known already."""
         with self._lock:
             self._tell("box")
-            accepted = self._trust.accept(body) is not None
+            accepted = self._trust.accept(body, root_key=root_key) is not None
             self._tell(who)
             return accepted
 

@@ -13,7 +13,7 @@ from edge_runtime.identity import MAX_CERTIFICATE_BYTES, certificate_der, finger
 from edge_runtime.update.durable import make_folder, write_durably
 from edge_runtime.update.parted import Chain, who_returns
 from edge_runtime.update.root_store import RootStore
-from edge_runtime.update.roots import RootFacts, check_root, follow, read_root, same_site
+from edge_runtime.update.roots import MAX_ROOT_BYTES, RootFacts, check_root, follow, read_root, same_site
 
 _log = logging.getLogger(__name__)
 
@@ -44,13 +44,35 @@ class _Seen:
     admitted: Admitted
 
 
-def _chain(roots: dict[int, bytes]) -> Chain:
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    """Roots that follow from the newest one here, and would bring somebody back."""
+
+    after: str
+    """sha256 of that newest one."""
+    roots: dict[int, bytes]
+
+    def before(self, version: int) -> dict[int, bytes]:
+        return {number: body for number, body in self.roots.items() if number < version}
+
+
+def _returning(returning: dict[str, str], here: RootFacts, brought: RootFacts, hint: str) -> TrustRefused:
+    """:param hint: with ``{names}`` for who would come back."""
+    names = ", ".join(sorted(returning.values()))
+    return TrustRefused(
+        f"Two people changed the keys apart: root {here.version} of this box had struck off {names}, and root "
+        f"{brought.version}, which was brought, does not know of that.",
+        hint=hint.format(names=names),
+    )
+
+
+def _chain(roots: dict[int, bytes], *, believed: bool = False) -> Chain:
     def body(version: int) -> bytes:
         if version not in roots:
             raise NotFound(f"There is no root {version}.")
         return roots[version]
 
-    return Chain(read_root(roots[max(roots)]), body)
+    return Chain(read_root(roots[max(roots)]), body, believed)
 
 
 def _followed(bodies: Sequence[bytes]) -> dict[int, bytes]:
@@ -114,6 +136,7 @@ class TrustStore:
         make_folder(self._desktops)
         self._lock = threading.RLock()
         self._seen: _Seen | None = None
+        self._waiting = _Waiting("", {})
 
     def admitted(self) -> Admitted:
         """Who is trusted at this moment."""
@@ -151,12 +174,17 @@ class TrustStore:
             raise NotFound(f"This box has no root {version}; its newest is {self.version}.")
         return body
 
-    def accept(self, body: bytes) -> RootFacts | None:
+    def accept(self, body: bytes, *, root_key: bool = False) -> RootFacts | None:
         """Take the next root if it follows from the newest one; from then on exactly its desktops are trusted.
 
+        One that would bring somebody back waits for those that come after it: the first that does not is taken with all
+        before it, of which none is ever in force.
+
+        :param root_key: its holder brings it, who may take somebody back.
         :returns: what the new root says; None where it is known already or older.
         :raises InputInvalid: it is no root.
-        :raises TrustRefused: it is not signed by this site, or there is another one of its number.
+        :raises TrustRefused: it is not signed by this site, or there is another one of its number; or somebody would
+            come back whom a root of this box had struck off without that one knowing.
         """
         with self._lock:
             facts, seen = read_root(body), self._look()
@@ -165,8 +193,20 @@ class TrustStore:
             if facts.version <= seen.facts.version:
                 self._same(facts, body, seen)
                 return None
-            follow(seen.roots[seen.facts.version], body)
-            self._keep({facts.version: body})
+            brought = self._waiting.before(facts.version) if self._waiting.after == seen.facts.digest else {}
+            follow(brought.get(facts.version - 1, seen.roots[seen.facts.version]), body)
+            brought[facts.version] = body
+            if not root_key and (returning := who_returns(_chain(seen.roots), _chain(brought))):
+                if sum(map(len, brought.values())) <= MAX_ROOT_BYTES:
+                    self._waiting = _Waiting(seen.facts.digest, brought)
+                raise _returning(
+                    returning,
+                    seen.facts,
+                    facts,
+                    "Strike off {names} on the desktop that brought it, too; or join the two with `lineside site "
+                    "introduce BOX` and the root key.",
+                )
+            self._keep(brought)
             return facts
 
     def add_desktop(self, certificate_pem: str) -> str:
@@ -211,13 +251,13 @@ class TrustStore:
                 return
             lacked = _lacked(seen.facts.version, seen.roots[seen.facts.version], [*before, body])
             brought = {read_root(each).version: each for each in before} | lacked
-            if returning := who_returns(_chain(seen.roots), _chain(brought)):
-                names = ", ".join(sorted(returning.values()))
-                raise TrustRefused(
-                    f"Two people changed the keys apart: root {seen.facts.version} of this box had struck off {names}, "
-                    f"and root {facts.version}, which was brought, does not know of that.",
-                    hint=f"Strike off {names} on the desktop that brought it, too, and do it again. Nothing was "
-                    "changed on the box.",
+            if returning := who_returns(_chain(seen.roots), _chain(brought, believed=True)):
+                raise _returning(
+                    returning,
+                    seen.facts,
+                    facts,
+                    "Strike off {names} on the desktop that brought it, too, and do it again. Nothing was changed on "
+                    "the box.",
                 )
             self._keep(lacked)
 

@@ -50,6 +50,10 @@ class RootFacts:
     """By fingerprint. None: a root of the time before it listed desktops."""
     root_certificate: str | None
     """Of the root key itself, PEM: whoever holds that key may bring a box the next root, and nothing else."""
+    before: str | None
+    """sha256 of the root that it was made after, as that one was signed and kept. None: the first one, or one of an
+    earlier release, which does not tell.
+    """
     signers: dict[str, frozenset[str]]
     """The TUF ids of the keys that sign releases, by role."""
 
@@ -58,11 +62,15 @@ class RootFacts:
 class _Field:
     desktops: dict[Digest, ListedDesktop] = field(default_factory=dict)
     root_certificate: str | None = None
+    before: Digest | None = None
 
 
-def encode_field(desktops: dict[str, ListedDesktop], root_certificate: str) -> dict[str, Any]:
-    """What a root carries under :data:`FIELD`."""
-    return wire.to_dict(_Field(desktops=desktops, root_certificate=root_certificate))
+def encode_field(desktops: dict[str, ListedDesktop], root_certificate: str, before: str | None) -> dict[str, Any]:
+    """What a root carries under :data:`FIELD`.
+
+    :param before: sha256 of the root that it is made after; None: it is the first one.
+    """
+    return wire.to_dict(_Field(desktops=desktops, root_certificate=root_certificate, before=before))
 
 
 def read_root(body: bytes) -> RootFacts:
@@ -82,7 +90,9 @@ def read_root(body: bytes) -> RootFacts:
         raise InputInvalid("This is metadata of another role, not a root.")
     digest = hashlib.sha256(body).hexdigest()
     if listed is None:
-        return RootFacts(version=version, digest=digest, desktops=None, root_certificate=None, signers=signers)
+        return RootFacts(
+            version=version, digest=digest, desktops=None, root_certificate=None, before=None, signers=signers
+        )
     facts = wire.from_dict(listed, _Field, what="list of desktops in the root")
     if not 1 <= len(facts.desktops) <= MAX_DESKTOPS:
         raise InputInvalid(f"A root lists between 1 and {MAX_DESKTOPS} desktops, this one {len(facts.desktops)}.")
@@ -96,6 +106,7 @@ def read_root(body: bytes) -> RootFacts:
         digest=digest,
         desktops=facts.desktops,
         root_certificate=facts.root_certificate,
+        before=facts.before,
         signers=signers,
     )
 

@@ -113,13 +113,17 @@ class _Import:
 
         ctx, stick = self._ctx, self._stick
         self._progress(ProgressEvent(step="changes"))
-        # A desktop that joined after this one last heard of the others is listed by a root that lies on the stick.
+        # A desktop that joined after this one last heard of the others is listed by a root that lies on the stick. None
+        # is taken over before it is known to follow from those here, nor from somebody whom it does not list.
+        newer = None
         try:
-            roots.take_from_store(ctx, stick.store, stick.prefix)
+            newer = roots.newer_in_store(ctx, stick.store, stick.prefix)
         except (TrustRefused, InputInvalid) as error:
             self._problems.append(Damage(what="roots", why=error.message))
         if stick.header is not None:
-            require_signed(ctx, stick.header)
+            require_signed(newer.newest if newer is not None else ctx.roots().facts, stick.header)
+        if newer is not None:
+            roots.adopt_from_store(ctx, newer)
         taken = self._journal()
         self._problems += [Damage(what=one.what, why=one.why) for one in taken.problems]
         self._cancel.check()

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from cloud_sync.objects import ObjectStore
     from cloud_sync.objects.sealed import SealKeys
     from cloud_sync.stick.header import Facts, Header
+    from edge_runtime.update.roots import RootFacts
 
 FOLDER = "lineside"
 """Of a stick, so that nothing of ours lies between a person's own files."""
@@ -155,9 +156,9 @@ def put_header(ctx: Context, stick: Stick) -> None:
     stick.outer.put(HEADER_KEY, encode_header(stick.facts, ctx.identity.certificate_pem, signature))
 
 
-def require_signed(ctx: Context, header: Header) -> None:
-    """:raises StickUnsigned: no desktop of the site, as its roots are known here, answers for the header."""
-    listed = ctx.roots().facts.desktops
+def require_signed(root: RootFacts, header: Header) -> None:
+    """:raises StickUnsigned: no desktop that this root lists answers for the header."""
+    listed = root.desktops
     try:
         fingerprint = fingerprint_of(header.certificate)
     except InputInvalid as error:

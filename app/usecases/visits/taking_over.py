@@ -13,7 +13,7 @@ from app.fleet import edge_bundle
 from app.fleet.digests import CHUNK_BYTES
 from app.store import models as model_store
 from app.store.records import Model
-from app.usecases.parted import take_over
+from app.usecases.parted import Newer, newer_there
 from app.usecases.progress import CancelToken, Progress, ProgressEvent, silent
 from app.usecases.visits.packfile import Pack, PackFile, must_be_of_desktop, must_be_of_site, read_pack
 from edge_runtime.contracts.errors import (
@@ -66,10 +66,11 @@ def open_pack(
     token = cancel or CancelToken()
     pack = read_pack(folder)
     must_be_of_site(pack, ctx.site.site)
-    # Roots first, for they say who may pack; each is believed only because the one before it has signed it.
-    before = ctx.roots().version
-    _adopt_roots(ctx, pack)
-    must_be_of_desktop(pack, ctx.roots().desktops())
+    # Who joined since is listed by a root of the pack. None is taken over before it is known to follow from those
+    # here, nor from somebody whom it does not list.
+    newer = _newer_roots(ctx, pack)
+    must_be_of_desktop(pack, newer.newest.desktops or {})
+    newer.adopt()
     _check_all(pack, progress, token)
     bundles = _checked_models(ctx, pack)
     edge = _edge_names(pack)
@@ -95,11 +96,11 @@ def open_pack(
         models=names,
         edge=tuple(edge),
         rollouts=brought,
-        roots=ctx.roots().version - before,
+        roots=len(newer.bodies),
     )
 
 
-def _adopt_roots(ctx: Context, pack: Pack) -> None:
+def _newer_roots(ctx: Context, pack: Pack) -> Newer:
     numbered = {}
     for file in pack.of_kind("root"):
         if matched := _ROOT_NAME.fullmatch(file.name):
@@ -113,7 +114,7 @@ def _adopt_roots(ctx: Context, pack: Pack) -> None:
             raise PackInvalid(f"What the pack has as {numbered[version].name} is another root.")
         return body
 
-    take_over(ctx.roots(), there, "the pack")
+    return newer_there(ctx.roots(), there, "the pack")
 
 
 def _check_all(pack: Pack, progress: Progress, cancel: CancelToken) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import sqlite3
@@ -47,9 +48,14 @@ def of(desktops: Desktops, *names: str) -> Desktops:
     return {fingerprint: desktop for fingerprint, desktop in desktops.items() if desktop.name in names}
 
 
-def root(version: int, desktops: Desktops, *keys: RootKey, at_s: int | None = None) -> bytes:
+def root(
+    version: int, desktops: Desktops, *keys: RootKey, at_s: int | None = None, after: bytes | None = None
+) -> bytes:
+    """:param after: the root that it names as the one before; None: as earlier releases made it."""
     now = int(time.time()) if at_s is None else at_s
-    return make_root(version, desktops, list(keys), certificate=keys[-1].certificate(), expires=expiry(now))
+    before = hashlib.sha256(after).hexdigest() if after is not None else None
+    certificate = keys[-1].certificate()
+    return make_root(version, desktops, list(keys), certificate=certificate, expires=expiry(now), before=before)
 
 
 @pytest.fixture
@@ -272,6 +278,51 @@ def test_what_is_brought_by_hand_brings_nobody_back(trust: TrustStore, key: Root
     assert names(trust, desktops) == {"office", "lost"}
 
 
+def test_a_box_takes_nobody_back_with_a_root_that_was_made_apart(
+    trust: TrustStore, key: RootKey, desktops: Desktops, tmp_path: Path
+) -> None:
+    begin = [trust.root(1)]
+    here = linked(begin, key, desktops, "office", "office new")
+    trust.accept(here[1])
+    apart = linked(begin, key, desktops, "office lost new", "office lost", "office lost new", "office new")
+    # The next number, signed by the root key, and of another branch.
+    for _again in range(2):
+        with pytest.raises(TrustRefused, match="struck off lost"):
+            trust.accept(apart[2])
+    with pytest.raises(TrustRefused, match="struck off lost"):
+        trust.accept(apart[3])
+    for store in (trust, TrustStore(tmp_path)):
+        assert names(store, desktops) == {"office"}
+    # One that brings nobody back is taken with those that lie between, of which none counts.
+    assert trust.accept(apart[4]) == read_root(apart[4])
+    assert [trust.root(version) for version in (3, 4, 5)] == apart[2:]
+    assert names(trust, desktops) == {"office", "new"}
+
+
+def test_what_waits_at_a_box_follows_from_the_root_that_is_in_force(
+    trust: TrustStore, key: RootKey, desktops: Desktops
+) -> None:
+    begin = [trust.root(1)]
+    here = linked(begin, key, desktops, "office", "office new")
+    trust.accept(here[1])
+    apart = linked(begin, key, desktops, "office lost new", "office lost", "office new")
+    with pytest.raises(TrustRefused, match="struck off lost"):
+        trust.accept(apart[2])
+    trust.accept(here[2])
+    # It is another root 3 now.
+    trust.accept(apart[3])
+    assert (trust.root(3), trust.root(4)) == (here[2], apart[3])
+    # Whoever has the root key may take somebody back.
+    back = root(5, of(desktops, "office", "lost"), key)
+    with pytest.raises(TrustRefused, match="struck off lost"):
+        trust.accept(back)
+    trust.accept(back, root_key=True)
+    assert names(trust, desktops) == {"office", "lost"}
+    # And whoever made one knowing that they were.
+    trust.accept(linked([*apart, back], key, desktops, "office")[-1])
+    assert names(trust, desktops) == {"office"}
+
+
 def test_who_was_struck_off_after_two_sides_had_parted_stays_out(key: RootKey, desktops: Desktops) -> None:
     """Both had admitted the same laptop, and one struck it off again."""
     one = [root(number, of(desktops, *listed), key) for number, listed in ONE_SIDE.items()]
@@ -283,11 +334,57 @@ def test_who_was_struck_off_after_two_sides_had_parted_stays_out(key: RootKey, d
     assert list(who_returns(chain(one[2:]), chain(other)).values()) == ["new"]
 
 
+def linked(before: list[bytes], key: RootKey, desktops: Desktops, *listed: str) -> list[bytes]:
+    """Roots that go on from these, each of which names the one before it.
+
+    :param listed: of each the desktops, in one word.
+    """
+    found = list(before)
+    for names in listed:
+        number = len(found) + 1
+        found.append(root(number, of(desktops, *names.split()), key, after=found[-1] if found else None))
+    return found
+
+
+def test_only_the_links_show_after_which_root_another_one_was_made(key: RootKey, desktops: Desktops) -> None:
+    begin = linked([], key, desktops, "office", "office lost")
+    here = linked(begin, key, desktops, "office")
+    beside = linked(begin, key, desktops, "office lost new", "office lost")
+    # What it is shown with below decides nothing: this side's own root, the other side's, or none.
+    for below in ([*here, beside[3]], beside, beside[3:], [beside[0], beside[3]]):
+        assert list(who_returns(chain(here), chain(below)).values()) == ["lost"]
+    # Nobody is kept out who was never here, or left before the two parted.
+    apart = linked(begin, key, desktops, "office lost new", "office new")
+    assert who_returns(chain(here), chain(apart)) == {}
+    earlier = linked(linked(begin, key, desktops, "office"), key, desktops, "office", "office new")
+    there = linked(earlier[:3], key, desktops, "office", "office", "office lost new")
+    assert who_returns(chain(earlier[:4]), chain(there)) == {}
+    assert list(who_returns(chain(earlier[:4]), chain(there[5:])).values()) == ["lost"]
+    # Made knowing that.
+    again = linked(here, key, desktops, "office new", "office lost")
+    assert who_returns(chain(here), chain(again)) == {}
+
+
+def test_of_a_root_that_names_none_before_it_nothing_is_known(key: RootKey, desktops: Desktops) -> None:
+    """As earlier releases made them."""
+    here = [root(number, of(desktops, *listed), key) for number, listed in ONE_SIDE.items()]
+    joined = [*here, root(4, of(desktops, "office", "lost"), key)]
+    assert who_returns(chain(here), chain(joined)) == {}
+    back = [*here, root(4, of(desktops, "office", "new"), key)]
+    assert list(who_returns(chain(here), chain(back)).values()) == ["new"]
+    # A desktop that took each of them over knows what it did.
+    believed = chain(back, believed=True)
+    assert who_returns(chain(here), believed) == {}
+    assert who_returns(chain(here[2:]), believed) == {}
+    # The first one that names the one before it is a link to it.
+    assert who_returns(chain(back), chain(linked(back, key, desktops, "office lost new"))) == {}
+
+
 ONE_SIDE = {1: ["office"], 2: ["office", "new"], 3: ["office"]}
 OTHER_SIDE = {2: ["office"], 3: ["office", "new"], 4: ["office", "new"]}
 
 
-def chain(bodies: list[bytes]) -> Chain:
+def chain(bodies: list[bytes], *, believed: bool = False) -> Chain:
     roots = {read_root(body).version: body for body in bodies}
 
     def body(version: int) -> bytes:
@@ -295,7 +392,7 @@ def chain(bodies: list[bytes]) -> Chain:
             raise NotFound("not there")
         return roots[version]
 
-    return Chain(read_root(bodies[-1]), body)
+    return Chain(read_root(bodies[-1]), body, believed)
 
 
 def test_a_chain_is_brought_as_far_as_it_has_room() -> None:
