@@ -9,7 +9,11 @@ from pathlib import Path
 from edge_runtime.inference.providers import CPU
 
 FREE_MEMORY_SHARE = 0.85
-_SIGNS = ("Failed to allocate memory", "bad_alloc", "bad allocation", "out of memory")
+_SIGNS = (
+    *("Failed to allocate memory", "bad_alloc", "bad allocation", "out of memory"),
+    # A library that has no room to be loaded.
+    "failed to map segment from shared object",
+)
 
 
 def be_the_first_to_go(provider: str) -> int | None:

@@ -167,7 +167,10 @@ def test_a_spool_that_is_taken_away_while_it_is_used_loses_nothing(tmp_path: Pat
     for path in tmp_path.glob("spool.db*" if how == "all" else "spool.db"):
         path.unlink()
     if how == "other":
-        spoil(tmp_path, "CREATE TABLE other (x)")
+        # In one moment: a file that is still empty is another kind of damage.
+        (elsewhere := tmp_path / "elsewhere").mkdir()
+        spoil(elsewhere, "CREATE TABLE other (x)")
+        (elsewhere / "spool.db").rename(tmp_path / "spool.db")
     spool.put_result(result(spool))
     wait_until(lambda: alerts(spool) == ["spool.missing"], 10, "the alert")
     spool.put_result(result(spool))
