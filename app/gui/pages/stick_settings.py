@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QCheckBox, QWidget
 
 from app.gui import formats
 from app.gui.dialogs import FormDialog, PathField
+from app.gui.pages.base import Page
 from app.gui.pages.key_dialogs import secret_field
 from app.gui.session import Session
 from app.gui.widgets import Button, column, label, row
@@ -19,9 +20,6 @@ from app.usecases.stick.exporting import Damage, ExportReport, export_to
 from app.usecases.stick.importing import ImportReport, import_from
 from app.usecases.stick.opening import Found, look
 from edge_runtime.contracts.errors import Cancelled
-
-if TYPE_CHECKING:
-    from app.gui.pages.settings import SettingsPage
 
 T = TypeVar("T")
 
@@ -115,7 +113,7 @@ class ImportDialog(StickDialog):
 class StickSettings(QWidget):
     """Two buttons, and what the last one of them did."""
 
-    def __init__(self, page: SettingsPage) -> None:
+    def __init__(self, page: Page) -> None:
         super().__init__()
         self._page = page
         self.export_button = Button(self.tr("Export to a stick…"), "send", clicked=self.ask_export)
