@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import datetime
-import os
 import threading
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from app.fleet.client import BoxClient
 from app.fleet.delivery import Needed, Way
+from app.fleet.link_speed import measure_link
 from app.store import decisions as decision_store
 from app.store import links as link_store
 from app.store.records import Box, BundleDecision, LinkFigure, Model, Rollout
@@ -30,12 +29,6 @@ if TYPE_CHECKING:
     from app.context import Context
 
 AT_A_TIME = 4
-FIRST_PIECE = 64 * 1024
-LARGEST_PIECE = 1024 * 1024
-LONG_ENOUGH_S = 0.2
-"""A piece that took so long to send says how fast the link is; a shorter one is followed by a larger one."""
-ROUND_TRIPS = 5
-"""The shortest of so many counts: on a fast link a single one may well take longer than a piece."""
 POINT_OF_NO_RETURN = (
     "Until the box commits it, a cut, an abort or a bad trial brings back what runs there now. Once it has committed, "
     "releases older than this one are refused there."
@@ -208,31 +201,6 @@ def refusals(
     return tuple(found)
 
 
-def measure_link(send: Callable[[bytes], None], clock: Callable[[], float] = time.monotonic) -> float:
-    """Bytes per second of a link, from a timed exchange: larger pieces until one takes long enough to tell.
-
-    :param send: sends bytes that are thrown away at the other end, and returns when they are there.
-    """
-    send(b"\0")  # opens the connection, which is no part of it
-    round_trip = float("inf")
-    for _ in range(ROUND_TRIPS):
-        began = clock()
-        send(b"\0")
-        round_trip = min(round_trip, clock() - began)
-        if round_trip > LONG_ENOUGH_S / 2:
-            break
-    size = FIRST_PIECE
-    while True:
-        piece = _noise(size)
-        began = clock()
-        send(piece)
-        took = clock() - began
-        moving = max(took - round_trip, took / 10, 1e-6)
-        if moving >= LONG_ENOUGH_S or size >= LARGEST_PIECE:
-            return size / moving
-        size *= 4
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Asked:
     """What one box said, before it is seen beside the others."""
@@ -352,8 +320,3 @@ def _needed_runtime(ctx: Context, model: Model) -> str | None:
 
 def _numbers(version: str) -> tuple[int, ...]:
     return tuple(int(part) if part.isdigit() else 0 for part in version.split("+")[0].split("."))
-
-
-def _noise(size: int) -> bytes:
-    # No zeros: a link that compresses would look faster than it is.
-    return os.urandom(size)

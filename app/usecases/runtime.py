@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 
 from app.fleet.client import BoxClient
 from app.fleet.edge_bundle import EdgeBundle, find_edge_bundle, open_edge_bundle, usual_folders
+from app.fleet.link_speed import measure_link
 from app.fleet.pacing import Pace, RateCap
 from app.fleet.runtime_bundle import Piece, as_file, digest_of, facts_of, pieces
 from app.store import links as link_store
 from app.store.records import Box, LinkFigure
 from app.usecases import boxes, roots, signatures
 from app.usecases.progress import CancelToken, Progress, ProgressEvent, silent
-from app.usecases.rehearsal import measure_link
 from edge_runtime.contracts import wire
 from edge_runtime.contracts.errors import BoxUnreachable, LinesideError, NotFound
 from edge_runtime.contracts.runtime import RuntimeAnswer, RuntimeFacts, RuntimeRequest

@@ -1,4 +1,4 @@
-"""What a rehearsal says of a box, and how a link is measured."""
+"""What a rehearsal says of a box."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from app.store.records import BundleDecision, Choice, Model
-from app.usecases.rehearsal import LARGEST_PIECE, measure_link, refusals
+from app.usecases.rehearsal import refusals
 from edge_runtime.contracts.status import BoxStatus, ProbeReport, SlotStatus, SpoolStatus
 from edge_runtime.update.verify import BUILD_TIME_S
 from tests.unit.app.rows import digest
@@ -121,45 +121,3 @@ def test_what_people_decided_would_refuse_it() -> None:
 def test_a_clock_that_stood_still_is_no_reason() -> None:
     """The box takes the newest signature's time for its own where its clock is behind."""
     assert kinds(replace(GOOD, at_ms=0)) == []
-
-
-class Link:
-    """So many bytes a second, after so many seconds of latency, by a clock of its own."""
-
-    def __init__(self, bytes_per_s: float, latency_s: float) -> None:
-        self.now = 0.0
-        self.sent = 0
-        self._speed, self._latency = bytes_per_s, latency_s
-
-    def send(self, body: bytes) -> None:
-        self.now += self._latency + len(body) / self._speed
-        self.sent += len(body)
-
-    def clock(self) -> float:
-        return self.now
-
-
-@pytest.mark.parametrize("latency_s", [0.0, 0.05, 0.6])
-@pytest.mark.parametrize("speed", [2_000.0, 50_000.0, 1e6, 5e6])
-def test_a_link_is_measured_without_its_latency(speed: float, latency_s: float) -> None:
-    link = Link(speed, latency_s)
-    assert measure_link(link.send, link.clock) == pytest.approx(speed, rel=0.15)
-    assert link.sent <= 2 * LARGEST_PIECE
-
-
-def test_a_link_that_takes_no_time_ends() -> None:
-    link = Link(1e15, 0.0)
-    assert measure_link(link.send, link.clock) > 1e9
-
-
-def test_a_round_trip_that_took_long_by_accident_makes_no_link_fast() -> None:
-    """The first exchange may well take longer than the piece that is measured."""
-    link, sent = Link(100e6, 0.001), list[int]()
-
-    def send(body: bytes) -> None:
-        link.send(body)
-        sent.append(len(body))
-        if len(sent) == 2:
-            link.now += 0.02
-
-    assert measure_link(send, link.clock) == pytest.approx(100e6, rel=0.15)
