@@ -164,4 +164,6 @@ def trust_desktop(home: Path, *, desktop_pem: str, roots: Sequence[bytes]) -> st
     # The root first: it is what may be refused.
     if newest.version > store.version or fingerprint not in store.pinned():
         store.set_root(roots[-1], before=roots[:-1])
+    else:
+        store.require_same_site(roots)
     return store.add_desktop(desktop_pem)

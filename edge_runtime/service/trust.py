@@ -244,9 +244,7 @@ class TrustStore:
                 self._keep(_followed([*before, body]))
                 return
             if facts.version <= seen.facts.version:
-                # Also one of before the root key was replaced.
-                if not any(same_site(root, body) for root in seen.roots.values()):
-                    raise _unrelated(facts.version, seen.facts.version)
+                self.require_same_site([body])
                 self._same(facts, body, seen)
                 return
             lacked = _lacked(seen.facts.version, seen.roots[seen.facts.version], [*before, body])
@@ -260,6 +258,19 @@ class TrustStore:
                     "the box.",
                 )
             self._keep(lacked)
+
+    def require_same_site(self, bodies: Sequence[bytes]) -> None:
+        """Whether these are roots of the site to which the box belongs, whatever their numbers; also of before the root
+        key was replaced.
+
+        :param bodies: the last one is the newest.
+        :raises TrustRefused: they are another site's, or that it is the same one cannot be seen.
+        """
+        with self._lock:
+            seen = self._look()
+            if seen.facts is None or any(same_site(root, body) for root in seen.roots.values() for body in bodies):
+                return
+            raise _unrelated(read_root(bodies[-1]).version, seen.facts.version)
 
     def _same(self, facts: RootFacts, body: bytes, seen: _Seen) -> None:
         if seen.roots.get(facts.version, body) != body:
