@@ -11,8 +11,8 @@ from edge_runtime.inference.providers import CPU
 FREE_MEMORY_SHARE = 0.85
 _SIGNS = (
     *("Failed to allocate memory", "bad_alloc", "bad allocation", "out of memory"),
-    # A library that has no room to be loaded.
-    "failed to map segment from shared object",
+    # The system's own words, and those for a library that has no room to be loaded.
+    *("Cannot allocate memory", "failed to map segment from shared object"),
 )
 
 
