@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -45,6 +46,12 @@ def test_while_its_modules_are_imported(command: str, module: str) -> None:
     assert done.stderr.endswith("[task.cancelled]\n")
 
 
+def busy_s(process: str) -> float:
+    """Seconds of a processor's time that it has used."""
+    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="it looks into /proc")
 def test_while_a_model_is_measured(tmp_path: Path) -> None:
     model = tmp_path / "endless.onnx"
@@ -58,6 +65,7 @@ def test_while_a_model_is_measured(tmp_path: Path) -> None:
     try:
         children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
         [child] = wait_until(lambda: children.read_text().split(), 60, "the process in which it is measured")
+        wait_until(lambda: busy_s(child) > 1, 60, "that process to be at work")
         process.send_signal(signal.SIGINT)
         out, complaints = process.communicate(timeout=60)
         assert (process.returncode, complaints) == (130, "")
