@@ -231,7 +231,6 @@ def test_a_rollout_of_another_kind_overtakes_nothing(plant: RollingSite) -> None
     mend_records(plant.ctx)
     assert plant.states(started) == {"press-1": "waiting"}
     assert rollouts.get_rollout(plant.ctx, started.rollout).state == "running"
-    overtaken("waiting")
     plant.boxes["press-1"].start()
     assert follow_rollout(plant.ctx, started.rollout).state == "done"
     assert plant.states(started) == {"press-1": "committed"}
