@@ -99,10 +99,6 @@ class Laptops(RuleBasedStateMachine):
 
     @rule(writer=who, reader=who, call=st.integers(0, 12), after=st.booleans())
     def meet_by_stick(self, writer: int, reader: int, call: int, after: bool) -> None:
-        # A copy that nobody has told from the first one is told to take a new id before it exports: see the ADR.
-        ids = [desktop.db.replica for desktop in self.site.desktops.values()]
-        if ids.count(self.site.desktops[self.name(writer)].db.replica) > 1:
-            return
         self.site.stick.kill_at, self.site.stick.kill_after = call or None, after
         self.site.meet_by_stick(self.name(writer), self.name(reader))
 
