@@ -6,31 +6,14 @@ that is written or deleted, before and after. Step 0 never comes; how many there
 
 from __future__ import annotations
 
-import os
-import signal
 import sys
-from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
-from typing import TypeVar
 
 from app.context import open_context
-from app.store.writer import Writer
 from app.usecases.metrics import exporting, keeping
 from cloud_sync.objects.folder import FolderStore
-
-T = TypeVar("T")
-
-
-class Steps:
-    def __init__(self, fatal: int) -> None:
-        self.seen = 0
-        self._fatal = fatal
-
-    def step(self) -> None:
-        self.seen += 1
-        if self.seen == self._fatal:
-            os.kill(os.getpid(), signal.SIGKILL)
+from tests.fakes.fatal_step import Steps
 
 
 class Store(FolderStore):
@@ -39,33 +22,22 @@ class Store(FolderStore):
         self._steps = steps
 
     def put(self, key: str, data: bytes) -> None:
-        self._steps.step()
-        super().put(key, data)
-        self._steps.step()
+        put = super().put
+        self._steps.around(lambda: put(key, data))
 
     def delete(self, key: str) -> None:
-        self._steps.step()
-        super().delete(key)
-        self._steps.step()
+        delete = super().delete
+        self._steps.around(lambda: delete(key))
 
 
 def main() -> None:
     home, folder, fatal = sys.argv[1:]
     steps = Steps(int(fatal))
     with open_context(Path(home)) as ctx, closing(Store(Path(folder), steps)) as store:
-        write = ctx.database.write
-
-        def counted(work: Callable[[Writer], T]) -> T:
-            steps.step()
-            done = write(work)
-            steps.step()
-            return done
-
-        # The database of this one process, not the class.
-        object.__setattr__(ctx.database, "write", counted)
+        steps.count_transactions(ctx)
         exporting.export(ctx, store)
         keeping.keep_house(ctx, store)
-    sys.stdout.write(f"{steps.seen}\n")
+    steps.say()
 
 
 if __name__ == "__main__":

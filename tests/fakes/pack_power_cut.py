@@ -8,36 +8,31 @@ then printed.
 from __future__ import annotations
 
 import os
-import signal
 import sys
 from pathlib import Path
 from typing import IO, Any
 
 from app.context import open_context
 from app.usecases.visits import packing
+from tests.fakes.fatal_step import Steps
 
 CHANGES = {"os.rename", "os.mkdir", "os.remove"}
 
 
-class Steps:
+class StickSteps(Steps):
     def __init__(self, stick: str, fatal: int) -> None:
-        self.seen = 0
-        self._stick, self._fatal = stick, fatal
+        super().__init__(fatal)
+        self._stick = stick
 
     def hook(self, event: str, arguments: tuple[Any, ...]) -> None:
         writes = event == "open" and isinstance(arguments[2], int) and arguments[2] & (os.O_WRONLY | os.O_RDWR)
         if (writes or event in CHANGES) and str(arguments[0]).startswith(self._stick):
             self.step()
 
-    def step(self) -> None:
-        self.seen += 1
-        if self.seen == self._fatal:
-            os.kill(os.getpid(), signal.SIGKILL)
-
 
 def main() -> None:
     home, stick, fatal = sys.argv[1:]
-    steps = Steps(stick, int(fatal))
+    steps = StickSteps(stick, int(fatal))
     whole = packing._write_all
 
     def by_halves(target: IO[bytes], chunk: bytes) -> None:
@@ -49,7 +44,7 @@ def main() -> None:
     with open_context(Path(home)) as ctx:
         sys.addaudithook(steps.hook)
         packing.pack_visit(ctx, Path(stick))
-    sys.stdout.write(f"{steps.seen}\n")
+    steps.say()
 
 
 if __name__ == "__main__":

@@ -7,36 +7,13 @@ how many there were is then printed.
 
 from __future__ import annotations
 
-import os
-import signal
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
 
 from app.context import open_context
-from app.store.writer import Writer
 from app.usecases.stick.exporting import export_to
 from app.usecases.stick.importing import import_from
-
-T = TypeVar("T")
-
-
-class Steps:
-    def __init__(self, fatal: int) -> None:
-        self.seen = 0
-        self._fatal = fatal
-
-    def step(self) -> None:
-        self.seen += 1
-        if self.seen == self._fatal:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-    def around(self, work: Callable[[], T]) -> T:
-        self.step()
-        done = work()
-        self.step()
-        return done
+from tests.fakes.fatal_step import Steps
 
 
 def main() -> None:
@@ -51,22 +28,17 @@ def main() -> None:
         steps.around(lambda: unlink(path, missing_ok=missing_ok))
 
     with open_context(Path(home)) as ctx:
-        write = ctx.database.write
-
-        def counted(work: Callable[[Writer], T]) -> T:
-            return steps.around(lambda: write(work))
-
-        # The database of this one process, not the class; of files there is no other way.
-        object.__setattr__(ctx.database, "write", counted)
-        setattr(Path, "replace", counted_replace)  # noqa: B010 - mypy lets nobody assign to a method
-        setattr(Path, "unlink", counted_unlink)  # noqa: B010
+        steps.count_transactions(ctx)
+        # All files of this process: there is no other way, and mypy lets nobody assign to a method.
+        for name, counted in (("replace", counted_replace), ("unlink", counted_unlink)):
+            setattr(Path, name, counted)
         given = None if passphrase == "-" else passphrase
         if what == "export":
             problems = export_to(ctx, Path(stick), passphrase=given).problems
         else:
             problems = import_from(ctx, Path(stick), passphrase=given).problems
     assert problems == ()
-    sys.stdout.write(f"{steps.seen}\n")
+    steps.say()
 
 
 if __name__ == "__main__":

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
-import subprocess
-import sys
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,21 +18,16 @@ from app.usecases.boxes import now_ms
 from app.usecases.metrics import exporting
 from cloud_sync.metrics.plan import DAY_MS
 from cloud_sync.objects.folder import FolderStore
+from tests.fakes.fatal_step import run_until
 from tests.fakes.figures import BOX, Line, in_bucket
 
-ROOT = Path(__file__).resolve().parents[2]
 ROUNDS = int(os.environ.get("LINESIDE_FAULT_ROUNDS", "12"))
 """Of how many steps the kill is tried, spread over all of them."""
 
 
 def run(home: Path, bucket: Path, step: int) -> int | None:
     """Returns how many steps there were; None where it was killed."""
-    command = [sys.executable, "-m", "tests.fakes.metrics_power_cut", str(home), str(bucket), str(step)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
-    if done.returncode == -signal.SIGKILL:
-        return None
-    assert done.returncode == 0, done.stderr
-    return int(done.stdout)
+    return run_until("tests.fakes.metrics_power_cut", home, bucket, str(step))
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
-import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,30 +14,16 @@ from app.store.rekey import rekey
 from app.usecases import datasets, samples, sites
 from app.usecases.stick.exporting import export_to
 from app.usecases.stick.importing import import_from
+from tests.fakes.fatal_step import run_until
 from tests.unit.app.rows import write_images
 
-ROOT = Path(__file__).resolve().parents[2]
 ROUNDS = int(os.environ.get("LINESIDE_FAULT_ROUNDS", "3"))
 """Of how many steps the kill is tried, spread over all of them."""
 
 
 def run(what: str, home: Path, stick: Path, passphrase: str | None, step: int) -> int | None:
     """Returns how many steps there were; None where it was killed."""
-    command = [
-        sys.executable,
-        "-m",
-        "tests.fakes.stick_power_cut",
-        what,
-        str(home),
-        str(stick),
-        passphrase or "-",
-        str(step),
-    ]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
-    if done.returncode == -signal.SIGKILL:
-        return None
-    assert done.returncode == 0, done.stderr
-    return int(done.stdout)
+    return run_until("tests.fakes.stick_power_cut", what, home, stick, passphrase or "-", str(step))
 
 
 @dataclass(frozen=True, slots=True)
