@@ -7,6 +7,7 @@ import faulthandler
 import os
 import signal
 from collections import defaultdict
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ from hypothesis import settings
 from edge_runtime.processes import cores
 
 if TYPE_CHECKING:
+    from tests.fakes.rolling_site import RollingSite
     from tests.fakes.site import FakeSite
 
 # The same examples at every run, however long each takes; `pytest --hypothesis-profile=default` looks for new ones.
@@ -45,6 +47,15 @@ def first_desktop(tmp_path_factory: pytest.TempPathFactory) -> Path:
     home = tmp_path_factory.mktemp("first") / "desktop"
     sites.create_site(home, "Test site", "correct horse").close()
     return home
+
+
+@pytest.fixture
+def plant(tmp_path: Path, first_desktop: Path) -> Iterator[RollingSite]:
+    """A site without boxes so far."""
+    from tests.fakes.rolling_site import rolling_site
+
+    with rolling_site(tmp_path, first_desktop) as made:
+        yield made
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -23,15 +23,9 @@ from edge_runtime.contracts.errors import BoxRefused, BoxUnreachable, Cancelled,
 from edge_runtime.identity import create_identity
 from edge_runtime.processes import python_command
 from tests.fakes.drilled_site import put_model, running_line, supervised
-from tests.fakes.rolling_site import SLOW, RollingSite, rolling_site
+from tests.fakes.rolling_site import SLOW, RollingSite
 from tests.fakes.running_box import RunningBox
 from tests.waiting import wait_until
-
-
-@pytest.fixture
-def plant(tmp_path: Path, first_desktop: Path) -> Iterator[RollingSite]:
-    with rolling_site(tmp_path, first_desktop) as made:
-        yield made
 
 
 @pytest.fixture

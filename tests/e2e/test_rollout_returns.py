@@ -6,9 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -23,21 +21,11 @@ from edge_runtime.contracts.config_errors import ConfigReturned
 from edge_runtime.service.crash_trace import TRACE_BYTES
 from edge_runtime.service.crashes import NOTE_BYTES, RETURNS_AFTER, Life
 from tests.fakes.drilled_site import running_line
-from tests.fakes.rolling_site import QUICK, RollingSite, rolling_site
+from tests.fakes.rolling_site import QUICK, RollingSite
 from tests.waiting import wait_until
 
 CHANGE = "[drift]\nthin = 3\n"
 BAD = "[[pipeline]]\nname = 'camera'\nsource = 'folder:/nowhere/at/all'\n"
-
-
-@pytest.fixture
-def plant(tmp_path: Path, first_desktop: Path) -> Iterator[RollingSite]:
-    with rolling_site(tmp_path, first_desktop) as made:
-        yield made
-
-
-def edge_toml(plant: RollingSite, name: str) -> str:
-    return (plant.boxes[name].home / "edge.toml").read_text()
 
 
 def crash(plant: RollingSite, name: str) -> None:
@@ -68,7 +56,7 @@ def test_a_canary_that_leaves_a_configuration_stops_the_next_wave(plant: Rolling
 
         wait_until(lambda: step() and plant.states(started)["press-1"] == "committed", 60, "the canary")
         crash(plant, "press-1")
-        assert "thin" not in edge_toml(plant, "press-1")
+        assert "thin" not in plant.boxes["press-1"].edge_toml
         wait_until(lambda: step() != "running", 150, "the end of the rollout")
     assert plant.states(started) == {"press-1": "rolled-back", "press-2": "waiting"}
     assert rollouts.get_rollout(plant.ctx, started.rollout).state == "stopped"
@@ -128,7 +116,7 @@ def test_what_was_returned_with_other_fields_stands_against_none_of_its_own(plan
         plant.wait_for_frames("press-1")
         # One that fails has the field as it was for long, and as it is to become.
         for thin in (5, 3):
-            text = edge_toml(plant, "press-1").replace("thin = 5", f"thin = {thin}")
+            text = plant.boxes["press-1"].edge_toml.replace("thin = 5", f"thin = {thin}")
             with pytest.raises(ConfigReturned):
                 box_config.set_config(
                     plant.ctx, "press-1", text.replace(f"folder:{first.frames}", "folder:/nowhere/at/all")
@@ -197,7 +185,7 @@ def test_changes_of_two_desktops_that_go_together_do_not_overtake_each_other(pla
         mend_records(ctx)
         assert (plant.states(one, ctx), plant.states(two, ctx)) == ({"press-1": "committed"},) * 2
         assert list_conflicts(ctx) == []
-    text = edge_toml(plant, "press-1")
+    text = plant.boxes["press-1"].edge_toml
     assert "thin = 3" in text
     assert "keep_random = 0.25" in text
 

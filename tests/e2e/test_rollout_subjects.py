@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,20 +16,10 @@ from app.usecases.visits import recording
 from app.usecases.visits.view import box_table
 from edge_runtime.contracts.errors import BundleBlacklisted, ConfigInvalid, InputInvalid
 from tests.fakes.drilled_site import running_line
-from tests.fakes.rolling_site import QUICK, SLOW, RollingSite, rolling_site
+from tests.fakes.rolling_site import QUICK, SLOW, RollingSite
 from tests.waiting import wait_until
 
 CHANGE = "[drift]\nthin = 3\n[[pipeline]]\nname = 'camera'\nkeep_random = 0.25\n"
-
-
-@pytest.fixture
-def plant(tmp_path: Path, first_desktop: Path) -> Iterator[RollingSite]:
-    with rolling_site(tmp_path, first_desktop) as made:
-        yield made
-
-
-def edge_toml(plant: RollingSite, name: str) -> str:
-    return (plant.boxes[name].home / "edge.toml").read_text()
 
 
 def test_a_configuration_goes_to_a_canary_and_then_to_the_others(
@@ -38,7 +27,7 @@ def test_a_configuration_goes_to_a_canary_and_then_to_the_others(
 ) -> None:
     for name in ("press-1", "press-2", "press-3"):
         plant.add_box(name, labels=("press",))
-    before = {name: edge_toml(plant, name) for name in plant.boxes}
+    before = {name: plant.boxes[name].edge_toml for name in plant.boxes}
     plant.boxes["press-3"].kill()
     boxes.refresh(plant.ctx)
     there = ["--home", str(plant.ctx.home), "--json"]
@@ -64,12 +53,12 @@ def test_a_configuration_goes_to_a_canary_and_then_to_the_others(
             "those that answer",
         )
         runner.settle()
-    assert edge_toml(plant, "press-3") == before["press-3"]
+    assert plant.boxes["press-3"].edge_toml == before["press-3"]
     plant.boxes["press-3"].start()
     done = follow_rollout(plant.ctx, rollout.rollout)
     assert (done.state, set(plant.states(done).values())) == ("done", {"committed"})
     for name, was in before.items():
-        now = edge_toml(plant, name)
+        now = plant.boxes[name].edge_toml
         assert "keep_random = 0.25" in now
         assert box_config.read_config(plant.ctx, name).in_state("in-force") is not None
         assert "hunter2" not in now
@@ -85,7 +74,7 @@ def test_a_configuration_goes_to_a_canary_and_then_to_the_others(
 def test_a_configuration_that_the_canary_returns_from_stops_and_is_decided_about(plant: RollingSite) -> None:
     first = plant.add_box("press-1")
     plant.add_box("press-2")
-    before = edge_toml(plant, "press-1")
+    before = plant.boxes["press-1"].edge_toml
     bad = "[[pipeline]]\nname = 'camera'\nsource = 'folder:/nowhere/at/all'\n"
     with running_line(first.frames):
         plant.wait_for_frames("press-1")
@@ -94,7 +83,7 @@ def test_a_configuration_that_the_canary_returns_from_stops_and_is_decided_about
         assert stopped.state == "stopped"
         assert plant.states(started) == {"press-1": "rolled-back", "press-2": "waiting"}
         assert "the canary did not take it (press-1 rolled back: " in (stopped.reason or "")
-        assert edge_toml(plant, "press-1") == before
+        assert plant.boxes["press-1"].edge_toml == before
         # A new rollout of the same is refused for what the box said, until somebody decides.
         second = rollout_starts.start_configuration(plant.ctx, bad, waves=[["press-1"]])
         assert "was rolled back on this box before" in (follow_rollout(plant.ctx, second.rollout).reason or "")
@@ -109,15 +98,15 @@ def test_a_box_whose_configuration_moved_is_left_alone_and_told(plant: RollingSi
     plant.add_box("press-1")
     plant.add_box("press-2")
     started = rollout_starts.start_configuration(plant.ctx, CHANGE, waves=[["press-1"], ["press-2"]])
-    mine = edge_toml(plant, "press-2") + "# mine\n"
+    mine = plant.boxes["press-2"].edge_toml + "# mine\n"
     box_config.set_config(plant.ctx, "press-2", mine)
     stopped = follow_rollout(plant.ctx, started.rollout)
     assert (stopped.state, plant.states(started)) == ("stopped", {"press-1": "committed", "press-2": "failed"})
     assert "when the rollout began it was version 1" in (stopped.reason or "")
-    assert edge_toml(plant, "press-2") == mine
+    assert plant.boxes["press-2"].edge_toml == mine
     rollout_decisions.decide(plant.ctx, "press-2", started.model, "offer-again")
     assert follow_rollout(plant.ctx, started.rollout).state == "done"
-    assert "# mine\n" in edge_toml(plant, "press-2")
+    assert "# mine\n" in plant.boxes["press-2"].edge_toml
 
 
 def test_what_is_tried_on_a_box_is_waited_for_and_each_kind_has_one_rollout(plant: RollingSite) -> None:
@@ -205,10 +194,10 @@ def test_a_rehearsal_of_a_configuration_changes_nothing_and_says_what_stands_aga
 ) -> None:
     for name in ("press-1", "press-2", "press-3", "press-4"):
         plant.add_box(name)
-    before = {name: edge_toml(plant, name) for name in plant.boxes}
+    before = {name: plant.boxes[name].edge_toml for name in plant.boxes}
     plant.boxes["press-3"].kill()
     box_config.set_config(plant.ctx, "press-4", with_change(before["press-4"], CHANGE))
-    before["press-4"] = edge_toml(plant, "press-4")
+    before["press-4"] = plant.boxes["press-4"].edge_toml
     rollout_starts.start_configuration(plant.ctx, "[drift]\nthin = 9\n", waves=[["press-2"]])
     (tmp_path / "change.toml").write_text(CHANGE)
     rehearse = ["rollouts", "rehearse", "--configuration", str(tmp_path / "change.toml")]
@@ -224,4 +213,4 @@ def test_a_rehearsal_of_a_configuration_changes_nothing_and_says_what_stands_aga
     assert told["press-1"]["bytes"] == len(with_change(before["press-1"], CHANGE).encode())
     assert told["press-3"]["problem"]
     assert (told["press-4"]["way"], told["press-4"]["bytes"]) == ("there", 0)
-    assert {name: edge_toml(plant, name) for name in plant.boxes} == before
+    assert {name: plant.boxes[name].edge_toml for name in plant.boxes} == before

@@ -6,9 +6,7 @@ import io
 import json
 import socket
 import time
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -24,14 +22,8 @@ from cloud_sync.release.plan import Plan
 from edge_runtime.contracts.errors import BundleBlacklisted, GateRefused, InputInvalid, NotFound, RolloutRefused
 from edge_runtime.contracts.rows import AuditRow
 from tests.fakes import models
-from tests.fakes.rolling_site import SLOW, RollingSite, rolling_site
+from tests.fakes.rolling_site import SLOW, RollingSite
 from tests.waiting import wait_until
-
-
-@pytest.fixture
-def plant(tmp_path: Path, first_desktop: Path) -> Iterator[RollingSite]:
-    with rolling_site(tmp_path, first_desktop) as made:
-        yield made
 
 
 def until(plant: RollingSite, rollout: str, **states: str) -> None:

@@ -14,15 +14,9 @@ from app.usecases.rollout_runner import follow_rollout
 from edge_runtime.contracts.drill import DrillRequest
 from edge_runtime.contracts.errors import BoxBusy, ConfigInvalid, DrillRefused
 from tests.fakes.drilled_site import put_model, running_line
-from tests.fakes.rolling_site import RollingSite, rolling_site
+from tests.fakes.rolling_site import RollingSite
 from tests.fakes.running_box import RunningBox
 from tests.waiting import wait_until
-
-
-@pytest.fixture
-def plant(tmp_path: Path, first_desktop: Path) -> Iterator[RollingSite]:
-    with rolling_site(tmp_path, first_desktop) as made:
-        yield made
 
 
 @pytest.fixture

@@ -31,6 +31,10 @@ class RunningBox:
         create_home(self.home, name=name, config=CONFIG.format(name=name, frames=self.frames, port=port) + more)
         self.process: subprocess.Popen[bytes] | None = None
 
+    @property
+    def edge_toml(self) -> str:
+        return (self.home / "edge.toml").read_text()
+
     def start(self, environment: Mapping[str, str] | None = None) -> None:
         """:param environment: added to this process's own."""
         self.run(environment)

@@ -10,8 +10,7 @@ import logging
 import platform
 import shutil
 import subprocess
-from collections.abc import Iterator, Mapping
-from pathlib import Path
+from collections.abc import Mapping
 
 import pytest
 
@@ -26,7 +25,7 @@ from edge_runtime.service.crashes import RETURNS_AFTER
 from tests.fakes import models, small_disk
 from tests.fakes.fed_line import Account, FedLine, account, fed
 from tests.fakes.prepared_site import in_library
-from tests.fakes.rolling_site import RollingSite, free_port, rolling_site
+from tests.fakes.rolling_site import RollingSite, free_port
 from tests.fakes.running_box import RunningBox
 from tests.fakes.small_disk import SmallDisk
 from tests.waiting import wait_until
@@ -36,12 +35,6 @@ _log = logging.getLogger(__name__)
 divides = pytest.mark.skipif(
     platform.machine() not in ("x86_64", "AMD64"), reason="other processors divide without complaint"
 )
-
-
-@pytest.fixture
-def plant(tmp_path: Path, first_desktop: Path) -> Iterator[RollingSite]:
-    with rolling_site(tmp_path, first_desktop) as made:
-        yield made
 
 
 def press(plant: RollingSite) -> tuple[RunningBox, Model]:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -18,16 +16,10 @@ from app.usecases.rollout_runner import Runner, follow_rollout
 from app.usecases.subjects.sealing import require_sealed
 from cloud_sync.release.plan import Plan
 from edge_runtime.contracts.errors import TrustRefused
-from tests.fakes.rolling_site import RollingSite, rolling_site
+from tests.fakes.rolling_site import RollingSite
 from tests.faults.test_rollouts import EVERY_MOMENT, follow
 
 CHANGE = "[drift]\nthin = {}\n"
-
-
-@pytest.fixture
-def plant(tmp_path: Path, first_desktop: Path) -> Iterator[RollingSite]:
-    with rolling_site(tmp_path, first_desktop) as made:
-        yield made
 
 
 def in_force(plant: RollingSite, name: str) -> str:

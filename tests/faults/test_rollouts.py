@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,7 +20,7 @@ from app.usecases.rollout_runner import Runner, follow_rollout
 from edge_runtime.contracts.status import BoxStatus
 from tests.fakes.poor_link import poor_link
 from tests.fakes.prepared_site import PASSPHRASE
-from tests.fakes.rolling_site import SLOW, RollingSite, rolling_site
+from tests.fakes.rolling_site import SLOW, RollingSite
 from tests.fakes.wall_clock import Clock, needs_compiler
 from tests.waiting import wait_until
 
@@ -32,12 +31,6 @@ EVERY_MOMENT = "LINESIDE_FAULT_ROUNDS" in os.environ
 if EVERY_MOMENT:
     CUTS = [(step, moment) for step in range(1, 7) for moment in ("before", "after")] + [(2, "middle")]
 MONTH_S = 31 * 24 * 3600
-
-
-@pytest.fixture
-def plant(tmp_path: Path, first_desktop: Path) -> Iterator[RollingSite]:
-    with rolling_site(tmp_path, first_desktop) as made:
-        yield made
 
 
 def follow(home: Path, rollout: str, step: int, moment: str) -> subprocess.CompletedProcess[str]:

@@ -103,9 +103,12 @@ def find_named(ctx: Context, words: str) -> Named:
     ]
     try:
         model = models.get_model(ctx, words)
-    except NotFound:
+    except NotFound as error:
         if not found:
-            raise
+            raise NotFound(
+                f"There is no model {words[:80]!r}, and no configuration or program of that name was rolled out.",
+                hint="`lineside models list` and `lineside rollouts list` show what there is.",
+            ) from error
     else:
         found.append(Named(subject="model", key=model.model, title=f"{model.name} {model.version}"))
     if len(found) > 1:

@@ -64,7 +64,7 @@ def test_the_question_before_a_blacklist_says_what_it_is_about(
     box_store.put_box(ctx.database, box)
     assert main(["rollouts", "decide", "line-2", "1.1.0", "blacklist", "--home", str(ctx.home)]) != 0
     assert f"program 1.1.0 (id {PROGRAM.model[:12]})" in capsys.readouterr().err
-    with pytest.raises(NotFound):
+    with pytest.raises(NotFound, match="no configuration or program"):
         find_named(ctx, "1.2.0")
 
 
